@@ -1,0 +1,1 @@
+"""What the assistants did: every tool call, for reading."""

@@ -1,0 +1,1 @@
+"""The destructive calls: what was asked, what was lost, how it ended."""

@@ -1,0 +1,141 @@
+"""Reads settings from the environment and says in one sentence what is wrong with them.
+
+Kept apart from `settings` so that each rule can be tested without loading Django twice.
+"""
+
+import ipaddress
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+GENERATED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY")
+
+
+def is_loopback(host: str | None) -> bool:
+    """True for `localhost`, its subdomains and addresses that never leave the machine."""
+    if not host:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def secret_path(var: Path, name: str) -> Path:
+    """Where `make run` keeps the secret it generated for the setting `name`."""
+    return var / name.lower()
+
+
+def throwaway_secret() -> str:
+    """A secret for this process alone."""
+    return secrets.token_urlsafe(48)
+
+
+def read_secret(env: environ.Env, var: Path, name: str, *, default: str) -> str:
+    """The secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
+
+    Raises ImproperlyConfigured where all of them are empty.
+    """
+    if value := env.str(name, default=""):
+        return value
+    if path := env.str(f"{name}_FILE", default=""):
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from None
+        if not value:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+        return value
+    generated = secret_path(var, name)
+    if generated.exists():
+        return generated.read_text(encoding="utf-8").strip()
+    if default:
+        return default
+    raise ImproperlyConfigured(
+        f"{name} is not set. Give it in the environment or as {name}_FILE, or run `make run` once, which makes one."
+    )
+
+
+def generate_secrets(var: Path) -> list[str]:
+    """Write the missing secrets into `var`, readable by the owner alone; the names of those written."""
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written = []
+    for name in GENERATED_SECRETS:
+        path = secret_path(var, name)
+        if path.exists():
+            continue
+        path.touch(mode=0o600)
+        path.write_text(throwaway_secret() + "\n", encoding="utf-8")
+        written.append(name)
+    return written
+
+
+def check_upstream_url(url: str) -> str:
+    """`url` without a trailing slash, where it is https or loopback; raises ImproperlyConfigured otherwise."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ImproperlyConfigured(f"HOURSMITH_API_URL is {url!r}; it must be an https:// address.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ImproperlyConfigured("HOURSMITH_API_URL must be a plain address, without user, query or fragment.")
+    if parts.scheme != "https" and not is_loopback(parts.hostname):
+        raise ImproperlyConfigured(
+            f"HOURSMITH_API_URL is {url!r}; tokens travel only over https:// (http:// is for loopback alone)."
+        )
+    return url.rstrip("/")
+
+
+def check_sandbox_is_meant(*, upstream_url: str, debug: bool, public_url: str, sandbox: bool) -> None:
+    """Refuse to serve the sandbox to the public by accident."""
+    if not upstream_url and not debug and not sandbox and not is_loopback(urlsplit(public_url).hostname):
+        raise ImproperlyConfigured(
+            f"PUBLIC_URL is {public_url}, but HOURSMITH_API_URL is unset: this would serve the sandbox workspace. "
+            "Set HOURSMITH_API_URL, or SANDBOX=on if that is meant."
+        )
+
+
+def sqlite_options(*, durable: bool) -> dict[str, object]:
+    """Connection options for SQLite: WAL, writers queue instead of failing.
+
+    `durable` adds synchronous=FULL: in WAL mode NORMAL can lose the last commits on power loss,
+    so it would be no write-ahead record.
+    """
+    synchronous = "FULL" if durable else "NORMAL"
+    return {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-16000; "
+            "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=27103364"
+        ),
+    }
+
+
+def databases(url: str) -> dict[str, dict[str, object]]:
+    """Django's DATABASES for `url`.
+
+    With SQLite the sandbox workspace has a file of its own beside the console's: it stands for somebody
+    else's service, so a lock on our records must not stop it.
+    """
+    default = environ.Env.db_url_config(url)
+    if default["ENGINE"] == "django.db.backends.sqlite3":
+        default["OPTIONS"] = sqlite_options(durable=True)
+        name = str(default["NAME"])
+        if name == ":memory:":
+            raise ImproperlyConfigured("DATABASE_URL must name a file: each worker has its own connection.")
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sandbox = {
+            "ENGINE": default["ENGINE"],
+            "NAME": str(path.with_name(f"{path.stem}-sandbox{path.suffix}")),
+            "OPTIONS": sqlite_options(durable=False),
+        }
+        return {"default": default, "sandbox": sandbox}
+    default.setdefault("OPTIONS", {})
+    # Under ASGI each request has its own thread: without a pool each would open a connection and leave it behind.
+    default["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
+    return {"default": default}

@@ -1,0 +1,5 @@
+"""Where each area of the console is served."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,1 @@
+"""Workspaces and their members: who belongs, with which role, and who may see what."""

@@ -1,0 +1,1 @@
+"""The bridge: 31 MCP tools, each one REST call made with the caller's own token."""

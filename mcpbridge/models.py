@@ -1,0 +1,248 @@
+"""What the bridge remembers. Every row carries its workspace (`org_id`); no row can carry a token.
+
+A token is known here by its environment and its public prefix, which together find it at Hoursmith
+but do not open anything. Names are frozen as text, so that history outlives renames and deletions.
+"""
+
+import uuid
+
+from django.db import models
+
+PREFIX_LENGTH = 12
+
+
+class Kind(models.TextChoices):
+    """What a tool does to the workspace."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTRUCTIVE = "destructive"
+
+
+class Result(models.TextChoices):
+    """How a call ended, as far as the bridge knows."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Phase(models.TextChoices):
+    """Which half of a destructive call an audit row tells."""
+
+    INTENT = "intent"
+    OUTCOME = "outcome"
+
+
+class TokenIdentity(models.Model):
+    """The public half of a token, as every record names it."""
+
+    env = models.CharField("environment", max_length=4, help_text="live or test")
+    prefix = models.CharField(max_length=PREFIX_LENGTH, help_text="The public part of the token.")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def masked_token(self) -> str:
+        """The token as people may see it: `hsk_live_4f8a2c1bdedf_••••`."""
+        return f"hsk_{self.env}_{self.prefix}_••••"
+
+
+class CallFacts(TokenIdentity):
+    """Who called what, from where: the facts that activity and audit rows share."""
+
+    org_id = models.CharField("workspace", max_length=64, help_text="Hoursmith's id of the workspace.")
+    call_id = models.UUIDField(help_text="One tool call; intent, outcome and activity of it share this id.")
+    at = models.DateTimeField(help_text="When the bridge took the call (UTC).")
+    tool = models.CharField(max_length=64)
+    kind = models.CharField(max_length=11, choices=Kind)
+    target_type = models.CharField(max_length=32, blank=True, help_text="client, project, task …")
+    target_id = models.CharField(max_length=64, blank=True)
+    target_label = models.CharField(max_length=200, blank=True, help_text="What the record was called then.")
+    arguments = models.JSONField(default=dict, help_text="As the assistant sent them, redacted and shortened.")
+    token_name = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=16, blank=True)
+    client_name = models.CharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
+    client_version = models.CharField(max_length=60, blank=True)
+    connection = models.CharField(max_length=40, blank=True, help_text="The id in /mcp/c/<connection>.")
+    protocol = models.CharField(max_length=16, blank=True, help_text="MCP revision, such as 2026-07-28.")
+    transport = models.CharField(max_length=8, default="http", help_text="http or stdio")
+    address = models.CharField(max_length=45, blank=True, help_text="Where the request came from.")
+    request_id = models.CharField(max_length=36, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class ToolCall(CallFacts):
+    """One tool call of any kind, written in batches after it ended."""
+
+    result = models.CharField(max_length=9, choices=Result)
+    status = models.PositiveSmallIntegerField(help_text="HTTP status of Hoursmith's answer, or what stands for it.")
+    code = models.CharField(max_length=40, blank=True, help_text="The error's code, empty where there was none.")
+    duration_ms = models.FloatField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["org_id", "-at", "-id"], name="toolcall_org_at"),
+            models.Index(fields=["org_id", "prefix", "-at", "-id"], name="toolcall_org_prefix_at"),
+            models.Index(fields=["call_id"], name="toolcall_call"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class AuditEvent(CallFacts):
+    """One half of a destructive call. Written by `mcpbridge.audit` alone, never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    phase = models.CharField(max_length=8, choices=Phase)
+    recorded_at = models.DateTimeField(help_text="When this row was made (UTC).")
+    org_name = models.CharField(max_length=200, blank=True)
+    snapshot = models.JSONField(null=True, help_text="The record as it was just before, read with the caller's token.")
+    snapshot_fault = models.CharField(max_length=40, blank=True, help_text="Why there is no snapshot.")
+    result = models.CharField(max_length=9, choices=Result, blank=True, help_text="Empty on an intent.")
+    status = models.PositiveSmallIntegerField(null=True)
+    code = models.CharField(max_length=40, blank=True)
+    duration_ms = models.FloatField(null=True)
+    # The chain: filled by the writer once rows are chained; a row's place in its workspace's record.
+    sequence = models.PositiveBigIntegerField(null=True, editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
+    hash = models.CharField(max_length=64, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-recorded_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["call_id", "phase"], name="audit_one_row_a_phase"),
+            models.UniqueConstraint(fields=["org_id", "sequence"], name="audit_one_place_a_row"),
+        ]
+        indexes = [
+            models.Index(fields=["org_id", "-recorded_at", "-id"], name="audit_org_recorded"),
+            models.Index(fields=["org_id", "prefix", "-recorded_at"], name="audit_org_prefix"),
+            models.Index(fields=["org_id", "target_type", "target_id"], name="audit_org_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool} {self.phase} at {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SeenToken(TokenIdentity):
+    """A token that Hoursmith accepted through the bridge. A stranger's guess never makes one."""
+
+    org_id = models.CharField("workspace", max_length=64, db_index=True)
+    org_name = models.CharField(max_length=200, blank=True)
+    token_name = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=16, blank=True)
+    plan = models.CharField(max_length=16, blank=True)
+    scopes = models.JSONField(default=list)
+    first_used_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    last_tool = models.CharField(max_length=64, blank=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    calls_read = models.PositiveBigIntegerField(default=0)
+    calls_write = models.PositiveBigIntegerField(default=0)
+    calls_destructive = models.PositiveBigIntegerField(default=0)
+    calls_refused = models.PositiveBigIntegerField(default=0, help_text="Of all kinds, refused or failed.")
+
+    class Meta:
+        ordering = ["-last_used_at"]
+        constraints = [models.UniqueConstraint(fields=["env", "prefix"], name="seen_token_once")]
+
+    def __str__(self) -> str:
+        return self.token_name or self.masked_token
+
+    @property
+    def calls(self) -> int:
+        """Calls of every kind."""
+        return self.calls_read + self.calls_write + self.calls_destructive
+
+
+class SeenClient(models.Model):
+    """An assistant that used a token: what a rotation must update. Its name is what it says of itself."""
+
+    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="clients")
+    name = models.CharField(max_length=120)
+    version = models.CharField(max_length=60, blank=True)
+    connection = models.CharField(max_length=40, blank=True)
+    protocol = models.CharField(max_length=16, blank=True)
+    transport = models.CharField(max_length=8, default="http")
+    address = models.CharField(max_length=45, blank=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["token", "name", "version", "connection"], name="seen_client_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+class TokenBlock(TokenIdentity):
+    """A token that an admin stopped at the bridge. Lifting marks the row; the record must still name it later."""
+
+    org_id = models.CharField("workspace", max_length=64, db_index=True)
+    reason = models.CharField(max_length=200, blank=True)
+    blocked_at = models.DateTimeField()
+    blocked_by = models.CharField(max_length=200)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-blocked_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["env", "prefix"], condition=models.Q(lifted_at=None), name="one_block_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.masked_token
+
+
+class ActivityLoss(models.Model):
+    """Calls that happened but whose activity rows could not be kept, because the database was slow or away."""
+
+    org_id = models.CharField("workspace", max_length=64)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    calls = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["-until"]
+        indexes = [models.Index(fields=["org_id", "-until"], name="activity_loss_org")]
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls not recorded until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
+class RejectedCredential(models.Model):
+    """Attempts that got no further than the door, counted by what was wrong with them. Capped by the recorder."""
+
+    env = models.CharField("environment", max_length=4, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Only where the credential had one.")
+    fault = models.CharField(max_length=40)
+    client_name = models.CharField("assistant", max_length=120, blank=True)
+    connection = models.CharField(max_length=40, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField(db_index=True)
+    attempts = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-last_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["env", "prefix", "fault", "client_name", "connection", "address"], name="rejected_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fault} from {self.address}"
