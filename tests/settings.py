@@ -7,7 +7,7 @@ os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="console-tests-"))
 os.environ.setdefault("SECRET_KEY", "only for tests " * 4)
 os.environ.setdefault("AUDIT_SIGNING_KEY", "only for tests " * 4)
 
-from hoursmith_console.settings import *  # noqa: E402, F403
+from hoursmith_console.settings import *  # noqa: F403
 
 # Hashed file names need a collected static folder, which unit tests do not have.
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
