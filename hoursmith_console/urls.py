@@ -1,5 +1,18 @@
 """Where each area of the console is served."""
 
-from django.urls import URLPattern, URLResolver
+from importlib.util import find_spec
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+
+from hoursmith_console.site import site
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/", include("hoursmith_console.workspaces.urls")),
+]
+if settings.SANDBOX_MODE and find_spec("hoursmith_console.sandbox.urls"):
+    urlpatterns.append(path("sandbox/api/", include("hoursmith_console.sandbox.urls")))
+if find_spec("hoursmith_console.health"):
+    urlpatterns.append(path("", include("hoursmith_console.health")))
+# Last, for it serves the root.
+urlpatterns.append(path("", site.urls))

@@ -1,0 +1,22 @@
+"""Whose token is whose: Hoursmith's `/me` names a role and a workspace, but no person."""
+
+from django.db import models
+from django.utils import timezone
+
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.models import TokenIdentity
+
+
+class TokenClaim(TokenIdentity):
+    """The member to whom a token belongs, and how the console came to know."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="token_claims")
+    source = models.CharField(max_length=32, help_text="How this is known: minted here, claimed, imported …")
+    claimed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-claimed_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["env", "prefix"], name="token_claimed_once")]
+
+    def __str__(self) -> str:
+        return self.masked_token
