@@ -45,6 +45,8 @@ AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
+# Not for operators: the conformance tests serve their fixtures through the same path.
+MCP_CATALOGUE = "mcpbridge.server.HoursmithTools"
 
 # Django
 

@@ -1,0 +1,56 @@
+# The console's commands. `make run` is all that is needed to try it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+.PHONY: run
+run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, make the sandbox workspace)
+	@$(BIN)/python -m hoursmith_console.serve
+
+.PHONY: test
+test: $(VENV)/.development ## Run every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	PUBLIC_URL=https://console.example.com HOURSMITH_API_URL=https://hoursmith.app/api/v1 \
+		SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" AUDIT_SIGNING_KEY=x \
+		$(MANAGE) check --deploy --fail-level WARNING
+	SECRET_KEY=x AUDIT_SIGNING_KEY=x $(MANAGE) makemigrations --check --dry-run
+
+.PHONY: format
+format: $(VENV)/.development ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(VENV)/.development ## Pin the newest versions that requirements*.txt allow
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements-dev.txt -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove what was installed and built; what the console recorded in var/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.runtime

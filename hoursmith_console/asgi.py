@@ -1,0 +1,72 @@
+"""The ASGI application: the bridge answers `/mcp`, Django the rest, both in one process.
+
+The bridge stands in front of Django, whose request cycle would cost a call several times what the bridge does.
+"""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoursmith_console.settings")
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.utils.module_loading import import_string
+
+django_application = get_asgi_application()
+
+from hoursmith_console.health import Health  # noqa: E402 – needs the applications loaded
+from mcpbridge.bridge import Bridge, configured_upstream  # noqa: E402
+from mcpbridge.entry import serves  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Application:
+    """One process's application; its bridge lives from lifespan startup to shutdown."""
+
+    def __init__(self) -> None:
+        self._bridge: Bridge | None = None
+        self._health: Health | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            path = scope["path"]
+            if self._bridge is not None and serves(path):
+                await self._bridge.http(scope, receive, send)
+            elif self._health is not None and path in ("/healthz", "/readyz"):
+                await self._health(scope, receive, send)
+            else:
+                await django_application(scope, receive, send)
+        else:
+            raise RuntimeError(f"There is nothing to serve over {scope['type']}.")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            try:
+                if message["type"] == "lifespan.startup":
+                    self._bridge = Bridge(
+                        configured_upstream(django_application), catalogue=import_string(settings.MCP_CATALOGUE)
+                    )
+                    self._health = Health(self._bridge.upstream)
+                    await self._bridge.start()
+                elif self._bridge is not None:
+                    await self._bridge.stop()
+            except Exception:
+                logger.exception("%s failed", message["type"])
+                await send({"type": f"{message['type']}.failed", "message": "see the log"})
+                return
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+
+application = Application()

@@ -1,0 +1,97 @@
+"""Puts the parts of the bridge together, from the settings, once for a process."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connections
+
+from mcpbridge.activity import ActivityRecorder
+from mcpbridge.addresses import Audience, parse_networks
+from mcpbridge.audit import AuditWriter
+from mcpbridge.calls import Calls
+from mcpbridge.credentials import Credential
+from mcpbridge.entry import HttpEntry
+from mcpbridge.gate import AttemptLimit, block_list
+from mcpbridge.identity import Identities
+from mcpbridge.models import SeenToken
+from mcpbridge.server import Catalogue, HoursmithTools, build_server
+from mcpbridge.upstream import Upstream, application_transport
+
+
+class Bridge:
+    """The running parts. `start` and `stop` belong to the process that serves."""
+
+    def __init__(self, upstream: Upstream, *, catalogue: Callable[[Calls], Catalogue] = HoursmithTools) -> None:
+        self.upstream = upstream
+        self.blocks = block_list()
+        self.activity = ActivityRecorder()
+        self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
+        self.identities = Identities(
+            upstream,
+            AttemptLimit(workers=settings.WEB_CONCURRENCY),
+            was_seen=_was_seen,
+            ttl_s=settings.IDENTITY_TTL_S,
+        )
+        self.calls = Calls(
+            upstream=upstream,
+            identities=self.identities,
+            audit=self.audit,
+            activity=self.activity,
+            snapshots=settings.AUDIT_SNAPSHOTS,
+            arguments=settings.ACTIVITY_ARGUMENTS,
+        )
+        self.catalogue = catalogue(self.calls)
+        self.http = HttpEntry(
+            server=build_server(self.catalogue, lambda context: context.request),
+            identities=self.identities,
+            blocks=self.blocks,
+            activity=self.activity,
+            audience=Audience(settings.ALLOWED_HOSTS),
+            trusted_proxies=parse_networks(settings.TRUSTED_PROXIES),
+        )
+
+    async def start(self) -> None:
+        await self.blocks.start()
+        self.audit.start()
+        self.activity.start()
+        # What is loaded by now stays: keeping the collector off it takes the long pauses away under load.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
+
+    async def stop(self) -> None:
+        """Let the calls under way end, then write what they left, then close."""
+        await self.calls.drain()
+        await self.audit.stop()
+        await self.activity.stop()
+        await self.blocks.stop()
+        await self.upstream.aclose()
+
+
+def _lock_path() -> Path | None:
+    """Where the audit writers of all processes queue; PostgreSQL queues by itself."""
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
+        return None
+    return Path(f"{connection.settings_dict['NAME']}.audit-lock")
+
+
+async def _was_seen(credential: Credential) -> bool:
+    seen = SeenToken.objects.filter(env=credential.env, prefix=credential.prefix)
+    return await sync_to_async(seen.exists, thread_sensitive=False)()
+
+
+def configured_upstream(sandbox: Any | None = None) -> Upstream:
+    """The upstream that the settings name; `sandbox` is the ASGI application to call where none is named."""
+    if settings.HOURSMITH_API_URL:
+        return Upstream(settings.HOURSMITH_API_URL, timeout_s=settings.UPSTREAM_TIMEOUT_S)
+    # The address never leaves the process; https keeps Django from redirecting to it.
+    return Upstream(
+        "https://localhost/sandbox/api/v1",
+        timeout_s=settings.UPSTREAM_TIMEOUT_S,
+        transport=application_transport(sandbox),
+    )

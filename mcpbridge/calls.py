@@ -1,0 +1,178 @@
+"""One tool call from the door to the record: who asks, one REST call, what to tell the caller, what to keep.
+
+A destructive call has its intent committed before it leaves and its outcome after it. Calls that change
+something run to their end even when the caller goes away in the middle, so that no outcome is lost.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from mcpbridge import problems
+from mcpbridge.activity import ActivityRecorder
+from mcpbridge.audit import AuditUnavailableError, AuditWriter
+from mcpbridge.credentials import Credential, CredentialFaultError, Fault
+from mcpbridge.facts import Call, Caller, Ending, Identity
+from mcpbridge.identity import Identities, IdentityUnavailableError
+from mcpbridge.models import Kind, Result
+from mcpbridge.problems import Problem
+from mcpbridge.recording import recordable_arguments, recordable_snapshot
+from mcpbridge.tools import RestRequest, Tool
+from mcpbridge.upstream import Upstream, UpstreamError
+
+NOBODY = Identity(org_id="", org_name="", plan="", role="", token_name="", scopes=())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller gets: the REST payload, or the error in its place."""
+
+    payload: dict[str, Any]
+    status: int
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Answer":
+        return cls(problem.payload(), problem.status, problem)
+
+    @property
+    def is_error(self) -> bool:
+        return self.problem is not None
+
+
+class Calls:
+    """Carries out tool calls. One for a process."""
+
+    def __init__(
+        self,
+        *,
+        upstream: Upstream,
+        identities: Identities,
+        audit: AuditWriter,
+        activity: ActivityRecorder,
+        snapshots: bool,
+        arguments: str,
+    ) -> None:
+        self._upstream = upstream
+        self._identities = identities
+        self._audit = audit
+        self._activity = activity
+        self._snapshots = snapshots
+        self._arguments = arguments
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def drain(self) -> None:
+        """Wait for the calls that are still under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def run(
+        self, tool: Tool, arguments: dict[str, Any], *, credential: Credential, caller: Caller, read_only: bool = False
+    ) -> Answer:
+        """The answer to one call of `tool`.
+
+        Raises CredentialFaultError where the token is refused and TooManyAttemptsError where too many were;
+        every other fault is an answer.
+        """
+        started = time.perf_counter()
+        call = Call(
+            call_id=uuid.uuid4(),
+            at=datetime.now(UTC),
+            caller=caller,
+            identity=NOBODY,
+            tool=tool.name,
+            kind=tool.kind,
+            target_type=tool.target_type,
+            arguments=recordable_arguments(arguments, self._arguments),
+        )
+        try:
+            identity = await self._identities.of(credential, address=caller.address)
+        except IdentityUnavailableError as error:
+            return self._end(call, Answer.of(problems.from_reply(error.reply, is_read=True)), started)
+        except UpstreamError as error:
+            return self._end(call, Answer.of(problems.from_upstream_error(error, is_read=True)), started)
+        call = replace(call, identity=identity)
+        if read_only and tool.kind is not Kind.READ:
+            return self._end(call, Answer.of(problems.problem("read_only", 403, Result.REFUSED)), started)
+        if faults := tool.faults(arguments):
+            return self._end(call, Answer.of(problems.from_faults(faults)), started)
+        call = replace(call, target_id=tool.target_id(arguments))
+        match tool.kind:
+            case Kind.READ:
+                return await self._carry_out(tool, arguments, credential, call, started)
+            case Kind.WRITE:
+                return await self._to_the_end(self._carry_out(tool, arguments, credential, call, started))
+        return await self._to_the_end(self._destroy(tool, arguments, credential, call, started))
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _carry_out(
+        self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
+    ) -> Answer:
+        answer = await self._ask(tool.request(arguments), credential, is_read=tool.kind is Kind.READ)
+        record = answer.payload.get("data")
+        if not answer.is_error and isinstance(record, dict):
+            call = replace(
+                call,
+                target_label=tool.target_label(record),
+                target_id=call.target_id or str(record.get("id") or ""),
+            )
+        return self._end(call, answer, started, credential)
+
+    async def _destroy(
+        self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
+    ) -> Answer:
+        snapshot, fault = await self._snapshot(tool, arguments, credential)
+        call = replace(call, target_label=tool.target_label(snapshot))
+        try:
+            await self._audit.intent(call, snapshot=recordable_snapshot(snapshot), snapshot_fault=fault)
+        except AuditUnavailableError:
+            return self._end(call, Answer.of(problems.problem("audit_unavailable", 503, Result.REFUSED)), started)
+        answer = await self._ask(tool.request(arguments), credential, is_read=False)
+        await self._audit.outcome(call, _ending(answer, started))
+        return self._end(call, answer, started, credential)
+
+    async def _snapshot(
+        self, tool: Tool, arguments: dict[str, Any], credential: Credential
+    ) -> tuple[dict[str, Any] | None, str]:
+        """The record as it is, and otherwise why there is none. A missing snapshot never stops the call."""
+        request = tool.snapshot_request(arguments)
+        if not self._snapshots or request is None:
+            return None, "switched_off"
+        answer = await self._ask(request, credential, is_read=True)
+        if answer.problem is not None:
+            return None, answer.problem.code
+        record = answer.payload.get("data")
+        return (record, "") if isinstance(record, dict) else (None, "upstream_malformed")
+
+    async def _ask(self, request: RestRequest, credential: Credential, *, is_read: bool) -> Answer:
+        try:
+            reply = await self._upstream.send(request, credential)
+        except UpstreamError as error:
+            return Answer.of(problems.from_upstream_error(error, is_read=is_read))
+        if reply.is_success:
+            return Answer(reply.payload, reply.status)
+        return Answer.of(problems.from_reply(reply, is_read=is_read))
+
+    def _end(self, call: Call, answer: Answer, started: float, credential: Credential | None = None) -> Answer:
+        """Keep the activity row; a token that Hoursmith has just refused gets no answer but that."""
+        self._activity.call(call, _ending(answer, started))
+        if credential is not None and answer.status == 401:
+            self._identities.refuse(credential)
+            raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
+        return answer
+
+
+def _ending(answer: Answer, started: float) -> Ending:
+    duration_ms = round((time.perf_counter() - started) * 1000, 3)
+    if answer.problem is None:
+        return Ending(Result.SUCCEEDED, answer.status, "", duration_ms)
+    return Ending(answer.problem.result, answer.problem.status, answer.problem.code, duration_ms)

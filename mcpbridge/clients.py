@@ -1,0 +1,67 @@
+"""What an AI client says about itself, carried from request to request without keeping a session.
+
+A client of the 2026-07-28 revision names itself in every request. An older one does so once, in `initialize`.
+There the bridge answers with an `Mcp-Session-Id` that is no key to anything stored: it holds the name itself,
+signed. The client sends it back with every request (MCP 2025-11-25, transports, session management), and any
+worker or machine that shares the SECRET_KEY can read it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.core import signing
+
+from mcpbridge.redaction import redact
+
+_SALT = "mcpbridge.clients"
+MAX_SESSION_ID = 600
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """A client's own name and version: a label, never evidence."""
+
+    name: str = ""
+    version: str = ""
+
+
+UNKNOWN = ClientInfo()
+
+
+def client_from_info(info: Any) -> ClientInfo:
+    """From `clientInfo` as sent (MCP `Implementation`); UNKNOWN where it is not one."""
+    if not isinstance(info, dict):
+        return UNKNOWN
+    return ClientInfo(_label(info.get("name"), 120), _label(info.get("version"), 60))
+
+
+def client_from_user_agent(user_agent: str) -> ClientInfo:
+    """From the first product of a User-Agent header (RFC 9110 section 10.1.5)."""
+    name, _, version = user_agent.split(" ", 1)[0].partition("/")
+    return ClientInfo(_label(name, 120), _label(version, 60))
+
+
+def session_id(client: ClientInfo) -> str:
+    """The signed carrier of `client`: visible ASCII, as the transport asks."""
+    return signing.dumps([client.name, client.version], salt=_SALT, compress=True)
+
+
+@lru_cache(maxsize=1024)
+def client_from_session_id(value: str) -> ClientInfo:
+    """The client that `value` carries; UNKNOWN where we did not make it."""
+    if len(value) > MAX_SESSION_ID:
+        return UNKNOWN
+    try:
+        name, version = signing.loads(value, salt=_SALT)
+    except (signing.BadSignature, ValueError, TypeError):
+        return UNKNOWN
+    return ClientInfo(str(name), str(version))
+
+
+def _label(value: Any, length: int) -> str:
+    if not isinstance(value, str):
+        return ""
+    # A label is shown in lists: one line, nothing that hides or turns the text around.
+    text = "".join(character for character in value[: length * 2] if character.isprintable())
+    return redact(text).strip()[:length]

@@ -1,0 +1,309 @@
+"""The HTTP door of the bridge: one POST, one JSON answer, nothing kept.
+
+A request passes, in this order: address, Host and Origin, method, credential, blocks, media types, size, JSON,
+JSON-RPC. Each refusal is one JSON-RPC error that says what to do. Only then somebody is asked anything.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mcp_types as types
+import orjson
+from mcp.server import Server
+
+from mcpbridge import rpc
+from mcpbridge.activity import ActivityRecorder
+from mcpbridge.addresses import Audience, Network, client_address
+from mcpbridge.clients import ClientInfo, client_from_info, client_from_session_id, client_from_user_agent, session_id
+from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_headers
+from mcpbridge.facts import Caller
+from mcpbridge.gate import BlockList, TooManyAttemptsError
+from mcpbridge.identity import Identities, IdentityUnavailableError
+from mcpbridge.server import Visit
+from mcpbridge.upstream import UpstreamError
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+BODY_TIMEOUT_S = 30.0
+UNAUTHENTICATED = -32040
+TOO_MANY_ATTEMPTS = -32041
+TRANSPORT_FAULT = -32042
+
+_PATH = re.compile(r"/mcp(?:/c/(?P<connection>[A-Za-z0-9_-]{1,40}))?(?P<readonly>/readonly)?/?", re.ASCII)
+
+
+class Refusal(Exception):  # noqa: N818 – it is an answer, not a defect
+    """A request that the door turns away."""
+
+    def __init__(self, status: int, message: str, *, code: int = TRANSPORT_FAULT, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers: list[tuple[bytes, bytes]] = more.pop("headers", [])
+        self.body = rpc.RpcError(code, message, data=more or None).body(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer; no body where `body` is None."""
+
+    status: int
+    body: dict[str, Any] | None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def serves(path: str) -> bool:
+    """Whether `path` is the bridge's to answer."""
+    return path == "/mcp" or path.startswith("/mcp/")
+
+
+class HttpEntry:
+    """The ASGI application behind `/mcp`."""
+
+    def __init__(
+        self,
+        *,
+        server: Server[Any],
+        identities: Identities,
+        blocks: BlockList,
+        activity: ActivityRecorder,
+        audience: Audience,
+        trusted_proxies: tuple[Network, ...],
+    ) -> None:
+        self._server = server
+        self._identities = identities
+        self._blocks = blocks
+        self._activity = activity
+        self._audience = audience
+        self._trusted = trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = uuid.uuid4().hex
+        try:
+            answer = await self._answer(scope, receive, request_id)
+        except Refusal as refusal:
+            answer = Answer(refusal.status, refusal.body, tuple(refusal.headers))
+        except Exception:
+            logger.exception("Request %s failed", request_id)
+            error = rpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
+            answer = Answer(500, error.body(None))
+        await _send(send, answer, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
+        headers = _folded(scope["headers"])
+        path = _PATH.fullmatch(scope["path"])
+        if path is None:
+            raise Refusal(404, "MCP is served at /mcp, /mcp/readonly and /mcp/c/<connection>.")
+        self._check_audience(headers)
+        if scope["method"] != "POST":
+            raise Refusal(405, "Send a POST: this server keeps no stream.", headers=[(b"allow", b"POST")])
+        caller = self._caller(scope, headers, path["connection"] or "", request_id)
+        credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
+        try:
+            credential = credential_from_headers(credential_lines)
+            caller = replace(caller, env=credential.env, prefix=credential.prefix)
+            if self._blocks.holds(credential.env, credential.prefix):
+                raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
+            _check_media_types(headers)
+            body = _decoded(await _body(receive, headers))
+            read_only = bool(path["readonly"]) or headers.get("x-mcp-readonly", "").strip().lower() in ("true", "1")
+            return await self._exchange(body, headers, Visit(credential, caller, read_only))
+        except CredentialFaultError as fault:
+            self._rejected(fault.fault, fault.env, fault.prefix, caller)
+            raise _unauthorized(fault) from None
+        except TooManyAttemptsError as error:
+            self._rejected("too_many_attempts", caller.env, caller.prefix, caller)
+            raise Refusal(
+                429,
+                f"Too many unknown tokens were tried. Wait {error.retry_after} seconds.",
+                code=TOO_MANY_ATTEMPTS,
+                headers=[(b"retry-after", str(error.retry_after).encode())],
+                retryAfter=error.retry_after,
+            ) from None
+
+    async def _exchange(self, body: Any, headers: dict[str, str], visit: Visit) -> Answer:
+        version = headers.get("mcp-protocol-version")
+        try:
+            request = rpc.read_request(body)
+            if request is None:
+                rpc.check_notification_version(version)
+                return Answer(202, None)
+        except rpc.RpcError as error:
+            return Answer(error.http_status, error.body(None))
+        try:
+            visit = replace(visit, caller=_introduced(visit.caller, request, version))
+            if request.method not in ("tools/call", "ping"):
+                await self._check_in(visit)
+            result = await rpc.answer(self._server, request, headers=headers, visit=visit)
+        except rpc.RpcError as error:
+            return Answer(error.http_status, error.body(request.id))
+        more: tuple[tuple[bytes, bytes], ...] = ()
+        if request.method == "initialize" and not rpc.is_modern(version):
+            client = client_from_info((request.params or {}).get("clientInfo"))
+            more = ((b"mcp-session-id", session_id(client).encode()),)
+        return Answer(200, {"jsonrpc": "2.0", "id": request.id, "result": result}, more)
+
+    async def _check_in(self, visit: Visit) -> None:
+        """Ask Hoursmith about the token now, so that a revoked one is not even told what tools there are."""
+        try:
+            await self._identities.of(visit.credential, address=visit.caller.address, fresh=True)
+        except (IdentityUnavailableError, UpstreamError) as error:
+            # The list is no secret and needs no data; the calls will say what is wrong.
+            logger.info("The token %s could not be looked up: %s", visit.credential.prefix, type(error).__name__)
+
+    def _check_audience(self, headers: dict[str, str]) -> None:
+        if not self._audience.is_our_host(headers.get("host", "")):
+            raise Refusal(421, "This address is not one of ours. An operator can add it to ALLOWED_HOSTS.")
+        origin = headers.get("origin")
+        if origin is not None and not self._audience.is_our_origin(origin):
+            raise Refusal(403, "Requests from this web page's origin are not allowed.")
+
+    def _caller(self, scope: Scope, headers: dict[str, str], connection: str, request_id: str) -> Caller:
+        peer = scope.get("client")
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        client = client_from_session_id(headers.get("mcp-session-id", ""))
+        if not client.name:
+            client = client_from_user_agent(headers.get("user-agent", ""))
+        return Caller(
+            env="",
+            prefix="",
+            client_name=client.name,
+            client_version=client.version,
+            connection=connection,
+            protocol=headers.get("mcp-protocol-version", rpc.ASSUMED_VERSION)[:16],
+            address=client_address(peer[0] if peer else None, forwarded, self._trusted),
+            request_id=request_id,
+        )
+
+    def _rejected(self, fault: str, env: str, prefix: str, caller: Caller) -> None:
+        self._activity.rejected(
+            env=env,
+            prefix=prefix,
+            fault=str(fault),
+            client_name=caller.client_name,
+            connection=caller.connection,
+            address=caller.address,
+        )
+
+
+def _introduced(caller: Caller, request: rpc.Request, version: str | None) -> Caller:
+    """`caller` with the name that the request itself gives (2026-07-28, or `initialize` before it)."""
+    params = request.params or {}
+    client = ClientInfo()
+    if rpc.is_modern(version):
+        meta = params.get("_meta")
+        client = client_from_info(meta.get(types.CLIENT_INFO_META_KEY) if isinstance(meta, dict) else None)
+    elif request.method == "initialize":
+        client = client_from_info(params.get("clientInfo"))
+    return replace(caller, client_name=client.name, client_version=client.version) if client.name else caller
+
+
+def _unauthorized(fault: CredentialFaultError) -> Refusal:
+    """HTTP 401 with the challenge of RFC 6750 section 3; without an error code where no credential was sent."""
+    challenge = 'Bearer realm="hoursmith"'
+    if fault.fault is not Fault.MISSING:
+        challenge += f', error="invalid_token", error_description="{fault.fault.value}"'
+    return Refusal(
+        401,
+        fault.explanation,
+        code=UNAUTHENTICATED,
+        headers=[(b"www-authenticate", challenge.encode())],
+        fault=fault.fault.value,
+    )
+
+
+def _folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name. A routing header that appears twice makes the request ambiguous."""
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        key = name.decode("latin-1")
+        if key in headers and (key.startswith("mcp-") or key == "host"):
+            raise Refusal(400, f"The header {key} appears more than once.", code=types.HEADER_MISMATCH)
+        headers[key] = value.decode("latin-1")
+    return headers
+
+
+def _check_media_types(headers: dict[str, str]) -> None:
+    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "Send the body as Content-Type: application/json.")
+    accepted = {part.split(";")[0].strip().lower() for part in headers.get("accept", "*/*").split(",")}
+    if not accepted & {"application/json", "application/*", "*/*"}:
+        raise Refusal(406, "The answer is application/json: name it in the Accept header.")
+
+
+async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
+    declared = headers.get("content-length", "0")
+    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12:
+        raise Refusal(400, "The Content-Length header is not a number.")
+    if int(declared) > MAX_BODY_BYTES:
+        raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "The request ended before its body did.")
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.") from None
+
+
+def _decoded(body: bytes) -> Any:
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise Refusal(400, f"The JSON is nested deeper than {MAX_DEPTH} levels.", code=types.PARSE_ERROR)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Refusal(400, "The body is not JSON in UTF-8.", code=types.PARSE_ERROR) from None
+
+
+def _depth(body: bytes) -> int:
+    """The deepest nesting in `body`; brackets inside of strings do not count."""
+    deepest = depth = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+        match token[0]:
+            case b"{" | b"[":
+                depth += 1
+                deepest = max(deepest, depth)
+            case b"}" | b"]":
+                depth -= 1
+    return deepest
+
+
+async def _send(send: Send, answer: Answer, request_id: str) -> None:
+    body = b"" if answer.body is None else _encoded(answer.body)
+    headers = [
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-request-id", request_id.encode()),
+        *answer.headers,
+    ]
+    if answer.body is not None:
+        headers.append((b"content-type", b"application/json"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        # A JSON-RPC id or an upstream number may exceed 64 bits.
+        return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,137 @@
+"""Turns what went wrong into the one error that a caller sees: a code, plain words, and what to do.
+
+Hoursmith's own words are passed on only for the codes its contract documents. Anything else, above all the
+text of an unexpected answer, stays out: nobody can know what it holds.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcpbridge.models import Result
+from mcpbridge.redaction import redact
+from mcpbridge.upstream import Reply, UpstreamError
+
+CODES = {
+    400: "bad_request",
+    401: "unauthenticated",
+    402: "forbidden_plan",
+    403: "forbidden_scope",
+    404: "not_found",
+    409: "conflict",
+    422: "validation_error",
+    429: "rate_limited",
+}
+
+MESSAGES = {
+    "bad_request": "Hoursmith could not read the request.",
+    "unauthenticated": "Hoursmith does not accept this token.",
+    "forbidden_plan": "The workspace's plan has no API access.",
+    "forbidden_scope": "This token may not do that.",
+    "not_found": "There is no such record, or this token cannot see it.",
+    "conflict": "The record is in a state that does not allow this.",
+    "validation_error": "Some arguments are missing or wrong.",
+    "rate_limited": "Too many calls in a short time.",
+    "internal": "Hoursmith failed to answer.",
+    "upstream_unreachable": "Hoursmith cannot be reached.",
+    "upstream_timeout": "Hoursmith did not answer in time.",
+    "upstream_dropped": "The connection to Hoursmith broke before the answer came.",
+    "upstream_redirect": "Hoursmith's address answers with a redirect, which is not followed.",
+    "upstream_too_large": "Hoursmith's answer is too large.",
+    "upstream_malformed": "Hoursmith's answer could not be read.",
+    "upstream_error": "Hoursmith gave no usable answer.",
+    "audit_unavailable": "The call was not sent, because it could not be recorded first.",
+    "read_only": "This connection is read-only.",
+    "bridge_fault": "Something went wrong in the bridge.",
+}
+
+HINTS = {
+    "bad_request": "Check the arguments and try again.",
+    "unauthenticated": "Make a new token under Settings → API and put it into this client's configuration.",
+    "forbidden_plan": "API access needs the Studio or Agency plan. An Owner can change the plan in Hoursmith.",
+    "forbidden_scope": (
+        "The token's role or scope does not allow it. Ask an Owner or Admin, or use a token of a member who may."
+    ),
+    "not_found": "Check the id: list the records first. Members see only what they are on.",
+    "conflict": "Read the record first: it may be invoiced, archived, or still in use by others.",
+    "validation_error": "Correct the fields named here and call again.",
+    "rate_limited": "Wait the seconds given here, then call again.",
+    "internal": "Try again later. If it stays, tell Hoursmith's support.",
+    "upstream_unreachable": "Nothing was sent. Try again in a moment; an operator can look at /readyz.",
+    "upstream_redirect": "An operator should check HOURSMITH_API_URL.",
+    "upstream_too_large": "Ask for fewer records at once, with a smaller limit.",
+    "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the console's database.",
+    "read_only": "Use the address without /readonly, and without the X-MCP-Readonly header, for tools that write.",
+    "bridge_fault": "Try again. If it stays, give the request id to whoever runs this console.",
+}
+_MAYBE_DONE = "Look before you repeat it: Hoursmith may have carried it out."
+_READ_AGAIN = "Try again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error, as records and callers see it."""
+
+    status: int
+    code: str
+    message: str
+    hint: str
+    result: Result
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """The `structuredContent` of a failed tool call (design, section 3)."""
+        return {
+            "error": {
+                "status": self.status,
+                "code": self.code,
+                "message": self.message,
+                **self.more,
+                "hint": self.hint,
+            }
+        }
+
+
+def problem(code: str, status: int, result: Result, **more: Any) -> Problem:
+    """The problem with the words that belong to `code`."""
+    return Problem(status, code, MESSAGES[code], HINTS.get(code, _READ_AGAIN), result, more)
+
+
+def unauthenticated(explanation: str) -> Problem:
+    """A refused token, where no HTTP status can say so."""
+    return Problem(401, "unauthenticated", MESSAGES["unauthenticated"], explanation, Result.REFUSED)
+
+
+def from_faults(fields: dict[str, str]) -> Problem:
+    """Arguments that do not fit the tool's schema; nothing was sent."""
+    return problem("validation_error", 422, Result.REFUSED, fields=fields)
+
+
+def from_upstream_error(error: UpstreamError, *, is_read: bool) -> Problem:
+    """No usable answer."""
+    made = problem(error.code, error.status, Result.FAILED)
+    if error.code in HINTS:
+        return made
+    hint = _MAYBE_DONE if error.may_be_done and not is_read else _READ_AGAIN
+    return Problem(made.status, made.code, made.message, hint, made.result)
+
+
+def from_reply(reply: Reply, *, is_read: bool) -> Problem:
+    """An answer with an error status."""
+    code = CODES.get(reply.status, "internal")
+    if reply.status >= 500 or code == "internal":
+        hint = HINTS["internal"] if is_read else _MAYBE_DONE
+        return Problem(reply.status, "internal", MESSAGES["internal"], hint, Result.FAILED)
+    error = reply.error
+    more: dict[str, Any] = {}
+    if isinstance(fields := error.get("fields"), dict):
+        more["fields"] = {redact(str(name))[:80]: redact(str(why))[:200] for name, why in list(fields.items())[:50]}
+    if isinstance(plan := error.get("requiredPlan"), str):
+        more["requiredPlan"] = plan[:40]
+    if reply.retry_after is not None:
+        more["retryAfter"] = reply.retry_after
+    message = error.get("message")
+    words = redact(message)[:300] if isinstance(message, str) and error.get("code") == code else MESSAGES[code]
+    hint = HINTS[code]
+    if code == "rate_limited" and reply.retry_after is not None:
+        hint = f"Wait {reply.retry_after} seconds, then call again."
+    return Problem(reply.status, code, words, hint, Result.REFUSED, more)

@@ -1,0 +1,182 @@
+"""One JSON-RPC request in, one answer out, through the SDK's server, in either protocol era.
+
+The SDK's own HTTP entry for the `initialize` era starts a transport, three tasks and several streams for every
+request. Since nothing here is kept between requests, one plain await does the same for both eras. The era is
+told by the `MCP-Protocol-Version` header, as in the SDK.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import anyio
+import mcp_types as types
+from mcp.server import Server
+from mcp.server.connection import Connection
+from mcp.server.runner import serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    classify_inbound_request,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+logger = logging.getLogger(__name__)
+
+ASSUMED_VERSION = types.DEFAULT_NEGOTIATED_VERSION
+
+
+class RpcError(Exception):
+    """A JSON-RPC error and the HTTP status it goes out with."""
+
+    def __init__(self, code: int, message: str, *, data: Any = None, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+        self.http_status = http_status or ERROR_CODE_HTTP_STATUS.get(code, 200)
+
+    def body(self, request_id: str | int | None) -> dict[str, Any]:
+        """The error as a JSON-RPC response object."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            error["data"] = self.data
+        return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A JSON-RPC request object whose envelope is sound."""
+
+    id: str | int
+    method: str
+    params: dict[str, Any] | None
+    body: dict[str, Any]
+
+
+def is_modern(version: str | None) -> bool:
+    """Whether a request with this `MCP-Protocol-Version` header belongs to the stateless era."""
+    return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
+
+
+def read_request(body: Any) -> Request | None:
+    """The request that a decoded body is, None for a notification or a posted response; raises RpcError."""
+    if not isinstance(body, dict):
+        reason = "Batches are not supported: send one request." if isinstance(body, list) else "Send a JSON object."
+        raise RpcError(types.INVALID_REQUEST, reason)
+    if body.get("jsonrpc") != "2.0":
+        raise RpcError(types.INVALID_REQUEST, 'The member "jsonrpc" must be "2.0".')
+    params = body.get("params")
+    if params is not None and not isinstance(params, dict):
+        raise RpcError(types.INVALID_REQUEST, 'The member "params" must be an object.')
+    method = body.get("method")
+    if "method" not in body and ("result" in body or "error" in body):
+        return None
+    if not isinstance(method, str):
+        raise RpcError(types.INVALID_REQUEST, 'The member "method" must be a string.')
+    if "id" not in body:
+        return None
+    request_id = body["id"]
+    if isinstance(request_id, bool) or not isinstance(request_id, str | int):
+        raise RpcError(types.INVALID_REQUEST, 'The member "id" must be a string or an integer.')
+    return Request(request_id, method, params, body)
+
+
+@dataclass
+class _Exchange:
+    """The SDK's `DispatchContext` for a request whose answer is one JSON body: there is no way back but that."""
+
+    transport: TransportContext
+    request_id: str | int
+    message_metadata: ServerMessageMetadata
+    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+    can_send_request: bool = False
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        raise NoBackChannelError(method)
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+        """Dropped: a JSON answer has no room for notifications."""
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Dropped likewise."""
+
+
+def check_notification_version(version: str | None) -> None:
+    """Raise RpcError where a notification names a protocol version that is not served."""
+    if version is not None and is_modern(version):
+        _raise(unsupported_protocol_version_rejection(version))
+
+
+async def answer(server: Server[Any], request: Request, *, headers: Mapping[str, str], visit: Any) -> dict[str, Any]:
+    """The result of `request`; raises RpcError, and whatever the door's own errors are.
+
+    `headers` are by lower-case name; `visit` reaches the handlers as `context.request`.
+    """
+    version = headers.get("mcp-protocol-version")
+    connection = _modern(server, request, headers) if is_modern(version) else _legacy(version)
+    exchange = _Exchange(
+        TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
+        request.id,
+        ServerMessageMetadata(request_context=visit),
+    )
+    try:
+        return await serve_one(
+            server, exchange, request.method, request.params, connection=connection, lifespan_state=None
+        )
+    except MCPError as error:
+        status = None if is_modern(version) else 200
+        raise RpcError(error.error.code, error.error.message, data=error.error.data, http_status=status) from None
+    except ValidationError:
+        # Pydantic's text repeats the input, so it stays here.
+        status = 400 if is_modern(version) else 200
+        raise RpcError(types.INVALID_PARAMS, "Invalid request parameters", http_status=status) from None
+
+
+def _legacy(version: str | None) -> Connection:
+    return Connection.from_envelope(version or ASSUMED_VERSION, None, None)
+
+
+def _modern(server: Server[Any], request: Request, headers: Mapping[str, str]) -> Connection:
+    version = headers["mcp-protocol-version"]
+    if version not in MODERN_PROTOCOL_VERSIONS and "_meta" not in (request.params or {}):
+        _raise(unsupported_protocol_version_rejection(version))
+    route = classify_inbound_request(request.body, headers=headers)
+    if isinstance(route, InboundLadderRejection):
+        _raise(route)
+    if request.method == "tools/call":
+        _check_mirrored_arguments(server, request.params or {}, headers)
+    return Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
+
+
+def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], headers: Mapping[str, str]) -> None:
+    """Arguments that a client mirrors into `Mcp-Param-*` headers must say the same there (MCP 2026-07-28)."""
+    name, arguments, lookup = params.get("name"), params.get("arguments") or {}, server.get_tool_input_schema
+    if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict):
+        return
+    if _declares_mirrors(lookup, name) or any(header.startswith("mcp-param-") for header in headers):
+        schema = lookup(name)
+        if schema is not None:
+            _raise(validate_mcp_param_headers(schema, arguments, headers))
+
+
+@lru_cache(maxsize=256)
+def _declares_mirrors(lookup: Callable[[str], Any], name: str) -> bool:
+    """Whether the tool's schema mirrors any argument; walking the schema for each call would cost more than the call."""
+    return "x-mcp-header" in repr(lookup(name))
+
+
+def _raise(rejection: InboundLadderRejection | None) -> None:
+    if rejection is not None:
+        raise RpcError(rejection.code, rejection.message, data=rejection.data)

@@ -1,0 +1,148 @@
+"""The MCP server: what it lists, and how a tool call becomes a result. Both transports run this one object.
+
+MCP facts: specification 2025-11-25 and 2026-07-28, server/tools.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import mcp_types as types
+import orjson
+from mcp.server import Server
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from mcpbridge import problems
+from mcpbridge.calls import Answer, Calls
+from mcpbridge.credentials import Credential, CredentialFaultError
+from mcpbridge.facts import Caller
+from mcpbridge.gate import TooManyAttemptsError
+from mcpbridge.models import Kind, Result
+from mcpbridge.tools import TOOLS, Tool
+
+logger = logging.getLogger(__name__)
+
+NAME = "hoursmith"
+TITLE = "Hoursmith"
+VERSION = "1.0.0"
+INSTRUCTIONS = (
+    "Time tracking, projects, expenses and invoices of one Hoursmith workspace. You act with the rights of the "
+    "token's member. Start with get_me to see role and plan. Lists are paged: pass pagination.nextCursor as cursor. "
+    "Money is a decimal string, dates are YYYY-MM-DD. delete_client, archive_project, archive_task, "
+    "delete_time_entry and delete_expense destroy something and are recorded: ask your person first."
+)
+# The catalogue changes only with a release; a client may keep it for a while, but not across tokens.
+LISTING_TTL_MS = 5 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request as the door let it in."""
+
+    credential: Credential
+    caller: Caller
+    read_only: bool = False
+
+
+class Catalogue(Protocol):
+    """The tools that a server offers, and what happens when one is called."""
+
+    def listing(self, *, read_only: bool) -> types.ListToolsResult: ...
+
+    def input_schema(self, name: str) -> dict[str, Any] | None: ...
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult: ...
+
+
+class HoursmithTools:
+    """The 31 tools, each one REST call."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        tools = [_described(tool) for tool in TOOLS.values()]
+        self._all = types.ListToolsResult(tools=tools)
+        self._read = types.ListToolsResult(tools=[tool for tool in tools if TOOLS[tool.name].kind is Kind.READ])
+
+    def listing(self, *, read_only: bool) -> types.ListToolsResult:
+        return self._read if read_only else self._all
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        tool = TOOLS.get(name)
+        return tool.input_schema if tool else None
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult:
+        tool = TOOLS.get(name)
+        if tool is None:
+            # The name is not repeated: anything may stand there.
+            raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool. tools/list names those there are.")
+        try:
+            answer = await self._calls.run(
+                tool, arguments, credential=visit.credential, caller=visit.caller, read_only=visit.read_only
+            )
+        except (CredentialFaultError, TooManyAttemptsError):
+            raise
+        except Exception:
+            logger.exception("A call of %s failed, request %s", tool.name, visit.caller.request_id)
+            answer = Answer.of(problems.problem("bridge_fault", 500, Result.FAILED, requestId=visit.caller.request_id))
+        return result_of(answer)
+
+
+def _described(tool: Tool) -> types.Tool:
+    hints = tool.annotations
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        output_schema=tool.output_schema,
+        annotations=types.ToolAnnotations(
+            title=tool.title,
+            read_only_hint=hints.read_only,
+            destructive_hint=hints.destructive,
+            idempotent_hint=hints.idempotent,
+            open_world_hint=hints.open_world,
+        ),
+    )
+
+
+def result_of(answer: Answer) -> types.CallToolResult:
+    """One text block with the payload as compact JSON, and the same as structured content."""
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=orjson.dumps(answer.payload).decode())],
+        structured_content=answer.payload,
+        is_error=answer.is_error,
+    )
+
+
+def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[Any, Any]], Visit]) -> Server[Any]:
+    """An MCP server over `catalogue`; `visit_of` finds who is asking in a request's context."""
+
+    async def list_tools(
+        context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        if params is not None and params.cursor is not None:
+            raise MCPError(code=types.INVALID_PARAMS, message="The list has one page; there is no such cursor.")
+        return catalogue.listing(read_only=visit_of(context).read_only)
+
+    async def call_tool(
+        context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        return await catalogue.call(params.name, params.arguments or {}, visit_of(context))
+
+    hint = CacheHint(ttl_ms=LISTING_TTL_MS, scope="private")
+    server: Server[Any] = Server(
+        NAME,
+        version=VERSION,
+        title=TITLE,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        get_tool_input_schema=catalogue.input_schema,
+        cache_hints={"tools/list": hint, "server/discover": hint},
+    )
+    # The default traces every request through OpenTelemetry's no-op; nothing reads that here.
+    server.middleware.clear()
+    return server

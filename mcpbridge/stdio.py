@@ -1,0 +1,81 @@
+"""The same server over standard input and output, for clients that start a command."""
+
+from typing import Any
+from uuid import uuid4
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.stdio import stdio_server
+
+from mcpbridge import problems
+from mcpbridge.bridge import Bridge
+from mcpbridge.calls import Answer
+from mcpbridge.clients import client_from_info
+from mcpbridge.credentials import Credential, CredentialFaultError, Fault
+from mcpbridge.facts import Caller
+from mcpbridge.gate import TooManyAttemptsError
+from mcpbridge.models import Result
+from mcpbridge.server import Visit, build_server, result_of
+
+
+class StdioTools:
+    """The bridge's catalogue for one token. Here no HTTP status can refuse it, so a tool's result does."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def listing(self, *, read_only: bool) -> types.ListToolsResult:
+        return self._bridge.catalogue.listing(read_only=read_only)
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        return self._bridge.catalogue.input_schema(name)
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult:
+        try:
+            if self._bridge.blocks.holds(visit.credential.env, visit.credential.prefix):
+                raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
+            return await self._bridge.catalogue.call(name, arguments, visit)
+        except CredentialFaultError as fault:
+            self._rejected(visit.caller, fault.fault)
+            return result_of(Answer.of(problems.unauthenticated(fault.explanation)))
+        except TooManyAttemptsError as error:
+            self._rejected(visit.caller, "too_many_attempts")
+            made = problems.problem("rate_limited", 429, Result.REFUSED, retryAfter=error.retry_after)
+            return result_of(Answer.of(made))
+
+    def _rejected(self, caller: Caller, fault: str) -> None:
+        self._bridge.activity.rejected(
+            env=caller.env,
+            prefix=caller.prefix,
+            fault=str(fault),
+            client_name=caller.client_name,
+            connection=caller.connection,
+            address=caller.address,
+        )
+
+
+async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False) -> None:
+    """Speak MCP over stdio until the client closes it, acting with `credential`."""
+
+    def visit_of(context: ServerRequestContext[Any, Any]) -> Visit:
+        params = context.session.client_params
+        info = params.client_info.model_dump(mode="json") if params is not None and params.client_info else None
+        client = client_from_info(info)
+        caller = Caller(
+            env=credential.env,
+            prefix=credential.prefix,
+            client_name=client.name,
+            client_version=client.version,
+            protocol=str(context.protocol_version)[:16],
+            transport="stdio",
+            request_id=uuid4().hex,
+        )
+        return Visit(credential, caller, read_only)
+
+    server = build_server(StdioTools(bridge), visit_of)
+    await bridge.start()
+    try:
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+    finally:
+        await bridge.stop()
