@@ -59,7 +59,9 @@ EXPLANATIONS: dict[Fault, str] = {
     Fault.MALFORMED: (
         "The token is not whole: it reads hsk_live_ or hsk_test_, 12 characters, an underscore, and 32 characters."
     ),
-    Fault.REJECTED: "Hoursmith does not accept this token: it is unknown or was revoked. Make a new one under Settings → API.",
+    Fault.REJECTED: (
+        "Hoursmith does not accept this token: it is unknown or was revoked. Make a new one under Settings → API."
+    ),
     Fault.BLOCKED: "An admin of the workspace has blocked this token in the console. Ask them, or make a new one.",
 }
 

@@ -44,7 +44,7 @@ TRANSPORT_FAULT = -32042
 _PATH = re.compile(r"/mcp(?:/c/(?P<connection>[A-Za-z0-9_-]{1,40}))?(?P<readonly>/readonly)?/?", re.ASCII)
 
 
-class Refusal(Exception):  # noqa: N818 – it is an answer, not a defect
+class Refusal(Exception):
     """A request that the door turns away."""
 
     def __init__(self, status: int, message: str, *, code: int = TRANSPORT_FAULT, **more: Any) -> None:

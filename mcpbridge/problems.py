@@ -59,7 +59,7 @@ HINTS = {
     "upstream_unreachable": "Nothing was sent. Try again in a moment; an operator can look at /readyz.",
     "upstream_redirect": "An operator should check HOURSMITH_API_URL.",
     "upstream_too_large": "Ask for fewer records at once, with a smaller limit.",
-    "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the console's database.",
+    "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the database.",
     "read_only": "Use the address without /readonly, and without the X-MCP-Readonly header, for tools that write.",
     "bridge_fault": "Try again. If it stays, give the request id to whoever runs this console.",
 }

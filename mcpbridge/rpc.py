@@ -173,7 +173,7 @@ def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], heade
 
 @lru_cache(maxsize=256)
 def _declares_mirrors(lookup: Callable[[str], Any], name: str) -> bool:
-    """Whether the tool's schema mirrors any argument; walking the schema for each call would cost more than the call."""
+    """Whether the tool's schema mirrors any argument; to walk it anew would cost more than the call."""
     return "x-mcp-header" in repr(lookup(name))
 
 
