@@ -1,4 +1,4 @@
-"""Where each area of the console is served."""
+"""Where each area of the console is served. The bridge and the health checks are answered before Django (`asgi`)."""
 
 from importlib.util import find_spec
 
@@ -12,7 +12,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if settings.SANDBOX_MODE and find_spec("hoursmith_console.sandbox.urls"):
     urlpatterns.append(path("sandbox/api/", include("hoursmith_console.sandbox.urls")))
-if find_spec("hoursmith_console.health"):
-    urlpatterns.append(path("", include("hoursmith_console.health")))
 # Last, for it serves the root.
 urlpatterns.append(path("", site.urls))
