@@ -1,0 +1,262 @@
+"""Records every call after it ended, in batches, without ever making a caller wait.
+
+The event loop only appends to a queue. A thread empties it four times a second into one transaction: a row
+for each call, and what the calls say about tokens and assistants (`mcpbridge.sightings`). While the database
+is slow or away the queue fills up; what does not fit is counted by workspace and shown as a loss.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.db import DataError, Error, IntegrityError, router
+from django.utils import timezone
+
+from mcpbridge.facts import Call, Ending
+from mcpbridge.models import ActivityLoss, ToolCall
+from mcpbridge.own_connection import drop_connection, limited_transaction, use_own_connection
+from mcpbridge.recording import storable, storable_columns
+from mcpbridge.sightings import (
+    EndedCall,
+    Rejection,
+    TokenKey,
+    catch_all,
+    clients_seen,
+    credentials_rejected,
+    forget_old_rejections,
+    known_tokens,
+    tokens_seen,
+)
+
+logger = logging.getLogger(__name__)
+
+_BATCH_AT_MOST = 500
+_DATABASE_LIMIT_S = 5.0
+_LONGEST_PAUSE_S = 2.0
+_CLEAN_UP_EVERY_S = 3600.0
+_LOSSES_EVERY_S = 5.0
+_ARGUMENTS_LEFT_OUT = {"…": "left out while the record was behind"}
+
+
+@dataclass(slots=True)
+class _Loss:
+    """Calls of one workspace that found no room."""
+
+    since: datetime
+    until: datetime
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What goes into one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
+
+    ended: list[EndedCall] = field(default_factory=list)
+    rejected: Counter[Rejection] = field(default_factory=Counter)
+    losses: dict[str, _Loss] = field(default_factory=dict)
+    is_doubtful: bool = False
+
+    def parts(self) -> list["_Batch"]:
+        """The same in smaller batches, or in one where it is a single call, or all of one other kind."""
+        middle = len(self.ended) // 2
+        parts = [
+            _Batch(ended=self.ended[:middle]),
+            _Batch(ended=self.ended[middle:]),
+            _Batch(rejected=self.rejected),
+            _Batch(losses=self.losses),
+        ]
+        return [part for part in parts if part.ended or part.rejected or part.losses]
+
+
+class ActivityRecorder:
+    """The recorder of this process. Start it after forking, stop it after the last call."""
+
+    def __init__(self, *, interval_s: float = 0.25, capacity: int = 10_000) -> None:
+        """Write every `interval_s` seconds; keep `capacity` calls at most while the database cannot take them."""
+        self._interval_s = interval_s
+        self._capacity = capacity
+        self._alias = router.db_for_write(ToolCall)
+        self._ended: deque[EndedCall] = deque()
+        self._rejections: deque[Rejection] = deque()
+        self._pending: deque[_Batch] = deque()
+        self._held = 0
+        self._overflow_lock = threading.Lock()
+        self._losses: dict[str, _Loss] = {}
+        self._losses_due_at = 0.0
+        self._uncounted: Counter[Rejection] = Counter()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._is_failing = False
+        self.lost = 0
+
+    @property
+    def waiting(self) -> int:
+        """Calls that are not in the database yet."""
+        return len(self._ended) + self._held
+
+    def start(self) -> None:
+        """Begin writing, on a thread of its own."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="activity-recorder", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Write what is waiting, once, and end the thread; what could not be written is logged as lost."""
+        self._stopping.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 2 * _DATABASE_LIMIT_S)
+
+    def call(self, call: Call, ending: Ending, *, recorded_in_token: bool = True) -> None:
+        """Take note of a call that ended. Never waits and never raises.
+
+        `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
+        """
+        waiting = len(self._ended) + self._held
+        if waiting >= self._capacity:
+            self._lose(call)
+            return
+        if waiting >= self._capacity // 5:
+            # Long arguments of ten thousand calls would be gigabytes; what was called matters more.
+            call = replace(call, arguments=_ARGUMENTS_LEFT_OUT)
+        self._ended.append(EndedCall(call, ending, recorded_in_token))
+
+    def rejected(self, *, env: str, prefix: str, fault: str, client_name: str, connection: str, address: str) -> None:
+        """Take note of a credential that was turned away. Never waits and never raises."""
+        if len(self._rejections) < self._capacity:
+            self._rejections.append(Rejection(env, prefix, fault, client_name, connection, address))
+        else:
+            with self._overflow_lock:
+                self._uncounted[catch_all(fault)] += 1
+
+    def _lose(self, call: Call) -> None:
+        with self._overflow_lock:
+            self.lost += 1
+            loss = self._losses.setdefault(call.identity.org_id, _Loss(call.at, call.at))
+            loss.calls += 1
+            loss.since, loss.until = min(loss.since, call.at), max(loss.until, call.at)
+
+    # From here on everything runs on the recorder's thread.
+
+    def _run(self) -> None:
+        use_own_connection(self._alias, limit_s=_DATABASE_LIMIT_S)
+        pause_s, clean_up_at, is_last = self._interval_s, 0.0, False
+        while not is_last:
+            is_last = self._stopping.wait(pause_s)
+            is_done = self._empty_queue()
+            if is_done and time.monotonic() >= clean_up_at:
+                clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
+                self._clean_up()
+            pause_s = self._interval_s if is_done else min(2 * pause_s, _LONGEST_PAUSE_S)
+        self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
+        drop_connection(self._alias)
+
+    def _empty_queue(self) -> bool:
+        """Write until nothing is waiting; False where the database could not take it."""
+        while self._pending or self._take():
+            is_written = self._write(self._pending.popleft())
+            self._held = sum(len(batch.ended) for batch in self._pending)
+            if not is_written:
+                return False
+        return True
+
+    def _take(self) -> bool:
+        """Move what is waiting into the next batch; False where nothing is."""
+        batch = _Batch()
+        self._held = min(len(self._ended), _BATCH_AT_MOST)
+        batch.ended = [self._ended.popleft() for _ in range(self._held)]
+        batch.rejected = Counter(self._rejections.popleft() for _ in range(len(self._rejections)))
+        with self._overflow_lock:
+            batch.rejected.update(self._uncounted)
+            self._uncounted.clear()
+            if self._losses and (time.monotonic() >= self._losses_due_at or self._stopping.is_set()):
+                self._losses_due_at = time.monotonic() + _LOSSES_EVERY_S
+                batch.losses, self._losses = self._losses, {}
+        is_something = bool(batch.ended or batch.rejected or batch.losses)
+        if is_something:
+            self._pending.append(batch)
+        return is_something
+
+    def _write(self, batch: _Batch) -> bool:
+        is_committing = False
+        try:
+            with limited_transaction(self._alias, limit_s=_DATABASE_LIMIT_S, durable=False):
+                if not (batch.is_doubtful and self._is_present(batch)):
+                    self._record(batch)
+                is_committing = True
+        except Exception as error:
+            batch.is_doubtful = batch.is_doubtful or is_committing
+            return self._recover(batch, error)
+        if self._is_failing:
+            self._is_failing = False
+            logger.warning("Activity can be recorded again.")
+        return True
+
+    def _is_present(self, batch: _Batch) -> bool:
+        # A transaction comes in whole or not at all, so its first call stands for all.
+        calls = ToolCall.objects.using(self._alias)
+        return bool(batch.ended) and calls.filter(call_id=batch.ended[0].call.call_id).exists()
+
+    def _record(self, batch: _Batch) -> None:
+        tokens_seen(self._alias, batch.ended)
+        tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
+        clients_seen(self._alias, batch.ended, tokens)
+        ToolCall.objects.using(self._alias).bulk_create([_tool_call(each, tokens) for each in batch.ended])
+        if batch.rejected:
+            credentials_rejected(self._alias, batch.rejected, at=timezone.now())
+        ActivityLoss.objects.using(self._alias).bulk_create(
+            [
+                ActivityLoss(org_id=storable(org_id, 64), since=loss.since, until=loss.until, calls=loss.calls)
+                for org_id, loss in sorted(batch.losses.items())
+            ]
+        )
+
+    def _recover(self, batch: _Batch, error: Exception) -> bool:
+        """Keep `batch` for the next try where the database is at fault; else find the faulty row and give it up."""
+        if isinstance(error, Error) and not isinstance(error, DataError | IntegrityError):
+            if not self._is_failing:
+                self._is_failing = True
+                logger.error("Activity cannot be recorded now: %s: %s", type(error).__name__, error)
+            drop_connection(self._alias)
+            self._pending.appendleft(batch)
+            return False
+        parts = batch.parts()
+        if len(parts) > 1:
+            self._pending.extendleft(reversed(parts))
+        else:
+            logger.error("An activity row cannot be stored.", exc_info=error)
+            self._give_up(batch.ended)
+        return True
+
+    def _give_up(self, ended: list[EndedCall]) -> None:
+        for each in ended:
+            self._lose(each.call)
+        if self._stopping.is_set() and ended:
+            logger.error("%d calls end here without a row in the activity.", len(ended))
+
+    def _clean_up(self) -> None:
+        try:
+            with limited_transaction(self._alias, limit_s=_DATABASE_LIMIT_S, durable=False):
+                forget_old_rejections(self._alias, now=timezone.now())
+        except Error:
+            logger.warning("Old rejected credentials stay for another hour.", exc_info=True)
+            drop_connection(self._alias)
+
+
+def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, tuple[int, str]]) -> ToolCall:
+    call, ending, _ = each
+    columns = storable_columns(call)
+    if not columns["org_id"]:
+        # Hoursmith did not say whose token this is, on a plan without access for example; an earlier call may have.
+        columns["org_id"] = tokens.get((call.caller.env, call.caller.prefix), (0, ""))[1]
+    return ToolCall(
+        result=ending.result,
+        status=ending.status,
+        code=storable(ending.code, 40),
+        duration_ms=ending.duration_ms,
+        **columns,
+    )

@@ -1,0 +1,123 @@
+"""A database connection for one thread that must never wait longer than it was told to.
+
+The record's writers are threads of their own. They share nothing with page requests: neither the pool,
+which pages can exhaust, nor the long patience that suits a page. On SQLite several processes write to one
+file, and its own way of waiting (sleep and try again) is unfair; `Turn` lets them queue.
+"""
+
+import copy
+import fcntl
+import logging
+import math
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import Error, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.0002
+
+
+def use_own_connection(alias: str, *, limit_s: float) -> BaseDatabaseWrapper:
+    """Give the calling thread a fresh connection to `alias` that waits at most `limit_s` seconds for locks."""
+    settings = copy.deepcopy(connections.settings[alias])
+    options = settings["OPTIONS"]
+    if settings["ENGINE"].endswith("sqlite3"):
+        options["timeout"] = limit_s
+    else:
+        options.pop("pool", None)
+        options.setdefault("connect_timeout", max(2, math.ceil(limit_s)))
+        # A server that vanished without a word is noticed by the network alone.
+        options.setdefault("tcp_user_timeout", int(limit_s * 1000))
+    connection: BaseDatabaseWrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
+    connections[alias] = connection
+    return connection
+
+
+def drop_connection(alias: str) -> None:
+    """Close the calling thread's connection to `alias`; the next statement opens a new one."""
+    try:
+        connections[alias].close()
+    except Error:
+        # A connection that cannot even be closed is forgotten.
+        connections[alias].connection = None
+
+
+@contextmanager
+def limited_transaction(alias: str, *, limit_s: float, durable: bool) -> Iterator[None]:
+    """A transaction in which no statement takes longer than `limit_s` seconds; the write lock is held on entry.
+
+    `durable` waits for the disk at the end. Without it the last moments before a power cut may be lost,
+    never the database's soundness.
+    """
+    connection = connections[alias]
+    if connection.vendor == "sqlite":
+        # A lost connection comes back with the settings' own choice, so this is said each time.
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    with transaction.atomic(using=alias):
+        if connection.vendor == "postgresql":
+            # For this transaction alone, so that a connection pooler between us changes nothing for others.
+            limit = f"{max(1, int(limit_s * 1000))}ms"
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
+                    " set_config('synchronous_commit', %s, true)",
+                    [limit, limit, "on" if durable else "off"],
+                )
+        yield
+    # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
+    connection.queries_log.clear()
+
+
+class Turn:
+    """Lets the writers of several processes take turns, through a lock on the file at `path`.
+
+    It orders them and nothing else: the database keeps the data sound. Who waits longer than `limit_s`
+    seconds, because the holder hangs, goes on without it.
+    """
+
+    def __init__(self, path: Path | None, *, limit_s: float) -> None:
+        self._path = path
+        self._limit_s = limit_s
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        if self._path is None:
+            return
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._wait(self._file)
+        except OSError as error:
+            logger.warning("Audit writers do not queue: %s", error.strerror)
+
+    def _wait(self, file: int) -> None:
+        give_up_at = time.monotonic() + self._limit_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Polled, because a lock with a time limit does not exist; at random, so that nobody starves.
+                if time.monotonic() >= give_up_at:
+                    return
+                time.sleep(_POLL_S * (0.5 + random.random()))  # noqa: S311 - no secret is made of it
+            else:
+                return
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

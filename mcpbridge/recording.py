@@ -1,0 +1,143 @@
+"""Makes what callers send fit to be written down: without token secrets, short, and storable in either database.
+
+Arguments come from an assistant and may be anything JSON can carry: megabytes, a thousand levels deep,
+NUL characters that PostgreSQL refuses. What leaves here always fits, and costs no more than it keeps.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import CharField
+
+from mcpbridge.facts import Call
+from mcpbridge.models import CallFacts, ToolCall
+from mcpbridge.redaction import redact
+
+# Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LEFT_OUT = "…"
+NOT_RECORDED = "(not recorded)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How much is kept: `size` in bytes of stored JSON, `text` in characters, `items` of one list or object."""
+
+    size: int
+    text: int
+    items: int
+    depth: int
+
+
+ARGUMENT_LIMITS = _Limits(size=16 * 1024, text=200, items=50, depth=8)
+SNAPSHOT_LIMITS = _Limits(size=256 * 1024, text=64 * 1024, items=1_000, depth=16)
+
+
+def recordable_arguments(arguments: dict[str, Any], policy: str) -> dict[str, Any]:
+    """`arguments` as they may be written down; `policy` is `full`, `names` (no values) or `none`."""
+    if policy == "none":
+        return {}
+    if policy == "names":
+        arguments = dict.fromkeys(arguments, NOT_RECORDED)
+    shortened = _Shortener(ARGUMENT_LIMITS).value(arguments)
+    return shortened if isinstance(shortened, dict) else {}
+
+
+def recordable_snapshot(record: Any) -> Any:
+    """A record of Hoursmith as it may be written down: whole, unless it is larger than any record should be."""
+    return _Shortener(SNAPSHOT_LIMITS).value(record)
+
+
+def storable(text: str, limit: int) -> str:
+    """`text` without token secrets and without characters that a database refuses, at most `limit` characters."""
+    if not text:
+        return text
+    # Four times the limit is enough for what masking makes shorter, and spares us the rest of a megabyte.
+    return _UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256]))[:limit]
+
+
+_TEXT_COLUMNS = {
+    column.name: int(column.max_length or 0)
+    for column in ToolCall._meta.get_fields()
+    if isinstance(column, CharField) and column.name in {shared.name for shared in CallFacts._meta.get_fields()}
+}
+
+
+def storable_columns(call: Call) -> dict[str, Any]:
+    """The columns of `call` for a row of either record, each text fit for its column."""
+    columns = call.columns()
+    for name, limit in _TEXT_COLUMNS.items():
+        columns[name] = storable(columns[name], limit)
+    return columns
+
+
+class _Shortener:
+    """Copies one JSON value within its limits. `room` is what is left of the size."""
+
+    def __init__(self, limits: _Limits) -> None:
+        self._limits = limits
+        # Kept back for the marks that say what was left out, at most one a level.
+        self.room = limits.size - 64 * limits.depth
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if value is None or isinstance(value, bool):
+            self.room -= 7
+            return value
+        if isinstance(value, int | float):
+            return self._number(value)
+        if depth >= self._limits.depth or self.room <= 0:
+            self.room -= 10
+            return _LEFT_OUT
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        if isinstance(value, list | tuple):
+            return self._list(value, depth)
+        return self._text(str(value))
+
+    def _text(self, text: str) -> str:
+        limit = self._limits.text
+        kept = storable(text, limit)
+        if len(text) > limit:
+            note = f"… ({len(text):,} characters)"
+            kept = kept[: limit - len(note)] + note
+        cost = len(json.dumps(kept)) + 2
+        if cost > self.room:
+            self.room -= 10
+            return _LEFT_OUT
+        self.room -= cost
+        return kept
+
+    def _number(self, number: float) -> Any:
+        # Not JSON, or too long to print: kept as text, so that no database stumbles over it.
+        if isinstance(number, float) and not math.isfinite(number):
+            return self._text(str(number))
+        if isinstance(number, int) and number.bit_length() > 128:
+            return self._text("(a very large number)")
+        self.room -= len(str(number)) + 2
+        return number
+
+    def _object(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        self.room -= 4
+        kept: dict[str, Any] = {}
+        for index, (key, item) in enumerate(value.items()):
+            if index >= self._limits.items or self.room <= 0:
+                kept[_LEFT_OUT] = f"{len(value) - index:,} more"
+                break
+            name = self._text(str(key))
+            kept[name] = self.value(item, depth + 1)
+        return kept
+
+    def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+        self.room -= 4
+        kept: list[Any] = []
+        for index, item in enumerate(value):
+            if index >= self._limits.items or self.room <= 0:
+                kept.append(f"… {len(value) - index:,} more")
+                break
+            kept.append(self.value(item, depth + 1))
+        return kept
