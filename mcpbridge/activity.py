@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
@@ -32,6 +33,7 @@ from mcpbridge.sightings import (
     known_tokens,
     tokens_seen,
 )
+from mcpbridge.statements import insert
 
 logger = logging.getLogger(__name__)
 
@@ -205,14 +207,16 @@ class ActivityRecorder:
         tokens_seen(self._alias, batch.ended)
         tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
         clients_seen(self._alias, batch.ended, tokens)
-        ToolCall.objects.using(self._alias).bulk_create([_tool_call(each, tokens) for each in batch.ended])
+        insert(self._alias, ToolCall, [_tool_call(each, tokens) for each in batch.ended])
         if batch.rejected:
             credentials_rejected(self._alias, batch.rejected, at=timezone.now())
-        ActivityLoss.objects.using(self._alias).bulk_create(
+        insert(
+            self._alias,
+            ActivityLoss,
             [
-                ActivityLoss(org_id=storable(org_id, 64), since=loss.since, until=loss.until, calls=loss.calls)
+                {"org_id": storable(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
                 for org_id, loss in sorted(batch.losses.items())
-            ]
+            ],
         )
 
     def _recover(self, batch: _Batch, error: Exception) -> bool:
@@ -247,16 +251,14 @@ class ActivityRecorder:
             drop_connection(self._alias)
 
 
-def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, tuple[int, str]]) -> ToolCall:
+def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, tuple[int, str]]) -> dict[str, Any]:
     call, ending, _ = each
     columns = storable_columns(call)
     if not columns["org_id"]:
         # Hoursmith did not say whose token this is, on a plan without access for example; an earlier call may have.
         columns["org_id"] = tokens.get((call.caller.env, call.caller.prefix), (0, ""))[1]
-    return ToolCall(
-        result=ending.result,
-        status=ending.status,
-        code=storable(ending.code, 40),
-        duration_ms=ending.duration_ms,
-        **columns,
-    )
+    columns["result"] = ending.result.value
+    columns["status"] = ending.status
+    columns["code"] = storable(ending.code, 40)
+    columns["duration_ms"] = ending.duration_ms
+    return columns

@@ -27,13 +27,26 @@ from django.utils import timezone
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.own_connection import Turn, drop_connection, limited_transaction, use_own_connection
-from mcpbridge.recording import storable_columns
+from mcpbridge.recording import storable, storable_columns
+from mcpbridge.statements import insert
 
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE_CODE = "audit_unavailable"
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
+# What one phase says and the other does not, and the chain, which is not laid yet.
+_EMPTY = {
+    "snapshot": None,
+    "snapshot_fault": "",
+    "result": "",
+    "status": None,
+    "code": "",
+    "duration_ms": None,
+    "sequence": None,
+    "previous_hash": "",
+    "hash": "",
+}
 
 
 class AuditUnavailableError(Exception):
@@ -100,7 +113,7 @@ class AuditWriter:
         Raises AuditUnavailableError within the time limit otherwise. If the row got into the database
         all the same, an outcome that says "refused, nothing sent" follows it.
         """
-        row = _Row(call, Phase.INTENT, {"snapshot": snapshot, "snapshot_fault": snapshot_fault[:40]})
+        row = _Row(call, Phase.INTENT, {"snapshot": snapshot, "snapshot_fault": storable(snapshot_fault, 40)})
         waiter = self._put(row)
         if waiter is None:
             raise AuditUnavailableError("The audit record is not taking entries, so nothing was sent to Hoursmith.")
@@ -206,7 +219,7 @@ class AuditWriter:
         doubtful = [row.id for row in rows if row.is_doubtful]
         events = AuditEvent.objects.using(self._alias)
         present = set(events.filter(pk__in=doubtful).values_list("pk", flat=True)) if doubtful else set()
-        events.bulk_create(_events([row for row in rows if row.id not in present]))
+        insert(self._alias, AuditEvent, _events([row for row in rows if row.id not in present]))
 
     def _recover(self, rows: list[_Row], error: Exception, *, is_doubtful: bool) -> bool:
         """Keep `rows` for the next try where the database is at fault; else find the faulty one and fail it."""
@@ -252,26 +265,27 @@ class AuditWriter:
 
 def _outcome_row(call: Call, ending: Ending) -> _Row:
     details = {
-        "result": ending.result,
+        "result": ending.result.value,
         "status": ending.status,
-        "code": ending.code[:40],
+        "code": storable(ending.code, 40),
         "duration_ms": ending.duration_ms,
     }
     return _Row(call, Phase.OUTCOME, details)
 
 
-def _events(rows: list[_Row]) -> list[AuditEvent]:
+def _events(rows: list[_Row]) -> list[dict[str, Any]]:
     """The rows as they go into the record. All of them pass here, inside their transaction and in final order."""
     now = timezone.now()
     return [
-        AuditEvent(
-            id=row.id,
-            phase=row.phase,
-            recorded_at=now,
-            org_name=row.call.identity.org_name[:200],
+        {
+            "id": row.id,
+            "phase": row.phase.value,
+            "recorded_at": now,
+            "org_name": storable(row.call.identity.org_name, 200),
+            **_EMPTY,
             **row.details,
             **storable_columns(row.call),
-        )
+        }
         for row in rows
     ]
 

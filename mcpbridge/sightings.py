@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connections, models
-
 from mcpbridge.facts import Call, Ending
-from mcpbridge.models import Kind, RejectedCredential, Result, SeenClient, SeenToken
+from mcpbridge.models import PREFIX_LENGTH, Kind, RejectedCredential, Result, SeenClient, SeenToken
 from mcpbridge.recording import storable
+from mcpbridge.statements import upsert
 
 REJECTED_AT_MOST = 2_000
 REJECTED_AT_MOST_A_KNOWN_PREFIX = 50
@@ -58,23 +57,15 @@ def known_tokens(alias: str, keys: Iterable[TokenKey]) -> dict[TokenKey, tuple[i
 
 def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
     """Add the accepted calls among `ended` to the tokens they were made with."""
-    rows: dict[TokenKey, dict[str, Any]] = {}
-    for call, ending, is_accepted in ended:
-        if not is_accepted or not call.identity.org_id:
-            continue
-        key = (call.caller.env, call.caller.prefix)
-        row = rows.get(key)
-        if row is None:
-            row = rows[key] = _token_row(call)
-        row[f"calls_{call.kind}"] += 1
-        row["calls_refused"] += ending.result != Result.SUCCEEDED
-        row["first_used_at"] = min(row["first_used_at"], call.at)
-        if call.at >= row["last_used_at"]:
-            row.update(last_used_at=call.at, last_tool=call.tool[:64], last_status=ending.status, **_told(call))
-    _upsert(
+    sums: dict[TokenKey, _Sum] = {}
+    for each in ended:
+        if each.is_accepted and each.call.identity.org_id:
+            key = (each.call.caller.env, each.call.caller.prefix)
+            sums.setdefault(key, _Sum(each)).add(each)
+    upsert(
         alias,
         SeenToken,
-        [rows[key] for key in sorted(rows)],
+        [_token_columns(sums[key]) for key in sorted(sums)],
         key=("env", "prefix"),
         added=[*(f"calls_{kind}" for kind in Kind.values), "calls_refused"],
         # Not the workspace: a token belongs to one for good, and its history must not move to another.
@@ -83,65 +74,88 @@ def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
     )
 
 
-def _told(call: Call) -> dict[str, Any]:
-    identity = call.identity
-    return {
-        "org_name": storable(identity.org_name, 200),
-        "token_name": storable(identity.token_name, 200),
-        "role": storable(identity.role, 16),
-        "plan": storable(identity.plan, 16),
-        "scopes": [storable(scope, 64) for scope in identity.scopes[:20]],
-    }
-
-
-def _token_row(call: Call) -> dict[str, Any]:
-    return {
-        "env": call.caller.env,
-        "prefix": call.caller.prefix,
-        "org_id": call.identity.org_id,
-        "first_used_at": call.at,
-        "last_used_at": call.at,
-        "last_tool": "",
-        "last_status": None,
-        **dict.fromkeys((f"calls_{kind}" for kind in Kind.values), 0),
-        "calls_refused": 0,
-        **_told(call),
-    }
-
-
 def clients_seen(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKey, tuple[int, str]]) -> None:
     """Add the accepted calls among `ended` to the assistants that made them."""
-    rows: dict[tuple[int, str, str, str], dict[str, Any]] = {}
-    for call, _, is_accepted in ended:
-        caller = call.caller
+    names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+    sums: dict[tuple[int, str, str, str], _Sum] = {}
+    for each in ended:
+        caller = each.call.caller
         token = tokens.get((caller.env, caller.prefix))
-        if not is_accepted or not call.identity.org_id or token is None:
+        if not each.is_accepted or not each.call.identity.org_id or token is None:
             continue
-        key = (
-            token[0],
-            storable(caller.client_name, 120),
-            storable(caller.client_version, 60),
-            storable(caller.connection, 40),
-        )
-        row = rows.get(key)
-        if row is None:
-            names = dict(zip(("token", "name", "version", "connection"), key, strict=True))
-            row = rows[key] = {**names, "first_seen_at": call.at, "last_seen_at": call.at, "calls": 0}
-        row["calls"] += 1
-        row["first_seen_at"] = min(row["first_seen_at"], call.at)
-        row["last_seen_at"] = max(row["last_seen_at"], call.at)
-        row["protocol"] = storable(caller.protocol, 16)
-        row["transport"] = caller.transport[:8]
-        row["address"] = storable(caller.address, 45)
-    _upsert(
+        said = (caller.client_name, caller.client_version, caller.connection)
+        if said not in names:
+            names[said] = (storable(said[0], 120), storable(said[1], 60), storable(said[2], 40))
+        key = (token[0], *names[said])
+        sums.setdefault(key, _Sum(each)).add(each)
+    upsert(
         alias,
         SeenClient,
-        [rows[key] for key in sorted(rows)],
+        [_client_columns(key, sums[key]) for key in sorted(sums)],
         key=("token", "name", "version", "connection"),
         added=("calls",),
         latest=("protocol", "transport", "address", "last_seen_at"),
         by="last_seen_at",
     )
+
+
+class _Sum:
+    """What the calls of one token, or of one assistant with it, add up to."""
+
+    __slots__ = ("by_kind", "first_at", "last", "refused")
+
+    def __init__(self, first: EndedCall) -> None:
+        self.first_at = first.call.at
+        self.last = first
+        self.by_kind = dict.fromkeys(Kind, 0)
+        self.refused = 0
+
+    def add(self, each: EndedCall) -> None:
+        at = each.call.at
+        self.by_kind[each.call.kind] += 1
+        self.refused += each.ending.result is not Result.SUCCEEDED
+        if at < self.first_at:
+            self.first_at = at
+        if at >= self.last.call.at:
+            self.last = each
+
+
+def _token_columns(total: _Sum) -> dict[str, Any]:
+    call, ending, _ = total.last
+    identity = call.identity
+    return {
+        "env": call.caller.env,
+        "prefix": call.caller.prefix,
+        "org_id": storable(identity.org_id, 64),
+        "org_name": storable(identity.org_name, 200),
+        "token_name": storable(identity.token_name, 200),
+        "role": storable(identity.role, 16),
+        "plan": storable(identity.plan, 16),
+        "scopes": [storable(scope, 64) for scope in identity.scopes[:20]],
+        "first_used_at": total.first_at,
+        "last_used_at": call.at,
+        "last_tool": storable(call.tool, 64),
+        "last_status": ending.status,
+        **{f"calls_{kind}": count for kind, count in total.by_kind.items()},
+        "calls_refused": total.refused,
+    }
+
+
+def _client_columns(key: tuple[int, str, str, str], total: _Sum) -> dict[str, Any]:
+    token, name, version, connection = key
+    caller = total.last.call.caller
+    return {
+        "token": token,
+        "name": name,
+        "version": version,
+        "connection": connection,
+        "protocol": storable(caller.protocol, 16),
+        "transport": storable(caller.transport, 8),
+        "address": storable(caller.address, 45),
+        "first_seen_at": total.first_at,
+        "last_seen_at": total.last.call.at,
+        "calls": sum(total.by_kind.values()),
+    }
 
 
 def credentials_rejected(alias: str, attempts: Mapping[Rejection, int], *, at: datetime) -> None:
@@ -157,7 +171,7 @@ def credentials_rejected(alias: str, attempts: Mapping[Rejection, int], *, at: d
     rows: dict[Rejection, int] = defaultdict(int)
     for rejection, count in counts.items():
         rows[rejection if rejection in allowed else catch_all(rejection.fault)] += count
-    _upsert(
+    upsert(
         alias,
         RejectedCredential,
         [{**key._asdict(), "first_at": at, "last_at": at, "attempts": rows[key]} for key in sorted(rows)],
@@ -173,9 +187,15 @@ def catch_all(fault: str) -> Rejection:
     return Rejection("", "", fault, "", "", _CATCH_ALL_ADDRESS)
 
 
-def _storable_rejection(rejection: Rejection) -> Rejection:
-    limits = {name: RejectedCredential._meta.get_field(name).max_length or 0 for name in Rejection._fields}
-    return Rejection(*(storable(getattr(rejection, name), limit) for name, limit in limits.items()))
+def _storable_rejection(said: Rejection) -> Rejection:
+    return Rejection(
+        env=storable(said.env, 4),
+        prefix=storable(said.prefix, PREFIX_LENGTH),
+        fault=storable(said.fault, 40),
+        client_name=storable(said.client_name, 120),
+        connection=storable(said.connection, 40),
+        address=storable(said.address, 45),
+    )
 
 
 def _within_cap(alias: str, wanted: list[Rejection]) -> set[Rejection]:
@@ -201,43 +221,3 @@ def _within_cap(alias: str, wanted: list[Rejection]) -> set[Rejection]:
 def forget_old_rejections(alias: str, *, now: datetime) -> None:
     """Delete what has not knocked for ninety days."""
     RejectedCredential.objects.using(alias).filter(last_at__lt=now - REJECTED_KEPT_FOR).delete()
-
-
-def _upsert(
-    alias: str,
-    model: type[models.Model],
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    key: Sequence[str],
-    added: Sequence[str],
-    latest: Sequence[str],
-    by: str,
-) -> None:
-    """Insert `rows`; where `key` is taken, add the columns `added` and let `latest` follow the newest `by`.
-
-    One statement a few hundred rows, and right whoever else writes: both databases speak ON CONFLICT, and
-    the ORM cannot say "add to what is there" in it.
-    """
-    if not rows:
-        return
-    connection = connections[alias]
-    quote = connection.ops.quote_name
-    fields = {name: model._meta.get_field(name) for name in rows[0]}
-    table = quote(model._meta.db_table)
-    columns = {name: quote(field.column) for name, field in fields.items()}
-    newer = f"excluded.{columns[by]} >= {table}.{columns[by]}"
-    changes = [f"{columns[name]} = {table}.{columns[name]} + excluded.{columns[name]}" for name in added]
-    changes += [
-        f"{columns[name]} = CASE WHEN {newer} THEN excluded.{columns[name]} ELSE {table}.{columns[name]} END"
-        for name in latest
-    ]
-    line = f"({', '.join(['%s'] * len(fields))})"
-    chunk = max(1, 900 // len(fields))
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), chunk):
-            part = rows[start : start + chunk]
-            cursor.execute(
-                f"INSERT INTO {table} ({', '.join(columns.values())}) VALUES {', '.join([line] * len(part))}"  # noqa: S608 - names come from the models
-                f" ON CONFLICT ({', '.join(columns[name] for name in key)}) DO UPDATE SET {', '.join(changes)}",
-                [field.get_db_prep_save(row[name], connection) for row in part for name, field in fields.items()],
-            )
