@@ -1,0 +1,43 @@
+"""The steps of a project."""
+
+from django.db import models
+
+from hoursmith_console.sandbox.models.organizations import Person
+from hoursmith_console.sandbox.models.projects import Project
+from hoursmith_console.sandbox.models.records import Record
+
+
+class TaskStatus(models.TextChoices):
+    """How far a task is."""
+
+    TODO = "TODO"
+    IN_PROGRESS = "IN_PROGRESS"
+    DONE = "DONE"
+
+
+class Priority(models.TextChoices):
+    """How much a task matters, from least to most."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class Task(Record):
+    """One step of one project, for nobody or for several people."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tasks")
+    assignees = models.ManyToManyField(Person, related_name="tasks")
+    name = models.CharField(max_length=200)
+    description = models.TextField(null=True)  # noqa: DJ001 – the contract tells null from empty.
+    status = models.CharField(max_length=16, choices=TaskStatus, default=TaskStatus.TODO)
+    priority = models.CharField(max_length=16, choices=Priority, default=Priority.MEDIUM)
+    billable = models.BooleanField(default=True)
+    estimated_hours = models.DecimalField(max_digits=9, decimal_places=2, null=True)
+    tags = models.JSONField(default=list)
+    start_date = models.DateField(null=True)
+    due_date = models.DateField(null=True)
+    end_date = models.DateField(null=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,29 @@
+"""Case-insensitive search that holds for every alphabet, on both databases."""
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import CharField, Func
+
+_FUNCTION = "sandbox_casefold"
+
+
+class Fold(Func):
+    """A text without its case, for comparing."""
+
+    function = "LOWER"
+    arity = 1
+    output_field = CharField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, function=_FUNCTION, **extra)
+
+
+def teach_sqlite(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Give a new SQLite connection Unicode's case folding: its own LOWER and LIKE know ASCII alone."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function(_FUNCTION, 1, _casefold, deterministic=True)
+
+
+def _casefold(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value
