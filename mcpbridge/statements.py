@@ -13,11 +13,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 # What the drivers take as it is; every other column is prepared by its field.
 _PLAIN = (models.CharField, models.IntegerField, models.FloatField)
 _VALUES_A_STATEMENT = 900
+_WORTH_COPYING = 5
 
 
 def insert(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert `rows`, each a mapping of the same field names to values of the exact types of the columns."""
-    _execute(alias, model, rows, ending="")
+    connection = connections[alias]
+    if connection.vendor == "postgresql" and len(rows) >= _WORTH_COPYING:
+        _copy(connection, model, rows)
+    else:
+        _execute(alias, model, rows, ending="")
+
+
+def _copy(connection: BaseDatabaseWrapper, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert through PostgreSQL's COPY, which takes the driver half the time of a statement with parameters."""
+    fields = [_field(model, name) for name in rows[0]]
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(_values(connection, fields, [row]))
 
 
 def upsert(

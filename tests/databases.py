@@ -1,0 +1,128 @@
+"""Databases of their own for tests of the record: real files and servers, which a test may lock, fill or kill."""
+
+import functools
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from django.core.management import call_command
+from django.db import connections
+
+from hoursmith_console import configuration
+from tests.postgres import Cluster
+from tests.servers import ROOT
+
+_TEMPLATE = "record_template"
+
+
+@dataclass
+class RecordDatabase:
+    """A migrated database that is `default` for this process while a test runs."""
+
+    url: str
+    folder: Path
+    path: Path | None = None
+    cluster: Cluster | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url.rsplit("/", 1)[1]
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / "audit-lock"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Somebody else holds the lock that every writer needs."""
+        if self.path is not None:
+            other = sqlite3.connect(self.path, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.rollback()
+            other.close()
+            return
+        with psycopg.connect(self.url) as connection:
+            tables = "mcpbridge_auditevent, mcpbridge_toolcall, mcpbridge_seentoken"
+            connection.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+            yield
+            connection.rollback()
+
+    def disconnect_everybody(self) -> None:
+        """Cut all connections from the server's side."""
+        if self.cluster is not None:
+            self.cluster.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                f" WHERE datname = '{self.name}' AND pid <> pg_backend_pid()"
+            )
+
+    def run_python(self, code: str) -> "subprocess.Popen[str]":
+        """A process of its own that runs `code` with Django set up on this database."""
+        beginning = "import django; django.setup()\n"
+        return subprocess.Popen(
+            [sys.executable, "-c", beginning + code],
+            env={**os.environ, "DATABASE_URL": self.url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+@contextmanager
+def as_default(url: str) -> Iterator[None]:
+    """Let `default` mean the database at `url`, in this thread and in those started from now on."""
+    configured = configuration.databases(url)["default"]
+    options = configured["OPTIONS"]
+    assert isinstance(options, dict)
+    options.pop("pool", None)
+    before, connection_before = connections.settings["default"], connections["default"]
+    connections.settings["default"] = connections.configure_settings({"default": configured})["default"]
+    del connections["default"]
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections.settings["default"] = before
+        connections["default"] = connection_before
+
+
+@functools.cache
+def _sqlite_template() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="console-template-")) / "template.sqlite3"
+    with as_default(f"sqlite:///{path}"):
+        call_command("migrate", "mcpbridge", verbosity=0)
+    return path
+
+
+@functools.cache
+def _postgres_template(cluster: Cluster) -> str:
+    with as_default(cluster.create_database(_TEMPLATE)):
+        call_command("migrate", "mcpbridge", verbosity=0)
+    return _TEMPLATE
+
+
+@contextmanager
+def sqlite_record(folder: Path) -> Iterator[RecordDatabase]:
+    """A fresh SQLite file in `folder`."""
+    path = folder / "console.sqlite3"
+    shutil.copy(_sqlite_template(), path)
+    url = f"sqlite:///{path}"
+    with as_default(url):
+        yield RecordDatabase(url, folder, path=path)
+
+
+@contextmanager
+def postgres_record(folder: Path, cluster: Cluster) -> Iterator[RecordDatabase]:
+    """A fresh database on `cluster`."""
+    url = cluster.create_database("record", template=_postgres_template(cluster))
+    with as_default(url):
+        yield RecordDatabase(url, folder, cluster=cluster)

@@ -1,0 +1,135 @@
+"""A throwaway PostgreSQL server for tests: real, durable, on a port and in a folder of its own."""
+
+import atexit
+import ctypes
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.servers import free_port
+
+START_TIMEOUT_S = 30
+_USER = "console"
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+def _programs() -> Path | None:
+    """The folder with `initdb` and `postgres`; Debian keeps them out of the search path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if on_path:
+        found.append(Path(on_path).resolve())
+    return next((path.parent for path in reversed(found) if (path.parent / "postgres").exists()), None)
+
+
+def _as_nobody() -> dict[str, Any]:
+    """How to start its programs: they refuse to run as root."""
+    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def _end_with_parent() -> None:
+    # A test run that is killed must not leave a database server behind.
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGQUIT)
+
+
+class Cluster:
+    """One PostgreSQL server."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="console-pg-"))
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "nobody", "nogroup")
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "-D", self._data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.start()
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._programs / program), *arguments], capture_output=True, text=True, cwd="/", **_as_nobody()
+        )
+        if done.returncode:
+            raise AssertionError(f"{program} failed:\n{done.stdout}\n{done.stderr}")
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgres://{_USER}@127.0.0.1:{self._port}/{database}"
+
+    def start(self) -> None:
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self._folder), "fsync": "on"}
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(self._programs / "postgres"),
+                    *("-D", self._data, "-p", str(self._port), "-N", "60", "-B", "32MB"),
+                    *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
+                ],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=_end_with_parent,
+                **_as_nobody(),
+            )
+        until = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise AssertionError((self._folder / "log").read_text(encoding="utf-8")) from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End the server; SIGQUIT at once and without a word to its clients, SIGINT in order."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def discard(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run one statement on a connection of its own; its rows, if it has any."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """Make the database `name`, anew where it exists; its URL."""
+        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self.url(name)
+
+
+@functools.cache
+def _shared_cluster(programs: Path) -> Cluster:
+    cluster = Cluster(programs)
+    atexit.register(cluster.discard)
+    return cluster
+
+
+def shared_cluster(needs: Callable[[bool, str], None]) -> Cluster:
+    """The one server of this test process, started when first asked for. Skips where PostgreSQL is not installed."""
+    programs = _programs()
+    needs(programs is not None, "PostgreSQL's server programs are not installed (Debian: postgresql).")
+    if programs is None:  # pragma: no cover - `needs` has skipped or failed
+        pytest.fail("PostgreSQL is not installed.")
+    return _shared_cluster(programs)
