@@ -41,7 +41,7 @@ def read_secret(env: environ.Env, var: Path, name: str, *, default: str) -> str:
 
     Raises ImproperlyConfigured where all of them are empty.
     """
-    if value := env.str(name, default=""):
+    if value := str(env.str(name, default="")):
         return value
     if path := env.str(f"{name}_FILE", default=""):
         try:

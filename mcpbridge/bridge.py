@@ -18,7 +18,7 @@ from mcpbridge.entry import HttpEntry
 from mcpbridge.gate import AttemptLimit, block_list
 from mcpbridge.identity import Identities
 from mcpbridge.models import SeenToken
-from mcpbridge.server import Catalogue, HoursmithTools, build_server
+from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.upstream import Upstream, application_transport
 
 
@@ -46,7 +46,7 @@ class Bridge:
         )
         self.catalogue = catalogue(self.calls)
         self.http = HttpEntry(
-            server=build_server(self.catalogue, lambda context: context.request),
+            server=build_server(self.catalogue, visit_in),
             identities=self.identities,
             blocks=self.blocks,
             activity=self.activity,

@@ -98,8 +98,11 @@ class Identities:
         # Any token that was not accepted lately could be a guess, and Hoursmith counts guesses per address,
         # which here is ours and everybody's.
         async with self._limit.attempt(address, credential.prefix, was_seen=lambda: self._was_seen(credential)):
+            # While this call queued, another one may have brought the answer.
             if self._refused.get(digest, 0.0) > self._clock():
                 raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
+            if known := self._known.get(digest):
+                return known[0]
             try:
                 return await self._ask_once(digest, credential)
             except CredentialFaultError:

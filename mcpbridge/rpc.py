@@ -154,7 +154,7 @@ def _modern(server: Server[Any], request: Request, headers: Mapping[str, str]) -
         _raise(unsupported_protocol_version_rejection(version))
     route = classify_inbound_request(request.body, headers=headers)
     if isinstance(route, InboundLadderRejection):
-        _raise(route)
+        raise _error(route)
     if request.method == "tools/call":
         _check_mirrored_arguments(server, request.params or {}, headers)
     return Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
@@ -179,4 +179,8 @@ def _declares_mirrors(lookup: Callable[[str], Any], name: str) -> bool:
 
 def _raise(rejection: InboundLadderRejection | None) -> None:
     if rejection is not None:
-        raise RpcError(rejection.code, rejection.message, data=rejection.data)
+        raise _error(rejection)
+
+
+def _error(rejection: InboundLadderRejection) -> RpcError:
+    return RpcError(rejection.code, rejection.message, data=rejection.data)

@@ -117,6 +117,13 @@ def result_of(answer: Answer) -> types.CallToolResult:
     )
 
 
+def visit_in(context: ServerRequestContext[Any, Any]) -> Visit:
+    """The visit that `entry` handed to `rpc`."""
+    visit = context.request
+    assert isinstance(visit, Visit)  # noqa: S101 – only `entry` calls the server that asks this
+    return visit
+
+
 def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[Any, Any]], Visit]) -> Server[Any]:
     """An MCP server over `catalogue`; `visit_of` finds who is asking in a request's context."""
 

@@ -150,7 +150,7 @@ class Upstream:
         return httpx.Request(
             call.method,
             self._base + call.path,
-            params=call.query or None,
+            params=httpx.QueryParams(tuple(call.query)) if call.query else None,
             headers=headers,
             content=content,
             extensions={"timeout": self._timeouts},
@@ -216,8 +216,8 @@ def _named(error: Exception) -> UpstreamError:
 
     The transport reports every aiohttp connection error as a connect timeout, so the cause is what tells.
     """
-    cause = error.__cause__ or error
-    match cause:
+    cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
+    match cause or error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL():
             return UpstreamUnreachableError()
         case aiohttp.ServerTimeoutError():

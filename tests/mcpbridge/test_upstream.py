@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import httpx
 import pytest
@@ -136,14 +137,22 @@ def test_a_refused_connection_sent_nothing():
     assert not caught.value.may_be_done
 
 
+async def head_of(reader):
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+
+
 def served(answers, calls):
     """Ask a real socket server that answers its n-th request with `answers[n]`; what arrived, and what came of it."""
 
     async def story():
-        arrived = []
+        arrived, lines = [], []
 
         async def serve(reader, writer):
-            while head := await reader.readuntil(b"\r\n\r\n"):
+            lines.append(writer)
+            while head := await head_of(reader):
                 arrived.append(head.split(b" ", 1)[0].decode())
                 answer = answers[len(arrived) - 1]
                 if answer is None:
@@ -163,6 +172,10 @@ def served(answers, calls):
                 outcomes.append(type(error))
         await service.aclose()
         server.close()
+        for line in lines:
+            line.close()
+            with contextlib.suppress(OSError):
+                await line.wait_closed()
         return arrived, outcomes
 
     return asyncio.run(story())
