@@ -1,0 +1,239 @@
+"""The vocabulary of tool arguments: what each kind of value looks like, for a model to read and for us to check.
+
+Most of it is JSON Schema 2020-12, kept to keywords that every model provider takes. What a schema cannot say
+plainly stands beside it as a check. A reason never repeats the value it is about.
+
+Source: the Hoursmith contract, sections 1 (ids, money, dates), 6 (idempotency) and 7 (lists).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+# Control characters other than tab and line breaks, and halves of UTF-16 pairs, which no JSON text can carry on.
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNREADABLE_REASON = "must not hold control characters or broken Unicode"
+
+_UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+# Only the outline, since it stands in the catalogue some fifty times; the calendar and the clock are checked apart.
+_MOMENT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+_DURATION = "^([0-9]{1,4}:[0-5][0-9]|[0-9]{1,4}([.][0-9]{1,2})?h([0-9]{1,2}m)?|[0-9]{1,5}m)$"
+_KEY = "^[!-~]([ -~]{0,253}[!-~])?$"
+# Far above any workspace's sums, and still exact to the fourth decimal where a client sends it as a float.
+_MOST = 99_999_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a tool: its schema, and how a fault describes a right value."""
+
+    schema: dict[str, Any]
+    shape: str
+    check: Callable[[Any], str] | None = None
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    item: "Argument | None" = None
+
+    def read(self, value: Any) -> Any:
+        """`value` in the spelling that goes upstream. What cannot fit comes back short and flat, for the check."""
+        if isinstance(value, str):
+            return self.spellings.get(value.lower(), value)
+        if isinstance(value, float) and "integer" in self.schema["type"] and value.is_integer():
+            return int(value)
+        if isinstance(value, dict):
+            return {}
+        if isinstance(value, list):
+            return [_flat(item) for item in value[: self.schema.get("maxItems", 0) + 1]]
+        return value
+
+
+def unreadable(name: str, value: Any) -> dict[str, str]:
+    """The fault of an argument `name` whose value, or an entry of it, holds what no text may carry on."""
+    if isinstance(value, str):
+        return {name: _UNREADABLE_REASON} if _UNREADABLE.search(value) else {}
+    if isinstance(value, list):
+        places = [place for place, item in enumerate(value) if isinstance(item, str) and _UNREADABLE.search(item)]
+        return {f"{name}[{place}]": _UNREADABLE_REASON for place in places}
+    return {}
+
+
+def _flat(item: Any) -> Any:
+    return {} if isinstance(item, dict | list) else item
+
+
+def text(description: str, *, most: int, least: int = 0) -> Argument:
+    """Text of `least` to `most` characters."""
+    schema: dict[str, Any] = {"type": "string", "description": description, "maxLength": most}
+    if least:
+        schema["minLength"] = least
+    return Argument(schema, "must be text")
+
+
+def uuid(description: str) -> Argument:
+    """The id of a record."""
+    schema = {"type": "string", "description": description, "format": "uuid", "pattern": _UUID}
+    return Argument(schema, "must be an id (UUID), as the list tools give them")
+
+
+def date(description: str) -> Argument:
+    """A day of the calendar."""
+    schema = {"type": "string", "description": description, "format": "date", "pattern": _DATE}
+    return Argument(schema, "must be a date, YYYY-MM-DD")
+
+
+def moment(description: str) -> Argument:
+    """A day, or an instant with its offset."""
+    shape = "must be a date, YYYY-MM-DD, or an instant such as 2026-01-31T09:30:00Z"
+
+    def check(value: str) -> str:
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return shape
+        return ""
+
+    return Argument({"type": "string", "description": description, "pattern": _MOMENT}, shape, check)
+
+
+def choice(description: str, values: Iterable[str], *, default: str | None = None) -> Argument:
+    """One of `values`, taken in either case; `default` is what Hoursmith assumes on create."""
+    values = list(values)
+    schema: dict[str, Any] = {"type": "string", "description": description, "enum": values}
+    if default is not None:
+        schema["default"] = default
+    return Argument(schema, f"must be one of {', '.join(values)}", spellings={value.lower(): value for value in values})
+
+
+def flag(description: str, *, default: bool | None = None) -> Argument:
+    """True or false."""
+    schema: dict[str, Any] = {"type": "boolean", "description": description}
+    if default is not None:
+        schema["default"] = default
+    return Argument(schema, "must be true or false")
+
+
+def whole(description: str, *, least: int, most: int, default: int | None = None) -> Argument:
+    """A whole number from `least` to `most`."""
+    schema: dict[str, Any] = {"type": "integer", "description": description, "minimum": least, "maximum": most}
+    if default is not None:
+        schema["default"] = default
+    return Argument(schema, "must be a whole number")
+
+
+def decimal(description: str, *, decimals: int = 4, above_zero: bool = False, signed: bool = False) -> Argument:
+    """A number or a decimal string, passed on as it was given, with at most `decimals` places."""
+    sign = "-?" if signed else ""
+    schema: dict[str, Any] = {
+        "type": ["number", "string"],
+        "description": description,
+        "pattern": f"^{sign}[0-9]{{1,11}}([.][0-9]{{1,{decimals}}})?$",
+        "maximum": _MOST,
+    }
+    if above_zero:
+        schema["exclusiveMinimum"] = 0
+    else:
+        schema["minimum"] = -_MOST if signed else 0
+    places = f"at most {decimals} decimals"
+
+    def check(value: int | float | str) -> str:
+        # Through its shortest spelling, so that 19.99 has two places and not fifty.
+        number = Decimal(str(value))
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and exponent < -decimals:
+            return places
+        return "must be above 0" if above_zero and number <= 0 else ""
+
+    return Argument(schema, f"must be a number, or a decimal string such as 120.50, with {places}", check)
+
+
+def duration(description: str) -> Argument:
+    """A length of time as people write it."""
+    return Argument(
+        {"type": "string", "description": description, "pattern": _DURATION},
+        "must be a duration such as 1h30m, 1:30, 90m or 1.5h",
+    )
+
+
+def many(description: str, item: Argument, *, most: int) -> Argument:
+    """A list of up to `most` values of one kind."""
+    schema = {"type": "array", "description": description, "items": item.schema, "maxItems": most}
+    return Argument(schema, "must be a list", item=item)
+
+
+def clearable(argument: Argument) -> Argument:
+    """The same argument where `null` empties the field (PATCH, section 1)."""
+    kinds = argument.schema["type"]
+    schema = {**argument.schema, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
+    schema["description"] += " null clears it."
+    if "enum" in schema:
+        schema["enum"] = [*schema["enum"], None]
+    return replace(argument, schema=schema, shape=f"{argument.shape}, or null to clear it")
+
+
+def changes(fields: Mapping[str, Argument], *, kept: Iterable[str]) -> dict[str, Argument]:
+    """The arguments of an update: `fields` without defaults, all clearable but those that are always `kept` filled."""
+    kept = set(kept)
+    update = {}
+    for name, argument in fields.items():
+        bare = replace(argument, schema={key: rule for key, rule in argument.schema.items() if key != "default"})
+        update[name] = bare if name in kept else clearable(bare)
+    return update
+
+
+def idempotency_key() -> Argument:
+    """What makes a POST safe to repeat (section 6)."""
+    return Argument(
+        {
+            "type": "string",
+            "description": (
+                "Optional. Give the same key when you repeat the same call after an unclear answer: Hoursmith then "
+                "does it once only. Kept 24 hours. Left out, a fresh key is made for this call."
+            ),
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": _KEY,
+        },
+        "must be 1 to 255 printable ASCII characters, with no space at either end",
+    )
+
+
+def days(*names: str) -> dict[str, Argument]:
+    """`<name>From` and `<name>To` for each of `names`, dates or instants (section 7)."""
+    found = {}
+    for name in names:
+        found[f"{name}From"] = moment(f"Only records whose {name} is at or after this date or instant.")
+        found[f"{name}To"] = moment(
+            f"Only records whose {name} is at or before this; a date counts to its end, in UTC."
+        )
+    return found
+
+
+def amounts(*names: str) -> dict[str, Argument]:
+    """`<name>Min` and `<name>Max` for each of `names`, sums of money (section 7)."""
+    found = {}
+    for name in names:
+        found[f"{name}Min"] = decimal(f"Only records whose {name} is at least this.", signed=True)
+        found[f"{name}Max"] = decimal(f"Only records whose {name} is at most this.", signed=True)
+    return found
+
+
+def listing(
+    filters: Mapping[str, Argument], *, sort: Iterable[str], search: str, ranges: Mapping[str, Argument]
+) -> dict[str, Argument]:
+    """The arguments of a list tool: search over the fields that `search` names, filters, ranges, order and page."""
+    orders = [order for name in sort for order in (name, f"-{name}")]
+    return {
+        "search": text(f"Only records that hold this text, in any case, in their {search}.", most=200),
+        **filters,
+        **ranges,
+        "sort": choice("The order; a leading - means descending.", orders, default="-createdAt"),
+        "cursor": text(
+            "The next page: pagination.nextCursor of the page before, unchanged, with the same sort and filters.",
+            least=1,
+            most=2000,
+        ),
+        "limit": whole("How many records a page holds.", least=1, most=200, default=50),
+    }

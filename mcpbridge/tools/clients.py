@@ -1,0 +1,149 @@
+"""Clients, the companies that the workspace works for.
+
+Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (client, delete guard) and 10.
+"""
+
+from mcpbridge.models import Kind
+from mcpbridge.tools import shapes
+from mcpbridge.tools.arguments import changes, days, decimal, flag, idempotency_key, listing, text, uuid, whole
+from mcpbridge.tools.declaration import Tool
+
+_ID = uuid("The client's id, as list_clients gives it.")
+
+_FIELDS = {
+    "name": text("What the client is called.", least=1, most=200),
+    "contactName": text("The person to talk to.", most=200),
+    "email": text("The contact's e-mail address.", most=320),
+    "phone": text("The contact's telephone number.", most=100),
+    "website": text("The client's website.", most=2000),
+    "currency": text("The currency of this client's rates, expenses and invoices: ISO 4217, such as EUR.", most=3),
+    "notes": text("Notes for the team; the client does not see them.", most=10_000),
+    "billingAddress": text("The billing address as one text.", most=2000),
+    "billingLine1": text("Billing address, first line.", most=300),
+    "billingLine2": text("Billing address, second line.", most=300),
+    "billingCity": text("Billing address, city.", most=200),
+    "billingRegion": text("Billing address, state or region.", most=200),
+    "billingPostalCode": text("Billing address, postal code.", most=40),
+    "billingCountry": text("Billing address, country.", most=100),
+    "taxNumber": text("The client's tax or VAT number.", most=100),
+    "defaultRate": decimal("The hourly rate that new projects of this client begin with."),
+    "defaultPaymentTerms": whole("Days that the client has to pay an invoice.", least=0, most=3650),
+    "defaultTaxRate": decimal("The tax rate of this client's invoices, in percent."),
+    "requirePoNumber": flag("Whether invoices to this client need a purchase order number."),
+    "billingEmail": text("Where invoices go, if not to the contact.", most=320),
+}
+
+_CLIENT = shapes.record(
+    {
+        "id": shapes.string(),
+        "orgId": shapes.string(),
+        "name": shapes.string(),
+        "contactName": shapes.maybe(),
+        "email": shapes.maybe(),
+        "phone": shapes.maybe(),
+        "website": shapes.maybe(),
+        "currency": shapes.maybe("ISO 4217, such as EUR."),
+        "notes": shapes.maybe(),
+        "billingAddress": shapes.maybe(),
+        "billingLine1": shapes.maybe(),
+        "billingLine2": shapes.maybe(),
+        "billingCity": shapes.maybe(),
+        "billingRegion": shapes.maybe(),
+        "billingPostalCode": shapes.maybe(),
+        "billingCountry": shapes.maybe(),
+        "taxNumber": shapes.maybe(),
+        "defaultRate": shapes.money("Hourly rate, a decimal string."),
+        "defaultPaymentTerms": shapes.number("Days to pay."),
+        "defaultTaxRate": shapes.number("Percent."),
+        "requirePoNumber": shapes.boolean(),
+        "billingEmail": shapes.maybe(),
+        **shapes.stamps(),
+    }
+)
+
+TOOLS = (
+    Tool(
+        name="list_clients",
+        title="List clients",
+        description=(
+            "Lists the workspace's clients, one page at a time, newest first unless sort says otherwise. Archived "
+            "ones are left out. For Owner, Admin and Manager; a Member is refused with 403."
+        ),
+        method="GET",
+        path="/clients",
+        kind=Kind.READ,
+        target_type="client",
+        arguments=listing(
+            {},
+            search="name, contact name or e-mail",
+            sort=("createdAt", "id", "name", "updatedAt"),
+            ranges=days("createdAt", "updatedAt"),
+        ),
+        output_schema=shapes.page(_CLIENT),
+    ),
+    Tool(
+        name="get_client",
+        title="Show a client",
+        description=(
+            "Shows one client with contact, billing address, rates and payment terms. For Owner, Admin and Manager; "
+            "a Member is refused with 403. An id that does not exist here answers 404."
+        ),
+        method="GET",
+        path="/clients/{id}",
+        kind=Kind.READ,
+        target_type="client",
+        arguments={"id": _ID},
+        required=("id",),
+        output_schema=shapes.one(_CLIENT),
+        label=("name",),
+    ),
+    Tool(
+        name="create_client",
+        title="Create a client",
+        description=(
+            "Creates a client; only the name is needed. Look with list_clients first whether there is one already. "
+            "For Owner, Admin and Manager with a token that may write."
+        ),
+        method="POST",
+        path="/clients",
+        kind=Kind.WRITE,
+        target_type="client",
+        arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
+        required=("name",),
+        output_schema=shapes.one_or_none(_CLIENT),
+        label=("name",),
+    ),
+    Tool(
+        name="update_client",
+        title="Change a client",
+        description=(
+            "Changes the fields that are given and leaves the rest as it is; null clears a field. For Owner, Admin "
+            "and Manager with a token that may write."
+        ),
+        method="PATCH",
+        path="/clients/{id}",
+        kind=Kind.WRITE,
+        target_type="client",
+        arguments={"id": _ID, **changes(_FIELDS, kept=("name", "requirePoNumber"))},
+        required=("id",),
+        output_schema=shapes.one_or_none(_CLIENT),
+        label=("name",),
+    ),
+    Tool(
+        name="delete_client",
+        title="Delete a client for good",
+        description=(
+            "Deletes a client for good; nobody can bring it back. Refused with 409 while it has active projects or "
+            "any invoices. For Owner, Admin and Manager with a token that may write. The call and the client as it "
+            "was are recorded for the workspace's admins. Ask the person before you call it."
+        ),
+        method="DELETE",
+        path="/clients/{id}",
+        kind=Kind.DESTRUCTIVE,
+        target_type="client",
+        arguments={"id": _ID},
+        required=("id",),
+        output_schema=shapes.nothing(),
+        label=("name",),
+    ),
+)

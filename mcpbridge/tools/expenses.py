@@ -1,0 +1,150 @@
+"""Expenses, money spent for a client.
+
+Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (expense, invoice lock) and 10.
+"""
+
+from mcpbridge.models import Kind
+from mcpbridge.tools import shapes
+from mcpbridge.tools.arguments import (
+    amounts,
+    changes,
+    choice,
+    date,
+    days,
+    decimal,
+    flag,
+    idempotency_key,
+    listing,
+    text,
+    uuid,
+)
+from mcpbridge.tools.declaration import Tool
+
+_ID = uuid("The expense's id, as list_expenses gives it.")
+_CATEGORIES = ("TRAVEL", "MEALS", "SOFTWARE", "EQUIPMENT", "CONTRACTORS", "OTHER")
+
+_FIELDS = {
+    "clientId": uuid("The client it was spent for, as list_clients gives it."),
+    "projectId": uuid("The project it was spent for; one of the same client."),
+    "category": choice("What kind of expense it is.", _CATEGORIES, default="OTHER"),
+    "customCategory": text("The workspace's own word for the kind of expense.", most=200),
+    "description": text("What the money was spent on.", least=1, most=500),
+    "amount": decimal("How much, in the client's currency, above 0.", decimals=2, above_zero=True),
+    "billable": flag("Whether the client is charged for it.", default=True),
+    "expenseDate": date("The day the money was spent."),
+}
+
+_EXPENSE = shapes.record(
+    {
+        "id": shapes.string(),
+        "orgId": shapes.string(),
+        "clientId": shapes.string(),
+        "projectId": shapes.maybe(),
+        "invoiceId": shapes.maybe("Once set, nobody changes or deletes the expense."),
+        "category": shapes.string(f"{', '.join(_CATEGORIES)}."),
+        "customCategory": shapes.maybe(),
+        "description": shapes.string(),
+        "amount": shapes.money(),
+        "currency": shapes.maybe("The client's, ISO 4217."),
+        "billable": shapes.boolean(),
+        "expenseDate": shapes.string("YYYY-MM-DD."),
+        **shapes.stamps(),
+    }
+)
+
+TOOLS = (
+    Tool(
+        name="list_expenses",
+        title="List expenses",
+        description=(
+            "Lists expenses, one page at a time, newest first unless sort says otherwise. For Owner, Admin and "
+            "Manager; a Member is refused with 403. For totals, read every page: there are no sums."
+        ),
+        method="GET",
+        path="/expenses",
+        kind=Kind.READ,
+        target_type="expense",
+        arguments=listing(
+            {
+                "clientId": uuid("Only expenses for this client."),
+                "clientName": text("Only expenses for clients whose name holds this text.", most=200),
+                "projectId": uuid("Only expenses for this project."),
+                "category": choice("Only expenses of this kind.", _CATEGORIES),
+                "billable": flag("Only expenses that the client is charged for, or only those that not."),
+            },
+            search="description or custom category",
+            sort=("amount", "createdAt", "expenseDate", "id", "updatedAt"),
+            ranges={**days("expenseDate", "createdAt"), **amounts("amount")},
+        ),
+        output_schema=shapes.page(_EXPENSE),
+    ),
+    Tool(
+        name="get_expense",
+        title="Show an expense",
+        description=(
+            "Shows one expense. For Owner, Admin and Manager; a Member is refused with 403. An id that does not "
+            "exist here answers 404."
+        ),
+        method="GET",
+        path="/expenses/{id}",
+        kind=Kind.READ,
+        target_type="expense",
+        arguments={"id": _ID},
+        required=("id",),
+        output_schema=shapes.one(_EXPENSE),
+        label=("description",),
+    ),
+    Tool(
+        name="create_expense",
+        title="Record an expense",
+        description=(
+            "Records money spent for a client. The currency is the client's and cannot be given. For Owner, Admin "
+            "and Manager with a token that may write; a Member is refused with 403."
+        ),
+        method="POST",
+        path="/expenses",
+        kind=Kind.WRITE,
+        target_type="expense",
+        arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
+        required=("clientId", "description", "amount", "expenseDate"),
+        output_schema=shapes.one_or_none(_EXPENSE),
+        label=("description",),
+    ),
+    Tool(
+        name="update_expense",
+        title="Change an expense",
+        description=(
+            "Changes the fields that are given and leaves the rest as it is; null clears a field. Refused with 409 "
+            "once the expense is on an invoice. For Owner, Admin and Manager with a token that may write; a Member "
+            "is refused with 403."
+        ),
+        method="PATCH",
+        path="/expenses/{id}",
+        kind=Kind.WRITE,
+        target_type="expense",
+        arguments={
+            "id": _ID,
+            **changes(_FIELDS, kept=("clientId", "category", "description", "amount", "billable", "expenseDate")),
+        },
+        required=("id",),
+        output_schema=shapes.one_or_none(_EXPENSE),
+        label=("description",),
+    ),
+    Tool(
+        name="delete_expense",
+        title="Delete an expense for good",
+        description=(
+            "Deletes an expense for good; nobody can bring it back. Refused with 409 once it is on an invoice. For "
+            "Owner, Admin and Manager with a token that may write; a Member is refused with 403. The call and the "
+            "expense as it was are recorded for the workspace's admins. Ask the person before you call it."
+        ),
+        method="DELETE",
+        path="/expenses/{id}",
+        kind=Kind.DESTRUCTIVE,
+        target_type="expense",
+        arguments={"id": _ID},
+        required=("id",),
+        output_schema=shapes.nothing(),
+        label=("description",),
+    ),
+)
