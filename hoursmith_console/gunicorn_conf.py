@@ -22,5 +22,8 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 logconfig_dict = {
     **settings.LOGGING,
-    "loggers": {"gunicorn.error": {"level": "INFO"}, "gunicorn.access": {"level": "WARNING"}},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+    },
 }
