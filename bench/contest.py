@@ -1,0 +1,136 @@
+"""Who is measured, and how each is started and ended."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.places import PYTHON, RESULTS, ROOT
+from bench.wire import LEGACY, MODERN
+from tests.servers import free_port, served_console
+
+_START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A contender that answers on `port`. `database` is where it records, if it does."""
+
+    pid: int
+    port: int
+    database: Path | None = None
+
+
+Start = Callable[[int], AbstractContextManager[Running]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a contender and what it is asked. `floor` and `plain` name the rows to compare with."""
+
+    name: str
+    contender: str
+    kind: str = "get_client"
+    version: str = MODERN
+    plain: str = "fastmcp"
+
+
+ROWS = (
+    Row("direct", "upstream", kind="rest", version=""),
+    Row("floor", "floor"),
+    Row("floor-gunicorn", "floor-gunicorn"),
+    Row("bridge", "bridge"),
+    Row("bridge-2025", "bridge", version=LEGACY, plain="fastmcp-2025"),
+    Row("bridge-delete", "bridge", kind="delete_time_entry"),
+    Row("bridge-uvicorn", "bridge-uvicorn"),
+    Row("sdk", "sdk"),
+    Row("sdk-2025", "sdk", version=LEGACY, plain="fastmcp-2025"),
+    Row("fastmcp", "fastmcp"),
+    Row("fastmcp-2025", "fastmcp", version=LEGACY, plain="fastmcp-2025"),
+)
+
+
+@contextmanager
+def _process(command: list[str], port: int, upstream: int) -> Iterator[Running]:
+    """A process of the bench's environment that listens on `port`, from here to the end of the block."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "BENCH_UPSTREAM_URL": f"http://127.0.0.1:{upstream}/api/v1",
+    }
+    process = subprocess.Popen([str(PYTHON), "-m", *command], env=environment, cwd=ROOT)
+    try:
+        _wait_for(port, process)
+        yield Running(process.pid, port)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}.")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} was not up after {_START_TIMEOUT_S:.0f} s.")
+
+
+def start_upstream() -> AbstractContextManager[Running]:
+    """The REST API that all of them forward to."""
+    port = free_port()
+    return _process(["bench.upstream", "--port", str(port)], port, port)
+
+
+def _under_uvicorn(module: str) -> Start:
+    def start(upstream: int) -> AbstractContextManager[Running]:
+        port = free_port()
+        options = ["--host=127.0.0.1", f"--port={port}", "--loop=uvloop", "--http=httptools"]
+        quiet = ["--no-access-log", "--log-level=warning"]
+        return _process(["uvicorn", f"bench.contenders.{module}:app", *options, *quiet], port, upstream)
+
+    return start
+
+
+def _floor_under_gunicorn(upstream: int) -> AbstractContextManager[Running]:
+    port = free_port()
+    options = [f"--bind=127.0.0.1:{port}", "--worker-class=asgi", "--asgi-loop=uvloop", "--asgi-lifespan=on"]
+    more = ["--workers=1", "--no-control-socket", "--log-level=warning", "--keep-alive=60"]
+    return _process(["gunicorn", *options, *more, "bench.contenders.floor:app"], port, upstream)
+
+
+def _bridge(**environment: str) -> Start:
+    """The product as `make run` serves it, with one worker, hosted mode and a database of its own on this disk."""
+
+    @contextmanager
+    def start(upstream: int) -> Iterator[Running]:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=RESULTS, prefix="bridge-") as folder:
+            env = {"HOURSMITH_API_URL": f"http://127.0.0.1:{upstream}/api/v1", "LOG_LEVEL": "WARNING", **environment}
+            with served_console(Path(folder), env=env, workers=1, seed=False) as served:
+                yield Running(served.pid, served.port, Path(folder) / "console.sqlite3")
+
+    return start
+
+
+CONTENDERS: dict[str, Start] = {
+    "floor": _under_uvicorn("floor"),
+    "floor-gunicorn": _floor_under_gunicorn,
+    "bridge": _bridge(),
+    "bridge-uvicorn": _bridge(GUNICORN_CMD_ARGS="--worker-class bench.worker.UvicornWorker"),
+    "sdk": _under_uvicorn("sdk_server"),
+    "fastmcp": _under_uvicorn("fastmcp_openapi"),
+}

@@ -1,0 +1,74 @@
+"""What the machine says: the CPU time and memory of a process tree, what else was running, and which machine it is."""
+
+import os
+import platform
+import re
+import time
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+from bench.places import SITE_PACKAGES
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_SETTLED_S = 0.3
+_SETTLE_AT_MOST_S = 15.0
+_NAMED = ("mcp", "fastmcp", "uvicorn", "gunicorn", "uvloop", "httptools", "aiohttp", "httpx", "httpx2", "pydantic")
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text(encoding="ascii").split():
+            yield from _tree(int(child))
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time that the process `pid` and its descendants have used, in seconds."""
+    ticks = 0
+    for each in _tree(pid):
+        # The name in the second field may hold spaces, so the fields are counted from behind it.
+        fields = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS_PER_S
+
+
+def settled_cpu_s(pid: int) -> float:
+    """`cpu_s` once the tree has come to rest: what it still writes down after the last reply counts too."""
+    until = time.monotonic() + _SETTLE_AT_MOST_S
+    before = cpu_s(pid)
+    while time.monotonic() < until:
+        time.sleep(_SETTLED_S)
+        now = cpu_s(pid)
+        if now - before <= 0.011:
+            return now
+        before = now
+    raise RuntimeError(f"Process {pid} did not come to rest.")
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of the tree in MB; pages that its processes share count once for each."""
+    pages = sum(int(Path(f"/proc/{each}/statm").read_text(encoding="ascii").split()[1]) for each in _tree(pid))
+    return pages * _PAGE_BYTES / 1e6
+
+
+def busy_s() -> float:
+    """Time that all cores together have been busy since the start, in seconds; steal included."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
+    return (user + nice + system + irq + softirq + steal) / _TICKS_PER_S
+
+
+def description() -> dict[str, object]:
+    """The machine and the versions that were measured."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    versions = {each.name.lower(): each.version for each in distributions(path=[str(SITE_PACKAGES)])}
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": model[1] if model else platform.machine(),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "load_before": round(os.getloadavg()[0], 2),
+        "versions": {name: versions[name] for name in _NAMED if name in versions},
+    }

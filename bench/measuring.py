@@ -1,0 +1,113 @@
+"""Measures one row once: warm up, come to rest, run, come to rest, and ask the record whether it is complete."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.callers import Caller
+from bench.contest import Row, Running
+from bench.machine import busy_s, cpu_s, rss_mb, settled_cpu_s
+from bench.places import PYTHON, ROOT, Cores, running_on
+from bench.records import Records, check_owners, check_records, read_records
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one row showed in one round. `other_load` is how many cores others kept busy."""
+
+    calls: int
+    per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    cpu_ms: float
+    rss_mb: float
+    other_load: float
+
+
+class LoadError(Exception):
+    """The load generator gave up; its own message stands on standard error."""
+
+
+@contextmanager
+def _generator(row: Row, port: int, callers: Sequence[Caller], cores: set[int]) -> Iterator[subprocess.Popen[str]]:
+    job = {
+        "port": port,
+        "kind": row.kind,
+        "version": row.version,
+        "callers": [caller.as_json() for caller in callers],
+    }
+    with running_on(cores):
+        process = subprocess.Popen(
+            [str(PYTHON), "-m", "bench.load"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait(timeout=30)
+
+
+def _drive(generator: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
+    assert generator.stdin is not None
+    assert generator.stdout is not None
+    generator.stdin.write(f"{seconds}\n")
+    generator.stdin.flush()
+    line = generator.stdout.readline()
+    if not line:
+        raise LoadError
+    seen: dict[str, Any] = json.loads(line)
+    return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The same for every reading: where things run, and for how long."""
+
+    cores: Cores
+    warm_up_s: float
+    seconds: float
+    upstream_pid: int
+
+
+def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms) -> Reading:
+    """One reading of `row`; raises where a reply was not the caller's own or a call was not recorded."""
+    # The upstream, measured for itself, gets the generator out of its way.
+    place = terms.cores.contender if row.contender == "upstream" else terms.cores.load
+    with _generator(row, running.port, callers, place) as generator:
+        _drive(generator, terms.warm_up_s)
+        before, recorded = settled_cpu_s(running.pid), _recorded(running)
+        ours = {running.pid, generator.pid, terms.upstream_pid}
+        others = busy_s() - sum(map(cpu_s, ours))
+        seen = _drive(generator, terms.seconds)
+        others = busy_s() - sum(map(cpu_s, ours)) - others
+        resident = rss_mb(running.pid)
+        used = settled_cpu_s(running.pid) - before
+    if running.database is not None and recorded is not None:
+        made = read_records(running.database) - recorded
+        check_records(made, calls=seen["calls"], deletions=row.kind == "delete_time_entry")
+        check_owners(running.database, callers)
+    return Reading(
+        calls=seen["calls"],
+        per_second=seen["per_second"],
+        p50_ms=seen["p50_ms"],
+        p95_ms=seen["p95_ms"],
+        p99_ms=seen["p99_ms"],
+        cpu_ms=used * 1000 / seen["calls"],
+        rss_mb=resident,
+        other_load=max(0.0, others) / terms.seconds,
+    )
+
+
+def _recorded(running: Running) -> Records | None:
+    return read_records(running.database) if running.database is not None else None
