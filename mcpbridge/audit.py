@@ -162,8 +162,12 @@ class AuditWriter:
                 row.is_dropped = True
                 return
             elapsed_ms = (timezone.now() - row.call.at).total_seconds() * 1000
-            self._queue.append(_outcome_row(row.call, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
-            self._changed.notify()
+            refusal = _outcome_row(row.call, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms))
+            if self._is_open:
+                self._queue.append(refusal)
+                self._changed.notify()
+            else:
+                self._lose([refusal])
 
     # From here on everything runs on the writer's thread.
 
@@ -176,6 +180,8 @@ class AuditWriter:
             else:
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        self._lose([row for row in self._queue if row.phase == Phase.OUTCOME])
+        self._settle(list(self._queue), is_committed=False)
         drop_connection(self._alias)
         self._turn.close()
 
@@ -184,8 +190,6 @@ class AuditWriter:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stop_at is not None)
             self._is_open = self._stop_at is None or (bool(self._queue) and time.monotonic() < self._stop_at)
-            if not self._is_open:
-                self._lose([row for row in self._queue if row.phase == Phase.OUTCOME])
             return self._is_open
 
     def _write(self, alone: _Row | None = None) -> bool:

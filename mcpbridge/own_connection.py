@@ -97,7 +97,8 @@ class Turn:
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._wait(self._file)
         except OSError as error:
-            logger.warning("Audit writers do not queue: %s", error.strerror)
+            logger.warning("Audit writers of several processes do not queue: %s", error.strerror)
+            self._path = None
 
     def _wait(self, file: int) -> None:
         give_up_at = time.monotonic() + self._limit_s

@@ -30,10 +30,11 @@ def _copy(connection: BaseDatabaseWrapper, model: type[models.Model], rows: Sequ
     fields = [_field(model, name) for name in rows[0]]
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(model._meta.db_table)
-    with connection.wrap_database_errors, connection.cursor() as cursor:
-        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(_values(connection, fields, [row]))
+    values = _values(connection, fields, rows)
+    copying = f"COPY {table} ({columns}) FROM STDIN"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as copy:
+        for start in range(0, len(values), len(fields)):
+            copy.write_row(values[start : start + len(fields)])
 
 
 def upsert(

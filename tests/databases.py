@@ -61,7 +61,8 @@ class RecordDatabase:
         if self.cluster is not None:
             self.cluster.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE datname = '{self.name}' AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                self.name,
             )
 
     def run_python(self, code: str) -> "subprocess.Popen[str]":
