@@ -1,10 +1,106 @@
 """The one admin site: who may enter, the menu, the address of each area."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+
+from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.overview.page import overview_context
+from hoursmith_console.workspaces.visibility import WORKSPACE_KEY, Viewer, viewer_of
+
+View = Callable[..., HttpResponse]
 
 
 class ConsoleSite(AdminSite):
-    """The console, on Django's admin."""
+    """Django's admin with our own door and addresses; of its other pages none is served."""
+
+    site_title = "Hoursmith console"
+    site_header = "Hoursmith console"
+    final_catch_all_view = False
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whoever is an active member of a workspace may enter; being staff or superuser adds nothing."""
+        return viewer_of(request) is not None
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404."""
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
+            if not self.has_permission(request):
+                raise Http404("This account belongs to no workspace.")
+            return view(request, *args, **kwargs)
+
+        guarded = csrf_protect(inner)
+        return guarded if cacheable else never_cache(guarded)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """The overview, the choice of workspace, and one address for each registered area."""
+        areas: list[URLPattern | URLResolver] = [
+            path(f"{area.area}/", include((area.get_urls(), area.area))) for area in self.areas()
+        ]
+        return [
+            path("", self.admin_view(require_safe(self.index)), name="index"),
+            path("workspace/", self.admin_view(require_POST(choose_workspace)), name="workspace"),
+            *areas,
+        ]
+
+    def areas(self) -> list["LedgerAdmin"]:
+        """The areas in the order of the menu."""
+        registered = [cast(LedgerAdmin, area) for area in self._registry.values()]
+        return sorted(registered, key=lambda area: area.place)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page of the console needs."""
+        viewer = cast(Viewer, viewer_of(request))
+        addresses = [("Overview", reverse("console:index"))]
+        addresses += [(area.title, reverse(f"console:{area.area}:list")) for area in self.areas()]
+        return {
+            "site_title": self.site_title,
+            "site_header": self.site_header,
+            "has_permission": True,
+            "is_popup": False,
+            "is_nav_sidebar_enabled": False,
+            "member": viewer.member,
+            "workspace": viewer.member.workspace,
+            "memberships": viewer.memberships,
+            "is_sandbox": settings.SANDBOX_MODE,
+            "menu": [
+                {
+                    "title": title,
+                    "address": address,
+                    "is_here": request.path.startswith(address) if address != "/" else request.path == "/",
+                }
+                for title, address in addresses
+            ],
+        }
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The overview."""
+        viewer = cast(Viewer, viewer_of(request))
+        context = {**self.each_context(request), "title": "Overview", **overview_context(viewer)}
+        return TemplateResponse(request, "overview/page.html", context)
+
+
+def choose_workspace(request: HttpRequest) -> HttpResponse:
+    """Look at another workspace of the same person from now on."""
+    viewer = cast(Viewer, viewer_of(request))
+    chosen = request.POST.get("workspace", "")
+    for member in viewer.memberships:
+        if str(member.workspace_id) == chosen:
+            request.session[WORKSPACE_KEY] = member.workspace_id
+            return HttpResponseRedirect(reverse("console:index"))
+    raise Http404("There is no such workspace.")
 
 
 site = ConsoleSite(name="console")

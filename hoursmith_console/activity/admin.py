@@ -1,0 +1,76 @@
+"""The activity area: every call of every assistant."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from hoursmith_console.activity.rows import activity_rows
+from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.listing import ChoiceFilter, DaysFilter
+from hoursmith_console.site import site
+from hoursmith_console.tokens.cards import key_of, token_cards
+from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import AuditEvent, Kind, Phase, Result, ToolCall
+from mcpbridge.problems import MESSAGES
+from mcpbridge.tools import TOOLS
+
+
+class KindFilter(ChoiceFilter):
+    """Calls by what they do to the workspace."""
+
+    title = "kind"
+    parameter_name = "kind"
+    field = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return Kind.choices
+
+
+class ResultFilter(ChoiceFilter):
+    """Calls by how they ended."""
+
+    title = "result"
+    parameter_name = "result"
+    field = "result"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return Result.choices
+
+
+class ToolFilter(ChoiceFilter):
+    """Calls of one tool."""
+
+    title = "tool"
+    parameter_name = "tool"
+    field = "tool"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, name) for name in TOOLS]
+
+
+@admin.register(ToolCall, site=site)
+class ActivityAdmin(LedgerAdmin):
+    """Tool calls, newest first."""
+
+    area = "activity"
+    title = "Activity"
+    place = 3
+    list_filter = (KindFilter, ResultFilter, ToolFilter, TokenFilter, AssistantFilter, DaysFilter)
+    search_fields = ("tool", "target_label", "target_id", "token_name", "client_name")
+    search_help_text = "Tool, record, token or assistant"
+
+    def list_context(self, viewer: Viewer, rows: list[ToolCall]) -> dict[str, Any]:
+        return {"rows": activity_rows(viewer, rows)}
+
+    def detail_context(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:
+        record = AuditEvent.objects.filter(call_id=row.call_id, phase=Phase.INTENT)
+        return {
+            "title": row.tool,
+            "call": row,
+            "card": token_cards(viewer, [row])[key_of(row)],
+            "meaning": MESSAGES.get(row.code, ""),
+            "is_audited": viewer.rows(record).exists(),
+        }

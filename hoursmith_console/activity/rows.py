@@ -1,0 +1,23 @@
+"""Calls as lists show them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRow:
+    """One call and the token that made it."""
+
+    call: ToolCall
+    card: TokenCard
+
+
+def activity_rows(viewer: Viewer, calls: Iterable[ToolCall]) -> list[ActivityRow]:
+    """`calls` with their tokens."""
+    found = list(calls)
+    cards = token_cards(viewer, found)
+    return [ActivityRow(call, cards[key_of(call)]) for call in found]

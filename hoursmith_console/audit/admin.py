@@ -1,0 +1,92 @@
+"""The audit area: every destructive call, and what it destroyed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from hoursmith_console.audit.calls import State, in_state, with_outcomes
+from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.listing import ChoiceFilter, DaysFilter
+from hoursmith_console.site import site
+from hoursmith_console.tokens.cards import key_of, token_cards
+from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
+from mcpbridge.problems import MESSAGES
+from mcpbridge.tools import TOOLS
+
+
+class OutcomeFilter(ChoiceFilter):
+    """Calls by how they ended."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return State.choices
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return in_state(queryset, State(value))
+
+
+class DestructiveToolFilter(ChoiceFilter):
+    """Calls of one tool."""
+
+    title = "tool"
+    parameter_name = "tool"
+    field = "tool"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(tool.name, tool.name) for tool in TOOLS.values() if tool.kind == Kind.DESTRUCTIVE]
+
+
+class RecordedDaysFilter(DaysFilter):
+    """Calls between two days."""
+
+    field = "recorded_at"
+
+
+@admin.register(AuditEvent, site=site)
+class AuditAdmin(LedgerAdmin):
+    """One line and one page for each destructive call; the call's id is the address."""
+
+    area = "audit"
+    title = "Audit"
+    place = 2
+    key_field = "recorded_at"
+    detail_converter = "uuid"
+    list_filter = (OutcomeFilter, DestructiveToolFilter, TokenFilter, AssistantFilter, RecordedDaysFilter)
+    search_fields = ("target_label", "target_id", "token_name", "client_name")
+    search_help_text = "Record, token or assistant"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        return super().get_queryset(request).filter(phase=Phase.INTENT)
+
+    def detail_lookup(self, key: Any) -> dict[str, Any]:
+        return {"call_id": key}
+
+    def list_context(self, viewer: Viewer, rows: list[AuditEvent]) -> dict[str, Any]:
+        return {"rows": audit_rows(viewer, rows)}
+
+    def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
+        call = with_outcomes([row])[0]
+        return {
+            "title": f"{row.tool} {row.target_label or row.target_id}".strip(),
+            "call": call,
+            "intent": row,
+            "outcome": call.outcome,
+            "card": token_cards(viewer, [row])[key_of(row)],
+            "no_snapshot": _no_snapshot(row.snapshot_fault),
+            "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
+            "activity": viewer.rows(ToolCall.objects.filter(call_id=row.call_id)).first(),
+        }
+
+
+def _no_snapshot(fault: str) -> str:
+    if fault == "switched_off":
+        return "Snapshots are switched off (AUDIT_SNAPSHOTS)."
+    return MESSAGES.get(fault, "It could not be read.")

@@ -1,0 +1,144 @@
+"""The read-only face of a record: a list and a detail page, both only of what the viewer may see."""
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django.contrib.admin import ModelAdmin, ShowFacets
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
+
+from hoursmith_console.listing import KeysetChangeList
+from hoursmith_console.workspaces.visibility import Viewer, viewer_of
+from mcpbridge.redaction import MASK, redact
+
+if TYPE_CHECKING:
+    _ModelAdmin = ModelAdmin[Any]
+else:
+    _ModelAdmin = ModelAdmin
+
+_TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?P<rest>_\S*)?")
+
+
+class LedgerAdmin(_ModelAdmin):
+    """One area of records. Nothing is added, changed or deleted here, by anybody.
+
+    A subclass says its `area` (the address), `title`, `place` in the menu and the instant it is ordered by.
+    """
+
+    area: ClassVar[str]
+    title: ClassVar[str]
+    place: ClassVar[int]
+    key_field: ClassVar[str] = "at"
+    detail_converter: ClassVar[str] = "int"
+
+    actions = None
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+
+    def get_urls(self) -> list[URLPattern]:
+        list_view = self.admin_site.admin_view(require_safe(self.list_view))
+        detail_view = self.admin_site.admin_view(require_safe(self.detail_view))
+        return [
+            path("", list_view, name="list"),
+            path(f"<{self.detail_converter}:key>/", detail_view, name="detail"),
+        ]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        return [f"-{self.key_field}", "-pk"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return viewer(request).rows(super().get_queryset(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows that name what was searched for; a token's public part finds that token's rows."""
+        if match := _TOKEN.search(search_term):
+            return queryset.filter(env=match["env"], prefix=match["prefix"]), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """The newest rows that fit the filters in the address."""
+        if kept := _without_secret(request):
+            return HttpResponseRedirect(kept)
+        changes = self.get_changelist_instance(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.title,
+            "cl": changes,
+            **self.list_context(viewer(request), list(changes.result_list)),
+        }
+        return TemplateResponse(request, f"{self.area}/list.html", context)
+
+    def detail_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+        """One row; what the viewer may not see does not exist."""
+        row = get_object_or_404(self.get_queryset(request), **self.detail_lookup(key))
+        context = {
+            **self.admin_site.each_context(request),
+            "area_title": self.title,
+            "area_address": f"console:{self.area}:list",
+            **self.detail_context(viewer(request), row),
+        }
+        return TemplateResponse(request, f"{self.area}/detail.html", context)
+
+    def detail_lookup(self, key: Any) -> dict[str, Any]:
+        """How the key in the address finds its row."""
+        return {"pk": key}
+
+    def list_context(self, viewer: Viewer, rows: list[Any]) -> dict[str, Any]:
+        """What the list's template needs beside the change list."""
+        raise NotImplementedError
+
+    def detail_context(self, viewer: Viewer, row: Any) -> dict[str, Any]:
+        """What the detail's template needs; `title` among it."""
+        raise NotImplementedError
+
+
+def viewer(request: HttpRequest) -> Viewer:
+    """Who looks; behind the site's door there is always somebody."""
+    return cast(Viewer, viewer_of(request))
+
+
+def _without_secret(request: HttpRequest) -> str | None:
+    """The same address with a token in the search reduced to its public part; None where there was none.
+
+    People paste whole tokens into search boxes. The script shortens them before they leave the browser; this
+    keeps them at least out of the page, the history entry and the next links where there is no script.
+    """
+    asked = request.GET.get("q", "")
+    match = _TOKEN.search(asked)
+    if match is None:
+        shown = redact(asked)
+    elif (match["rest"] or "").strip(f"_{MASK}"):
+        shown = f"hsk_{match['env']}_{match['prefix']}"
+    else:
+        return None
+    if shown == asked:
+        return None
+    query = request.GET.copy()
+    query["q"] = shown
+    return f"{request.path}?{query.urlencode()}"

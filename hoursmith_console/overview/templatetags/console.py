@@ -1,0 +1,118 @@
+"""How the console writes times, numbers, names and records into its pages."""
+
+import json
+import re
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hoursmith_console.audit.fields import Fields
+from hoursmith_console.audit.fields import labelled as fields_of
+
+register = template.Library()
+
+_TINTS = 6
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@register.simple_tag
+def ago(instant: datetime | None) -> SafeString | str:
+    """`instant` as "2 min ago", with the exact time (UTC) as title and for screen readers."""
+    if instant is None:
+        return "never"
+    exact_words = _exact(instant)
+    return format_html(
+        '<time class="ago" datetime="{}" title="{}"><span>{}</span><span class="visually-hidden"> ({})</span></time>',
+        instant.astimezone(UTC).isoformat(timespec="milliseconds"),
+        exact_words,
+        relative(instant, timezone.now()),
+        exact_words,
+    )
+
+
+@register.simple_tag
+def exact(instant: datetime | None) -> SafeString | str:
+    """`instant` in full, in UTC."""
+    if instant is None:
+        return "–"
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return format_html(
+        '<time datetime="{}">{}</time>', aware.astimezone(UTC).isoformat(timespec="milliseconds"), _exact(aware)
+    )
+
+
+def relative(instant: datetime, now: datetime) -> str:
+    """How long ago `instant` was, in the words of a person; a date where it was long ago."""
+    seconds = (now - instant).total_seconds()
+    if seconds < 45:
+        return "just now"
+    if seconds < 45 * _MINUTE:
+        return f"{max(1, round(seconds / _MINUTE))} min ago"
+    if seconds < 22 * _HOUR:
+        return f"{max(1, round(seconds / _HOUR))} h ago"
+    days = max(1, round(seconds / _DAY))
+    if days <= 30:
+        return "1 day ago" if days == 1 else f"{days} days ago"
+    return f"{instant.astimezone(UTC):%-d %b %Y}"
+
+
+def _exact(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+
+
+@register.filter
+def thousands(number: float | None) -> str:
+    """`number` with its thousands apart: 123,456,789."""
+    return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def milliseconds(duration: float | None) -> str:
+    """A duration as a person reads it: "34 ms", "1.2 s"."""
+    if duration is None:
+        return "–"
+    return f"{duration:,.0f} ms" if duration < 1000 else f"{duration / 1000:,.1f} s"
+
+
+@register.filter
+def words(key: str) -> str:
+    """`time_entry` as "time entry"."""
+    return key.replace("_", " ")
+
+
+@register.filter
+def fault(code: str) -> str:
+    """Why a token was turned away at the door."""
+    return {"rejected": "Hoursmith does not accept it", "blocked": "blocked in this console"}.get(code, words(code))
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Two letters that stand for an assistant: "CD" for Claude Desktop, "CU" for cursor."""
+    parts = re.findall(r"[^\W_]+", name)
+    if len(parts) > 1:
+        return (parts[0][0] + parts[1][0]).upper()
+    return parts[0][:2].upper() if parts else "?"
+
+
+@register.filter
+def tint(name: str) -> int:
+    """Which of the tints a name has: the same on every page and in every process."""
+    return zlib.crc32(name.encode()) % _TINTS
+
+
+@register.filter
+def labelled(record: Any) -> Fields:
+    """A record's fields, labelled."""
+    return fields_of(record)
+
+
+@register.filter
+def raw(record: Any) -> str:
+    """A record as JSON, for the fold."""
+    return json.dumps(record, indent=2, ensure_ascii=False)

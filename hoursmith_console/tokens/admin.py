@@ -1,0 +1,98 @@
+"""The tokens area: what is in use, by whom, with which power."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+
+from hoursmith_console.activity.rows import activity_rows
+from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.site import site
+from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
+from hoursmith_console.tokens.filters import LastUsedFilter, RoleFilter, TokenAssistantFilter, token_key
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
+
+LATEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One token with what the list shows beside it. `assistants` are names, the latest first."""
+
+    token: SeenToken
+    card: TokenCard
+    assistants: list[str]
+    most_calls: int
+
+    @property
+    def bars(self) -> list[tuple[str, float, float]]:
+        """This token's calls against the busiest token's: kind, start and width of each part, in per cent."""
+        counts = {
+            "read": self.token.calls_read,
+            "write": self.token.calls_write,
+            "destructive": self.token.calls_destructive,
+        }
+        # The narrowest part is still seen: one deletion among thousands of reads is what matters.
+        widths = {kind: max(2.0, 100 * count / self.most_calls) for kind, count in counts.items() if count}
+        scale = min(1.0, 100 / sum(widths.values())) if widths else 1.0
+        parts, start = [], 0.0
+        for kind, width in widths.items():
+            parts.append((kind, round(start, 1), round(width * scale, 1)))
+            start += width * scale
+        return parts
+
+
+@admin.register(SeenToken, site=site)
+class TokenAdmin(LedgerAdmin):
+    """Tokens that Hoursmith accepted through the bridge."""
+
+    area = "tokens"
+    title = "Tokens"
+    place = 1
+    key_field = "last_used_at"
+    list_filter = (RoleFilter, LastUsedFilter, TokenAssistantFilter)
+    search_fields = ("token_name", "prefix")
+    search_help_text = "Name or prefix"
+
+    def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
+        owners = token_owners(viewer, [token.prefix for token in rows])
+        assistants = _assistants(rows)
+        most = max((token.calls for token in rows), default=0)
+        return {
+            "rows": [
+                TokenRow(
+                    token=token,
+                    card=TokenCard(token.env, token.prefix, token.pk, owners.get(key_of(token))),
+                    assistants=assistants[token.pk],
+                    most_calls=most,
+                )
+                for token in rows
+            ]
+        }
+
+    def detail_context(self, viewer: Viewer, row: SeenToken) -> dict[str, Any]:
+        same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
+        intents = viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
+        owners = token_owners(viewer, [row.prefix])
+        return {
+            "title": row.token_name or "Unnamed token",
+            "token": row,
+            "token_key": token_key(row),
+            "card": TokenCard(row.env, row.prefix, row.pk, owners.get(key_of(row))),
+            "clients": row.clients.all()[:50],
+            "refused": RejectedCredential.objects.filter(env=row.env, prefix=row.prefix)[:LATEST],
+            "destroyed": audit_rows(viewer, intents),
+            "calls": activity_rows(viewer, viewer.rows(ToolCall.objects.filter(**same))[:LATEST]),
+        }
+
+
+def _assistants(tokens: list[SeenToken]) -> dict[int, list[str]]:
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    seen = SeenClient.objects.filter(token__in=tokens).order_by("-last_seen_at", "-pk")
+    for token, name in seen.values_list("token_id", "name"):
+        if name not in names[token]:
+            names[token].append(name)
+    return names

@@ -1,0 +1,57 @@
+"""Names tokens on other areas' pages: whose they are and where their own page is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import TokenIdentity
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCard:
+    """A token as a row or a sentence names it. `page` is the key of its page, None where it has none in sight."""
+
+    env: str
+    prefix: str
+    page: int | None
+    owner: Member | None
+
+    @property
+    def masked(self) -> str:
+        """The token as people may see it."""
+        return f"hsk_{self.env}_{self.prefix}_••••"
+
+    @property
+    def public(self) -> str:
+        """The part that identifies and does not open, for copying."""
+        return f"hsk_{self.env}_{self.prefix}"
+
+
+def token_cards(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenCard]:
+    """A card for the token of each of `rows`, in two queries however many rows there are."""
+    keys = {key_of(row) for row in rows}
+    prefixes = [prefix for _, prefix in keys]
+    pages = {(env, prefix): pk for env, prefix, pk in _pages(viewer, prefixes)}
+    owners = token_owners(viewer, prefixes)
+    return {key: TokenCard(*key, page=pages.get(key), owner=owners.get(key)) for key in keys}
+
+
+def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[Key, Member]:
+    """Whose tokens those with these prefixes are, as far as it is known in the viewer's workspace."""
+    claims = TokenClaim.objects.filter(
+        prefix__in=list(prefixes), member__workspace_id=viewer.member.workspace_id
+    ).select_related("member")
+    return {key_of(claim): claim.member for claim in claims.order_by()}
+
+
+def key_of(row: TokenIdentity) -> Key:
+    """What identifies the token of `row`."""
+    return row.env, row.prefix
+
+
+def _pages(viewer: Viewer, prefixes: list[str]) -> Iterable[tuple[str, str, int]]:
+    return viewer.tokens().order_by().filter(prefix__in=prefixes).values_list("env", "prefix", "pk")

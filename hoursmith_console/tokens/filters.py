@@ -1,0 +1,96 @@
+"""Filters that several areas share: by token, by assistant, by role, by days without use."""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from hoursmith_console.ledger import viewer
+from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.workspaces.models import Role
+from mcpbridge.models import TokenIdentity
+
+_KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
+MOST_OFFERED = 100
+
+
+def token_key(token: TokenIdentity) -> str:
+    """How the address bar names a token: `live_4f8a2c1bdedf`."""
+    return f"{token.env}_{token.prefix}"
+
+
+class TokenFilter(ChoiceFilter):
+    """Rows of one token."""
+
+    title = "token"
+    parameter_name = "token"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        # The busiest lately are offered; any other is found by the search, or by following its link to here.
+        tokens = viewer(request).tokens().order_by("-last_used_at", "-pk")[:MOST_OFFERED]
+        offered = {token_key(token): f"{token.token_name or 'unnamed'} · {token.prefix}" for token in tokens}
+        asked = self.value() or ""
+        if _KEY.fullmatch(asked):
+            offered.setdefault(asked, asked)
+        return offered.items()
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        match = _KEY.fullmatch(value)
+        return queryset.filter(env=match["env"], prefix=match["prefix"]) if match else queryset
+
+
+class AssistantFilter(ChoiceFilter):
+    """Rows of one assistant, by the name it gives itself."""
+
+    title = "assistant"
+    parameter_name = "assistant"
+    field = "client_name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        names = viewer(request).clients().order_by("name").values_list("name", flat=True).distinct()[:MOST_OFFERED]
+        return [(name, name) for name in names if name]
+
+
+class TokenAssistantFilter(AssistantFilter):
+    """Tokens that one assistant has used."""
+
+    field = "clients__name"
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        # By key, since an assistant's versions are rows of their own and would show the token more than once.
+        return queryset.filter(pk__in=queryset.order_by().filter(clients__name=value).values("pk"))
+
+
+class RoleFilter(ChoiceFilter):
+    """Rows of one role."""
+
+    title = "role"
+    parameter_name = "role"
+    field = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(role.value, role.label) for role in Role]
+
+
+class LastUsedFilter(ChoiceFilter):
+    """Tokens by how long ago they were last used."""
+
+    title = "last used"
+    parameter_name = "used"
+    _DAYS = {"day": 1, "week": 7, "month": 30}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [
+            ("day", "in the last 24 hours"),
+            ("week", "in the last 7 days"),
+            ("month", "in the last 30 days"),
+            ("idle", "more than 30 days ago"),
+        ]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        edge = timezone.now() - timedelta(days=self._DAYS.get(value, 30))
+        return queryset.filter(last_used_at__lt=edge) if value == "idle" else queryset.filter(last_used_at__gte=edge)

@@ -1,0 +1,94 @@
+"""Who sees which rows: the one place that decides it for every page, list, count and export.
+
+Owner and Admin see their workspace. Manager and Member see what their own tokens did. Everybody else sees
+nothing, and pages answer 404: a row outside these bounds does not exist.
+"""
+
+from collections import defaultdict
+from functools import cached_property
+from typing import TypeVar
+
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
+
+Row = TypeVar("Row", bound=Model)
+
+WORKSPACE_KEY = "workspace"
+
+
+class Viewer:
+    """A signed-in member looking at one workspace."""
+
+    def __init__(self, member: Member, memberships: list[Member]) -> None:
+        self.member = member
+        self.memberships = memberships
+
+    @property
+    def org_id(self) -> str:
+        """Hoursmith's id of the workspace that is looked at."""
+        return self.member.workspace.org_id
+
+    def rows(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Those of `rows` that this member may see; the model has `org_id`, `env` and `prefix`."""
+        scoped = rows.filter(org_id=self.org_id)
+        return scoped if self.member.sees_workspace else scoped.filter(self._own_tokens)
+
+    def tokens(self) -> QuerySet[SeenToken]:
+        """The tokens in sight."""
+        return self.rows(SeenToken.objects.all())
+
+    def clients(self) -> QuerySet[SeenClient]:
+        """The assistants that used a token in sight."""
+        return SeenClient.objects.filter(token__in=self.tokens().order_by())
+
+    def refused_credentials(self) -> QuerySet[RejectedCredential]:
+        """Attempts turned away at the door that named the prefix of a token in sight.
+
+        Attempts with an unknown prefix belong to no workspace, so no workspace is shown them.
+        """
+        known = self.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
+        return RejectedCredential.objects.filter(Exists(known))
+
+    def losses(self) -> QuerySet[ActivityLoss]:
+        """Calls that could not be recorded. They carry no token, so only who sees the workspace sees them."""
+        rows = ActivityLoss.objects.filter(org_id=self.org_id)
+        return rows if self.member.sees_workspace else rows.none()
+
+    @cached_property
+    def _own_tokens(self) -> Q:
+        claims = TokenClaim.objects.filter(member=self.member).order_by()
+        prefixes = defaultdict(list)
+        for env, prefix in claims.values_list("env", "prefix"):
+            prefixes[env].append(prefix)
+        # An empty `in` matches nothing, which is right for somebody without tokens.
+        own = Q(prefix__in=[])
+        for env, known in prefixes.items():
+            own |= Q(env=env, prefix__in=known)
+        return own
+
+
+def viewer_of(request: HttpRequest) -> Viewer | None:
+    """The member who looks, in the workspace chosen in the session; None where there is no membership."""
+    if not hasattr(request, "_viewer"):
+        request._viewer = _find_viewer(request)  # type: ignore[attr-defined]
+    viewer: Viewer | None = request._viewer  # type: ignore[attr-defined]
+    return viewer
+
+
+def _find_viewer(request: HttpRequest) -> Viewer | None:
+    if not request.user.is_authenticated:
+        return None
+    memberships = list(
+        Member.objects.filter(user_id=request.user.pk, is_active=True)
+        .select_related("workspace")
+        .order_by("workspace__name", "workspace_id")
+    )
+    if not memberships:
+        return None
+    chosen = request.session.get(WORKSPACE_KEY)
+    member = next((member for member in memberships if member.workspace_id == chosen), memberships[0])
+    return Viewer(member, memberships)

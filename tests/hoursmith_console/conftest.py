@@ -1,0 +1,73 @@
+"""The cast of the page tests: four people of one workspace, one of another, and a passer-by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from django.test import Client
+
+from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.workspaces.models import Member, Workspace
+from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from mcpbridge.models import SeenToken
+from tests.hoursmith_console.records import make_token
+
+PASSWORD = "correct horse battery staple"
+ROLES = ("owner", "admin", "manager", "member")
+
+
+@dataclass
+class Cast:
+    """Everybody by name; `tokens` by the name of who they belong to."""
+
+    workspace: Workspace
+    other: Workspace
+    people: dict[str, Member] = field(default_factory=dict)
+    tokens: dict[str, SeenToken] = field(default_factory=dict)
+
+    @property
+    def org_id(self) -> str:
+        return self.workspace.org_id
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    acme = workspace_import(org_id="org-acme", name="Acme Studio", plan="agency")
+    globex = workspace_import(org_id="org-globex", name="Globex Ltd", plan="studio")
+    made = Cast(acme, globex)
+    for name in ROLES:
+        made.people[name] = _person(acme, name, name.upper())
+    made.people["outsider"] = _person(globex, "outsider", "OWNER")
+    for number, (name, person) in enumerate(made.people.items()):
+        prefix = f"{number}a2c1bdedf00"
+        made.tokens[name] = make_token(person.workspace.org_id, prefix, name=f"{name}'s laptop", role=person.role)
+        token_claim(env="live", prefix=prefix, member=person, source="minted")
+    return made
+
+
+def _person(workspace: Workspace, name: str, role: str) -> Member:
+    member = member_import(
+        workspace=workspace,
+        member_id=f"member-{name}",
+        user_ref=f"user-{name}",
+        name=f"{name.capitalize()} Person",
+        email=f"{name}@example.com",
+        role=role,
+    )
+    account_create(member=member, password=PASSWORD)
+    return member
+
+
+@pytest.fixture
+def browse(cast: Cast) -> Callable[[str], Client]:
+    """A signed-in browser for somebody of the cast; `anonymous` is not signed in."""
+
+    def signed_in(name: str) -> Client:
+        client = Client()
+        if name != "anonymous":
+            user = cast.people[name].user
+            assert user is not None
+            client.force_login(user)
+        return client
+
+    return signed_in

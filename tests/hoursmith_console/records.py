@@ -1,0 +1,135 @@
+"""Makes the bridge's rows for page tests, as the bridge would have written them."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from mcpbridge.models import (
+    AuditEvent,
+    Kind,
+    Phase,
+    RejectedCredential,
+    Result,
+    SeenClient,
+    SeenToken,
+    ToolCall,
+)
+
+KINDS = {"get": Kind.READ, "list": Kind.READ, "delete": Kind.DESTRUCTIVE, "archive": Kind.DESTRUCTIVE}
+
+
+def make_token(
+    org_id: str, prefix: str, *, name: str = "Ana's laptop", role: str = "MANAGER", **more: Any
+) -> SeenToken:
+    """A token that the workspace uses."""
+    now = timezone.now()
+    given = {"calls_read": 40, "calls_write": 4, "last_tool": "list_clients", "last_status": 200, **more}
+    given.setdefault("first_used_at", now - timedelta(days=20))
+    given.setdefault("last_used_at", now - timedelta(minutes=2))
+    given.setdefault("scopes", ["read", "write"])
+    given.setdefault("plan", "agency")
+    return SeenToken.objects.create(
+        env=given.pop("env", "live"), prefix=prefix, org_id=org_id, org_name="Acme", token_name=name, role=role, **given
+    )
+
+
+def make_client(token: SeenToken, name: str = "Claude Desktop", version: str = "1.2.0", **more: Any) -> SeenClient:
+    """An assistant that used `token`."""
+    given = {"first_seen_at": token.first_used_at, "last_seen_at": token.last_used_at, "calls": 44, **more}
+    given.setdefault("protocol", "2026-07-28")
+    given.setdefault("address", "198.51.100.7")
+    return SeenClient.objects.create(token=token, name=name, version=version, **given)
+
+
+def make_refusal(token: SeenToken, **more: Any) -> RejectedCredential:
+    """Attempts with the public part of `token` that were turned away."""
+    now = timezone.now()
+    given = {"fault": "rejected", "client_name": "Cursor", "address": "203.0.113.9", "attempts": 12, **more}
+    given.setdefault("first_at", now - timedelta(days=1))
+    given.setdefault("last_at", now - timedelta(minutes=9))
+    return RejectedCredential.objects.create(env=token.env, prefix=token.prefix, **given)
+
+
+def call_facts(token: SeenToken, tool: str, at: datetime, **more: Any) -> dict[str, Any]:
+    """The columns that activity and audit rows share."""
+    return {
+        "org_id": token.org_id,
+        "env": token.env,
+        "prefix": token.prefix,
+        "token_name": token.token_name,
+        "role": token.role,
+        "call_id": uuid.uuid4(),
+        "at": at,
+        "tool": tool,
+        "kind": KINDS.get(tool.partition("_")[0], Kind.WRITE),
+        "client_name": "Claude Desktop",
+        "client_version": "1.2.0",
+        "protocol": "2026-07-28",
+        "address": "198.51.100.7",
+        "request_id": uuid.uuid4().hex,
+        **more,
+    }
+
+
+def call_row(token: SeenToken, tool: str = "list_clients", at: datetime | None = None, **more: Any) -> ToolCall:
+    """One call, not saved."""
+    result = more.pop("result", Result.SUCCEEDED)
+    ending = {
+        "result": result,
+        "status": more.pop("status", 200),
+        "code": more.pop("code", ""),
+        "duration_ms": more.pop("duration_ms", 34.25),
+    }
+    return ToolCall(**call_facts(token, tool, at or timezone.now(), **more), **ending)
+
+
+def make_call(token: SeenToken, tool: str = "list_clients", at: datetime | None = None, **more: Any) -> ToolCall:
+    """One call."""
+    row = call_row(token, tool, at, **more)
+    row.save()
+    return row
+
+
+def audit_pair(
+    token: SeenToken,
+    tool: str = "delete_client",
+    at: datetime | None = None,
+    *,
+    result: Result | None = Result.SUCCEEDED,
+    status: int = 204,
+    code: str = "",
+    snapshot: Any = None,
+    **more: Any,
+) -> list[AuditEvent]:
+    """The rows of one destructive call, not saved; with `result` None the outcome was never written."""
+    at = at or timezone.now()
+    target = {
+        "target_type": tool.partition("_")[2],
+        "target_id": str(uuid.uuid4()),
+        "target_label": "Globex",
+        "arguments": {"id": "5b0c7cf0-9f3b-4a53-9a94-2f4a9d3c1d11"},
+    }
+    facts = call_facts(token, tool, at, **{**target, **more})
+    intent = AuditEvent(
+        **facts, phase=Phase.INTENT, recorded_at=at, snapshot=snapshot or {"name": facts["target_label"], "notes": None}
+    )
+    if result is None:
+        return [intent]
+    outcome = AuditEvent(
+        **facts,
+        phase=Phase.OUTCOME,
+        recorded_at=at + timedelta(milliseconds=87),
+        result=result,
+        status=status,
+        code=code,
+        duration_ms=87.4,
+    )
+    return [intent, outcome]
+
+
+def make_audit(token: SeenToken, tool: str = "delete_client", at: datetime | None = None, **more: Any) -> AuditEvent:
+    """One destructive call; its intent."""
+    rows = AuditEvent.objects.bulk_create(audit_pair(token, tool, at, **more))
+    return rows[0]
