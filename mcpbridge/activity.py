@@ -252,9 +252,9 @@ class ActivityRecorder:
 
 
 def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, tuple[int, str]]) -> dict[str, Any]:
-    call, ending, _ = each
+    call, ending, is_accepted = each
     columns = storable_columns(call)
-    if not columns["org_id"]:
+    if not columns["org_id"] and is_accepted:
         # Hoursmith did not say whose token this is, on a plan without access for example; an earlier call may have.
         columns["org_id"] = tokens.get((call.caller.env, call.caller.prefix), (0, ""))[1]
     columns["result"] = ending.result.value

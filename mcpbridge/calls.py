@@ -92,9 +92,12 @@ class Calls:
         try:
             identity = await self._identities.of(credential, address=caller.address)
         except IdentityUnavailableError as error:
-            return self._end(call, Answer.of(problems.from_reply(error.reply, is_read=True)), started)
+            answer = Answer.of(problems.from_reply(error.reply, is_read=True))
+            # Hoursmith looks at the token before the plan: only this refusal says that the token is a real one.
+            return self._end(call, answer, started, is_accepted=answer.status == 402)
         except UpstreamError as error:
-            return self._end(call, Answer.of(problems.from_upstream_error(error, is_read=True)), started)
+            answer = Answer.of(problems.from_upstream_error(error, is_read=True))
+            return self._end(call, answer, started, is_accepted=False)
         call = replace(call, identity=identity)
         if read_only and tool.kind is not Kind.READ:
             return self._end(call, Answer.of(problems.problem("read_only", 403, Result.REFUSED)), started)
@@ -162,9 +165,20 @@ class Calls:
             return Answer(reply.payload, reply.status)
         return Answer.of(problems.from_reply(reply, is_read=is_read))
 
-    def _end(self, call: Call, answer: Answer, started: float, credential: Credential | None = None) -> Answer:
-        """Keep the activity row; a token that Hoursmith has just refused gets no answer but that."""
-        self._activity.call(call, _ending(answer, started))
+    def _end(
+        self,
+        call: Call,
+        answer: Answer,
+        started: float,
+        credential: Credential | None = None,
+        *,
+        is_accepted: bool = True,
+    ) -> Answer:
+        """Keep the activity row; a token that Hoursmith has just refused gets no answer but that.
+
+        Where it is not known that Hoursmith accepts the token, the row joins nobody's history.
+        """
+        self._activity.call(call, _ending(answer, started), recorded_in_token=is_accepted)
         if credential is not None and answer.status == 401:
             self._identities.refuse(credential)
             raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)

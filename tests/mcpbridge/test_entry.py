@@ -307,3 +307,21 @@ def test_brackets_in_text_are_not_nesting(talking):
         return await talk.call("list_clients", {"search": "[" * 100 + '\\"{' * 20})
 
     assert result_of(talking(conversation))["isError"] is False
+
+
+@pytest.mark.parametrize(("status", "workspace"), [(402, "org-1"), (500, ""), (429, "")])
+def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(talking, status, workspace):
+    answers = []
+
+    def handler(request):
+        return httpx.Response(status, json={"error": {"code": "x"}}) if answers else hoursmith(request)
+
+    async def conversation(talk):
+        answers.append(await talk.call("get_me"))
+        talk.bridge.identities._known.clear()
+        await asyncio.sleep(0.4)
+        await talk.call("get_me", token=TOKEN[:-4] + "xxxx")
+
+    talking(conversation, handler)
+    assert ToolCall.objects.latest("id").org_id == workspace
+    assert SeenToken.objects.get().calls == 1
