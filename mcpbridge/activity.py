@@ -38,7 +38,6 @@ from mcpbridge.statements import insert
 logger = logging.getLogger(__name__)
 
 _BATCH_AT_MOST = 500
-_DATABASE_LIMIT_S = 5.0
 _LONGEST_PAUSE_S = 2.0
 _CLEAN_UP_EVERY_S = 3600.0
 _LOSSES_EVERY_S = 5.0
@@ -78,9 +77,13 @@ class _Batch:
 class ActivityRecorder:
     """The recorder of this process. Start it after forking, stop it after the last call."""
 
-    def __init__(self, *, interval_s: float = 0.25, capacity: int = 10_000) -> None:
-        """Write every `interval_s` seconds; keep `capacity` calls at most while the database cannot take them."""
+    def __init__(self, *, interval_s: float = 0.25, capacity: int = 10_000, limit_s: float = 5.0) -> None:
+        """Write every `interval_s` seconds; keep `capacity` calls at most while the database cannot take them.
+
+        The recorder's thread waits at most `limit_s` seconds for the database before it tries again.
+        """
         self._interval_s = interval_s
+        self._limit_s = limit_s
         self._capacity = capacity
         self._alias = router.db_for_write(ToolCall)
         self._ended: deque[EndedCall] = deque()
@@ -111,7 +114,7 @@ class ActivityRecorder:
         """Write what is waiting, once, and end the thread; what could not be written is logged as lost."""
         self._stopping.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, 2 * _DATABASE_LIMIT_S)
+            await asyncio.to_thread(self._thread.join, 2 * self._limit_s)
 
     def call(self, call: Call, ending: Ending, *, recorded_in_token: bool = True) -> None:
         """Take note of a call that ended. Never waits and never raises.
@@ -145,7 +148,7 @@ class ActivityRecorder:
     # From here on everything runs on the recorder's thread.
 
     def _run(self) -> None:
-        use_own_connection(self._alias, limit_s=_DATABASE_LIMIT_S)
+        use_own_connection(self._alias, limit_s=self._limit_s)
         pause_s, clean_up_at, is_last = self._interval_s, 0.0, False
         while not is_last:
             is_last = self._stopping.wait(pause_s)
@@ -186,7 +189,7 @@ class ActivityRecorder:
     def _write(self, batch: _Batch) -> bool:
         is_committing = False
         try:
-            with limited_transaction(self._alias, limit_s=_DATABASE_LIMIT_S, durable=False):
+            with limited_transaction(self._alias, limit_s=self._limit_s):
                 if not (batch.is_doubtful and self._is_present(batch)):
                     self._record(batch)
                 is_committing = True
@@ -244,7 +247,7 @@ class ActivityRecorder:
 
     def _clean_up(self) -> None:
         try:
-            with limited_transaction(self._alias, limit_s=_DATABASE_LIMIT_S, durable=False):
+            with limited_transaction(self._alias, limit_s=self._limit_s):
                 forget_old_rejections(self._alias, now=timezone.now())
         except Error:
             logger.warning("Old rejected credentials stay for another hour.", exc_info=True)

@@ -197,7 +197,7 @@ class AuditWriter:
         rows: list[_Row] = []
         is_committing = False
         try:
-            with self._turn, limited_transaction(self._alias, limit_s=self._timeout_s, durable=True):
+            with self._turn, limited_transaction(self._alias, limit_s=self._timeout_s):
                 # Taken only now that the database is ours: whoever gave up while we waited leaves no trace.
                 rows = [alone] if alone else self._claim()
                 self._insert(rows)

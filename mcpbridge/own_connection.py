@@ -51,17 +51,12 @@ def drop_connection(alias: str) -> None:
 
 
 @contextmanager
-def limited_transaction(alias: str, *, limit_s: float, durable: bool) -> Iterator[None]:
-    """A transaction in which no statement takes longer than `limit_s` seconds; the write lock is held on entry.
+def limited_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
+    """A durable transaction in which no statement takes longer than `limit_s` seconds.
 
-    `durable` waits for the disk at the end. Without it the last moments before a power cut may be lost,
-    never the database's soundness.
+    On SQLite the write lock is held on entry, and durability is the settings' (synchronous=FULL).
     """
     connection = connections[alias]
-    if connection.vendor == "sqlite":
-        # A lost connection comes back with the settings' own choice, so this is said each time.
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     with transaction.atomic(using=alias):
         if connection.vendor == "postgresql":
             # For this transaction alone, so that a connection pooler between us changes nothing for others.
@@ -69,8 +64,8 @@ def limited_transaction(alias: str, *, limit_s: float, durable: bool) -> Iterato
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
-                    " set_config('synchronous_commit', %s, true)",
-                    [limit, limit, "on" if durable else "off"],
+                    " set_config('synchronous_commit', 'on', true)",
+                    [limit, limit],
                 )
         yield
     # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
