@@ -1,5 +1,6 @@
 """What changes workspaces, members and their console accounts."""
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from allauth.account.models import EmailAddress
@@ -25,7 +26,52 @@ def member_import(*, workspace: Workspace, member_id: str, user_ref: str, name: 
     return member
 
 
-def account_create(*, member: Member, password: str) -> bool:
+def members_replace(*, workspace: Workspace, members: Sequence[Mapping[str, str]]) -> int:
+    """Know exactly `members` (Hoursmith's member objects) as active in `workspace`; how many others no longer are."""
+    with transaction.atomic(using=router.db_for_write(Member)):
+        for each in members:
+            # Somebody invited before Hoursmith's list named them keeps their account.
+            invited = Member.objects.filter(workspace=workspace, user_ref=_invited_ref(each["email"]))
+            invited.update(user_ref=each["userId"])
+            member_import(
+                workspace=workspace,
+                member_id=each["id"],
+                user_ref=each["userId"],
+                name=each["name"],
+                email=each["email"],
+                role=each["role"],
+            )
+        present = [each["userId"] for each in members]
+        gone = Member.objects.filter(workspace=workspace, is_active=True).exclude(user_ref__in=present)
+        return gone.update(is_active=False)
+
+
+def account_invite(*, workspace: Workspace, email: str, role: str) -> Member:
+    """The member with `email`, with a console account that has no password until its invitation is used.
+
+    Somebody whom Hoursmith's list did not name yet becomes a member with `role`; a known member keeps theirs.
+    """
+    email = email.lower()
+    with transaction.atomic(using=router.db_for_write(Member)):
+        member = Member.objects.filter(workspace=workspace, email=email).first()
+        if member is None:
+            member = member_import(
+                workspace=workspace,
+                member_id="",
+                user_ref=_invited_ref(email),
+                name=email.partition("@")[0],
+                email=email,
+                role=role,
+            )
+        account_create(member=member, password=None)
+    return member
+
+
+def _invited_ref(email: str) -> str:
+    return f"invited:{email.lower()}"[:64]
+
+
+def account_create(*, member: Member, password: str | None) -> bool:
     """Let `member` sign in with their e-mail address and `password`; True when an account was made.
 
     A person who already signs in for another workspace keeps that account and password, and sees both.

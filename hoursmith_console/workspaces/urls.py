@@ -4,11 +4,14 @@ from allauth.account import views
 from django.conf import settings
 from django.urls import URLPattern, path, re_path
 
+from hoursmith_console.workspaces.invitations import InvitationView
+
 urlpatterns: list[URLPattern] = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+    path("invitation/<uidb64>/<token>/", InvitationView.as_view(), name="account_invitation"),
     path("password/change/", views.password_change, name="account_change_password"),
     path("password/set/", views.password_set, name="account_set_password"),
 ]

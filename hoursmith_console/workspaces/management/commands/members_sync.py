@@ -1,0 +1,41 @@
+"""Imports a workspace's members from Hoursmith."""
+
+import asyncio
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+from django.core.management.base import BaseCommand, CommandError
+
+from hoursmith_console.workspaces.roll import Roll, RollError, roll_read
+from hoursmith_console.workspaces.services import members_replace, workspace_import
+from mcpbridge.bridge import configured_upstream
+from mcpbridge.credentials import Credential, CredentialFaultError, credential_from_text
+
+
+class Command(BaseCommand):
+    help = (
+        "Import the members of a workspace with an Owner's or Admin's token from HOURSMITH_API_TOKEN. "
+        "The token is used once and kept nowhere. Who is no longer a member can no longer sign in."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
+            roll = asyncio.run(_read(credential))
+        except CredentialFaultError as fault:
+            raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
+        except RollError as error:
+            raise CommandError(str(error)) from None
+        workspace = workspace_import(org_id=roll.me["orgId"], name=roll.me["orgName"], plan=roll.me["plan"])
+        gone = members_replace(workspace=workspace, members=roll.members)
+        self.stdout.write(f"{workspace}: {len(roll.members)} members, {gone} others are no longer.")
+        self.stdout.write("Let one in: manage.py console_invite --email … --role …")
+
+
+async def _read(credential: Credential) -> Roll:
+    upstream = configured_upstream(get_asgi_application())
+    try:
+        return await roll_read(upstream, credential)
+    finally:
+        await upstream.aclose()
