@@ -26,7 +26,7 @@ class Expense(Record):
     project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, related_name="expenses")
     invoice = models.ForeignKey(Invoice, on_delete=models.SET_NULL, null=True, related_name="expenses")
     category = models.CharField(max_length=16, choices=Category, default=Category.OTHER)
-    custom_category = models.CharField(max_length=100, null=True)  # noqa: DJ001 – the contract tells null from empty.
+    custom_category = models.CharField(max_length=200, null=True)  # noqa: DJ001 – the contract tells null from empty.
     description = models.CharField(max_length=500)
     amount = models.DecimalField(max_digits=14, decimal_places=2)
     currency = models.CharField(max_length=3)

@@ -69,3 +69,13 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+    @property
+    def name(self) -> str:
+        """What the person is called; costs no query where `user` was selected."""
+        return self.user.name
+
+    @property
+    def email(self) -> str:
+        """Where the person gets mail."""
+        return self.user.email

@@ -30,7 +30,7 @@ class Project(Record):
     people = models.ManyToManyField(Person, related_name="projects")
     name = models.CharField(max_length=200)
     description = models.TextField(null=True)  # noqa: DJ001 – the contract tells null from empty.
-    color = models.CharField(max_length=7, null=True)  # noqa: DJ001
+    color = models.CharField(max_length=32, null=True)  # noqa: DJ001
     status = models.CharField(max_length=16, choices=ProjectStatus, default=ProjectStatus.ACTIVE)
     rate_type = models.CharField(max_length=16, choices=RateType, default=RateType.HOURLY)
     hourly_rate = models.DecimalField(max_digits=14, decimal_places=2, null=True)

@@ -1,5 +1,7 @@
 """The steps of a project."""
 
+import uuid
+
 from django.db import models
 
 from hoursmith_console.sandbox.models.organizations import Person
@@ -41,3 +43,8 @@ class Task(Record):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def assignee_ids(self) -> list[uuid.UUID]:
+        """The people on this task, in a lasting order; costs no query where they were prefetched."""
+        return sorted(person.pk for person in self.assignees.all())

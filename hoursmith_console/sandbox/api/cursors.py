@@ -1,0 +1,35 @@
+"""Cursors: where a page ended, opaque and bound to the order it was read in.
+
+They are signed, so that a value in one is one that we put there. Text goes in as UTF-8, which keeps the longest
+cursor under 2,000 characters.
+"""
+
+import base64
+import json
+from typing import Any
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+
+from hoursmith_console.sandbox.api.values import ID, InvalidValueError, Kind
+
+_signer = Signer(salt="sandbox.cursor", sep=".")
+
+
+def write(sort: str, kind: Kind, value: Any, last_id: UUID) -> str:
+    """The cursor after the row `last_id`, whose sort value of this `kind` is `value`."""
+    plain = None if value is None else kind.render(value)
+    content = json.dumps([sort, plain, str(last_id)], ensure_ascii=False, separators=(",", ":"))
+    return _signer.sign(base64.urlsafe_b64encode(content.encode()).decode().rstrip("="))
+
+
+def read(cursor: str, sort: str, kind: Kind) -> tuple[Any, Any]:
+    """Sort value and id of the row that the page ended with; raises InvalidValueError."""
+    try:
+        content = _signer.unsign(cursor)
+    except BadSignature:
+        raise InvalidValueError("is not a cursor that this list gave out") from None
+    written_for, value, last_id = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    if written_for != sort:
+        raise InvalidValueError(f"belongs to sort={written_for}")
+    return None if value is None else kind.parse(value), ID.parse(last_id)

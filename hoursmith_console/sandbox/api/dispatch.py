@@ -1,0 +1,253 @@
+"""The way of a request, in the contract's order of checks (section 5).
+
+    token, or the address's limit for bad ones   401 · 429
+    plan                                         402
+    the token's rate limit                       429
+    address and method                           404 · 405
+    role and scope                               403
+    body, parameters, key                        400 · 422
+    a key seen before                            the first answer again · 409
+    the operation itself                         422 · 404 · 409
+
+Whatever happens, the answer is JSON in the contract's envelope and carries X-RateLimit-*.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.db import IntegrityError, router, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from hoursmith_console.sandbox.api import idempotency, limits
+from hoursmith_console.sandbox.api.bodies import read_body
+from hoursmith_console.sandbox.api.callers import Caller
+from hoursmith_console.sandbox.api.errors import (
+    ApiError,
+    BadRequestError,
+    ConflictError,
+    ForbiddenError,
+    InternalError,
+    MethodError,
+    NotFoundError,
+    PlanError,
+    UnauthenticatedError,
+    ValidationFaultError,
+)
+from hoursmith_console.sandbox.api.fields import parse_body
+from hoursmith_console.sandbox.api.lists import read_query, refuse_query
+from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
+from hoursmith_console.sandbox.api.tokens import authenticate
+from hoursmith_console.sandbox.models import Scope, Token
+from mcpbridge.addresses import client_address, parse_networks
+
+logger = logging.getLogger(__name__)
+
+KEY_LIMIT = 255
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, JSON text and headers of an answer."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Api:
+    """The API over `operations`, counting time by `clock` (Unix seconds)."""
+
+    def __init__(self, operations: Sequence[Operation], *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._routes: dict[str, dict[str, Operation]] = {}
+        for operation in operations:
+            self._routes.setdefault(operation.path, {})[operation.method] = operation
+
+    def urls(self) -> list[URLPattern]:
+        """A pattern for each path, and one that answers 404 for any other."""
+        patterns = [
+            path(f"v1{route.replace('{id}', '<str:segment>')}", self._view(methods))
+            for route, methods in self._routes.items()
+        ]
+        return [*patterns, re_path(r"\A[\s\S]*\Z", self._view({}))]
+
+    def _view(self, methods: Mapping[str, Operation]) -> Callable[..., HttpResponseBase]:
+        @csrf_exempt
+        def view(request: HttpRequest, segment: str = "") -> HttpResponse:
+            exchange = Exchange(request, segment, self._clock())
+            return exchange.respond(methods)
+
+        return view
+
+
+class Exchange:
+    """One request on its way. `allowance` is what the answer says about rate limits."""
+
+    def __init__(self, request: HttpRequest, segment: str, now: float) -> None:
+        self._request = request
+        self._segment = segment
+        self._now = now
+        self._allowance = limits.untouched(limits.BAD_TOKENS, now)
+
+    def respond(self, methods: Mapping[str, Operation]) -> HttpResponse:
+        """The answer, also to what nobody foresaw."""
+        try:
+            answer = self._serve(methods)
+        except ApiError as error:
+            answer = _refusal(error)
+        except SuspiciousOperation:
+            # Django's own limits, such as the number of query parameters.
+            answer = _refusal(BadRequestError())
+        except IntegrityError:
+            # Two requests at once wanted what only one can have.
+            answer = _refusal(ConflictError())
+        except Exception:
+            # The traceback shows code alone: neither headers nor bodies are in it.
+            logger.exception("%s %s failed", self._request.method, self._request.path)
+            answer = _refusal(InternalError())
+        return self._response(answer)
+
+    def _response(self, answer: Answer) -> HttpResponse:
+        response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
+        for name, value in {**self._allowance.headers(), "Cache-Control": "no-store", **answer.headers}.items():
+            response[name] = value
+        if answer.status == 204:
+            del response["Content-Type"]
+        if self._request.method == "HEAD":
+            response["Content-Length"] = str(len(response.content))
+            response.content = b""
+        return response
+
+    def _serve(self, methods: Mapping[str, Operation]) -> Answer:
+        caller = self._caller()
+        self._check_plan_and_limit(caller)
+        if not methods:
+            raise NotFoundError("There is no such address in this API.")
+        operation = methods.get("GET" if self._request.method == "HEAD" else str(self._request.method))
+        if operation is None:
+            raise MethodError(sorted(methods))
+        visit = Visit(caller, _instant(self._now), self._segment)
+        _check_powers(operation, visit)
+        key, body = self._read(operation, visit)
+        if key is None:
+            return _carry_out(operation, visit, None)
+        return self._once(operation, visit, key, body)
+
+    def _caller(self) -> Caller:
+        try:
+            return authenticate(self._request.headers.get("Authorization", ""))
+        except UnauthenticatedError:
+            # Counted only for bad tokens, so that one client's bad token does not lock out its neighbours.
+            self._spend(f"address:{_address(self._request)}", limits.BAD_TOKENS)
+            raise
+
+    def _check_plan_and_limit(self, caller: Caller) -> None:
+        windows = limits.PLANS.get(caller.org.plan)
+        if windows is None:
+            self._allowance = limits.nothing_left(self._now)
+            raise PlanError
+        self._spend(f"token:{caller.token.pk}", windows)
+
+    def _spend(self, subject: str, windows: tuple[limits.Window, limits.Window]) -> None:
+        if not settings.SANDBOX_RATE_LIMITS:
+            self._allowance = limits.untouched(windows, self._now)
+            return
+        try:
+            self._allowance = limits.spend(subject, windows, self._now)
+        except limits.OverLimitError as error:
+            self._allowance = error.allowance
+            raise
+
+    def _read(self, operation: Operation, visit: Visit) -> tuple[str | None, dict[str, Any]]:
+        """Check key, parameters and body, and put what they say into `visit`; the key and the body as sent."""
+        request = self._request
+        if operation.listing is not None:
+            visit.query = read_query(operation.listing, request.GET, ignored=operation.ignores(visit.caller))
+        else:
+            refuse_query(request.GET)
+        if operation.fields is None:
+            return None, {}
+        faults: dict[str, str] = {}
+        body = read_body(request)
+        try:
+            visit.values = parse_body(body, operation.fields, creating=operation.creates)
+        except ValidationFaultError as error:
+            faults.update(error.fields)
+        key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else None
+        if key is not None and not 0 < len(key) <= KEY_LIMIT:
+            faults["Idempotency-Key"] = f"must have at most {KEY_LIMIT} characters" if key else "required"
+        if faults:
+            raise ValidationFaultError(faults)
+        return key, body
+
+    def _once(self, operation: Operation, visit: Visit, key: str, body: dict[str, Any]) -> Answer:
+        place = f"{operation.method} {operation.path.replace('{id}', self._segment.lower())}"
+        token = visit.caller.token
+        record = idempotency.claim(token=token, path=place, key=key, body=body, now=visit.now)
+        if record.status is not None:
+            return Answer(record.status, record.body, {"Idempotent-Replayed": "true"})
+        try:
+            return _carry_out(operation, visit, record)
+        except BaseException:
+            idempotency.release(record)
+            raise
+
+
+def _check_powers(operation: Operation, visit: Visit) -> None:
+    if visit.caller.role not in operation.roles:
+        raise ForbiddenError
+    if not visit.caller.has(Scope.WRITE if operation.writes else Scope.READ):
+        raise ForbiddenError("The token's scopes do not allow this.")
+    if operation.forbids is not None:
+        # A record that is not there is told later, after faults in the body.
+        with suppress(NotFoundError):
+            operation.forbids(visit)
+
+
+def _carry_out(operation: Operation, visit: Visit, record: idempotency.IdempotencyRecord | None) -> Answer:
+    """Run the operation; a write in one transaction, together with keeping its answer."""
+    if not operation.writes:
+        return Answer(operation.status, _success(operation.run(visit)))
+    with transaction.atomic(using=router.db_for_write(Token)):
+        result = operation.run(visit)
+        body = "" if operation.shape is Shape.NOTHING else _success(result)
+        if record is not None:
+            idempotency.finish(record, status=operation.status, body=body)
+    return Answer(operation.status, body)
+
+
+def _success(result: Any) -> str:
+    if isinstance(result, Page):
+        pagination = {"nextCursor": result.next_cursor, "limit": result.limit}
+        return _json({"data": result.data, "pagination": pagination})
+    return _json({"data": result})
+
+
+def _refusal(error: ApiError) -> Answer:
+    return Answer(error.status, _json(error.body()), error.headers())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _instant(now: float) -> datetime:
+    """Whole milliseconds, as answers show them: an instant that was read can be asked for."""
+    return datetime.fromtimestamp(int(now * 1000) / 1000, UTC)
+
+
+def _address(request: HttpRequest) -> str:
+    forwarded = request.headers.get("X-Forwarded-For")
+    trusted = parse_networks(settings.TRUSTED_PROXIES)
+    return client_address(request.META.get("REMOTE_ADDR"), [forwarded] if forwarded else [], trusted)

@@ -1,0 +1,106 @@
+"""What a record's fields are: one declaration from which reading, checking, showing and documenting follow."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hoursmith_console.sandbox.api.errors import ValidationFaultError
+from hoursmith_console.sandbox.api.values import ID, INSTANT, InvalidValueError, Kind, Schema
+
+
+def snake(name: str) -> str:
+    """The attribute of a model for the API's name of it: `createdAt` is `created_at`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. A request may set it unless it is `read_only`; an answer holds it unless it is `write_only`.
+
+    `required` must be given on create and can never be cleared; a field with a `default` cannot be cleared
+    either. `cleared` is what null stands for. `blind` fields are taken out of what a Member gets to see.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+    default: Any = None
+    cleared: Any = None
+    nullable: bool = True
+    read_only: bool = False
+    write_only: bool = False
+    blind: bool = False
+    attr: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attr", snake(self.name))
+        if self.required or self.default is not None:
+            object.__setattr__(self, "nullable", False)
+
+    def parse(self, value: Any) -> Any:
+        """The Python value of what a request says; raises InvalidValueError."""
+        if value is None or value == "":
+            # The contract, section 1: null clears, and an empty string is null.
+            if self.required:
+                raise InvalidValueError("required")
+            if not self.nullable:
+                raise InvalidValueError("must not be empty")
+            return self.cleared
+        return self.kind.parse(value)
+
+    def render(self, record: Any) -> Any:
+        """The JSON value of this field of `record`."""
+        value = getattr(record, self.attr)
+        return None if value is None else self.kind.render(value)
+
+    def request_schema(self) -> Schema:
+        schema = self.kind.schema()
+        if self.nullable:
+            return {"anyOf": [schema, {"enum": [None, ""]}]}
+        return schema
+
+    def answer_schema(self) -> Schema:
+        schema = self.kind.answer_schema()
+        if self.nullable and self.cleared is None:
+            return {"anyOf": [schema, {"type": "null"}]}
+        return schema
+
+
+def fixed(name: str, kind: Kind = ID, *, nullable: bool = False) -> Field:
+    """A field that the server sets."""
+    return Field(name, kind, read_only=True, nullable=nullable)
+
+
+IDENTITY = (fixed("id"), fixed("orgId"))
+STAMPS = (fixed("createdAt", INSTANT), fixed("updatedAt", INSTANT), fixed("deletedAt", INSTANT, nullable=True))
+
+
+def parse_body(body: Mapping[str, Any], fields: Iterable[Field], *, creating: bool) -> dict[str, Any]:
+    """What `body` sets, by attribute, defaults filled in when `creating`; raises ValidationFaultError."""
+    known = {field.name: field for field in fields}
+    faults: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name, value in body.items():
+        found = known.get(name)
+        if found is None or found.read_only:
+            faults[_printable(name)] = "cannot be set" if found else "unknown field"
+            continue
+        try:
+            values[found.attr] = found.parse(value)
+        except InvalidValueError as error:
+            faults[name] = str(error)
+    if creating:
+        for found in known.values():
+            if found.name in body or found.read_only:
+                continue
+            if found.required:
+                faults[found.name] = "required"
+            elif found.default is not None:
+                values[found.attr] = found.default
+    if faults:
+        raise ValidationFaultError(faults)
+    return values
+
+
+def _printable(name: str) -> str:
+    return name[:60].encode("utf-8", "replace").decode()

@@ -1,0 +1,237 @@
+"""Lists (contract section 7): filters, search, ranges, order, and pages by keyset cursor.
+
+A `Listing` declares what a resource's list can do; `read_query` turns query parameters into a `ListQuery`,
+and `page` runs it in one query.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db.models import Case, F, IntegerField, Model, Q, QuerySet, Value, When
+from django.http import QueryDict
+
+from hoursmith_console.sandbox.api import cursors
+from hoursmith_console.sandbox.api.errors import ValidationFaultError
+from hoursmith_console.sandbox.api.fields import snake
+from hoursmith_console.sandbox.api.values import Choice, InvalidValueError, Kind, Text, Whole
+from hoursmith_console.sandbox.text import Fold
+
+Row = TypeVar("Row", bound=Model)
+
+DEFAULT_SORT = "-createdAt"
+LIMIT = Whole(1, 200)
+DEFAULT_LIMIT = 50
+SEARCH = Text(200)
+CURSOR = Text(2000, least=1)
+_RANK = Whole(0, 99)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One exact filter: the query parameter `name`, its kind, and the condition that a value means."""
+
+    name: str
+    kind: Kind
+    lookup: str = ""
+
+    def condition(self, value: Any) -> Q:
+        return Q(**{self.lookup or snake(self.name): value})
+
+
+@dataclass(frozen=True)
+class PartialFilter(Filter):
+    """A filter by a part of a text, in any case."""
+
+    def condition(self, value: Any) -> Q:
+        raise NotImplementedError("A partial filter folds case, which takes an alias; see `_containing`.")
+
+
+@dataclass(frozen=True)
+class EitherFilter(Filter):
+    """A filter by true or false that stands for a condition."""
+
+    when: Q = field(default_factory=Q)
+
+    def condition(self, value: Any) -> Q:
+        return self.when if value else ~self.when
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the list of one resource can be asked. `sorts` and `ranges` name fields and their kinds."""
+
+    sorts: Mapping[str, Kind]
+    search: Sequence[str] = ()
+    filters: Sequence[Filter] = ()
+    ranges: Mapping[str, Kind] = field(default_factory=dict)
+
+    def bounds(self) -> dict[str, tuple[str, Kind, bool]]:
+        """Query parameter → attribute, kind, and whether it is the lower bound."""
+        found = {}
+        for name, kind in self.ranges.items():
+            for suffix, lower in zip(kind.bounds, (True, False), strict=True):
+                found[f"{name}{suffix}"] = (snake(name), kind, lower)
+        return found
+
+    @property
+    def orders(self) -> list[str]:
+        """Every value that `sort` takes."""
+        return [order for name in sorted(self.sorts) for order in (name, f"-{name}")]
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """A list request, checked.
+
+    `asked` are the filters as they were given; `after` is the last row of the page before: sort value and id.
+    """
+
+    asked: Mapping[str, Any]
+    conditions: tuple[Q, ...]
+    partial: tuple[tuple[Sequence[str], str], ...]
+    sort: str
+    limit: int
+    after: tuple[Any, Any] | None
+
+
+EVERYTHING = ListQuery({}, (), (), DEFAULT_SORT, DEFAULT_LIMIT, None)
+
+
+def read_query(listing: Listing, query: QueryDict, *, ignored: Sequence[str] = ()) -> ListQuery:
+    """The checked list request; raises ValidationFaultError naming every parameter that is wrong.
+
+    Filters in `ignored` are checked like the others and then have no effect.
+    """
+    reader = _Reader(query)
+    limit = reader.take("limit", LIMIT.read, DEFAULT_LIMIT)
+    sort = reader.take("sort", _order_of(listing), DEFAULT_SORT)
+    after = reader.take("cursor", lambda text: cursors.read(CURSOR.read(text), sort, _kind(listing, sort)), None)
+    conditions: list[Q] = []
+    partial: list[tuple[Sequence[str], str]] = []
+    if term := reader.take("search", SEARCH.read, ""):
+        partial.append((listing.search, term))
+    asked = {each.name: reader.take(each.name, each.kind.read, None) for each in listing.filters}
+    for each in listing.filters:
+        value = asked[each.name]
+        if value is None or value == "" or each.name in ignored:
+            continue
+        if isinstance(each, PartialFilter):
+            partial.append(((each.lookup,), value))
+        else:
+            conditions.append(each.condition(value))
+    for name, (attr, kind, lower) in listing.bounds().items():
+        value = reader.take(name, _bound_of(kind, lower=lower), None)
+        if value is not None:
+            conditions.append(Q(**{f"{attr}__{'gte' if lower else 'lte'}": value}))
+    reader.finish()
+    return ListQuery(asked, tuple(conditions), tuple(partial), sort, limit, after)
+
+
+def refuse_query(query: QueryDict) -> None:
+    """Raise ValidationFaultError where there are parameters although none is known here."""
+    _Reader(query).finish()
+
+
+class _Reader:
+    """Takes parameters out of a query and gathers what is wrong with them."""
+
+    def __init__(self, query: QueryDict) -> None:
+        self._query = query
+        self._taken: set[str] = set()
+        self._faults: dict[str, str] = {}
+
+    def take(self, name: str, read: Any, default: Any) -> Any:
+        self._taken.add(name)
+        values = self._query.getlist(name)
+        if not values:
+            return default
+        if len(values) > 1:
+            self._faults[name] = "given more than once"
+            return default
+        try:
+            return read(values[0])
+        except InvalidValueError as error:
+            self._faults[name] = str(error)
+            return default
+
+    def finish(self) -> None:
+        for name in self._query:
+            if name not in self._taken:
+                self._faults[name[:60].encode("utf-8", "replace").decode()] = "unknown parameter"
+        if self._faults:
+            raise ValidationFaultError(self._faults)
+
+
+def _order_of(listing: Listing) -> Any:
+    orders = listing.orders
+
+    def read(text: str) -> str:
+        if text not in orders:
+            raise InvalidValueError(f"must be one of {', '.join(orders)}")
+        return text
+
+    return read
+
+
+def _bound_of(kind: Kind, *, lower: bool) -> Any:
+    bound = getattr(kind, "bound", None)
+    return (lambda text: bound(text, lower=lower)) if bound else kind.read
+
+
+def _kind(listing: Listing, sort: str) -> Kind:
+    """The kind of the values that `sort` compares."""
+    kind = listing.sorts[sort.lstrip("-")]
+    return _RANK if isinstance(kind, Choice) else kind
+
+
+def page(rows: QuerySet[Row], listing: Listing, query: ListQuery) -> tuple[list[Row], str | None]:
+    """One page of `rows`, and the cursor of the next one or None."""
+    for place, (attrs, term) in enumerate(query.partial):
+        rows = _containing(rows, attrs, term, place)
+    rows = rows.filter(*query.conditions)
+    name, descending = query.sort.lstrip("-"), query.sort.startswith("-")
+    column = snake(name)
+    if isinstance(choice := listing.sorts[name], Choice):
+        # Choices come in the order they are declared in: HIGH is above LOW, whatever the alphabet says.
+        ranks = [When(**{column: value, "then": Value(rank)}) for rank, value in enumerate(choice.values)]
+        rows, column = rows.annotate(sort_rank=Case(*ranks, output_field=IntegerField())), "sort_rank"
+    if query.after is not None:
+        rows = rows.filter(_beyond(column, query.after, descending=descending))
+    rows = rows.order_by(*_ordering(column, descending=descending))
+    found = list(rows[: query.limit + 1])
+    if len(found) <= query.limit:
+        return found, None
+    last = found[query.limit - 1]
+    return found[: query.limit], cursors.write(query.sort, _kind(listing, query.sort), getattr(last, column), last.pk)
+
+
+def _ordering(column: str, *, descending: bool) -> list[Any]:
+    # Said in full, because PostgreSQL's own order of nulls is the other one.
+    if descending:
+        return [F(column).desc(nulls_last=True), "-id"] if column != "id" else ["-id"]
+    return [F(column).asc(nulls_first=True), "id"] if column != "id" else ["id"]
+
+
+def _beyond(column: str, after: tuple[Any, Any], *, descending: bool) -> Q:
+    """The rows that come after the row with this sort value and id."""
+    value, last_id = after
+    sign = "lt" if descending else "gt"
+    later_id = Q(**{f"id__{sign}": last_id})
+    if column == "id":
+        return later_id
+    if value is None:
+        same = Q(**{f"{column}__isnull": True}) & later_id
+        return same if descending else same | Q(**{f"{column}__isnull": False})
+    found = Q(**{f"{column}__{sign}": value}) | (Q(**{column: value}) & later_id)
+    return found | Q(**{f"{column}__isnull": True}) if descending else found
+
+
+def _containing(rows: QuerySet[Row], attrs: Sequence[str], term: str, place: int) -> QuerySet[Row]:
+    """The rows that hold `term` in one of `attrs`, in any case."""
+    found = Q()
+    for number, attr in enumerate(attrs):
+        alias = f"folded_{place}_{number}"
+        rows = rows.alias(**{alias: Fold(attr)})
+        found |= Q(**{f"{alias}__contains": Fold(Value(term))})
+    return rows.filter(found)

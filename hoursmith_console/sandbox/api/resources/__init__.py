@@ -1,0 +1,26 @@
+"""All that the API offers: one module for each resource, each with its `OPERATIONS`."""
+
+from hoursmith_console.sandbox.api.operations import Operation
+from hoursmith_console.sandbox.api.resources import (
+    clients,
+    expenses,
+    invoices,
+    me,
+    members,
+    organization,
+    projects,
+    tasks,
+    time_entries,
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    *me.OPERATIONS,
+    *organization.OPERATIONS,
+    *clients.OPERATIONS,
+    *projects.OPERATIONS,
+    *tasks.OPERATIONS,
+    *time_entries.OPERATIONS,
+    *expenses.OPERATIONS,
+    *invoices.OPERATIONS,
+    *members.OPERATIONS,
+)

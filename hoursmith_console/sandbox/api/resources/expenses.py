@@ -1,0 +1,77 @@
+"""Expenses: the staff may do everything, Members nothing; invoiced ones are locked."""
+
+from django.db.models import QuerySet
+
+from hoursmith_console.sandbox.api.callers import Caller
+from hoursmith_console.sandbox.api.errors import ConflictError
+from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field, fixed
+from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
+from hoursmith_console.sandbox.api.operations import Visit
+from hoursmith_console.sandbox.api.resource import Resource
+from hoursmith_console.sandbox.api.resources.clients import client_named_in
+from hoursmith_console.sandbox.api.resources.projects import project_named_in
+from hoursmith_console.sandbox.api.values import CURRENCY, DAY, FLAG, ID, INSTANT, SPENT, Choice, Text
+from hoursmith_console.sandbox.models import Category, Expense
+
+CATEGORY = Choice(Category.values)
+
+
+class Expenses(Resource[Expense]):
+    noun, plural, path, schema = "expense", "expenses", "/expenses", "Expense"
+    model = Expense
+    fields = (
+        *IDENTITY,
+        Field("clientId", ID, required=True),
+        Field("projectId", ID),
+        fixed("invoiceId", nullable=True),
+        Field("category", CATEGORY, default=Category.OTHER),
+        Field("customCategory", Text(200)),
+        Field("description", Text(500, least=1), required=True),
+        Field("amount", SPENT, required=True),
+        fixed("currency", CURRENCY),
+        Field("billable", FLAG, default=True),
+        Field("expenseDate", DAY, required=True),
+        *STAMPS,
+    )
+    listing = Listing(
+        sorts={"amount": SPENT, "createdAt": INSTANT, "expenseDate": DAY, "id": ID, "updatedAt": INSTANT},
+        search=("description", "custom_category"),
+        filters=(
+            Filter("clientId", ID),
+            PartialFilter("clientName", Text(200), "client__name"),
+            Filter("projectId", ID),
+            Filter("billable", FLAG),
+            Filter("category", CATEGORY),
+        ),
+        ranges={"expenseDate": DAY, "createdAt": INSTANT, "amount": SPENT},
+    )
+
+    def visible(self, caller: Caller) -> QuerySet[Expense]:
+        return super().visible(caller).filter(deleted_at__isnull=True)
+
+    def check(self, row: Expense, visit: Visit, faults: dict[str, str]) -> None:
+        client = client_named_in(visit.values, visit.caller, faults)
+        if client is not None:
+            row.currency = client.currency or visit.caller.org.default_currency
+        project_named_in(visit.values, visit.caller, faults)
+        if faults or row.project_id is None or {"client_id", "project_id"}.isdisjoint(visit.values):
+            return
+        if row.project is not None and row.project.client_id != row.client_id:
+            faults["projectId"] = "must be a project of the client"
+
+    def guard_change(self, row: Expense, visit: Visit) -> None:
+        self.guard_delete(row)
+
+    def guard_delete(self, row: Expense) -> None:
+        if row.invoice_id is not None:
+            raise ConflictError("The expense is on an invoice and can no longer be changed.")
+
+
+EXPENSES = Expenses()
+OPERATIONS = (
+    EXPENSES.list_operation(),
+    EXPENSES.get_operation(),
+    EXPENSES.create_operation(),
+    EXPENSES.change_operation(),
+    EXPENSES.delete_operation(),
+)

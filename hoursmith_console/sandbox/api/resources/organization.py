@@ -1,0 +1,40 @@
+"""The workspace itself, which every role may read."""
+
+from typing import Any
+
+from hoursmith_console.sandbox.api.callers import EVERYONE
+from hoursmith_console.sandbox.api.fields import fixed
+from hoursmith_console.sandbox.api.operations import Operation, Visit
+from hoursmith_console.sandbox.api.values import CURRENCY, INSTANT, Choice, Text
+from hoursmith_console.sandbox.models import Plan
+
+FIELDS = (
+    fixed("id"),
+    fixed("name", Text(200)),
+    fixed("plan", Choice(Plan.values)),
+    fixed("defaultCurrency", CURRENCY),
+    fixed("invoicePrefix", Text(20)),
+    fixed("legalName", Text(200), nullable=True),
+    fixed("taxId", Text(50), nullable=True),
+    fixed("businessEmail", Text(254), nullable=True),
+    fixed("businessWebsite", Text(500), nullable=True),
+    fixed("createdAt", INSTANT),
+)
+
+
+def show_organization(visit: Visit) -> dict[str, Any]:
+    """The caller's workspace."""
+    return {field.name: field.render(visit.caller.org) for field in FIELDS}
+
+
+OPERATIONS = (
+    Operation(
+        name="get_organization",
+        summary="Show the workspace.",
+        method="GET",
+        path="/organization",
+        roles=EVERYONE,
+        run=show_organization,
+        record="Organization",
+    ),
+)

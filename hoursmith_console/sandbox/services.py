@@ -1,0 +1,83 @@
+"""What changes the workspace from outside its API: minting, revoking, changing the plan."""
+
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from hoursmith_console.sandbox.api.tokens import secret_hash
+from hoursmith_console.sandbox.models import Member, Organization, Scope, Token
+
+# The environment part of the tokens minted here; the contract's sample says live.
+TOKEN_ENV = "live"  # noqa: S105 – not a secret
+SECRET_LENGTH = 32
+NAME_LENGTH = 100
+_BASE62 = string.ascii_letters + string.digits
+
+
+class UnknownMemberError(Exception):
+    """Nobody in the workspace is known by this e-mail address or user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A new token, the only time it is whole. Its representation shows the public prefix alone."""
+
+    env: str
+    prefix: str
+    member: Member
+    plaintext: str = field(repr=False)
+
+
+def token_mint(*, member: Member, name: str, scopes: Sequence[str]) -> MintedToken:
+    """Make a token that acts as `member`. Only a hash of its secret is kept."""
+    prefix = secrets.token_hex(6)
+    secret = "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
+    Token.objects.create(
+        member=member,
+        env=TOKEN_ENV,
+        prefix=prefix,
+        secret_hash=secret_hash(secret),
+        name=name[:NAME_LENGTH],
+        scopes=[scope for scope in Scope.values if scope in scopes],
+        created_at=now(),
+    )
+    return MintedToken(TOKEN_ENV, prefix, member, f"hsk_{TOKEN_ENV}_{prefix}_{secret}")
+
+
+def token_revoke(*, env: str, prefix: str) -> bool:
+    """Refuse the token from the next request on; False where there is none or it was revoked before."""
+    return bool(Token.objects.filter(env=env, prefix=prefix, revoked_at=None).update(revoked_at=now()))
+
+
+def plan_change(*, org: Organization, plan: str) -> None:
+    """Put the workspace on another plan; its next request feels it."""
+    org.plan = plan
+    org.save(update_fields=["plan"])
+
+
+def member_by_email(*, email: str, org: Organization | None = None) -> Member:
+    """The active member with this address, in `org` or anywhere; raises UnknownMemberError."""
+    return _one_member(org, user__email__iexact=email.strip())
+
+
+def member_by_user(*, user_ref: str, org: Organization | None = None) -> Member:
+    """The active member whose `userId` this is, in `org` or anywhere; raises UnknownMemberError."""
+    return _one_member(org, user_id=user_ref)
+
+
+def _one_member(org: Organization | None, **who: str) -> Member:
+    members = Member.objects.select_related("user", "org").filter(is_active=True, **who)
+    member = (members.filter(org=org) if org else members).order_by("created_at", "id").first()
+    if member is None:
+        raise UnknownMemberError(next(iter(who.values())))
+    return member
+
+
+def now() -> datetime:
+    """This instant, in whole milliseconds as the API shows them."""
+    moment = timezone.now()
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
