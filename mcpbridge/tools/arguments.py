@@ -20,6 +20,7 @@ _UNREADABLE_REASON = "must not hold control characters or broken Unicode"
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # Only the outline, since it stands in the catalogue some fifty times; the calendar and the clock are checked apart.
+_INSTANT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})$"
 _MOMENT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 _DURATION = "^([0-9]{1,4}:[0-5][0-9]|[0-9]{1,4}([.][0-9]{1,2})?h([0-9]{1,2}m)?|[0-9]{1,5}m)$"
 _KEY = "^[!-~]([ -~]{0,253}[!-~])?$"
@@ -84,10 +85,17 @@ def date(description: str) -> Argument:
     return Argument(schema, "must be a date, YYYY-MM-DD")
 
 
-def moment(description: str) -> Argument:
-    """A day, or an instant with its offset."""
-    shape = "must be a date, YYYY-MM-DD, or an instant such as 2026-01-31T09:30:00Z"
+def instant(description: str) -> Argument:
+    """A point in time, with its offset."""
+    return _timed(description, _INSTANT, "must be an instant such as 2026-01-31T09:30:00Z")
 
+
+def moment(description: str) -> Argument:
+    """A day, or a point in time."""
+    return _timed(description, _MOMENT, "must be a date, YYYY-MM-DD, or an instant such as 2026-01-31T09:30:00Z")
+
+
+def _timed(description: str, pattern: str, shape: str) -> Argument:
     def check(value: str) -> str:
         try:
             datetime.fromisoformat(value)
@@ -95,7 +103,7 @@ def moment(description: str) -> Argument:
             return shape
         return ""
 
-    return Argument({"type": "string", "description": description, "pattern": _MOMENT}, shape, check)
+    return Argument({"type": "string", "description": description, "pattern": pattern}, shape, check)
 
 
 def choice(description: str, values: Iterable[str], *, default: str | None = None) -> Argument:
@@ -154,6 +162,14 @@ def duration(description: str) -> Argument:
     return Argument(
         {"type": "string", "description": description, "pattern": _DURATION},
         "must be a duration such as 1h30m, 1:30, 90m or 1.5h",
+    )
+
+
+def currency(description: str) -> Argument:
+    """A currency's code."""
+    return Argument(
+        {"type": "string", "description": description, "pattern": "^[A-Za-z]{3}$"},
+        "must be three letters, such as EUR",
     )
 
 

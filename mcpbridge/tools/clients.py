@@ -5,7 +5,18 @@ Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (cli
 
 from mcpbridge.models import Kind
 from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import changes, days, decimal, flag, idempotency_key, listing, text, uuid, whole
+from mcpbridge.tools.arguments import (
+    changes,
+    currency,
+    days,
+    decimal,
+    flag,
+    idempotency_key,
+    listing,
+    text,
+    uuid,
+    whole,
+)
 from mcpbridge.tools.declaration import Tool
 
 _ID = uuid("The client's id, as list_clients gives it.")
@@ -16,7 +27,7 @@ _FIELDS = {
     "email": text("The contact's e-mail address.", most=320),
     "phone": text("The contact's telephone number.", most=100),
     "website": text("The client's website.", most=2000),
-    "currency": text("The currency of this client's rates, expenses and invoices: ISO 4217, such as EUR.", most=3),
+    "currency": currency("The currency of this client's rates, expenses and invoices: ISO 4217, such as EUR."),
     "notes": text("Notes for the team; the client does not see them.", most=10_000),
     "billingAddress": text("The billing address as one text.", most=2000),
     "billingLine1": text("Billing address, first line.", most=300),

@@ -62,8 +62,8 @@ TOOLS = (
         title="List projects",
         description=(
             "Lists projects, one page at a time, newest first unless sort says otherwise. Archived ones are left "
-            "out. Owner, Admin and Manager see all; a Member sees the projects they are on, without rates, fees "
-            "and budgets in money."
+            "out unless status asks for them. Owner, Admin and Manager see all; a Member sees the projects they are "
+            "on, without rates, fees and budgets in money."
         ),
         method="GET",
         path="/projects",

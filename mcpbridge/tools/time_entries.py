@@ -13,8 +13,8 @@ from mcpbridge.tools.arguments import (
     duration,
     flag,
     idempotency_key,
+    instant,
     listing,
-    moment,
     text,
     uuid,
     whole,
@@ -34,8 +34,8 @@ _FIELDS = {
     "billable": flag("Whether the time is charged to the client.", default=True),
     "note": text("What was done.", most=5000),
     "entryDate": date("The day of the work."),
-    "startedAt": moment("When the work began, as an instant. Seldom needed: entryDate and a duration are enough."),
-    "stoppedAt": moment("When the work ended, as an instant. A started entry without it is a running timer."),
+    "startedAt": instant("When the work began. Seldom needed: entryDate and a duration are enough."),
+    "stoppedAt": instant("When the work ended. A started entry without it is a running timer."),
 }
 
 _TIME_ENTRY = shapes.record(

@@ -160,6 +160,18 @@ def test_a_range_takes_nothing_else(value: str) -> None:
     assert set(of("list_tasks", createdAtFrom=value)) == {"createdAtFrom"}
 
 
+@pytest.mark.parametrize("value", ["2026-01-31", "2026-02-30T09:30:00Z", "09:30"])
+def test_a_timer_begins_at_an_instant(value: str) -> None:
+    shape = "must be an instant such as 2026-01-31T09:30:00Z"
+    assert of("create_time_entry", startedAt=value) == {"startedAt": shape}
+    assert of("create_time_entry", startedAt="2026-01-31T09:30:00+01:00") == {}
+
+
+@pytest.mark.parametrize("value", ["EURO", "€", "E1R", "", "EU"])
+def test_a_currency_is_three_letters(value: str) -> None:
+    assert of("create_client", currency=value) == {"currency": "must be three letters, such as EUR"}
+
+
 @pytest.mark.parametrize("value", ["12.50", "12", 12, 12.5, 19.99, 0.01, "0.01", "99999999999"])
 def test_an_amount_is_a_number_or_a_decimal_string(value: Any) -> None:
     assert of("create_expense", amount=value) == {}
