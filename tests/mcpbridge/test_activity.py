@@ -141,6 +141,10 @@ def test_a_call_without_identity_goes_to_the_workspace_its_token_was_seen_in(rec
     record((later, refused), (elsewhere, refused))
     assert ToolCall.objects.get(call_id=later.call_id).org_id == "org-1"
     assert ToolCall.objects.get(call_id=elsewhere.call_id).org_id == ""
+    # A stranger who knows the prefix cannot write into the workspace's history, whatever Hoursmith's state.
+    stranger = a_call(identity=NOBODY)
+    record((stranger, refused), accepted=False)
+    assert ToolCall.objects.get(call_id=stranger.call_id).org_id == ""
     assert SeenToken.objects.get().calls == 1
 
 
