@@ -1,17 +1,17 @@
 """Every error the API answers with (contract section 5).
 
-    ApiError
-    ├── BadRequestError        400 bad_request        the request cannot be read
-    │   ├── MethodError        405 bad_request        no such method here
-    │   └── TooLargeError      413 bad_request        more than BODY_LIMIT bytes
-    ├── UnauthenticatedError   401 unauthenticated    missing, malformed, unknown or revoked token: one answer for all
-    ├── PlanError              402 forbidden_plan     the workspace's plan has no API
-    ├── ForbiddenError         403 forbidden_scope    the role or the token lacks this
-    ├── NotFoundError          404 not_found          outside the caller's sight, or not there
-    ├── ConflictError          409 conflict           the record's state forbids it
-    ├── ValidationFaultError   422 validation_error   `fields` says what is wrong where
-    ├── RateLimitedError       429 rate_limited       `retry_after` seconds
-    └── InternalError          500 internal           our fault, no details
+ApiError
+├── BadRequestError        400 bad_request        the request cannot be read
+│   ├── MethodError        405 bad_request        no such method here
+│   └── TooLargeError      413 bad_request        more than BODY_LIMIT bytes
+├── UnauthenticatedError   401 unauthenticated    missing, malformed, unknown or revoked token: one answer for all
+├── PlanError              402 forbidden_plan     the workspace's plan has no API
+├── ForbiddenError         403 forbidden_scope    the role or the token lacks this
+├── NotFoundError          404 not_found          outside the caller's sight, or not there
+├── ConflictError          409 conflict           the record's state forbids it
+├── ValidationFaultError   422 validation_error   `fields` says what is wrong where
+├── RateLimitedError       429 rate_limited       `retry_after` seconds
+└── InternalError          500 internal           our fault, no details
 """
 
 from typing import Any

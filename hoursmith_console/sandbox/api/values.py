@@ -184,7 +184,9 @@ class Number(Kind):
     bounds = ("Min", "Max")
 
     def parse(self, value: Any) -> Decimal:
-        if (isinstance(value, str) and _AMOUNT.fullmatch(value)) or (isinstance(value, int) and not isinstance(value, bool)):
+        if (isinstance(value, str) and _AMOUNT.fullmatch(value)) or (
+            isinstance(value, int) and not isinstance(value, bool)
+        ):
             value = Decimal(value)
         if not isinstance(value, Decimal) or not value.is_finite():
             raise InvalidValueError("must be a number or a decimal string such as 120.50")
@@ -283,9 +285,7 @@ class Instant(Kind):
         try:
             return self.parse(text)
         except InvalidValueError:
-            raise InvalidValueError(
-                "must be a date, YYYY-MM-DD, or an instant such as 2026-01-31T09:30:00Z"
-            ) from None
+            raise InvalidValueError("must be a date, YYYY-MM-DD, or an instant such as 2026-01-31T09:30:00Z") from None
 
     def schema(self) -> Schema:
         return {"type": "string", "format": "date-time"}

@@ -1,0 +1,41 @@
+"""`manage.py sandbox_mint --email E --name N [--scope read]`."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from hoursmith_console.sandbox.console import console_member
+from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand, existing_workspace
+from hoursmith_console.sandbox.models import Member, Organization, Scope
+from hoursmith_console.sandbox.services import NAME_LENGTH, UnknownMemberError, member_by_email, token_mint
+from hoursmith_console.tokens.services import token_claim
+
+
+class Command(SandboxCommand):
+    help = "Print a new sandbox token for a member: alone on stdout, this once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True, help="whose token it is")
+        parser.add_argument("--name", required=True, help="what the token is called")
+        parser.add_argument("--scope", choices=Scope.values, default=Scope.WRITE, help="read: it may not change things")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        org = existing_workspace()
+        name = options["name"].strip()
+        if not 0 < len(name) <= NAME_LENGTH:
+            raise CommandError(f"--name must have 1 to {NAME_LENGTH} characters.")
+        try:
+            member = member_by_email(email=options["email"], org=org)
+        except UnknownMemberError:
+            raise CommandError(
+                f"Nobody in {org.name} has the e-mail address {options['email']}. Known: {', '.join(_addresses(org))}."
+            ) from None
+        scopes = [Scope.READ] if options["scope"] == Scope.READ else [Scope.READ, Scope.WRITE]
+        minted = token_mint(member=member, name=name, scopes=scopes)
+        token_claim(env=minted.env, prefix=minted.prefix, member=console_member(member), source="sandbox_mint")
+        self.stdout.write(minted.plaintext)
+
+
+def _addresses(org: Organization) -> list[str]:
+    members = Member.objects.filter(org=org, is_active=True)
+    return list(members.order_by("user__email").values_list("user__email", flat=True))

@@ -1,0 +1,147 @@
+"""The demo workspace's projects and tasks: every status, every way of billing."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hoursmith_console.sandbox.models import (
+    Client,
+    Organization,
+    Person,
+    Priority,
+    Project,
+    ProjectStatus,
+    RateType,
+    Task,
+    TaskStatus,
+)
+from hoursmith_console.sandbox.seed.cast import CAST
+from hoursmith_console.sandbox.seed.chance import Chance
+
+_PROJECTS = (
+    "Website relaunch", "Brand refresh", "Online shop", "Mobile app", "Newsletter", "Annual report",
+    "Booking system", "Customer portal", "Photo library", "Campaign site", "Accessibility audit", "Search rework",
+    "Intranet", "Packaging", "Event page", "Data dashboard", "Style guide", "Migration to the cloud", "Podcast",
+    "Onboarding flow", "Price calculator", "Careers page", "Support retainer", "Press kit", "Trade fair stand",
+    "Analytics set-up", "Map of branches", "Translation", "Video series", "Internal tooling",
+)  # fmt: skip
+_STEPS = (
+    ("Kick-off workshop", "planning"), ("Wireframes", "design"), ("Visual design", "design"),
+    ("Copywriting", "content"), ("Front end", "build"), ("Back end", "build"), ("Content migration", "content"),
+    ("Usability test", "research"), ("Bug fixing", "build"), ("Launch checklist", "planning"),
+    ("Client review", "planning"), ("Performance tuning", "build"), ("Documentation", "content"),
+)  # fmt: skip
+_COLOURS = ("#2563eb", "#0d9488", "#d97706", "#be123c", "#7c3aed", "#4d7c0f")
+TASKS_EACH = 5
+_CENT = Decimal("0.01")
+
+
+def projects_create(
+    *, org: Organization, clients: Sequence[Client], people: Sequence[Person], now: datetime
+) -> list[Project]:
+    """Make the projects and put people on them."""
+    chance = Chance("projects")
+    made = [
+        _project(chance, org, clients[number % len(clients)], name, number, now)
+        for number, name in enumerate(_PROJECTS)
+    ]
+    Project.objects.bulk_create(made)
+    team = [person for person, part in zip(people, CAST, strict=True) if part.role in ("MANAGER", "MEMBER")]
+    places = [
+        Project.people.through(project_id=project.pk, person_id=person.pk)
+        for project in made
+        for person in chance.sample(team, k=chance.randrange(2, 4))
+    ]
+    Project.people.through.objects.bulk_create(places)
+    return made
+
+
+def _project(chance: Chance, org: Organization, client: Client, name: str, number: int, now: datetime) -> Project:
+    start = now - timedelta(days=chance.randrange(190, 330))
+    created = chance.moment(start - timedelta(days=7))
+    project = Project(
+        id=chance.uuid(),
+        org=org,
+        client=client,
+        created_at=created,
+        updated_at=created + timedelta(days=chance.randrange(20)),
+        name=name,
+        description=f"{name} for {client.name}." if number % 3 else None,
+        color=_COLOURS[number % len(_COLOURS)],
+        start_date=start.date(),
+        due_date=(now + timedelta(days=chance.randrange(-20, 150))).date() if number % 5 else None,
+    )
+    _set_status(project, number, now)
+    _set_billing(project, client, number, chance)
+    return project
+
+
+def _set_status(project: Project, number: int, now: datetime) -> None:
+    if number % 10 == 9:
+        project.status = ProjectStatus.ARCHIVED
+        project.deleted_at = project.updated_at = (now - timedelta(days=number)).replace(microsecond=0)
+    elif number % 6 == 5:
+        project.status = ProjectStatus.COMPLETED
+
+
+def _set_billing(project: Project, client: Client, number: int, chance: Chance) -> None:
+    if number % 7 == 3:
+        project.rate_type = RateType.FIXED
+        project.fixed_fee_amount = Decimal(chance.randrange(20, 200) * 100)
+    elif number % 7 == 6:
+        project.rate_type = RateType.NON_BILLABLE
+    else:
+        project.hourly_rate = (client.default_rate or Decimal(90)) + chance.randrange(-2, 3) * 5
+    if number % 4 == 0:
+        project.budget_hours = Decimal(chance.randrange(40, 400))
+    elif number % 4 == 1:
+        project.budget_amount = Decimal(chance.randrange(50, 400) * 100).quantize(_CENT)
+
+
+def tasks_create(*, org: Organization, projects: Sequence[Project], now: datetime) -> list[Task]:
+    """Make five tasks a project, assigned to people who are on it."""
+    chance = Chance("tasks")
+    people = _people_by_project(projects)
+    made, assigned = [], []
+    for project in projects:
+        for name, tag in chance.sample(_STEPS, k=TASKS_EACH):
+            task = _task(chance, org, project, name, tag, now)
+            made.append(task)
+            for person in chance.sample(people[project.pk], k=min(chance.randrange(3), len(people[project.pk]))):
+                assigned.append(Task.assignees.through(task_id=task.pk, person_id=person))
+    Task.objects.bulk_create(made)
+    Task.assignees.through.objects.bulk_create(assigned)
+    return made
+
+
+def _people_by_project(projects: Sequence[Project]) -> dict[object, list[object]]:
+    found: dict[object, list[object]] = {project.pk: [] for project in projects}
+    places = Project.people.through.objects.filter(project__in=projects).order_by("person_id")
+    for project_id, person_id in places.values_list("project_id", "person_id"):
+        found[project_id].append(person_id)
+    return found
+
+
+def _task(chance: Chance, org: Organization, project: Project, name: str, tag: str, now: datetime) -> Task:
+    created = chance.moment(now - timedelta(days=chance.randrange(20, 180)))
+    status = chance.choice(TaskStatus.values)
+    is_archived = chance.random() < 0.05
+    touched = created + timedelta(days=chance.randrange(15))
+    return Task(
+        id=chance.uuid(),
+        org=org,
+        project=project,
+        created_at=created,
+        updated_at=touched,
+        deleted_at=touched if is_archived else None,
+        name=name,
+        description=f"{name} of “{project.name}”." if chance.random() < 0.6 else None,
+        status=status,
+        priority=chance.choice(Priority.values),
+        billable=project.rate_type != RateType.NON_BILLABLE,
+        estimated_hours=Decimal(chance.randrange(2, 60)) / 2 if chance.random() < 0.8 else None,
+        tags=sorted({tag, *(("urgent",) if chance.random() < 0.15 else ())}),
+        start_date=created.date() if chance.random() < 0.7 else None,
+        due_date=(created + timedelta(days=chance.randrange(7, 60))).date() if chance.random() < 0.7 else None,
+        end_date=touched.date() if status == TaskStatus.DONE else None,
+    )
