@@ -2,9 +2,11 @@
 
 import secrets
 import string
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
@@ -59,21 +61,23 @@ def plan_change(*, org: Organization, plan: str) -> None:
     org.save(update_fields=["plan"])
 
 
-def member_by_email(*, email: str, org: Organization | None = None) -> Member:
-    """The active member with this address, in `org` or anywhere; raises UnknownMemberError."""
-    return _one_member(org, user__email__iexact=email.strip())
+def member_by_email(*, org: Organization, email: str) -> Member:
+    """The active member of `org` with this address, in any case; raises UnknownMemberError."""
+    return _one_member(org=org, user__email__iexact=email.strip())
 
 
-def member_by_user(*, user_ref: str, org: Organization | None = None) -> Member:
-    """The active member whose `userId` this is, in `org` or anywhere; raises UnknownMemberError."""
-    return _one_member(org, user_id=user_ref)
+def member_by_user(*, org_id: str, user_ref: str) -> Member:
+    """The active member of the workspace whose `userId` this is; raises UnknownMemberError."""
+    try:
+        return _one_member(org_id=uuid.UUID(org_id), user_id=uuid.UUID(user_ref))
+    except ValueError:
+        raise UnknownMemberError from None
 
 
-def _one_member(org: Organization | None, **who: str) -> Member:
-    members = Member.objects.select_related("user", "org").filter(is_active=True, **who)
-    member = (members.filter(org=org) if org else members).order_by("created_at", "id").first()
+def _one_member(**who: Any) -> Member:
+    member = Member.objects.select_related("user", "org").filter(is_active=True, **who).first()
     if member is None:
-        raise UnknownMemberError(next(iter(who.values())))
+        raise UnknownMemberError
     return member
 
 

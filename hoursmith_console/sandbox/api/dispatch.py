@@ -48,7 +48,7 @@ from hoursmith_console.sandbox.api.fields import parse_body
 from hoursmith_console.sandbox.api.lists import read_query, refuse_query
 from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
 from hoursmith_console.sandbox.api.tokens import authenticate
-from hoursmith_console.sandbox.models import Scope, Token
+from hoursmith_console.sandbox.models import IdempotencyRecord, Scope, Token
 from mcpbridge.addresses import client_address, parse_networks
 
 logger = logging.getLogger(__name__)
@@ -215,7 +215,7 @@ def _check_powers(operation: Operation, visit: Visit) -> None:
             operation.forbids(visit)
 
 
-def _carry_out(operation: Operation, visit: Visit, record: idempotency.IdempotencyRecord | None) -> Answer:
+def _carry_out(operation: Operation, visit: Visit, record: IdempotencyRecord | None) -> Answer:
     """Run the operation; a write in one transaction, together with keeping its answer."""
     if not operation.writes:
         return Answer(operation.status, _success(operation.run(visit)))

@@ -189,17 +189,18 @@ def page(rows: QuerySet[Row], listing: Listing, query: ListQuery) -> tuple[list[
     """One page of `rows`, and the cursor of the next one or None."""
     for place, (attrs, term) in enumerate(query.partial):
         rows = _containing(rows, attrs, term, place)
-    rows = rows.filter(*query.conditions)
+    chosen: QuerySet[Any] = rows.filter(*query.conditions)
     name, descending = query.sort.lstrip("-"), query.sort.startswith("-")
     column = snake(name)
     if isinstance(choice := listing.sorts[name], Choice):
         # Choices come in the order they are declared in: HIGH is above LOW, whatever the alphabet says.
         ranks = [When(**{column: value, "then": Value(rank)}) for rank, value in enumerate(choice.values)]
-        rows, column = rows.annotate(sort_rank=Case(*ranks, output_field=IntegerField())), "sort_rank"
+        chosen, column = chosen.annotate(sort_rank=Case(*ranks, output_field=IntegerField())), "sort_rank"
     if query.after is not None:
-        rows = rows.filter(_beyond(column, query.after, descending=descending))
-    rows = rows.order_by(*_ordering(column, descending=descending))
-    found = list(rows[: query.limit + 1])
+        chosen = chosen.filter(_beyond(column, query.after, descending=descending))
+    chosen = chosen.order_by(*_ordering(column, descending=descending))
+    # One row more than asked for tells whether there is a next page.
+    found = list(chosen[: query.limit + 1])
     if len(found) <= query.limit:
         return found, None
     last = found[query.limit - 1]

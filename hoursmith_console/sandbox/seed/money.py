@@ -147,8 +147,10 @@ def _settle(invoice: Invoice, client: Client, entries: Sequence[TimeEntry], expe
         invoice.amount_paid = _cents(invoice.total / 2)
     if invoice.status != InvoiceStatus.CANCELLED:
         # A cancelled invoice gives its lines back.
-        for line in (*entries, *expenses):
-            line.invoice = invoice
+        for entry in entries:
+            entry.invoice = invoice
+        for expense in expenses:
+            expense.invoice = invoice
 
 
 def _rate(entry: TimeEntry, client: Client) -> Decimal:

@@ -1,5 +1,6 @@
 """The demo workspace's projects and tasks: every status, every way of billing."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -107,15 +108,15 @@ def tasks_create(*, org: Organization, projects: Sequence[Project], now: datetim
         for name, tag in chance.sample(_STEPS, k=TASKS_EACH):
             task = _task(chance, org, project, name, tag, now)
             made.append(task)
-            for person in chance.sample(people[project.pk], k=min(chance.randrange(3), len(people[project.pk]))):
-                assigned.append(Task.assignees.through(task_id=task.pk, person_id=person))
+            on_it = chance.sample(people[project.pk], k=min(chance.randrange(3), len(people[project.pk])))
+            assigned += [Task.assignees.through(task_id=task.pk, person_id=person) for person in on_it]
     Task.objects.bulk_create(made)
     Task.assignees.through.objects.bulk_create(assigned)
     return made
 
 
-def _people_by_project(projects: Sequence[Project]) -> dict[object, list[object]]:
-    found: dict[object, list[object]] = {project.pk: [] for project in projects}
+def _people_by_project(projects: Sequence[Project]) -> dict[uuid.UUID, list[uuid.UUID]]:
+    found: dict[uuid.UUID, list[uuid.UUID]] = {project.pk: [] for project in projects}
     places = Project.people.through.objects.filter(project__in=projects).order_by("person_id")
     for project_id, person_id in places.values_list("project_id", "person_id"):
         found[project_id].append(person_id)

@@ -97,8 +97,8 @@ class Tasks(Resource[Task]):
             row.assignees.set(visit.values["assignee_ids"])
         if not {"assignee_ids", "project_id"}.isdisjoint(visit.values):
             # Assigning a task to a Member puts them on its project (contract, section 3).
-            limited = Member.objects.filter(org_id=row.org_id, role=Role.MEMBER, user__in=row.assignees.all())
-            row.project.people.add(*limited.values_list("user", flat=True))
+            limited = row.assignees.filter(memberships__org=row.org_id, memberships__role=Role.MEMBER)
+            row.project.people.add(*limited)
 
     def archive(self, visit: Visit) -> dict[str, Any]:
         row = self.find(visit, lock=True)

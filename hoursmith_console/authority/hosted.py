@@ -1,0 +1,22 @@
+"""Hoursmith's own page mints and revokes; the console only leads there."""
+
+from collections.abc import Sequence
+
+from hoursmith_console.authority.protocol import MintedToken, NotMintedHereError
+
+
+class HostedAuthority:
+    """The authority in front of the hosted service; `page` is where people mint and revoke."""
+
+    can_mint = False
+
+    def __init__(self, *, page: str) -> None:
+        self.page = page
+
+    def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
+        """Raise NotMintedHereError."""
+        raise NotMintedHereError(self.page)
+
+    def token_revoke(self, *, env: str, prefix: str) -> bool:
+        """Raise NotMintedHereError."""
+        raise NotMintedHereError(self.page)

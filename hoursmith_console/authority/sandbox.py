@@ -1,0 +1,26 @@
+"""The embedded workspace mints and revokes by itself."""
+
+from collections.abc import Sequence
+
+from hoursmith_console.authority.protocol import MintedToken, UnknownMemberError
+from hoursmith_console.sandbox import services
+
+
+class SandboxAuthority:
+    """The authority in sandbox mode."""
+
+    can_mint = True
+    page = ""
+
+    def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
+        """Make a token for the member. Raises UnknownMemberError."""
+        try:
+            member = services.member_by_user(org_id=org_id, user_ref=user_ref)
+        except services.UnknownMemberError:
+            raise UnknownMemberError from None
+        minted = services.token_mint(member=member, name=name, scopes=scopes)
+        return MintedToken(minted.env, minted.prefix, minted.plaintext)
+
+    def token_revoke(self, *, env: str, prefix: str) -> bool:
+        """End the token from its next request on; False where it was no longer valid."""
+        return services.token_revoke(env=env, prefix=prefix)
