@@ -1,12 +1,12 @@
-"""Lays out the calls of a few days as stacked bars: numbers for an SVG, no drawing library, no script."""
+"""Lays out the calls of a few days as stacked bars: numbers for an SVG that stretches, no library, no script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hoursmith_console.overview.queries import SERIES, Day
 
-WIDTH, HEIGHT, BASE = 640, 150, 126
-GAP = 28
+WIDTH, HEIGHT = 700, 120
+GAP = 24
 # A day with one call among thousands must still be seen.
 LEAST = 2.0
 
@@ -22,13 +22,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day's bar. `label_x` is its middle."""
+    """One day's bar."""
 
     day: Day
     x: float
     width: float
-    label_x: float
-    top: float
     segments: list[Segment]
 
 
@@ -41,7 +39,6 @@ class Chart:
     totals: dict[str, int]
     width: int = WIDTH
     height: int = HEIGHT
-    base: int = BASE
 
     @property
     def total(self) -> int:
@@ -65,13 +62,10 @@ def draw(days: Sequence[Day]) -> Chart:
 
 
 def _bar(day: Day, *, x: float, width: float, most: int) -> Bar:
-    room = BASE - 20
-    segments, y = [], float(BASE)
-    for series in SERIES:
-        count = day.counts[series]
-        if not count:
-            continue
-        height = max(LEAST, round(room * count / most, 1))
-        y = round(y - height, 1)
-        segments.append(Segment(series, y, height))
-    return Bar(day, round(x, 1), round(width, 1), round(x + width / 2, 1), round(y - 6, 1), segments)
+    heights = {series: max(LEAST, HEIGHT * count / most) for series, count in day.counts.items() if count}
+    scale = min(1.0, HEIGHT / sum(heights.values())) if heights else 1.0
+    segments, y = [], float(HEIGHT)
+    for series, height in heights.items():
+        y -= height * scale
+        segments.append(Segment(series, round(y, 1), round(height * scale, 1)))
+    return Bar(day, round(x, 1), round(width, 1), segments)

@@ -106,11 +106,4 @@
             }
         });
     }
-
-    // Filters stand open where there is room for them.
-    if (window.matchMedia("(min-width: 768px)").matches) {
-        for (const fold of document.querySelectorAll(".filters-fold")) {
-            fold.open = true;
-        }
-    }
 }

@@ -46,6 +46,15 @@ def exact(instant: datetime | None) -> SafeString | str:
     )
 
 
+@register.simple_tag
+def moment(instant: datetime) -> SafeString:
+    """`instant` as a sentence says it: "23 Nov 2026 at 10:42:07 UTC"."""
+    utc = instant.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}">{}</time>', utc.isoformat(timespec="milliseconds"), f"{utc:%-d %b %Y at %H:%M:%S} UTC"
+    )
+
+
 def relative(instant: datetime, now: datetime) -> str:
     """How long ago `instant` was, in the words of a person; a date where it was long ago."""
     seconds = (now - instant).total_seconds()
