@@ -4,7 +4,7 @@ Hoursmith's own words are passed on only for the codes its contract documents. A
 text of an unexpected answer, stays out: nobody can know what it holds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcpbridge.models import Result
@@ -109,10 +109,7 @@ def from_faults(fields: dict[str, str]) -> Problem:
 def from_upstream_error(error: UpstreamError, *, is_read: bool) -> Problem:
     """No usable answer."""
     made = problem(error.code, error.status, Result.FAILED)
-    if error.code in HINTS:
-        return made
-    hint = _MAYBE_DONE if error.may_be_done and not is_read else _READ_AGAIN
-    return Problem(made.status, made.code, made.message, hint, made.result)
+    return replace(made, hint=_MAYBE_DONE) if error.may_be_done and not is_read else made
 
 
 def from_reply(reply: Reply, *, is_read: bool) -> Problem:

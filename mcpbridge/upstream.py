@@ -182,12 +182,17 @@ async def _read(response: httpx.Response) -> Reply:
     status = response.status_code
     if 300 <= status < 400:
         raise UpstreamRedirectError
+    retry_after = _seconds(response.headers.get("retry-after"))
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        # We asked for none. A small packed body may unpack to gigabytes, so it is left unread.
+        if 200 <= status < 300:
+            raise UpstreamMalformedError
+        return Reply(status, {}, retry_after)
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise UpstreamTooLargeError
-    retry_after = _seconds(response.headers.get("retry-after"))
     payload = _object(bytes(body))
     if not 200 <= status < 300:
         return Reply(status, payload if payload is not None else {}, retry_after)
