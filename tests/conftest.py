@@ -34,5 +34,5 @@ def needs() -> Callable[[bool, str], None]:
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One console with a sandbox for all tests of this process that only need one to be there. No rate limits."""
     folder: Path = tmp_path_factory.mktemp("console")
-    with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off"}, static=True) as served:
+    with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off"}) as served:
         yield served

@@ -1,12 +1,16 @@
 """Starts the real thing for tests: a console under gunicorn, in a folder and on a port of its own."""
 
+import atexit
+import functools
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -137,21 +141,23 @@ class Served:
         self.process.wait(timeout=10)
 
 
-@contextmanager
-def served_console(
-    folder: Path,
-    *,
-    env: dict[str, str] | None = None,
-    database_url: str | None = None,
-    workers: int = 1,
-    seed: bool = True,
-    static: bool = False,
-    start: bool = True,
-) -> Iterator[Served]:
-    """A console of its own in `folder`. With `HOURSMITH_API_URL` in `env` it is hosted, else it has a sandbox."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    environment = {
+@functools.cache
+def _prepared() -> tuple[Path, str]:
+    """A folder with what each SQLite console begins with, made once a test process, and what the seed printed."""
+    folder = Path(tempfile.mkdtemp(prefix="console-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = Served(folder, 0, _environment(folder, 0, 1, {}, None), 1)
+    made.manage("migrate", "--verbosity", "0")
+    shutil.copy(folder / "console.sqlite3", folder / "empty-console.sqlite3")
+    seed = made.manage("sandbox_seed", "--json")
+    made.manage("collectstatic", "--no-input", "--verbosity", "0")
+    return folder, seed
+
+
+def _environment(
+    folder: Path, port: int, workers: int, env: dict[str, str], database_url: str | None
+) -> dict[str, str]:
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "hoursmith_console.settings",
         "VAR_DIR": str(folder),
@@ -160,15 +166,39 @@ def served_console(
         "SECRET_KEY": secrets.token_urlsafe(48),
         "AUDIT_SIGNING_KEY": secrets.token_urlsafe(48),
         "PYTHONPATH": str(ROOT),
-        **({"DATABASE_URL": database_url} if database_url else {"DATABASE_URL": f"sqlite:///{folder}/console.sqlite3"}),
-        **(env or {}),
+        "DATABASE_URL": database_url or f"sqlite:///{folder}/console.sqlite3",
+        **env,
     }
+
+
+@contextmanager
+def served_console(
+    folder: Path,
+    *,
+    env: dict[str, str] | None = None,
+    database_url: str | None = None,
+    workers: int = 1,
+    seed: bool = True,
+    static: bool = True,
+    start: bool = True,
+) -> Iterator[Served]:
+    """A console of its own in `folder`. With `HOURSMITH_API_URL` in `env` it is hosted, else it has a sandbox."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    environment = _environment(folder, port, workers, env or {}, database_url)
     served = Served(folder, port, environment, workers)
-    served.manage("migrate", "--verbosity", "0")
+    seed = seed and "HOURSMITH_API_URL" not in environment
+    prepared, printed = _prepared()
     if static:
-        served.manage("collectstatic", "--no-input", "--verbosity", "0")
-    if seed and "HOURSMITH_API_URL" not in environment:
-        served.people = json.loads(served.manage("sandbox_seed", "--json"))["members"]
+        shutil.copytree(prepared / "static", folder / "static", dirs_exist_ok=True)
+    if database_url:
+        served.manage("migrate", "--verbosity", "0")
+        printed = served.manage("sandbox_seed", "--json") if seed else ""
+    else:
+        shutil.copy(prepared / ("console.sqlite3" if seed else "empty-console.sqlite3"), folder / "console.sqlite3")
+        if seed:
+            shutil.copy(prepared / "console-sandbox.sqlite3", folder / "console-sandbox.sqlite3")
+    served.people = json.loads(printed)["members"] if seed else []
     if start:
         served.start()
     try:

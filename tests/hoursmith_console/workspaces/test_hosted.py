@@ -1,0 +1,105 @@
+"""A hosted console, whose Hoursmith is the sandbox of a second console: another process, another database."""
+
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.servers import served_console
+
+MEMBERS = (
+    "from hoursmith_console.workspaces.models import Member;import json;"
+    "rows = [[m.email, m.role, m.is_active, m.user_id is not None] for m in Member.objects.order_by('email')];"
+    "print(json.dumps(rows))"
+)
+
+
+@pytest.fixture
+def hosted(console, tmp_path):
+    with served_console(
+        tmp_path / "hosted", env={"HOURSMITH_API_URL": f"{console.url}/sandbox/api/v1"}, start=False
+    ) as served:
+        yield served
+
+
+def browser():
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    opener.addheaders = [("Accept", "text/html")]
+    return opener
+
+
+def csrf(page):
+    return page.split('name="csrfmiddlewaretoken" value="', 1)[1].split('"', 1)[0]
+
+
+def test_members_come_from_hoursmith_with_an_owners_token_that_is_kept_nowhere(console, hosted):
+    token = console.mint_for("owner")
+    printed = hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": token})
+    assert f"{len(console.people)} members" in printed
+    found = hosted.shell(MEMBERS)
+    assert {(email, role) for email, role, _, _ in found} == {
+        (person["email"], person["role"].upper()) for person in console.people
+    }
+    assert not any(has_account for *_, has_account in found)
+    secret = token.rsplit("_", 1)[1].encode()
+    assert not [path for path in hosted.var.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
+@pytest.mark.parametrize("role", ["manager", "member"])
+def test_a_token_that_does_not_see_everybody_is_refused(console, hosted, role):
+    with pytest.raises(AssertionError, match=f"acts as {role.upper()}"):
+        hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for(role)})
+
+
+def test_a_faulty_token_is_named_and_not_repeated(hosted):
+    with pytest.raises(AssertionError) as caught:
+        hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": "${TOKEN_OF_MINE}"})
+    assert "name of a variable" in str(caught.value)
+    assert "TOKEN_OF_MINE" not in str(caught.value)
+
+
+def test_an_invitation_lets_one_person_in_once(console, hosted):
+    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    email = console.person("admin")["email"]
+    link = hosted.manage("console_invite", "--email", email, "--role", "admin").strip()
+    hosted.start()
+    ana = browser()
+    with ana.open(link) as page:
+        form, address = page.read().decode(), page.url
+    assert link.rsplit("/", 2)[1] not in address
+    password = "a long and plain sentence"
+    data = {"csrfmiddlewaretoken": csrf(form), "new_password1": password, "new_password2": password}
+    request = urllib.request.Request(address, urlencode(data).encode(), {"Referer": address})
+    with ana.open(request) as page:
+        assert page.url == f"{hosted.url}/"
+        assert "Overview" in page.read().decode()
+    with browser().open(link) as page:
+        assert "does not work any more" in page.read().decode()
+
+
+def test_an_invitation_does_not_change_a_role(console, hosted):
+    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    with pytest.raises(AssertionError, match="is MANAGER at Hoursmith"):
+        hosted.manage("console_invite", "--email", console.person("manager")["email"], "--role", "owner")
+
+
+def test_somebody_invited_before_the_list_names_them_keeps_their_account(console, hosted):
+    with pytest.raises(AssertionError, match="Run members_sync first"):
+        hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member")
+    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member")
+    assert ["new@northwind.example", "MEMBER", True, True] in hosted.shell(MEMBERS)
+    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    assert ["new@northwind.example", "MEMBER", False, True] in hosted.shell(MEMBERS)
+
+
+def test_the_sandbox_commands_refuse_in_hosted_mode(hosted):
+    for command in (
+        ["sandbox_seed"],
+        ["sandbox_mint", "--email", "a@b.example", "--name", "x"],
+        ["sandbox_plan", "free"],
+    ):
+        with pytest.raises(AssertionError, match=r"HOURSMITH_API_URL|hosted"):
+            hosted.manage(*command)
