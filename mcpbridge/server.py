@@ -22,6 +22,7 @@ from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Kind, Result
 from mcpbridge.tools import TOOLS, Tool
+from mcpbridge.tools.portable import portable
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,8 @@ def _described(tool: Tool) -> types.Tool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=tool.input_schema,
-        output_schema=tool.output_schema,
+        input_schema=portable(tool.input_schema),
+        output_schema=portable(tool.output_schema),
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=hints.read_only,

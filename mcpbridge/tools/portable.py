@@ -1,0 +1,43 @@
+"""Schemas in the spelling that the most clients and model providers take.
+
+Here and in the checks a field with two kinds of value has a list as its `type`, which is short to write and gives
+short faults. Dialects with one `type` a place (OpenAPI 3.0 and what was made after it) refuse such a schema or drop
+its rules, so what is published says the same with `anyOf`.
+"""
+
+from typing import Any
+
+_NUMBER = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+# JSON Schema 2020-12 validation: the keywords that only mean something for one kind of value.
+_RULES: dict[str, tuple[str, ...]] = {
+    "string": ("format", "pattern", "minLength", "maxLength"),
+    "number": _NUMBER,
+    "integer": _NUMBER,
+    "array": ("items", "minItems", "maxItems", "uniqueItems"),
+    "object": ("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
+    "boolean": (),
+    "null": (),
+}
+_OF_ONE_KIND = frozenset(rule for rules in _RULES.values() for rule in rules) | {"type", "enum"}
+
+
+def portable(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema that takes the same values, in which no `type` is a list."""
+    inner = dict(schema)
+    if "properties" in inner:
+        inner["properties"] = {name: portable(field) for name, field in inner["properties"].items()}
+    if "items" in inner:
+        inner["items"] = portable(inner["items"])
+    kinds = inner.get("type")
+    if not isinstance(kinds, list):
+        return inner
+    outer = {name: value for name, value in inner.items() if name not in _OF_ONE_KIND}
+    return {**outer, "anyOf": [_branch(kind, inner) for kind in kinds]}
+
+
+def _branch(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    branch = {"type": kind, **{rule: schema[rule] for rule in _RULES[kind] if rule in schema}}
+    if "enum" in schema and kind != "null":
+        # Null stands in an enum only so that the field can be cleared, which is a branch of its own here.
+        branch["enum"] = [value for value in schema["enum"] if value is not None]
+    return branch
