@@ -93,7 +93,8 @@ class HttpEntry:
         try:
             answer = await self._answer(scope, receive, request_id)
         except Refusal as refusal:
-            answer = Answer(refusal.status, refusal.body, tuple(refusal.headers))
+            # The body may be unread, and what is left of it would be taken for the next request.
+            answer = Answer(refusal.status, refusal.body, (*refusal.headers, (b"connection", b"close")))
         except Exception:
             logger.exception("Request %s failed", request_id)
             error = rpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})

@@ -137,7 +137,9 @@ async def answer(server: Server[Any], request: Request, *, headers: Mapping[str,
         )
     except MCPError as error:
         status = None if is_modern(version) else 200
-        raise RpcError(error.error.code, error.error.message, data=error.error.data, http_status=status) from None
+        # The SDK repeats the name of a method it does not know.
+        data = None if error.error.code == types.METHOD_NOT_FOUND else error.error.data
+        raise RpcError(error.error.code, error.error.message, data=data, http_status=status) from None
     except ValidationError:
         # Pydantic's text repeats the input, so it stays here.
         status = 400 if is_modern(version) else 200
