@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Records:
 
 def read_records(database: Path) -> Records:
     """What the bridge at `database` has recorded so far."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         rows = [
             connection.execute(query).fetchone()[0]
             for query in (
@@ -36,7 +37,6 @@ def read_records(database: Path) -> Records:
                 "SELECT COUNT(*) FROM mcpbridge_auditevent",
             )
         ]
-    connection.close()
     return Records(*rows)
 
 
@@ -50,12 +50,11 @@ def check_records(made: Records, *, calls: int, deletions: bool) -> None:
 def check_owners(database: Path, callers: Iterable[Caller]) -> None:
     """Raise WrongRecordError unless each caller was seen, and no snapshot shows another caller's record."""
     echoes = {caller.prefix: caller.echo for caller in callers}
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         seen = {prefix for (prefix,) in connection.execute("SELECT prefix FROM mcpbridge_seentoken")}
         snapshots = connection.execute(
             "SELECT DISTINCT prefix, snapshot FROM mcpbridge_auditevent WHERE phase = 'intent'"
         ).fetchall()
-    connection.close()
     if missing := echoes.keys() - seen:
         raise WrongRecordError(f"Never seen: {sorted(missing)}")
     for prefix, snapshot in snapshots:

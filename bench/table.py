@@ -47,7 +47,8 @@ def _ratio(one: Sequence[Reading] | None, other: Sequence[Reading] | None, name:
     if one is None or other is None:
         return None
     # Round by round: what disturbs the machine for a while disturbs both.
-    return median(getattr(mine, name) / getattr(theirs, name) for mine, theirs in zip(one, other, strict=True))
+    ratios = [float(getattr(mine, name) / getattr(theirs, name)) for mine, theirs in zip(one, other, strict=True)]
+    return median(ratios)
 
 
 def print_table(lines: Sequence[Mapping[str, Any]], machine: Mapping[str, Any], arguments: argparse.Namespace) -> None:
@@ -62,4 +63,5 @@ def print_table(lines: Sequence[Mapping[str, Any]], machine: Mapping[str, Any], 
     pinned = "each contender alone on one core" if not arguments.no_pin else "not pinned"
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     where = f"{machine['cores']} cores of {machine['cpu']}, Linux {machine['kernel']}, Python {machine['python']}"
-    print(f"\n{where}; {pinned}; medians of {arguments.rounds} rounds of {arguments.seconds:g} s.\n{versions}.")
+    print("\nEvery reply was checked to be its caller's own, and every call through the bridge to have its rows.")
+    print(f"{where}; {pinned}; medians of {arguments.rounds} rounds of {arguments.seconds:g} s.\n{versions}.")
