@@ -84,7 +84,7 @@ class KeysetChangeList(ChangeList):
     The ordering must be `(-field, -pk)` with an instant in the field.
     """
 
-    result_list: Sequence[Any]  # type: ignore[assignment]
+    result_list: Sequence[Any]
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.before = request.GET.get(OLDER, "")
@@ -98,7 +98,7 @@ class KeysetChangeList(ChangeList):
         return {name: values for name, values in given.items() if name in known}
 
     def get_results(self, request: HttpRequest) -> None:
-        field = self.model_admin.key_field
+        field = self.key_field = str(self.model_admin.get_ordering(request)[0]).removeprefix("-")
         older, newer = self._key(self.before), self._key(self.after)
         rows: QuerySet[Any] = self.queryset
         if newer:
@@ -123,7 +123,7 @@ class KeysetChangeList(ChangeList):
         kept = [(name, value) for name, values in self.get_filters_params().items() for value in values]
         if self.query:
             kept.append((SEARCH_VAR, self.query))
-        at: datetime = getattr(row, self.model_admin.key_field)
+        at: datetime = getattr(row, self.key_field)
         return "?" + urlencode([*kept, (direction, f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}_{row.pk}")])
 
     def _key(self, cursor: str) -> tuple[datetime, Any] | None:

@@ -1,12 +1,12 @@
 """The one admin site: who may enter, the menu, the address of each area."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.cache import never_cache
@@ -17,7 +17,7 @@ from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.overview.page import overview_context
 from hoursmith_console.workspaces.visibility import WORKSPACE_KEY, Viewer, viewer_of
 
-View = Callable[..., HttpResponse]
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class ConsoleSite(AdminSite):
@@ -34,7 +34,7 @@ class ConsoleSite(AdminSite):
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404."""
 
-        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
             if not self.has_permission(request):
@@ -42,7 +42,7 @@ class ConsoleSite(AdminSite):
             return view(request, *args, **kwargs)
 
         guarded = csrf_protect(inner)
-        return guarded if cacheable else never_cache(guarded)
+        return cast(View, guarded if cacheable else never_cache(guarded))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """The overview, the choice of workspace, and one address for each registered area."""

@@ -88,6 +88,12 @@ def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent
     return intents.filter(Exists(outcome.filter(result=state.value)))
 
 
+def not_refused(intents: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+    """Those of `intents` that changed something, or may have."""
+    refusal = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME, result=Result.REFUSED)
+    return intents.exclude(Exists(refusal.order_by()))
+
+
 def unsettled(intents: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
     """Those of `intents` since `since` about which somebody must look into Hoursmith to know what happened."""
     outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()

@@ -1,5 +1,6 @@
 """Gathers the overview: what needs attention first, then what happened lately."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -60,7 +61,7 @@ def _attention(viewer: Viewer) -> dict[str, Any]:
     }
 
 
-def _refused_cards(viewer: Viewer, refused: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _refused_cards(viewer: Viewer, refused: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     tokens = viewer.tokens().filter(prefix__in=[entry["prefix"] for entry in refused])
     known = {key_of(token): token for token in tokens}
     shown = []

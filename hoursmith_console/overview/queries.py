@@ -1,6 +1,6 @@
 """What the overview counts. Each function is one query over what the viewer may see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, Max, Sum, Value, When
 from django.utils import timezone
 
-from hoursmith_console.audit.calls import DestructiveCall, unsettled, with_outcomes
+from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Kind, Phase, Result, ToolCall
@@ -83,7 +83,7 @@ def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
     return sorted(table.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
 
 
-def assistants_in_use(viewer: Viewer, limit: int = 6) -> Sequence[dict[str, Any]]:
+def assistants_in_use(viewer: Viewer, limit: int = 6) -> list[Mapping[str, Any]]:
     """The assistants that called lately, by the name they give themselves."""
     return list(
         viewer.clients()
@@ -100,8 +100,9 @@ def latest_calls(viewer: Viewer, limit: int = 8) -> list[ToolCall]:
 
 
 def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
-    """The last destructive calls, as their intents."""
-    return list(viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT)).order_by("-recorded_at", "-pk")[:limit])
+    """The last destructive calls that Hoursmith did not refuse, as their intents."""
+    intents = not_refused(viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT)))
+    return list(intents.order_by("-recorded_at", "-pk")[:limit])
 
 
 def unsettled_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:
@@ -117,7 +118,7 @@ def lost_activity(viewer: Viewer) -> dict[str, Any]:
     return viewer.losses().filter(until__gte=since).aggregate(calls=Sum("calls"), until=Max("until"))
 
 
-def refused_tokens(viewer: Viewer, limit: int) -> list[dict[str, Any]]:
+def refused_tokens(viewer: Viewer, limit: int) -> list[Mapping[str, Any]]:
     """Tokens of the workspace that were turned away at the door lately, with the attempts of each."""
     since = timezone.now() - timedelta(days=DAYS)
     return list(

@@ -97,13 +97,14 @@ def words(key: str) -> str:
 @register.filter
 def fault(code: str) -> str:
     """Why a token was turned away at the door."""
-    return {"rejected": "Hoursmith does not accept it", "blocked": "blocked in this console"}.get(code, words(code))
+    known = {"rejected": "Hoursmith does not accept it", "blocked": "blocked in this console"}
+    return known.get(code, code.replace("_", " "))
 
 
 @register.filter
 def initials(name: str) -> str:
     """Two letters that stand for an assistant: "CD" for Claude Desktop, "CU" for cursor."""
-    parts = re.findall(r"[^\W_]+", name)
+    parts: list[str] = re.findall(r"[^\W_]+", name)
     if len(parts) > 1:
         return (parts[0][0] + parts[1][0]).upper()
     return parts[0][:2].upper() if parts else "?"
