@@ -24,7 +24,9 @@ from typing import Any
 from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
+from mcpbridge.chain import Head, link
 from mcpbridge.facts import Call, Ending
+from mcpbridge.heads import heads_for_writing
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.own_connection import Turn, drop_connection, limited_transaction, use_own_connection
 from mcpbridge.recording import storable, storable_columns
@@ -35,7 +37,7 @@ logger = logging.getLogger(__name__)
 UNAVAILABLE_CODE = "audit_unavailable"
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
-# What one phase says and the other does not, and the chain, which is not laid yet.
+# What some phases say and others do not.
 _EMPTY = {
     "snapshot": None,
     "snapshot_fault": "",
@@ -43,9 +45,8 @@ _EMPTY = {
     "status": None,
     "code": "",
     "duration_ms": None,
-    "sequence": None,
-    "previous_hash": "",
-    "hash": "",
+    "actor": "",
+    "note": "",
 }
 
 
@@ -65,6 +66,11 @@ class _Row:
     is_claimed: bool = False
     is_dropped: bool = False
     is_doubtful: bool = False
+
+    @property
+    def org_id(self) -> str:
+        """The workspace in whose chain the row belongs, as the column holds it."""
+        return storable(self.call.identity.org_id, 64)
 
 
 class AuditWriter:
@@ -223,7 +229,9 @@ class AuditWriter:
         doubtful = [row.id for row in rows if row.is_doubtful]
         events = AuditEvent.objects.using(self._alias)
         present = set(events.filter(pk__in=doubtful).values_list("pk", flat=True)) if doubtful else set()
-        insert(self._alias, AuditEvent, _events([row for row in rows if row.id not in present]))
+        fresh = [row for row in rows if row.id not in present]
+        heads = heads_for_writing(self._alias, {row.org_id for row in fresh})
+        insert(self._alias, AuditEvent, _chained(fresh, heads))
 
     def _recover(self, rows: list[_Row], error: Exception, *, is_doubtful: bool) -> bool:
         """Keep `rows` for the next try where the database is at fault; else find the faulty one and fail it."""
@@ -277,11 +285,12 @@ def _outcome_row(call: Call, ending: Ending) -> _Row:
     return _Row(call, Phase.OUTCOME, details)
 
 
-def _events(rows: list[_Row]) -> list[dict[str, Any]]:
-    """The rows as they go into the record. All of them pass here, inside their transaction and in final order."""
+def _chained(rows: list[_Row], heads: dict[str, Head]) -> list[dict[str, Any]]:
+    """The rows as they go into the record, each linked behind the last one of its workspace in `heads`."""
     now = timezone.now()
-    return [
-        {
+    made = []
+    for row in rows:
+        columns: dict[str, Any] = {
             "id": row.id,
             "phase": row.phase.value,
             "recorded_at": now,
@@ -290,8 +299,9 @@ def _events(rows: list[_Row]) -> list[dict[str, Any]]:
             **row.details,
             **storable_columns(row.call),
         }
-        for row in rows
-    ]
+        heads[row.org_id] = link(columns, heads[row.org_id])
+        made.append(columns)
+    return made
 
 
 def _resolve(waiters: list[asyncio.Future[bool]], is_committed: bool) -> None:

@@ -17,6 +17,11 @@ class Kind(models.TextChoices):
     READ = "read"
     WRITE = "write"
     DESTRUCTIVE = "destructive"
+    # Not a tool's: what a person did in the console, or the console by itself.
+    CONSOLE = "console"
+
+
+TOOL_KINDS = (Kind.READ, Kind.WRITE, Kind.DESTRUCTIVE)
 
 
 class Result(models.TextChoices):
@@ -29,10 +34,15 @@ class Result(models.TextChoices):
 
 
 class Phase(models.TextChoices):
-    """Which half of a destructive call an audit row tells."""
+    """Which part of its story an audit row tells."""
 
     INTENT = "intent"
     OUTCOME = "outcome"
+    # Found later: no outcome came. Then, perhaps, what a person found out about it.
+    UNKNOWN = "unknown"
+    RESOLUTION = "resolution"
+    # A console action is one row.
+    EVENT = "event"
 
 
 class TokenIdentity(models.Model):
@@ -97,10 +107,14 @@ class ToolCall(CallFacts):
 
 
 class AuditEvent(CallFacts):
-    """One half of a destructive call. Written by `mcpbridge.audit` alone, never changed."""
+    """One link of a workspace's audit chain: half of a destructive call, or a console action.
+
+    Written by `mcpbridge.audit` alone; the database refuses to change or remove it. `docs/audit-format.md` says how
+    `hash` is made, which covers every other column.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    phase = models.CharField(max_length=8, choices=Phase)
+    phase = models.CharField(max_length=10, choices=Phase)
     recorded_at = models.DateTimeField(help_text="When this row was made (UTC).")
     org_name = models.CharField(max_length=200, blank=True)
     snapshot = models.JSONField(null=True, help_text="The record as it was just before, read with the caller's token.")
@@ -109,10 +123,11 @@ class AuditEvent(CallFacts):
     status = models.PositiveSmallIntegerField(null=True)
     code = models.CharField(max_length=40, blank=True)
     duration_ms = models.FloatField(null=True)
-    # The chain: filled by the writer once rows are chained; a row's place in its workspace's record.
-    sequence = models.PositiveBigIntegerField(null=True, editable=False)
-    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
-    hash = models.CharField(max_length=64, blank=True, editable=False)
+    actor = models.CharField(max_length=200, blank=True, help_text="The person, where a person did it in the console.")
+    note = models.CharField(max_length=1000, blank=True, help_text="What that person wrote about it.")
+    sequence = models.PositiveBigIntegerField(editable=False, help_text="The row's place in its workspace's chain.")
+    previous_hash = models.CharField(max_length=64, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
 
     class Meta:
         ordering = ["-recorded_at", "-id"]
@@ -128,6 +143,62 @@ class AuditEvent(CallFacts):
 
     def __str__(self) -> str:
         return f"{self.tool} {self.phase} at {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SignedHead(models.Model):
+    """Where a workspace's chain stood at an instant, signed. What a copy of the chain must agree with."""
+
+    org_id = models.CharField("workspace", max_length=64)
+    sequence = models.PositiveBigIntegerField(help_text="The last row's place; 0 where there was none yet.")
+    hash = models.CharField(max_length=64, help_text="The last row's hash.")
+    at = models.DateTimeField()
+    key_id = models.CharField(max_length=16)
+    signature = models.CharField(max_length=88, help_text="Ed25519, base64.")
+
+    class Meta:
+        abstract = True
+
+
+class SigningHead(SignedHead):
+    """A checkpoint."""
+
+    reason = models.CharField(max_length=10, help_text="rows, time, shutdown, prune, demand")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["org_id", "-sequence"], name="signing_head_org")]
+
+    def __str__(self) -> str:
+        return f"{self.org_id} at {self.sequence}"
+
+
+class AuditCut(SignedHead):
+    """A signed stub: rows up to `sequence` were exported and removed under retention; the chain goes on behind it."""
+
+    rows = models.PositiveBigIntegerField(help_text="How many rows were removed.")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["org_id", "sequence"], name="one_cut_a_place")]
+
+    def __str__(self) -> str:
+        return f"{self.org_id} up to {self.sequence}"
+
+
+class SigningKey(models.Model):
+    """A public key that signs, or signed, checkpoints. Each but the first was announced by the one before it."""
+
+    key_id = models.CharField(max_length=16, unique=True)
+    public_key = models.CharField(max_length=44, help_text="Ed25519, 32 bytes, base64.")
+    since = models.DateTimeField()
+    announced_by = models.CharField(max_length=16, blank=True, help_text="The key before it; empty for the first.")
+    signature = models.CharField(max_length=88, help_text="That key's over this one; the first signs itself.")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.key_id
 
 
 class SeenToken(TokenIdentity):

@@ -19,6 +19,8 @@ from mcpbridge.redaction import redact
 # Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LEFT_OUT = "…"
+_LARGEST_WHOLE = 2**53 - 1
+_LEAST_FRACTION = 1e-4
 NOT_RECORDED = "(not recorded)"
 
 
@@ -81,6 +83,23 @@ def storable_columns(call: Call) -> dict[str, Any]:
     return columns
 
 
+def chainable_number(number: float) -> float | str:
+    """`number` as the audit chain can hash it, or text in its place.
+
+    Every database and every JSON library must give back the same digits years later: whole numbers up to
+    2^53, and fractions that all of them print alike (RFC 8785 section 3.2.2.3).
+    """
+    if isinstance(number, float):
+        if not math.isfinite(number):
+            return str(number)
+        if not number.is_integer():
+            return number if abs(number) >= _LEAST_FRACTION else repr(number)
+        number = int(number)
+    if number.bit_length() > 128:
+        return "(a very large number)"
+    return number if abs(number) <= _LARGEST_WHOLE else str(number)
+
+
 class _Shortener:
     """Copies one JSON value within its limits. `room` is what is left of the size."""
 
@@ -120,13 +139,11 @@ class _Shortener:
         return kept
 
     def _number(self, number: float) -> Any:
-        # Not JSON, or too long to print: kept as text, so that no database stumbles over it.
-        if isinstance(number, float) and not math.isfinite(number):
-            return self._text(str(number))
-        if isinstance(number, int) and number.bit_length() > 128:
-            return self._text("(a very large number)")
-        self.room -= len(str(number)) + 2
-        return number
+        kept = chainable_number(number)
+        if isinstance(kept, str):
+            return self._text(kept)
+        self.room -= len(str(kept)) + 2
+        return kept
 
     def _object(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         self.room -= 4

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from mcpbridge.facts import Call, Ending
-from mcpbridge.models import PREFIX_LENGTH, Kind, RejectedCredential, Result, SeenClient, SeenToken
+from mcpbridge.models import PREFIX_LENGTH, TOOL_KINDS, RejectedCredential, Result, SeenClient, SeenToken
 from mcpbridge.recording import storable
 from mcpbridge.statements import upsert
 
@@ -67,7 +67,7 @@ def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
         SeenToken,
         [_token_columns(sums[key]) for key in sorted(sums)],
         key=("env", "prefix"),
-        added=[*(f"calls_{kind}" for kind in Kind.values), "calls_refused"],
+        added=[*(f"calls_{kind}" for kind in TOOL_KINDS), "calls_refused"],
         # Not the workspace: a token belongs to one for good, and its history must not move to another.
         latest=("org_name", "token_name", "role", "plan", "scopes", "last_tool", "last_status", "last_used_at"),
         by="last_used_at",
@@ -107,7 +107,7 @@ class _Sum:
     def __init__(self, first: EndedCall) -> None:
         self.first_at = first.call.at
         self.last = first
-        self.by_kind = dict.fromkeys(Kind, 0)
+        self.by_kind = dict.fromkeys(TOOL_KINDS, 0)
         self.refused = 0
 
     def add(self, each: EndedCall) -> None:

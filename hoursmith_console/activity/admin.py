@@ -13,7 +13,7 @@ from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import key_of, token_cards
 from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import AuditEvent, Kind, Phase, Result, ToolCall
+from mcpbridge.models import TOOL_KINDS, AuditEvent, Phase, Result, ToolCall
 from mcpbridge.problems import MESSAGES
 from mcpbridge.tools import TOOLS
 
@@ -26,7 +26,7 @@ class KindFilter(ChoiceFilter):
     field = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return Kind.choices
+        return [(kind.value, kind.label) for kind in TOOL_KINDS]
 
 
 class ResultFilter(ChoiceFilter):
