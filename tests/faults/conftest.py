@@ -1,6 +1,7 @@
 """A console in front of a Hoursmith that fails to order."""
 
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Bench:
         found = self.rows("auditevent", "WHERE prefix = ? ORDER BY recorded_at, phase", prefix)
         return [(row["phase"], row["result"], row["status"], row["code"]) for row in found]
 
+    def answers(self) -> bool:
+        """Whether it serves just now."""
+        try:
+            with urllib.request.urlopen(f"{self.served.url}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
     def eventually(self, check: Callable[[], bool], seconds: float = 5) -> None:
         until = time.monotonic() + seconds
         while not check():
@@ -79,8 +88,19 @@ def hoursmith() -> Iterator[Hoursmith]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_bench(hoursmith: Hoursmith, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with bench(tmp_path_factory.mktemp("faults"), hoursmith) as running:
+def elsewhere() -> Iterator[Hoursmith]:
+    """Another origin: what the console must never talk to. The environment names it as the proxy for everything."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sqlite_bench(
+    hoursmith: Hoursmith, elsewhere: Hoursmith, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    proxy = f"http://127.0.0.1:{elsewhere.port}"
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), proxy)
+    with bench(tmp_path_factory.mktemp("faults"), hoursmith, **proxies) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import time
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -109,6 +110,14 @@ ANSWERS: dict[str, tuple[Fault, str]] = {
     "half the body": (upstream.drop_in_body, "upstream_dropped"),
     "half a chunk": (upstream.drop_in_chunk, "upstream_dropped"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_process(sqlite_bench: Bench) -> Iterator[None]:
+    """The same process lives through all of this."""
+    before = sqlite_bench.served.worker_pids()
+    yield
+    assert sqlite_bench.served.worker_pids() == before
 
 
 def assert_clear(error: dict[str, object], text: str, token: str) -> None:
@@ -220,10 +229,3 @@ def test_a_flood_in_answer_to_a_delete_is_a_failure_on_record(sqlite_bench: Benc
     assert got.error["code"] == "upstream_too_large"
     assert "may have carried it out" in str(got.error["hint"])
     assert sqlite_bench.record_of(prefix_of(token))[1][:2] == ("outcome", "failed")
-
-
-def test_the_same_process_served_all_of_this(sqlite_bench: Bench) -> None:
-    served = sqlite_bench.served
-    assert served.process is not None
-    assert served.process.poll() is None
-    assert "Booting worker" not in served.output().replace("Booting worker", "", 1)

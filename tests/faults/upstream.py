@@ -55,6 +55,20 @@ class Seen:
         return self.method != "GET"
 
 
+class Gate:
+    """A fault that takes the request, and answers as usual only when the test says so."""
+
+    def __init__(self, hoursmith: "Hoursmith") -> None:
+        self._hoursmith = hoursmith
+        self.arrived = threading.Event()
+        self.may_answer = threading.Event()
+
+    def __call__(self, line: "Line", request: Seen) -> None:
+        self.arrived.set()
+        self.may_answer.wait(20)
+        self._hoursmith.answer(line, request)
+
+
 class LineClosedError(Exception):
     """The connection is over."""
 
@@ -147,16 +161,18 @@ class Hoursmith:
         for method, fault in reversed(self.faults):
             if method == kind:
                 return fault(line, request)
-        return self._answer(line, request)
+        return self.answer(line, request)
 
-    def _answer(self, line: Line, request: Seen) -> None:
+    def answer(self, line: Line, request: Seen) -> None:
+        """Answer as the contract says."""
         role = self.tokens.get(request.token)
         path = request.path.removeprefix(BASE).partition("?")[0]
         if role is None:
             return line.error(401, "unauthenticated")
         if path == "/me":
-            me = {"orgId": "org-1", "orgName": "Studio Nord", "plan": "agency", "role": role, "tokenName": "Ana"}
-            return line.answer(200, {"data": {**me, "scopes": ["read", "write"], "projectIds": []}})
+            me = {"orgId": "org-1", "orgName": "Studio Nord", "plan": "agency", "role": role}
+            name = request.token.split("_")[2]
+            return line.answer(200, {"data": {**me, "tokenName": name, "scopes": ["read", "write"], "projectIds": []}})
         if request.method == "GET" and path.strip("/") in COLLECTIONS.values():
             return line.answer(200, {"data": [], "pagination": {"nextCursor": None, "limit": 50}})
         record = self.records.get(path.removesuffix("/archive"))

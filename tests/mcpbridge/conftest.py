@@ -1,14 +1,17 @@
-"""Databases and event loops for the tests of the record."""
+"""Databases and event loops for the tests of the record; clients of a served console."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import RecordDatabase, postgres_record, sqlite_record
+from tests.mcpbridge.wire import ERAS, Wire
 from tests.postgres import shared_cluster
+from tests.servers import Served
 
 
 @pytest.fixture
@@ -38,3 +41,32 @@ def runner() -> Iterator[asyncio.Runner]:
     """Runs coroutines one after the other on one loop; between them the test may use the ORM."""
     with asyncio.Runner() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def owner_token(console: Served) -> str:
+    return console.mint_for("OWNER", "owner of a test")
+
+
+@pytest.fixture(params=ERAS)
+def wire(request: pytest.FixtureRequest, console: Served, owner_token: str, http: httpx.Client) -> Iterator[Wire]:
+    """The owner in either era; whatever the test does, the next good call is answered by the same process."""
+    workers = console.worker_pids()
+    wire = Wire(console.mcp_url, owner_token, http, request.param)
+    yield wire
+    assert wire.data("get_me")["role"] == "OWNER"
+    assert console.worker_pids() == workers
+
+
+@pytest.fixture(scope="module")
+def quiet_log(console: Served) -> Iterator[None]:
+    """Nothing that the module does may surprise the server."""
+    before = len(console.output())
+    yield
+    assert "Traceback" not in console.output()[before:]

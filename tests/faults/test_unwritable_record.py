@@ -1,0 +1,115 @@
+"""The database is locked, full or away: destructive calls are refused unsent, reads go on, and it heals by itself."""
+
+import resource
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import psycopg
+
+from tests.faults.conftest import Bench, prefix_of
+from tests.faults.mcp import call_tool
+from tests.faults.upstream import COLLECTIONS
+from tests.postgres import shared_cluster
+
+
+@contextmanager
+def locked(bench: Bench) -> Iterator[None]:
+    """Somebody else holds the lock that every writer needs."""
+    if bench.database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(bench.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.rollback()
+    else:
+        with psycopg.connect(bench.database_url) as other:
+            other.execute("LOCK TABLE mcpbridge_auditevent, mcpbridge_toolcall IN ACCESS EXCLUSIVE MODE")
+            yield
+            other.rollback()
+
+
+@contextmanager
+def full(bench: Bench) -> Iterator[None]:
+    """No file of the worker may grow, as on a full disk."""
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in bench.served.worker_pids()}
+    for pid, (_, hard) in before.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        for pid, limit in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+
+
+def refuse_and_survive(bench: Bench, token: str) -> None:
+    """Each destructive tool is refused in time and unsent, and reads are answered as ever."""
+    hoursmith, served = bench.hoursmith, bench.served
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(COLLECTIONS)) as pool:
+        answers = pool.map(lambda tool: call_tool(served, token, tool, {"id": hoursmith.record_for(tool)}), COLLECTIONS)
+    assert time.monotonic() - started < 3
+    for got in answers:
+        assert (got.error["status"], got.error["code"]) == (503, "audit_unavailable")
+        assert "Nothing was changed" in str(got.error["hint"])
+    assert hoursmith.changes == []
+    started = time.monotonic()
+    for _ in range(20):
+        assert call_tool(served, token, "list_clients").result["isError"] is False
+    assert time.monotonic() - started < 4
+
+
+def heal(bench: Bench, token: str) -> None:
+    """Destructive calls work again, what happened meanwhile is in the activity, and no row is left open."""
+    hoursmith, prefix = bench.hoursmith, prefix_of(token)
+    record_id = hoursmith.record_for("delete_client")
+
+    def works() -> bool:
+        return not call_tool(bench.served, token, "delete_client", {"id": record_id}).result["isError"]
+
+    bench.eventually(works)
+    assert len(hoursmith.changes) == 1
+    bench.eventually(lambda: len(bench.rows("toolcall", "WHERE prefix = ?", prefix)) >= 26)
+    calls = bench.rows("toolcall", "WHERE prefix = ?", prefix)
+    assert {call["tool"] for call in calls if call["code"] == "audit_unavailable"} == set(COLLECTIONS)
+    record = bench.rows("auditevent", "WHERE prefix = ?", prefix)
+    phases = {call["call_id"]: {row["phase"] for row in record if row["call_id"] == call["call_id"]} for call in record}
+    assert all(phase == {"intent", "outcome"} for phase in phases.values())
+    assert [row["result"] for row in record if row["result"] == "succeeded"] == ["succeeded"]
+
+
+def test_a_locked_database(either_bench: Bench) -> None:
+    token = either_bench.hoursmith.mint()
+    call_tool(either_bench.served, token, "get_me")
+    with locked(either_bench):
+        refuse_and_survive(either_bench, token)
+    heal(either_bench, token)
+
+
+def test_a_token_never_seen_before_can_read_while_the_database_is_locked(either_bench: Bench) -> None:
+    with locked(either_bench):
+        got = call_tool(either_bench.served, either_bench.hoursmith.mint(), "list_clients")
+    assert got.result["isError"] is False
+
+
+def test_a_full_disk(sqlite_bench: Bench) -> None:
+    token = sqlite_bench.hoursmith.mint()
+    call_tool(sqlite_bench.served, token, "get_me")
+    with full(sqlite_bench):
+        refuse_and_survive(sqlite_bench, token)
+    heal(sqlite_bench, token)
+
+
+def test_a_database_server_that_goes_away_and_comes_back(
+    postgres_bench: Bench, needs: Callable[[bool, str], None]
+) -> None:
+    cluster = shared_cluster(needs)
+    token = postgres_bench.hoursmith.mint()
+    call_tool(postgres_bench.served, token, "get_me")
+    cluster.stop()
+    try:
+        refuse_and_survive(postgres_bench, token)
+    finally:
+        cluster.start()
+    heal(postgres_bench, token)
