@@ -12,7 +12,7 @@ from tests.interop.test_clients import check_activity, check_day
 from tests.interop.walk import DAY, READ_WRITE_DESTROY, check_listing, check_results
 from tests.servers import ROOT, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
 
 COMMAND = [sys.executable, str(ROOT / "manage.py"), "mcp_stdio"]
 # What the command needs of the console's environment; clients hand on next to nothing by themselves.
