@@ -68,9 +68,9 @@ def test_the_typescript_client_calls_every_tool(
     check_activity(calls_by(client["name"], len(DAY)), protocol=protocol)
 
 
-@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize(("era", "protocol"), [("modern", MODERN), ("legacy", LATEST_OF_INITIALIZE)])
 def test_the_inspector_lists_and_calls_without_a_complaint(
-    console: Served, owner_token: str, node: Node, home: Path, era: str
+    console: Served, owner_token: str, node: Node, home: Path, calls_by: CallsBy, era: str, protocol: str
 ) -> None:
     target = (
         "--server-url",
@@ -86,3 +86,5 @@ def test_the_inspector_lists_and_calls_without_a_complaint(
 
     check_listing(tools)
     check_results(tools, READ_WRITE_DESTROY, inspector.walk(era, READ_WRITE_DESTROY))
+    known = [call["tool"] for call in calls_by("inspector", 3, protocol) if call["transport"] == "http"]
+    assert known == [tool for tool, _ in READ_WRITE_DESTROY]
