@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = ModelAdmin
 
-_TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?P<rest>_\S*)?")
+_TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])(?P<rest>_\S*)?")
 
 
 class LedgerAdmin(_ModelAdmin):

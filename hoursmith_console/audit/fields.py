@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_BORDERS = re.compile(r"_+|(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 DEEPEST = 4
@@ -43,8 +43,8 @@ def labelled(record: Any) -> Fields:
 
 def label_of(key: str) -> str:
     """`key` as a label: `billingLine1` becomes "Billing line 1"."""
-    words = [word if word.isupper() and len(word) > 1 else word.lower() for word in _WORDS.findall(key)]
-    text = " ".join(words) or key
+    words = [word if word.isupper() and len(word) > 1 else word.lower() for word in _BORDERS.split(key)]
+    text = " ".join(words).strip() or key
     return text[:1].upper() + text[1:]
 
 

@@ -33,7 +33,7 @@ class Seen:
 
 
 def python_over_http(url: str, token: str, *, mode: str, name: str, steps: tuple[Step, ...]) -> Seen:
-    """The official Python client over Streamable HTTP; `mode` as in its documentation: auto, legacy or a version."""
+    """The official Python client over Streamable HTTP; `mode` is auto or legacy."""
 
     async def connect(stack: AsyncExitStack) -> Any:
         headers = {"Authorization": f"Bearer {token}"}

@@ -1,23 +1,29 @@
 """What the interop tests share: a console on two workers, a token of its owner, and Node.js."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from tests.interop.node import Node, NodeUnavailableError, installed_node
 from tests.servers import Served, served_console
 
-# Without SANDBOX_RATE_LIMITS the clients would have to share one token's budget.
+RECORDED_WITHIN_S = 5.0
+# All clients here use one token, which is more than its budget would bear.
 UNLIMITED = {"SANDBOX_RATE_LIMITS": "off"}
 
 
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A console on two workers, so that nothing can live in one worker's memory unnoticed."""
-    with served_console(tmp_path_factory.mktemp("interop-console"), env=UNLIMITED, workers=2) as served:
+    folder = tmp_path_factory.mktemp("interop-console")
+    with served_console(folder, env=UNLIMITED, workers=2) as served:
         yield served
+        assert "Traceback" not in served.output()
 
 
 @pytest.fixture(scope="session")
@@ -42,17 +48,33 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def calls_by(console: Served) -> Callable[[str], list[dict[str, Any]]]:
-    """The activity that the console recorded of the client with a name, the oldest call first."""
+class CallsBy(Protocol):
+    """Finds the activity of one client; waits for `count` calls, a short while."""
 
-    def look(name: str) -> list[dict[str, Any]]:
-        return list(
-            console.shell(
-                "import json; from mcpbridge.models import ToolCall; "
-                f"rows = ToolCall.objects.filter(client_name={name!r}).order_by('at'); "
-                "print(json.dumps(list(rows.values('tool', 'client_version', 'protocol', 'transport', 'result'))))"
-            )
-        )
+    def __call__(self, name: str, count: int, protocol: str = "") -> list[dict[str, Any]]: ...
+
+
+@pytest.fixture
+def calls_by(console: Served) -> CallsBy:
+    """The activity that the console recorded of clients whose name begins so, the oldest call first."""
+
+    def look(name: str, count: int, protocol: str = "") -> list[dict[str, Any]]:
+        # Activity is written in batches, a moment after the answer.
+        until = time.monotonic() + RECORDED_WITHIN_S
+        while len(calls := _recorded(console, name, protocol)) < count and time.monotonic() < until:
+            time.sleep(0.05)
+        return calls
 
     return look
+
+
+def _recorded(console: Served, name: str, protocol: str) -> list[dict[str, Any]]:
+    # Straight from the file: starting Django for each look would take longer than the rest of a test.
+    with closing(sqlite3.connect(f"file:{console.var}/console.sqlite3?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        rows = database.execute(
+            "SELECT tool, client_version, protocol, transport, result FROM mcpbridge_toolcall "
+            "WHERE substr(client_name, 1, ?) = ? AND ? IN (protocol, '') ORDER BY at",
+            (len(name), name, protocol),
+        )
+        return [dict(row) for row in rows]

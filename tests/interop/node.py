@@ -19,6 +19,7 @@ RUN_TIMEOUT_S = 120
 
 CONFORMANCE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
 INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+MCP_REMOTE = MODULES / "mcp-remote/dist/proxy.js"
 TYPESCRIPT_CLIENT = HERE / "typescript_client.mjs"
 
 

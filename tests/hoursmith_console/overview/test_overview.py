@@ -1,0 +1,170 @@
+"""The overview: what needs attention, what happened, and how to begin."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from hoursmith_console.overview.chart import HEIGHT, draw
+from hoursmith_console.overview.queries import Day, calls_by_day, tokens_by_freshness
+from hoursmith_console.overview.templatetags.console import initials, relative, tint
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import ActivityLoss, Result, SeenToken
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal, make_token
+
+Browse = Callable[[str], Client]
+
+
+def _page(client: Client) -> str:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    return answer.content.decode().replace("&#x27;", "'")
+
+
+def test_an_empty_workspace_is_taught_how_to_begin(cast: Cast, browse: Browse) -> None:
+    SeenToken.objects.all().delete()
+    with override_settings(PUBLIC_URL="https://console.example", SANDBOX_MODE=False):
+        page = _page(browse("owner"))
+    assert (
+        "claude mcp add --transport http hoursmith https://console.example/mcp "
+        "--header 'Authorization: Bearer ${HOURSMITH_API_TOKEN}'"
+    ) in page
+    assert "https://hoursmith.app/settings/api" in page
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(True, True), (False, False)])
+@pytest.mark.parametrize("address", ["/", "/tokens/", "/audit/", "/activity/"])
+def test_every_page_says_when_it_is_the_sandbox(browse: Browse, address: str, mode: bool, expected: bool) -> None:
+    with override_settings(SANDBOX_MODE=mode):
+        assert ('class="sandbox"' in browse("owner").get(address).content.decode()) is expected
+
+
+def test_nothing_to_attend_to_is_said_in_words(browse: Browse) -> None:
+    assert "Nothing needs you" in _page(browse("owner"))
+
+
+def test_unknown_outcomes_lost_rows_and_refused_tokens_ask_for_attention(cast: Cast, browse: Browse) -> None:
+    now = timezone.now()
+    old = now - timedelta(hours=2)
+    lost = make_audit(cast.tokens["manager"], "archive_project", old, target_label="Hooli", result=None)
+    make_audit(cast.tokens["manager"], at=old, target_label="Slow", result=Result.FAILED, code="upstream_timeout")
+    make_audit(cast.tokens["manager"], at=old, target_label="Settled", result=Result.REFUSED, code="conflict")
+    make_audit(cast.tokens["manager"], at=old, target_label="Unsent", result=Result.FAILED, code="upstream_unreachable")
+    ActivityLoss.objects.create(org_id=cast.org_id, since=old, until=now, calls=1234)
+    make_refusal(cast.tokens["member"], attempts=17)
+    page = _page(browse("owner"))
+    attention = page[page.index('id="attention-title"') : page.index('id="chart-title"')]
+    assert f"/audit/{lost.call_id}/" in attention
+    assert "Hooli" in attention
+    assert "failed, but may have been carried out" in attention
+    assert "Settled" not in attention
+    assert "Unsent" not in attention
+    assert "1,234 calls left no activity row" in attention
+    assert "member's laptop</strong> was turned away 17 times" in attention
+
+
+def test_old_troubles_are_left_to_the_lists(cast: Cast, browse: Browse) -> None:
+    long_ago = timezone.now() - timedelta(days=40)
+    make_audit(cast.tokens["manager"], at=long_ago, result=None)
+    ActivityLoss.objects.create(org_id=cast.org_id, since=long_ago, until=long_ago, calls=5)
+    make_refusal(cast.tokens["member"], last_at=long_ago)
+    assert "Nothing needs you" in _page(browse("owner"))
+
+
+def test_only_what_was_destroyed_is_listed_as_destroyed(cast: Cast, browse: Browse) -> None:
+    make_audit(cast.tokens["manager"], target_label="Gone Inc")
+    make_audit(cast.tokens["manager"], target_label="Still Here Inc", result=Result.REFUSED, status=409)
+    page = _page(browse("owner"))
+    assert "Gone Inc" in page
+    assert "Still Here Inc" not in page
+
+
+def test_calls_are_counted_by_day_and_kind(cast: Cast) -> None:
+    token = cast.tokens["owner"]
+    midnight = datetime.combine(timezone.now().date(), time(), UTC)
+    make_call(token, at=midnight)
+    make_call(token, at=midnight - timedelta(microseconds=1))
+    make_call(token, "update_task", at=midnight - timedelta(days=6))
+    make_call(token, "delete_client", at=midnight - timedelta(days=6))
+    make_call(token, "delete_client", at=midnight - timedelta(days=6), result=Result.REFUSED)
+    make_call(token, at=midnight - timedelta(days=6, microseconds=1))
+    make_call(cast.tokens["outsider"], at=midnight)
+    days = calls_by_day(Viewer(cast.people["owner"], []))
+    assert [day.total for day in days] == [3, 0, 0, 0, 0, 1, 1]
+    assert days[0].counts == {"read": 0, "write": 1, "destructive": 1, "refused": 1}
+    assert days[-1].day == midnight.date()
+
+
+def test_tokens_are_counted_by_role_and_freshness(cast: Cast) -> None:
+    now = timezone.now()
+    make_token(cast.org_id, "cccccccccccc", role="MEMBER", last_used_at=now - timedelta(days=8))
+    make_token(cast.org_id, "dddddddddddd", role="", last_used_at=now - timedelta(days=300))
+    table = tokens_by_freshness(Viewer(cast.people["owner"], []))
+    assert table == [
+        ("OWNER", [1, 0, 0, 0]),
+        ("ADMIN", [1, 0, 0, 0]),
+        ("MANAGER", [1, 0, 0, 0]),
+        ("MEMBER", [1, 0, 1, 0]),
+        ("", [0, 0, 0, 1]),
+    ]
+
+
+def test_assistants_are_counted_over_versions_and_tokens(cast: Cast, browse: Browse) -> None:
+    make_client(cast.tokens["owner"], name="Cursor", version="1", calls=1000)
+    make_client(cast.tokens["owner"], name="Cursor", version="2", calls=234)
+    make_client(cast.tokens["admin"], name="Cursor", version="2", calls=1)
+    page = _page(browse("owner"))
+    assert "1,235 calls" in page
+    assert "2 tokens" in page
+
+
+def test_the_chart_can_be_read_without_seeing_it(cast: Cast, browse: Browse) -> None:
+    make_call(cast.tokens["owner"])
+    page = _page(browse("owner"))
+    assert 'role="img" aria-labelledby="chart-svg-title chart-svg-desc"' in page
+    assert "1 calls in 7 days: 1 read, 0 write, 0 destructive, 0 refused. The busiest day had 1." in page
+    assert "<caption>Calls by day (UTC)</caption>" in page
+
+
+def test_bars_stay_in_the_picture_and_show_one_call_among_thousands() -> None:
+    today = timezone.now().date()
+    busy = Day(today, {"read": 1_000_000, "write": 1, "destructive": 1, "refused": 1})
+    quiet = Day(today, {"read": 0, "write": 0, "destructive": 1, "refused": 0})
+    chart = draw([busy, quiet, Day(today)])
+    assert all(segment.y >= -0.2 for bar in chart.bars for segment in bar.segments)
+    assert all(segment.y + segment.height <= HEIGHT + 0.2 for bar in chart.bars for segment in bar.segments)
+    assert [len(bar.segments) for bar in chart.bars] == [4, 1, 0]
+    assert chart.bars[1].segments[0].height >= 2
+
+
+def test_a_chart_of_nothing_is_empty() -> None:
+    assert draw([]).bars == []
+    assert draw([Day(timezone.now().date())]).most == 0
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=44), "just now"),
+        (timedelta(seconds=46), "1 min ago"),
+        (timedelta(minutes=44), "44 min ago"),
+        (timedelta(minutes=46), "1 h ago"),
+        (timedelta(hours=21), "21 h ago"),
+        (timedelta(hours=23), "1 day ago"),
+        (timedelta(days=30), "30 days ago"),
+        (timedelta(days=31), "23 Oct 2026"),
+    ],
+)
+def test_times_read_as_people_say_them(age: timedelta, words: str) -> None:
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert relative(now - age, now) == words
+
+
+def test_assistants_have_marks_of_two_letters() -> None:
+    names = ["Claude Desktop", "cursor", "n8n", "@", "", "Visual Studio Code", "é"]
+    assert [initials(name) for name in names] == ["CD", "CU", "N8", "?", "?", "VS", "É"]
+    assert all(0 <= tint(name) < 6 for name in names)

@@ -1,0 +1,82 @@
+"""Pages ask the database a bounded number of questions, however many rows there are."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hoursmith_console.tokens.services import token_claim
+from mcpbridge.models import AuditEvent, ToolCall
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import (
+    audit_pair,
+    call_row,
+    make_audit,
+    make_call,
+    make_client,
+    make_refusal,
+    make_token,
+)
+
+Browse = Callable[[str], Client]
+# Session, account and memberships are three; a member's own tokens are one more.
+BOUNDS = {"/": 22, "/tokens/": 8, "/audit/": 11, "/activity/": 10}
+
+
+@pytest.fixture
+def crowd(cast: Cast) -> None:
+    """Sixty tokens with assistants, refusals, calls and deletions."""
+    now, calls, events = timezone.now(), [], []
+    for number in range(60):
+        token = make_token(cast.org_id, f"{number:012x}", name=f"token {number}", calls_destructive=number)
+        token_claim(env="live", prefix=token.prefix, member=cast.people["manager"], source="minted")
+        for name in ("Cursor", "n8n", "Claude Code"):
+            make_client(token, name=name)
+        make_refusal(token)
+        for index in range(5):
+            at = now - timedelta(hours=index, minutes=number)
+            calls.append(call_row(token, at=at))
+            events += audit_pair(token, at=at, result=None if index == 4 else "succeeded")
+    ToolCall.objects.bulk_create(calls)
+    AuditEvent.objects.bulk_create(events)
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("person", ["owner", "manager"])
+@pytest.mark.parametrize("address", list(BOUNDS))
+def test_lists_ask_little(browse: Browse, django_assert_max_num_queries: Any, person: str, address: str) -> None:
+    visitor = browse(person)
+    with django_assert_max_num_queries(BOUNDS[address]):
+        assert visitor.get(address).status_code == 200
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("person", ["owner", "manager"])
+def test_details_ask_little(cast: Cast, browse: Browse, django_assert_max_num_queries: Any, person: str) -> None:
+    token = cast.tokens["manager"]
+    for _ in range(12):
+        intent, call = make_audit(token), make_call(token)
+        make_client(token, name=f"assistant {call.pk}")
+    visitor = browse(person)
+    for address, bound in {
+        f"/tokens/{token.pk}/": 15,
+        f"/audit/{intent.call_id}/": 9,
+        f"/activity/{call.pk}/": 8,
+    }.items():
+        with django_assert_max_num_queries(bound):
+            assert visitor.get(address).status_code == 200
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("address", ["/tokens/", "/audit/", "/activity/"])
+def test_lists_never_count_what_they_hold(
+    browse: Browse, django_capture_on_commit_callbacks: Any, django_assert_max_num_queries: Any, address: str
+) -> None:
+    visitor = browse("owner")
+    with django_assert_max_num_queries(20) as captured:
+        visitor.get(address)
+    assert not [query["sql"] for query in captured.captured_queries if "COUNT(" in query["sql"].upper()]
+    assert not [query["sql"] for query in captured.captured_queries if " OFFSET " in query["sql"].upper()]
