@@ -6,6 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from mcpbridge.chain import Head, link
+from mcpbridge.heads import head_of
 from mcpbridge.models import (
     AuditEvent,
     Kind,
@@ -131,5 +133,14 @@ def audit_pair(
 
 def make_audit(token: SeenToken, tool: str = "delete_client", at: datetime | None = None, **more: Any) -> AuditEvent:
     """One destructive call; its intent."""
-    rows = AuditEvent.objects.bulk_create(audit_pair(token, tool, at, **more))
-    return rows[0]
+    return save_audit(audit_pair(token, tool, at, **more))[0]
+
+
+def save_audit(rows: list[AuditEvent]) -> list[AuditEvent]:
+    """Save rows as links of their workspaces' chains."""
+    heads: dict[str, Head] = {}
+    for row in rows:
+        columns = {field.attname: getattr(row, field.attname) for field in AuditEvent._meta.concrete_fields}
+        heads[row.org_id] = link(columns, heads.get(row.org_id) or head_of("default", row.org_id))
+        row.sequence, row.previous_hash, row.hash = columns["sequence"], columns["previous_hash"], columns["hash"]
+    return AuditEvent.objects.bulk_create(rows)

@@ -66,7 +66,7 @@ def test_a_row_carries_all_that_is_known(writer: AuditWriter, runner: asyncio.Ru
         assert (row.tool, row.kind, row.target_id, row.target_label) == ("delete_client", "destructive", "c1", "Globex")
         assert (row.env, row.prefix, row.token_name, row.role) == ("live", "4f8a2c1bdedf", "Ana's laptop", "OWNER")
         assert (row.client_name, row.connection, row.arguments) == ("Claude Desktop", "ana-laptop", {"id": "c1"})
-        assert (row.sequence, row.hash, row.previous_hash) == (None, "", "")
+        assert len(row.hash) == len(row.previous_hash) == 64
         assert row.recorded_at >= call.at
     assert (intent.snapshot, intent.result, intent.status, intent.duration_ms) == (snapshot, "", None, None)
     assert (outcome.snapshot, outcome.result, outcome.status, outcome.code) == (None, "refused", 409, "conflict")
