@@ -122,7 +122,7 @@ class Upstream:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._transport.handle_async_request(request)
                 try:
-                    return await _read(response)
+                    return await _read(response, wants_data=call.method == "GET")
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -178,7 +178,7 @@ def application_transport(application: Any) -> httpx.AsyncBaseTransport:
     return httpx.ASGITransport(app=application, raise_app_exceptions=False)
 
 
-async def _read(response: httpx.Response) -> Reply:
+async def _read(response: httpx.Response, *, wants_data: bool) -> Reply:
     status = response.status_code
     if 300 <= status < 400:
         raise UpstreamRedirectError
@@ -196,7 +196,7 @@ async def _read(response: httpx.Response) -> Reply:
     payload = _object(bytes(body))
     if not 200 <= status < 300:
         return Reply(status, payload if payload is not None else {}, retry_after)
-    if not body.strip():
+    if not body.strip() and not wants_data:
         return Reply(status, {"data": None}, retry_after)
     if payload is None:
         raise UpstreamMalformedError

@@ -65,14 +65,15 @@ def test_a_post_carries_its_body_and_its_idempotency_key():
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_an_empty_success_is_a_success_without_data(status):
-    assert send(lambda request: httpx.Response(status)) == Reply(status, {"data": None})
+    deletion = RestRequest("DELETE", "/clients/1")
+    assert send(lambda request: httpx.Response(status), deletion) == Reply(status, {"data": None})
 
 
 def test_a_success_without_the_envelope_is_given_one():
     assert send(lambda request: httpx.Response(200, json={"id": "1"})).payload == {"data": {"id": "1"}}
 
 
-@pytest.mark.parametrize("content", [b"<html>login</html>", b"[1]", b"null", b'{"data":', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"<html>login</html>", b"[1]", b"null", b'{"data":', b"\xff\xfe"])
 def test_a_success_that_is_no_json_object_cannot_be_used(content):
     with pytest.raises(UpstreamMalformedError):
         send(lambda request: httpx.Response(200, content=content))
