@@ -196,7 +196,7 @@ async def _read(response: httpx.Response, *, wants_data: bool) -> Reply:
     payload = _object(bytes(body))
     if not 200 <= status < 300:
         return Reply(status, payload if payload is not None else {}, retry_after)
-    if not body.strip() and not wants_data:
+    if not body.strip() and (status == 204 or not wants_data):
         return Reply(status, {"data": None}, retry_after)
     if payload is None:
         raise UpstreamMalformedError

@@ -156,7 +156,7 @@ def test_a_faulty_answer_to_the_first_question_of_all_is_clear_too(sqlite_bench:
 @pytest.mark.parametrize("version", [MODERN, LEGACY])
 def test_an_empty_success_is_a_success(sqlite_bench: Bench, version: str) -> None:
     token = sqlite_bench.hoursmith.mint()
-    with sqlite_bench.hoursmith.failing("GET", upstream.answering(200)):
+    with sqlite_bench.hoursmith.failing("GET", upstream.answering(204)):
         got = call_tool(sqlite_bench.served, token, "get_running_timer", version=version)
     assert got.result["structuredContent"] == {"data": None}
 
