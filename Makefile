@@ -29,6 +29,15 @@ check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrati
 		$(MANAGE) check --deploy --fail-level WARNING
 	SECRET_KEY=x AUDIT_SIGNING_KEY=x $(MANAGE) makemigrations --check --dry-run
 
+.PHONY: bench
+bench: bench/.venv/.contenders $(VENV)/.runtime ## Measure the bridge beside others, as ratios from one run
+	$(BIN)/python -m bench.run $(ARGS)
+
+bench/.venv/.contenders: bench/requirements.txt
+	$(PYTHON) -m venv bench/.venv
+	bench/.venv/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
+
 .PHONY: format
 format: $(VENV)/.development ## Format the code
 	$(BIN)/ruff check --fix .
