@@ -176,26 +176,33 @@ class Whole(Kind):
 
 @dataclass(frozen=True)
 class Number(Kind):
-    """An exact number with at most two decimals, given as a number or a decimal string."""
+    """An exact number with at most two decimals, given as a number or as text of the shape `text`."""
 
     least: Decimal
     most: Decimal
+    text: str
     reason: str = ""
     bounds = ("Min", "Max")
 
     def parse(self, value: Any) -> Decimal:
-        if (isinstance(value, str) and _AMOUNT.fullmatch(value)) or (
-            isinstance(value, int) and not isinstance(value, bool)
-        ):
+        if isinstance(value, str) and _AMOUNT.fullmatch(value):
+            if not re.fullmatch(self.text, value):
+                raise InvalidValueError(self._range)
+            value = Decimal(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
             value = Decimal(value)
         if not isinstance(value, Decimal) or not value.is_finite():
             raise InvalidValueError("must be a number or a decimal string such as 120.50")
         if not self.least <= value <= self.most:
-            raise InvalidValueError(self.reason or f"must be from {self.least} to {self.most}")
+            raise InvalidValueError(self._range)
         rounded = value.quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
         if rounded != value:
             raise InvalidValueError("must have at most 2 decimals")
         return rounded
+
+    @property
+    def _range(self) -> str:
+        return self.reason or f"must be from {self.least} to {self.most}"
 
     def bound(self, text: str, *, lower: bool) -> Decimal:
         """The bound of a range, on the nearest amount with two decimals that is inside of it."""
@@ -206,8 +213,7 @@ class Number(Kind):
 
     def schema(self) -> Schema:
         number = {"type": "number", "minimum": float(self.least), "maximum": float(self.most)}
-        text = {"type": "string", "pattern": r"^[0-9]{1,11}(?:\.[0-9]{1,2})?$"}
-        return {"anyOf": [number, text]}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{self.text}$"}]}
 
     def query_schema(self) -> Schema:
         return {"type": "string", "pattern": r"^-?[0-9]{1,40}(?:\.[0-9]{1,40})?$"}
@@ -340,8 +346,15 @@ INSTANT = Instant()
 FLAG = Flag()
 EMAIL = Text(320, pattern=r"[^@\s\u0000]+@[^@\s\u0000]+", reason="must be an e-mail address")
 CURRENCY = Text(3, pattern="[A-Za-z]{3}", reason="must be a currency of three letters, such as EUR", upper=True)
+_CENTS = r"(?:\.[0-9]{1,2})?"
 _MOST_MONEY = Decimal("99999999999.99")
-MONEY = Money(Decimal(0), _MOST_MONEY)
-SPENT = Money(Decimal("0.01"), _MOST_MONEY, reason="must be above 0, and at most 99999999999.99")
-PERCENT = Money(Decimal(0), Decimal(100))
-HOURS = Hours(Decimal(0), Decimal(1_000_000))
+MONEY = Money(Decimal(0), _MOST_MONEY, f"[0-9]{{1,11}}{_CENTS}")
+SPENT = Money(
+    Decimal("0.01"),
+    _MOST_MONEY,
+    # Some digit is not zero.
+    f"(?=[0-9.]*[1-9])[0-9]{{1,11}}{_CENTS}",
+    reason=f"must be above 0, and at most {_MOST_MONEY}",
+)
+PERCENT = Money(Decimal(0), Decimal(100), rf"(?:[0-9]{{1,2}}{_CENTS}|100(?:\.0{{1,2}})?)")
+HOURS = Hours(Decimal(0), Decimal("9999999.99"), f"[0-9]{{1,7}}{_CENTS}")

@@ -1,0 +1,90 @@
+"""The API against its own OpenAPI document: schemathesis sends what the document allows, and what it forbids."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from hoursmith_console.sandbox.api.openapi import openapi_document
+from tests.hoursmith_console.sandbox.world import World
+
+pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
+
+
+def _loaded(*, boundaries: bool) -> Any:
+    """The document; with `boundaries` every field and parameter is tried at its limits and just beyond."""
+    config = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": boundaries}}})
+    found = schemathesis.openapi.from_dict(json.loads(json.dumps(openapi_document())), config=config)
+    found.app = get_wsgi_application()
+    return found
+
+
+for_admin = _loaded(boundaries=True)
+for_member = _loaded(boundaries=False)
+
+# Rules between fields and about records, which a schema cannot say: what they refuse is no fault of the document.
+_BEYOND_SCHEMA = {
+    "budgetAmount", "fixedFeeAmount", "dueDate", "startedAt", "stoppedAt", "durationSeconds",
+    "clientId", "projectId", "taskId", "assigneeIds",
+}  # fmt: skip
+_DECIMALS = "must have at most 2 decimals"
+_numbers = itertools.count()
+
+
+def _bounded(examples: int) -> Any:
+    return settings(
+        max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+
+
+def _make_real(case: Any, world: World) -> None:
+    """Name records that exist, and use a new key, so that what the document allows gets past the door."""
+    records = {
+        "/v1/clients": world.client,
+        "/v1/projects": world.site,
+        "/v1/tasks": world.own_task,
+        "/v1/time-entries": world.own_entry,
+        "/v1/expenses": world.expense,
+        "/v1/invoices": world.invoice,
+    }
+    for path, record in records.items():
+        if case.path.startswith(f"{path}/{{id}}"):
+            case.path_parameters["id"] = str(record.pk)
+    case.query.pop("cursor", None)
+    if case.method == "POST":
+        case.headers["Idempotency-Key"] = f"key {next(_numbers)}"
+    real = {"clientId": world.client, "projectId": world.site, "taskId": world.own_task}
+    if isinstance(case.body, dict):
+        case.body.update({name: str(real[name].pk) for name in case.body.keys() & real.keys()})
+
+
+def _check(case: Any, world: World, token: str) -> None:
+    is_positive = case.meta is None or case.meta.generation.mode.is_positive
+    if is_positive:
+        _make_real(case, world)
+    is_write = case.method in ("POST", "PATCH")
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = case.call(headers=headers)
+    beyond = [positive_data_acceptance] if is_write else []
+    case.validate_response(answer, excluded_checks=beyond, headers=headers, transport_kwargs={"headers": headers})
+    if is_positive and is_write and answer.status_code == 422:
+        faults = answer.json()["error"]["fields"]
+        assert all(name in _BEYOND_SCHEMA or reason == _DECIMALS for name, reason in faults.items()), faults
+
+
+@for_admin.parametrize()
+@_bounded(5)
+def test_the_api_keeps_to_its_document_for_an_admin(case: Any, world: World) -> None:
+    _check(case, world, world.admin.token)
+
+
+@for_member.parametrize()
+@_bounded(8)
+def test_the_api_keeps_to_its_document_for_a_member(case: Any, world: World) -> None:
+    _check(case, world, world.member.token)
