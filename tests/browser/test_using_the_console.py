@@ -1,0 +1,117 @@
+"""What people do: find what was deleted, copy a prefix, page, switch colours, use the keyboard."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import SENTENCE, Visitor
+from tests.conftest import assembled_token
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_owner_finds_what_was_deleted_and_what_it_was(visit: Visitor, tokens: dict[str, str]) -> None:
+    with visit() as window:
+        window.goto("/")
+        window.page.get_by_role("link", name=SENTENCE).first.click()
+        text = window.text()
+        prefix = tokens["OWNER"].split("_")[2]
+        assert re.search(
+            rf"Claude Desktop, with Owner's laptop \(OWNER, hsk_live_{prefix}_••••\), deleted client {SENTENCE} "
+            r"on \d+ \w+ 2\d\d\d at \d\d:\d\d:\d\d UTC – succeeded, 204\.",
+            text,
+        )
+        assert "Ask for Art." in text
+
+
+def test_a_manager_sees_their_own_work_and_nothing_else(visit: Visitor, tokens: dict[str, str]) -> None:
+    with visit("MANAGER") as window:
+        for address in ("/", "/tokens/", "/audit/", "/activity/"):
+            window.goto(address)
+            assert SENTENCE not in window.text()
+            assert tokens["OWNER"].split("_")[2] not in window.page.content()
+        window.goto("/activity/")
+        assert "get_project" in window.text()
+
+
+def test_an_attempt_with_a_wrong_secret_is_shown_to_the_owner_of_the_prefix(visit: Visitor) -> None:
+    with visit("MANAGER") as window:
+        window.goto("/")
+        assert "was turned away" in window.text()
+        window.page.locator(".todo-refused").get_by_role("link").click()
+        assert "Cursor" in window.page.locator("#refused").inner_text()
+        assert "Hoursmith does not accept it" in window.text()
+
+
+def test_the_public_part_of_a_token_is_copied(visit: Visitor, tokens: dict[str, str]) -> None:
+    with visit(permissions=["clipboard-read", "clipboard-write"]) as window:
+        window.goto(f"/tokens/?q={tokens['OWNER'].split('_')[2]}")
+        window.page.get_by_role("button", name="Copy the public part of the token").click()
+        copied = window.page.evaluate("navigator.clipboard.readText()")
+        assert copied == "_".join(tokens["OWNER"].split("_")[:3])
+
+
+def test_a_pasted_token_never_leaves_the_browser_whole(visit: Visitor) -> None:
+    token = assembled_token(secret="Zq7" * 11)
+    with visit() as window:
+        window.goto("/tokens/")
+        window.page.get_by_label("Search").fill(token)
+        window.page.get_by_role("button", name="Apply").click()
+        window.page.wait_for_url("**/tokens/?q=*")
+        assert window.page.get_by_label("Search").input_value() == "hsk_live_4f8a2c1bdedf"
+        assert not [request for request in window.requests if "Zq7" in request]
+
+
+def test_filters_leave_a_short_address_that_can_be_shared(visit: Visitor) -> None:
+    with visit() as window:
+        window.goto("/activity/")
+        window.page.get_by_label("Tool", exact=True).select_option("get_project")
+        window.page.get_by_role("button", name="Apply").click()
+        window.page.wait_for_url("**/activity/?tool=get_project")
+        assert set(window.page.locator(".rows .what code").all_inner_texts()) == {"get_project"}
+
+
+def test_one_pages_to_older_calls_and_back(visit: Visitor) -> None:
+    with visit("MANAGER") as window:
+        window.goto("/activity/")
+        first = window.page.locator(".rows .what a").first.get_attribute("href")
+        window.page.get_by_role("link", name="Older").click()
+        assert window.page.locator(".rows .what a").first.get_attribute("href") != first
+        window.page.get_by_role("link", name="Newer").click()
+        assert window.page.locator(".rows .what a").first.get_attribute("href") == first
+
+
+def test_the_chosen_colours_stay(visit: Visitor) -> None:
+    with visit(color_scheme="light") as window:
+        window.goto("/")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        assert window.page.evaluate(ground) == "rgb(251, 251, 249)"
+        window.page.get_by_role("button", name="Change the colours").click()
+        assert window.page.evaluate(ground) == "rgb(20, 23, 28)"
+        window.goto("/tokens/")
+        assert window.page.evaluate(ground) == "rgb(20, 23, 28)"
+
+
+def test_the_keyboard_reaches_the_content_and_closes_menus(visit: Visitor) -> None:
+    with visit() as window:
+        window.goto("/tokens/")
+        window.page.keyboard.press("Tab")
+        assert window.page.evaluate("document.activeElement.className") == "skip-to-content-link"
+        window.page.keyboard.press("Enter")
+        window.page.keyboard.press("Tab")
+        assert window.page.evaluate("document.querySelector('main').contains(document.activeElement)")
+        menu = window.page.locator("#header details.menu").last
+        menu.locator("summary").focus()
+        window.page.keyboard.press("Enter")
+        assert window.page.get_by_role("button", name="Sign out").is_visible()
+        window.page.keyboard.press("Escape")
+        assert not window.page.get_by_role("button", name="Sign out").is_visible()
+
+
+def test_times_carry_the_exact_instant_and_the_readers_own(visit: Visitor) -> None:
+    with visit(timezone_id="Asia/Tokyo", locale="en-GB") as window:
+        window.goto("/activity/")
+        title = window.page.locator("time.ago").first.get_attribute("title")
+        assert title is not None
+        assert " UTC · " in title
+        assert title.endswith(" here")
