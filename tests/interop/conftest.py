@@ -49,32 +49,32 @@ def home(tmp_path: Path) -> Path:
 
 
 class CallsBy(Protocol):
-    """Finds the activity of one client; waits for `count` calls, a short while."""
+    """Finds the activity of one client, of rows with these `columns`; waits for `count` calls, a short while."""
 
-    def __call__(self, name: str, count: int, protocol: str = "") -> list[dict[str, Any]]: ...
+    def __call__(self, name: str, count: int, **columns: str) -> list[dict[str, Any]]: ...
 
 
 @pytest.fixture
 def calls_by(console: Served) -> CallsBy:
     """The activity that the console recorded of clients whose name begins so, the oldest call first."""
 
-    def look(name: str, count: int, protocol: str = "") -> list[dict[str, Any]]:
+    def look(name: str, count: int, **columns: str) -> list[dict[str, Any]]:
         # Activity is written in batches, a moment after the answer.
         until = time.monotonic() + RECORDED_WITHIN_S
-        while len(calls := _recorded(console, name, protocol)) < count and time.monotonic() < until:
+        while len(calls := _recorded(console, name, columns)) < count and time.monotonic() < until:
             time.sleep(0.05)
         return calls
 
     return look
 
 
-def _recorded(console: Served, name: str, protocol: str) -> list[dict[str, Any]]:
+def _recorded(console: Served, name: str, columns: dict[str, str]) -> list[dict[str, Any]]:
     # Straight from the file: starting Django for each look would take longer than the rest of a test.
     with closing(sqlite3.connect(f"file:{console.var}/console.sqlite3?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
         rows = database.execute(
             "SELECT tool, client_version, protocol, transport, result FROM mcpbridge_toolcall "
-            "WHERE substr(client_name, 1, ?) = ? AND ? IN (protocol, '') ORDER BY at",
-            (len(name), name, protocol),
+            "WHERE substr(client_name, 1, ?) = ? ORDER BY at",
+            (len(name), name),
         )
-        return [dict(row) for row in rows]
+        return [dict(row) for row in rows if columns.items() <= dict(row).items()]
