@@ -35,7 +35,7 @@ class Bench:
 
     def rows(self, table: str, where: str = "", *parameters: Any) -> list[dict[str, Any]]:
         """Rows of `table`, read on a connection of its own."""
-        question = f"SELECT * FROM mcpbridge_{table} {where}"  # noqa: S608 - the test's own words
+        question = f"SELECT * FROM mcpbridge_{table} {where}"
         if self.database_url.startswith("sqlite"):
             return sqlite_rows(self.path, question, parameters)
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:

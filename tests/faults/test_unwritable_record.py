@@ -14,6 +14,8 @@ from tests.faults.mcp import call_tool
 from tests.faults.upstream import COLLECTIONS
 from tests.postgres import shared_cluster
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+
 
 @contextmanager
 def locked(bench: Bench) -> Iterator[None]:

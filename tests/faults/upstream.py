@@ -33,6 +33,11 @@ COLLECTIONS = {
 ALPHABET = string.ascii_letters + string.digits
 
 
+def new_token() -> str:
+    """A well-formed token with a random prefix and secret."""
+    return assembled_token(secrets.token_hex(6), "".join(secrets.choice(ALPHABET) for _ in range(32)))
+
+
 @dataclass(frozen=True)
 class Seen:
     """A request as it came in. `connection` tells requests on one kept-alive connection from others."""
@@ -134,7 +139,7 @@ class Hoursmith:
 
     def mint(self, role: str = "OWNER") -> str:
         """A token that it accepts."""
-        token = assembled_token(secrets.token_hex(6), "".join(secrets.choice(ALPHABET) for _ in range(32)))
+        token = new_token()
         self.tokens[token] = role
         return token
 
