@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import psycopg
+import pytest
 
 from tests.faults.conftest import Bench, prefix_of
 from tests.faults.mcp import call_tool
