@@ -9,6 +9,7 @@ from hoursmith_console.site import site
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hoursmith_console.workspaces.urls")),
+    path("", include("hoursmith_console.no_oauth")),
 ]
 if settings.SANDBOX_MODE and find_spec("hoursmith_console.sandbox.urls"):
     urlpatterns.append(path("sandbox/api/", include("hoursmith_console.sandbox.urls")))
