@@ -103,6 +103,7 @@ def audit_pair(
     status: int = 204,
     code: str = "",
     snapshot: Any = None,
+    snapshot_fault: str = "",
     **more: Any,
 ) -> list[AuditEvent]:
     """The rows of one destructive call, not saved; with `result` None the outcome was never written."""
@@ -114,9 +115,9 @@ def audit_pair(
         "arguments": {"id": "5b0c7cf0-9f3b-4a53-9a94-2f4a9d3c1d11"},
     }
     facts = call_facts(token, tool, at, **{**target, **more})
-    intent = AuditEvent(
-        **facts, phase=Phase.INTENT, recorded_at=at, snapshot=snapshot or {"name": facts["target_label"], "notes": None}
-    )
+    intent = AuditEvent(**facts, phase=Phase.INTENT, recorded_at=at, snapshot_fault=snapshot_fault)
+    if not snapshot_fault:
+        intent.snapshot = snapshot or {"name": facts["target_label"], "notes": None}
     if result is None:
         return [intent]
     outcome = AuditEvent(

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.tokens.services import token_claim
-from mcpbridge.models import AuditEvent, ToolCall
+from mcpbridge.models import ToolCall
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import (
     audit_pair,
@@ -19,6 +19,7 @@ from tests.hoursmith_console.records import (
     make_client,
     make_refusal,
     make_token,
+    save_audit,
 )
 
 Browse = Callable[[str], Client]
@@ -41,7 +42,7 @@ def crowd(cast: Cast) -> None:
             calls.append(call_row(token, at=at))
             events += audit_pair(token, at=at, result=None if index == 4 else "succeeded")
     ToolCall.objects.bulk_create(calls)
-    AuditEvent.objects.bulk_create(events)
+    save_audit(events)
 
 
 @pytest.mark.usefixtures("crowd")

@@ -96,12 +96,17 @@ def test_the_record_as_it_was_is_shown_as_labelled_fields(cast: Cast, browse: Br
     assert "Empty: Tax number" in page
 
 
-def test_a_missing_snapshot_says_why(cast: Cast, browse: Browse) -> None:
-    intent = make_audit(cast.tokens["manager"])
-    type(intent).objects.filter(pk=intent.pk).update(snapshot=None, snapshot_fault="not_found")
-    assert "There is no snapshot: There is no such record" in _page(browse("owner"), f"/audit/{intent.call_id}/")
-    type(intent).objects.filter(pk=intent.pk).update(snapshot_fault="switched_off")
-    assert "Snapshots are switched off" in _page(browse("owner"), f"/audit/{intent.call_id}/")
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("not_found", "There is no snapshot: There is no such record"),
+        ("switched_off", "Snapshots are switched off"),
+        ("something_new", "It could not be read."),
+    ],
+)
+def test_a_missing_snapshot_says_why(cast: Cast, browse: Browse, fault: str, words: str) -> None:
+    intent = make_audit(cast.tokens["manager"], snapshot_fault=fault)
+    assert words in _page(browse("owner"), f"/audit/{intent.call_id}/")
 
 
 def test_what_an_assistant_wrote_cannot_become_markup(cast: Cast, browse: Browse) -> None:
