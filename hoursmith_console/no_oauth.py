@@ -28,6 +28,6 @@ def no_oauth(request: HttpRequest) -> JsonResponse:
 urlpatterns: list[URLPattern] = [
     path("register", no_oauth),
     re_path(
-        r"^\.well-known/(oauth-protected-resource|oauth-authorization-server|openid-configuration)(/.*)?$", no_oauth
+        r"^\.well-known/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:/.*)?$", no_oauth
     ),
 ]

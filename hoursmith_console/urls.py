@@ -1,7 +1,5 @@
 """Where each area of the console is served. The bridge and the health checks are answered before Django (`asgi`)."""
 
-from importlib.util import find_spec
-
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -11,7 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hoursmith_console.workspaces.urls")),
     path("", include("hoursmith_console.no_oauth")),
 ]
-if settings.SANDBOX_MODE and find_spec("hoursmith_console.sandbox.urls"):
+if settings.SANDBOX_MODE:
     urlpatterns.append(path("sandbox/api/", include("hoursmith_console.sandbox.urls")))
 # Last, for it serves the root.
 urlpatterns.append(path("", site.urls))
