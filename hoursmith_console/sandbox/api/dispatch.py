@@ -48,12 +48,13 @@ from hoursmith_console.sandbox.api.fields import parse_body
 from hoursmith_console.sandbox.api.lists import read_query, refuse_query
 from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
 from hoursmith_console.sandbox.api.tokens import authenticate
+from hoursmith_console.sandbox.api.values import InvalidValueError, Text
 from hoursmith_console.sandbox.models import IdempotencyRecord, Scope, Token
 from mcpbridge.addresses import client_address, parse_networks
 
 logger = logging.getLogger(__name__)
 
-KEY_LIMIT = 255
+KEY = Text(255, least=1)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Exchange:
             return authenticate(self._request.headers.get("Authorization", ""))
         except UnauthenticatedError:
             # Counted only for bad tokens, so that one client's bad token does not lock out its neighbours.
-            self._spend(f"address:{_address(self._request)}", limits.BAD_TOKENS)
+            self._spend(f"address:{_address(self._request)}"[:80], limits.BAD_TOKENS)
             raise
 
     def _check_plan_and_limit(self, caller: Caller) -> None:
@@ -185,14 +186,20 @@ class Exchange:
         except ValidationFaultError as error:
             faults.update(error.fields)
         key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else None
-        if key is not None and not 0 < len(key) <= KEY_LIMIT:
-            faults["Idempotency-Key"] = f"must have at most {KEY_LIMIT} characters" if key else "required"
+        try:
+            if key is not None:
+                KEY.parse(key)
+        except InvalidValueError as error:
+            faults["Idempotency-Key"] = str(error)
         if faults:
             raise ValidationFaultError(faults)
         return key, body
 
     def _once(self, operation: Operation, visit: Visit, key: str, body: dict[str, Any]) -> Answer:
-        place = f"{operation.method} {operation.path.replace('{id}', self._segment.lower())}"
+        path = operation.path
+        if "{id}" in path:
+            path = path.replace("{id}", str(visit.record_id))
+        place = f"{operation.method} {path}"
         token = visit.caller.token
         record = idempotency.claim(token=token, path=place, key=key, body=body, now=visit.now)
         if record.status is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from hoursmith_console.sandbox.api.dispatch import KEY_LIMIT
+from hoursmith_console.sandbox.api.dispatch import KEY
 from hoursmith_console.sandbox.api.fields import Field
 from hoursmith_console.sandbox.api.lists import (
     CURSOR,
@@ -161,8 +161,7 @@ def _parameters(operation: Operation) -> Iterable[dict[str, Any]]:
     if "{id}" in operation.path:
         yield _parameter("id", {"type": "string", "format": "uuid"}, place="path")
     if operation.method == "POST":
-        schema = {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT}
-        yield _parameter("Idempotency-Key", schema, place="header")
+        yield _parameter("Idempotency-Key", KEY.schema(), place="header")
     if operation.listing is not None:
         yield from _list_parameters(operation.listing)
 

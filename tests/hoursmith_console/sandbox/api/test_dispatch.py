@@ -203,6 +203,13 @@ def test_an_unexpected_error_says_nothing_and_is_logged_without_the_token(
     assert int(answer["X-RateLimit-Limit"]) == 60
 
 
+@pytest.mark.parametrize("segment", ["x" * 5000, "%00", "%F0%9F%98%80", "..", "%2e%2e", "a b"])
+def test_what_is_no_id_names_no_record(world: World, segment: str) -> None:
+    for address in (f"/projects/{segment}", f"/tasks/{segment}"):
+        assert code(world.owner.get(address)) == (404, "not_found")
+        assert code(world.owner.post(f"{address}/archive")) == (404, "not_found")
+
+
 def test_ids_are_read_in_either_case(world: World) -> None:
     answer: HttpResponse = world.owner.get(f"/clients/{str(world.client.pk).upper()}")
     assert uuid.UUID(answer.json()["data"]["id"]) == world.client.pk
