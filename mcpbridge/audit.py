@@ -15,39 +15,26 @@ import asyncio
 import logging
 import threading
 import time
-import uuid
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from concurrent import futures
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
-from mcpbridge.chain import Head, link
+from mcpbridge.audit_rows import AuditRow, intent_row, outcome_row, rows_append
 from mcpbridge.facts import Call, Ending
-from mcpbridge.heads import heads_for_writing
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.own_connection import Turn, drop_connection, limited_transaction, use_own_connection
-from mcpbridge.recording import storable, storable_columns
-from mcpbridge.statements import insert
 
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE_CODE = "audit_unavailable"
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
-# What some phases say and others do not.
-_EMPTY = {
-    "snapshot": None,
-    "snapshot_fault": "",
-    "result": "",
-    "status": None,
-    "code": "",
-    "duration_ms": None,
-    "actor": "",
-    "note": "",
-}
 
 
 class AuditUnavailableError(Exception):
@@ -55,22 +42,14 @@ class AuditUnavailableError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class _Row:
-    """An audit row on its way into the database, and the future of whoever waits for it."""
+class _Entry:
+    """A row in the queue, and the future of whoever waits for it: on an event loop, or on a thread."""
 
-    call: Call
-    phase: Phase
-    details: dict[str, Any]
-    waiter: asyncio.Future[bool] | None = None
-    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    row: AuditRow
+    waiter: "asyncio.Future[bool] | futures.Future[bool] | None" = None
     is_claimed: bool = False
     is_dropped: bool = False
     is_doubtful: bool = False
-
-    @property
-    def org_id(self) -> str:
-        """The workspace in whose chain the row belongs, as the column holds it."""
-        return storable(self.call.identity.org_id, 64)
 
 
 class AuditWriter:
@@ -87,7 +66,7 @@ class AuditWriter:
         is_sqlite = connections.settings[self._alias]["ENGINE"].endswith("sqlite3")
         self._turn = Turn(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
         self._changed = threading.Condition()
-        self._queue: deque[_Row] = deque()
+        self._queue: deque[_Entry] = deque()
         self._thread: threading.Thread | None = None
         self._stop_at: float | None = None
         self._is_open = False
@@ -119,16 +98,16 @@ class AuditWriter:
         Raises AuditUnavailableError within the time limit otherwise. If the row got into the database
         all the same, an outcome that says "refused, nothing sent" follows it.
         """
-        row = _Row(call, Phase.INTENT, {"snapshot": snapshot, "snapshot_fault": storable(snapshot_fault, 40)})
-        waiter = self._put(row)
-        if waiter is None:
+        waiter = asyncio.get_running_loop().create_future()
+        entry = _Entry(intent_row(call, snapshot=snapshot, snapshot_fault=snapshot_fault), waiter)
+        if not self._put([entry], self._capacity // 2):
             raise AuditUnavailableError("The audit record is not taking entries, so nothing was sent to Hoursmith.")
         is_committed = False
         try:
             is_committed = await self._wait_for(waiter)
         finally:
             if not is_committed:
-                self._withdraw(row)
+                self._withdraw(entry)
         if not is_committed:
             raise AuditUnavailableError(
                 f"The audit record could not be written within {self._timeout_s:g} seconds,"
@@ -137,38 +116,60 @@ class AuditWriter:
 
     async def outcome(self, call: Call, ending: Ending) -> bool:
         """True once the outcome of `call` is durably committed; False where that is still being tried."""
-        row = _outcome_row(call, ending)
-        waiter = self._put(row)
-        if waiter is not None:
+        waiter = asyncio.get_running_loop().create_future()
+        entry = _Entry(outcome_row(call, ending), waiter)
+        if self._put([entry], self._capacity):
             return await self._wait_for(waiter)
-        self._lose([row])
+        self._lose([entry])
         return False
+
+    def record(self, rows: Sequence[AuditRow]) -> None:
+        """Return once `rows` are durably committed; for threads without an event loop.
+
+        Raises AuditUnavailableError within the time limit otherwise. An event that got into the database all the
+        same is followed by an outcome that says "refused".
+        """
+        waiting: dict[futures.Future[bool], _Entry] = {}
+        for row in rows:
+            waiter: futures.Future[bool] = futures.Future()
+            waiting[waiter] = _Entry(row, waiter)
+        if not self._put(list(waiting.values()), self._capacity // 2):
+            raise AuditUnavailableError("The audit record is not taking entries, so nothing was done.")
+        futures.wait(waiting, self._timeout_s)
+        missing = [entry for waiter, entry in waiting.items() if not (waiter.done() and waiter.result())]
+        for entry in missing:
+            self._withdraw(entry)
+        if missing:
+            raise AuditUnavailableError(
+                f"The audit record could not be written within {self._timeout_s:g} seconds, so nothing was done."
+            )
 
     async def _wait_for(self, waiter: asyncio.Future[bool]) -> bool:
         done, _ = await asyncio.wait({waiter}, timeout=self._timeout_s)
         return bool(done) and waiter.result()
 
-    def _put(self, row: _Row) -> asyncio.Future[bool] | None:
-        """Queue `row`; a future that says whether it was committed, None where the writer cannot take it."""
-        limit = self._capacity // 2 if row.phase == Phase.INTENT else self._capacity
+    def _put(self, entries: Sequence[_Entry], limit: int) -> bool:
+        """Queue `entries` where that makes `limit` at most; False where the writer cannot take them."""
         with self._changed:
             # A thread does not survive a fork, so this also refuses in a child that forgot to start.
             is_running = self._is_open and self._thread is not None and self._thread.is_alive()
-            if not is_running or len(self._queue) >= limit:
-                return None
-            row.waiter = asyncio.get_running_loop().create_future()
-            self._queue.append(row)
+            if not is_running or len(self._queue) + len(entries) > limit:
+                return False
+            self._queue.extend(entries)
             self._changed.notify()
-        return row.waiter
+        return True
 
-    def _withdraw(self, row: _Row) -> None:
-        """See to it that an intent nobody waits for any more never reads as a call that may have been sent."""
+    def _withdraw(self, entry: _Entry) -> None:
+        """See to it that a row nobody waits for any more never reads as something that may have been done."""
+        call = entry.row.call
         with self._changed:
-            if not row.is_claimed:
-                row.is_dropped = True
+            if not entry.is_claimed:
+                entry.is_dropped = True
                 return
-            elapsed_ms = (timezone.now() - row.call.at).total_seconds() * 1000
-            refusal = _outcome_row(row.call, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms))
+            if entry.row.phase not in (Phase.INTENT, Phase.EVENT):
+                return
+            elapsed_ms = (timezone.now() - call.at).total_seconds() * 1000
+            refusal = _Entry(outcome_row(call, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
             if self._is_open:
                 self._queue.append(refusal)
                 self._changed.notify()
@@ -186,7 +187,7 @@ class AuditWriter:
             else:
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        self._lose([row for row in self._queue if row.phase == Phase.OUTCOME])
+        self._lose([entry for entry in self._queue if entry.row.phase == Phase.OUTCOME])
         self._settle(list(self._queue), is_committed=False)
         drop_connection(self._alias)
         self._turn.close()
@@ -198,110 +199,81 @@ class AuditWriter:
             self._is_open = self._stop_at is None or (bool(self._queue) and time.monotonic() < self._stop_at)
             return self._is_open
 
-    def _write(self, alone: _Row | None = None) -> bool:
+    def _write(self, alone: _Entry | None = None) -> bool:
         """Commit all waiting rows, or just `alone`, in one transaction; False where the database could not."""
-        rows: list[_Row] = []
+        entries: list[_Entry] = []
         is_committing = False
         try:
             with self._turn, limited_transaction(self._alias, limit_s=self._timeout_s):
                 # Taken only now that the database is ours: whoever gave up while we waited leaves no trace.
-                rows = [alone] if alone else self._claim()
-                self._insert(rows)
+                entries = [alone] if alone else self._claim()
+                self._insert(entries)
                 is_committing = True
         except Exception as error:
-            return self._recover(rows, error, is_doubtful=is_committing)
+            return self._recover(entries, error, is_doubtful=is_committing)
         if self._is_failing:
             self._is_failing = False
             logger.warning("The audit record can be written again.")
-        self._settle(rows, is_committed=True)
+        self._settle(entries, is_committed=True)
         return True
 
-    def _claim(self) -> list[_Row]:
+    def _claim(self) -> list[_Entry]:
         with self._changed:
-            rows = [row for row in self._queue if not row.is_dropped]
+            entries = [entry for entry in self._queue if not entry.is_dropped]
             self._queue.clear()
-            for row in rows:
-                row.is_claimed = True
-        return rows
+            for entry in entries:
+                entry.is_claimed = True
+        return entries
 
-    def _insert(self, rows: list[_Row]) -> None:
-        """Insert `rows` in their order, leaving out those that an earlier commit brought in after all."""
-        doubtful = [row.id for row in rows if row.is_doubtful]
+    def _insert(self, entries: list[_Entry]) -> None:
+        """Insert the rows in their order, leaving out those that an earlier commit brought in after all."""
+        doubtful = [entry.row.id for entry in entries if entry.is_doubtful]
         events = AuditEvent.objects.using(self._alias)
         present = set(events.filter(pk__in=doubtful).values_list("pk", flat=True)) if doubtful else set()
-        fresh = [row for row in rows if row.id not in present]
-        heads = heads_for_writing(self._alias, {row.org_id for row in fresh})
-        insert(self._alias, AuditEvent, _chained(fresh, heads))
+        rows_append(self._alias, [entry.row for entry in entries if entry.row.id not in present])
 
-    def _recover(self, rows: list[_Row], error: Exception, *, is_doubtful: bool) -> bool:
-        """Keep `rows` for the next try where the database is at fault; else find the faulty one and fail it."""
-        if not rows or (isinstance(error, Error) and not isinstance(error, DataError | IntegrityError)):
+    def _recover(self, entries: list[_Entry], error: Exception, *, is_doubtful: bool) -> bool:
+        """Keep `entries` for the next try where the database is at fault; else find the faulty one and fail it."""
+        if not entries or (isinstance(error, Error) and not isinstance(error, DataError | IntegrityError)):
             if not self._is_failing:
                 self._is_failing = True
                 logger.error("The audit record cannot be written now: %s: %s", type(error).__name__, error)
             with self._changed:
-                for row in rows:
-                    row.is_doubtful = row.is_doubtful or is_doubtful
-                self._queue.extendleft(reversed(rows))
-                self._queue = deque(row for row in self._queue if not row.is_dropped)
+                for entry in entries:
+                    entry.is_doubtful = entry.is_doubtful or is_doubtful
+                self._queue.extendleft(reversed(entries))
+                self._queue = deque(entry for entry in self._queue if not entry.is_dropped)
             drop_connection(self._alias)
             return False
-        if len(rows) == 1:
-            logger.error("Audit row of call %s cannot be stored.", rows[0].call.call_id, exc_info=error)
-            rows[0].is_claimed = False
-            self._settle(rows, is_committed=False)
+        if len(entries) == 1:
+            logger.error("Audit row of call %s cannot be stored.", entries[0].row.call.call_id, exc_info=error)
+            entries[0].is_claimed = False
+            self._settle(entries, is_committed=False)
             return True
         # Each is tried even where one before it failed: a row that is not written must be kept.
-        tries = [self._write(alone=row) for row in rows]
+        tries = [self._write(alone=entry) for entry in entries]
         return all(tries)
 
-    def _settle(self, rows: list[_Row], *, is_committed: bool) -> None:
+    def _settle(self, entries: list[_Entry], *, is_committed: bool) -> None:
         """Tell the waiters, with one wake-up for each of their event loops."""
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
-        for row in rows:
-            if row.waiter is not None:
-                by_loop.setdefault(row.waiter.get_loop(), []).append(row.waiter)
+        for entry in entries:
+            if isinstance(entry.waiter, asyncio.Future):
+                by_loop.setdefault(entry.waiter.get_loop(), []).append(entry.waiter)
+            elif entry.waiter is not None:
+                entry.waiter.set_result(is_committed)
         for loop, waiters in by_loop.items():
             try:
                 loop.call_soon_threadsafe(_resolve, waiters, is_committed)
             except RuntimeError:
                 logger.debug("A caller's event loop closed before its audit row was settled.")
 
-    def _lose(self, rows: list[_Row]) -> None:
-        self.outcomes_lost += len(rows)
-        for row in rows:
+    def _lose(self, entries: list[_Entry]) -> None:
+        self.outcomes_lost += len(entries)
+        for row in (entry.row for entry in entries):
             logger.error(
                 "Outcome of call %s is lost: %s %s", row.call.call_id, row.details["result"], row.details["status"]
             )
-
-
-def _outcome_row(call: Call, ending: Ending) -> _Row:
-    details = {
-        "result": ending.result.value,
-        "status": ending.status,
-        "code": storable(ending.code, 40),
-        "duration_ms": ending.duration_ms,
-    }
-    return _Row(call, Phase.OUTCOME, details)
-
-
-def _chained(rows: list[_Row], heads: dict[str, Head]) -> list[dict[str, Any]]:
-    """The rows as they go into the record, each linked behind the last one of its workspace in `heads`."""
-    now = timezone.now()
-    made = []
-    for row in rows:
-        columns: dict[str, Any] = {
-            "id": row.id,
-            "phase": row.phase.value,
-            "recorded_at": now,
-            "org_name": storable(row.call.identity.org_name, 200),
-            **_EMPTY,
-            **row.details,
-            **storable_columns(row.call),
-        }
-        heads[row.org_id] = link(columns, heads[row.org_id])
-        made.append(columns)
-    return made
 
 
 def _resolve(waiters: list[asyncio.Future[bool]], is_committed: bool) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError, connections
 
-from mcpbridge.audit import AuditUnavailableError, AuditWriter, _Row
+from mcpbridge.audit import AuditUnavailableError, AuditWriter, _Entry
 from mcpbridge.models import AuditEvent
 from tests.databases import RecordDatabase
 from tests.record_facts import SUCCEEDED, a_call
@@ -25,8 +25,8 @@ class GatedWriter(AuditWriter):
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.may_go_on, self.is_inside = threading.Event(), threading.Event()
 
-    def _insert(self, rows: list[_Row]) -> None:
-        super()._insert(rows)
+    def _insert(self, entries: list[_Entry]) -> None:
+        super()._insert(entries)
         self.is_inside.set()
         self.may_go_on.wait(10)
 
@@ -36,8 +36,8 @@ class ForgetfulWriter(AuditWriter):
 
     commits = 0
 
-    def _insert(self, rows: list[_Row]) -> None:
-        super()._insert(rows)
+    def _insert(self, entries: list[_Entry]) -> None:
+        super()._insert(entries)
         connection = connections["default"]
         commit = connection.commit
         self.commits += 1

@@ -1,0 +1,146 @@
+"""The rows of the audit record, and the one way by which any of them gets into its workspace's chain."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from mcpbridge.chain import Head, link
+from mcpbridge.facts import Call, Caller, Ending, Identity
+from mcpbridge.heads import heads_for_writing
+from mcpbridge.models import AuditEvent, Kind, Phase, Result
+from mcpbridge.recording import storable, storable_columns
+from mcpbridge.statements import insert
+
+# What some phases say and others do not.
+_EMPTY = {
+    "snapshot": None,
+    "snapshot_fault": "",
+    "result": "",
+    "status": None,
+    "code": "",
+    "duration_ms": None,
+    "actor": "",
+    "note": "",
+}
+ACTOR_LENGTH = 200
+NOTE_LENGTH = 1000
+
+
+@dataclass(slots=True, eq=False)
+class AuditRow:
+    """A row on its way into the record. It is left out where its call already has a row of a phase in `unless`."""
+
+    call: Call
+    phase: Phase
+    details: dict[str, Any]
+    unless: tuple[Phase, ...] = ()
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    @property
+    def org_id(self) -> str:
+        """The workspace in whose chain the row belongs, as the column holds it."""
+        return storable(self.call.identity.org_id, 64)
+
+
+def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str) -> AuditRow:
+    """What is about to be asked of Hoursmith."""
+    return AuditRow(call, Phase.INTENT, {"snapshot": snapshot, "snapshot_fault": storable(snapshot_fault, 40)})
+
+
+def outcome_row(call: Call, ending: Ending) -> AuditRow:
+    """How it ended."""
+    details = {
+        "result": ending.result.value,
+        "status": ending.status,
+        "code": storable(ending.code, 40),
+        "duration_ms": ending.duration_ms,
+    }
+    return AuditRow(call, Phase.OUTCOME, details)
+
+
+def unknown_row(call: Call) -> AuditRow:
+    """That no outcome of it came. Nothing where one did in the end, or where that was said before."""
+    return AuditRow(call, Phase.UNKNOWN, {"result": Result.UNKNOWN.value}, unless=(Phase.OUTCOME, Phase.UNKNOWN))
+
+
+def resolution_row(call: Call, *, actor: str, note: str) -> AuditRow:
+    """What a person found out about it."""
+    return AuditRow(call, Phase.RESOLUTION, _said_by(actor, note))
+
+
+def event_row(call: Call, *, actor: str, note: str, result: Result) -> AuditRow:
+    """What a person did in the console."""
+    return AuditRow(call, Phase.EVENT, {"result": result.value, **_said_by(actor, note)})
+
+
+def _said_by(actor: str, note: str) -> dict[str, str]:
+    return {"actor": storable(actor, ACTOR_LENGTH), "note": storable(note, NOTE_LENGTH)}
+
+
+def call_of(row: AuditEvent) -> Call:
+    """The call that `row` tells of, for another row about it."""
+    return Call(
+        call_id=row.call_id,
+        at=row.at,
+        caller=Caller(
+            env=row.env,
+            prefix=row.prefix,
+            client_name=row.client_name,
+            client_version=row.client_version,
+            connection=row.connection,
+            protocol=row.protocol,
+            transport=row.transport,
+            address=row.address,
+            request_id=row.request_id,
+        ),
+        identity=Identity(
+            org_id=row.org_id,
+            org_name=row.org_name,
+            plan="",
+            role=row.role,
+            token_name=row.token_name,
+            scopes=(),
+        ),
+        tool=row.tool,
+        kind=Kind(row.kind),
+        target_type=row.target_type,
+        target_id=row.target_id,
+        target_label=row.target_label,
+        arguments=row.arguments,
+    )
+
+
+def rows_append(alias: str, rows: Sequence[AuditRow]) -> None:
+    """Link `rows` behind the last of their workspaces' chains, in their order, in the caller's transaction.
+
+    From here until it ends nobody else can lengthen these chains, so it should end soon.
+    """
+    heads = heads_for_writing(alias, {row.org_id for row in rows})
+    wanted = [row for row in rows if not (row.unless and _has_row(alias, row))]
+    insert(alias, AuditEvent, _chained(wanted, heads))
+
+
+def _has_row(alias: str, row: AuditRow) -> bool:
+    return AuditEvent.objects.using(alias).filter(call_id=row.call.call_id, phase__in=row.unless).exists()
+
+
+def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str, Any]]:
+    """The rows as they go into the record, each linked behind the last one of its workspace in `heads`."""
+    now = timezone.now()
+    made = []
+    for row in rows:
+        columns: dict[str, Any] = {
+            "id": row.id,
+            "phase": row.phase.value,
+            "recorded_at": now,
+            "org_name": storable(row.call.identity.org_name, 200),
+            **_EMPTY,
+            **row.details,
+            **storable_columns(row.call),
+        }
+        heads[row.org_id] = link(columns, heads[row.org_id])
+        made.append(columns)
+    return made
