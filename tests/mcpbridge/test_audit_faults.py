@@ -254,6 +254,43 @@ def test_the_record_outlives_a_restart_of_the_server(postgres_database: RecordDa
     assert [phase for phase, _, _ in rows()] == ["intent", "outcome", "intent"]
 
 
+def test_an_intent_outlives_a_crash_of_the_server_whatever_its_default(
+    postgres_database: RecordDatabase, runner: asyncio.Runner
+) -> None:
+    cluster = postgres_database.cluster
+    assert cluster is not None
+    cluster.execute(f'ALTER DATABASE "{postgres_database.name}" SET synchronous_commit = off')
+    writer = AuditWriter(timeout_s=LIMIT_S, lock_path=None)
+    writer.start()
+    runner.run(writer.intent(a_call(), snapshot=None))
+    cluster.stop()
+    cluster.start()
+    connections["default"].close()
+    assert rows() == [("intent", "", "")]
+    runner.run(writer.stop())
+
+
+def test_no_statement_waits_longer_than_the_limit(postgres_database: RecordDatabase, runner: asyncio.Runner) -> None:
+    cluster = postgres_database.cluster
+    assert cluster is not None
+    writer = AuditWriter(timeout_s=LIMIT_S, lock_path=None)
+    writer.start()
+    longest = 0.0
+    with postgres_database.held():
+        with pytest.raises(AuditUnavailableError):
+            runner.run(writer.intent(a_call(), snapshot=None))
+        until = time.monotonic() + 2 * LIMIT_S
+        while time.monotonic() < until:
+            ((waited,),) = cluster.execute(
+                "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)"
+                " FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            )
+            longest = max(longest, float(waited))
+            time.sleep(0.02)
+    assert 0 < longest < 1.5 * LIMIT_S
+    runner.run(writer.stop())
+
+
 def test_a_read_only_server_refuses(postgres_database: RecordDatabase, runner: asyncio.Runner) -> None:
     assert postgres_database.cluster is not None
     name = postgres_database.name
