@@ -4,6 +4,16 @@ gunicorn --config python:hoursmith_console.gunicorn_conf hoursmith_console.asgi:
 """
 
 from django.conf import settings
+from gunicorn.glogging import Logger
+
+
+class QuietLogger(Logger):
+    """Keeps no access log: the bridge keeps the activity, and gunicorn would prepare each line it does not print."""
+
+    access_log_enabled = False
+
+
+logger_class = QuietLogger
 
 bind = f"{settings.HOST}:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
@@ -22,8 +32,5 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 logconfig_dict = {
     **settings.LOGGING,
-    "loggers": {
-        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
-        "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
-    },
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }

@@ -15,7 +15,6 @@ from typing import Any
 
 import mcp_types as types
 import orjson
-from mcp.server import Server
 
 from mcpbridge import rpc
 from mcpbridge.activity import ActivityRecorder
@@ -25,7 +24,7 @@ from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_h
 from mcpbridge.facts import Caller
 from mcpbridge.gate import BlockList, TooManyAttemptsError
 from mcpbridge.identity import Identities, IdentityUnavailableError
-from mcpbridge.server import Visit
+from mcpbridge.server import McpServer, Visit
 from mcpbridge.upstream import UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class HttpEntry:
     def __init__(
         self,
         *,
-        server: Server[Any],
+        server: McpServer,
         identities: Identities,
         blocks: BlockList,
         activity: ActivityRecorder,

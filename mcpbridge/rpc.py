@@ -30,9 +30,16 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from mcpbridge.server import McpServer, Visit
+
 logger = logging.getLogger(__name__)
 
 ASSUMED_VERSION = types.DEFAULT_NEGOTIATED_VERSION
+# The revisions whose tool results have structured content.
+_STRUCTURED = frozenset({"2025-06-18", "2025-11-25", *MODERN_PROTOCOL_VERSIONS})
+_EVERYDAY_META = frozenset(
+    {types.PROTOCOL_VERSION_META_KEY, types.CLIENT_CAPABILITIES_META_KEY, types.CLIENT_INFO_META_KEY}
+)
 
 
 class RpcError(Exception):
@@ -119,35 +126,61 @@ def check_notification_version(version: str | None) -> None:
         _raise(unsupported_protocol_version_rejection(version))
 
 
-async def answer(server: Server[Any], request: Request, *, headers: Mapping[str, str], visit: Any) -> dict[str, Any]:
+async def answer(server: McpServer, request: Request, *, headers: Mapping[str, str], visit: Visit) -> dict[str, Any]:
     """The result of `request`; raises RpcError, and whatever the door's own errors are.
 
-    `headers` are by lower-case name; `visit` reaches the handlers as `context.request`.
+    `headers` are by lower-case name. A tool call in which nothing needs the SDK's closer look goes to the catalogue
+    at once, which costs a third less; everything else goes through the SDK, with `visit` as `context.request`.
     """
-    version = headers.get("mcp-protocol-version")
-    connection = _modern(server, request, headers) if is_modern(version) else _legacy(version)
-    exchange = _Exchange(
-        TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
-        request.id,
-        ServerMessageMetadata(request_context=visit),
-    )
+    version = headers.get("mcp-protocol-version", ASSUMED_VERSION)
+    modern = is_modern(version)
     try:
+        connection = _modern(server.sdk, request, headers) if modern else Connection.from_envelope(version, None, None)
+        if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
+            result = await server.catalogue.call(*call, visit)
+            return {**result, "resultType": "complete", "_meta": server.stamp} if modern else result
+        exchange = _Exchange(
+            TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
+            request.id,
+            ServerMessageMetadata(request_context=visit),
+        )
         return await serve_one(
-            server, exchange, request.method, request.params, connection=connection, lifespan_state=None
+            server.sdk, exchange, request.method, request.params, connection=connection, lifespan_state=None
         )
     except MCPError as error:
-        status = None if is_modern(version) else 200
         # The SDK repeats the name of a method it does not know.
         data = None if error.error.code == types.METHOD_NOT_FOUND else error.error.data
+        status = None if modern else 200
         raise RpcError(error.error.code, error.error.message, data=data, http_status=status) from None
     except ValidationError:
         # Pydantic's text repeats the input, so it stays here.
-        status = 400 if is_modern(version) else 200
+        status = 400 if modern else 200
         raise RpcError(types.INVALID_PARAMS, "Invalid request parameters", http_status=status) from None
 
 
-def _legacy(version: str | None) -> Connection:
-    return Connection.from_envelope(version or ASSUMED_VERSION, None, None)
+def _plain_call(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Name and arguments of a tool call in its everyday form, None for any other."""
+    name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
+    is_plain = (
+        isinstance(name, str)
+        and isinstance(arguments, dict | None)
+        and params.keys() <= {"name", "arguments", "_meta"}
+        and (meta is None or (isinstance(meta, dict) and _is_plain_meta(meta)))
+    )
+    return (str(name), arguments or {}) if is_plain else None
+
+
+def _is_plain_meta(meta: dict[str, Any]) -> bool:
+    client = meta.get(types.CLIENT_INFO_META_KEY, {})
+    capabilities = meta.get(types.CLIENT_CAPABILITIES_META_KEY, {})
+    return (
+        meta.keys() <= _EVERYDAY_META
+        and isinstance(client, dict)
+        and all(isinstance(value, str) for value in client.values())
+        and (not client or {"name", "version"} <= client.keys() <= {"name", "version", "title"})
+        and isinstance(capabilities, dict)
+        and all(isinstance(value, dict) for value in capabilities.values())
+    )
 
 
 def _modern(server: Server[Any], request: Request, headers: Mapping[str, str]) -> Connection:

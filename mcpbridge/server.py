@@ -48,6 +48,10 @@ class Visit:
     read_only: bool = False
 
 
+# A `CallToolResult` as it goes over the wire.
+ToolResult = dict[str, Any]
+
+
 class Catalogue(Protocol):
     """The tools that a server offers, and what happens when one is called."""
 
@@ -55,7 +59,17 @@ class Catalogue(Protocol):
 
     def input_schema(self, name: str) -> dict[str, Any] | None: ...
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult: ...
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """The SDK's server, and the catalogue behind it for calls that need nothing else of it."""
+
+    sdk: Server[Any]
+    catalogue: Catalogue
+    # What every result of the stateless era says about its server, in `_meta` (MCP 2026-07-28).
+    stamp: dict[str, Any]
 
 
 class HoursmithTools:
@@ -74,7 +88,7 @@ class HoursmithTools:
         tool = TOOLS.get(name)
         return tool.input_schema if tool else None
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
         tool = TOOLS.get(name)
         if tool is None:
             # The name is not repeated: anything may stand there.
@@ -109,13 +123,13 @@ def _described(tool: Tool) -> types.Tool:
     )
 
 
-def result_of(answer: Answer) -> types.CallToolResult:
+def result_of(answer: Answer) -> ToolResult:
     """One text block with the payload as compact JSON, and the same as structured content."""
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=orjson.dumps(answer.payload).decode())],
-        structured_content=answer.payload,
-        is_error=answer.is_error,
-    )
+    return {
+        "content": [{"type": "text", "text": orjson.dumps(answer.payload).decode()}],
+        "structuredContent": answer.payload,
+        "isError": answer.is_error,
+    }
 
 
 def visit_in(context: ServerRequestContext[Any, Any]) -> Visit:
@@ -125,7 +139,7 @@ def visit_in(context: ServerRequestContext[Any, Any]) -> Visit:
     return visit
 
 
-def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[Any, Any]], Visit]) -> Server[Any]:
+def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[Any, Any]], Visit]) -> McpServer:
     """An MCP server over `catalogue`; `visit_of` finds who is asking in a request's context."""
 
     async def list_tools(
@@ -138,7 +152,8 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     async def call_tool(
         context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        return await catalogue.call(params.name, params.arguments or {}, visit_of(context))
+        result = await catalogue.call(params.name, params.arguments or {}, visit_of(context))
+        return types.CallToolResult.model_validate(result)
 
     hint = CacheHint(ttl_ms=LISTING_TTL_MS, scope="private")
     server: Server[Any] = Server(
@@ -153,4 +168,4 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     )
     # The default traces every request through OpenTelemetry's no-op; nothing reads that here.
     server.middleware.clear()
-    return server
+    return McpServer(server, catalogue, {types.SERVER_INFO_META_KEY: server.server_info_stamp})

@@ -15,7 +15,7 @@ from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Result
-from mcpbridge.server import Visit, build_server, result_of
+from mcpbridge.server import ToolResult, Visit, build_server, result_of
 
 
 class StdioTools:
@@ -30,7 +30,7 @@ class StdioTools:
     def input_schema(self, name: str) -> dict[str, Any] | None:
         return self._bridge.catalogue.input_schema(name)
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
         try:
             if self._bridge.blocks.holds(visit.credential.env, visit.credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
@@ -72,7 +72,7 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
         )
         return Visit(credential, caller, read_only)
 
-    server = build_server(StdioTools(bridge), visit_of)
+    server = build_server(StdioTools(bridge), visit_of).sdk
     await bridge.start()
     try:
         async with stdio_server() as (reading, writing):

@@ -189,7 +189,8 @@ async def _read(response: httpx.Response, *, wants_data: bool) -> Reply:
             raise UpstreamMalformedError
         return Reply(status, {}, retry_after)
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    # The raw stream: nothing is packed, and httpx's reader would copy every piece once more.
+    async for chunk in response.stream:  # type: ignore[union-attr]
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise UpstreamTooLargeError

@@ -12,7 +12,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from mcpbridge.calls import Calls
-from mcpbridge.server import Visit
+from mcpbridge.server import ToolResult, Visit
 
 # A PNG of one red pixel, and a WAV file of no samples.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -119,7 +119,7 @@ class FixtureTools:
         fixture = FIXTURES.get(name)
         return fixture[0] if fixture else None
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> types.CallToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
         if name == NEEDS_SAMPLING:
             # The suite calls this one only without declaring the capability.
             raise MCPError(
@@ -130,4 +130,4 @@ class FixtureTools:
         fixture = FIXTURES.get(name)
         if fixture is None:
             raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool")
-        return fixture[1]
+        return fixture[1].model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -8,7 +8,7 @@ from mcpbridge.entry import MAX_BODY_BYTES, MAX_DEPTH
 from mcpbridge.gate import token_block
 from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenToken, ToolCall
 from mcpbridge.tools import READ_TOOLS, TOOLS
-from tests.mcpbridge.harness import CLIENT_ID, ME, TOKEN, Talk, bridge_to, error_of, hoursmith, result_of
+from tests.mcpbridge.harness import CLIENT_ID, ME, TOKEN, Talk, bridge_to, envelope, error_of, hoursmith, result_of
 
 DELETE = ("delete_client", {"id": CLIENT_ID})
 
@@ -325,3 +325,21 @@ def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(
     talking(conversation, handler)
     assert ToolCall.objects.latest("id").org_id == workspace
     assert SeenToken.objects.get().calls == 1
+
+
+@pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25", "2025-06-18"])
+@pytest.mark.parametrize(("tool", "arguments"), [("get_me", {}), DELETE, ("get_client", {"id": "no"}), ("none", {})])
+def test_the_short_way_of_a_tool_call_answers_as_the_sdk_does(talking, version, tool, arguments):
+    async def conversation(talk):
+        answers = []
+        # A progress token needs the SDK's closer look.
+        for more in ({}, {"progressToken": 1}):
+            meta = {**(envelope("Claude Code", "2.1") if version == "2026-07-28" else {}), **more}
+            headers = {"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": tool}
+            params = {"name": tool, "arguments": arguments, "_meta": meta}
+            answers.append(await talk.post("tools/call", params, headers=headers))
+        return answers
+
+    short, long = talking(conversation)
+    assert short.status_code == long.status_code
+    assert short.json() == long.json()
