@@ -16,20 +16,17 @@ urlpatterns: list[URLPattern] = [
     path("password/set/", views.password_set, name="account_set_password"),
 ]
 
+password_reset_urlpatterns: list[URLPattern] = [
+    path("password/reset/", views.password_reset, name="account_reset_password"),
+    path("password/reset/done/", views.password_reset_done, name="account_reset_password_done"),
+    path("password/reset/key/done/", views.password_reset_from_key_done, name="account_reset_password_from_key_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        views.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+]
 _LOCAL_MAIL = ("console", "dummy", "locmem", "filebased")
 # A reset link is offered only where mail really leaves; otherwise the page would promise what never comes.
 if settings.EMAIL_BACKEND.split(".")[-2] not in _LOCAL_MAIL:
-    urlpatterns += [
-        path("password/reset/", views.password_reset, name="account_reset_password"),
-        path("password/reset/done/", views.password_reset_done, name="account_reset_password_done"),
-        re_path(
-            r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
-            views.password_reset_from_key,
-            name="account_reset_password_from_key",
-        ),
-        path(
-            "password/reset/key/done/",
-            views.password_reset_from_key_done,
-            name="account_reset_password_from_key_done",
-        ),
-    ]
+    urlpatterns += password_reset_urlpatterns

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,6 +19,12 @@ register = template.Library()
 
 _TINTS = 6
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@register.inclusion_tag("console/_sandbox.html")
+def sandbox() -> dict[str, bool]:
+    """The badge that says when this is the sandbox, also on pages that know no workspace."""
+    return {"is_sandbox": settings.SANDBOX_MODE}
 
 
 @register.simple_tag

@@ -1,9 +1,12 @@
 """Who gets in, how often one may try, and how one leaves."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.cache import cache
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
 from django.test import Client, RequestFactory, override_settings
 
 from hoursmith_console.workspaces.adapter import AccountAdapter
@@ -87,6 +90,7 @@ def test_the_sign_in_page_promises_no_mail_and_no_sign_up() -> None:
     page = Client().get("/accounts/login/").content.decode()
     assert "reset" not in page.lower()
     assert "/accounts/signup/" not in page
+    assert 'class="sandbox"' in page
 
 
 def test_signing_out_takes_a_form(browse: Browse) -> None:
@@ -124,6 +128,40 @@ def test_every_answer_carries_the_strict_policies(browse: Browse, address: str) 
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert answer["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("page", ["400", "403", "403_csrf", "404", "429", "500"])
+def test_error_pages_need_nothing_to_be_shown(page: str) -> None:
+    # The page for 500 is rendered without any context, and where the database may be the fault.
+    shown = render_to_string(f"{page}.html")
+    assert "Hoursmith" in shown
+    assert "style=" not in shown
+
+
+def test_a_form_from_elsewhere_gets_our_page(cast: Cast) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/accounts/login/", {"login": "owner@example.com", "password": PASSWORD})
+    assert answer.status_code == 403
+    assert "Not allowed" in answer.content.decode()
+
+
+@pytest.mark.urls("tests.hoursmith_console.workspaces.mail_urls")
+def test_a_forgotten_password_is_replaced_through_mail_where_mail_is_configured(
+    cast: Cast, mailoutbox: list[EmailMessage]
+) -> None:
+    visitor, new = Client(), "a much better passphrase"
+    assert "Forgot" in visitor.get("/accounts/login/").content.decode()
+    asked = visitor.post("/accounts/password/reset/", {"email": "member@example.com"}, follow=True)
+    assert "Look into your mail" in asked.content.decode()
+    link = re.search(r"http://testserver(/accounts/password/reset/key/\S+)", str(mailoutbox[0].body))
+    assert link is not None
+    form = visitor.get(link[1], follow=True)
+    assert "Choose a new password" in form.content.decode()
+    done = visitor.post(form.request["PATH_INFO"], {"password1": new, "password2": new}, follow=True)
+    assert "Your password is changed" in done.content.decode()
+    assert visitor.post("/accounts/login/", {"login": "member@example.com", "password": new}).status_code == 302
+    used = Client().get(link[1], follow=True)
+    assert "does not work any more" in used.content.decode()
 
 
 def test_pages_of_the_console_are_not_kept_by_caches(browse: Browse) -> None:
