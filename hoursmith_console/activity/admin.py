@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.activity.rows import activity_rows
@@ -16,6 +17,8 @@ from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import TOOL_KINDS, AuditEvent, Phase, Result, ToolCall
 from mcpbridge.problems import MESSAGES
 from mcpbridge.tools import TOOLS
+
+UNSUCCESSFUL = "unsuccessful"
 
 
 class KindFilter(ChoiceFilter):
@@ -37,7 +40,11 @@ class ResultFilter(ChoiceFilter):
     field = "result"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return Result.choices
+        return [*Result.choices, (UNSUCCESSFUL, "Refused or failed")]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        results = [Result.REFUSED, Result.FAILED] if value == UNSUCCESSFUL else [value]
+        return queryset.filter(result__in=results)
 
 
 class ToolFilter(ChoiceFilter):

@@ -100,6 +100,7 @@ def test_a_faulty_address_still_shows_the_list(cast: Cast, browse: Browse, query
         ("?kind=destructive", {"c"}),
         ("?result=refused", {"b"}),
         ("?result=failed", {"c"}),
+        ("?result=unsuccessful", {"b", "c"}),
         ("?tool=update_task", {"b"}),
         ("?assistant=Cursor", {"d"}),
         ("?token=live_1a2c1bdedf00", {"d"}),
