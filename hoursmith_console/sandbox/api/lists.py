@@ -14,7 +14,8 @@ from django.http import QueryDict
 from hoursmith_console.sandbox.api import cursors
 from hoursmith_console.sandbox.api.errors import ValidationFaultError
 from hoursmith_console.sandbox.api.fields import snake
-from hoursmith_console.sandbox.api.values import Choice, InvalidValueError, Kind, Text, Whole
+from hoursmith_console.sandbox.api.numbers import Whole
+from hoursmith_console.sandbox.api.values import Choice, InvalidValueError, Kind, Text
 from hoursmith_console.sandbox.text import Fold
 
 Row = TypeVar("Row", bound=Model)
@@ -40,14 +41,6 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class PartialFilter(Filter):
-    """A filter by a part of a text, in any case."""
-
-    def condition(self, value: Any) -> Q:
-        raise NotImplementedError("A partial filter folds case, which takes an alias; see `_containing`.")
-
-
-@dataclass(frozen=True)
 class EitherFilter(Filter):
     """A filter by true or false that stands for a condition."""
 
@@ -58,12 +51,21 @@ class EitherFilter(Filter):
 
 
 @dataclass(frozen=True)
+class PartialFilter:
+    """A filter by a part of the text in `attr`, in any case."""
+
+    name: str
+    attr: str
+    kind: Kind = SEARCH
+
+
+@dataclass(frozen=True)
 class Listing:
     """What the list of one resource can be asked. `sorts` and `ranges` name fields and their kinds."""
 
     sorts: Mapping[str, Kind]
     search: Sequence[str] = ()
-    filters: Sequence[Filter] = ()
+    filters: Sequence[Filter | PartialFilter] = ()
     ranges: Mapping[str, Kind] = field(default_factory=dict)
 
     def bounds(self) -> dict[str, tuple[str, Kind, bool]]:
@@ -117,7 +119,7 @@ def read_query(listing: Listing, query: QueryDict, *, ignored: Sequence[str] = (
         if value is None or value == "" or each.name in ignored:
             continue
         if isinstance(each, PartialFilter):
-            partial.append(((each.lookup,), value))
+            partial.append(((each.attr,), value))
         else:
             conditions.append(each.condition(value))
     for name, (attr, kind, lower) in listing.bounds().items():

@@ -8,8 +8,10 @@ from hoursmith_console.sandbox.api.callers import Caller
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
 from hoursmith_console.sandbox.api.lists import Listing
+from hoursmith_console.sandbox.api.numbers import MONEY, PERCENT, Whole
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.values import CURRENCY, EMAIL, FLAG, ID, INSTANT, MONEY, PERCENT, Text, Whole
+from hoursmith_console.sandbox.api.times import INSTANT
+from hoursmith_console.sandbox.api.values import CURRENCY, EMAIL, FLAG, ID, Text
 from hoursmith_console.sandbox.models import Client
 
 NAME = Text(200, least=1)

@@ -6,11 +6,13 @@ from hoursmith_console.sandbox.api.callers import Caller
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field, fixed
 from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
+from hoursmith_console.sandbox.api.numbers import SPENT
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import client_named_in
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
-from hoursmith_console.sandbox.api.values import CURRENCY, DAY, FLAG, ID, INSTANT, SPENT, Choice, Text
+from hoursmith_console.sandbox.api.times import DAY, INSTANT
+from hoursmith_console.sandbox.api.values import CURRENCY, FLAG, ID, Choice, Text
 from hoursmith_console.sandbox.models import Category, Expense
 
 CATEGORY = Choice(Category.values)
@@ -38,7 +40,7 @@ class Expenses(Resource[Expense]):
         search=("description", "custom_category"),
         filters=(
             Filter("clientId", ID),
-            PartialFilter("clientName", Text(200), "client__name"),
+            PartialFilter("clientName", "client__name"),
             Filter("projectId", ID),
             Filter("billable", FLAG),
             Filter("category", CATEGORY),

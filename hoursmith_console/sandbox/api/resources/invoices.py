@@ -2,8 +2,10 @@
 
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, fixed
 from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
+from hoursmith_console.sandbox.api.numbers import MONEY, PERCENT
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.values import CURRENCY, DAY, ID, INSTANT, MONEY, PERCENT, Choice, Text
+from hoursmith_console.sandbox.api.times import DAY, INSTANT
+from hoursmith_console.sandbox.api.values import CURRENCY, ID, Choice, Text
 from hoursmith_console.sandbox.models import Invoice, InvoiceStatus, PaymentStatus
 
 NUMBER = Text(40, least=1)
@@ -52,7 +54,7 @@ class Invoices(Resource[Invoice]):
         search=("number",),
         filters=(
             Filter("clientId", ID),
-            PartialFilter("clientName", Text(200), "client__name"),
+            PartialFilter("clientName", "client__name"),
             Filter("status", STATUS),
             Filter("paymentStatus", PAYMENT_STATUS),
         ),

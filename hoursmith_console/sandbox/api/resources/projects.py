@@ -8,10 +8,12 @@ from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
 from hoursmith_console.sandbox.api.lists import Filter, Listing, ListQuery, PartialFilter
+from hoursmith_console.sandbox.api.numbers import HOURS, MONEY
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import NAME, client_named_in
-from hoursmith_console.sandbox.api.values import DAY, HOURS, ID, INSTANT, MONEY, Choice, Text
+from hoursmith_console.sandbox.api.times import DAY, INSTANT
+from hoursmith_console.sandbox.api.values import ID, Choice, Text
 from hoursmith_console.sandbox.models import Project, ProjectStatus, RateType
 
 STATUS = Choice(
@@ -55,7 +57,7 @@ class Projects(Resource[Project]):
         search=("name", "description"),
         filters=(
             Filter("clientId", ID),
-            PartialFilter("clientName", Text(200), "client__name"),
+            PartialFilter("clientName", "client__name"),
             Filter("status", Choice(ProjectStatus.values)),
         ),
         ranges={"startDate": DAY, "dueDate": DAY, "createdAt": INSTANT},

@@ -8,11 +8,13 @@ from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
 from hoursmith_console.sandbox.api.errors import ConflictError, ForbiddenError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
 from hoursmith_console.sandbox.api.lists import Filter, Listing
+from hoursmith_console.sandbox.api.numbers import HOURS
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import NAME
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
-from hoursmith_console.sandbox.api.values import DAY, FLAG, HOURS, ID, INSTANT, Choice, Several, Text
+from hoursmith_console.sandbox.api.times import DAY, INSTANT
+from hoursmith_console.sandbox.api.values import FLAG, ID, Choice, Several, Text
 from hoursmith_console.sandbox.models import Member, Priority, Role, Task, TaskStatus
 
 STATUS = Choice(TaskStatus.values)
