@@ -4,7 +4,6 @@ A request passes, in this order: address, Host and Origin, method, credential, b
 JSON-RPC. Each refusal is one JSON-RPC error that says what to do. Only then somebody is asked anything.
 """
 
-import asyncio
 import json
 import logging
 import re
@@ -24,33 +23,19 @@ from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_h
 from mcpbridge.facts import Caller
 from mcpbridge.gate import BlockList, TooManyAttemptsError
 from mcpbridge.identity import Identities, IdentityUnavailableError
+from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
 from mcpbridge.server import McpServer, Visit
 from mcpbridge.upstream import UpstreamError
 
 logger = logging.getLogger(__name__)
 
 Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-MAX_BODY_BYTES = 1024 * 1024
-MAX_DEPTH = 64
-BODY_TIMEOUT_S = 30.0
 UNAUTHENTICATED = -32040
 TOO_MANY_ATTEMPTS = -32041
-TRANSPORT_FAULT = -32042
 
 _PATH = re.compile(r"/mcp(?:/c/(?P<connection>[A-Za-z0-9_-]{1,40}))?(?P<readonly>/readonly)?/?", re.ASCII)
-
-
-class Refusal(Exception):
-    """A request that the door turns away."""
-
-    def __init__(self, status: int, message: str, *, code: int = TRANSPORT_FAULT, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers: list[tuple[bytes, bytes]] = more.pop("headers", [])
-        self.body = rpc.RpcError(code, message, data=more or None).body(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +86,7 @@ class HttpEntry:
         await _send(send, answer, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
-        headers = _folded(scope["headers"])
+        headers = folded(scope["headers"])
         path = _PATH.fullmatch(scope["path"])
         if path is None:
             raise Refusal(404, "MCP is served at /mcp, /mcp/readonly and /mcp/c/<connection>.")
@@ -115,8 +100,8 @@ class HttpEntry:
             caller = replace(caller, env=credential.env, prefix=credential.prefix)
             if self._blocks.holds(credential.env, credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
-            _check_media_types(headers)
-            body = _decoded(await _body(receive, headers))
+            check_media_types(headers)
+            body = decoded(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or headers.get("x-mcp-readonly", "").strip().lower() in ("true", "1")
             return await self._exchange(body, headers, Visit(credential, caller, read_only))
         except CredentialFaultError as fault:
@@ -221,69 +206,6 @@ def _unauthorized(fault: CredentialFaultError) -> Refusal:
         headers=[(b"www-authenticate", challenge.encode())],
         fault=fault.fault.value,
     )
-
-
-def _folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name. A routing header that appears twice makes the request ambiguous."""
-    headers: dict[str, str] = {}
-    for name, value in lines:
-        key = name.decode("latin-1")
-        if key in headers and (key.startswith("mcp-") or key == "host"):
-            raise Refusal(400, f"The header {key} appears more than once.", code=types.HEADER_MISMATCH)
-        headers[key] = value.decode("latin-1")
-    return headers
-
-
-def _check_media_types(headers: dict[str, str]) -> None:
-    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "Send the body as Content-Type: application/json.")
-    accepted = {part.split(";")[0].strip().lower() for part in headers.get("accept", "*/*").split(",")}
-    if not accepted & {"application/json", "application/*", "*/*"}:
-        raise Refusal(406, "The answer is application/json: name it in the Accept header.")
-
-
-async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
-    declared = headers.get("content-length", "0")
-    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12:
-        raise Refusal(400, "The Content-Length header is not a number.")
-    if int(declared) > MAX_BODY_BYTES:
-        raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refusal(400, "The request ended before its body did.")
-                body += message.get("body", b"")
-                if len(body) > MAX_BODY_BYTES:
-                    raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
-                if not message.get("more_body"):
-                    return bytes(body)
-    except TimeoutError:
-        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.") from None
-
-
-def _decoded(body: bytes) -> Any:
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
-        raise Refusal(400, f"The JSON is nested deeper than {MAX_DEPTH} levels.", code=types.PARSE_ERROR)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Refusal(400, "The body is not JSON in UTF-8.", code=types.PARSE_ERROR) from None
-
-
-def _depth(body: bytes) -> int:
-    """The deepest nesting in `body`; brackets inside of strings do not count."""
-    deepest = depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
-        match token[0]:
-            case b"{" | b"[":
-                depth += 1
-                deepest = max(deepest, depth)
-            case b"}" | b"]":
-                depth -= 1
-    return deepest
 
 
 async def _send(send: Send, answer: Answer, request_id: str) -> None:

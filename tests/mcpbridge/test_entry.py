@@ -4,7 +4,7 @@ import contextlib
 import httpx
 import pytest
 
-from mcpbridge.entry import MAX_BODY_BYTES, MAX_DEPTH
+from mcpbridge.intake import MAX_BODY_BYTES, MAX_DEPTH
 from mcpbridge.gate import token_block
 from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenToken, ToolCall
 from mcpbridge.tools import READ_TOOLS, TOOLS
