@@ -73,7 +73,7 @@ def bench(
     settings = {
         "HOURSMITH_API_URL": hoursmith.url,
         "UPSTREAM_TIMEOUT_S": str(UPSTREAM_TIMEOUT_S),
-        "AUDIT_WRITE_TIMEOUT_MS": "700",
+        "AUDIT_WRITE_TIMEOUT_MS": "1500",
         "LOG_LEVEL": "DEBUG",
         **env,
     }

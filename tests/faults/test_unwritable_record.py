@@ -52,7 +52,7 @@ def refuse_and_survive(bench: Bench, token: str) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(len(COLLECTIONS)) as pool:
         answers = pool.map(lambda tool: call_tool(served, token, tool, {"id": hoursmith.record_for(tool)}), COLLECTIONS)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 5
     for got in answers:
         assert (got.error["status"], got.error["code"]) == (503, "audit_unavailable")
         assert "Nothing was changed" in str(got.error["hint"])
@@ -60,7 +60,7 @@ def refuse_and_survive(bench: Bench, token: str) -> None:
     started = time.monotonic()
     for _ in range(20):
         assert call_tool(served, token, "list_clients").result["isError"] is False
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 6
 
 
 def heal(bench: Bench, token: str) -> None:
