@@ -1,5 +1,6 @@
 """Databases of their own for tests of the record: real files and servers, which a test may lock, fill or kill."""
 
+import atexit
 import functools
 import os
 import shutil
@@ -98,7 +99,9 @@ def as_default(url: str) -> Iterator[None]:
 
 @functools.cache
 def _sqlite_template() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="console-template-")) / "template.sqlite3"
+    folder = Path(tempfile.mkdtemp(prefix="console-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "template.sqlite3"
     with as_default(f"sqlite:///{path}"):
         call_command("migrate", "mcpbridge", verbosity=0)
     return path
