@@ -42,6 +42,9 @@ SANDBOX_RATE_LIMITS = env.bool("SANDBOX_RATE_LIMITS", default=True)
 
 AUDIT_SNAPSHOTS = env.bool("AUDIT_SNAPSHOTS", default=True)
 AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
+# A signed checkpoint of each workspace's record after so many rows, and after so many minutes with or without any.
+AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
+AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)

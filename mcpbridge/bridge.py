@@ -15,8 +15,10 @@ from mcpbridge.audit import AuditWriter
 from mcpbridge.calls import Calls
 from mcpbridge.credentials import Credential
 from mcpbridge.entry import HttpEntry
+from mcpbridge.events import events_go_through
 from mcpbridge.gate import AttemptLimit, block_list
 from mcpbridge.identity import Identities
+from mcpbridge.keeper import Keeper
 from mcpbridge.models import SeenToken
 from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.upstream import Upstream, application_transport
@@ -30,6 +32,7 @@ class Bridge:
         self.blocks = block_list()
         self.activity = ActivityRecorder()
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
+        self.keeper = Keeper(self.audit, lock_path=_lock_path())
         self.identities = Identities(
             upstream,
             AttemptLimit(workers=settings.WEB_CONCURRENCY),
@@ -57,7 +60,9 @@ class Bridge:
     async def start(self) -> None:
         await self.blocks.start()
         self.audit.start()
+        events_go_through(self.audit)
         self.activity.start()
+        self.keeper.start()
         # What is loaded by now stays: keeping the collector off it takes the long pauses away under load.
         gc.collect()
         gc.freeze()
@@ -66,7 +71,9 @@ class Bridge:
     async def stop(self) -> None:
         """Let the calls under way end, then write what they left, then close."""
         await self.calls.drain()
+        events_go_through(None)
         await self.audit.stop()
+        await self.keeper.stop()
         await self.activity.stop()
         await self.blocks.stop()
         await self.upstream.aclose()

@@ -14,7 +14,8 @@ import psycopg
 from django.db import connections, transaction
 from django.utils import timezone
 
-from mcpbridge.models import TokenBlock
+from mcpbridge.events import TokenNamed, event_record
+from mcpbridge.models import SeenToken, TokenBlock
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +200,10 @@ def _conninfo() -> dict[str, object]:
 
 
 def token_block(*, env: str, prefix: str, org_id: str, actor: str, reason: str) -> TokenBlock:
-    """Refuse the token at the bridge from the next request on, on every worker, and keep who asked and why."""
+    """Refuse the token at the bridge from the next request on, on every worker, and record who asked and why.
+
+    Raises AuditUnavailableError where that cannot be recorded; then the token is not blocked.
+    """
     with transaction.atomic():
         block, made = TokenBlock.objects.get_or_create(
             env=env,
@@ -209,14 +213,35 @@ def token_block(*, env: str, prefix: str, org_id: str, actor: str, reason: str) 
         )
         if made:
             _tell_everyone()
+            _record("console.token_block", block, actor=actor, note=reason)
     return block
 
 
 def token_unblock(*, block: TokenBlock, actor: str) -> None:
-    """Let the token through again. The row stays, since the record must still name the block next year."""
+    """Let the token through again. The row stays, since the record must still name the block next year.
+
+    Raises AuditUnavailableError where it cannot be recorded; then the block stays in force.
+    """
     with transaction.atomic():
-        TokenBlock.objects.filter(pk=block.pk, lifted_at=None).update(lifted_at=timezone.now(), lifted_by=actor)
-        _tell_everyone()
+        in_force = TokenBlock.objects.filter(pk=block.pk, lifted_at=None)
+        if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
+            _tell_everyone()
+            _record("console.token_unblock", block, actor=actor, note="")
+
+
+def _record(action: str, block: TokenBlock, *, actor: str, note: str) -> None:
+    seen = SeenToken.objects.filter(env=block.env, prefix=block.prefix).values_list("token_name", flat=True)
+    name = seen.first() or ""
+    event_record(
+        org_id=block.org_id,
+        action=action,
+        actor=actor,
+        target_type="token",
+        target_id=block.prefix,
+        target_label=name,
+        token=TokenNamed(block.env, block.prefix, name),
+        note=note,
+    )
 
 
 def _tell_everyone() -> None:

@@ -1,7 +1,7 @@
 """Where each workspace's chain stands in the database."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.db import connections
@@ -32,7 +32,6 @@ SELECT known.org_id, (SELECT MAX(e.sequence) FROM {events} e WHERE e.org_id = kn
 FROM known LEFT JOIN {heads} h ON h.id = (
     SELECT last.id FROM {heads} last WHERE last.org_id = known.org_id ORDER BY last.sequence DESC, last.id DESC LIMIT 1
 )
-ORDER BY known.org_id
 """
 
 
@@ -49,8 +48,13 @@ def head_of(alias: str, org_id: str) -> Head:
 def heads_for_writing(alias: str, org_ids: Iterable[str]) -> dict[str, Head]:
     """The heads of several chains, which nobody else can lengthen until this transaction ends."""
     wanted = sorted(org_ids)
-    hold(alias, *(f"audit chain {org_id}" for org_id in wanted))
+    hold(alias, *(chain_lock(org_id) for org_id in wanted))
     return {org_id: head_of(alias, org_id) for org_id in wanted}
+
+
+def chain_lock(org_id: str) -> str:
+    """The name that whoever lengthens the workspace's chain holds."""
+    return f"audit chain {org_id}"
 
 
 def hold(alias: str, *names: str) -> None:
@@ -82,7 +86,12 @@ def standings(alias: str) -> list[Standing]:
     tables = {"events": AuditEvent, "heads": SigningHead, "tokens": SeenToken}
     quote = connections[alias].ops.quote_name
     question = _STANDINGS.format(**{name: quote(model._meta.db_table) for name, model in tables.items()})
-    convert = _instant_reader(alias)
     with connections[alias].cursor() as cursor:
         cursor.execute(question)
-        return [Standing(org_id, last or 0, signed or 0, convert(at)) for org_id, last, signed, at in cursor.fetchall()]
+        found = cursor.fetchall()
+    return sorted(Standing(org_id, last or 0, signed or 0, _utc(at)) for org_id, last, signed, at in found)
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    """An instant as the driver gave it; SQLite's know no zone and mean UTC."""
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -139,6 +139,12 @@ class AuditEvent(CallFacts):
             models.Index(fields=["org_id", "-recorded_at", "-id"], name="audit_org_recorded"),
             models.Index(fields=["org_id", "prefix", "-recorded_at"], name="audit_org_prefix"),
             models.Index(fields=["org_id", "target_type", "target_id"], name="audit_org_target"),
+            # Small, since few rows are in it. It names the result once more because SQLite takes it only then.
+            models.Index(
+                fields=["org_id", "result", "-recorded_at", "-id"],
+                name="audit_org_unknown",
+                condition=models.Q(result="unknown"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -166,7 +172,7 @@ class SigningHead(SignedHead):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["org_id", "-sequence"], name="signing_head_org")]
+        indexes = [models.Index(fields=["org_id", "-sequence", "-id"], name="signing_head_org")]
 
     def __str__(self) -> str:
         return f"{self.org_id} at {self.sequence}"

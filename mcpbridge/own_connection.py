@@ -56,20 +56,59 @@ def limited_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
 
     On SQLite the write lock is held on entry, and durability is the settings' (synchronous=FULL).
     """
-    connection = connections[alias]
     with transaction.atomic(using=alias):
-        if connection.vendor == "postgresql":
-            # For this transaction alone, so that a connection pooler between us changes nothing for others.
-            limit = f"{max(1, int(limit_s * 1000))}ms"
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
-                    " set_config('synchronous_commit', 'on', true)",
-                    [limit, limit],
-                )
+        limit_statements(alias, limit_s=limit_s)
         yield
     # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
-    connection.queries_log.clear()
+    connections[alias].queries_log.clear()
+
+
+@contextmanager
+def limited_look(alias: str, *, limit_s: float) -> Iterator[None]:
+    """Reading in which no statement takes longer than `limit_s` seconds, and that no writer has to wait for."""
+    if connections[alias].vendor == "postgresql":
+        with limited_transaction(alias, limit_s=limit_s):
+            yield
+    else:
+        # A transaction would take the write lock, and a reader of SQLite's log waits for nobody.
+        yield
+        connections[alias].queries_log.clear()
+
+
+def limit_statements(alias: str, *, limit_s: float) -> None:
+    """Let no statement of the rest of this transaction take longer than `limit_s` seconds, and its commit be durable.
+
+    SQLite needs no telling: its lock is ours from the start, and durability is the settings'.
+    """
+    connection = connections[alias]
+    if connection.vendor == "postgresql":
+        # For this transaction alone, so that a connection pooler between us changes nothing for others.
+        limit = f"{max(1, int(limit_s * 1000))}ms"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
+                " set_config('synchronous_commit', 'on', true)",
+                [limit, limit],
+            )
+
+
+@contextmanager
+def impatient(alias: str, *, limit_s: float) -> Iterator[None]:
+    """Let the calling thread's connection, made for a page's patience, wait at most `limit_s` seconds for SQLite."""
+    connection = connections[alias]
+    if connection.vendor != "sqlite":
+        yield
+        return
+    _wait_at_most(connection, limit_s)
+    try:
+        yield
+    finally:
+        _wait_at_most(connection, float(connection.settings_dict["OPTIONS"].get("timeout", 5)))
+
+
+def _wait_at_most(connection: BaseDatabaseWrapper, limit_s: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {int(limit_s * 1000)}")
 
 
 class Turn:

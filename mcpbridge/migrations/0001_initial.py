@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-recorded_at', '-id'],
-                'indexes': [models.Index(fields=['org_id', '-recorded_at', '-id'], name='audit_org_recorded'), models.Index(fields=['org_id', 'prefix', '-recorded_at'], name='audit_org_prefix'), models.Index(fields=['org_id', 'target_type', 'target_id'], name='audit_org_target')],
+                'indexes': [models.Index(fields=['org_id', '-recorded_at', '-id'], name='audit_org_recorded'), models.Index(fields=['org_id', 'prefix', '-recorded_at'], name='audit_org_prefix'), models.Index(fields=['org_id', 'target_type', 'target_id'], name='audit_org_target'), models.Index(condition=models.Q(('result', 'unknown')), fields=['org_id', 'result', '-recorded_at', '-id'], name='audit_org_unknown')],
                 'constraints': [models.UniqueConstraint(fields=('call_id', 'phase'), name='audit_one_row_a_phase'), models.UniqueConstraint(fields=('org_id', 'sequence'), name='audit_one_place_a_row')],
             },
         ),
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-                'indexes': [models.Index(fields=['org_id', '-sequence'], name='signing_head_org')],
+                'indexes': [models.Index(fields=['org_id', '-sequence', '-id'], name='signing_head_org')],
             },
         ),
         migrations.CreateModel(

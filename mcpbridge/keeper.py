@@ -1,0 +1,92 @@
+"""Looks after the record while the process serves: signs checkpoints, and finds calls whose outcome never came.
+
+A thread of its own with a connection of its own, so that no call ever waits for it, and it for no page. What fails
+because the database is away is tried again at the next round.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import Error, router
+
+from mcpbridge.audit import AuditUnavailableError, AuditWriter
+from mcpbridge.checkpoints import Schedule, checkpoint_make, checkpoints_due
+from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.models import AuditEvent
+from mcpbridge.own_connection import Turn, drop_connection, use_own_connection
+from mcpbridge.sweeps import Sweep
+
+logger = logging.getLogger(__name__)
+
+_LIMIT_S = 5.0
+
+
+class Keeper:
+    """The keeper of this process. Start it after the audit writer, stop it after that has written its last row."""
+
+    def __init__(
+        self, audit: AuditWriter, *, lock_path: Path | None, look_every_s: float = 2.0, sweep_every_s: float = 60.0
+    ) -> None:
+        """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
+        self._schedule = Schedule.configured()
+        self._sweep = Sweep(audit.record)
+        self._look_every_s = look_every_s
+        self._sweep_every_s = sweep_every_s
+        self._alias = router.db_for_write(AuditEvent)
+        self._turn = Turn(lock_path, limit_s=_LIMIT_S)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._faults: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="record-keeper", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Sign what was written since the last checkpoint, and end the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 3 * _LIMIT_S)
+
+    def _run(self) -> None:
+        use_own_connection(self._alias, limit_s=_LIMIT_S)
+        sweep_at = 0.0
+        while not self._stopping.wait(self._look_every_s):
+            self._try("Checkpoints", self._look)
+            if time.monotonic() >= sweep_at and self._try("The sweep for unknown outcomes", self._sweep.run):
+                sweep_at = time.monotonic() + self._sweep_every_s
+        self._try("The last checkpoints", self._leave)
+        drop_connection(self._alias)
+        self._turn.close()
+
+    def _look(self) -> None:
+        checkpoints_due(self._schedule, turn=self._turn)
+
+    def _leave(self) -> None:
+        checkpoint_make(reason="shutdown", turn=self._turn)
+
+    def _try(self, what: str, work: Callable[[], object]) -> bool:
+        """Do `work`; False where it has to be tried again. Each new fault is logged once."""
+        try:
+            work()
+        except (Error, AuditUnavailableError, UnannouncedKeyError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            if self._faults.get(what) != fault:
+                self._faults[what] = fault
+                logger.error("%s: not now. %s", what, fault)
+            if isinstance(error, Error):
+                drop_connection(self._alias)
+            return False
+        except Exception:
+            # Nobody would start this thread again.
+            logger.exception("%s failed.", what)
+            return False
+        if self._faults.pop(what, None):
+            logger.warning("%s: all is well again.", what)
+        return True
