@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
+from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.listing import ChoiceFilter, DaysFilter
@@ -82,6 +84,8 @@ class AuditAdmin(LedgerAdmin):
             "card": token_cards(viewer, [row])[key_of(row)],
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
+            "proofs": proofs(row.org_id, row.call_id),
+            "public_url": settings.PUBLIC_URL,
             "activity": viewer.rows(ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
 

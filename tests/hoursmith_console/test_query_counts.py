@@ -64,7 +64,7 @@ def test_details_ask_little(cast: Cast, browse: Browse, django_assert_max_num_qu
     visitor = browse(person)
     for address, bound in {
         f"/tokens/{token.pk}/": 15,
-        f"/audit/{intent.call_id}/": 9,
+        f"/audit/{intent.call_id}/": 12,
         f"/activity/{call.pk}/": 8,
     }.items():
         with django_assert_max_num_queries(bound):
