@@ -8,7 +8,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,12 +98,12 @@ class Calls:
         except UpstreamError as error:
             answer = Answer.of(problems.from_upstream_error(error, is_read=True))
             return self._end(call, answer, started, is_accepted=False)
-        call = replace(call, identity=identity)
+        call.identity = identity
         if read_only and tool.kind is not Kind.READ:
             return self._end(call, Answer.of(problems.problem("read_only", 403, Result.REFUSED)), started)
         if faults := tool.faults(arguments):
             return self._end(call, Answer.of(problems.from_faults(faults)), started)
-        call = replace(call, target_id=tool.target_id(arguments))
+        call.target_id = tool.target_id(arguments)
         match tool.kind:
             case Kind.READ:
                 return await self._carry_out(tool, arguments, credential, call, started)
@@ -123,18 +123,15 @@ class Calls:
         answer = await self._ask(tool.request(arguments), credential, is_read=tool.kind is Kind.READ)
         record = answer.payload.get("data")
         if not answer.is_error and isinstance(record, dict):
-            call = replace(
-                call,
-                target_label=tool.target_label(record),
-                target_id=call.target_id or str(record.get("id") or ""),
-            )
+            call.target_label = tool.target_label(record)
+            call.target_id = call.target_id or str(record.get("id") or "")
         return self._end(call, answer, started, credential)
 
     async def _destroy(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
     ) -> Answer:
         snapshot, fault = await self._snapshot(tool, arguments, credential)
-        call = replace(call, target_label=tool.target_label(snapshot))
+        call.target_label = tool.target_label(snapshot)
         try:
             await self._audit.intent(call, snapshot=recordable_snapshot(snapshot), snapshot_fault=fault)
         except AuditUnavailableError:

@@ -33,13 +33,20 @@ def client_from_info(info: Any) -> ClientInfo:
     """From `clientInfo` as sent (MCP `Implementation`); UNKNOWN where it is not one."""
     if not isinstance(info, dict):
         return UNKNOWN
-    return ClientInfo(_label(info.get("name"), 120), _label(info.get("version"), 60))
+    name, version = info.get("name"), info.get("version")
+    return _client(name[:500] if isinstance(name, str) else "", version[:500] if isinstance(version, str) else "")
+
+
+@lru_cache(maxsize=1024)
+def _client(name: str, version: str) -> ClientInfo:
+    """Cached, since a client says the same with every request."""
+    return ClientInfo(_label(name, 120), _label(version, 60))
 
 
 def client_from_user_agent(user_agent: str) -> ClientInfo:
     """From the first product of a User-Agent header (RFC 9110 section 10.1.5)."""
     name, _, version = user_agent.split(" ", 1)[0].partition("/")
-    return ClientInfo(_label(name, 120), _label(version, 60))
+    return _client(name[:500], version[:500])
 
 
 def session_id(client: ClientInfo) -> str:
@@ -59,9 +66,7 @@ def client_from_session_id(value: str) -> ClientInfo:
     return ClientInfo(str(name), str(version))
 
 
-def _label(value: Any, length: int) -> str:
-    if not isinstance(value, str):
-        return ""
+def _label(value: str, length: int) -> str:
     # A label is shown in lists: one line, nothing that hides or turns the text around.
     text = "".join(character for character in value[: length * 2] if character.isprintable())
     return redact(text).strip()[:length]

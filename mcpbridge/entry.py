@@ -9,7 +9,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
@@ -18,7 +18,7 @@ import orjson
 from mcpbridge import rpc
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, Network, client_address
-from mcpbridge.clients import ClientInfo, client_from_info, client_from_session_id, client_from_user_agent, session_id
+from mcpbridge.clients import UNKNOWN, client_from_info, client_from_session_id, client_from_user_agent, session_id
 from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_headers
 from mcpbridge.facts import Caller
 from mcpbridge.gate import BlockList, TooManyAttemptsError
@@ -97,7 +97,7 @@ class HttpEntry:
         credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
         try:
             credential = credential_from_headers(credential_lines)
-            caller = replace(caller, env=credential.env, prefix=credential.prefix)
+            caller.env, caller.prefix = credential.env, credential.prefix
             if self._blocks.holds(credential.env, credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
             check_media_types(headers)
@@ -127,7 +127,7 @@ class HttpEntry:
         except rpc.RpcError as error:
             return Answer(error.http_status, error.body(None))
         try:
-            visit = replace(visit, caller=_introduced(visit.caller, request, version))
+            _introduce(visit.caller, request, version)
             if request.method not in ("tools/call", "ping"):
                 await self._check_in(visit)
             result = await rpc.answer(self._server, request, headers=headers, visit=visit)
@@ -182,16 +182,17 @@ class HttpEntry:
         )
 
 
-def _introduced(caller: Caller, request: rpc.Request, version: str | None) -> Caller:
-    """`caller` with the name that the request itself gives (2026-07-28, or `initialize` before it)."""
+def _introduce(caller: Caller, request: rpc.Request, version: str | None) -> None:
+    """Give `caller` the name that the request itself gives (2026-07-28, or `initialize` before it)."""
     params = request.params or {}
-    client = ClientInfo()
+    client = UNKNOWN
     if rpc.is_modern(version):
         meta = params.get("_meta")
         client = client_from_info(meta.get(types.CLIENT_INFO_META_KEY) if isinstance(meta, dict) else None)
     elif request.method == "initialize":
         client = client_from_info(params.get("clientInfo"))
-    return replace(caller, client_name=client.name, client_version=client.version) if client.name else caller
+    if client.name:
+        caller.client_name, caller.client_version = client.name, client.version
 
 
 def _unauthorized(fault: CredentialFaultError) -> Refusal:

@@ -20,9 +20,9 @@ class Identity:
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
-    """Who is asking and by which way; never the token itself."""
+    """Who is asking and by which way; never the token itself. Filled in as the request is read."""
 
     env: str
     prefix: str
@@ -35,9 +35,12 @@ class Caller:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One tool call. `arguments` are already redacted and shortened for the record."""
+    """One tool call. `arguments` are already redacted and shortened for the record.
+
+    Filled in while the call is carried out; from the moment it is recorded nobody changes it.
+    """
 
     call_id: uuid.UUID
     at: datetime
