@@ -97,14 +97,18 @@ class LedgerAdmin(_ModelAdmin):
 
     def detail_view(self, request: HttpRequest, key: Any) -> HttpResponse:
         """One row; what the viewer may not see does not exist."""
-        row = get_object_or_404(self.get_queryset(request), **self.detail_lookup(key))
+        return self.detail_response(request, get_object_or_404(self.get_queryset(request), **self.detail_lookup(key)))
+
+    def detail_response(self, request: HttpRequest, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
+        """The page of `row`, with `more` for its template."""
         context = {
             **self.admin_site.each_context(request),
             "area_title": self.title,
             "area_address": f"console:{self.area}:list",
             **self.detail_context(viewer(request), row),
+            **more,
         }
-        return TemplateResponse(request, f"{self.area}/detail.html", context)
+        return TemplateResponse(request, f"{self.area}/detail.html", context, status=status)
 
     def detail_lookup(self, key: Any) -> dict[str, Any]:
         """How the key in the address finds its row."""

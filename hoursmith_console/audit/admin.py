@@ -2,23 +2,32 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
+from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
-from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.ledger import LedgerAdmin, viewer
 from hoursmith_console.listing import ChoiceFilter, DaysFilter
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import key_of, token_cards
 from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
+from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
 from mcpbridge.problems import MESSAGES
+from mcpbridge.sweeps import NothingToResolveError, outcome_resolve
 from mcpbridge.tools import TOOLS
 
 
@@ -65,6 +74,31 @@ class AuditAdmin(LedgerAdmin):
     search_fields = ("target_label", "target_id", "token_name", "client_name")
     search_help_text = "Record, token or assistant"
 
+    def get_urls(self) -> list[URLPattern]:
+        resolve = self.admin_site.admin_view(require_POST(self.resolve_view))
+        return [path("<uuid:key>/resolve/", resolve, name="resolve"), *super().get_urls()]
+
+    def resolve_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Record what somebody who reviews the workspace found out about a call whose outcome is unknown."""
+        looker = viewer(request)
+        row = get_object_or_404(self.get_queryset(request), phase=Phase.INTENT, call_id=key)
+        if not looker.member.sees_workspace:
+            raise PermissionDenied
+        form = ResolveForm(request.POST)
+        page = HttpResponseRedirect(reverse("console:audit:detail", args=[key]))
+        if not form.is_valid():
+            return self.detail_response(request, row, status=400, form=form)
+        try:
+            outcome_resolve(call_id=key, org_id=row.org_id, actor=_named(looker.member), note=form.cleaned_data["note"])
+        except NothingToResolveError:
+            messages.warning(request, "There is nothing to resolve: somebody was faster, or the outcome has come.")
+        except AuditUnavailableError as error:
+            form.add_error(None, str(error))
+            return self.detail_response(request, row, status=503, form=form)
+        else:
+            messages.success(request, "Your note is in the record.")
+        return page
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         return super().get_queryset(request).filter(phase=Phase.INTENT)
 
@@ -84,10 +118,15 @@ class AuditAdmin(LedgerAdmin):
             "card": token_cards(viewer, [row])[key_of(row)],
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
+            "form": ResolveForm() if call.is_resolvable and viewer.member.sees_workspace else None,
             "proofs": proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,
             "activity": viewer.rows(ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
+
+
+def _named(member: Member) -> str:
+    return f"{member.name} <{member.email}>"
 
 
 def _no_snapshot(fault: str) -> str:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, TextChoices
 from django.utils import timezone
 
 from hoursmith_console.audit.story import Story, tell
 from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.sweeps import patience
 
 # Failures before which nothing had left for Hoursmith; after any other it may have done what it was asked.
 NOTHING_SENT = ("upstream_unreachable", "upstream_redirect", "audit_unavailable")
@@ -27,11 +27,16 @@ class State(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class DestructiveCall:
-    """One destructive call: its intent, and its outcome where one was recorded."""
+    """One destructive call: its intent, its outcome where one was recorded, and what was found out without one.
+
+    `unknown` is the row that says that no outcome came, `resolution` what a person wrote about the call.
+    """
 
     intent: AuditEvent
     outcome: AuditEvent | None
     state: State
+    unknown: AuditEvent | None = None
+    resolution: AuditEvent | None = None
 
     @property
     def may_be_done(self) -> bool:
@@ -39,6 +44,16 @@ class DestructiveCall:
         if self.state is State.UNKNOWN:
             return True
         return self.state is State.FAILED and self.outcome is not None and self.outcome.code not in NOTHING_SENT
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody must look into Hoursmith, and nobody has written down yet what they found."""
+        return self.may_be_done and self.resolution is None
+
+    @property
+    def is_resolvable(self) -> bool:
+        """Whether that can be written down now: a call without an outcome must have been marked as such first."""
+        return self.is_open and (self.outcome is not None or self.unknown is not None)
 
     @property
     def story(self) -> Story:
@@ -53,31 +68,31 @@ class DestructiveCall:
         )
 
 
-def patience() -> timedelta:
-    """How long a call without an outcome counts as under way; no call lives longer than this."""
-    return timedelta(seconds=max(60.0, 3 * settings.UPSTREAM_TIMEOUT_S))
-
-
 def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
-    """Each of `intents` with its outcome, in two queries however many there are."""
+    """Each of `intents` with what was recorded of it since, in one query however many there are."""
     found = list(intents)
-    outcomes = {
-        outcome.call_id: outcome
-        for outcome in AuditEvent.objects.filter(
+    rows = {
+        (row.call_id, row.phase): row
+        for row in AuditEvent.objects.filter(
             call_id__in=[intent.call_id for intent in found],
             org_id__in={intent.org_id for intent in found},
-            phase=Phase.OUTCOME,
+            phase__in=(Phase.OUTCOME, Phase.UNKNOWN, Phase.RESOLUTION),
         )
     }
     now = timezone.now()
-    return [
-        DestructiveCall(intent, outcomes.get(intent.call_id), _state(intent, outcomes.get(intent.call_id), now))
-        for intent in found
-    ]
+    calls = []
+    for intent in found:
+        outcome, unknown, resolution = (
+            rows.get((intent.call_id, phase)) for phase in (Phase.OUTCOME, Phase.UNKNOWN, Phase.RESOLUTION)
+        )
+        state = State.UNKNOWN if unknown and not outcome else _state(intent, outcome, now)
+        calls.append(DestructiveCall(intent, outcome, state, unknown, resolution))
+    return calls
 
 
 def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent]:
-    """Those of `intents` that stand in `state` now."""
+    """Those of `intents` that stand in `state` now; rows of other phases stand in none."""
+    intents = intents.filter(phase=Phase.INTENT)
     outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()
     edge = timezone.now() - patience()
     if state is State.UNDER_WAY:
@@ -95,11 +110,12 @@ def not_refused(intents: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
 
 
 def unsettled(intents: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
-    """Those of `intents` since `since` about which somebody must look into Hoursmith to know what happened."""
+    """Those of `intents` since `since` about which somebody must still look into Hoursmith to know what happened."""
     outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()
     lost = ~Exists(outcome) & Q(recorded_at__lt=timezone.now() - patience())
     open_ended = outcome.filter(Q(result=Result.UNKNOWN) | Q(result=Result.FAILED) & ~Q(code__in=NOTHING_SENT))
-    return intents.filter(recorded_at__gte=since).filter(lost | Q(Exists(open_ended)))
+    resolution = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.RESOLUTION).order_by()
+    return intents.filter(~Exists(resolution), recorded_at__gte=since).filter(lost | Q(Exists(open_ended)))
 
 
 def _state(intent: AuditEvent, outcome: AuditEvent | None, now: datetime) -> State:

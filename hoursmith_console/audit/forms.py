@@ -1,0 +1,16 @@
+"""What people write on the audit pages."""
+
+from django import forms
+
+from mcpbridge.audit_rows import NOTE_LENGTH
+
+
+class ResolveForm(forms.Form):
+    """What somebody found out about a call whose outcome nobody knew."""
+
+    note = forms.CharField(
+        label="What did you find at Hoursmith?",
+        help_text="It stays in the record, with your name, and cannot be changed.",
+        max_length=NOTE_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
