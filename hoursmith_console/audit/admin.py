@@ -1,4 +1,4 @@
-"""The audit area: every destructive call, and what it destroyed."""
+"""The audit area: every destructive call and what it destroyed, and what people did in the console."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
+from hoursmith_console.audit.events import told
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
@@ -29,6 +30,21 @@ from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
 from mcpbridge.problems import MESSAGES
 from mcpbridge.sweeps import NothingToResolveError, outcome_resolve
 from mcpbridge.tools import TOOLS
+
+
+class WhatFilter(ChoiceFilter):
+    """What assistants destroyed, or what people did in the console; only for who sees both."""
+
+    title = "what"
+    parameter_name = "what"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        if viewer(request).member.sees_workspace:
+            return [("destroyed", "destructive calls"), ("console", "console")]
+        return []
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(phase=Phase.INTENT if value == "destroyed" else Phase.EVENT)
 
 
 class OutcomeFilter(ChoiceFilter):
@@ -63,16 +79,16 @@ class RecordedDaysFilter(DaysFilter):
 
 @admin.register(AuditEvent, site=site)
 class AuditAdmin(LedgerAdmin):
-    """One line and one page for each destructive call; the call's id is the address."""
+    """One line and one page for each destructive call and each console event; the call's id is the address."""
 
     area = "audit"
     title = "Audit"
     place = 2
     key_field = "recorded_at"
     detail_converter = "uuid"
-    list_filter = (OutcomeFilter, DestructiveToolFilter, TokenFilter, AssistantFilter, RecordedDaysFilter)
-    search_fields = ("target_label", "target_id", "token_name", "client_name")
-    search_help_text = "Record, token or assistant"
+    list_filter = (WhatFilter, OutcomeFilter, DestructiveToolFilter, TokenFilter, AssistantFilter, RecordedDaysFilter)
+    search_fields = ("target_label", "target_id", "token_name", "client_name", "actor")
+    search_help_text = "Record, token, assistant or person"
 
     def get_urls(self) -> list[URLPattern]:
         resolve = self.admin_site.admin_view(require_POST(self.resolve_view))
@@ -100,7 +116,10 @@ class AuditAdmin(LedgerAdmin):
         return page
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        return super().get_queryset(request).filter(phase=Phase.INTENT)
+        phases = [Phase.INTENT]
+        if viewer(request).member.sees_workspace:
+            phases.append(Phase.EVENT)
+        return super().get_queryset(request).filter(phase__in=phases)
 
     def detail_lookup(self, key: Any) -> dict[str, Any]:
         return {"call_id": key}
@@ -109,6 +128,8 @@ class AuditAdmin(LedgerAdmin):
         return {"rows": audit_rows(viewer, rows)}
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
+        if row.phase == Phase.EVENT:
+            return _event_context(row)
         call = with_outcomes([row])[0]
         return {
             "title": f"{row.tool} {row.target_label or row.target_id}".strip(),
@@ -123,6 +144,16 @@ class AuditAdmin(LedgerAdmin):
             "public_url": settings.PUBLIC_URL,
             "activity": viewer.rows(ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
+
+
+def _event_context(row: AuditEvent) -> dict[str, Any]:
+    event = told(row)
+    return {
+        "title": event.title,
+        "event": event,
+        "proofs": proofs(row.org_id, row.call_id),
+        "public_url": settings.PUBLIC_URL,
+    }
 
 
 def _named(member: Member) -> str:

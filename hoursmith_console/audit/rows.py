@@ -1,24 +1,30 @@
-"""Destructive calls as lists show them."""
+"""Destructive calls and console events as lists show them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
+from hoursmith_console.audit.events import ConsoleEvent, told
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import AuditEvent
+from mcpbridge.models import AuditEvent, Phase
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One destructive call and the token that made it."""
+    """One destructive call and the token that made it, or one console event."""
 
-    call: DestructiveCall
-    card: TokenCard
+    call: DestructiveCall | None
+    card: TokenCard | None
+    event: ConsoleEvent | None = None
 
 
-def audit_rows(viewer: Viewer, intents: Iterable[AuditEvent]) -> list[AuditRow]:
-    """`intents` with their outcomes and tokens."""
-    calls = with_outcomes(intents)
-    cards = token_cards(viewer, [call.intent for call in calls])
-    return [AuditRow(call, cards[key_of(call.intent)]) for call in calls]
+def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
+    """Intents with their outcomes and tokens, and events, in the order of `rows`."""
+    found = list(rows)
+    calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == Phase.INTENT)}
+    cards = token_cards(viewer, [call.intent for call in calls.values()])
+    return [
+        AuditRow(calls[row.pk], cards[key_of(row)]) if row.pk in calls else AuditRow(None, None, told(row))
+        for row in found
+    ]

@@ -1,0 +1,70 @@
+"""Tells in words what people did in the console."""
+
+from dataclasses import dataclass
+
+from mcpbridge.models import AuditEvent, Result
+
+PREFIX = "console."
+# What the actor did, before the name of what they did it to; and whether that is named at all.
+_DID = {
+    "sign_in": ("signed in", False),
+    "sign_out": ("signed out", False),
+    "token_block": ("blocked the token", True),
+    "token_unblock": ("let the token through again:", True),
+    "key_rotate": ("changed the key that signs the record to", True),
+    "invite": ("invited", True),
+    "members_sync": ("imported the members of", True),
+    "export": ("exported the audit record", False),
+    "prune": ("removed old rows of the audit record, after exporting them", False),
+    "verify": ("verified the audit record", False),
+    "token_mint": ("minted the token", True),
+    "token_revoke": ("revoked the token", True),
+}
+_TITLES = {
+    "sign_in": "Sign-in",
+    "sign_out": "Sign-out",
+    "sign_in_failed": "Failed sign-in",
+    "token_block": "Blocked token",
+    "token_unblock": "Unblocked token",
+    "key_rotate": "Changed signing key",
+    "invite": "Invitation",
+    "members_sync": "Imported members",
+    "export": "Exported the record",
+    "prune": "Removed old rows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleEvent:
+    """One console action, told: a title, and the sentence's actor, words and object."""
+
+    row: AuditEvent
+    title: str
+    actor: str
+    did: str
+    what: str
+
+    @property
+    def state(self) -> str:
+        """How it ended."""
+        return self.row.result or Result.SUCCEEDED.value
+
+    @property
+    def state_label(self) -> str:
+        """The same in a word."""
+        return str(Result(self.state).label)
+
+
+def told(row: AuditEvent) -> ConsoleEvent:
+    """`row` in words; an action that has none yet is named as it is written."""
+    action = row.tool.removeprefix(PREFIX)
+    plain = action.replace("_", " ").replace(".", " ")
+    title = _TITLES.get(action, plain[:1].upper() + plain[1:])
+    actor = row.actor or "The console"
+    target = row.target_label or row.target_id
+    if action == "sign_in_failed":
+        return ConsoleEvent(row, title, row.actor or "Somebody", "failed to sign in as", target)
+    did, names_target = _DID.get(action, (f"did “{plain}” on" if target else f"did “{plain}”", True))
+    if row.result in (Result.REFUSED, Result.FAILED):
+        did = f"tried, and it was {row.result}: {did}"
+    return ConsoleEvent(row, title, actor, did, target if names_target else "")
