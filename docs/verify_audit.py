@@ -1,0 +1,659 @@
+#!/usr/bin/env python3
+"""Verifies an audit export of the Hoursmith console, without the console and without trusting whoever runs it.
+
+    python verify_audit.py EXPORT KEY [--workspace W] [--head HASH] [--partial] [--json]
+
+EXPORT is what `manage.py audit_export --format jsonl` wrote (- for standard input). KEY is the key file as
+`/audit/key` serves it, or one public key as PEM; take it from a place that whoever could change the export cannot
+change. HASH is a head that you kept elsewhere, as HASH or as SEQUENCE:HASH. --partial verifies a filtered export, in
+which rows were left out, so that nothing is said about rows that are not there.
+
+Exit status: 0 the chains hold; 1 they do not, and the first bad row is named; 2 the input cannot be used.
+
+Needs Python 3.11 and the package `cryptography`, nothing else. `audit-format.md`, beside this file, specifies all that
+is checked here; § stands for its sections.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import math
+import re
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+FORMAT = "hoursmith-audit-1"
+HASH = re.compile(r"[0-9a-f]{64}")
+SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+ESCAPED = re.compile(r'[\x00-\x1f"\\]')
+LARGEST_INTEGER = 2**53 - 1
+RECENT_ROWS = 256
+SEARCH_BEYOND = 10_000
+SEARCH_BYTES = 256 * 1024 * 1024
+
+Object = dict[str, Any]
+
+
+class UnusableInputError(Exception):
+    """What was given cannot be verified at all. The text says why."""
+
+
+def canonical(value: Any) -> str:
+    """The canonical form of a JSON value (RFC 8785, § 2). ValueError where it has none."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return '"' + ESCAPED.sub(lambda found: SHORT.get(found[0], f"\\u{ord(found[0]):04x}"), value) + '"'
+    if isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            raise ValueError("JSON cannot carry this integer exactly")
+        return str(value)
+    if isinstance(value, float):
+        return canonical_number(value)
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    # Keys are ordered by their UTF-16 code units, which is the order of their big-endian bytes.
+    names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+    return "{" + ",".join(f"{canonical(name)}:{canonical(value[name])}" for name in names) + "}"
+
+
+def canonical_number(value: float) -> str:
+    """A number as ECMAScript prints it (RFC 8785, 3.2.2.3). Python finds the same shortest digits."""
+    if not math.isfinite(value):
+        raise ValueError("JSON has no such number")
+    if value == 0:
+        return "0"
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    leading = len(whole + fraction) - len((whole + fraction).lstrip("0"))
+    digits = (whole + fraction).strip("0")
+    # The value is 0.DIGITS times ten to the power of `point`.
+    point = len(whole) + int(exponent or 0) - leading
+    if len(digits) <= point <= 21:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= 21:
+        text = f"{digits[:point]}.{digits[point:]}"
+    elif -6 < point <= 0:
+        text = f"0.{'0' * -point}{digits}"
+    else:
+        text = f"{digits[0]}{'.' if len(digits) > 1 else ''}{digits[1:]}e{point - 1:+d}"
+    return ("-" if value < 0 else "") + text
+
+
+def canonical_bytes(value: Any) -> bytes | None:
+    """The same in UTF-8; None where there is no canonical form."""
+    try:
+        return canonical(value).encode()
+    except (ValueError, RecursionError):
+        return None
+
+
+def genesis(workspace: str) -> str:
+    """The hash that stands before the first row of a workspace (§ 3)."""
+    return hashlib.sha256(f"{FORMAT}\n{workspace}".encode()).hexdigest()
+
+
+def is_sealed(row: Object, sequence: int | None = None) -> bool:
+    """Whether the row's hash is right (§ 3); with `sequence`, whether it was when the row had that number."""
+    facts = facts_of(row)
+    if facts is None:
+        return False
+    made = canonical_bytes(facts if sequence is None else {**facts, "sequence": sequence})
+    return made is not None and hashlib.sha256(made + bytes.fromhex(row["previous_hash"])).hexdigest() == row["hash"]
+
+
+def facts_of(row: Object) -> Object | None:
+    """What the hash of a row covers: all but the two hashes. None where it cannot be a row of this format."""
+    for name in ("previous_hash", "hash"):
+        if not isinstance(row.get(name), str) or not HASH.fullmatch(row[name]):
+            return None
+    facts = {name: value for name, value in row.items() if name not in ("type", "previous_hash", "hash")}
+    return facts if facts.get("format") == FORMAT else None
+
+
+def number_of(row: Object) -> int:
+    """The number that a row bears, 0 where that is none."""
+    return row["sequence"] if type(row["sequence"]) is int else 0
+
+
+def id_of(row: Object) -> str:
+    """The name of a row."""
+    return str(row.get("id"))
+
+
+def sealed_place(row: Object, near: int, highest: int) -> int | None:
+    """The number under which the row was hashed, searched from `near` outwards (§ 8)."""
+    facts = facts_of(row)
+    if facts is None:
+        return None
+    pivot = "sequence".encode("utf-16-be")
+    order = {name: name.encode("utf-16-be", "surrogatepass") for name in facts}
+    before = canonical_bytes({name: facts[name] for name in facts if order[name] < pivot})
+    after = canonical_bytes({name: facts[name] for name in facts if order[name] > pivot})
+    if before is None or after is None:
+        return None
+    beginning = before[:-1] + (b"," if len(before) > 2 else b"") + b'"sequence":'
+    end = (b"," if len(after) > 2 else b"") + after[1:] + bytes.fromhex(row["previous_hash"])
+    reach = min(max(highest, near) + SEARCH_BEYOND, SEARCH_BYTES // (2 * (len(beginning) + len(end))))
+    for distance in range(reach + 1):
+        for place in {near + distance, near - distance}:
+            if place > 0 and hashlib.sha256(b"%b%d%b" % (beginning, place, end)).hexdigest() == row["hash"]:
+                return place
+    return None
+
+
+class Trust:
+    """The keys whose signatures count: those given, and those that one of them announced (§ 6)."""
+
+    def __init__(self) -> None:
+        """Trust nobody yet."""
+        self.keys: dict[str, bytes] = {}
+        self.unannounced: list[Object] = []
+
+    def anchor(self, raw: bytes) -> None:
+        """Trust a key from the start."""
+        self.keys[hashlib.sha256(raw).hexdigest()[:16]] = raw
+
+    def learn(self, key: Object) -> None:
+        """Trust a key as soon as the key that announced it is trusted."""
+        self.unannounced.append(key)
+        while known := [each for each in self.unannounced if self.is_announced(each)]:
+            for each in known:
+                self.unannounced.remove(each)
+                self.anchor(base64.b64decode(each["public_key"]))
+
+    def is_announced(self, key: Object) -> bool:
+        """Whether a trusted key signed this one, and it goes by its right name."""
+        raw, announcer = raw_key(key["public_key"]), self.keys.get(key["announced_by"])
+        if raw is None or announcer is None or hashlib.sha256(raw).hexdigest()[:16] != key["key_id"]:
+            return False
+        return is_signed(announcer, statement("hoursmith-key-1", key), key["signature"])
+
+    def fault(self, checkpoint: Object) -> str:
+        """Why the signature of a checkpoint or cut does not count; empty where it does (§ 4, § 5)."""
+        raw = self.keys.get(checkpoint["key_id"])
+        if raw is None:
+            return f"it is signed with the key {checkpoint['key_id']}, which is not trusted and was announced by none"
+        form = "hoursmith-cut-1" if checkpoint["type"] == "cut" else "hoursmith-checkpoint-1"
+        if not is_signed(raw, statement(form, checkpoint), checkpoint["signature"]):
+            return f"its signature is not one by the key {checkpoint['key_id']} that it names"
+        return ""
+
+
+SIGNED_FACTS = {
+    "hoursmith-checkpoint-1": ("workspace", "sequence", "hash", "at"),
+    "hoursmith-cut-1": ("workspace", "sequence", "hash", "at", "rows"),
+    "hoursmith-key-1": ("key_id", "public_key", "since", "announced_by"),
+}
+
+
+def statement(form: str, facts: Object) -> bytes | None:
+    """What is signed: the canonical form of some facts and of the name of the statement."""
+    return canonical_bytes({"format": form, **{name: facts[name] for name in SIGNED_FACTS[form]}})
+
+
+def is_signed(raw: bytes, message: bytes | None, signature: str) -> bool:
+    """Whether this is the Ed25519 signature of `message`, in base64."""
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(base64.b64decode(signature, validate=True), message or b"")
+    except (InvalidSignature, ValueError):
+        return False
+    return message is not None
+
+
+def raw_key(text: str) -> bytes | None:
+    """The 32 bytes of a public key in base64."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return raw if len(raw) == 32 else None
+
+
+def trust_from(text: str) -> Trust:
+    """The trust that the text of a key file asks for (§ 6)."""
+    trust = Trust()
+    try:
+        if text.lstrip().startswith("-----BEGIN"):
+            pem = load_pem_public_key(text.encode())
+            if not isinstance(pem, Ed25519PublicKey):
+                raise UnusableInputError("The key file holds a public key, but not one of Ed25519.")
+            trust.anchor(pem.public_bytes_raw())
+            return trust
+        keys = json.loads(text)["keys"]
+        first = keys[0]
+        check(first, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+        raw = raw_key(first["public_key"])
+        if raw is None or not is_signed(raw, statement("hoursmith-key-1", first), first["signature"]):
+            raise UnusableInputError(f"The first key of the key file, {first['key_id']}, is not signed by itself.")
+        trust.anchor(raw)
+        if first["announced_by"] or first["key_id"] not in trust.keys:
+            raise UnusableInputError(f"The first key of the key file, {first['key_id']}, is not what it says.")
+        for key in keys[1:]:
+            check(key, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+            trust.learn(key)
+            if key["key_id"] not in trust.keys:
+                raise UnusableInputError(f"The key {key['key_id']} of the key file was announced by none before it.")
+    except (ValueError, KeyError, IndexError, TypeError, UnsupportedAlgorithm) as error:
+        raise UnusableInputError(f"The key file is neither PEM nor what /audit/key serves: {error!r}") from None
+    return trust
+
+
+class Chain:
+    """One workspace's chain (§ 7). It holds until something does not fit; what comes after tells what happened."""
+
+    def __init__(
+        self, workspace: str, trust: Trust, origins: dict[str, str], head: Object | None, partial: bool
+    ) -> None:
+        """`origins` tells workspaces by their genesis; `head` is what was kept elsewhere."""
+        self.workspace, self.trust, self.origins, self.head, self.partial = workspace, trust, origins, head, partial
+        self.rows = self.checkpoints = self.left_out = self.behind = self.vouched = self.at = 0
+        self.hash = genesis(workspace)
+        self.cuts: dict[int, str] = {}
+        self.begun = self.head_found = False
+        self.recent: deque[Object] = deque(maxlen=RECENT_ROWS)
+        self.first_unvouched: str | None = None
+        self.ahead: Object | None = None
+        # What went wrong: settled at once, a signed hash that disagrees, or a row that does not fit.
+        self.bad: Object | None = None
+        self.disagrees: tuple[str, str] | None = None
+        self.misfit: Object | None = None
+        self.following: Object | None = None
+        self.first_inserted: Object | None = None
+        self.signs: set[str] = set()
+        self.highest = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was wrong so far."""
+        return self.bad is None and self.disagrees is None and self.misfit is None
+
+    def row(self, row: Object) -> None:
+        """The next row."""
+        self.rows += 1
+        if not self.holds:
+            self.watch(row)
+            return
+        number = number_of(row)
+        if not self.begun:
+            self.begin(row)
+        sealed = is_sealed(row)
+        if self.partial and sealed and number > self.at + 1:
+            self.left_out += number - self.at - 1
+            self.at, self.hash, self.ahead = number - 1, row["previous_hash"], None
+            self.recent.clear()
+        if not sealed or number != self.at + 1 or row["previous_hash"] != self.hash:
+            self.misfit, self.highest = row, number
+        elif self.ahead is not None:
+            self.settle("reordered", self.ahead["sequence"], "it stands before the row that it follows", "checkpoint")
+        else:
+            self.at, self.hash = number, row["hash"]
+            self.recent.append(
+                {"id": id_of(row), **{name: row[name] for name in ("sequence", "previous_hash", "hash")}}
+            )
+            self.first_unvouched = self.first_unvouched or id_of(row)
+            self.reach()
+
+    def begin(self, first: Object | None) -> None:
+        """Begin at the cut or genesis that the first row names, else at the nearest cut below it (§ 5)."""
+        self.begun = True
+        previous_hash = first.get("previous_hash") if first else None
+        start = [place for place, hash in self.cuts.items() if hash == previous_hash]
+        if not start and self.cuts and previous_hash != self.hash:
+            below = [place for place in self.cuts if first is None or place < number_of(first)]
+            start = [max(below, default=min(self.cuts))]
+        if start:
+            self.at = self.behind = max(start)
+            self.hash = self.cuts[self.at]
+        self.reach()
+
+    def reach(self) -> None:
+        """Compare the row just reached with a cut behind which rows remained, and with the head kept elsewhere."""
+        if self.at in self.cuts and self.at != self.behind:
+            self.agree(self.cuts[self.at], "a cut")
+        if self.head is not None and self.holds and self.head["sequence"] in (None, self.at):
+            if self.head["sequence"] is not None:
+                self.head_found = True
+                self.agree(self.head["hash"], "the head given")
+            self.head_found = self.head_found or self.head["hash"] == self.hash
+
+    def agree(self, hash: str, source: str) -> None:
+        """Somebody whose word counts says that the last row has this hash."""
+        if hash == self.hash:
+            self.vouched, self.first_unvouched = self.at, None
+        else:
+            self.disagrees = (hash, source)
+
+    def checkpoint(self, checkpoint: Object) -> None:
+        """The next checkpoint or cut."""
+        fault, place, kind = self.trust.fault(checkpoint), checkpoint["sequence"], checkpoint["type"]
+        if not self.holds:
+            if not fault:
+                self.watch_checkpoint(checkpoint)
+            return
+        self.checkpoints += kind == "checkpoint"
+        if fault:
+            self.settle("wrong key", place, fault, kind)
+        elif self.begun or (kind == "checkpoint" and place == 0):
+            if place == self.at:
+                self.agree(checkpoint["hash"], f"a {kind}")
+            elif place > self.at:
+                self.ahead = checkpoint
+            elif place > self.behind and not self.partial:
+                self.settle("reordered", place, f"it stands behind the row {self.at}, out of its place", "checkpoint")
+        elif kind == "cut":
+            self.cuts[place] = checkpoint["hash"]
+        elif place in self.cuts:
+            if checkpoint["hash"] != self.cuts[place]:
+                self.settle("replaced", place, "a checkpoint and a cut at the same row name two hashes", "cut")
+        elif place > max(self.cuts, default=0):
+            self.ahead = checkpoint
+
+    def settle(self, kind: str, place: int, reason: str, record: str = "event", **more: Any) -> None:
+        """What is wrong is clear already."""
+        self.bad = self.finding(kind, place, None, reason, record=record, **more)
+
+    def finding(self, kind: str, place: int, id: str | None, reason: str, **more: Any) -> Object:
+        """What is wrong, and where (§ 8)."""
+        named = {"kind": kind, "workspace": self.workspace, "sequence": place, "id": id}
+        return {**named, "record": "event", "until": None, "reason": reason, **more}
+
+    def watch(self, row: Object) -> None:
+        """Look, behind what does not fit, for the signs that tell what happened (§ 8)."""
+        number, hash, previous_hash = number_of(row), row.get("hash"), row.get("previous_hash")
+        self.highest = max(self.highest, number)
+        if self.misfit is None:
+            self.following = self.following or row
+            place = None if self.first_inserted else self.inserted_before(row)
+            if place and is_sealed(row, place["sequence"]):
+                self.first_inserted = place
+            return
+        if hash == self.misfit.get("hash"):
+            self.signs.add("repeated")
+        if hash == self.misfit.get("previous_hash"):
+            self.signs.add("predecessor follows")
+        if previous_hash == self.misfit.get("hash"):
+            self.signs.add("goes on behind misfit")
+        if previous_hash == self.hash:
+            self.signs.add("goes on behind last")
+            if is_sealed(row, self.at + 1):
+                self.signs.add("awaited follows")
+
+    def watch_checkpoint(self, checkpoint: Object) -> None:
+        """A signature tells which of two rows for one place is genuine."""
+        if self.misfit is not None and checkpoint["sequence"] == self.at:
+            if checkpoint["hash"] == self.misfit.get("hash"):
+                self.signs.add("goes on behind misfit")
+            if checkpoint["hash"] == self.hash:
+                self.signs.add("goes on behind last")
+
+    def finish(self) -> Object:
+        """The report on the chain."""
+        if not self.begun and self.holds:
+            self.begin(None)
+        if self.holds and self.ahead is not None and not self.partial:
+            until = self.ahead["sequence"]
+            self.settle("cut tail", self.at + 1, f"a checkpoint says that there were rows up to {until}", until=until)
+        if self.holds and self.head is not None and not self.head_found:
+            self.miss_head(self.head["sequence"])
+        bad = self.bad
+        if self.disagrees is not None:
+            bad = self.rewritten(*self.disagrees)
+        if self.misfit is not None:
+            bad = self.explain(self.misfit)
+        names = ("workspace", "rows", "checkpoints", "behind", "hash", "vouched", "left_out")
+        return {**{name: getattr(self, name) for name in names}, "sequence": self.at, "bad": bad}
+
+    def miss_head(self, place: int | None) -> None:
+        """The head that was kept elsewhere is nowhere in the chain."""
+        if place is not None and place <= self.at:
+            raise UnusableInputError(f"The head given, row {place}, lies below the cut at row {self.behind}.")
+        reason = f"the head given is row {place}"
+        if place is None:
+            below = ", or it lies below the cut" if self.behind else ""
+            reason = f"no row has the hash given as --head: the tail was cut, or the chain rewritten{below}"
+        self.settle("cut tail", self.at + 1, reason, until=place)
+
+    def rewritten(self, hash: str, source: str) -> Object:
+        """The last row has another hash than a statement that counts says."""
+        after = self.following
+        if after and after.get("previous_hash") == hash and number_of(after) == self.at + 1 and self.recent:
+            reason = f"{source} and the row after it name another hash for this row"
+            return self.finding("edited", self.at, self.recent[-1]["id"], reason)
+        if self.first_inserted:
+            return self.inserted(self.first_inserted)
+        first = min(max(self.vouched, self.behind) + 1, self.at)
+        reason = f"{source} at row {self.at} names another hash: rows {first} to {self.at} were rewritten"
+        return self.finding("replaced", first, self.first_unvouched, reason, until=self.at)
+
+    def explain(self, misfit: Object) -> Object:
+        """What the signs say about a row that does not fit, in the order of § 8."""
+        awaited, place = self.at + 1, number_of(misfit)
+        follows = "awaited follows" in self.signs
+        if not is_sealed(misfit):
+            found = sealed_place(misfit, awaited, self.highest)
+            if found is None:
+                return self.explain_changed(misfit, place, follows)
+            place = found
+        if place < awaited:
+            return self.explain_surplus(misfit, place, follows)
+        if place > awaited:
+            if not follows:
+                return self.missing(misfit, place)
+            if "predecessor follows" in self.signs and "repeated" not in self.signs:
+                return self.here("reordered", misfit, f"the row of place {place} stands here, and this one later")
+            return self.here("inserted", misfit, "it belongs nowhere in this chain, and the awaited row follows")
+        if follows:
+            return self.here("inserted", misfit, "it does not fit, and the awaited row follows")
+        if misfit["previous_hash"] == self.hash:
+            return self.here("edited", misfit, f"its number was changed to {misfit['sequence']}")
+        return self.explain_link(misfit)
+
+    def explain_changed(self, misfit: Object, place: int, follows: bool) -> Object:
+        """A row that was hashed under no number."""
+        if follows:
+            return self.here("inserted", misfit, "its hash is not that of its facts, and the awaited row follows")
+        if place > self.at + 1:
+            return self.missing(misfit, place)
+        other = self.origins.get(misfit.get("previous_hash", ""))
+        if self.at == 0 and other not in (None, self.workspace):
+            return self.here("other genesis", misfit, f"the chain begins at the genesis of the workspace {other}")
+        return self.here("edited", misfit, "its hash is not that of its facts and the previous hash it names")
+
+    def explain_link(self, misfit: Object) -> Object:
+        """A sound row for this place, but behind another row than the one before it."""
+        if self.at == 0:
+            other = self.origins.get(misfit["previous_hash"])
+            return self.here("other genesis", misfit, f"the chain begins at the genesis of {other or 'nobody known'}")
+        if not self.recent or self.vouched == self.at:
+            return self.here(
+                "edited", misfit, "it names another previous hash than the row before it is proved to have"
+            )
+        return self.finding("edited", self.at, self.recent[-1]["id"], "the row after it names another hash for it")
+
+    def explain_surplus(self, misfit: Object, place: int, follows: bool) -> Object:
+        """A sound row for a place that is taken."""
+        last, bears = self.recent[-1] if self.recent else None, number_of(misfit)
+        is_twin = last and place == bears == self.at and last["previous_hash"] == misfit["previous_hash"]
+        if last and is_twin and last["hash"] != misfit["hash"]:
+            is_last_bad = "goes on behind misfit" in self.signs and "goes on behind last" not in self.signs
+            bad, other = (last["id"], id_of(misfit)) if is_last_bad else (id_of(misfit), last["id"])
+            return self.finding("forked", place, bad, f"the row {other} claims the same place behind the same row")
+        first = self.inserted_before(misfit)
+        if not follows and bears == self.at + 1 and first and first["sequence"] == place:
+            return self.inserted(first)
+        return self.here("inserted", misfit, f"a row of place {place} stands here, and that place is taken")
+
+    def inserted_before(self, row: Object) -> Object | None:
+        """The row that stands, not vouched for, where `row` would stand by the previous hash that it names."""
+        for recent in self.recent:
+            if recent["sequence"] > self.vouched and recent["previous_hash"] == row.get("previous_hash"):
+                return recent if recent["hash"] != row.get("hash") else None
+        return None
+
+    def inserted(self, first: Object) -> Object:
+        """The rows from `first` on were put in front of one that was written as its number."""
+        reason = f"the row that was written as number {first['sequence']} stands behind row {self.at}, renumbered"
+        return self.finding("inserted", first["sequence"], first["id"], reason, until=self.at)
+
+    def missing(self, misfit: Object, place: int) -> Object:
+        """Rows are missing before the misfit, whose place is known."""
+        reason = f"rows are missing before row {place} ({id_of(misfit)})"
+        return self.finding("removed", self.at + 1, None, reason, until=place - 1)
+
+    def here(self, kind: str, misfit: Object, reason: str) -> Object:
+        """The misfit itself is the bad row."""
+        return self.finding(kind, self.at + 1, id_of(misfit), reason)
+
+
+def check(value: Object, *texts: str) -> None:
+    """TypeError or KeyError unless all of these members are texts."""
+    if not all(isinstance(value[name], str) for name in texts):
+        raise TypeError("a text is missing")
+
+
+def parsed(number: int, line: bytes) -> Object:
+    """One line of the export as an object, in which no name stands twice (I-JSON, RFC 7493)."""
+
+    def unambiguous(pairs: list[tuple[str, Any]]) -> Object:
+        if len(made := dict(pairs)) != len(pairs):
+            raise ValueError("a name stands twice in one object")
+        return made
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number")
+
+    try:
+        value = json.loads(line, object_pairs_hook=unambiguous, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise UnusableInputError(f"Line {number} is not I-JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UnusableInputError(f"Line {number} is not a JSON object.")
+    return value
+
+
+def read(lines: Iterable[bytes]) -> Iterator[Object]:
+    """The objects of the export with what the rest relies on checked (§ 9); the last one is `end` if there is one."""
+    ended = False
+    for number, line in enumerate(lines, start=2):
+        value = parsed(number, line)
+        kind = value.get("type")
+        if ended:
+            raise UnusableInputError(f"Line {number}: there is something behind the last line of the export.")
+        try:
+            if kind == "event":
+                check(value, "workspace")
+                number_of(value)
+            elif kind in ("checkpoint", "cut"):
+                check(value, "workspace", "hash", "at", "key_id", "signature")
+                numbers = [value[name] for name in ("sequence", "rows")[: 2 if kind == "cut" else 1]]
+                if any(type(number) is not int or number < 0 for number in numbers):
+                    raise TypeError("a number is missing")
+            elif kind == "key":
+                check(value, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+            elif kind != "end":
+                raise UnusableInputError(f"Line {number} is of the unknown type {kind!r}.")
+        except (KeyError, TypeError) as error:
+            raise UnusableInputError(f"Line {number} is no {kind}: {error!r}") from None
+        ended = kind == "end"
+        yield value
+
+
+def verify(
+    lines: Iterable[bytes], key_text: str, *, only: str | None = None, head: str = "", partial: bool = False
+) -> Object:
+    """The verdict on an export. Raises UnusableInputError."""
+    lines = iter(lines)
+    header = parsed(1, next(lines, b"{}"))
+    names = header.get("workspaces")
+    if header.get("type") != "export" or header.get("format") != FORMAT or not isinstance(names, list):
+        raise UnusableInputError(f"This is no export in the format {FORMAT}: its first line does not say so.")
+    if (header.get("filters") or header.get("complete") is False) and not partial:
+        raise UnusableInputError(
+            "This export is filtered: rows were left out, so it cannot prove that none is missing."
+            " --partial verifies those that are there."
+        )
+    trust, kept = trust_from(key_text), parsed_head(head)
+    origins = {genesis(name): name for name in names}
+    chains = {name: Chain(name, trust, origins, kept, partial) for name in (names if only is None else [only])}
+    count, said, seen = 0, None, False
+    for value in read(lines):
+        if value["type"] == "end":
+            said = value.get("lines")
+            continue
+        count += 1
+        if value["type"] == "key":
+            trust.learn(value)
+        elif only in (None, name := value["workspace"]):
+            chain = chains.setdefault(name, Chain(name, trust, origins, kept, partial))
+            (chain.row if value["type"] == "event" else chain.checkpoint)(value)
+            seen = True
+    if kept and len(chains) != 1:
+        raise UnusableInputError("A head belongs to one chain, and here are several: name its workspace too.")
+    if only is not None and only not in names and not seen and not kept:
+        raise UnusableInputError(f"The export knows no workspace {only}.")
+    reports = [chain.finish() for chain in chains.values()]
+    bad = next((report["bad"] for report in reports if report["bad"]), None)
+    if bad is None and said != count:
+        raise UnusableInputError(f"The export is incomplete: its last line should say {count} lines, and says {said}.")
+    return {"ok": bad is None, "partial": partial, "workspaces": reports, "bad": bad}
+
+
+def parsed_head(text: str) -> Object | None:
+    """A head as --head takes it, HASH or SEQUENCE:HASH."""
+    if not text:
+        return None
+    number, _, hash = text.rpartition(":")
+    if not HASH.fullmatch(hash.lower()) or (number and not number.isdecimal()):
+        raise UnusableInputError("A head is a hash of 64 hexadecimal digits, or a row's number, a colon and its hash.")
+    return {"sequence": int(number) if number else None, "hash": hash.lower()}
+
+
+def summary(verdict: Object) -> Iterator[str]:
+    """The verdict for people, line by line."""
+    for chain in verdict["workspaces"]:
+        start = f"behind the cut at row {chain['behind']}" if chain["behind"] else "from the beginning"
+        yield f"{chain['workspace']}: {chain['rows']} rows {start}, {chain['checkpoints']} checkpoints"
+        if bad := chain["bad"]:
+            until = f" to {bad['until']}" if bad["until"] and bad["until"] != bad["sequence"] else ""
+            row = f" ({bad['id']})" if bad["id"] else ""
+            yield f"  BAD: {bad['kind']}, {bad['record']} at row {bad['sequence']}{until}{row}: {bad['reason']}"
+            continue
+        yield f"  holds up to row {chain['sequence']}, {chain['hash']}"
+        if chain["vouched"] < chain["sequence"]:
+            yield f"  rows behind row {chain['vouched']} stand behind the last checkpoint and are not signed yet"
+        if chain["left_out"]:
+            yield f"  {chain['left_out']} rows were left out of the export, and nothing is known of them"
+
+
+def main() -> int:
+    """What the command line asks for; the exit status."""
+    asked = argparse.ArgumentParser(description="Verify an audit export of the Hoursmith console.")
+    asked.add_argument("export", help="a JSON Lines export, or - for standard input")
+    asked.add_argument("key", help="the key file from /audit/key, or a public key as PEM")
+    asked.add_argument("--workspace", help="verify the chain of this workspace alone")
+    asked.add_argument("--head", default="", help="a head kept elsewhere: HASH or SEQUENCE:HASH")
+    asked.add_argument("--partial", action="store_true", help="verify a filtered export, in which rows were left out")
+    asked.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    given = asked.parse_args()
+    try:
+        with open(given.key, encoding="utf-8") as key_file:
+            key_text = key_file.read()
+        with sys.stdin.buffer if given.export == "-" else open(given.export, "rb") as lines:
+            verdict = verify(lines, key_text, only=given.workspace, head=given.head, partial=given.partial)
+    except (UnusableInputError, OSError, UnicodeDecodeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(json.dumps(verdict) + "\n" if given.json else "\n".join([*summary(verdict), ""]))
+    return 0 if verdict["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

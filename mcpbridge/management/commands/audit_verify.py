@@ -1,0 +1,103 @@
+"""Verifies the audit record, where it lies or in an export."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from mcpbridge.verification import ChainReport, OutsideHead, Trust, UnusableInputError, Verdict, trust_from_text
+from mcpbridge.verification.sources import stored_rows, verify_export, verify_stored
+
+BAD, UNUSABLE = 1, 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify the audit chains and the signatures under them. Exit status: 0 they hold; 1 they do not, and the "
+        "first bad row is named; 2 the input cannot be used. docs/audit-format.md explains the findings."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--workspace", help="Verify the chain of this workspace alone.")
+        parser.add_argument("--export", help="Verify this JSON Lines export (- for standard input), not the database.")
+        parser.add_argument("--key", help="Trust this key file (as /audit/key serves it, or PEM), not the database's.")
+        parser.add_argument("--head", default="", help="A head kept elsewhere: HASH or SEQUENCE:HASH.")
+        parser.add_argument("--partial", action="store_true", help="Verify a filtered export, with rows left out.")
+        parser.add_argument("--json", action="store_true", help="Print the verdict as JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            verdict = self._verdict(options)
+        except (UnusableInputError, OSError, UnicodeDecodeError) as error:
+            raise CommandError(str(error), returncode=UNUSABLE) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(verdict.as_dict()))
+        else:
+            self.stdout.write("\n".join(_summary(verdict)))
+        if not verdict.is_ok:
+            sys.exit(BAD)
+
+    def _verdict(self, options: dict[str, Any]) -> Verdict:
+        head = OutsideHead.from_text(options["head"]) if options["head"] else None
+        trust = trust_from_text(Path(options["key"]).read_text(encoding="utf-8")) if options["key"] else None
+        if options["export"] is None:
+            if options["partial"]:
+                raise UnusableInputError("--partial is for filtered exports.")
+            progress = self._progress(stored_rows(options["workspace"]))
+            return verify_stored(workspace=options["workspace"], head=head, trust=trust, progress=progress)
+        if trust is None:
+            raise UnusableInputError("--export needs --key: the key file that you trust.")
+        return self._verdict_on_export(options, trust, head)
+
+    def _verdict_on_export(self, options: dict[str, Any], trust: Trust, head: OutsideHead | None) -> Verdict:
+        is_piped = options["export"] == "-"
+        with nullcontext(sys.stdin.buffer) if is_piped else Path(options["export"]).open("rb") as lines:
+            return verify_export(
+                lines,
+                trust,
+                workspace=options["workspace"],
+                head=head,
+                is_partial=options["partial"],
+                progress=self._progress(None),
+            )
+
+    def _progress(self, total: int | None) -> Callable[[int], None] | None:
+        if not self.stderr.isatty():
+            return None
+        of_all = "" if total is None else f" of {total:,}"
+
+        def show(rows: int) -> None:
+            self.stderr.write(f"\r{rows:,}{of_all} rows", ending="")
+            if rows == total:
+                self.stderr.write("")
+
+        return show
+
+
+def _summary(verdict: Verdict) -> list[str]:
+    if not verdict.chains:
+        return ["There are no audit rows yet."]
+    lines = [line for chain in verdict.chains for line in _chain_summary(chain)]
+    if verdict.is_partial:
+        lines.append("Rows were left out on purpose: this says nothing about rows that are not there.")
+    return lines
+
+
+def _chain_summary(chain: ChainReport) -> list[str]:
+    start = f"behind the cut at row {chain.behind}" if chain.behind else "from the beginning"
+    lines = [f"{chain.workspace}: {chain.rows:,} rows {start}, {chain.checkpoints:,} checkpoints"]
+    if bad := chain.finding:
+        until = f" to {bad.until}" if bad.until and bad.until != bad.sequence else ""
+        row = f" ({bad.id})" if bad.id else ""
+        return [*lines, f"  BAD: {bad.kind}, {bad.record} at row {bad.sequence}{until}{row}: {bad.reason}."]
+    lines.append(f"  holds up to row {chain.sequence}, {chain.hash}")
+    if chain.vouched < chain.sequence:
+        lines.append(f"  rows behind row {chain.vouched} came after the last checkpoint and are not signed yet")
+    if chain.left_out:
+        lines.append(f"  {chain.left_out:,} rows were left out of the export, and nothing is known of them")
+    return lines

@@ -1,0 +1,89 @@
+"""Both verifiers, asked the same: the console's own and the stand-alone file, which must always agree."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mcpbridge.verification import OutsideHead, Record, Trust, UnusableInputError, trust_from_text, verify
+from mcpbridge.verification.sources import verify_export
+from tests.audit_chains import WORKSPACE, export_of, key_file
+
+STANDALONE = Path(__file__).resolve().parents[1] / "docs" / "verify_audit.py"
+UNUSABLE = "unusable"
+
+
+def _loaded() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("verify_audit", STANDALONE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+standalone = _loaded()
+
+
+def verdict_on(
+    lines: Sequence[bytes], keys: str | None = None, *, only: str | None = None, head: str = "", partial: bool = False
+) -> dict[str, Any]:
+    """What both verifiers say of an export, with `UNUSABLE` for an export that cannot be used; the reasons are apart."""
+    keys = keys or key_file()
+    own: dict[str, Any] = {UNUSABLE: True}
+    other: dict[str, Any] = {UNUSABLE: True}
+    try:
+        kept = OutsideHead.from_text(head) if head else None
+        own = verify_export(lines, trust_from_text(keys), workspace=only, head=kept, is_partial=partial).as_dict()
+    except UnusableInputError:
+        pass
+    try:
+        other = standalone.verify(lines, keys, only=only, head=head, partial=partial)
+    except standalone.UnusableInputError:
+        pass
+    assert _without_reasons(own) == _without_reasons(other)
+    return own
+
+
+def finding_in(
+    records: Sequence[Record], *, head: str = "", workspaces: Sequence[str] = (WORKSPACE,), keys: str | None = None
+) -> dict[str, Any] | None:
+    """What both verifiers find first in an export of `records`, and the console's own in the records as they are."""
+    verdict = verdict_on(export_of(records, workspaces), keys, head=head)
+    assert UNUSABLE not in verdict
+    kept = OutsideHead.from_text(head) if head else None
+    direct = verify(records, trust_from_text(keys or key_file()), workspaces=workspaces, head=kept).as_dict()
+    assert direct == verdict
+    assert verdict["ok"] is (verdict["bad"] is None)
+    bad: dict[str, Any] | None = verdict["bad"]
+    return bad
+
+
+def trust(keys: str | None = None) -> Trust:
+    return trust_from_text(keys or key_file())
+
+
+def run_standalone(*arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """The stand-alone verifier as an outsider starts it: without the project, its packages and its environment."""
+    return subprocess.run(
+        [sys.executable, "-I", str(STANDALONE), *arguments],
+        input=given,
+        capture_output=True,
+        check=False,
+        cwd="/",
+        env={},
+        timeout=60,
+    )
+
+
+def _without_reasons(verdict: dict[str, Any]) -> dict[str, Any]:
+    def stripped(bad: dict[str, Any] | None) -> dict[str, Any] | None:
+        return bad and {name: value for name, value in bad.items() if name != "reason"}
+
+    if UNUSABLE in verdict:
+        return verdict
+    chains = [{**chain, "bad": stripped(chain["bad"])} for chain in verdict["workspaces"]]
+    return {**verdict, "workspaces": chains, "bad": stripped(verdict["bad"])}
