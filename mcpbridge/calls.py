@@ -6,7 +6,6 @@ something run to their end even when the caller goes away in the middle, so that
 
 import asyncio
 import time
-import uuid
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Call, Caller, Ending, Identity
 from mcpbridge.identity import Identities, IdentityUnavailableError
+from mcpbridge.ids import new_id
 from mcpbridge.models import Kind, Result
 from mcpbridge.problems import Problem
 from mcpbridge.recording import recordable_arguments, recordable_snapshot
@@ -80,7 +80,7 @@ class Calls:
         """
         started = time.perf_counter()
         call = Call(
-            call_id=uuid.uuid4(),
+            call_id=new_id(),
             at=datetime.now(UTC),
             caller=caller,
             identity=NOBODY,

@@ -7,7 +7,6 @@ JSON-RPC. Each refusal is one JSON-RPC error that says what to do. Only then som
 import json
 import logging
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_h
 from mcpbridge.facts import Caller
 from mcpbridge.gate import BlockList, TooManyAttemptsError
 from mcpbridge.identity import Identities, IdentityUnavailableError
+from mcpbridge.ids import new_id
 from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
 from mcpbridge.server import McpServer, Visit
 from mcpbridge.upstream import UpstreamError
@@ -73,7 +73,7 @@ class HttpEntry:
         self._trusted = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = uuid.uuid4().hex
+        request_id = new_id().hex
         try:
             answer = await self._answer(scope, receive, request_id)
         except Refusal as refusal:

@@ -4,8 +4,9 @@ import time
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from mcpbridge.gate import SqliteBlockList, block_list, token_block, token_unblock
+from mcpbridge.gate import POLL_S, Generation, SqliteBlockList, block_list, token_block, token_unblock
 from mcpbridge.models import TokenBlock
 
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}
@@ -59,11 +60,32 @@ def test_blocking_twice_is_one_block(database):
     assert TokenBlock.objects.count() == 1
 
 
+def test_a_block_that_was_written_past_us_is_found_within_a_second(sqlite_database, monkeypatch):
+    blocks = block_list()
+    assert not blocks.holds(**TOKEN)
+    TokenBlock.objects.create(**TOKEN, org_id="org-1", blocked_by="Ana", blocked_at=timezone.now())
+    assert not blocks.holds(**TOKEN)
+    later = time.monotonic() + POLL_S
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert blocks.holds(**TOKEN)
+    asyncio.run(blocks.stop())
+
+
+def test_without_a_generation_to_look_at_the_database_is_asked_each_time(sqlite_database, monkeypatch):
+    monkeypatch.setattr(Generation, "now", lambda self: None)
+    blocks = block_list()
+    assert not blocks.holds(**TOKEN)
+    TokenBlock.objects.create(**TOKEN, org_id="org-1", blocked_by="Ana", blocked_at=timezone.now())
+    assert blocks.holds(**TOKEN)
+    asyncio.run(blocks.stop())
+
+
 def test_a_block_outlives_a_file_that_cannot_be_read(sqlite_database):
     blocks = block_list()
     block()
     assert blocks.holds(**TOKEN)
     blocks._connection.close()
+    blocks._seen = None
     assert blocks.holds(**TOKEN)
     asyncio.run(blocks.stop())
 
@@ -94,6 +116,7 @@ def test_looking_does_not_wait_for_a_writer(sqlite_database, mode):
     assert blocks.holds(**TOKEN)
     writer = sqlite3.connect(sqlite_database.path, isolation_level=None)
     writer.execute(f"BEGIN {mode}")
+    blocks._seen = None
     started = time.monotonic()
     assert blocks.holds(**TOKEN)
     # The library would wait for seconds; this shows that we do not, whatever the machine's speed.
