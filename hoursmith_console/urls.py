@@ -3,11 +3,13 @@
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
+from hoursmith_console.audit.key import key
 from hoursmith_console.site import site
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hoursmith_console.workspaces.urls")),
     path("", include("hoursmith_console.no_oauth")),
+    path("audit/key", key, name="audit_key"),
 ]
 if settings.SANDBOX_MODE:
     urlpatterns.append(path("sandbox/api/", include("hoursmith_console.sandbox.urls")))

@@ -1,16 +1,51 @@
 """How allauth behaves here: people are invited, nobody signs up by themselves."""
 
+import logging
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.shortcuts import render
 from django.urls import reverse
 
+from hoursmith_console.workspaces.sign_ins import sign_in_failure_record, sign_in_record, sign_out_record
 from mcpbridge.addresses import client_address, parse_networks
+from mcpbridge.audit import AuditUnavailableError
+
+logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Closes sign-up, and counts attempts by the address that really asks."""
+    """Closes sign-up, records who comes and goes, and counts attempts by the address that really asks."""
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Let `user` in, once that is on record; without a record nobody gets in."""
+        try:
+            sign_in_record(user=user, way="password", address=self.get_client_ip(request))
+        except AuditUnavailableError:
+            raise ImmediateHttpResponse(render(request, "503.html", status=503)) from None
+        super().login(request, user)
+
+    def logout(self, request: HttpRequest) -> None:
+        """Let the person out, on record or not."""
+        try:
+            if isinstance(request.user, User):
+                sign_out_record(user=request.user, address=self.get_client_ip(request))
+        except AuditUnavailableError as error:
+            logger.error("A sign-out is not on record: %s", error)
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Keep that somebody failed, for whoever the account belongs to. The answer to them is the same."""
+        email = credentials.get("email") or credentials.get("username") or ""
+        try:
+            sign_in_failure_record(email=str(email), address=self.get_client_ip(request))
+        except AuditUnavailableError as error:
+            logger.error("A failed sign-in is not on record: %s", error)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

@@ -1,11 +1,19 @@
 """One-time links that let an imported member choose a password and sign in."""
 
+from typing import Any
+
+from allauth.account.adapter import get_adapter
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordResetConfirmView
+from django.http import HttpResponse
+from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+
+from hoursmith_console.workspaces.sign_ins import sign_in_record
+from mcpbridge.audit import AuditUnavailableError
 
 
 class InvitationView(PasswordResetConfirmView):
@@ -18,6 +26,15 @@ class InvitationView(PasswordResetConfirmView):
     post_reset_login = True
     post_reset_login_backend = "allauth.account.auth_backends.AuthenticationBackend"
     success_url = reverse_lazy("console:index")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password and sign in, once that is on record."""
+        assert self.user is not None  # noqa: S101 – no form is shown without a link that names somebody
+        try:
+            sign_in_record(user=self.user, way="invitation", address=get_adapter().get_client_ip(self.request))
+        except AuditUnavailableError:
+            return render(self.request, "503.html", status=503)
+        return super().form_valid(form)
 
 
 def invitation_path(*, user: User) -> str:

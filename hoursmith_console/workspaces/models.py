@@ -56,6 +56,11 @@ class Member(models.Model):
         return self.name
 
     @property
+    def named(self) -> str:
+        """Name and address, as the audit record names who did something."""
+        return f"{self.name} <{self.email}>"
+
+    @property
     def sees_workspace(self) -> bool:
         """Whether this member reviews everybody's tokens, not only their own."""
         return self.role in (Role.OWNER, Role.ADMIN)

@@ -1,13 +1,14 @@
 """What changes workspaces, members and their console accounts."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.db import router, transaction
 
 from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.events import event_record
 
 
 def workspace_import(*, org_id: str, name: str, plan: str) -> Workspace:
@@ -26,9 +27,13 @@ def member_import(*, workspace: Workspace, member_id: str, user_ref: str, name: 
     return member
 
 
-def members_replace(*, workspace: Workspace, members: Sequence[Mapping[str, str]]) -> int:
-    """Know exactly `members` (Hoursmith's member objects) as active in `workspace`; how many others no longer are."""
+def members_replace(*, workspace: Workspace, members: Sequence[Mapping[str, str]], actor: str) -> int:
+    """Know exactly `members` (Hoursmith's member objects) as active in `workspace`; how many others no longer are.
+
+    Raises AuditUnavailableError where that cannot be recorded; then everything stays as it was.
+    """
     with transaction.atomic(using=router.db_for_write(Member)):
+        before = _roles(workspace)
         for each in members:
             # Somebody invited before Hoursmith's list named them keeps their account.
             invited = Member.objects.filter(workspace=workspace, user_ref=_invited_ref(each["email"]))
@@ -43,13 +48,41 @@ def members_replace(*, workspace: Workspace, members: Sequence[Mapping[str, str]
             )
         present = [each["userId"] for each in members]
         gone = Member.objects.filter(workspace=workspace, is_active=True).exclude(user_ref__in=present)
-        return gone.update(is_active=False)
+        left = gone.update(is_active=False)
+        event_record(
+            org_id=workspace.org_id,
+            org_name=workspace.name,
+            action="console.members_sync",
+            actor=actor,
+            target_type="members",
+            target_label=f"{len(members)} members",
+            details=_changes(before, _roles(workspace)),
+        )
+    return left
 
 
-def account_invite(*, workspace: Workspace, email: str, role: str) -> Member:
+def _roles(workspace: Workspace) -> dict[str, str]:
+    """The role of each active member, by their address."""
+    return dict(
+        Member.objects.filter(workspace=workspace, is_active=True).order_by("email").values_list("email", "role")
+    )
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
+    changed = [email for email in after if before.get(email, after[email]) != after[email]]
+    changes = {
+        "joined": [email for email in after if email not in before],
+        "left": [email for email in before if email not in after],
+        "changed": {email: f"{before[email]} → {after[email]}" for email in changed},
+    }
+    return {name: change for name, change in changes.items() if change}
+
+
+def account_invite(*, workspace: Workspace, email: str, role: str, actor: str) -> Member:
     """The member with `email`, with a console account that has no password until its invitation is used.
 
     Somebody whom Hoursmith's list did not name yet becomes a member with `role`; a known member keeps theirs.
+    Raises AuditUnavailableError where that cannot be recorded; then there is no account.
     """
     email = email.lower()
     with transaction.atomic(using=router.db_for_write(Member)):
@@ -63,7 +96,17 @@ def account_invite(*, workspace: Workspace, email: str, role: str) -> Member:
                 email=email,
                 role=role,
             )
-        account_create(member=member, password=None)
+        is_new = account_create(member=member, password=None)
+        event_record(
+            org_id=workspace.org_id,
+            org_name=workspace.name,
+            action="console.invite",
+            actor=actor,
+            target_type="account",
+            target_id=str(member.user_id),
+            target_label=member.named,
+            details={"role": member.role, "is_new": is_new},
+        )
     return member
 
 

@@ -3,12 +3,22 @@
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import router, transaction
 
 from hoursmith_console.sandbox.console import console_member
 from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand, existing_workspace
-from hoursmith_console.sandbox.models import Member, Organization, Scope
-from hoursmith_console.sandbox.services import NAME_LENGTH, UnknownMemberError, member_by_email, token_mint
+from hoursmith_console.sandbox.models import Member, Organization, Scope, Token
+from hoursmith_console.sandbox.services import (
+    NAME_LENGTH,
+    MintedToken,
+    UnknownMemberError,
+    member_by_email,
+    token_mint,
+)
+from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import token_claim
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import TokenNamed, event_record, operator
 
 
 class Command(SandboxCommand):
@@ -31,9 +41,31 @@ class Command(SandboxCommand):
                 f"Nobody in {org.name} has the e-mail address {options['email']}. Known: {', '.join(_addresses(org))}."
             ) from None
         scopes = [Scope.READ] if options["scope"] == Scope.READ else [Scope.READ, Scope.WRITE]
-        minted = token_mint(member=member, name=name, scopes=scopes)
-        token_claim(env=minted.env, prefix=minted.prefix, member=console_member(member), source="sandbox_mint")
+        try:
+            minted = _mint(member, name, scopes)
+        except AuditUnavailableError as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(minted.plaintext)
+
+
+def _mint(member: Member, name: str, scopes: list[Scope]) -> MintedToken:
+    """The new token, whose making is on record; without the record there is none."""
+    databases = router.db_for_write(Token), router.db_for_write(TokenClaim)
+    with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
+        minted = token_mint(member=member, name=name, scopes=scopes)
+        claim = token_claim(env=minted.env, prefix=minted.prefix, member=console_member(member), source="sandbox_mint")
+        event_record(
+            org_id=str(member.org_id),
+            org_name=member.org.name,
+            action="console.token_mint",
+            actor=operator(),
+            target_type="token",
+            target_id=minted.prefix,
+            target_label=name,
+            token=TokenNamed(minted.env, minted.prefix, name),
+            details={"for": claim.member.named, "scopes": [str(scope) for scope in scopes]},
+        )
+    return minted
 
 
 def _addresses(org: Organization) -> list[str]:

@@ -2,12 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import router, transaction
 
 from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand, existing_workspace
-from hoursmith_console.sandbox.models import Plan
+from hoursmith_console.sandbox.models import Organization, Plan
 from hoursmith_console.sandbox.services import plan_change
+from hoursmith_console.workspaces.models import Workspace
 from hoursmith_console.workspaces.services import workspace_import
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import event_record, operator
 
 
 class Command(SandboxCommand):
@@ -18,6 +22,22 @@ class Command(SandboxCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         org = existing_workspace()
-        plan_change(org=org, plan=options["plan"])
-        workspace_import(org_id=str(org.pk), name=org.name, plan=org.plan)
+        before = org.plan
+        databases = router.db_for_write(Organization), router.db_for_write(Workspace)
+        try:
+            with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
+                plan_change(org=org, plan=options["plan"])
+                workspace = workspace_import(org_id=str(org.pk), name=org.name, plan=org.plan)
+                event_record(
+                    org_id=workspace.org_id,
+                    org_name=workspace.name,
+                    action="console.plan_change",
+                    actor=operator(),
+                    target_type="workspace",
+                    target_id=workspace.org_id,
+                    target_label=workspace.name,
+                    details={"plan": f"{before} → {workspace.plan}"},
+                )
+        except AuditUnavailableError as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"{org.name} is on the plan {org.plan}.")

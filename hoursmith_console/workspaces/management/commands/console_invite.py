@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from hoursmith_console.workspaces.invitations import invitation_path
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import account_invite
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import operator
 
 
 class Command(BaseCommand):
@@ -27,7 +29,10 @@ class Command(BaseCommand):
         known = Member.objects.filter(workspace=workspace, email=email).first()
         if known is not None and known.role != role:
             raise CommandError(f"{email} is {known.role} at Hoursmith, not {role}. Roles are changed there.")
-        member = account_invite(workspace=workspace, email=email, role=role)
+        try:
+            member = account_invite(workspace=workspace, email=email, role=role, actor=operator())
+        except AuditUnavailableError as error:
+            raise CommandError(str(error)) from None
         assert member.user is not None  # noqa: S101 – account_invite has made it
         self.stdout.write(f"{settings.PUBLIC_URL}{invitation_path(user=member.user)}")
 

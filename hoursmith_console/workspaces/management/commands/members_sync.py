@@ -9,8 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from hoursmith_console.workspaces.roll import Roll, RollError, roll_read
 from hoursmith_console.workspaces.services import members_replace, workspace_import
+from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.bridge import configured_upstream
 from mcpbridge.credentials import Credential, CredentialFaultError, credential_from_text
+from mcpbridge.events import operator
 
 
 class Command(BaseCommand):
@@ -28,7 +30,10 @@ class Command(BaseCommand):
         except RollError as error:
             raise CommandError(str(error)) from None
         workspace = workspace_import(org_id=roll.me["orgId"], name=roll.me["orgName"], plan=roll.me["plan"])
-        gone = members_replace(workspace=workspace, members=roll.members)
+        try:
+            gone = members_replace(workspace=workspace, members=roll.members, actor=operator())
+        except AuditUnavailableError as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"{workspace}: {len(roll.members)} members, {gone} others are no longer.")
         self.stdout.write("Let one in: manage.py console_invite --email … --role …")
 

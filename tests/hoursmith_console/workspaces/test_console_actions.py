@@ -1,0 +1,172 @@
+"""What people do in the console is in the audit record of their workspace, or it is not done."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import OperationalError
+from django.test import Client
+
+from hoursmith_console.workspaces.invitations import invitation_path
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.services import account_create, account_invite, member_import, members_replace
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.models import AuditEvent
+from tests.hoursmith_console.conftest import PASSWORD, Cast
+
+OWNER = "Owner Person <owner@example.com>"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record takes no rows."""
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
+
+
+def told(org_id: str = "org-acme") -> list[tuple[str, str, str, str]]:
+    """Action, actor, target and result of each event in the workspace's record."""
+    rows = AuditEvent.objects.filter(org_id=org_id, phase="event").order_by("sequence")
+    return [(row.tool.removeprefix("console."), row.actor, row.target_label, row.result) for row in rows]
+
+
+def sign_in(client: Client, name: str = "owner", password: str = PASSWORD) -> Any:
+    return client.post("/accounts/login/", {"login": f"{name}@example.com", "password": password})
+
+
+@pytest.mark.usefixtures("cast")
+def test_coming_and_going_is_recorded() -> None:
+    client = Client(REMOTE_ADDR="198.51.100.7")
+    assert sign_in(client).status_code == 302
+    client.post("/accounts/logout/")
+    assert told() == [
+        ("sign_in", OWNER, OWNER, "succeeded"),
+        ("sign_out", OWNER, OWNER, "succeeded"),
+    ]
+    row = AuditEvent.objects.get(tool="console.sign_in")
+    assert (row.address, row.arguments, row.org_name) == ("198.51.100.7", {"way": "password"}, "Acme Studio")
+    assert told("org-globex") == []
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_failed_try_at_a_known_account_is_recorded_without_what_was_typed() -> None:
+    sign_in(Client(), password="a slip of the finger")
+    sign_in(Client(), name="nobody")
+    assert told() == [("sign_in_failed", "", OWNER, "refused")]
+    assert "slip" not in str(AuditEvent.objects.values())
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_guesser_cannot_fill_the_record() -> None:
+    for _ in range(20):
+        sign_in(Client(), password="not the password")
+    assert len(told()) <= 5
+
+
+def test_somebody_in_two_workspaces_is_recorded_in_both_and_in_no_third(cast: Cast) -> None:
+    elsewhere = member_import(
+        workspace=cast.other,
+        member_id="m2",
+        user_ref="u2",
+        name="Owner Elsewhere",
+        email="owner@example.com",
+        role="ADMIN",
+    )
+    account_create(member=elsewhere, password=None)
+    sign_in(Client())
+    assert [action for action, *_ in told("org-acme")] == ["sign_in"]
+    assert told("org-globex") == [("sign_in", elsewhere.named, elsewhere.named, "succeeded")]
+    Member.objects.filter(pk=elsewhere.pk).update(is_active=False)
+    sign_in(Client())
+    assert (len(told("org-acme")), len(told("org-globex"))) == (2, 1)
+
+
+@pytest.mark.usefixtures("cast", "full_disk")
+def test_nobody_gets_in_without_a_record() -> None:
+    client = Client()
+    answer = sign_in(client)
+    assert answer.status_code == 503
+    assert "cannot be written" in answer.content.decode()
+    assert client.get("/").status_code == 302
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_signing_out_works_without_a_record(browse: Callable[[str], Client], caplog: pytest.LogCaptureFixture) -> None:
+    client = browse("owner")
+    client.post("/accounts/logout/")
+    assert client.get("/").status_code == 302
+    assert "A sign-out is not on record" in caplog.text
+
+
+@pytest.mark.usefixtures("cast", "full_disk")
+def test_a_failed_try_is_answered_alike_without_a_record(caplog: pytest.LogCaptureFixture) -> None:
+    answer = sign_in(Client(), password="not the password")
+    assert (answer.status_code, "A failed sign-in is not on record" in caplog.text) == (200, True)
+
+
+def test_an_invitation_and_its_use_are_recorded(cast: Cast) -> None:
+    member = account_invite(
+        workspace=cast.workspace, email="New@example.com", role="MANAGER", actor="ana (command line)"
+    )
+    assert isinstance(member.user, User)
+    client = Client()
+    page = client.get(invitation_path(user=member.user), follow=True)
+    client.post(page.request["PATH_INFO"], {"new_password1": PASSWORD, "new_password2": PASSWORD})
+    assert client.get("/").status_code == 200
+    assert told() == [
+        ("invite", "ana (command line)", "new <new@example.com>", "succeeded"),
+        ("sign_in", "new <new@example.com>", "new <new@example.com>", "succeeded"),
+    ]
+    assert AuditEvent.objects.get(sequence=1).arguments == {"role": "MANAGER", "is_new": True}
+    assert AuditEvent.objects.get(sequence=2).arguments == {"way": "invitation"}
+
+
+def test_an_invitation_is_neither_made_nor_used_without_a_record(cast: Cast, request: pytest.FixtureRequest) -> None:
+    member = account_invite(workspace=cast.workspace, email="new@example.com", role="MEMBER", actor="ana")
+    assert isinstance(member.user, User)
+    client = Client()
+    page = client.get(invitation_path(user=member.user), follow=True)
+    request.getfixturevalue("full_disk")
+    answer = client.post(page.request["PATH_INFO"], {"new_password1": PASSWORD, "new_password2": PASSWORD})
+    assert answer.status_code == 503
+    assert not User.objects.get(pk=member.user.pk).has_usable_password()
+    with pytest.raises(AuditUnavailableError):
+        account_invite(workspace=cast.workspace, email="other@example.com", role="MEMBER", actor="ana")
+    assert not User.objects.filter(email="other@example.com").exists()
+
+
+def _listed(name: str, role: str) -> dict[str, str]:
+    return {
+        "id": f"member-{name}",
+        "userId": f"user-{name}",
+        "name": f"{name.capitalize()} Person",
+        "email": f"{name}@example.com",
+        "role": role,
+    }
+
+
+def test_an_import_of_members_says_who_joined_left_and_changed(cast: Cast, request: pytest.FixtureRequest) -> None:
+    roll = [_listed("owner", "OWNER"), _listed("admin", "MEMBER"), _listed("new", "MANAGER")]
+    members_replace(workspace=cast.workspace, members=roll, actor="ana (command line)")
+    assert told() == [("members_sync", "ana (command line)", "3 members", "succeeded")]
+    assert AuditEvent.objects.get().arguments == {
+        "joined": ["new@example.com"],
+        "left": ["manager@example.com", "member@example.com"],
+        "changed": {"admin@example.com": "ADMIN → MEMBER"},
+    }
+    request.getfixturevalue("full_disk")
+    with pytest.raises(AuditUnavailableError):
+        members_replace(workspace=cast.workspace, members=roll[:1], actor="ana")
+    assert Member.objects.filter(workspace=cast.workspace, is_active=True).count() == 3
