@@ -11,13 +11,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.events import told
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.audit.verify_views import verification, verify
+from hoursmith_console.audit.verifying import Standing, verification_standing
 from hoursmith_console.ledger import LedgerAdmin, viewer
 from hoursmith_console.listing import ChoiceFilter, DaysFilter
 from hoursmith_console.site import site
@@ -91,8 +93,13 @@ class AuditAdmin(LedgerAdmin):
     search_help_text = "Record, token, assistant or person"
 
     def get_urls(self) -> list[URLPattern]:
-        resolve = self.admin_site.admin_view(require_POST(self.resolve_view))
-        return [path("<uuid:key>/resolve/", resolve, name="resolve"), *super().get_urls()]
+        guard = self.admin_site.admin_view
+        return [
+            path("verify/", guard(require_POST(verify)), name="verify"),
+            path("verification/", guard(require_safe(verification)), name="verification"),
+            path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
+            *super().get_urls(),
+        ]
 
     def resolve_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
         """Record what somebody who reviews the workspace found out about a call whose outcome is unknown."""
@@ -125,11 +132,11 @@ class AuditAdmin(LedgerAdmin):
         return {"call_id": key}
 
     def list_context(self, viewer: Viewer, rows: list[AuditEvent]) -> dict[str, Any]:
-        return {"rows": audit_rows(viewer, rows)}
+        return {"rows": audit_rows(viewer, rows), "standing": _standing(viewer)}
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
         if row.phase == Phase.EVENT:
-            return _event_context(row)
+            return {**_event_context(row), "standing": _standing(viewer)}
         call = with_outcomes([row])[0]
         return {
             "title": f"{row.tool} {row.target_label or row.target_id}".strip(),
@@ -142,8 +149,13 @@ class AuditAdmin(LedgerAdmin):
             "form": ResolveForm() if call.is_resolvable and viewer.member.sees_workspace else None,
             "proofs": proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,
+            "standing": _standing(viewer),
             "activity": viewer.rows(ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
+
+
+def _standing(viewer: Viewer) -> Standing | None:
+    return verification_standing(org_id=viewer.org_id) if viewer.member.sees_workspace else None
 
 
 def _event_context(row: AuditEvent) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.audit.verifying import Standing, verification_standing
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.chart import draw
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
@@ -20,9 +21,11 @@ def overview_context(viewer: Viewer) -> dict[str, Any]:
     freshness = queries.tokens_by_freshness(viewer)
     if not freshness:
         return {"is_empty": True, **connect_context()}
+    standing = verification_standing(org_id=viewer.org_id) if viewer.member.sees_workspace else None
     return {
         "is_empty": False,
-        "attention": _attention(viewer),
+        "standing": standing,
+        "attention": _attention(viewer, standing),
         "chart": draw(queries.calls_by_day(viewer)),
         "destroyed": audit_rows(viewer, queries.latest_destructive(viewer)),
         "freshness_spans": queries.FRESHNESS,
@@ -46,18 +49,20 @@ def connect_context() -> dict[str, Any]:
     }
 
 
-def _attention(viewer: Viewer) -> dict[str, Any]:
+def _attention(viewer: Viewer, standing: Standing | None) -> dict[str, Any]:
     unsettled = queries.unsettled_calls(viewer, MOST_SHOWN + 1)
     cards = token_cards(viewer, [call.intent for call in unsettled])
     lost = queries.lost_activity(viewer)
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
+    broken = standing.last if standing is not None and standing.is_broken else None
     return {
+        "broken": broken,
         "unsettled": [(call, cards[key_of(call.intent)]) for call in unsettled[:MOST_SHOWN]],
         "has_more_unsettled": len(unsettled) > MOST_SHOWN,
         "lost": lost if lost["calls"] else None,
         "refused": _refused_cards(viewer, refused[:MOST_SHOWN]),
         "has_more_refused": len(refused) > MOST_SHOWN,
-        "is_clear": not (unsettled or lost["calls"] or refused),
+        "is_clear": not (broken or unsettled or lost["calls"] or refused),
     }
 
 
