@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,19 +32,15 @@ standalone = _loaded()
 def verdict_on(
     lines: Sequence[bytes], keys: str | None = None, *, only: str | None = None, head: str = "", partial: bool = False
 ) -> dict[str, Any]:
-    """What both verifiers say of an export, with `UNUSABLE` for an export that cannot be used; the reasons are apart."""
+    """What both verifiers say of an export, or `UNUSABLE` where it cannot be used; only their reasons may differ."""
     keys = keys or key_file()
     own: dict[str, Any] = {UNUSABLE: True}
     other: dict[str, Any] = {UNUSABLE: True}
-    try:
+    with suppress(UnusableInputError):
         kept = OutsideHead.from_text(head) if head else None
         own = verify_export(lines, trust_from_text(keys), workspace=only, head=kept, is_partial=partial).as_dict()
-    except UnusableInputError:
-        pass
-    try:
+    with suppress(standalone.UnusableInputError):
         other = standalone.verify(lines, keys, only=only, head=head, partial=partial)
-    except standalone.UnusableInputError:
-        pass
     assert _without_reasons(own) == _without_reasons(other)
     return own
 

@@ -1,0 +1,82 @@
+"""CEF, ArcSight's Common Event Format (version 0), one event a line, without a syslog header.
+
+In the header `\\` and `|` are escaped, in the extension `\\`, `=` and line breaks (as `\\n` and `\\r`). Columns
+without a key in the format's dictionary go by names of their own, `HoursmithConsole…`; empty ones are left out.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mcpbridge.export.columns import COLUMNS, PRODUCT, VENDOR, VERSION, cell_text, columns_of
+from mcpbridge.export.ocsf import milliseconds
+from mcpbridge.models import Kind, Phase, Result
+from mcpbridge.verification.records import Event
+
+CONTENT_TYPE = "text/plain; charset=utf-8"
+# The dictionary's keys that say a column in full, with a label where they need one.
+_KEYS = {
+    "id": "externalId",
+    "sequence": "cn1",
+    "workspace": "cs1",
+    "hash": "cs2",
+    "previous_hash": "cs3",
+    "call_id": "cs4",
+    "tool": "act",
+    "result": "outcome",
+    "code": "reason",
+    "note": "msg",
+    "role": "spriv",
+    "client_name": "requestClientApplication",
+}
+_OWN = "HoursmithConsole"
+_HEADER = str.maketrans({"\\": r"\\", "|": r"\|", "\n": " ", "\r": " "})
+_EXTENSION = str.maketrans({"\\": r"\\", "=": r"\=", "\n": r"\n", "\r": r"\r"})
+
+
+def lines(events: Iterable[Event]) -> Iterator[bytes]:
+    """One line for each row."""
+    for event in events:
+        yield _line(columns_of(event)).encode(errors="backslashreplace") + b"\n"
+
+
+def key_of(column: str) -> str:
+    """The key under which a column stands."""
+    return _KEYS.get(column) or _OWN + "".join(part.capitalize() for part in column.split("_"))
+
+
+def _line(row: dict[str, Any]) -> str:
+    what = row["result"] or row["phase"]
+    header = (VENDOR, PRODUCT, VERSION, f"{row['tool']}:{what}", f"{row['tool']} {what}", str(_severity(row)))
+    extension = {**_derived(row)}
+    for name in COLUMNS:
+        text = cell_text(name, row[name])
+        key = key_of(name)
+        if text:
+            extension[key] = text
+            if key.startswith(("cn", "cs")):
+                extension[f"{key}Label"] = name
+    written = " ".join(f"{key}={text.translate(_EXTENSION)}" for key, text in extension.items())
+    return "|".join(["CEF:0", *(text.translate(_HEADER) for text in header), written])
+
+
+def _derived(row: dict[str, Any]) -> dict[str, str]:
+    """What the dictionary has keys for and other columns say in full."""
+    made = {"rt": str(milliseconds(row["recorded_at"])), "start": str(milliseconds(row["at"]))}
+    who = row["actor"] or row["token_name"]
+    if who:
+        made["suser"] = who
+    try:
+        address = ipaddress.ip_address(row["address"] or "")
+    except ValueError:
+        return made
+    if address.version == 4:
+        return {**made, "src": str(address)}
+    return {**made, "c6a2": str(address), "c6a2Label": "Source IPv6 Address"}
+
+
+def _severity(row: dict[str, Any]) -> int:
+    """From 0 to 10: 8 where nobody knows what became of a destructive call, 5 where one succeeded."""
+    if row["phase"] == Phase.UNKNOWN:
+        return 8
+    return 5 if row["kind"] == Kind.DESTRUCTIVE and row["result"] == Result.SUCCEEDED else 3

@@ -1,0 +1,81 @@
+"""Writes the audit record to standard output, in one of four formats."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.checkpoints import checkpoint_make
+from mcpbridge.events import event_record, operator
+from mcpbridge.export.formats import FORMATS
+from mcpbridge.export.source import Selection, known_workspaces, workspaces_of
+from mcpbridge.keyring import UnannouncedKeyError
+
+UNUSABLE = 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the audit record to standard output. The export is itself recorded first. JSON Lines without --since, "
+        "--until and --tool can be verified as a whole, by `audit_verify --export` or docs/verify_audit.py."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--format", choices=FORMATS, required=True)
+        parser.add_argument("--workspace", help="This workspace alone.")
+        parser.add_argument(
+            "--since", type=_instant, help="Rows made at or after this date or instant (ISO 8601, UTC)."
+        )
+        parser.add_argument("--until", type=_instant, help="Rows made before this date or instant.")
+        parser.add_argument("--tool", default="", help="Rows of this tool alone, such as delete_client.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        selection = Selection(
+            workspace=options["workspace"], since=options["since"], until=options["until"], tool=options["tool"]
+        )
+        if selection.workspace is not None and selection.workspace not in known_workspaces():
+            raise CommandError(f"Nothing is known of a workspace {selection.workspace}.", returncode=UNUSABLE)
+        self._record(selection, options["format"])
+        try:
+            for line in FORMATS[options["format"]].lines(selection):
+                self._write(line)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read has enough. Python would complain once more when it closes the stream at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _record(self, selection: Selection, format_name: str) -> None:
+        """Say in the record that it was handed out, and sign where it then stands: no loose end in the export."""
+        for workspace in workspaces_of(selection):
+            details = {"format": format_name, **selection.filters}
+            try:
+                event_record(
+                    org_id=workspace,
+                    action="console.export",
+                    actor=operator(),
+                    target_type="audit_record",
+                    details=details,
+                )
+            except AuditUnavailableError as error:
+                raise CommandError(f"Nothing was exported, because that could not be recorded: {error}") from None
+        try:
+            checkpoint_make(reason="demand", org_id=selection.workspace)
+        except UnannouncedKeyError as error:
+            self.stderr.write(f"The last rows are not signed. {error}")
+
+    def _write(self, line: bytes) -> None:
+        binary = getattr(self.stdout._out, "buffer", None)
+        if binary is not None:
+            cast(BinaryIO, binary).write(line)
+        else:
+            self.stdout.write(line.decode(), ending="")
+
+
+def _instant(text: str) -> datetime:
+    """A date or an instant; without a zone it is UTC."""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
