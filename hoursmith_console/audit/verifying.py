@@ -9,6 +9,7 @@ from django.db import Error, close_old_connections, connections
 from django.utils import timezone
 
 from hoursmith_console.audit.models import Verification
+from mcpbridge.export.source import known_workspaces
 from mcpbridge.models import AuditEvent
 from mcpbridge.verification import UnusableInputError, Verdict
 from mcpbridge.verification.sources import stored_rows, verify_stored
@@ -16,6 +17,7 @@ from mcpbridge.verification.sources import stored_rows, verify_stored
 logger = logging.getLogger(__name__)
 
 _SAY_EVERY_S = 1.0
+_NOTHING = "There is nothing in the record yet."
 _NOT_DONE = "The database was away, or something unforeseen happened; the log says what."
 
 
@@ -68,7 +70,10 @@ class _Work:
     def do(self) -> None:
         """Read and check the whole chain."""
         try:
-            self.verdict = verify_stored(workspace=self.org_id, head=None, trust=None, progress=self._reached)
+            if self.org_id in known_workspaces():
+                self.verdict = verify_stored(workspace=self.org_id, progress=self._reached)
+            else:
+                self.fault = _NOTHING
         except UnusableInputError as error:
             self.fault = str(error)
         except Exception:

@@ -145,4 +145,4 @@ def test_the_run_in_the_background_leaves_its_result(cast: Cast) -> None:
         time.sleep(0.05)
     last = verification_standing(org_id=cast.org_id).last
     assert last is not None
-    assert (last.is_sound, last.rows, last.asked_by) == (True, 0, "Ana")
+    assert (last.is_sound, last.fault, last.asked_by) == (None, "There is nothing in the record yet.", "Ana")
