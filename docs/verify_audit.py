@@ -285,7 +285,7 @@ class Chain:
         if not self.begun:
             self.begin(row)
         sealed = is_sealed(row)
-        if self.partial and sealed and number > self.at + 1:
+        if self.partial and number > self.at + 1:
             self.left_out += number - self.at - 1
             self.at, self.hash, self.ahead = number - 1, row["previous_hash"], None
             self.recent.clear()
@@ -445,8 +445,10 @@ class Chain:
         if place < awaited:
             return self.explain_surplus(misfit, place, follows)
         if place > awaited:
-            if not follows:
+            if not follows and not self.partial:
                 return self.missing(misfit, place)
+            if not follows:
+                return self.here("edited", misfit, f"its number was changed to {misfit['sequence']}")
             if "predecessor follows" in self.signs and "repeated" not in self.signs:
                 return self.here("reordered", misfit, f"the row of place {place} stands here, and this one later")
             return self.here("inserted", misfit, "it belongs nowhere in this chain, and the awaited row follows")
@@ -575,6 +577,8 @@ def verify(
     names = header.get("workspaces")
     if header.get("type") != "export" or header.get("format") != FORMAT or not isinstance(names, list):
         raise UnusableInputError(f"This is no export in the format {FORMAT}: its first line does not say so.")
+    if not all(isinstance(name, str) for name in names):
+        raise UnusableInputError("Line 1: the export does not say of which workspaces it is.")
     if (header.get("filters") or header.get("complete") is False) and not partial:
         raise UnusableInputError(
             "This export is filtered: rows were left out, so it cannot prove that none is missing."

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mcpbridge.verification import OutsideHead, Record, Trust, UnusableInputError, trust_from_text, verify
+from mcpbridge.verification import OutsideHead, Record, UnusableInputError, trust_from_text, verify
 from mcpbridge.verification.sources import verify_export
 from tests.audit_chains import WORKSPACE, export_of, key_file
 
@@ -33,7 +33,7 @@ def verdict_on(
     lines: Sequence[bytes], keys: str | None = None, *, only: str | None = None, head: str = "", partial: bool = False
 ) -> dict[str, Any]:
     """What both verifiers say of an export, or `UNUSABLE` where it cannot be used; only their reasons may differ."""
-    keys = keys or key_file()
+    keys = key_file() if keys is None else keys
     own: dict[str, Any] = {UNUSABLE: True}
     other: dict[str, Any] = {UNUSABLE: True}
     with suppress(UnusableInputError):
@@ -57,10 +57,6 @@ def finding_in(
     assert verdict["ok"] is (verdict["bad"] is None)
     bad: dict[str, Any] | None = verdict["bad"]
     return bad
-
-
-def trust(keys: str | None = None) -> Trust:
-    return trust_from_text(keys or key_file())
 
 
 def run_standalone(*arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

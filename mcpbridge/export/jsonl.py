@@ -23,17 +23,22 @@ _HASHES = ("previous_hash", "hash")
 
 def lines(selection: Selection) -> Iterator[bytes]:
     """The export, line by line. Without filters it can be verified as a whole."""
-    yield _line(
+    yield first_line(workspaces_of(selection), filters=selection.filters, is_whole=selection.is_whole)
+    yield from record_lines(chain_records(selection))
+
+
+def first_line(workspaces: list[str], *, filters: dict[str, str], is_whole: bool) -> bytes:
+    """What the export is: of which workspaces, and whether all rows of theirs are in it."""
+    return _line(
         {
             "type": "export",
             "format": FORMAT,
-            "workspaces": workspaces_of(selection),
+            "workspaces": workspaces,
             "exported_at": instant(timezone.now()),
-            "filters": selection.filters,
-            "complete": selection.is_whole,
+            "filters": filters,
+            "complete": is_whole,
         }
     )
-    yield from record_lines(chain_records(selection))
 
 
 def record_lines(records: Iterable[Record]) -> Iterator[bytes]:
@@ -91,12 +96,11 @@ class Export:
         header = _read(number, first)
         if header.get("type") != "export" or header.get("format") != FORMAT:
             raise UnusableInputError(f"This is no export in the format {FORMAT}: its first line does not say so.")
-        workspaces, filters = header.get("workspaces"), header.get("filters")
+        workspaces = header.get("workspaces")
         if not isinstance(workspaces, list) or not all(isinstance(name, str) for name in workspaces):
             raise UnusableInputError("Line 1: the export does not say of which workspaces it is.")
         self.workspaces: list[str] = workspaces
-        self.filters: dict[str, str] = filters if isinstance(filters, dict) else {}
-        self.is_filtered = bool(self.filters) or header.get("complete") is False
+        self.is_filtered = bool(header.get("filters")) or header.get("complete") is False
 
     def records(self) -> Iterator[Record]:
         """Everything but the first and the last line."""

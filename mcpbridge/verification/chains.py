@@ -70,7 +70,7 @@ class Chain:
         if not self._is_begun:
             self._begin(event)
         sealed = is_sealed(event)
-        if self._is_partial and sealed and event.sequence > self._at + 1:
+        if self._is_partial and event.sequence > self._at + 1:
             self._leap(event)
         if not sealed or event.sequence != self._at + 1 or event.previous_hash != self._hash:
             self._doubt = Misfit(self._standing(), event, origins=self._origins)
@@ -199,4 +199,5 @@ class Chain:
             vouched=self._report.vouched,
             first_unvouched=self._first_unvouched,
             recent=list(self._recent),
+            is_partial=self._is_partial,
         )

@@ -34,6 +34,7 @@ class Standing:
     vouched: int = 0
     first_unvouched: str | None = None
     recent: list[Place] = field(default_factory=list)
+    is_partial: bool = False
 
     @property
     def expected(self) -> int:
@@ -205,7 +206,7 @@ class Misfit:
 
     def _ahead(self, place: int) -> Finding:
         if not self._is_awaited_row_there:
-            return self._missing(place)
+            return self._renumbered() if self._standing.is_partial else self._missing(place)
         if self._is_predecessor_there and not self._is_repeated:
             return self._found(Kind.REORDERED, f"the row of place {place} stands here, and the one of this place later")
         return self._found(Kind.INSERTED, "it belongs nowhere in this chain, and the awaited row follows")
