@@ -11,10 +11,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.events import told
+from hoursmith_console.audit.export_views import ExportView
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
@@ -25,7 +26,6 @@ from hoursmith_console.listing import ChoiceFilter, DaysFilter
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import key_of, token_cards
 from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
-from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
@@ -95,6 +95,7 @@ class AuditAdmin(LedgerAdmin):
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
         return [
+            path("export/", guard(require_http_methods(["GET", "POST"])(ExportView(self))), name="export"),
             path("verify/", guard(require_POST(verify)), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
@@ -112,7 +113,7 @@ class AuditAdmin(LedgerAdmin):
         if not form.is_valid():
             return self.detail_response(request, row, status=400, form=form)
         try:
-            outcome_resolve(call_id=key, org_id=row.org_id, actor=_named(looker.member), note=form.cleaned_data["note"])
+            outcome_resolve(call_id=key, org_id=row.org_id, actor=looker.member.named, note=form.cleaned_data["note"])
         except NothingToResolveError:
             messages.warning(request, "There is nothing to resolve: somebody was faster, or the outcome has come.")
         except AuditUnavailableError as error:
@@ -166,10 +167,6 @@ def _event_context(row: AuditEvent) -> dict[str, Any]:
         "proofs": proofs(row.org_id, row.call_id),
         "public_url": settings.PUBLIC_URL,
     }
-
-
-def _named(member: Member) -> str:
-    return f"{member.name} <{member.email}>"
 
 
 def _no_snapshot(fault: str) -> str:

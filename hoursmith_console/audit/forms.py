@@ -14,3 +14,18 @@ class ResolveForm(forms.Form):
         max_length=NOTE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class ExportForm(forms.Form):
+    """In which form the record is handed out."""
+
+    format = forms.ChoiceField(
+        choices=[
+            ("jsonl", "JSON Lines – the one that docs/verify_audit.py can verify"),
+            ("csv", "CSV, for spreadsheets"),
+            ("ocsf", "OCSF, for security lakes"),
+            ("cef", "CEF, for SIEMs"),
+        ],
+        widget=forms.RadioSelect,
+        initial="jsonl",
+    )

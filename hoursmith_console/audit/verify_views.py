@@ -13,8 +13,7 @@ from hoursmith_console.workspaces.visibility import Viewer
 def verify(request: HttpRequest) -> HttpResponse:
     """Begin to verify the viewer's workspace; the badge then says how far it is."""
     looker = _reviewer(request)
-    member = looker.member
-    verification_start(org_id=looker.org_id, actor=f"{member.name} <{member.email}>")
+    verification_start(org_id=looker.org_id, actor=looker.member.named)
     if "HX-Request" in request.headers:
         return _badge(request, looker)
     came_from = "console:index" if request.POST.get("from") == "overview" else "console:audit:list"

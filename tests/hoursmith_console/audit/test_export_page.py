@@ -1,0 +1,82 @@
+"""The export page: for reviewers who have just shown that it is they, streamed, with the list's filters."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient, Client
+
+from mcpbridge.models import AuditEvent, Phase
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_audit
+
+Browse = Callable[[str], Client]
+
+
+def _export(cast: Cast, person: str, query: str = "", format_name: str = "jsonl") -> tuple[int, bytes]:
+    """What a person gets who has just given their password."""
+
+    user = cast.people[person].user
+    assert user is not None
+
+    async def post() -> tuple[int, bytes]:
+        client = AsyncClient()
+        await client.aforce_login(user)
+        session = await client.asession()
+        given = {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
+        await session.aset("account_authentication_methods", [given])
+        await session.aset("account_authentication_methods_user", str(user.pk))
+        await session.asave()
+        answer = await client.post(f"/audit/export/{query}", {"format": format_name})
+        if not answer.streaming:
+            return answer.status_code, answer.content
+        stream: Any = answer
+        return answer.status_code, b"".join([part async for part in stream.streaming_content])
+
+    return async_to_sync(post)()
+
+
+@pytest.mark.parametrize("format_name", ["jsonl", "csv", "ocsf", "cef"])
+@pytest.mark.parametrize("person", ["owner", "admin"])
+def test_reviewers_export_their_workspace_and_that_is_recorded(cast: Cast, person: str, format_name: str) -> None:
+    mine, foreign = make_audit(cast.tokens["manager"]), make_audit(cast.tokens["outsider"])
+    status, body = _export(cast, person, format_name=format_name)
+    assert status == 200
+    assert str(mine.call_id).encode() in body
+    assert str(foreign.call_id).encode() not in body
+    assert AuditEvent.objects.get(phase=Phase.EVENT).actor == cast.people[person].named
+
+
+def test_the_filters_of_the_list_are_kept(cast: Cast) -> None:
+    kept, left = make_audit(cast.tokens["manager"]), make_audit(cast.tokens["manager"], "archive_project")
+    status, body = _export(cast, "owner", "?tool=delete_client")
+    assert status == 200
+    assert body.count(str(kept.call_id).encode()) == 2
+    assert str(left.call_id).encode() not in body
+    assert b'"complete":false' in body
+
+
+def test_an_unknown_format_is_refused_and_not_recorded(cast: Cast) -> None:
+    assert _export(cast, "owner", format_name="xml")[0] == 400
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize(
+    ("person", "status", "leads_to"),
+    [
+        ("owner", 302, "/accounts/reauthenticate/"),
+        ("manager", 403, ""),
+        ("member", 403, ""),
+        ("anonymous", 302, "/accounts/login/"),
+    ],
+)
+def test_a_recent_password_is_asked_of_who_may_and_nobody_else_may(
+    browse: Browse, person: str, status: int, leads_to: str, method: str
+) -> None:
+    answer = getattr(browse(person), method)("/audit/export/", {"format": "jsonl"})
+    assert answer.status_code == status
+    assert answer.headers.get("Location", "").startswith(leads_to)
+    assert not AuditEvent.objects.exists()
