@@ -114,9 +114,10 @@ def outcome_resolve(*, call_id: UUID, org_id: str, actor: str, note: str) -> Non
         rows = {row.phase: row for row in AuditEvent.objects.using(alias).filter(call_id=call_id, org_id=org_id)}
         outcome = rows.get(Phase.OUTCOME) or rows.get(Phase.UNKNOWN)
         is_open = outcome is not None and outcome.result in (Result.UNKNOWN, Result.FAILED)
-        if Phase.INTENT not in rows or Phase.RESOLUTION in rows or not is_open:
+        if outcome is None or not is_open or Phase.RESOLUTION in rows:
             raise NothingToResolveError
-        row_record(alias, resolution_row(call_of(rows[Phase.INTENT]), actor=actor, note=note))
+        # The intent, older than the rest, may have been removed under retention.
+        row_record(alias, resolution_row(call_of(rows.get(Phase.INTENT, outcome)), actor=actor, note=note))
 
 
 def _rows_of_the_call(alias: str, *phases: Phase) -> QuerySet[AuditEvent]:

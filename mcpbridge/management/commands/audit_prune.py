@@ -1,0 +1,56 @@
+"""Removes old rows from the audit record, once they are safe elsewhere."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from mcpbridge.archive import ArchiveError
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import operator
+from mcpbridge.export.source import known_workspaces
+from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.retention import audit_prune
+
+
+class Command(BaseCommand):
+    help = (
+        "Remove the rows that were made before a date. They are exported first, as JSON Lines that can be verified; a"
+        " signed cut stays in their place, so that the rest still verifies; and the pruning is itself recorded."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--before", required=True, type=_instant, help="a date or instant (ISO 8601, UTC)")
+        parser.add_argument("--workspace", help="this workspace alone")
+        parser.add_argument("--export-to", required=True, type=Path, help="the folder that keeps what is removed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        known = known_workspaces()
+        wanted = [options["workspace"]] if options["workspace"] else known
+        if not set(wanted) <= set(known):
+            raise CommandError(f"Nothing is known of a workspace {wanted[0]}. Known: {', '.join(known) or 'none'}.")
+        for org_id in wanted:
+            try:
+                self._prune(org_id, options["before"], options["export_to"].resolve())
+            except (ArchiveError, AuditUnavailableError, UnannouncedKeyError, ValueError) as error:
+                raise CommandError(f"{org_id}: nothing was removed. {error}") from None
+            except Error as error:
+                raise CommandError(f"{org_id}: stopped by the database; run it again later. {error}") from None
+
+    def _prune(self, org_id: str, before: datetime, export_to: Path) -> None:
+        pruned = audit_prune(org_id=org_id, before=before, export_to=export_to, actor=operator())
+        if pruned is None:
+            self.stdout.write(f"{org_id}: no rows are that old.")
+            return
+        self.stdout.write(f"{org_id}: {pruned.rows:,} rows up to row {pruned.sequence} removed.")
+        self.stdout.write(f"  {pruned.archive.path}\n  SHA-256 {pruned.archive.sha256}")
+        if pruned.unresolved:
+            self.stdout.write(f"  {pruned.unresolved} of them told of calls whose outcome nobody had settled.")
+
+
+def _instant(text: str) -> datetime:
+    """A date or an instant; without a zone it is UTC."""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at

@@ -1,0 +1,274 @@
+"""Old rows leave the record only into a file that proves them, and what stays still verifies."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from mcpbridge import retention
+from mcpbridge.archive import ArchiveError
+from mcpbridge.audit_rows import intent_row, outcome_row, rows_append
+from mcpbridge.checkpoints import checkpoint_make
+from mcpbridge.keyring import UnannouncedKeyError, published_keys
+from mcpbridge.models import AuditCut, AuditEvent, SigningHead
+from mcpbridge.retention import Pruned, audit_prune
+from mcpbridge.verification import OutsideHead
+from mcpbridge.verification.sources import verify_stored
+from tests.databases import RecordDatabase
+from tests.record_facts import OWNER, SUCCEEDED, a_call
+from tests.servers import ROOT
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+TODAY = BEGIN + timedelta(days=30)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    now = [BEGIN]
+    monkeypatch.setattr(timezone, "now", lambda: now[0])
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(retention, "_PAUSE_S", 0)
+    return now
+
+
+@pytest.fixture
+def month(database: RecordDatabase, clock: list[datetime]) -> None:
+    """Two rows a day for 30 days in org-1, signed every ten days; and a few in org-2."""
+    for day in range(30):
+        clock[0] = BEGIN + timedelta(days=day)
+        write()
+        if day % 10 == 9:
+            checkpoint_make(reason="time")
+    write("org-2")
+    clock[0] = TODAY
+
+
+def write(org_id: str = "org-1") -> None:
+    call = a_call(identity=replace(OWNER, org_id=org_id), target_label="Glöbex\n🧾")
+    with transaction.atomic():
+        rows_append(
+            "default", [intent_row(call, snapshot={"rate": 8.5}, snapshot_fault=""), outcome_row(call, SUCCEEDED)]
+        )
+
+
+def prune(folder: Path, *, days: int = 10, org_id: str = "org-1") -> Pruned | None:
+    return audit_prune(org_id=org_id, before=BEGIN + timedelta(days=days), export_to=folder, actor="ana")
+
+
+def places(org_id: str = "org-1") -> list[int]:
+    return list(AuditEvent.objects.filter(org_id=org_id).order_by("sequence").values_list("sequence", flat=True))
+
+
+def holds(**more: Any) -> bool:
+    return verify_stored(**more).is_ok
+
+
+def proved_elsewhere(archive: Path, tmp_path: Path) -> bool:
+    """Whether somebody with nothing but the file, the keys and the stand-alone verifier is convinced."""
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(published_keys()))
+    command = [sys.executable, str(ROOT / "docs" / "verify_audit.py"), str(archive), str(key)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode == 0
+
+
+@pytest.mark.usefixtures("month")
+def test_old_rows_go_into_a_file_that_proves_them_and_the_rest_still_verifies(tmp_path: Path) -> None:
+    head = AuditEvent.objects.get(org_id="org-1", sequence=40)
+    pruned = prune(tmp_path / "kept")
+    assert pruned is not None
+    assert (pruned.rows, pruned.sequence, pruned.unresolved) == (20, 20, 0)
+    assert places() == list(range(21, 62))
+    assert places("org-2") == [1, 2]
+    assert holds()
+    assert holds(workspace="org-1", head=OutsideHead(head.hash, 40))
+    assert proved_elsewhere(pruned.archive.path, tmp_path)
+    assert oct(pruned.archive.path.stat().st_mode)[-3:] == "600"
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [pruned.archive.path.name]
+    told = AuditEvent.objects.get(tool="console.audit_prune")
+    assert (told.org_id, told.actor, told.sequence) == ("org-1", "ana", 61)
+    assert told.arguments == {
+        "before": "2026-01-11T00:00:00+00:00",
+        "rows": 20,
+        "up_to": 20,
+        "unresolved": 0,
+        "archive": pruned.archive.path.name,
+        "sha256": pruned.archive.sha256,
+    }
+    assert list(AuditCut.objects.order_by("sequence").values_list("sequence", "rows")) == [
+        (at, 4) for at in range(4, 21, 4)
+    ]
+    assert list(SigningHead.objects.filter(org_id="org-1").order_by("id").values_list("sequence", "reason")) == [
+        (40, "time"),
+        (60, "time"),
+        (61, "prune"),
+    ]
+
+
+@pytest.mark.usefixtures("month")
+def test_pruning_goes_on_where_it_ended(tmp_path: Path) -> None:
+    assert prune(tmp_path) is not None
+    assert prune(tmp_path) is None
+    again = prune(tmp_path, days=20)
+    assert again is not None
+    assert (again.rows, again.sequence) == (20, 40)
+    assert proved_elsewhere(again.archive.path, tmp_path)
+    assert places() == list(range(41, 63))
+    assert holds()
+
+
+@pytest.mark.usefixtures("month")
+def test_never_everything_goes(tmp_path: Path) -> None:
+    assert prune(tmp_path, days=30) is not None
+    assert places() == [61]
+    assert holds()
+    write()
+    assert holds()
+    assert prune(tmp_path, days=30) is None
+
+
+@pytest.mark.usefixtures("month")
+def test_a_day_to_come_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="future"):
+        prune(tmp_path, days=31)
+
+
+def nothing_happened(tmp_path: Path) -> bool:
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix in (".jsonl", ".part")]
+    is_told = AuditEvent.objects.filter(tool="console.audit_prune").exists()
+    return len(places()) == 60 and not AuditCut.objects.exists() and not files and not is_told
+
+
+@pytest.mark.usefixtures("month")
+def test_without_a_place_for_the_file_nothing_goes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        prune(tmp_path / "file")
+    assert nothing_happened(tmp_path)
+
+
+@pytest.mark.usefixtures("month")
+def test_on_a_full_disk_nothing_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("mcpbridge.archive.os.fsync", full)
+    with pytest.raises(ArchiveError, match="No space left"):
+        prune(tmp_path)
+    assert nothing_happened(tmp_path)
+
+
+@pytest.mark.usefixtures("month")
+def test_a_file_that_does_not_hold_what_was_written_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcpbridge.archive.record_lines", lambda records: iter([b'{"type":"end","lines":0}\n']))
+    with pytest.raises(ArchiveError, match="ends at row 0"):
+        prune(tmp_path)
+    assert nothing_happened(tmp_path)
+
+
+@pytest.mark.usefixtures("month")
+def test_what_was_changed_is_not_removed(tmp_path: Path) -> None:
+    with connection.cursor() as cursor:
+        table = AuditEvent._meta.db_table
+        off = (
+            f"ALTER TABLE {table} DISABLE TRIGGER USER"
+            if connection.vendor == "postgresql"
+            else f"DROP TRIGGER {table}_no_update"
+        )
+        cursor.execute(off)
+        cursor.execute(f"UPDATE {table} SET target_label = 'Initech' WHERE sequence = 7")
+    with pytest.raises(ArchiveError, match="edited at row 7"):
+        prune(tmp_path)
+    assert nothing_happened(tmp_path)
+
+
+@pytest.mark.usefixtures("month")
+def test_without_a_known_key_nothing_goes(tmp_path: Path, settings: Any) -> None:
+    settings.AUDIT_SIGNING_KEY = "somebody else's"
+    with pytest.raises(UnannouncedKeyError):
+        prune(tmp_path)
+    assert nothing_happened(tmp_path)
+
+
+@pytest.mark.usefixtures("month")
+def test_what_cannot_be_recorded_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr("mcpbridge.audit_rows.insert", full)
+    with pytest.raises(Exception, match="cannot be written now"):
+        prune(tmp_path)
+    assert len(places()) == 60
+    assert not AuditCut.objects.exists()
+
+
+@pytest.mark.usefixtures("month")
+@pytest.mark.parametrize("parts", range(5))
+def test_a_crash_in_between_leaves_a_chain_that_verifies_and_a_second_run_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: list[datetime], parts: int
+) -> None:
+    remove: Callable[..., None] = retention._remove
+    removed: list[AuditCut] = []
+
+    def dies(alias: str, cut: AuditCut) -> None:
+        if len(removed) == parts:
+            raise KeyboardInterrupt
+        removed.append(cut)
+        remove(alias, cut)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "_remove", dies)
+        with pytest.raises(KeyboardInterrupt):
+            prune(tmp_path)
+    assert places()[0] == 4 * parts + 1
+    assert holds()
+    clock[0] += timedelta(seconds=1)
+    rest = prune(tmp_path)
+    assert rest is not None
+    assert rest.rows == 20 - 4 * parts
+    assert proved_elsewhere(rest.archive.path, tmp_path)
+    assert holds()
+
+
+@pytest.mark.usefixtures("month")
+def test_the_command_prunes_every_workspace_or_one(tmp_path: Path) -> None:
+    out = io.StringIO()
+    arguments = ("audit_prune", "--before", "2026-01-11", "--export-to", str(tmp_path))
+    call_command(*arguments, "--workspace", "org-2", stdout=out)
+    assert out.getvalue() == "org-2: no rows are that old.\n"
+    call_command(*arguments, stdout=out)
+    assert "org-1: 20 rows up to row 20 removed." in out.getvalue()
+    with pytest.raises(CommandError, match="Nothing is known"):
+        call_command(*arguments, "--workspace", "org-9")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CommandError, match="org-1: nothing was removed"):
+        call_command(
+            *("audit_prune", "--before", "2026-01-21", "--export-to", str(tmp_path / "file"), "--workspace", "org-1")
+        )
+
+
+@pytest.mark.usefixtures("month")
+def test_writing_goes_on_meanwhile(database: RecordDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove: Callable[..., None] = retention._remove
+
+    def writes_too(alias: str, cut: AuditCut) -> None:
+        write()
+        remove(alias, cut)
+
+    monkeypatch.setattr(retention, "_remove", writes_too)
+    assert prune(tmp_path) is not None
+    assert places() == list(range(21, 72))
+    assert holds()
