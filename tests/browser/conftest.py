@@ -86,7 +86,7 @@ def tokens(console: Served) -> dict[str, str]:
     for client in busy[:3]:
         manager("delete_client", {"id": client["id"]})
     prefix = tokens["MANAGER"].split("_")[2]
-    call_tool(console, assembled_token(prefix=prefix), "get_me", headers={"User-Agent": "Cursor/3.0.1"})
+    call_tool(console, assembled_token(prefix=prefix), "get_me", client="Cursor")
     return tokens
 
 
