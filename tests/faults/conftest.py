@@ -54,7 +54,7 @@ class Bench:
         except OSError:
             return False
 
-    def eventually(self, check: Callable[[], bool], seconds: float = 5) -> None:
+    def eventually(self, check: Callable[[], bool], seconds: float = 30) -> None:
         until = time.monotonic() + seconds
         while not check():
             assert time.monotonic() < until, self.served.output()[-2000:]
