@@ -115,10 +115,14 @@ class Disagreement:
     def finding(self) -> Finding:
         """One edited row, inserted ones, or all rows since the last agreement."""
         now, last, following = self._standing, self._standing.last, self._next
-        if last is not None and following is not None:
-            if following.previous_hash == self._signed_hash and following.sequence == now.expected:
-                reason = f"{self._source} and the row after it name another hash for this row"
-                return Finding(Kind.EDITED, now.workspace, last.sequence, last.id, reason)
+        is_vouched_by_next = (
+            following is not None
+            and following.previous_hash == self._signed_hash
+            and following.sequence == now.expected
+        )
+        if last is not None and is_vouched_by_next:
+            reason = f"{self._source} and the row after it name another hash for this row"
+            return Finding(Kind.EDITED, now.workspace, last.sequence, last.id, reason)
         if self._inserted is not None:
             return inserted_finding(now, self._inserted)
         first = min(max(now.vouched, now.behind) + 1, now.sequence)
