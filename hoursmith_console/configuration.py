@@ -4,6 +4,7 @@ Kept apart from `settings` so that each rule can be tested without loading Djang
 """
 
 import ipaddress
+import os
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,12 +32,12 @@ def secret_path(var: Path, name: str) -> Path:
     return var / name.lower()
 
 
-def throwaway_secret() -> str:
-    """A secret for this process alone."""
+def fresh_secret() -> str:
+    """A secret that nobody has seen yet."""
     return secrets.token_urlsafe(48)
 
 
-def read_secret(env: environ.Env, var: Path, name: str, *, default: str) -> str:
+def read_secret(env: environ.Env, var: Path, name: str, *, default: str = "") -> str:
     """The secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
 
     Raises ImproperlyConfigured where all of them are empty.
@@ -69,8 +70,16 @@ def generate_secrets(var: Path) -> list[str]:
         path = secret_path(var, name)
         if path.exists():
             continue
-        path.touch(mode=0o600)
-        path.write_text(throwaway_secret() + "\n", encoding="utf-8")
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        part.touch(mode=0o600)
+        part.write_text(fresh_secret() + "\n", encoding="utf-8")
+        try:
+            # Whole or not at all, and never in the place of another process's.
+            os.link(part, path)
+        except FileExistsError:
+            continue
+        finally:
+            part.unlink()
         written.append(name)
     return written
 

@@ -26,9 +26,11 @@ PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
-_unset_secret = configuration.throwaway_secret() if DEBUG else ""
-SECRET_KEY = configuration.read_secret(env, VAR_DIR, "SECRET_KEY", default=_unset_secret)
-AUDIT_SIGNING_KEY = configuration.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY", default=_unset_secret)
+if DEBUG:
+    # A developer's are kept too: a key that signed something yesterday must be there today.
+    configuration.generate_secrets(VAR_DIR)
+SECRET_KEY = configuration.read_secret(env, VAR_DIR, "SECRET_KEY")
+AUDIT_SIGNING_KEY = configuration.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY")
 
 HOURSMITH_API_URL = env.str("HOURSMITH_API_URL", default="")
 if HOURSMITH_API_URL:
