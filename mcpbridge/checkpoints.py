@@ -18,7 +18,7 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.chain import instant
-from mcpbridge.heads import Standing, head_of, standings, try_to_hold
+from mcpbridge.heads import Standing, head_of, hold, standings, try_to_hold
 from mcpbridge.keyring import signing_key
 from mcpbridge.keys import SigningKeyPair, head_message
 from mcpbridge.models import SigningHead
@@ -93,7 +93,9 @@ def _make(
     made: dict[str, SigningHead] = {}
     while True:
         with turn, limited_transaction(alias, limit_s=LIMIT_S):
-            if not waits and not try_to_hold(alias, _LOCK):
+            if waits:
+                hold(alias, _LOCK)
+            elif not try_to_hold(alias, _LOCK):
                 break
             wanted = [each for each in standings(alias) if each.org_id not in made and reason_of(each)]
             if not wanted:
