@@ -74,6 +74,8 @@ INSTALLED_APPS = [
     "mcpbridge",
     "hoursmith_console.workspaces",
     "hoursmith_console.tokens",
+    "hoursmith_console.connections",
+    "hoursmith_console.rotation",
     "hoursmith_console.activity",
     "hoursmith_console.audit",
     "hoursmith_console.overview",

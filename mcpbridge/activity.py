@@ -18,6 +18,7 @@ from typing import Any
 from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
+from mcpbridge.connections import Greeting, connections_seen
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import ActivityLoss, ToolCall
 from mcpbridge.own_connection import drop_connection, limited_transaction, use_own_connection
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 _BATCH_AT_MOST = 500
 _LONGEST_PAUSE_S = 2.0
+# Only the last of each connection matters, and it will greet again.
+_GREETINGS_AT_MOST = 1_000
 _CLEAN_UP_EVERY_S = 3600.0
 _LOSSES_EVERY_S = 5.0
 _ARGUMENTS_LEFT_OUT = {"…": "left out while the record was behind"}
@@ -60,6 +63,7 @@ class _Batch:
     ended: list[EndedCall] = field(default_factory=list)
     rejected: Counter[Rejection] = field(default_factory=Counter)
     losses: dict[str, _Loss] = field(default_factory=dict)
+    greetings: list[Greeting] = field(default_factory=list)
     is_doubtful: bool = False
 
     def parts(self) -> list["_Batch"]:
@@ -70,8 +74,9 @@ class _Batch:
             _Batch(ended=self.ended[middle:]),
             _Batch(rejected=self.rejected),
             _Batch(losses=self.losses),
+            _Batch(greetings=self.greetings),
         ]
-        return [part for part in parts if part.ended or part.rejected or part.losses]
+        return [part for part in parts if part.ended or part.rejected or part.losses or part.greetings]
 
 
 class ActivityRecorder:
@@ -88,6 +93,7 @@ class ActivityRecorder:
         self._alias = router.db_for_write(ToolCall)
         self._ended: deque[EndedCall] = deque()
         self._rejections: deque[Rejection] = deque()
+        self._greetings: deque[Greeting] = deque(maxlen=_GREETINGS_AT_MOST)
         self._pending: deque[_Batch] = deque()
         self._held = 0
         self._overflow_lock = threading.Lock()
@@ -138,6 +144,10 @@ class ActivityRecorder:
             with self._overflow_lock:
                 self._uncounted[catch_all(fault)] += 1
 
+    def greeted(self, greeting: Greeting) -> None:
+        """Take note of a request on a connection that is no tool call. Never waits and never raises."""
+        self._greetings.append(greeting)
+
     def _lose(self, call: Call) -> None:
         with self._overflow_lock:
             self.lost += 1
@@ -175,13 +185,14 @@ class ActivityRecorder:
         self._held = min(len(self._ended), _BATCH_AT_MOST)
         batch.ended = [self._ended.popleft() for _ in range(self._held)]
         batch.rejected = Counter(self._rejections.popleft() for _ in range(len(self._rejections)))
+        batch.greetings = [self._greetings.popleft() for _ in range(len(self._greetings))]
         with self._overflow_lock:
             batch.rejected.update(self._uncounted)
             self._uncounted.clear()
             if self._losses and (time.monotonic() >= self._losses_due_at or self._stopping.is_set()):
                 self._losses_due_at = time.monotonic() + _LOSSES_EVERY_S
                 batch.losses, self._losses = self._losses, {}
-        is_something = bool(batch.ended or batch.rejected or batch.losses)
+        is_something = bool(batch.ended or batch.rejected or batch.losses or batch.greetings)
         if is_something:
             self._pending.append(batch)
         return is_something
@@ -213,6 +224,7 @@ class ActivityRecorder:
         insert(self._alias, ToolCall, [_tool_call(each, tokens) for each in batch.ended])
         if batch.rejected:
             credentials_rejected(self._alias, batch.rejected, at=timezone.now())
+        connections_seen(self._alias, batch.ended, batch.greetings, batch.rejected, at=timezone.now())
         insert(
             self._alias,
             ActivityLoss,

@@ -16,10 +16,11 @@ from mcpbridge.calls import Calls
 from mcpbridge.credentials import Credential
 from mcpbridge.entry import HttpEntry
 from mcpbridge.events import events_go_through
-from mcpbridge.gate import AttemptLimit, block_list
+from mcpbridge.gate import AttemptLimit
 from mcpbridge.identity import Identities
 from mcpbridge.keeper import Keeper
 from mcpbridge.models import SeenToken
+from mcpbridge.orders.reading import order_book
 from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.upstream import Upstream, application_transport
 
@@ -29,7 +30,7 @@ class Bridge:
 
     def __init__(self, upstream: Upstream, *, catalogue: Callable[[Calls], Catalogue] = HoursmithTools) -> None:
         self.upstream = upstream
-        self.blocks = block_list()
+        self.orders = order_book()
         self.activity = ActivityRecorder()
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
         self.keeper = Keeper(self.audit, lock_path=_lock_path())
@@ -44,6 +45,7 @@ class Bridge:
             identities=self.identities,
             audit=self.audit,
             activity=self.activity,
+            orders=self.orders,
             snapshots=settings.AUDIT_SNAPSHOTS,
             arguments=settings.ACTIVITY_ARGUMENTS,
         )
@@ -51,14 +53,14 @@ class Bridge:
         self.http = HttpEntry(
             server=build_server(self.catalogue, visit_in),
             identities=self.identities,
-            blocks=self.blocks,
+            orders=self.orders,
             activity=self.activity,
             audience=Audience(settings.ALLOWED_HOSTS),
             trusted_proxies=parse_networks(settings.TRUSTED_PROXIES),
         )
 
     async def start(self) -> None:
-        await self.blocks.start()
+        await self.orders.start()
         self.audit.start()
         events_go_through(self.audit)
         self.activity.start()
@@ -75,7 +77,7 @@ class Bridge:
         await self.audit.stop()
         await self.keeper.stop()
         await self.activity.stop()
-        await self.blocks.stop()
+        await self.orders.stop()
         await self.upstream.aclose()
 
 

@@ -19,6 +19,7 @@ from mcpbridge.facts import Call, Caller, Ending, Identity
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_id
 from mcpbridge.models import Kind, Result
+from mcpbridge.orders.reading import OrderBook
 from mcpbridge.problems import Problem
 from mcpbridge.recording import recordable_arguments, recordable_snapshot
 from mcpbridge.tools import RestRequest, Tool
@@ -54,6 +55,7 @@ class Calls:
         identities: Identities,
         audit: AuditWriter,
         activity: ActivityRecorder,
+        orders: OrderBook,
         snapshots: bool,
         arguments: str,
     ) -> None:
@@ -61,6 +63,7 @@ class Calls:
         self._identities = identities
         self._audit = audit
         self._activity = activity
+        self._orders = orders
         self._snapshots = snapshots
         self._arguments = arguments
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -104,12 +107,18 @@ class Calls:
         if faults := tool.faults(arguments):
             return self._end(call, Answer.of(problems.from_faults(faults)), started)
         call.target_id = tool.target_id(arguments)
+        if tool.kind is Kind.DESTRUCTIVE and self._is_frozen(call):
+            return self._end(call, Answer.of(problems.problem("frozen", 403, Result.REFUSED)), started)
         match tool.kind:
             case Kind.READ:
                 return await self._carry_out(tool, arguments, credential, call, started)
             case Kind.WRITE:
                 return await self._to_the_end(self._carry_out(tool, arguments, credential, call, started))
         return await self._to_the_end(self._destroy(tool, arguments, credential, call, started))
+
+    def _is_frozen(self, call: Call) -> bool:
+        caller = call.caller
+        return self._orders.now().freezes_destruction(call.identity.org_id, caller.env, caller.prefix)
 
     async def _to_the_end(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         task = asyncio.create_task(work)

@@ -18,12 +18,14 @@ from mcpbridge import rpc
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, Network, client_address
 from mcpbridge.clients import UNKNOWN, client_from_info, client_from_session_id, client_from_user_agent, session_id
+from mcpbridge.connections import Greeting
 from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_headers
 from mcpbridge.facts import Caller
-from mcpbridge.gate import BlockList, TooManyAttemptsError
+from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_id
 from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
+from mcpbridge.orders.reading import OrderBook
 from mcpbridge.server import McpServer, Visit
 from mcpbridge.upstream import UpstreamError
 
@@ -60,14 +62,14 @@ class HttpEntry:
         *,
         server: McpServer,
         identities: Identities,
-        blocks: BlockList,
+        orders: OrderBook,
         activity: ActivityRecorder,
         audience: Audience,
         trusted_proxies: tuple[Network, ...],
     ) -> None:
         self._server = server
         self._identities = identities
-        self._blocks = blocks
+        self._orders = orders
         self._activity = activity
         self._audience = audience
         self._trusted = trusted_proxies
@@ -98,12 +100,14 @@ class HttpEntry:
         try:
             credential = credential_from_headers(credential_lines)
             caller.env, caller.prefix = credential.env, credential.prefix
-            if self._blocks.holds(credential.env, credential.prefix):
+            orders = self._orders.now()
+            if orders.holds(credential.env, credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
             check_media_types(headers)
             body = decoded(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or headers.get("x-mcp-readonly", "").strip().lower() in ("true", "1")
-            return await self._exchange(body, headers, Visit(credential, caller, read_only))
+            visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
+            return await self._exchange(body, headers, visit)
         except CredentialFaultError as fault:
             self._rejected(fault.fault, fault.env, fault.prefix, caller)
             raise _unauthorized(fault) from None
@@ -129,7 +133,7 @@ class HttpEntry:
         try:
             _introduce(visit.caller, request, version)
             if request.method not in ("tools/call", "ping"):
-                await self._check_in(visit)
+                await self._check_in(visit, request.method)
             result = await rpc.answer(self._server, request, headers=headers, visit=visit)
         except rpc.RpcError as error:
             return Answer(error.http_status, error.body(request.id))
@@ -139,13 +143,17 @@ class HttpEntry:
             more = ((b"mcp-session-id", session_id(client).encode()),)
         return Answer(200, {"jsonrpc": "2.0", "id": request.id, "result": result}, more)
 
-    async def _check_in(self, visit: Visit) -> None:
+    async def _check_in(self, visit: Visit, method: str) -> None:
         """Ask Hoursmith about the token now, so that a revoked one is not even told what tools there are."""
+        caller = visit.caller
         try:
-            await self._identities.of(visit.credential, address=visit.caller.address, fresh=True)
+            identity = await self._identities.of(visit.credential, address=caller.address, fresh=True)
         except (IdentityUnavailableError, UpstreamError) as error:
             # The list is no secret and needs no data; the calls will say what is wrong.
             logger.info("The token %s could not be looked up: %s", visit.credential.prefix, type(error).__name__)
+            return
+        if caller.connection:
+            self._activity.greeted(Greeting.of(caller, identity, method=method))
 
     def _check_audience(self, headers: dict[str, str]) -> None:
         if not self._audience.is_our_host(headers.get("host", "")):

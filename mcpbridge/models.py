@@ -284,6 +284,87 @@ class TokenBlock(TokenIdentity):
         return self.masked_token
 
 
+class Freeze(TokenIdentity):
+    """The five destructive tools are refused: to one token, or without a prefix to all of the workspace's."""
+
+    env = models.CharField("environment", max_length=4, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
+    org_id = models.CharField("workspace", max_length=64, db_index=True)
+    reason = models.CharField(max_length=200, blank=True)
+    frozen_at = models.DateTimeField()
+    frozen_by = models.CharField(max_length=200)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-frozen_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org_id", "env", "prefix"], condition=models.Q(lifted_at=None), name="one_freeze_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.masked_token if self.prefix else self.org_id
+
+
+class TokenNotice(TokenIdentity):
+    """One line that the token's assistants are told with each result, so that they can tell their person."""
+
+    org_id = models.CharField("workspace", max_length=64, db_index=True)
+    text = models.CharField(max_length=300)
+    is_in_text = models.BooleanField(default=False, help_text="Also as a text block of the result, not in _meta alone.")
+    given_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-given_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["env", "prefix"], condition=models.Q(ended_at=None), name="one_notice_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SeenConnection(TokenIdentity):
+    """What the bridge saw of one assistant on one machine: who calls at `/mcp/c/<slug>`.
+
+    Made by the console for its workspace (`mcpbridge.connections`). Only tokens of that workspace are bound to it;
+    `env` and `prefix` name the one that was used last. Faults are kept whoever caused them: a label, no evidence.
+    """
+
+    slug = models.CharField(max_length=40, unique=True, help_text="The id in the address; not a secret.")
+    org_id = models.CharField("workspace", max_length=64, db_index=True)
+    env = models.CharField("environment", max_length=4, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
+    role = models.CharField(max_length=16, blank=True)
+    client_name = models.CharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
+    client_version = models.CharField(max_length=60, blank=True)
+    protocol = models.CharField(max_length=16, blank=True)
+    transport = models.CharField(max_length=8, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    first_seen_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True, help_text="The last accepted request of any kind.")
+    last_method = models.CharField(max_length=64, blank=True, help_text="The tool, or the MCP method that was no call.")
+    called_at = models.DateTimeField(null=True, help_text="The last tool call.")
+    last_status = models.PositiveSmallIntegerField(null=True, help_text="Of that call.")
+    calls = models.PositiveBigIntegerField(default=0)
+    fault = models.CharField(max_length=40, blank=True, help_text="What was wrong with the last refused request.")
+    fault_at = models.DateTimeField(null=True)
+    fault_env = models.CharField(max_length=4, blank=True)
+    fault_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Where the credential had one.")
+    fault_client = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class ActivityLoss(models.Model):
     """Calls that happened but whose activity rows could not be kept, because the database was slow or away."""
 

@@ -41,6 +41,7 @@ MESSAGES = {
     "upstream_error": "Hoursmith gave no usable answer.",
     "audit_unavailable": "The call was not sent, because it could not be recorded first.",
     "read_only": "This connection is read-only.",
+    "frozen": "An admin of the workspace has frozen the tools that destroy.",
     "bridge_fault": "Something went wrong in the bridge.",
 }
 
@@ -61,6 +62,7 @@ HINTS = {
     "upstream_too_large": "Ask for fewer records at once, with a smaller limit.",
     "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the database.",
     "read_only": "Use the address without /readonly, and without the X-MCP-Readonly header, for tools that write.",
+    "frozen": "Nothing was changed. Ask an Owner or Admin of the workspace, who can lift the freeze in the console.",
     "bridge_fault": "Try again. If it stays, give the request id to whoever runs this console.",
 }
 _MAYBE_DONE = "Look before you repeat it: Hoursmith may have carried it out."

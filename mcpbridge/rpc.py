@@ -30,7 +30,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcpbridge.server import McpServer, Visit
+from mcpbridge.server import McpServer, ToolResult, Visit
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
         connection = _modern(server.sdk, request, headers) if modern else Connection.from_envelope(version, None, None)
         if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
             result = await server.catalogue.call(*call, visit)
-            return {**result, "resultType": "complete", "_meta": server.stamp} if modern else result
+            return _complete(result, server) if modern else result
         exchange = _Exchange(
             TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
             request.id,
@@ -156,6 +156,11 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
         # Pydantic's text repeats the input, so it stays here.
         status = 400 if modern else 200
         raise RpcError(types.INVALID_PARAMS, "Invalid request parameters", http_status=status) from None
+
+
+def _complete(result: ToolResult, server: McpServer) -> dict[str, Any]:
+    """`result` as the stateless era has it: complete, and stamped with its server."""
+    return {**result, "resultType": "complete", "_meta": {**result.get("_meta", {}), **server.stamp}}
 
 
 def _plain_call(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:

@@ -21,6 +21,7 @@ from mcpbridge.credentials import Credential, CredentialFaultError
 from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Kind, Result
+from mcpbridge.orders.reading import Notice
 from mcpbridge.tools import TOOLS, Tool
 from mcpbridge.tools.portable import portable
 
@@ -35,6 +36,8 @@ INSTRUCTIONS = (
     "Money is a decimal string, dates are YYYY-MM-DD. delete_client, archive_project, archive_task, "
     "delete_time_entry and delete_expense destroy something and are recorded: ask your person first."
 )
+# Where a result carries what the assistant is to tell its person (MCP, `_meta` keys with a prefix of their owner).
+NOTICE_META_KEY = "app.hoursmith/notice"
 # The catalogue changes only with a release; a client may keep it for a while, but not across tokens.
 LISTING_TTL_MS = 5 * 60 * 1000
 
@@ -46,6 +49,7 @@ class Visit:
     credential: Credential
     caller: Caller
     read_only: bool = False
+    notice: Notice | None = None
 
 
 # A `CallToolResult` as it goes over the wire.
@@ -102,7 +106,7 @@ class HoursmithTools:
         except Exception:
             logger.exception("A call of %s failed, request %s", tool.name, visit.caller.request_id)
             answer = Answer.of(problems.problem("bridge_fault", 500, Result.FAILED, requestId=visit.caller.request_id))
-        return result_of(answer)
+        return result_of(answer, visit.notice)
 
 
 def _described(tool: Tool) -> types.Tool:
@@ -123,13 +127,15 @@ def _described(tool: Tool) -> types.Tool:
     )
 
 
-def result_of(answer: Answer) -> ToolResult:
-    """One text block with the payload as compact JSON, and the same as structured content."""
-    return {
-        "content": [{"type": "text", "text": orjson.dumps(answer.payload).decode()}],
-        "structuredContent": answer.payload,
-        "isError": answer.is_error,
-    }
+def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
+    """One text block with the payload as compact JSON, and the same as structured content; then the notice, if any."""
+    content = [{"type": "text", "text": orjson.dumps(answer.payload).decode()}]
+    result = {"content": content, "structuredContent": answer.payload, "isError": answer.is_error}
+    if notice is not None:
+        result["_meta"] = {NOTICE_META_KEY: notice.text}
+        if notice.is_in_text:
+            content.append({"type": "text", "text": f"Notice from the Hoursmith console: {notice.text}"})
+    return result
 
 
 def visit_in(context: ServerRequestContext[Any, Any]) -> Visit:

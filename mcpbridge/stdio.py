@@ -32,7 +32,7 @@ class StdioTools:
 
     async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
         try:
-            if self._bridge.blocks.holds(visit.credential.env, visit.credential.prefix):
+            if self._bridge.orders.now().holds(visit.credential.env, visit.credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
             return await self._bridge.catalogue.call(name, arguments, visit)
         except CredentialFaultError as fault:
@@ -70,7 +70,8 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             transport="stdio",
             request_id=uuid4().hex,
         )
-        return Visit(credential, caller, read_only)
+        notice = bridge.orders.now().notice(credential.env, credential.prefix)
+        return Visit(credential, caller, read_only, notice)
 
     server = build_server(StdioTools(bridge), visit_of).sdk
     await bridge.start()

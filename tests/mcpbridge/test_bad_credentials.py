@@ -115,7 +115,7 @@ def test_unknown_revoked_and_blocked_tokens_are_refused_and_guessing_ends(door: 
     door.shell(
         f"""
 from hoursmith_console.sandbox.services import token_revoke
-from mcpbridge.gate import token_block
+from mcpbridge.orders.blocks import token_block
 assert token_revoke(env="live", prefix="{revoked.token.split("_")[2]}")
 token_block(env="live", prefix="{blocked.token.split("_")[2]}", org_id="x", actor="test", reason="")
 print("true")

@@ -4,9 +4,9 @@ import contextlib
 import httpx
 import pytest
 
-from mcpbridge.gate import token_block
 from mcpbridge.intake import MAX_BODY_BYTES, MAX_DEPTH
 from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenToken, ToolCall
+from mcpbridge.orders.blocks import token_block
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.harness import CLIENT_ID, ME, TOKEN, Talk, bridge_to, envelope, error_of, hoursmith, result_of
 

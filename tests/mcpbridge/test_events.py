@@ -13,8 +13,8 @@ from django.db import OperationalError, transaction
 from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.chain import Head, canonical, facts, genesis, row_hash
 from mcpbridge.events import TokenNamed, event_record, events_go_through, operator
-from mcpbridge.gate import token_block, token_unblock
 from mcpbridge.models import AuditEvent, Result, TokenBlock
+from mcpbridge.orders.blocks import token_block, token_unblock
 from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
 

@@ -1,0 +1,38 @@
+"""The connections of a workspace. What the bridge sees of each is in `mcpbridge.models.SeenConnection`."""
+
+from django.db import models
+from django.utils import timezone
+
+from hoursmith_console.workspaces.models import Member, Workspace
+
+LABEL_LENGTH = 120
+
+
+class Access(models.TextChoices):
+    """What the connection's address lets its assistant do, within what its token may."""
+
+    FULL = "full", "Everything the token may do"
+    READ_ONLY = "readonly", "Read only"
+
+
+class Connection(models.Model):
+    """One assistant of one teammate on one machine, such as "Claude Code on Ana's laptop".
+
+    `slug` is the id in its address, `/mcp/c/<slug>`: no secret. Removing marks the row, for history names it.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")
+    owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="connections")
+    slug = models.CharField(max_length=40, unique=True)
+    client = models.CharField(max_length=32, help_text="Which client it is: a key of the catalogue.")
+    label = models.CharField(max_length=LABEL_LENGTH)
+    access = models.CharField(max_length=8, choices=Access, default=Access.FULL)
+    created_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["workspace", "-created_at", "-id"], name="connection_workspace")]
+
+    def __str__(self) -> str:
+        return self.label

@@ -1,0 +1,132 @@
+"""Rotations, what each must update, the campaigns that ask for them, and the workspace's policy. Never a secret."""
+
+from django.db import models
+from django.utils import timezone
+
+from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.models import PREFIX_LENGTH, TokenIdentity
+
+
+class Kind(models.TextChoices):
+    """Why a token is replaced; it decides the order of the steps."""
+
+    LEAKED = "leaked", "It may have leaked"
+    PLANNED = "planned", "Planned"
+    LEAVING = "leaving", "Its owner leaves"
+
+
+class Ending(models.TextChoices):
+    """How a rotation ended."""
+
+    DONE = "done", "Done"
+    ABANDONED = "abandoned", "Abandoned"
+
+
+class Policy(models.Model):
+    """How old and how idle a workspace lets its tokens become; no number, no limit."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, related_name="rotation_policy")
+    max_age_days = models.PositiveIntegerField(null=True, blank=True)
+    max_idle_days = models.PositiveIntegerField(null=True, blank=True)
+    warn_days = models.PositiveIntegerField(default=14, help_text="How long before the limit people are warned.")
+    tells_in_text = models.BooleanField(
+        default=False, help_text="Assistants are told in the text of results too, not in their metadata alone."
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"Policy of {self.workspace}"
+
+
+class Campaign(models.Model):
+    """An admin's request to rotate all tokens that fit `criteria` by a day."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
+    title = models.CharField(max_length=120)
+    reason = models.CharField(max_length=500, blank=True)
+    criteria = models.JSONField(default=dict, help_text="What the tokens had in common, as it was asked for.")
+    due_on = models.DateField()
+    asked_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=200, blank=True)
+    summary = models.JSONField(null=True, blank=True, help_text="How it stood when it was closed.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Rotation(TokenIdentity):
+    """One token's way to its successor. `env` and `prefix` are the old token's; every instant is a step that was seen.
+
+    leaked:  revoked → minted → updated → seen
+    planned: minted → updated → seen → revoked → silent
+    leaving: revoked
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="rotations")
+    kind = models.CharField(max_length=8, choices=Kind)
+    owner = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
+    owner_name = models.CharField(max_length=200, blank=True, help_text="As they were called then.")
+    token_name = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=16, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
+    asked_by = models.CharField(max_length=200)
+    asked_at = models.DateTimeField(default=timezone.now)
+    due_on = models.DateField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    new_env = models.CharField(max_length=4, blank=True)
+    new_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    minted_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that all is updated.")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token had worked everywhere.")
+    silent_at = models.DateTimeField(null=True, blank=True, help_text="When nothing tried the old one any more.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ending = models.CharField(max_length=9, choices=Ending, blank=True)
+    ended_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-asked_at", "-id"]
+        constraints = [
+            # Two people who rotate the same token meet in one rotation.
+            models.UniqueConstraint(
+                fields=["env", "prefix"], condition=models.Q(ended_at=None), name="one_rotation_under_way"
+            )
+        ]
+        indexes = [models.Index(fields=["workspace", "-asked_at", "-id"], name="rotation_workspace")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.masked_token}"
+
+    @property
+    def org_id(self) -> str:
+        """Hoursmith's id of the workspace."""
+        return self.workspace.org_id
+
+
+class RotationPlace(models.Model):
+    """One assistant that used the old token and must get the new one: a connection, or a client's name without one."""
+
+    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="places")
+    connection = models.CharField(max_length=40, blank=True, help_text="The id in its address, where it has one.")
+    client_name = models.CharField(max_length=120, blank=True, help_text="Self-reported.")
+    client = models.CharField(max_length=32, blank=True, help_text="Which client it is: a key of the catalogue.")
+    label = models.CharField(max_length=200)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="With the old token, before the rotation.")
+    ticked_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that it is updated.")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token was first seen here.")
+    given_up_at = models.DateTimeField(null=True, blank=True, help_text="When it was said to be no longer in use.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["rotation", "connection", "client_name"], name="rotation_place_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.label

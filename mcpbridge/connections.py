@@ -1,0 +1,172 @@
+"""Keeps what is seen of each connection: one assistant on one machine, by the id in its address.
+
+An id is no secret and opens nothing. Whoever uses another workspace's gets the answers of their own token, and
+leaves no trace on that connection but, where their token was refused, the name of the fault.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db.models import F, Q
+
+from mcpbridge.facts import Caller, Identity
+from mcpbridge.models import PREFIX_LENGTH, SeenConnection
+from mcpbridge.recording import storable
+from mcpbridge.sightings import EndedCall, Rejection
+
+# Letters that nobody mistakes for one another when reading an address aloud.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_SLUG_LENGTH = 12
+# Hoursmith took the token, but not the call: worth naming to whoever connects an assistant.
+_TELLING = {402: "forbidden_plan"}
+# Of one batch; made-up ids beyond that are not even looked up.
+_AT_MOST = 500
+
+
+class Greeting(NamedTuple):
+    """An accepted request that is no tool call, such as `tools/list`, on a connection."""
+
+    slug: str
+    org_id: str
+    role: str
+    env: str
+    prefix: str
+    client_name: str
+    client_version: str
+    protocol: str
+    transport: str
+    address: str
+    method: str
+    at: datetime
+
+    @classmethod
+    def of(cls, caller: Caller, identity: Identity, *, method: str) -> "Greeting":
+        """The greeting of `caller`, now."""
+        return cls(
+            slug=caller.connection,
+            org_id=identity.org_id,
+            role=identity.role,
+            env=caller.env,
+            prefix=caller.prefix,
+            client_name=caller.client_name,
+            client_version=caller.client_version,
+            protocol=caller.protocol,
+            transport=caller.transport,
+            address=caller.address,
+            method=method,
+            at=datetime.now(UTC),
+        )
+
+
+def connection_open(*, org_id: str) -> SeenConnection:
+    """A new connection of the workspace, with an id that nobody has yet; nothing was seen of it."""
+    slug = "".join(secrets.choice(_LETTERS) for _ in range(_SLUG_LENGTH))
+    return SeenConnection.objects.create(slug=slug, org_id=org_id)
+
+
+def connections_seen(
+    alias: str,
+    ended: Sequence[EndedCall],
+    greetings: Iterable[Greeting],
+    rejected: Iterable[Rejection],
+    *,
+    at: datetime,
+) -> None:
+    """Add a batch to the connections that it names; ids that were never opened are passed over."""
+    changes = [*_greeted(greetings), *_called(ended), *_faulted(ended, rejected, at)]
+    if not changes:
+        return
+    named = {change.slug for change in changes}
+    known = dict(
+        SeenConnection.objects.using(alias).filter(slug__in=sorted(named)[:_AT_MOST]).values_list("slug", "org_id")
+    )
+    # In one order everywhere, so that two workers who meet in the same rows wait for each other, not both.
+    for change in sorted(changes, key=lambda each: (each.slug, each.at)):
+        if change.org_id in (None, known.get(change.slug)) and change.slug in known:
+            _apply(alias, change)
+
+
+class _Change(NamedTuple):
+    """What one connection's row becomes; `org_id` None: whoever it was. `calls` are added."""
+
+    slug: str
+    org_id: str | None
+    at: datetime
+    columns: Mapping[str, Any]
+    field: str = "last_seen_at"
+    calls: int = 0
+
+
+def _apply(alias: str, change: _Change) -> None:
+    rows = SeenConnection.objects.using(alias).filter(slug=change.slug)
+    if change.calls:
+        rows.update(calls=F("calls") + change.calls)
+    if change.field == "last_seen_at":
+        rows.filter(first_seen_at=None).update(first_seen_at=change.at)
+    newer = Q(**{change.field: None}) | Q(**{f"{change.field}__lte": change.at})
+    rows.filter(newer).update(**{change.field: change.at}, **change.columns)
+
+
+def _greeted(greetings: Iterable[Greeting]) -> Iterable[_Change]:
+    latest = {(each.slug, each.org_id): each for each in sorted(greetings, key=lambda each: each.at)}
+    for each in latest.values():
+        yield _Change(
+            each.slug,
+            storable(each.org_id, 64),
+            each.at,
+            {**_who(each), "role": storable(each.role, 16), "last_method": storable(each.method, 64)},
+        )
+
+
+def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
+    latest: dict[tuple[str, str], tuple[EndedCall, int]] = {}
+    for each in ended:
+        call = each.call
+        if call.caller.connection and each.is_accepted and call.identity.org_id:
+            key = (storable(call.caller.connection, 40), storable(call.identity.org_id, 64))
+            last, count = latest.get(key, (each, 0))
+            latest[key] = (each if call.at >= last.call.at else last, count + 1)
+    for (slug, org_id), (each, count) in latest.items():
+        columns = {
+            **_who(each.call.caller),
+            "role": storable(each.call.identity.role, 16),
+            "last_method": storable(each.call.tool, 64),
+            "called_at": each.call.at,
+            "last_status": each.ending.status,
+        }
+        yield _Change(slug, org_id, each.call.at, columns, calls=count)
+
+
+def _faulted(ended: Sequence[EndedCall], rejected: Iterable[Rejection], at: datetime) -> Iterable[_Change]:
+    for each in rejected:
+        if each.connection:
+            said = (each.fault, each.env, each.prefix, each.client_name)
+            yield _Change(storable(each.connection, 40), None, at, _fault(*said), field="fault_at")
+    for call, ending, _ in ended:
+        if call.caller.connection and ending.status in _TELLING:
+            said = (_TELLING[ending.status], call.caller.env, call.caller.prefix, call.caller.client_name)
+            yield _Change(storable(call.caller.connection, 40), None, call.at, _fault(*said), field="fault_at")
+
+
+def _fault(fault: str, env: str, prefix: str, client: str) -> dict[str, str]:
+    return {
+        "fault": storable(fault, 40),
+        "fault_env": storable(env, 4),
+        "fault_prefix": storable(prefix, PREFIX_LENGTH),
+        "fault_client": storable(client, 120),
+    }
+
+
+def _who(said: Any) -> dict[str, str]:
+    """The columns that a greeting and a caller share."""
+    return {
+        "env": said.env,
+        "prefix": said.prefix,
+        "client_name": storable(said.client_name, 120),
+        "client_version": storable(said.client_version, 60),
+        "protocol": storable(said.protocol, 16),
+        "transport": storable(said.transport, 8),
+        "address": storable(said.address, 45),
+    }

@@ -1,0 +1,57 @@
+"""Blocks a token at the bridge, and lets it through again."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from mcpbridge.events import TokenNamed, event_record
+from mcpbridge.models import SeenToken, TokenBlock
+from mcpbridge.orders.reading import tell_everyone
+
+
+def token_block(*, env: str, prefix: str, org_id: str, actor: str, reason: str) -> TokenBlock:
+    """Refuse the token at the bridge from the next request on, on every worker, and record who asked and why.
+
+    Raises AuditUnavailableError where that cannot be recorded; then the token is not blocked.
+    """
+    with transaction.atomic():
+        block, made = TokenBlock.objects.get_or_create(
+            env=env,
+            prefix=prefix,
+            lifted_at=None,
+            defaults={"org_id": org_id, "blocked_by": actor, "reason": reason, "blocked_at": timezone.now()},
+        )
+        if made:
+            tell_everyone()
+            _record("console.token_block", block, actor=actor, note=reason)
+    return block
+
+
+def token_unblock(*, block: TokenBlock, actor: str) -> None:
+    """Let the token through again. The row stays, since the record must still name the block next year.
+
+    Raises AuditUnavailableError where it cannot be recorded; then the block stays in force.
+    """
+    with transaction.atomic():
+        in_force = TokenBlock.objects.filter(pk=block.pk, lifted_at=None)
+        if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
+            tell_everyone()
+            _record("console.token_unblock", block, actor=actor, note="")
+
+
+def _record(action: str, block: TokenBlock, *, actor: str, note: str) -> None:
+    name = token_name(block.env, block.prefix)
+    event_record(
+        org_id=block.org_id,
+        action=action,
+        actor=actor,
+        target_type="token",
+        target_id=block.prefix,
+        target_label=name,
+        token=TokenNamed(block.env, block.prefix, name),
+        note=note,
+    )
+
+
+def token_name(env: str, prefix: str) -> str:
+    """What the token was called when it was last seen; empty where it never was."""
+    return SeenToken.objects.filter(env=env, prefix=prefix).values_list("token_name", flat=True).first() or ""
