@@ -1,0 +1,181 @@
+"""Assistants in the terminal, and LM Studio and Goose, which are apps as well."""
+
+from hoursmith_console.connections.catalogue.client import (
+    SERVER,
+    SLOT,
+    VARIABLE,
+    Client,
+    Config,
+    Family,
+    Link,
+    Secret,
+    Target,
+    bearer,
+    own_file,
+    project_file,
+)
+from hoursmith_console.connections.catalogue.rendering import base64_in_query
+
+_BRACED = f"${{{VARIABLE}}}"
+_UNSET_TROUBLE = f"It must be started where {VARIABLE} is set: open a new terminal after setting it."
+
+
+def _codex(target: Target) -> Config:
+    return {"mcp_servers": {SERVER: {"url": target.address, "bearer_token_env_var": VARIABLE}}}
+
+
+def _codex_command(target: Target) -> list[str]:
+    return ["codex", "mcp", "add", SERVER, "--url", target.address, "--bearer-token-env-var", VARIABLE]
+
+
+def _gemini(target: Target) -> Config:
+    return {"mcpServers": {SERVER: {"httpUrl": target.address, "headers": bearer(f"${VARIABLE}")}}}
+
+
+def _goose(target: Target) -> Config:
+    entry = {
+        "enabled": True,
+        "type": "streamable_http",
+        "name": SERVER,
+        "uri": target.address,
+        "env_keys": [VARIABLE],
+        "headers": bearer(_BRACED),
+        "timeout": 300,
+    }
+    return {"extensions": {SERVER: entry}}
+
+
+def _opencode(target: Target) -> Config:
+    entry = {
+        "type": "remote",
+        "url": target.address,
+        "enabled": True,
+        "oauth": False,
+        "headers": bearer(f"{{env:{VARIABLE}}}"),
+    }
+    return {"mcp": {SERVER: entry}}
+
+
+def _copilot_with(target: Target, secret: str) -> Config:
+    return {"mcpServers": {SERVER: {"type": "http", "url": target.address, "headers": bearer(secret)}}}
+
+
+def _copilot(target: Target) -> Config:
+    return _copilot_with(target, _BRACED)
+
+
+def _copilot_literal(target: Target) -> Config:
+    return _copilot_with(target, SLOT)
+
+
+def _lm_studio_entry(target: Target) -> Config:
+    return {"url": target.address, "headers": bearer(SLOT)}
+
+
+def _lm_studio(target: Target) -> Config:
+    return {"mcpServers": {SERVER: _lm_studio_entry(target)}}
+
+
+def _lm_studio_link(target: Target) -> Link:
+    address = f"lmstudio://add_mcp?name={SERVER}&config={base64_in_query(_lm_studio_entry(target))}"
+    return Link("Add to LM Studio", address, "The link adds a placeholder: put the token in its place in mcp.json.")
+
+
+CODEX_CLI = Client(
+    key="codex",
+    title="Codex CLI",
+    family=Family.TERMINAL,
+    secret=Secret.VARIABLE,
+    language="toml",
+    places=(own_file("~/.codex/config.toml"),),
+    reference=VARIABLE,
+    config=_codex,
+    command=_codex_command,
+    restart="Start Codex again.",
+    troubles=(_UNSET_TROUBLE, "bearer_token_env_var takes the variable’s name, without $ and without Bearer."),
+    facts=('disabled_tools = ["delete_client"] takes tools away from it.',),
+    aliases=("codex-mcp-client", "codex"),
+)
+
+GEMINI_CLI = Client(
+    key="gemini-cli",
+    title="Gemini CLI",
+    family=Family.TERMINAL,
+    secret=Secret.VARIABLE,
+    places=(own_file("~/.gemini/settings.json"), project_file(".gemini/settings.json")),
+    reference=f"${VARIABLE}",
+    config=_gemini,
+    restart="Start Gemini CLI again.",
+    troubles=(
+        "The key is httpUrl: with url it would speak SSE, which is not served here.",
+        _UNSET_TROUBLE,
+    ),
+    facts=(
+        f"It reads ~/.gemini/.env too: a line {VARIABLE}=… there is enough.",
+        "excludeTools takes tools away from it.",
+    ),
+    aliases=("gemini-cli-mcp-client", "gemini-cli"),
+)
+
+GOOSE = Client(
+    key="goose",
+    title="Goose",
+    family=Family.TERMINAL,
+    secret=Secret.VARIABLE,
+    language="yaml",
+    places=(own_file("~/.config/goose/config.yaml", windows=r"%APPDATA%\Block\goose\config\config.yaml"),),
+    reference=_BRACED,
+    config=_goose,
+    restart="Start a new session.",
+    troubles=("An older token in Goose’s keyring may win over the variable: replace it there.",),
+    facts=("env_keys names what Goose looks for in its keyring and then in the environment.",),
+    aliases=("goose",),
+)
+
+OPENCODE = Client(
+    key="opencode",
+    title="OpenCode",
+    family=Family.TERMINAL,
+    secret=Secret.VARIABLE,
+    places=(own_file("~/.config/opencode/opencode.json"), project_file("opencode.json")),
+    reference=f"{{env:{VARIABLE}}}",
+    config=_opencode,
+    restart="Start OpenCode again.",
+    troubles=("There is no $ before the brace.", _UNSET_TROUBLE),
+    facts=('"oauth": false keeps it from looking for a sign-in page that is not there.',),
+    aliases=("opencode",),
+)
+
+COPILOT_CLI = Client(
+    key="copilot-cli",
+    title="Copilot CLI",
+    family=Family.TERMINAL,
+    secret=Secret.VARIABLE,
+    places=(own_file("~/.copilot/mcp-config.json"),),
+    reference=_BRACED,
+    config=_copilot,
+    literal_config=_copilot_literal,
+    restart="Start Copilot CLI again.",
+    troubles=(
+        f"Reports differ on whether it expands {_BRACED} in headers. If the bridge reports an unexpanded reference, "
+        "use the form with the token itself.",
+        _UNSET_TROUBLE,
+    ),
+    aliases=("github-copilot-developer", "github-copilot-cli", "copilot-cli", "github-copilot"),
+)
+
+LM_STUDIO = Client(
+    key="lm-studio",
+    title="LM Studio",
+    family=Family.APP,
+    secret=Secret.LITERAL,
+    places=(own_file("~/.lmstudio/mcp.json"),),
+    config=_lm_studio,
+    link=_lm_studio_link,
+    restart="Switch hoursmith off and on in LM Studio’s list of MCP servers.",
+    facts=("No reference was found that it expands: the token stands in the file.",),
+    aliases=("lmstudio-mcp-bridge", "lm-studio", "lmstudio"),
+    is_desktop=True,
+)
+
+CLIENTS = (LM_STUDIO, CODEX_CLI, GEMINI_CLI, GOOSE, OPENCODE, COPILOT_CLI)
