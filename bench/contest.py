@@ -31,13 +31,20 @@ Start = Callable[[int], AbstractContextManager[Running]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: a contender and what it is asked. `floor` and `plain` name the rows to compare with."""
+    """One line of the table: a contender and what it is asked. `plain` and `priced` name rows to compare with."""
 
     name: str
     contender: str
     kind: str = "get_client"
     version: str = MODERN
     plain: str = "fastmcp"
+    # The dearer row that does the same and more: what it costs over this one is the price of that.
+    priced: str = ""
+
+    @property
+    def audit_rows(self) -> int:
+        """How many audit rows a call has to leave."""
+        return 2 if self.kind == "delete_time_entry" and not self.priced else 0
 
 
 ROWS = (
@@ -47,6 +54,8 @@ ROWS = (
     Row("bridge", "bridge"),
     Row("bridge-2025", "bridge", version=LEGACY, plain="fastmcp-2025"),
     Row("bridge-delete", "bridge", kind="delete_time_entry"),
+    Row("delete-norecord", "unrecorded", kind="delete_time_entry", priced="bridge-delete"),
+    Row("delete-bare", "unrecorded-bare", kind="delete_time_entry", priced="bridge-delete"),
     Row("bridge-uvicorn", "bridge-uvicorn"),
     Row("sdk", "sdk"),
     Row("sdk-2025", "sdk", version=LEGACY, plain="fastmcp-2025"),
@@ -126,11 +135,14 @@ def _bridge(**environment: str) -> Start:
     return start
 
 
+_UNRECORDED = {"DJANGO_SETTINGS_MODULE": "bench.unrecorded_settings"}
 CONTENDERS: dict[str, Start] = {
     "floor": _under_uvicorn("floor"),
     "floor-gunicorn": _floor_under_gunicorn,
     "bridge": _bridge(),
     "bridge-uvicorn": _bridge(GUNICORN_CMD_ARGS="--worker-class bench.worker.UvicornWorker"),
+    "unrecorded": _bridge(**_UNRECORDED),
+    "unrecorded-bare": _bridge(**_UNRECORDED, AUDIT_SNAPSHOTS="off"),
     "sdk": _under_uvicorn("sdk_server"),
     "fastmcp": _under_uvicorn("fastmcp_openapi"),
 }

@@ -95,7 +95,7 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
         used = settled_cpu_s(running.pid) - before
     if running.database is not None and recorded is not None:
         made = read_records(running.database) - recorded
-        check_records(made, calls=seen["calls"], deletions=row.kind == "delete_time_entry")
+        check_records(made, calls=seen["calls"], audit_rows=row.audit_rows)
         check_owners(running.database, callers)
     return Reading(
         calls=seen["calls"],

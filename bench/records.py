@@ -40,9 +40,9 @@ def read_records(database: Path) -> Records:
     return Records(*rows)
 
 
-def check_records(made: Records, *, calls: int, deletions: bool) -> None:
-    """Raise WrongRecordError unless there is a row for each of `calls`, and two more for each deletion."""
-    expected = Records(calls, 0, 2 * calls if deletions else 0)
+def check_records(made: Records, *, calls: int, audit_rows: int) -> None:
+    """Raise WrongRecordError unless there is a row for each of `calls`, and as many `audit_rows` for each."""
+    expected = Records(calls, 0, audit_rows * calls)
     if made != expected:
         raise WrongRecordError(f"Recorded {made}, but made {expected}.")
 

@@ -14,6 +14,8 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("per_second", "calls/s", lambda value: f"{value:,.0f}"),
     ("over_plain", "× FastMCP", lambda value: f"{value:.2f}"),
     ("over_floor", "× floor", lambda value: f"{value:.2f}"),
+    ("price", "price", lambda value: f"{value:.2f}"),
+    ("cpu_price", "CPU price", lambda value: f"{value:.2f}"),
     ("p50_ms", "p50 ms", lambda value: f"{value:.2f}"),
     ("p95_ms", "p95", lambda value: f"{value:.2f}"),
     ("p99_ms", "p99", lambda value: f"{value:.2f}"),
@@ -38,6 +40,9 @@ def summary(
                 line[name] = median(getattr(each, name) for each in own)
             line["over_plain"] = _ratio(own, plain, "per_second")
             line["over_floor"] = _ratio(own, floor, "per_second")
+            priced = readings.get((row.priced, count))
+            line["price"] = _ratio(own, priced, "per_second")
+            line["cpu_price"] = _ratio(priced, own, "cpu_ms")
             line["cpu_under_plain"] = _ratio(plain, own, "cpu_ms")
             lines.append(line)
     return lines

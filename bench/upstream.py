@@ -65,7 +65,7 @@ def _client(record_id: str, echo: str) -> dict[str, Any]:
     }
 
 
-def _time_entry(record_id: str, echo: str) -> dict[str, Any]:
+def time_entry(record_id: str, echo: str) -> dict[str, Any]:
     return {
         "id": record_id,
         "orgId": _ORG,
@@ -85,7 +85,7 @@ def _time_entry(record_id: str, echo: str) -> dict[str, Any]:
     }
 
 
-_RECORDS = {"me": _me, "clients": _client, "time-entries": _time_entry}
+_RECORDS = {"me": _me, "clients": _client, "time-entries": time_entry}
 
 
 @lru_cache(maxsize=10_000)
