@@ -1,0 +1,136 @@
+"""What needs attention: a list of providers, each asked for its cards in this order."""
+
+from collections.abc import Iterator
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hoursmith_console.audit.calls import DestructiveCall, State
+from hoursmith_console.audit.verifying import verification_standing
+from hoursmith_console.overview import queries
+from hoursmith_console.overview.cards import Card, Provider, Tone
+from hoursmith_console.overview.templatetags.console import ago, thousands
+from hoursmith_console.tokens.cards import key_of
+from hoursmith_console.workspaces.visibility import Viewer
+
+# Of one sort; a last card then leads to the rest.
+MOST_SHOWN = 5
+
+
+def attention_cards(viewer: Viewer) -> list[Card]:
+    """Everything that needs the viewer, the worst first."""
+    return [card for provider in PROVIDERS for card in provider(viewer)]
+
+
+def broken_record(viewer: Viewer) -> Iterator[Card]:
+    """The audit record does not verify."""
+    if not viewer.member.sees_workspace:
+        return
+    standing = verification_standing(org_id=viewer.org_id)
+    if standing.is_broken and standing.last is not None:
+        yield Card(
+            tone=Tone.LOST,
+            sign="✕",
+            what=format_html(
+                "<strong>The audit record was tampered with</strong>: {} at row {}",
+                standing.last.bad_kind,
+                thousands(standing.last.bad_sequence),
+            ),
+            second=format_html("found {}", ago(standing.last.ended_at)),
+            about="the audit record",
+            address=reverse("console:audit:list"),
+        )
+
+
+def unsettled_calls(viewer: Viewer) -> Iterator[Card]:
+    """Destructive calls about which only a look into Hoursmith can say what happened."""
+    found = queries.unsettled_calls(viewer, MOST_SHOWN + 1)
+    for call in found[:MOST_SHOWN]:
+        yield _unsettled(viewer, call)
+    if len(found) > MOST_SHOWN:
+        yield Card(
+            tone=Tone.UNKNOWN,
+            sign="?",
+            what=SafeString("More calls with an unknown outcome"),
+            about="them",
+            address=f"{reverse('console:audit:list')}?outcome=unknown",
+        )
+
+
+def _unsettled(viewer: Viewer, call: DestructiveCall) -> Card:
+    intent, page = call.intent, reverse("console:audit:detail", args=[call.intent.call_id])
+    can_resolve = viewer.member.sees_workspace and call.is_resolvable
+    label = format_html(' of <strong class="name">{}</strong>', intent.target_label) if intent.target_label else ""
+    return Card(
+        tone=Tone.UNKNOWN,
+        sign="?",
+        what=format_html(
+            "<strong>{}</strong>{} by {}: {}",
+            intent.tool,
+            label,
+            intent.client_name or "an assistant without a name",
+            "failed, but may have been carried out" if call.state is State.FAILED else "outcome unknown",
+        ),
+        second=ago(intent.at),
+        action="Resolve" if can_resolve else "Open",
+        about=f"{intent.tool} {intent.target_label}".strip(),
+        address=f"{page}#resolve" if can_resolve else page,
+    )
+
+
+def lost_activity(viewer: Viewer) -> Iterator[Card]:
+    """Calls that left no activity row."""
+    lost = queries.lost_activity(viewer)
+    if calls := lost["calls"]:
+        yield Card(
+            tone=Tone.LOST,
+            sign="!",
+            what=format_html(
+                "<strong>{} call{} left no activity row</strong>, because the database was slow or away. "
+                "Audit rows are not affected: without one nothing is deleted.",
+                thousands(calls),
+                "" if calls == 1 else "s",
+            ),
+            second=format_html("the last of them {}", ago(lost["until"])),
+            about="activity",
+            address=reverse("console:activity:list"),
+        )
+
+
+def refused_tokens(viewer: Viewer) -> Iterator[Card]:
+    """Tokens that were turned away at the door."""
+    refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
+    tokens = viewer.tokens().filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
+    known = {key_of(token): token for token in tokens} if refused else {}
+    for entry in refused[:MOST_SHOWN]:
+        token = known[entry["env"], entry["prefix"]]
+        yield Card(
+            tone=Tone.REFUSED,
+            sign="⊘",
+            what=format_html(
+                '<strong class="name">{}</strong> was turned away {} time{}: somebody still calls with it, or guesses',
+                token.token_name or "Unnamed token",
+                thousands(entry["attempts"]),
+                "" if entry["attempts"] == 1 else "s",
+            ),
+            second=format_html("<code>{}</code> · last attempt {}", token.masked_token, ago(entry["last_at"])),
+            about=token.token_name,
+            address=f"{reverse('console:tokens:detail', args=[token.pk])}#refused",
+        )
+    if len(refused) > MOST_SHOWN:
+        yield Card(
+            tone=Tone.REFUSED,
+            sign="⊘",
+            what=SafeString("More tokens were turned away"),
+            about="tokens",
+            address=reverse("console:tokens:list"),
+        )
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    broken_record,
+    unsettled_calls,
+    lost_activity,
+    refused_tokens,
+)
