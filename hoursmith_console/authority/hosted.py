@@ -1,6 +1,7 @@
 """Hoursmith's own page mints and revokes; the console only leads there."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from hoursmith_console.authority.protocol import MintedToken, NotMintedHereError
 
@@ -20,3 +21,7 @@ class HostedAuthority:
     def token_revoke(self, *, env: str, prefix: str) -> bool:
         """Raise NotMintedHereError."""
         raise NotMintedHereError(self.page)
+
+    def all_or_nothing(self) -> AbstractContextManager[None]:
+        """Nothing, since nothing is done here that could be taken back."""
+        return nullcontext()

@@ -1,6 +1,7 @@
 """What every authority over tokens can be asked."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +22,11 @@ class MintedToken:
     prefix: str
     plaintext: str = field(repr=False)
 
+    @property
+    def public(self) -> str:
+        """The part that identifies and does not open."""
+        return f"hsk_{self.env}_{self.prefix}"
+
 
 class Authority(Protocol):
     """Mints and revokes tokens, or names the page where people do."""
@@ -38,3 +44,6 @@ class Authority(Protocol):
 
     def token_revoke(self, *, env: str, prefix: str) -> bool:
         """End the token from its next request on; False where it was no longer valid. Raises NotMintedHereError."""
+
+    def all_or_nothing(self) -> AbstractContextManager[None]:
+        """Take back what was minted or revoked inside, where the block ends with an exception."""

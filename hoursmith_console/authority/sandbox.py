@@ -1,6 +1,7 @@
 """The embedded workspace mints and revokes by itself."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from hoursmith_console.authority.protocol import MintedToken, UnknownMemberError
 from hoursmith_console.sandbox import services
@@ -24,3 +25,7 @@ class SandboxAuthority:
     def token_revoke(self, *, env: str, prefix: str) -> bool:
         """End the token from its next request on; False where it was no longer valid."""
         return services.token_revoke(env=env, prefix=prefix)
+
+    def all_or_nothing(self) -> AbstractContextManager[None]:
+        """Take back what was minted or revoked inside, where the block ends with an exception."""
+        return services.all_or_nothing()

@@ -4,10 +4,12 @@ import secrets
 import string
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import router, transaction
 from django.utils import timezone
 
 from hoursmith_console.sandbox.api.tokens import secret_hash
@@ -53,6 +55,11 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str]) -> MintedTok
 def token_revoke(*, env: str, prefix: str) -> bool:
     """Refuse the token from the next request on; False where there is none or it was revoked before."""
     return bool(Token.objects.filter(env=env, prefix=prefix, revoked_at=None).update(revoked_at=now()))
+
+
+def all_or_nothing() -> AbstractContextManager[None]:
+    """One transaction of the sandbox's database around what is done inside."""
+    return transaction.atomic(using=router.db_for_write(Token))
 
 
 def plan_change(*, org: Organization, plan: str) -> None:

@@ -12,11 +12,15 @@ class TokenClaim(TokenIdentity):
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="token_claims")
     source = models.CharField(max_length=32, help_text="How this is known: minted here, claimed, imported …")
+    form = models.CharField(max_length=32, blank=True, help_text="The one-use mark of the form that minted it here.")
     claimed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-claimed_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["env", "prefix"], name="token_claimed_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["env", "prefix"], name="token_claimed_once"),
+            models.UniqueConstraint(fields=["form"], condition=~models.Q(form=""), name="form_mints_once"),
+        ]
 
     def __str__(self) -> str:
         return self.masked_token
