@@ -1,4 +1,4 @@
-"""The Node.js programs that these tests run: official clients, the Inspector, the conformance suite.
+"""The Node.js programs that tests run: official clients, the Inspector, the conformance suite, the page checker.
 
 `package.json` names them, exactly; npm installs them beside it, with a Node.js that is new enough for them,
 on first use. `python -m tests.interop.node` does it ahead of time.
@@ -20,6 +20,7 @@ RUN_TIMEOUT_S = 120
 CONFORMANCE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
 INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 MCP_REMOTE = MODULES / "mcp-remote/dist/proxy.js"
+AXE = MODULES / "axe-core/axe.min.js"
 TYPESCRIPT_CLIENT = HERE / "typescript_client.mjs"
 
 

@@ -1,0 +1,34 @@
+"""Finds the pages that a person can reach by following links, one of each kind."""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from tests.browser.conftest import Visit
+
+# What differs between two pages of one kind: ids, call ids, the public part of a token, a connection's id.
+_KEY = re.compile(r"/(?:\d+|[0-9a-f-]{36}|(?:live|test)_[0-9A-Za-z]{12}|[a-z2-9]{12})(?=/|$)")
+_NOT_PAGES = ("/accounts/logout/", "/audit/key", "/static/", "/mcp", "/sandbox/")
+
+
+def kind_of(address: str) -> str:
+    """The address without what names one record: pages of one kind are one page to a reader."""
+    return _KEY.sub("/*", urlsplit(address).path)
+
+
+def pages(window: Visit, *, start: str = "/", at_most: int = 80) -> Iterator[str]:
+    """Addresses reachable from `start`, the first of each kind, each opened in `window` when it is given out."""
+    waiting, known = deque([start]), {kind_of(start)}
+    while waiting and len(known) <= at_most:
+        address = waiting.popleft()
+        window.goto(address)
+        yield address
+        for link in window.page.eval_on_selector_all("main a[href], nav a[href], header a[href]", _LINKS):
+            path = urlsplit(link).path
+            if link.startswith(f"{window.url}/") and not path.startswith(_NOT_PAGES) and kind_of(link) not in known:
+                known.add(kind_of(link))
+                waiting.append(path)
+
+
+_LINKS = "links => links.filter(link => !link.hasAttribute('download')).map(link => link.href)"

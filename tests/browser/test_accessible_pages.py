@@ -1,0 +1,58 @@
+"""Every page that can be reached by links, judged by axe-core: no serious fault, in light and in dark."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Visit, Visitor
+from tests.browser.crawl import pages
+from tests.interop.node import AXE, NodeUnavailableError, installed_node
+
+pytestmark = pytest.mark.slow
+
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def axe(needs: Callable[[bool, str], None]) -> str:
+    """The checker's source. Evaluated by the debugger, so that the pages' strict policy stays as it is."""
+    try:
+        installed_node()
+    except NodeUnavailableError as error:
+        needs(False, str(error))
+    return AXE.read_text(encoding="utf-8")
+
+
+def _faults(window: Visit, axe: str, rules: list[str]) -> list[str]:
+    """What is wrong with the page that is open; only by `rules`, where there are any."""
+    window.page.evaluate(axe)
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found: dict[str, Any] = window.page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{fault['id']}: {fault['help']} – {node['html'][:160]}"
+        for fault in found["violations"]
+        if fault["impact"] in SERIOUS
+        for node in fault["nodes"][:3]
+    ]
+
+
+# What is dark changes colours alone.
+@pytest.mark.parametrize(
+    ("role", "scheme", "rules"),
+    [("OWNER", "light", []), ("OWNER", "dark", ["color-contrast"]), ("MEMBER", "light", [])],
+)
+def test_no_page_has_a_serious_fault(visit: Visitor, axe: str, role: str, scheme: str, rules: list[str]) -> None:
+    faults: dict[str, list[str]] = {}
+    seen: list[str] = []
+    with visit(role, color_scheme=scheme) as window:
+        for address in pages(window):
+            if found := _faults(window, axe, rules):
+                faults[address] = found
+            if window.complaints:
+                faults.setdefault(address, []).extend(window.complaints)
+                window.complaints.clear()
+            seen.append(address)
+    for area in ("tokens", "audit", "activity") if role == "OWNER" else ():
+        assert sum(address.startswith(f"/{area}/") for address in seen) >= 2, seen
+    assert not faults, "\n".join(f"{address}\n  " + "\n  ".join(found) for address, found in faults.items())
