@@ -19,6 +19,17 @@ _DID = {
     "verify": ("verified the audit record", False),
     "token_mint": ("minted the token", True),
     "token_revoke": ("revoked the token", True),
+    "rotation_start": ("asked to replace the token", True),
+    "rotation_escalate": ("says that this token may have leaked:", True),
+    "rotation_assign": ("said whose token it is:", True),
+    "rotation_mint": ("made the successor of the token", True),
+    "rotation_successor": ("named the successor of the token", True),
+    "rotation_revoke": ("revoked, to replace it, the token", True),
+    "rotation_updated": ("says that every assistant has the successor of the token", True),
+    "rotation_tick": ("says that an assistant has the successor of the token", True),
+    "rotation_give_up": ("says that an assistant no longer needs the token", True),
+    "rotation_finish": ("ended as done the replacement of the token", True),
+    "rotation_abandon": ("stopped the replacement of the token", True),
 }
 _TITLES = {
     "sign_in": "Sign-in",
@@ -31,6 +42,13 @@ _TITLES = {
     "members_sync": "Imported members",
     "export": "Exported the record",
     "prune": "Removed old rows",
+    "rotation_start": "Rotation asked for",
+    "rotation_escalate": "Rotation after a leak",
+    "rotation_mint": "Successor minted",
+    "rotation_successor": "Successor named",
+    "rotation_revoke": "Old token revoked",
+    "rotation_finish": "Rotation done",
+    "rotation_abandon": "Rotation stopped",
 }
 
 
