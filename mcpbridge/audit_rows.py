@@ -10,8 +10,9 @@ from django.utils import timezone
 from mcpbridge.chain import Head, link
 from mcpbridge.facts import Call, Caller, Ending, Identity
 from mcpbridge.heads import heads_for_writing
+from mcpbridge.ids import new_id
 from mcpbridge.models import AuditEvent, Kind, Phase, Result
-from mcpbridge.recording import storable, storable_columns
+from mcpbridge.recording import recordable_snapshot, storable, storable_columns
 from mcpbridge.statements import insert
 
 # What some phases say and others do not.
@@ -37,17 +38,18 @@ class AuditRow:
     phase: Phase
     details: dict[str, Any]
     unless: tuple[Phase, ...] = ()
-    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    id: uuid.UUID = field(default_factory=new_id)
 
     @property
     def org_id(self) -> str:
         """The workspace in whose chain the row belongs, as the column holds it."""
-        return storable(self.call.identity.org_id, 64)
+        return str(storable_columns(self.call)["org_id"])
 
 
 def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str) -> AuditRow:
-    """What is about to be asked of Hoursmith."""
-    return AuditRow(call, Phase.INTENT, {"snapshot": snapshot, "snapshot_fault": storable(snapshot_fault, 40)})
+    """What is about to be asked of Hoursmith, and the record as it is, whole unless it is far too large."""
+    details = {"snapshot": recordable_snapshot(snapshot), "snapshot_fault": storable(snapshot_fault, 40)}
+    return AuditRow(call, Phase.INTENT, details)
 
 
 def outcome_row(call: Call, ending: Ending) -> AuditRow:
@@ -141,6 +143,6 @@ def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str,
             **row.details,
             **storable_columns(row.call),
         }
-        heads[row.org_id] = link(columns, heads[row.org_id])
+        heads[columns["org_id"]] = link(columns, heads[columns["org_id"]])
         made.append(columns)
     return made

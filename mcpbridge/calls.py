@@ -21,7 +21,7 @@ from mcpbridge.ids import new_id
 from mcpbridge.models import Kind, Result
 from mcpbridge.orders.reading import OrderBook
 from mcpbridge.problems import Problem
-from mcpbridge.recording import recordable_arguments, recordable_snapshot
+from mcpbridge.recording import recordable_arguments
 from mcpbridge.tools import RestRequest, Tool
 from mcpbridge.upstream import Upstream, UpstreamError
 
@@ -142,7 +142,7 @@ class Calls:
         snapshot, fault = await self._snapshot(tool, arguments, credential)
         call.target_label = tool.target_label(snapshot)
         try:
-            await self._audit.intent(call, snapshot=recordable_snapshot(snapshot), snapshot_fault=fault)
+            await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault)
         except AuditUnavailableError:
             return self._end(call, Answer.of(problems.problem("audit_unavailable", 503, Result.REFUSED)), started)
         answer = await self._ask(tool.request(arguments), credential, is_read=False)

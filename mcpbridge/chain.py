@@ -55,6 +55,8 @@ FACTS = (
 )
 # orjson sorts by code point and RFC 8785 by UTF-16 unit, which differ from U+E000 on; both agree below.
 _HIGH = re.compile(rb"[\xee-\xf4]")
+# Most facts are of these types, which JSON has.
+_AS_IT_IS = frozenset({str, int, bool, type(None), dict, list})
 
 
 class Head(NamedTuple):
@@ -71,7 +73,10 @@ def genesis(org_id: str) -> Head:
 
 def facts(columns: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a row as JSON's types, from its columns."""
-    made = {name: _plain(columns[name]) for name in FACTS}
+    made = {name: columns[name] for name in FACTS}
+    for name, value in made.items():
+        if type(value) not in _AS_IT_IS:
+            made[name] = _plain(value)
     made["format"] = FORMAT
     made["workspace"] = columns["org_id"]
     return made
@@ -89,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 def instant(at: datetime) -> str:
     """`at` in UTC with six decimals: 2026-11-23T10:42:07.000000Z."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def canonical(value: Any) -> bytes:

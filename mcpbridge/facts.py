@@ -52,6 +52,8 @@ class Call:
     target_id: str = ""
     target_label: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
+    # Its columns as they were made fit for the record, since intent, outcome and activity share them.
+    stored: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def columns(self) -> dict[str, Any]:
         """The columns that `models.CallFacts` shares between activity and audit rows."""

@@ -44,13 +44,34 @@ def recordable_arguments(arguments: dict[str, Any], policy: str) -> dict[str, An
         return {}
     if policy == "names":
         arguments = dict.fromkeys(arguments, NOT_RECORDED)
+    if _is_fine(arguments, ARGUMENT_LIMITS):
+        return dict(arguments)
     shortened = _Shortener(ARGUMENT_LIMITS).value(arguments)
     return shortened if isinstance(shortened, dict) else {}
 
 
 def recordable_snapshot(record: Any) -> Any:
     """A record of Hoursmith as it may be written down: whole, unless it is larger than any record should be."""
-    return _Shortener(SNAPSHOT_LIMITS).value(record)
+    return dict(record) if _is_fine(record, SNAPSHOT_LIMITS) else _Shortener(SNAPSHOT_LIMITS).value(record)
+
+
+def _is_fine(value: Any, limits: _Limits) -> bool:
+    """Whether nothing has to be done to `value`: a flat object of short texts, as nearly all of them are."""
+    if type(value) is not dict or len(value) > limits.items:
+        return False
+    texts = [*value]
+    for each in value.values():
+        if type(each) is str:
+            texts.append(each)
+        elif not (each is None or type(each) is bool or (type(each) is int and abs(each) <= _LARGEST_WHOLE)):
+            return False
+    # A character is at most twelve in JSON.
+    room = limits.size // 16
+    if not all(type(text) is str and len(text) <= limits.text for text in texts) or sum(map(len, texts)) > room:
+        return False
+    # One look at all together, as for the columns below.
+    together = " ".join(texts)
+    return redact(together) == together and not _UNSTORABLE.search(together)
 
 
 def storable(text: str, limit: int) -> str:
@@ -71,6 +92,12 @@ _TEXT_LIMITS = {
 
 def storable_columns(call: Call) -> dict[str, Any]:
     """The columns of `call` for a row of either record, each text fit for its column."""
+    if call.stored is None:
+        call.stored = _columns(call)
+    return dict(call.stored)
+
+
+def _columns(call: Call) -> dict[str, Any]:
     columns = call.columns()
     columns["kind"] = call.kind.value
     texts = [columns[name] for name in _TEXT_LIMITS]

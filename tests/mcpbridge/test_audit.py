@@ -113,9 +113,9 @@ def test_a_row_that_cannot_be_stored_fails_alone(
     database: RecordDatabase, writer: AuditWriter, runner: asyncio.Runner
 ) -> None:
     async def together() -> list[BaseException | None]:
-        snapshots = [{"name": "Globex"}, {"not JSON": object()}, {"name": "Initech"}]
+        arguments = [{"name": "Globex"}, {"not JSON": object()}, {"name": "Initech"}]
         return await asyncio.gather(
-            *(writer.intent(a_call(), snapshot=snapshot) for snapshot in snapshots), return_exceptions=True
+            *(writer.intent(a_call(arguments=each), snapshot=None) for each in arguments), return_exceptions=True
         )
 
     first, second, third = runner.run(together())

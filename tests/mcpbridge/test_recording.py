@@ -12,6 +12,7 @@ from mcpbridge.recording import (
     ARGUMENT_LIMITS,
     NOT_RECORDED,
     SNAPSHOT_LIMITS,
+    _Shortener,
     recordable_arguments,
     recordable_snapshot,
     storable,
@@ -82,6 +83,21 @@ def test_an_ordinary_record_is_kept_whole() -> None:
     record = {"name": "Globex", "notes": "line\n" * 3000, "tags": [str(number) for number in range(300)], "rate": None}
     assert recordable_snapshot(record) == record
     assert recordable_snapshot(None) is None
+
+
+FLAT = st.dictionaries(
+    st.one_of(TEXT, st.sampled_from(["id", "hsk_live", "Bearer"]), st.integers()),
+    st.one_of(
+        TEXT, st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["hsk_x", "Bearer", "q" * 9])
+    ),
+    max_size=60,
+)
+
+
+@given(FLAT)
+def test_the_quick_look_at_a_flat_object_changes_nothing(value: dict[Any, Any]) -> None:
+    assert recordable_snapshot(value) == _Shortener(SNAPSHOT_LIMITS).value(value)
+    assert recordable_arguments(value, "full") == _Shortener(ARGUMENT_LIMITS).value(value)
 
 
 def test_policies_keep_names_or_nothing() -> None:
