@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 django_application = get_asgi_application()
 
 from hoursmith_console.health import Health  # noqa: E402 – needs the applications loaded
+from hoursmith_console.metrics import Metrics  # noqa: E402
 from mcpbridge.bridge import Bridge, configured_upstream  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
 
@@ -33,6 +34,7 @@ class Application:
     def __init__(self) -> None:
         self._bridge: Bridge | None = None
         self._health: Health | None = None
+        self._metrics = Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -43,6 +45,8 @@ class Application:
                 await self._bridge.http(scope, receive, send)
             elif self._health is not None and path in ("/healthz", "/readyz"):
                 await self._health(scope, receive, send)
+            elif path == "/metrics":
+                await self._metrics(scope, receive, send)
             else:
                 await django_application(scope, receive, send)
         else:

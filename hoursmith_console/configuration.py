@@ -37,20 +37,31 @@ def fresh_secret() -> str:
     return secrets.token_urlsafe(48)
 
 
+def read_optional_secret(env: environ.Env, name: str) -> str:
+    """The secret `name` from the environment or the file in `<name>_FILE`; empty where neither is given.
+
+    Raises ImproperlyConfigured where that file cannot be read or is empty.
+    """
+    if value := str(env.str(name, default="")):
+        return value
+    path = env.str(f"{name}_FILE", default="")
+    if not path:
+        return ""
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from None
+    if not value:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+    return value
+
+
 def read_secret(env: environ.Env, var: Path, name: str, *, default: str = "") -> str:
     """The secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
 
     Raises ImproperlyConfigured where all of them are empty.
     """
-    if value := str(env.str(name, default="")):
-        return value
-    if path := env.str(f"{name}_FILE", default=""):
-        try:
-            value = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from None
-        if not value:
-            raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+    if value := read_optional_secret(env, name):
         return value
     generated = secret_path(var, name)
     if generated.exists():

@@ -3,8 +3,14 @@
 gunicorn --config python:hoursmith_console.gunicorn_conf hoursmith_console.asgi:application
 """
 
+from typing import Any
+
 from django.conf import settings
 from gunicorn.glogging import Logger
+
+from hoursmith_console.shared_counters import counters_share, process_ended
+
+counters_share(settings.VAR_DIR / "metrics")
 
 
 class QuietLogger(Logger):
@@ -34,3 +40,8 @@ logconfig_dict = {
     **settings.LOGGING,
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what a worker that is gone had waiting."""
+    process_ended(worker.pid)

@@ -50,6 +50,9 @@ AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
+# Who may read /metrics: whoever brings the token, or where none is set, whoever asks directly from these networks.
+METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
 # Not for operators: the conformance tests serve their fixtures through the same path.
 MCP_CATALOGUE = "mcpbridge.server.HoursmithTools"
 

@@ -18,6 +18,7 @@ from typing import Any
 from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
+from mcpbridge import metrics
 from mcpbridge.connections import Greeting, connections_seen
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import ActivityLoss, ToolCall
@@ -127,6 +128,7 @@ class ActivityRecorder:
 
         `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
         """
+        metrics.call_count(call, ending)
         waiting = len(self._ended) + self._held
         if waiting >= self._capacity:
             self._lose(call)
@@ -138,6 +140,7 @@ class ActivityRecorder:
 
     def rejected(self, *, env: str, prefix: str, fault: str, client_name: str, connection: str, address: str) -> None:
         """Take note of a credential that was turned away. Never waits and never raises."""
+        metrics.refusal_count(fault)
         if len(self._rejections) < self._capacity:
             self._rejections.append(Rejection(env, prefix, fault, client_name, connection, address))
         else:
@@ -151,6 +154,7 @@ class ActivityRecorder:
     def _lose(self, call: Call) -> None:
         with self._overflow_lock:
             self.lost += 1
+            metrics.activity_lost.inc()
             loss = self._losses.setdefault(call.identity.org_id, _Loss(call.at, call.at))
             loss.calls += 1
             loss.since, loss.until = min(loss.since, call.at), max(loss.until, call.at)
@@ -162,6 +166,7 @@ class ActivityRecorder:
         pause_s, clean_up_at, is_last = self._interval_s, 0.0, False
         while not is_last:
             is_last = self._stopping.wait(pause_s)
+            metrics.activity_waiting.set(self.waiting)
             is_done = self._empty_queue()
             if is_done and time.monotonic() >= clean_up_at:
                 clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S

@@ -22,14 +22,14 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
     a trusted proxy appended is true; everything left of the first stranger is the stranger's own claim.
     """
     address = peer or ""
-    if not trusted or not _is_within(address, trusted):
+    if not trusted or not is_within(address, trusted):
         return address
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     for hop in reversed(hops):
         if not _is_address(hop):
             return address
         address = hop
-        if not _is_within(hop, trusted):
+        if not is_within(hop, trusted):
             return address
     return address
 
@@ -42,7 +42,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_within(text: str, networks: Sequence[Network]) -> bool:
+def is_within(text: str, networks: Sequence[Network]) -> bool:
+    """Whether `text` is an address in one of `networks`."""
     if not _is_address(text):
         return False
     address = ipaddress.ip_address(text)

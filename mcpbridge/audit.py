@@ -25,6 +25,7 @@ from typing import Any
 from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
+from mcpbridge import metrics
 from mcpbridge.audit_rows import AuditRow, intent_row, outcome_row, rows_append
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import AuditEvent, Phase, Result
@@ -207,6 +208,7 @@ class AuditWriter:
         """Sleep until there are rows to write; False when it is time to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stop_at is not None)
+            metrics.audit_waiting.set(len(self._queue))
             self._is_open = self._stop_at is None or (bool(self._queue) and time.monotonic() < self._stop_at)
             return self._is_open
 
@@ -294,6 +296,7 @@ class AuditWriter:
 
     def _lose(self, entries: list[_Entry]) -> None:
         self.outcomes_lost += len(entries)
+        metrics.outcomes_lost.inc(len(entries))
         for row in (entry.row for entry in entries):
             logger.error(
                 "Outcome of call %s is lost: %s %s", row.call.call_id, row.details["result"], row.details["status"]

@@ -1,0 +1,127 @@
+"""Serves `/metrics` to monitoring, and to nobody else.
+
+Source: Prometheus exposition format 0.0.4; RFC 6750 for the optional bearer token.
+"""
+
+import hmac
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error, connections, router
+from django.utils import timezone
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from hoursmith_console.audit.calls import unsettled
+from hoursmith_console.shared_counters import FOLDER_VARIABLE
+from mcpbridge.addresses import is_within, parse_networks
+from mcpbridge.heads import standings
+from mcpbridge.models import AuditEvent, Phase
+from mcpbridge.own_connection import limited_look
+
+logger = logging.getLogger(__name__)
+
+LIMIT_S = 2.0
+REMEMBER_S = 10.0
+UNSETTLED_FOR = timedelta(days=30)
+
+
+class Record(Collector):
+    """How the record stands, asked of the database at most every ten seconds."""
+
+    def __init__(self) -> None:
+        self._looked_at = float("-inf")
+        self._found: dict[str, float] = {}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        if time.monotonic() - self._looked_at > REMEMBER_S:
+            self._found = _look()
+            self._looked_at = time.monotonic()
+        for name, value in self._found.items():
+            yield GaugeMetricFamily(name, _HELP[name], value=value)
+
+
+_HELP = {
+    "hoursmith_database_up": "1 where the database answers.",
+    "hoursmith_audit_unsettled_calls": "Destructive calls of 30 days whose outcome nobody knows and nobody looked up.",
+    "hoursmith_audit_checkpoint_age_seconds": "Age of the oldest last checkpoint of all workspaces.",
+    "hoursmith_audit_unsigned_rows": "Rows behind the last checkpoint of their workspace, of all workspaces.",
+}
+
+
+def _look() -> dict[str, float]:
+    alias = router.db_for_read(AuditEvent)
+    now = timezone.now()
+    try:
+        with limited_look(alias, limit_s=LIMIT_S):
+            chains = standings(alias)
+            open_calls = unsettled(AuditEvent.objects.filter(phase=Phase.INTENT), now - UNSETTLED_FOR).count()
+    except Error as error:
+        logger.warning("The record's numbers could not be read: %s", type(error).__name__)
+        return {"hoursmith_database_up": 0}
+    finally:
+        connections[alias].close()
+    ages = [(now - chain.signed_at).total_seconds() for chain in chains if chain.signed_at is not None]
+    return {
+        "hoursmith_database_up": 1,
+        "hoursmith_audit_unsettled_calls": open_calls,
+        "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
+        "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
+    }
+
+
+class Metrics:
+    """The ASGI application behind `/metrics`: 404 to whoever is not monitoring, as for any address that is not there.
+
+    Monitoring is who brings METRICS_TOKEN, or, where none is set, who asks directly from METRICS_NETWORKS.
+    """
+
+    def __init__(self) -> None:
+        self._record = Record()
+        self._networks = parse_networks(settings.METRICS_NETWORKS)
+
+    async def __call__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        if scope["method"] in ("GET", "HEAD") and self._is_monitoring(scope):
+            status, body = 200, await sync_to_async(self._text, thread_sensitive=False)()
+        else:
+            status, body = 404, b"Not found.\n"
+        headers = [
+            (b"content-type", (CONTENT_TYPE_LATEST if status == 200 else "text/plain; charset=utf-8").encode()),
+            (b"cache-control", b"no-store"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _is_monitoring(self, scope: Mapping[str, Any]) -> bool:
+        headers = dict(scope["headers"])
+        if settings.METRICS_TOKEN:
+            wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+            return hmac.compare_digest(headers.get(b"authorization", b""), wanted)
+        # What a proxy passes on comes from anywhere, whatever the address of the proxy.
+        if headers.keys() & {b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"}:
+            return False
+        peer = scope.get("client")
+        return peer is not None and is_within(peer[0], self._networks)
+
+    def _text(self) -> bytes:
+        registry = REGISTRY
+        if os.environ.get(FOLDER_VARIABLE):
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        own = CollectorRegistry()
+        own.register(self._record)
+        return generate_latest(registry) + generate_latest(own)

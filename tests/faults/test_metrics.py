@@ -1,0 +1,68 @@
+"""Monitoring reads one sum over all workers, and nobody else reads anything."""
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import assembled_token
+from tests.faults.mcp import call_tool
+from tests.servers import Served, served_console
+
+pytestmark = pytest.mark.slow
+
+TOKEN = "let-monitoring-in"
+
+
+@pytest.fixture(scope="module")
+def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served_console(tmp_path_factory.mktemp("monitored"), workers=2, env={"SANDBOX_RATE_LIMITS": "off"}) as served:
+        yield served
+
+
+def _ask(served: Served, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(f"{served.url}/metrics", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def _value(text: str, sample: str) -> float:
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_calls_of_both_workers_are_counted_together(monitored: Served) -> None:
+    token = monitored.mint_for("OWNER", "Metrics")
+    for _ in range(20):
+        call_tool(monitored, token, "list_clients", {"limit": 1})
+    call_tool(monitored, "${HOURSMITH_API_TOKEN}", "list_clients")
+    call_tool(monitored, assembled_token(prefix="0123456789ab"), "list_clients")
+    status, text = _ask(monitored)
+    assert status == 200
+    assert _value(text, 'hoursmith_tool_calls_total{kind="read",result="succeeded",tool="list_clients"}') == 20
+    assert _value(text, 'hoursmith_tool_call_duration_seconds_count{kind="read"}') == 20
+    assert _value(text, 'hoursmith_refused_credentials_total{fault="unexpanded_reference"}') == 1
+    assert _value(text, 'hoursmith_refused_credentials_total{fault="rejected"}') == 1
+    assert _value(text, "hoursmith_database_up") == 1
+    assert "hoursmith_audit_checkpoint_age_seconds" in text
+    # Neither names nor public parts of tokens leave by this way.
+    assert token.split("_")[2] not in text
+    assert "Metrics" not in text
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+def test_what_a_proxy_passes_on_is_not_monitoring(monitored: Served, header: str) -> None:
+    assert _ask(monitored, **{header: "127.0.0.1"})[0] == 404
+
+
+def test_with_a_token_set_only_the_token_counts(tmp_path: Path) -> None:
+    with served_console(tmp_path, env={"METRICS_TOKEN": TOKEN}, static=False) as served:
+        assert _ask(served)[0] == 404
+        assert _ask(served, Authorization="Bearer wrong")[0] == 404
+        assert _ask(served, Authorization=f"Bearer {TOKEN}", **{"X-Forwarded-For": "203.0.113.9"})[0] == 200
