@@ -109,6 +109,16 @@ def check_upstream_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def check_networks(name: str, texts: list[str]) -> list[str]:
+    """`texts` where each is a network or an address; raises ImproperlyConfigured naming the one that is not."""
+    for text in texts:
+        try:
+            ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} has {text!r}, which is no network such as 10.0.0.0/8.") from None
+    return texts
+
+
 def check_sandbox_is_meant(*, upstream_url: str, debug: bool, public_url: str, sandbox: bool) -> None:
     """Refuse to serve the sandbox to the public by accident."""
     if not upstream_url and not debug and not sandbox and not is_loopback(urlsplit(public_url).hostname):

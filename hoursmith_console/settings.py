@@ -47,6 +47,12 @@ AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
 # A signed checkpoint of each workspace's record after so many rows, and after so many minutes with or without any.
 AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
 AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
+# Where sinks may send the record beside the public internet, and where those that are files lie.
+SINK_PRIVATE_NETWORKS = configuration.check_networks(
+    "SINK_PRIVATE_NETWORKS", env.list("SINK_PRIVATE_NETWORKS", default=[])
+)
+SINK_TIMEOUT_S = env.float("SINK_TIMEOUT_S", default=10.0)
+SINK_FILES_DIR = Path(env.str("SINK_FILES_DIR", default=str(VAR_DIR / "sinks"))).resolve()
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)

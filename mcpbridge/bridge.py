@@ -22,6 +22,7 @@ from mcpbridge.keeper import Keeper
 from mcpbridge.models import SeenToken
 from mcpbridge.orders.reading import order_book
 from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
+from mcpbridge.sinks.courier import SinkCourier
 from mcpbridge.upstream import Upstream, application_transport
 
 
@@ -34,6 +35,7 @@ class Bridge:
         self.activity = ActivityRecorder()
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
         self.keeper = Keeper(self.audit, lock_path=_lock_path())
+        self.courier = SinkCourier(lock_path=_lock_path())
         self.identities = Identities(
             upstream,
             AttemptLimit(workers=settings.WEB_CONCURRENCY),
@@ -65,6 +67,7 @@ class Bridge:
         events_go_through(self.audit)
         self.activity.start()
         self.keeper.start()
+        self.courier.start()
         # What is loaded by now stays: keeping the collector off it takes the long pauses away under load.
         gc.collect()
         gc.freeze()
@@ -76,6 +79,7 @@ class Bridge:
         events_go_through(None)
         await self.audit.stop()
         await self.keeper.stop()
+        await self.courier.stop()
         await self.activity.stop()
         await self.orders.stop()
         await self.upstream.aclose()

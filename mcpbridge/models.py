@@ -8,6 +8,9 @@ import uuid
 
 from django.db import models
 
+# Django finds an application's models through this module.
+from mcpbridge.sinks.models import Sink as Sink
+
 PREFIX_LENGTH = 12
 
 

@@ -26,6 +26,7 @@ from mcpbridge.keyring import signing_key
 from mcpbridge.keys import SigningKeyPair, cut_message
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 from mcpbridge.own_connection import limited_transaction
+from mcpbridge.sinks.standing import sinks_behind
 from mcpbridge.sweeps import unresolved
 
 # So many rows go in a fraction of a second, for which destructive calls wait.
@@ -42,13 +43,21 @@ class Pruned:
     sequence: int
     unresolved: int
     archive: Archive
+    sinks_behind: tuple[str, ...] = ()
 
 
-def audit_prune(*, org_id: str, before: datetime, export_to: Path, actor: str) -> Pruned | None:
+class SinksBehindError(Exception):
+    """A sink has not confirmed rows that are to go. The text names it and says what to do."""
+
+
+def audit_prune(
+    *, org_id: str, before: datetime, export_to: Path, actor: str, despite_sinks: bool = False
+) -> Pruned | None:
     """Remove the rows of the workspace that were made before `before`, once they are safe in a file in `export_to`.
 
     None where there are none. Raises ValueError for an instant to come, ArchiveError where the file cannot be written
-    or does not verify, UnannouncedKeyError where nothing can be signed and AuditUnavailableError where it cannot be
+    or does not verify, SinksBehindError where a sink would miss rows unless that is meant (`despite_sinks`),
+    UnannouncedKeyError where nothing can be signed and AuditUnavailableError where it cannot be
     recorded; then nothing was removed.
     """
     if before > timezone.now():
@@ -58,6 +67,7 @@ def audit_prune(*, org_id: str, before: datetime, export_to: Path, actor: str) -
     begin, end = start.sequence if start else 0, _last_before(alias, org_id, before)
     if end.sequence <= begin:
         return None
+    behind = _sinks_behind(org_id, end.sequence, is_meant=despite_sinks)
     places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
     with limited_transaction(alias, limit_s=_LIMIT_S):
         key = signing_key(alias)
@@ -67,6 +77,7 @@ def audit_prune(*, org_id: str, before: datetime, export_to: Path, actor: str) -
         sequence=end.sequence,
         unresolved=unresolved(org_id).filter(sequence__lte=end.sequence).count(),
         archive=archive_write(last, first=begin + 1, folder=export_to),
+        sinks_behind=behind,
     )
     _record(org_id, pruned, before=before, actor=actor)
     for reached, place in pairwise(places):
@@ -86,6 +97,18 @@ def _last_before(alias: str, org_id: str, before: datetime) -> Head:
     return Head(*found) if found else Head(0, "")
 
 
+def _sinks_behind(org_id: str, sequence: int, *, is_meant: bool) -> tuple[str, ...]:
+    """The names of the sinks that the removal of the rows up to `sequence` leaves a gap, where that is meant."""
+    behind = sinks_behind(org_id, sequence)
+    if behind and not is_meant:
+        named = ", ".join(f"“{sink.name}” (row {sink.confirmed})" for sink in behind)
+        raise SinksBehindError(
+            f"Sinks have not confirmed all rows up to {sequence}: {named}. Let them catch up, delete them, or say"
+            " --despite-sinks; then they miss what is removed."
+        )
+    return tuple(sink.name for sink in behind)
+
+
 def _record(org_id: str, pruned: Pruned, *, before: datetime, actor: str) -> None:
     event_record(
         org_id=org_id,
@@ -100,6 +123,7 @@ def _record(org_id: str, pruned: Pruned, *, before: datetime, actor: str) -> Non
             "unresolved": pruned.unresolved,
             "archive": pruned.archive.path.name,
             "sha256": pruned.archive.sha256,
+            **({"despite_sinks": list(pruned.sinks_behind)} if pruned.sinks_behind else {}),
         },
     )
 

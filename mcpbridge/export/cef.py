@@ -37,7 +37,7 @@ _EXTENSION = str.maketrans({"\\": r"\\", "=": r"\=", "\n": r"\n", "\r": r"\r"})
 def lines(events: Iterable[Event]) -> Iterator[bytes]:
     """One line for each row."""
     for event in events:
-        yield _line(columns_of(event)).encode(errors="backslashreplace") + b"\n"
+        yield _event_line(columns_of(event))
 
 
 def key_of(column: str) -> str:
@@ -45,9 +45,16 @@ def key_of(column: str) -> str:
     return _KEYS.get(column) or _OWN + "".join(part.capitalize() for part in column.split("_"))
 
 
-def _line(row: dict[str, Any]) -> str:
+def cef_line(signature: str, name: str, severity: int, extension: dict[str, str]) -> bytes:
+    """One line: the class of the event, what it is called, its severity from 0 to 10, and the rest by keys."""
+    header = (VENDOR, PRODUCT, VERSION, signature, name, str(severity))
+    written = " ".join(f"{key}={text.translate(_EXTENSION)}" for key, text in extension.items())
+    line = "|".join(["CEF:0", *(text.translate(_HEADER) for text in header), written])
+    return line.encode(errors="backslashreplace") + b"\n"
+
+
+def _event_line(row: dict[str, Any]) -> bytes:
     what = row["result"] or row["phase"]
-    header = (VENDOR, PRODUCT, VERSION, f"{row['tool']}:{what}", f"{row['tool']} {what}", str(_severity(row)))
     extension = {**_derived(row)}
     for name in COLUMNS:
         text = cell_text(name, row[name])
@@ -56,8 +63,7 @@ def _line(row: dict[str, Any]) -> str:
             extension[key] = text
             if key.startswith(("cn", "cs")):
                 extension[f"{key}Label"] = name
-    written = " ".join(f"{key}={text.translate(_EXTENSION)}" for key, text in extension.items())
-    return "|".join(["CEF:0", *(text.translate(_HEADER) for text in header), written])
+    return cef_line(f"{row['tool']}:{what}", f"{row['tool']} {what}", _severity(row), extension)
 
 
 def _derived(row: dict[str, Any]) -> dict[str, str]:

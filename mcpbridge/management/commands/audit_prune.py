@@ -12,7 +12,7 @@ from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.events import operator
 from mcpbridge.export.source import known_workspaces
 from mcpbridge.keyring import UnannouncedKeyError
-from mcpbridge.retention import audit_prune
+from mcpbridge.retention import SinksBehindError, audit_prune
 
 
 class Command(BaseCommand):
@@ -25,6 +25,9 @@ class Command(BaseCommand):
         parser.add_argument("--before", required=True, type=_instant, help="a date or instant (ISO 8601, UTC)")
         parser.add_argument("--workspace", help="this workspace alone")
         parser.add_argument("--export-to", required=True, type=Path, help="the folder that keeps what is removed")
+        parser.add_argument(
+            "--despite-sinks", action="store_true", help="remove also what a sink has not confirmed; it then misses it"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = known_workspaces()
@@ -33,14 +36,20 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing is known of a workspace {wanted[0]}. Known: {', '.join(known) or 'none'}.")
         for org_id in wanted:
             try:
-                self._prune(org_id, options["before"], options["export_to"].resolve())
-            except (ArchiveError, AuditUnavailableError, UnannouncedKeyError, ValueError) as error:
+                self._prune(org_id, options)
+            except (ArchiveError, AuditUnavailableError, SinksBehindError, UnannouncedKeyError, ValueError) as error:
                 raise CommandError(f"{org_id}: nothing was removed. {error}") from None
             except Error as error:
                 raise CommandError(f"{org_id}: stopped by the database; run it again later. {error}") from None
 
-    def _prune(self, org_id: str, before: datetime, export_to: Path) -> None:
-        pruned = audit_prune(org_id=org_id, before=before, export_to=export_to, actor=operator())
+    def _prune(self, org_id: str, options: dict[str, Any]) -> None:
+        pruned = audit_prune(
+            org_id=org_id,
+            before=options["before"],
+            export_to=options["export_to"].resolve(),
+            actor=operator(),
+            despite_sinks=options["despite_sinks"],
+        )
         if pruned is None:
             self.stdout.write(f"{org_id}: no rows are that old.")
             return
@@ -48,6 +57,8 @@ class Command(BaseCommand):
         self.stdout.write(f"  {pruned.archive.path}\n  SHA-256 {pruned.archive.sha256}")
         if pruned.unresolved:
             self.stdout.write(f"  {pruned.unresolved} of them told of calls whose outcome nobody had settled.")
+        if pruned.sinks_behind:
+            self.stdout.write(f"  These sinks had not confirmed all of them: {', '.join(pruned.sinks_behind)}.")
 
 
 def _instant(text: str) -> datetime:

@@ -1,0 +1,1 @@
+"""Sinks: where the record goes beside the database."""
