@@ -36,6 +36,7 @@ from mcpbridge.sightings import (
     tokens_seen,
 )
 from mcpbridge.statements import insert
+from mcpbridge.tallies import calls_tally, forget_old_hours
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +227,8 @@ class ActivityRecorder:
         tokens_seen(self._alias, batch.ended)
         tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
         clients_seen(self._alias, batch.ended, tokens)
-        insert(self._alias, ToolCall, [_tool_call(each, tokens) for each in batch.ended])
+        rows = [_tool_call(each, tokens) for each in batch.ended]
+        insert(self._alias, ToolCall, rows)
         if batch.rejected:
             credentials_rejected(self._alias, batch.rejected, at=timezone.now())
         connections_seen(self._alias, batch.ended, batch.greetings, batch.rejected, at=timezone.now())
@@ -238,6 +240,7 @@ class ActivityRecorder:
                 for org_id, loss in sorted(batch.losses.items())
             ],
         )
+        calls_tally(self._alias, rows, tokens)
 
     def _recover(self, batch: _Batch, error: Exception) -> bool:
         """Keep `batch` for the next try where the database is at fault; else find the faulty row and give it up."""
@@ -266,8 +269,9 @@ class ActivityRecorder:
         try:
             with limited_transaction(self._alias, limit_s=self._limit_s):
                 forget_old_rejections(self._alias, now=timezone.now())
+                forget_old_hours(self._alias, now=timezone.now())
         except Error:
-            logger.warning("Old rejected credentials stay for another hour.", exc_info=True)
+            logger.warning("Old rejected credentials and counts stay for another hour.", exc_info=True)
             drop_connection(self._alias)
 
 

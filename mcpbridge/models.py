@@ -103,6 +103,26 @@ class ToolCall(CallFacts):
             models.Index(fields=["org_id", "-at", "-id"], name="toolcall_org_at"),
             models.Index(fields=["org_id", "prefix", "-at", "-id"], name="toolcall_org_prefix_at"),
             models.Index(fields=["call_id"], name="toolcall_call"),
+            models.Index(fields=["org_id", "tool", "-at", "-id"], name="toolcall_org_tool_at"),
+            models.Index(fields=["org_id", "client_name", "-at", "-id"], name="toolcall_org_client_at"),
+            # Partial ones cost nothing for the rows outside them. Their conditions must be said in the query, too.
+            models.Index(
+                fields=["org_id", "kind", "-at", "-id"], name="toolcall_org_kind_at", condition=~models.Q(kind="read")
+            ),
+            models.Index(
+                fields=["org_id", "result", "-at", "-id"],
+                name="toolcall_org_result_at",
+                condition=~models.Q(result="succeeded"),
+            ),
+            # Ids of records and connections are unique beyond workspaces, so the workspace need not come first.
+            models.Index(
+                fields=["target_id", "-at", "-id"], name="toolcall_target_at", condition=models.Q(target_id__gt="")
+            ),
+            models.Index(
+                fields=["connection", "-at", "-id"],
+                name="toolcall_connection_at",
+                condition=models.Q(connection__gt=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -140,8 +160,20 @@ class AuditEvent(CallFacts):
         ]
         indexes = [
             models.Index(fields=["org_id", "-recorded_at", "-id"], name="audit_org_recorded"),
-            models.Index(fields=["org_id", "prefix", "-recorded_at"], name="audit_org_prefix"),
-            models.Index(fields=["org_id", "target_type", "target_id"], name="audit_org_target"),
+            models.Index(fields=["org_id", "prefix", "-recorded_at", "-id"], name="audit_org_prefix_recorded"),
+            models.Index(fields=["org_id", "phase", "-recorded_at", "-id"], name="audit_org_phase_recorded"),
+            models.Index(fields=["org_id", "tool", "-recorded_at", "-id"], name="audit_org_tool_recorded"),
+            models.Index(fields=["org_id", "client_name", "-recorded_at", "-id"], name="audit_org_client_recorded"),
+            models.Index(
+                fields=["target_id", "-recorded_at", "-id"],
+                name="audit_target_recorded",
+                condition=models.Q(target_id__gt=""),
+            ),
+            models.Index(
+                fields=["connection", "-recorded_at", "-id"],
+                name="audit_connection_recorded",
+                condition=models.Q(connection__gt=""),
+            ),
             # Small, since few rows are in it. It names the result once more because SQLite takes it only then.
             models.Index(
                 fields=["org_id", "result", "-recorded_at", "-id"],
@@ -263,6 +295,72 @@ class SeenClient(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".strip()
+
+
+class CallHour(TokenIdentity):
+    """How many calls ended in one hour: of one token, or without a prefix of the whole workspace.
+
+    Kept by the activity recorder beside its rows, so that no chart ever counts those. A refused or failed call counts
+    as such alone, whatever its kind.
+    """
+
+    env = models.CharField("environment", max_length=4, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
+    org_id = models.CharField("workspace", max_length=64)
+    hour = models.IntegerField(db_index=True, help_text="Hours since 1970 (UTC).")
+    calls_read = models.PositiveBigIntegerField(default=0)
+    calls_write = models.PositiveBigIntegerField(default=0)
+    calls_destructive = models.PositiveBigIntegerField(default=0)
+    calls_refused = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-hour"]
+        constraints = [
+            models.UniqueConstraint(fields=["org_id", "prefix", "env", "hour"], name="calls_of_an_hour_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["org_id", "hour"], name="call_hour_destructive", condition=models.Q(calls_destructive__gt=0)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.masked_token if self.prefix else self.org_id} in hour {self.hour}"
+
+
+class TokenTool(models.Model):
+    """How often a token called one tool."""
+
+    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="tools")
+    tool = models.CharField(max_length=64)
+    calls = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0, help_text="Of these, refused or failed.")
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-calls"]
+        constraints = [models.UniqueConstraint(fields=["token", "tool"], name="token_tool_once")]
+
+    def __str__(self) -> str:
+        return self.tool
+
+
+class TokenNetwork(models.Model):
+    """A network from which a token was used: its address cut to /24, or to /48 for IPv6."""
+
+    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="networks")
+    network = models.CharField(max_length=45)
+    calls = models.PositiveBigIntegerField(default=0)
+    first_at = models.DateTimeField(db_index=True)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-last_at"]
+        constraints = [models.UniqueConstraint(fields=["token", "network"], name="token_network_once")]
+
+    def __str__(self) -> str:
+        return self.network
 
 
 class TokenBlock(TokenIdentity):
