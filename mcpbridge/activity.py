@@ -102,6 +102,7 @@ class ActivityRecorder:
         self._losses: dict[str, _Loss] = {}
         self._losses_due_at = 0.0
         self._uncounted: Counter[Rejection] = Counter()
+        self._counts = metrics.CallCounts()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_failing = False
@@ -129,7 +130,7 @@ class ActivityRecorder:
 
         `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
         """
-        metrics.call_count(call, ending)
+        self._counts.count(call, ending)
         waiting = len(self._ended) + self._held
         if waiting >= self._capacity:
             self._lose(call)
@@ -168,6 +169,7 @@ class ActivityRecorder:
         while not is_last:
             is_last = self._stopping.wait(pause_s)
             metrics.activity_waiting.set(self.waiting)
+            self._counts.flush()
             is_done = self._empty_queue()
             if is_done and time.monotonic() >= clean_up_at:
                 clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S

@@ -4,13 +4,15 @@ Each process counts in memory, or, where PROMETHEUS_MULTIPROC_DIR names a folder
 whichever process is asked adds up. `hoursmith_console.metrics` serves them.
 """
 
-from functools import lru_cache
+from bisect import bisect_left
+from collections import Counter as Totals
+from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from mcpbridge.credentials import Fault
 from mcpbridge.facts import Call, Ending
-from mcpbridge.models import Kind
+from mcpbridge.models import Kind, Result
 
 # From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -41,26 +43,35 @@ for _fault in sorted(_FAULTS):
     _refused.labels(_fault)
 
 
-def call_count(call: Call, ending: Ending) -> None:
-    """Count a call that ended."""
-    calls, durations = _of(call.tool, call.kind, ending.result.value)
-    calls.inc()
-    durations.observe(ending.duration_ms / 1000)
-    _answers(ending.status).inc()
-    if ending.code == "audit_unavailable":
-        _unrecorded.inc()
+class CallCounts:
+    """What a recorder counts of calls. Kept in memory until `flush`, since each step in a mapped file is dear."""
+
+    def __init__(self) -> None:
+        self._ended: list[tuple[str, Kind, Result, int, str, float]] = []
+
+    def count(self, call: Call, ending: Ending) -> None:
+        """Count a call that ended; on the event loop."""
+        self._ended.append((call.tool, call.kind, ending.result, ending.status, ending.code, ending.duration_ms))
+
+    def flush(self) -> None:
+        """Let monitoring know; on the recorder's thread."""
+        ended, self._ended = self._ended, []
+        endings = Totals(each[:4] for each in ended)
+        for (tool, kind, result, status), calls in endings.items():
+            _calls.labels(tool, kind.value, result.value).inc(calls)
+            _upstream.labels(str(status) if status < 500 else "5xx").inc(calls)
+        _unrecorded.inc(sum(each[4] == "audit_unavailable" for each in ended))
+        for kind in {each[1] for each in ended}:
+            _observe(_durations.labels(kind.value), [each[5] / 1000 for each in ended if each[1] is kind])
+
+
+def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
+    # What `observe` does for each value, once for all of them: there is no public way to add many at once.
+    histogram._sum.inc(sum(seconds))
+    for place, count in Totals(bisect_left(_BUCKETS, each) for each in seconds).items():
+        histogram._buckets[place].inc(count)
 
 
 def refusal_count(fault: str) -> None:
     """Count a request that got no further than the door."""
     _refused.labels(fault if fault in _FAULTS else "other").inc()
-
-
-@lru_cache(maxsize=256)
-def _of(tool: str, kind: Kind, result: str) -> tuple[Counter, Histogram]:
-    return _calls.labels(tool, kind.value, result), _durations.labels(kind.value)
-
-
-@lru_cache(maxsize=64)
-def _answers(status: int) -> Counter:
-    return _upstream.labels(str(status) if status < 500 else "5xx")
