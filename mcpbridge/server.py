@@ -1,6 +1,6 @@
 """The MCP server: what it lists, and how a tool call becomes a result. Both transports run this one object.
 
-MCP facts: specification 2025-11-25 and 2026-07-28, server/tools.
+MCP facts: specification 2025-11-25 and 2026-07-28, server/tools and server/prompts.
 """
 
 import logging
@@ -22,6 +22,7 @@ from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Kind, Result
 from mcpbridge.orders.reading import Notice
+from mcpbridge.prompts import Prompt, prompts_for
 from mcpbridge.tools import TOOLS, Tool
 from mcpbridge.tools.portable import portable
 
@@ -57,13 +58,17 @@ ToolResult = dict[str, Any]
 
 
 class Catalogue(Protocol):
-    """The tools that a server offers, and what happens when one is called."""
+    """The tools and prompts that a server offers, and what happens when one is called or asked for."""
 
     def listing(self, *, read_only: bool) -> types.ListToolsResult: ...
 
     def input_schema(self, name: str) -> dict[str, Any] | None: ...
 
     async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult: ...
+
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult: ...
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class McpServer:
 
 
 class HoursmithTools:
-    """The 31 tools, each one REST call."""
+    """The 31 tools, each one REST call, and the prompts that speak of them."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -107,6 +112,32 @@ class HoursmithTools:
             logger.exception("A call of %s failed, request %s", tool.name, visit.caller.request_id)
             answer = Answer.of(problems.problem("bridge_fault", 500, Result.FAILED, requestId=visit.caller.request_id))
         return result_of(answer, visit.notice)
+
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=[_offered(prompt) for prompt in prompts_for(read_only=read_only)])
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
+        found = next((prompt for prompt in prompts_for(read_only=read_only) if prompt.name == name), None)
+        if found is None:
+            raise MCPError(code=types.INVALID_PARAMS, message="Unknown prompt. prompts/list names those there are.")
+        if faults := found.faults(arguments):
+            raise MCPError(code=types.INVALID_PARAMS, message=" ".join(faults))
+        text = types.TextContent(type="text", text=found.filled(arguments))
+        message = types.PromptMessage(role="user", content=text)
+        return types.GetPromptResult(description=found.description, messages=[message])
+
+
+def _offered(prompt: Prompt) -> types.Prompt:
+    arguments = [
+        types.PromptArgument(
+            name=argument.name,
+            title=argument.label,
+            description=argument.description,
+            required=argument.is_required,
+        )
+        for argument in prompt.arguments
+    ]
+    return types.Prompt(name=prompt.name, title=prompt.title, description=prompt.description, arguments=arguments)
 
 
 def _described(tool: Tool) -> types.Tool:
@@ -151,8 +182,7 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     async def list_tools(
         context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        if params is not None and params.cursor is not None:
-            raise MCPError(code=types.INVALID_PARAMS, message="The list has one page; there is no such cursor.")
+        _check_cursor(params)
         return catalogue.listing(read_only=visit_of(context).read_only)
 
     async def call_tool(
@@ -160,6 +190,17 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     ) -> types.CallToolResult:
         result = await catalogue.call(params.name, params.arguments or {}, visit_of(context))
         return types.CallToolResult.model_validate(result)
+
+    async def list_prompts(
+        context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        _check_cursor(params)
+        return catalogue.prompts(read_only=visit_of(context).read_only)
+
+    async def get_prompt(
+        context: ServerRequestContext[Any, Any], params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        return catalogue.prompt(params.name, params.arguments or {}, read_only=visit_of(context).read_only)
 
     hint = CacheHint(ttl_ms=LISTING_TTL_MS, scope="private")
     server: Server[Any] = Server(
@@ -169,9 +210,16 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
         get_tool_input_schema=catalogue.input_schema,
-        cache_hints={"tools/list": hint, "server/discover": hint},
+        cache_hints={"tools/list": hint, "prompts/list": hint, "server/discover": hint},
     )
     # The default traces every request through OpenTelemetry's no-op; nothing reads that here.
     server.middleware.clear()
     return McpServer(server, catalogue, {types.SERVER_INFO_META_KEY: server.server_info_stamp})
+
+
+def _check_cursor(params: types.PaginatedRequestParams | None) -> None:
+    if params is not None and params.cursor is not None:
+        raise MCPError(code=types.INVALID_PARAMS, message="The list has one page; there is no such cursor.")

@@ -43,6 +43,12 @@ class StdioTools:
             made = problems.problem("rate_limited", 429, Result.REFUSED, retryAfter=error.retry_after)
             return result_of(Answer.of(made))
 
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
+        return self._bridge.catalogue.prompts(read_only=read_only)
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
+        return self._bridge.catalogue.prompt(name, arguments, read_only=read_only)
+
     def _rejected(self, caller: Caller, fault: str) -> None:
         self._bridge.activity.rejected(
             env=caller.env,

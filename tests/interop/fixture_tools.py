@@ -1,11 +1,12 @@
-"""The tools that the conformance suite calls by fixed names, offered through the bridge in place of Hoursmith's.
+"""The tools and prompts that the conformance suite calls by fixed names, in place of Hoursmith's.
 
 Their names, texts and schemas are the suite's (its `server` scenarios say what each must return). Fixtures for
-things that the bridge does not do – prompts, resources, progress, questions to the client – are left out on
-purpose: `expected_failures.yaml` says why, line by line.
+things that the bridge does not do – resources, progress, questions to the client – are left out on purpose:
+`expected_failures.yaml` says why, line by line.
 """
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import mcp_types as types
@@ -97,11 +98,32 @@ FIXTURES: dict[str, tuple[dict[str, Any], types.CallToolResult]] = {
     "test_custom_headers": (MIRRORED_ARGUMENT, _result(_text("The header and the argument agree."))),
     "json_schema_2020_12_tool": (FULL_DIALECT, _result(_text("The schema is what counts."))),
 }
+
+
+def _asked(*content: types.ContentBlock) -> types.GetPromptResult:
+    return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=each) for each in content])
+
+
+PROMPTS: dict[str, tuple[tuple[str, ...], Callable[[dict[str, str]], types.GetPromptResult]]] = {
+    "test_simple_prompt": ((), lambda given: _asked(_text("This is a simple prompt for testing."))),
+    "test_prompt_with_arguments": (
+        ("arg1", "arg2"),
+        lambda given: _asked(_text(f"Prompt with arguments: arg1='{given['arg1']}', arg2='{given['arg2']}'")),
+    ),
+    "test_prompt_with_embedded_resource": (
+        ("resourceUri",),
+        lambda given: _asked(
+            _resource(given["resourceUri"], "text/plain", "Embedded resource content for testing."),
+            _text("Please process the embedded resource above."),
+        ),
+    ),
+    "test_prompt_with_image": ((), lambda given: _asked(_image(), _text("Please analyze the image above."))),
+}
 NEEDS_SAMPLING = "test_missing_capability"
 
 
 class FixtureTools:
-    """The suite's tools as a catalogue: `MCP_CATALOGUE` of `conformance_settings`."""
+    """The suite's tools and prompts as a catalogue: `MCP_CATALOGUE` of `conformance_settings`."""
 
     def __init__(self, calls: Calls) -> None:
         """`calls` would carry out a REST call; the fixtures make none."""
@@ -131,3 +153,21 @@ class FixtureTools:
         if fixture is None:
             raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool")
         return fixture[1].model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=name,
+                    description=f"The suite's {name}.",
+                    arguments=[types.PromptArgument(name=argument, required=True) for argument in arguments],
+                )
+                for name, (arguments, _) in PROMPTS.items()
+            ]
+        )
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
+        fixture = PROMPTS.get(name)
+        if fixture is None:
+            raise MCPError(code=types.INVALID_PARAMS, message="Unknown prompt")
+        return fixture[1](arguments)

@@ -143,7 +143,7 @@ def test_json_that_is_no_single_request_is_refused(wire: Wire, body: Any) -> Non
 
 
 def test_an_unknown_method_is_refused(wire: Wire) -> None:
-    for method in (f"tools/{MARK}", "prompts/list", "frobnicate"):
+    for method in (f"tools/{MARK}", "resources/list", "frobnicate"):
         refused(wire.send(method), status=404 if wire.version == MODERN else 200, code=METHOD_NOT_FOUND)
 
 
