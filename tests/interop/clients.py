@@ -43,11 +43,13 @@ def python_over_http(url: str, token: str, *, mode: str, name: str, steps: tuple
     return asyncio.run(_python(connect, mode=mode, name=name, steps=steps))
 
 
-def python_over_stdio(command: list[str], environment: dict[str, str], **how: Any) -> Seen:
-    """The official Python client, which starts `command` and speaks with it over its standard streams."""
+def python_over_stdio(
+    command: list[str], environment: dict[str, str], *, folder: Path | None = None, **how: Any
+) -> Seen:
+    """The official Python client, which starts `command` (in `folder`) and speaks with it over its standard streams."""
 
     async def connect(stack: AsyncExitStack) -> Any:
-        return StdioServerParameters(command=command[0], args=command[1:], env=environment)
+        return StdioServerParameters(command=command[0], args=command[1:], env=environment, cwd=folder)
 
     return asyncio.run(_python(connect, **how))
 
