@@ -3,6 +3,25 @@
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class StaticFilesStorage(CompressedManifestStaticFilesStorage):
+    """Hashed names, in the imports between our script modules too."""
+
+    # Django's own switch for this stumbles over the modules that packages bring along.
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        (
+            "console/*.js",
+            (
+                (
+                    r'(?m)^(?P<matched>import(?P<names> [^;]*?) from "(?P<url>\./[^"]*)";)$',
+                    'import%(names)s from "%(url)s";',
+                ),
+            ),
+        ),
+    )
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):

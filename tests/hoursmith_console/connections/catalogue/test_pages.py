@@ -1,0 +1,94 @@
+"""What pages are given to show, and what the fragments make of it."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+from django.template.loader import render_to_string
+
+from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Family, System
+from hoursmith_console.connections.catalogue.client import Target
+from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup
+from mcpbridge.credentials import CredentialFaultError
+from tests.conftest import assembled_token
+
+URL = "https://console.example/mcp"
+
+
+def fragment(key: str, name: str, token: str | None = None) -> str:
+    return render_to_string(f"connections/{name}.html", {"setup": client_setup(CLIENTS[key], url=URL, token=token)})
+
+
+@pytest.mark.parametrize("key", CLIENTS)
+def test_a_fragment_shows_all_there_is_and_no_token(key: str) -> None:
+    html = unescape(fragment(key, "_snippets"))
+
+    for snippet in CLIENTS[key].snippets(url=URL):
+        assert snippet.text in html
+        for paths in snippet.files.values():
+            assert [path for path in paths if path not in html] == []
+    assert CLIENTS[key].restart in html
+    assert "hsk_" not in html
+    assert "<script" not in html
+    assert "style=" not in html
+
+
+@pytest.mark.parametrize("key", CLIENTS)
+def test_the_page_that_shows_a_token_once_leaves_no_placeholder(key: str, token: str) -> None:
+    html = unescape(fragment(key, "_snippets", token))
+    setup = client_setup(CLIENTS[key], url=URL, token=token)
+    texts = [snippet.text for snippet in (*setup.variables, *setup.configurations, *setup.commands)]
+
+    assert not any(SLOT in text for text in texts)
+    holds = any(snippet.holds_token for snippet in (*setup.variables, *setup.configurations))
+    assert (token in html) is holds
+    assert token not in (setup.link.address if setup.link else "")
+
+
+@pytest.mark.parametrize("key", CLIENTS)
+def test_the_merging_script_is_told_the_same_as_the_person(key: str, token: str) -> None:
+    setup = client_setup(CLIENTS[key], url=URL, token=token)
+    html = fragment(key, "_merge", token)
+    found = re.search(rf'<script id="merge-{key}" type="application/json">(.*?)</script>', html)
+
+    assert found is not None
+    told = json.loads(found[1])
+    assert told == setup.merge
+    assert told["text"] == setup.configurations[0].text
+    assert told["language"] == CLIENTS[key].language
+    assert [piece["path"] for piece in told["pieces"] if "family" not in piece] == [
+        [next(name for name in CLIENTS[key].config(Target(URL)) if name != "inputs"), "hoursmith"]
+    ]
+
+
+def test_a_file_that_is_usually_committed_is_warned_of() -> None:
+    warned = {key for key in CLIENTS if "Usually committed" in fragment(key, "_snippets")}
+
+    assert warned == {"claude-code", "cursor", "vscode", "roo-code", "gemini-cli", "opencode"}
+    assert ".roo/mcp.json" in fragment("roo-code", "_snippets")
+
+
+def test_what_is_no_token_is_not_put_anywhere() -> None:
+    with pytest.raises(CredentialFaultError):
+        client_setup(CLIENTS["zed"], url=URL, token="anything")
+    assert client_setup(CLIENTS["zed"], url=URL).has_placeholder
+    assert not client_setup(CLIENTS["zed"], url=URL, token=assembled_token()).has_placeholder
+
+
+def test_files_name_their_systems() -> None:
+    (configuration,) = client_setup(CLIENTS["claude-code"], url=URL).configurations
+
+    assert [(file.path, file.systems, file.is_shared) for file in configuration.files] == [
+        ("~/.claude.json", (System.MACOS, System.LINUX), False),
+        (r"%USERPROFILE%\.claude.json", (System.WINDOWS,), False),
+        (".mcp.json", tuple(System), True),
+    ]
+
+
+def test_every_client_belongs_to_one_family() -> None:
+    families = catalogue_families()
+
+    assert [family for family, _ in families] == list(Family)
+    assert sorted(client.key for _, clients in families for client in clients) == sorted(CLIENTS)
+    assert all(clients for _, clients in families)
