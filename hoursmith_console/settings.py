@@ -1,6 +1,5 @@
 """Settings of the console and the bridge, read from the environment; `.env.example` lists them."""
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,6 +91,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "hoursmith_console.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "hoursmith_console.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -195,17 +195,13 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 
 # logs: to stderr, with anything shaped like a token masked
 
+LOG_FORMAT = configuration.check_choice("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "mcpbridge.redaction.RedactingFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+    "formatters": {"line": {"()": "mcpbridge.logs.LineFormatter"}, "json": {"()": "mcpbridge.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     # Without handlers of their own: Django's would print beside ours, unmasked, and mail tracebacks.
     "loggers": {"django": {"handlers": []}, "django.server": {"handlers": [], "propagate": True}},
 }

@@ -14,7 +14,7 @@ from typing import Any
 import mcp_types as types
 import orjson
 
-from mcpbridge import rpc
+from mcpbridge import logs, rpc
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, Network, client_address
 from mcpbridge.clients import UNKNOWN, client_from_info, client_from_session_id, client_from_user_agent, session_id
@@ -76,6 +76,7 @@ class HttpEntry:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_id().hex
+        logs.request_id.set(request_id)
         try:
             answer = await self._answer(scope, receive, request_id)
         except Refusal as refusal:
