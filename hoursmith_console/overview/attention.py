@@ -33,8 +33,8 @@ def broken_record(viewer: Viewer) -> Iterator[Card]:
             tone=Tone.LOST,
             sign="✕",
             what=format_html(
-                "<strong>The audit record was tampered with</strong>: {} at row {}",
-                standing.last.bad_kind,
+                "<strong>{}</strong> at row {}",
+                standing.last.what_is_wrong,
                 thousands(standing.last.bad_sequence),
             ),
             second=format_html("found {}", ago(standing.last.ended_at)),
