@@ -19,6 +19,7 @@ from hoursmith_console.audit.export_views import ExportView
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.audit.sink_views import SinkPages
 from hoursmith_console.audit.verify_views import verification, verify
 from hoursmith_console.audit.verifying import Standing, verification_standing
 from hoursmith_console.ledger import LedgerAdmin, viewer
@@ -99,6 +100,7 @@ class AuditAdmin(LedgerAdmin):
             path("verify/", guard(require_POST(verify)), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
+            *SinkPages(self.admin_site).urls(),
             *super().get_urls(),
         ]
 
