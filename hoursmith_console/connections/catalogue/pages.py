@@ -14,6 +14,7 @@ from hoursmith_console.connections.catalogue.client import (
     Client,
     Family,
     Link,
+    Secret,
     Snippet,
     System,
 )
@@ -48,6 +49,11 @@ class ShownSnippet:
         """Whether only some operating systems need it."""
         return len(self.systems) < len(System)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether the token stands in it, so that it is a secret as it is shown."""
+        return self.holds_token and SLOT not in self.text
+
 
 @dataclass(frozen=True, slots=True)
 class ClientSetup:
@@ -69,9 +75,14 @@ class ClientSetup:
         return f"merge-{self.client.key}"
 
     @property
+    def is_variable_for_projects(self) -> bool:
+        """Whether the variable is needed for a project's file alone."""
+        return bool(self.variables) and self.client.secret is Secret.LITERAL
+
+    @property
     def has_placeholder(self) -> bool:
         """Whether the configuration still lacks the token."""
-        return any(SLOT in snippet.text for snippet in self.configurations[:1])
+        return SLOT in self.configurations[0].text
 
 
 def client_setup(

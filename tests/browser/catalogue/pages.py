@@ -10,7 +10,7 @@ from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.catalogue.pages import client_setup
 from hoursmith_console.urls import urlpatterns as console
 
-PAGE = Path(__file__).with_name("catalogue_page.html").read_text("utf-8")
+PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
 
 def client(request: HttpRequest, key: str) -> HttpResponse:

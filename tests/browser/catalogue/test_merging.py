@@ -4,16 +4,13 @@ import json
 import random
 import re
 import tomllib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser
 
 from hoursmith_console.connections.catalogue.rendering import as_toml, as_yaml
-from tests.browser.merging import Bench
-from tests.servers import Served, served_console
+from tests.browser.catalogue.bench import Bench
 
 pytestmark = pytest.mark.slow
 
@@ -30,29 +27,6 @@ GOOSE = {
     "headers": {"Authorization": "Bearer ${HOURSMITH_API_TOKEN}"},
     "timeout": 300,
 }
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    environment = {"DJANGO_SETTINGS_MODULE": "tests.browser.catalogue_settings"}
-    with served_console(tmp_path_factory.mktemp("catalogue"), env=environment, seed=False) as console:
-        yield console
-
-
-@pytest.fixture
-def bench(served: Served, chromium: Browser) -> Iterator[Bench]:
-    """A window that fetches nothing while it merges, and complains about nothing."""
-    context = chromium.new_context()
-    page = context.new_page()
-    found = Bench(page, served.url, [], [])
-    page.on("console", lambda message: found.complaints.append(message.text))
-    page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    page.on("request", lambda request: found.requests.append(request.url))
-    yield found
-    context.close()
-    assert found.complaints == []
-    # The browser fetches the icon when it likes.
-    assert [url for url in found.requests if not url.startswith("blob:") and not url.endswith(".svg")] == []
 
 
 def test_an_empty_file_becomes_the_configuration(bench: Bench) -> None:

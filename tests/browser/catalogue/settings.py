@@ -2,4 +2,4 @@
 
 from hoursmith_console.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.browser.catalogue_pages"
+ROOT_URLCONF = "tests.browser.catalogue.pages"

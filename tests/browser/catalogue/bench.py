@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
+
+from tests.servers import Served
 
 
 @dataclass
@@ -71,3 +73,12 @@ class Bench:
                 texts,
             )
         )
+
+
+def bench_in(context: BrowserContext, served: Served) -> Bench:
+    """A new window of `context`; what it complains about and fetches is noted."""
+    found = Bench(context.new_page(), served.url, [], [])
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    return found
