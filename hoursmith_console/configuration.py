@@ -28,6 +28,14 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def is_address(host: str | None) -> bool:
+    """True for a bare IP address."""
+    try:
+        return bool(ipaddress.ip_address((host or "").strip("[]")))
+    except ValueError:
+        return False
+
+
 def secret_path(var: Path, name: str) -> Path:
     """Where `make run` keeps the secret it generated for the setting `name`."""
     return var / name.lower()

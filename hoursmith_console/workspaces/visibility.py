@@ -1,13 +1,15 @@
 """Who sees which rows: the one place that decides it for every page, list, count and export.
 
-Owner and Admin see their workspace. Manager and Member see what their own tokens did. Everybody else sees
-nothing, and pages answer 404: a row outside these bounds does not exist.
+Owner, Admin and Auditor see their workspace; an Auditor changes nothing in it (`site` refuses). Manager and Member
+see what their own tokens did. Everybody else sees nothing, and pages answer 404: a row outside these bounds does not
+exist.
 """
 
 from collections import defaultdict
 from functools import cached_property
 from typing import TypeVar
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
@@ -79,11 +81,23 @@ def viewer_of(request: HttpRequest) -> Viewer | None:
     return viewer
 
 
+def factor_demand(request: HttpRequest) -> str:
+    """The name of the workspace that wants a second factor of whoever looks and has none; empty where none does."""
+    viewer = viewer_of(request)
+    if viewer is None or not viewer.member.sees_workspace:
+        return ""
+    workspace = viewer.member.workspace
+    if not workspace.needs_second_factor or is_mfa_enabled(request.user):
+        return ""
+    return workspace.name
+
+
 def _find_viewer(request: HttpRequest) -> Viewer | None:
     if not request.user.is_authenticated:
         return None
     memberships = list(
-        Member.objects.filter(user_id=request.user.pk, is_active=True)
+        Member.objects.with_access()
+        .filter(user_id=request.user.pk)
         .select_related("workspace")
         .order_by("workspace__name", "workspace_id")
     )
