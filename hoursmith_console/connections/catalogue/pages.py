@@ -20,6 +20,7 @@ from hoursmith_console.connections.catalogue.client import (
 )
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from hoursmith_console.connections.catalogue.variables import variable_snippets
+from mcpbridge.prompts import Prompt, prompts_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ def client_setup(
 def catalogue_families() -> list[tuple[Family, list[Client]]]:
     """The clients for a page that lets people choose, by family, in the catalogue's order."""
     return [(family, [client for client in CLIENTS.values() if client.family is family]) for family in Family]
+
+
+def things_to_ask(*, is_readonly: bool = False) -> tuple[Prompt, ...]:
+    """What to ask an assistant once it is connected, for `templates/connections/_ask.html` as `prompts`."""
+    return prompts_for(read_only=is_readonly)
 
 
 def _shown(snippet: Snippet, token: str | None) -> ShownSnippet:

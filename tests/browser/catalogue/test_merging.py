@@ -150,6 +150,22 @@ def test_a_mended_file_can_be_given_again(bench: Bench) -> None:
     assert json.loads(bench.merged("{}")) == {"mcpServers": {"hoursmith": CURSOR}}
 
 
+def test_a_file_can_be_dropped(bench: Bench) -> None:
+    bench.open("cursor")
+    bench.page.evaluate(
+        """() => {
+            const dragged = new DataTransfer();
+            dragged.items.add(new File(["{}"], "dropped.json"));
+            const event = new DragEvent("drop", { dataTransfer: dragged, bubbles: true, cancelable: true });
+            document.querySelector(".drop").dispatchEvent(event);
+        }"""
+    )
+    bench.page.locator("a[download]").wait_for()
+    name, made = bench.got()
+
+    assert (name, json.loads(made)) == ("dropped.json", {"mcpServers": {"hoursmith": CURSOR}})
+
+
 def test_toml_gets_a_table_and_keeps_the_rest(bench: Bench) -> None:
     before = (
         '# mine\nmodel = "gpt" # why\nnotes = """\n[mcp_servers.hoursmith]\n"""\n\n'
