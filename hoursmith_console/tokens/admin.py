@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_http_methods
 
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
+from hoursmith_console.tokens.claim_views import claim
 from hoursmith_console.tokens.filters import LastUsedFilter, RoleFilter, TokenAssistantFilter, token_key
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
@@ -56,6 +59,10 @@ class TokenAdmin(LedgerAdmin):
     list_filter = (RoleFilter, LastUsedFilter, TokenAssistantFilter)
     search_fields = ("token_name", "prefix")
     search_help_text = "Name or prefix"
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(claim))
+        return [path("claim/", guarded, name="claim"), *super().get_urls()]
 
     def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
         owners = token_owners(viewer, [token.prefix for token in rows])

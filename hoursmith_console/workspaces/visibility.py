@@ -13,6 +13,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
+from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
@@ -54,6 +55,11 @@ class Viewer:
         """
         known = self.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
         return RejectedCredential.objects.filter(Exists(known))
+
+    def connections(self) -> QuerySet[Connection]:
+        """The connections in sight, removed ones too: one's own, or all of the workspace's for who reviews it."""
+        rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
+        return rows if self.member.sees_workspace else rows.filter(owner=self.member)
 
     def losses(self) -> QuerySet[ActivityLoss]:
         """Calls that could not be recorded. They carry no token, so only who sees the workspace sees them."""
