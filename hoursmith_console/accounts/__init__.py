@@ -1,1 +1,0 @@
-"""How people sign in: second factors, sessions, OpenID Connect. Who they are to a workspace is in `workspaces`."""
