@@ -6,6 +6,7 @@ Kept apart from `settings` so that each rule can be tested without loading Djang
 import ipaddress
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,14 @@ def is_loopback(host: str | None) -> bool:
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_address(host: str | None) -> bool:
+    """True for a bare IP address."""
+    try:
+        return bool(ipaddress.ip_address((host or "").strip("[]")))
     except ValueError:
         return False
 
@@ -93,6 +102,13 @@ def generate_secrets(var: Path) -> list[str]:
             part.unlink()
         written.append(name)
     return written
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """`value`, where it is one of `choices`; raises ImproperlyConfigured naming them otherwise."""
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it can be {' or '.join(choices)}.")
+    return value
 
 
 def check_upstream_url(url: str) -> str:

@@ -1,12 +1,13 @@
 """The read-only face of a record: a list and a detail page, both only of what the viewer may see."""
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django.contrib.admin import ModelAdmin, ShowFacets
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     _ModelAdmin = ModelAdmin[Any]
 else:
     _ModelAdmin = ModelAdmin
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 _TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])(?P<rest>_\S*)?")
 
@@ -121,6 +124,12 @@ class LedgerAdmin(_ModelAdmin):
     def detail_context(self, viewer: Viewer, row: Any) -> dict[str, Any]:
         """What the detail's template needs; `title` among it."""
         raise NotImplementedError
+
+
+def only_reads(view: View) -> View:
+    """Mark `view` as one whose form changes nothing of the workspace, so that auditors may send it."""
+    view.only_reads = True  # type: ignore[attr-defined]
+    return view
 
 
 def viewer(request: HttpRequest) -> Viewer:

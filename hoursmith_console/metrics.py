@@ -26,6 +26,7 @@ from mcpbridge.addresses import is_within, parse_networks
 from mcpbridge.heads import standings
 from mcpbridge.models import AuditEvent, Phase
 from mcpbridge.own_connection import limited_look
+from mcpbridge.sinks.standing import SinkState, sinks_standing
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ _HELP = {
     "hoursmith_database_up": "1 where the database answers.",
     "hoursmith_audit_unsettled_calls": "Destructive calls of 30 days whose outcome nobody knows and nobody looked up.",
     "hoursmith_audit_checkpoint_age_seconds": "Age of the oldest last checkpoint of all workspaces.",
+    "hoursmith_audit_failing_sinks": "Sinks of the record that go on trying after a failure.",
+    "hoursmith_audit_sink_rows_behind": "Rows that sinks have not confirmed, those of paused ones too.",
     "hoursmith_audit_unsigned_rows": "Rows behind the last checkpoint of their workspace, of all workspaces.",
 }
 
@@ -63,6 +66,7 @@ def _look() -> dict[str, float]:
     try:
         with limited_look(alias, limit_s=LIMIT_S):
             chains = standings(alias)
+            sinks = sinks_standing()
             open_calls = unsettled(AuditEvent.objects.filter(phase=Phase.INTENT), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
@@ -74,6 +78,8 @@ def _look() -> dict[str, float]:
         "hoursmith_database_up": 1,
         "hoursmith_audit_unsettled_calls": open_calls,
         "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
+        "hoursmith_audit_failing_sinks": sum(each.state == SinkState.FAILING for each in sinks),
+        "hoursmith_audit_sink_rows_behind": sum(each.behind for each in sinks),
         "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
     }
 

@@ -1,6 +1,5 @@
 """Settings of the console and the bridge, read from the environment; `.env.example` lists them."""
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,8 +58,6 @@ IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
 # Who may read /metrics: whoever brings the token, or where none is set, whoever asks directly from these networks.
 METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
-# A token is forgotten where nothing has tried it for so long after it was revoked.
-ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # Not for operators: the conformance tests serve their fixtures through the same path.
 MCP_CATALOGUE = "mcpbridge.server.HoursmithTools"
 
@@ -82,7 +79,9 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "mcpbridge",
+    "hoursmith_console.accounts",
     "hoursmith_console.workspaces",
     "hoursmith_console.tokens",
     "hoursmith_console.connections",
@@ -94,6 +93,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "hoursmith_console.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "hoursmith_console.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hoursmith_console.accounts.middleware.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -161,6 +162,27 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "hoursmith_console.workspaces.adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_GET = False
+MFA_ADAPTER = "hoursmith_console.accounts.factors.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "activate_totp": "hoursmith_console.accounts.forms.AppForm",
+    "add_webauthn": "hoursmith_console.accounts.forms.PasskeyForm",
+    "authenticate": "hoursmith_console.accounts.forms.CodeForm",
+    "reauthenticate": "hoursmith_console.accounts.forms.CodeAgainForm",
+}
+# A code of the half minute before and after is taken too, for clocks that do not agree.
+MFA_TOTP_TOLERANCE = 1
+# Browsers themselves refuse passkeys over http except on this machine.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
+# Attempts are counted for all workers and machines together.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "console_shared_counts",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 
 # what browsers may do
@@ -187,7 +209,8 @@ SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = int(3600 * env.float("SESSION_HOURS", default=12.0))
+SESSION_IDLE_SECONDS = 60 * env.float("SESSION_IDLE_MINUTES", default=60.0)
 SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
@@ -197,17 +220,13 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 
 # logs: to stderr, with anything shaped like a token masked
 
+LOG_FORMAT = configuration.check_choice("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "mcpbridge.redaction.RedactingFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+    "formatters": {"line": {"()": "mcpbridge.logs.LineFormatter"}, "json": {"()": "mcpbridge.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     # Without handlers of their own: Django's would print beside ours, unmasked, and mail tracebacks.
     "loggers": {"django": {"handlers": []}, "django.server": {"handlers": [], "propagate": True}},
 }

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -13,11 +14,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.ledger import LedgerAdmin, only_reads
 from hoursmith_console.overview.page import overview_context
-from hoursmith_console.workspaces.visibility import WORKSPACE_KEY, Viewer, viewer_of
+from hoursmith_console.workspaces.visibility import WORKSPACE_KEY, Viewer, factor_demand, viewer_of
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class ConsoleSite(AdminSite):
@@ -32,13 +35,21 @@ class ConsoleSite(AdminSite):
         return viewer_of(request) is not None
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404."""
+        """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404.
+
+        An auditor gets no further with a form, unless the view is marked as one that `only_reads`.
+        """
 
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
             if not self.has_permission(request):
                 raise Http404("This account belongs to no workspace.")
+            if factor_demand(request):
+                return HttpResponseRedirect(reverse("mfa_index"))
+            changes = request.method not in SAFE and not getattr(view, "only_reads", False)
+            if changes and cast(Viewer, viewer_of(request)).member.is_auditor:
+                raise PermissionDenied
             return view(request, *args, **kwargs)
 
         guarded = csrf_protect(inner)
@@ -51,7 +62,7 @@ class ConsoleSite(AdminSite):
         ]
         return [
             path("", self.admin_view(require_safe(self.index)), name="index"),
-            path("workspace/", self.admin_view(require_POST(choose_workspace)), name="workspace"),
+            path("workspace/", self.admin_view(only_reads(require_POST(choose_workspace))), name="workspace"),
             *areas,
         ]
 

@@ -15,3 +15,5 @@ if settings.SANDBOX_MODE:
     urlpatterns.append(path("sandbox/api/", include("hoursmith_console.sandbox.urls")))
 # Last, for it serves the root.
 urlpatterns.append(path("", site.urls))
+
+handler500 = "hoursmith_console.request_ids.fault_page"

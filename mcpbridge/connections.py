@@ -1,9 +1,11 @@
 """Keeps what is seen of each connection: one assistant on one machine, by the id in its address.
 
 An id is no secret and opens nothing. Whoever uses another workspace's gets the answers of their own token, and
-leaves no trace on that connection but, where their token was refused, the name of the fault.
+leaves no trace on that connection but the name of the fault: that it was not a token of this workspace, or why it
+was refused.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,8 +23,19 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _SLUG_LENGTH = 12
 # Hoursmith took the token, but not the call: worth naming to whoever connects an assistant.
 _TELLING = {402: "forbidden_plan"}
+# Hoursmith took it as well, but it belongs to another workspace than the connection. Nothing else is said of it.
+OTHER_WORKSPACE = "other_workspace"
 # Of one batch; made-up ids beyond that are not even looked up.
 _AT_MOST = 500
+
+
+# What an address may name, whether or not there is such a connection.
+ID_PATTERN = r"[A-Za-z0-9_-]{1,40}"
+
+
+def is_connection_id(text: str) -> bool:
+    """Whether `text` could be the id of a connection."""
+    return re.fullmatch(ID_PATTERN, text, re.ASCII) is not None
 
 
 class Greeting(NamedTuple):
@@ -84,8 +97,9 @@ def connections_seen(
     )
     # In one order everywhere, so that two workers who meet in the same rows wait for each other, not both.
     for change in sorted(changes, key=lambda each: (each.slug, each.at)):
-        if change.org_id in (None, known.get(change.slug)) and change.slug in known:
-            _apply(alias, change)
+        if change.slug in known:
+            is_bound = change.org_id in (None, known[change.slug])
+            _apply(alias, change if is_bound else _foreign(change))
 
 
 class _Change(NamedTuple):
@@ -97,6 +111,11 @@ class _Change(NamedTuple):
     columns: Mapping[str, Any]
     field: str = "last_seen_at"
     calls: int = 0
+
+
+def _foreign(change: _Change) -> _Change:
+    """All that a workspace may learn of another's token at its address."""
+    return _Change(change.slug, None, change.at, _fault(OTHER_WORKSPACE, "", "", ""), field="fault_at")
 
 
 def _apply(alias: str, change: _Change) -> None:
@@ -124,7 +143,7 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
     latest: dict[tuple[str, str], tuple[EndedCall, int]] = {}
     for each in ended:
         call = each.call
-        if call.caller.connection and each.is_use:
+        if call.caller.connection and each.is_accepted and call.identity.org_id:
             key = (storable(call.caller.connection, 40), storable(call.identity.org_id, 64))
             last, count = latest.get(key, (each, 0))
             latest[key] = (each if call.at >= last.call.at else last, count + 1)

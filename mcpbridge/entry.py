@@ -14,11 +14,11 @@ from typing import Any
 import mcp_types as types
 import orjson
 
-from mcpbridge import rpc
+from mcpbridge import logs, rpc
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, Network, client_address
 from mcpbridge.clients import UNKNOWN, client_from_info, client_from_session_id, client_from_user_agent, session_id
-from mcpbridge.connections import Greeting
+from mcpbridge.connections import ID_PATTERN, Greeting
 from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_headers
 from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
@@ -37,7 +37,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 UNAUTHENTICATED = -32040
 TOO_MANY_ATTEMPTS = -32041
 
-_PATH = re.compile(r"/mcp(?:/c/(?P<connection>[A-Za-z0-9_-]{1,40}))?(?P<readonly>/readonly)?/?", re.ASCII)
+_PATH = re.compile(rf"/mcp(?:/c/(?P<connection>{ID_PATTERN}))?(?P<readonly>/readonly)?/?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class HttpEntry:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_id().hex
+        logs.request_id.set(request_id)
         try:
             answer = await self._answer(scope, receive, request_id)
         except Refusal as refusal:

@@ -4,7 +4,6 @@ Nothing in the bridge hands a token to a log or a record on purpose. This catche
 way: a token pasted into a time entry's note, a header in a library's debug line, an exception's text.
 """
 
-import logging
 import re
 from typing import Any
 
@@ -33,10 +32,3 @@ def redact_value(value: Any) -> Any:
     if isinstance(value, list):
         return [redact_value(item) for item in value]
     return value
-
-
-class RedactingFormatter(logging.Formatter):
-    """Masks the finished line, tracebacks included."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))

@@ -60,8 +60,8 @@ class StdioTools:
         )
 
 
-async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False) -> None:
-    """Speak MCP over stdio until the client closes it, acting with `credential`."""
+async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False, connection: str = "") -> None:
+    """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id."""
 
     def visit_of(context: ServerRequestContext[Any, Any]) -> Visit:
         params = context.session.client_params
@@ -72,6 +72,7 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             prefix=credential.prefix,
             client_name=client.name,
             client_version=client.version,
+            connection=connection,
             protocol=str(context.protocol_version)[:16],
             transport="stdio",
             request_id=uuid4().hex,

@@ -56,6 +56,11 @@ class Cluster:
         self.start()
 
     @property
+    def owner(self) -> str | None:
+        """Whose its files must be, where that is somebody else than this process's user."""
+        return _as_nobody().get("user")
+
+    @property
     def _data(self) -> str:
         return str(self._folder / "data")
 
@@ -112,11 +117,20 @@ class Cluster:
             cursor = connection.execute(statement)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
-    def create_database(self, name: str, *, template: str = "template1") -> str:
-        """Make the database `name`, anew where it exists; its URL."""
+    def create_database(self, name: str, *, template: str = "template1", on_disk: Path | None = None) -> str:
+        """Make the database `name`, anew where it exists; its URL. With `on_disk` its files lie in that folder."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        where = ""
+        if on_disk:
+            self.execute(f"CREATE TABLESPACE \"{name}\" LOCATION '{on_disk}'")
+            where = f'TABLESPACE "{name}"'
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {where}')
         return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove the database `name` that was made `on_disk`, and its place there."""
+        self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self.execute(f'DROP TABLESPACE "{name}"')
 
 
 @functools.cache

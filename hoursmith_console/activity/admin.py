@@ -8,13 +8,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.activity.rows import activity_rows
-from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.ledger import LedgerAdmin, viewer
 from hoursmith_console.listing import ChoiceFilter, DaysFilter
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import key_of, token_cards
-from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
+from hoursmith_console.tokens.filters import MOST_OFFERED, AssistantFilter, TokenFilter
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import TOOL_KINDS, AuditEvent, Phase, Result, ToolCall
+from mcpbridge.models import TOOL_KINDS, AuditEvent, Phase, Result, SeenClient, ToolCall
 from mcpbridge.problems import MESSAGES
 from mcpbridge.tools import TOOLS
 
@@ -58,6 +58,26 @@ class ToolFilter(ChoiceFilter):
         return [(name, name) for name in TOOLS]
 
 
+class ConnectionFilter(ChoiceFilter):
+    """Calls at one connection's address."""
+
+    title = "connection"
+    parameter_name = "connection"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        rows = viewer(request).connections()
+        offered = dict(rows.values_list("slug", "label")[:MOST_OFFERED])
+        asked = self.value() or ""
+        if asked not in offered:
+            offered.update(rows.filter(slug=asked).values_list("slug", "label"))
+        return offered.items()
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        # By way of the tokens that were used there, whose calls have an index.
+        used = SeenClient.objects.filter(connection=value).order_by().values_list("token__prefix", flat=True)
+        return queryset.filter(connection=value, prefix__in=set(used))
+
+
 @admin.register(ToolCall, site=site)
 class ActivityAdmin(LedgerAdmin):
     """Tool calls, newest first."""
@@ -65,7 +85,7 @@ class ActivityAdmin(LedgerAdmin):
     area = "activity"
     title = "Activity"
     place = 3
-    list_filter = (KindFilter, ResultFilter, ToolFilter, TokenFilter, AssistantFilter, DaysFilter)
+    list_filter = (KindFilter, ResultFilter, ToolFilter, TokenFilter, AssistantFilter, ConnectionFilter, DaysFilter)
     search_fields = ("tool", "target_label", "target_id", "token_name", "client_name")
     search_help_text = "Tool, record, token or assistant"
 

@@ -19,9 +19,10 @@ from hoursmith_console.audit.export_views import ExportView
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.audit.sink_views import SinkPages
 from hoursmith_console.audit.verify_views import verification, verify
 from hoursmith_console.audit.verifying import Standing, verification_standing
-from hoursmith_console.ledger import LedgerAdmin, viewer
+from hoursmith_console.ledger import LedgerAdmin, only_reads, viewer
 from hoursmith_console.listing import ChoiceFilter, DaysFilter
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import key_of, token_cards
@@ -95,10 +96,11 @@ class AuditAdmin(LedgerAdmin):
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
         return [
-            path("export/", guard(require_http_methods(["GET", "POST"])(ExportView(self))), name="export"),
-            path("verify/", guard(require_POST(verify)), name="verify"),
+            path("export/", guard(only_reads(require_http_methods(["GET", "POST"])(ExportView(self)))), name="export"),
+            path("verify/", guard(only_reads(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
+            *SinkPages(self.admin_site).urls(),
             *super().get_urls(),
         ]
 
@@ -106,7 +108,7 @@ class AuditAdmin(LedgerAdmin):
         """Record what somebody who reviews the workspace found out about a call whose outcome is unknown."""
         looker = viewer(request)
         row = get_object_or_404(self.get_queryset(request), phase=Phase.INTENT, call_id=key)
-        if not looker.member.sees_workspace:
+        if not looker.member.administers:
             raise PermissionDenied
         form = ResolveForm(request.POST)
         page = HttpResponseRedirect(reverse("console:audit:detail", args=[key]))
@@ -147,7 +149,7 @@ class AuditAdmin(LedgerAdmin):
             "card": token_cards(viewer, [row])[key_of(row)],
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
-            "form": ResolveForm() if call.is_resolvable and viewer.member.sees_workspace else None,
+            "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,
             "proofs": proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,
             "standing": _standing(viewer),

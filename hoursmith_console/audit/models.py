@@ -5,6 +5,8 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
+from mcpbridge.verification import Kind
+
 # A run writes how far it is every second; after this long without, its process has ended.
 SILENCE = timedelta(seconds=60)
 
@@ -34,6 +36,20 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.org_id} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def is_about_a_key(self) -> bool:
+        """Whether the rows fit together so far, but a signature under them is not one that counts."""
+        return self.bad_kind == Kind.WRONG_KEY
+
+    @property
+    def what_is_wrong(self) -> str:
+        """What the run found, in a few words that begin a sentence."""
+        return (
+            "The audit record has a signature by a wrong key"
+            if self.is_about_a_key
+            else (f"The audit record was tampered with: {self.bad_kind}")
+        )
 
     @property
     def is_running(self) -> bool:

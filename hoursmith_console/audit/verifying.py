@@ -5,11 +5,12 @@ import threading
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import Error, close_old_connections, connections
+from django.db import Error, close_old_connections, connections, router, transaction
 from django.utils import timezone
 
 from hoursmith_console.audit.models import Verification
 from mcpbridge.export.source import known_workspaces
+from mcpbridge.heads import hold
 from mcpbridge.models import AuditEvent
 from mcpbridge.verification import UnusableInputError, Verdict
 from mcpbridge.verification.sources import stored_rows, verify_stored
@@ -43,9 +44,14 @@ def verification_standing(*, org_id: str) -> Standing:
 
 def verification_start(*, org_id: str, actor: str) -> Verification:
     """Verify the workspace's record on a thread of its own; the run that goes on already, where there is one."""
-    if running := verification_standing(org_id=org_id).running:
-        return running
-    run = Verification.objects.create(org_id=org_id, asked_by=actor, total=stored_rows(org_id))
+    total = stored_rows(org_id)
+    alias = router.db_for_write(Verification)
+    with transaction.atomic(using=alias):
+        # Of two people at once the second joins the first one's run.
+        hold(alias, f"verification {org_id}")
+        if running := verification_standing(org_id=org_id).running:
+            return running
+        run = Verification.objects.create(org_id=org_id, asked_by=actor, total=total)
     threading.Thread(target=_in_background, args=[run], name="verification", daemon=True).start()
     return run
 

@@ -13,6 +13,7 @@ from hoursmith_console.overview.cards import Card, Provider, Tone
 from hoursmith_console.overview.templatetags.console import ago, thousands
 from hoursmith_console.tokens.cards import key_of
 from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.sinks.standing import failing_sinks as sinks_that_fail
 
 # Of one sort; a last card then leads to the rest.
 MOST_SHOWN = 5
@@ -33,8 +34,8 @@ def broken_record(viewer: Viewer) -> Iterator[Card]:
             tone=Tone.LOST,
             sign="✕",
             what=format_html(
-                "<strong>The audit record was tampered with</strong>: {} at row {}",
-                standing.last.bad_kind,
+                "<strong>{}</strong> at row {}",
+                standing.last.what_is_wrong,
                 thousands(standing.last.bad_sequence),
             ),
             second=format_html("found {}", ago(standing.last.ended_at)),
@@ -128,9 +129,31 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
         )
 
 
+def failing_sinks(viewer: Viewer) -> Iterator[Card]:
+    """Receivers of the record that do not take it."""
+    if not viewer.member.sees_workspace:
+        return
+    for standing in sinks_that_fail(viewer.org_id):
+        sink = standing.sink
+        yield Card(
+            tone=Tone.LOST,
+            sign="!",
+            what=format_html('<strong class="name">Sink {} is failing</strong>: {}', sink.name, sink.fault),
+            second=format_html(
+                "since {} · {} row{} behind",
+                ago(sink.failing_since),
+                thousands(standing.behind),
+                "" if standing.behind == 1 else "s",
+            ),
+            about=sink.name,
+            address=reverse("console:audit:sink", args=[sink.pk]),
+        )
+
+
 PROVIDERS: tuple[Provider, ...] = (
     broken_record,
     unsettled_calls,
     lost_activity,
+    failing_sinks,
     refused_tokens,
 )

@@ -7,6 +7,7 @@ from django.conf import settings
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.audit.verifying import verification_standing
+from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.attention import attention_cards
 from hoursmith_console.overview.chart import draw
@@ -38,9 +39,6 @@ def connect_context() -> dict[str, Any]:
     address = f"{settings.PUBLIC_URL}/mcp"
     return {
         "mcp_url": address,
-        "connect_command": (
-            f"claude mcp add --transport http hoursmith {address} "
-            "--header 'Authorization: Bearer ${HOURSMITH_API_TOKEN}'"
-        ),
+        "connect_command": CLIENTS["claude-code"].command_line(url=address),
         "tokens_url": settings.HOURSMITH_TOKENS_URL,
     }

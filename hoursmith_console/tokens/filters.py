@@ -5,15 +5,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from hoursmith_console.ledger import viewer
 from hoursmith_console.listing import ChoiceFilter
-from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.workspaces.models import Role
-from mcpbridge.models import TokenBlock, TokenIdentity
+from mcpbridge.models import TokenIdentity
 
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
 MOST_OFFERED = 100
@@ -75,36 +74,6 @@ class RoleFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(role.value, role.label) for role in Role]
-
-
-class StateFilter(ChoiceFilter):
-    """Tokens by how they stand."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        self._viewer = viewer(request)
-        return [
-            ("current", "not retired"),
-            ("blocked", "blocked"),
-            ("replacing", "being replaced"),
-            ("retired", "retired"),
-        ]
-
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-        rotations = Rotation.objects.filter(workspace_id=self._viewer.member.workspace_id, **same)
-        retired = Exists(rotations.exclude(revoked_at=None))
-        match value:
-            case "blocked":
-                blocks = TokenBlock.objects.filter(org_id=self._viewer.org_id, lifted_at=None, **same)
-                return queryset.filter(Exists(blocks))
-            case "replacing":
-                return queryset.filter(Exists(rotations.filter(ended_at=None)))
-            case "retired":
-                return queryset.filter(retired)
-        return queryset.filter(~retired)
 
 
 class LastUsedFilter(ChoiceFilter):

@@ -24,3 +24,16 @@ class TokenClaim(TokenIdentity):
 
     def __str__(self) -> str:
         return self.masked_token
+
+
+class ClaimAttempt(models.Model):
+    """A token that somebody showed to the claim page and that Hoursmith did not accept, or was not asked about yet."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="claim_attempts")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.member} at {self.at:%Y-%m-%d %H:%M:%S}"

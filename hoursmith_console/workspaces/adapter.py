@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,6 +13,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
 
+from hoursmith_console.accounts.services import session_forget
 from hoursmith_console.workspaces.sign_ins import sign_in_failure_record, sign_in_record, sign_out_record
 from mcpbridge.addresses import client_address, parse_networks
 from mcpbridge.audit import AuditUnavailableError
@@ -25,7 +27,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request: HttpRequest, user: User) -> None:
         """Let `user` in, once that is on record; without a record nobody gets in."""
         try:
-            sign_in_record(user=user, way="password", address=self.get_client_ip(request))
+            sign_in_record(user=user, way=_way(request, user), address=self.get_client_ip(request))
         except AuditUnavailableError:
             raise ImmediateHttpResponse(render(request, "503.html", status=503)) from None
         super().login(request, user)
@@ -37,6 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 sign_out_record(user=request.user, address=self.get_client_ip(request))
         except AuditUnavailableError as error:
             logger.error("A sign-out is not on record: %s", error)
+        session_forget(key=request.session.session_key or "")
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
@@ -62,3 +65,14 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("console:index")
+
+
+def _way(request: HttpRequest, user: User) -> str:
+    """By what the person has shown who they are, such as "password and totp"."""
+    steps = []
+    for step in get_authentication_records(request, user):
+        if step["method"] == "mfa":
+            steps.append("passkey" if step.get("passwordless") else str(step["type"]))
+        else:
+            steps.append({"socialaccount": "openid"}.get(step["method"], str(step["method"])))
+    return " and ".join(dict.fromkeys(steps)) or "password"

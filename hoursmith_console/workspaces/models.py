@@ -21,12 +21,26 @@ class Workspace(models.Model):
     name = models.CharField(max_length=200)
     plan = models.CharField(max_length=16, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    needs_second_factor = models.BooleanField(
+        default=False, help_text="Whoever reviews the workspace has a second factor, or sets one up before anything."
+    )
+    retention_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long audit rows are kept; audit_prune removes what is older."
+    )
 
     class Meta:
         ordering = ["name", "id"]
 
     def __str__(self) -> str:
         return self.name
+
+
+class Members(models.QuerySet["Member"]):
+    """People in workspaces."""
+
+    def with_access(self) -> "Members":
+        """Those whom the console lets in: on Hoursmith's list, and not shut out here."""
+        return self.filter(is_active=True, shut_out_at=None)
 
 
 class Member(models.Model):
@@ -42,6 +56,16 @@ class Member(models.Model):
     email = models.EmailField()
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
+    is_auditor = models.BooleanField(
+        default=False, help_text="Reads everything of the workspace in the console, and changes nothing."
+    )
+    invited_at = models.DateTimeField(null=True, blank=True)
+    shut_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="When their way into the console was closed here, whatever Hoursmith says."
+    )
+    shut_out_by = models.CharField(max_length=200, blank=True)
+
+    objects = Members.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -62,5 +86,15 @@ class Member(models.Model):
 
     @property
     def sees_workspace(self) -> bool:
-        """Whether this member reviews everybody's tokens, not only their own."""
-        return self.role in (Role.OWNER, Role.ADMIN)
+        """Whether this member reviews everybody's tokens, not only their own, with what was sent and destroyed."""
+        return self.is_auditor or self.administers
+
+    @property
+    def administers(self) -> bool:
+        """Whether this member decides for the workspace: policies, invitations, other people's tokens."""
+        return self.role in (Role.OWNER, Role.ADMIN) and not self.is_auditor
+
+    @property
+    def shown_role(self) -> str:
+        """The role that counts in the console."""
+        return "AUDITOR" if self.is_auditor else self.role

@@ -1,4 +1,10 @@
-"""Records who came into the console and who tried, in each workspace that the account opens."""
+"""Records who came into the console, who tried, and what they changed in their accounts.
+
+An account may open several workspaces; what happens to it is in the record of each.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib.auth.models import User
 
@@ -8,7 +14,7 @@ from mcpbridge.models import Result
 
 
 def sign_in_record(*, user: User, way: str, address: str) -> None:
-    """Record that `user` signs in by `way` (password, invitation); raises AuditUnavailableError: then they must not."""
+    """Record that `user` signs in by `way` (password, passkey …); raises AuditUnavailableError: then they must not."""
     for member in _memberships(user):
         _record(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
 
@@ -19,20 +25,27 @@ def sign_out_record(*, user: User, address: str) -> None:
         _record(member, "console.sign_out", actor=member.named, address=address)
 
 
-def sign_in_failure_record(*, email: str, address: str) -> None:
+def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
     """Record that somebody, nobody knows who, failed to sign in as the account with `email`, if there is one.
 
     Raises AuditUnavailableError. Attempts beyond the limits of the sign-in page never come here.
     """
     user = User.objects.filter(emailaddress__email=email.strip().lower()).first()
+    details = {"way": way} if way else None
     if user is not None:
         for member in _memberships(user):
-            _record(member, "console.sign_in_failed", actor="", address=address, result=Result.REFUSED)
+            _record(member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED)
+
+
+def account_event_record(*, user: User, action: str, address: str, details: Mapping[str, Any] | None = None) -> None:
+    """Record that `user` did `action` to their own account; raises AuditUnavailableError: then it must not be done."""
+    for member in _memberships(user):
+        _record(member, action, actor=member.named, address=address, details=details)
 
 
 def _memberships(user: User) -> list[Member]:
     # In one order, so that two people of the same workspaces never wait for each other in a ring.
-    found = Member.objects.filter(user_id=user.pk, is_active=True).select_related("workspace")
+    found = Member.objects.with_access().filter(user_id=user.pk).select_related("workspace")
     return sorted(found, key=lambda member: member.workspace.org_id)
 
 
@@ -42,7 +55,7 @@ def _record(
     *,
     actor: str,
     address: str,
-    details: dict[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
     result: Result = Result.SUCCEEDED,
 ) -> None:
     event_record(

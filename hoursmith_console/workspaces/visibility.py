@@ -1,17 +1,19 @@
 """Who sees which rows: the one place that decides it for every page, list, count and export.
 
-Owner and Admin see their workspace. Manager and Member see what their own tokens did. Everybody else sees
-nothing, and pages answer 404: a row outside these bounds does not exist.
+Owner, Admin and Auditor see their workspace; an Auditor changes nothing in it (`site` refuses). Manager and Member
+see what their own tokens did. Everybody else sees nothing, and pages answer 404: a row outside these bounds does not
+exist.
 """
 
 from collections import defaultdict
 from functools import cached_property
 from typing import TypeVar
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
-from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
@@ -54,10 +56,10 @@ class Viewer:
         known = self.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
         return RejectedCredential.objects.filter(Exists(known))
 
-    def rotations(self) -> QuerySet[Rotation]:
-        """The rotations in sight: those of the workspace, or of one's own tokens."""
-        rows = Rotation.objects.filter(workspace_id=self.member.workspace_id).select_related("workspace", "owner")
-        return rows if self.member.sees_workspace else rows.filter(Q(owner=self.member) | self._own_tokens)
+    def connections(self) -> QuerySet[Connection]:
+        """The connections in sight, removed ones too: one's own, or all of the workspace's for who reviews it."""
+        rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
+        return rows if self.member.sees_workspace else rows.filter(owner=self.member)
 
     def losses(self) -> QuerySet[ActivityLoss]:
         """Calls that could not be recorded. They carry no token, so only who sees the workspace sees them."""
@@ -85,11 +87,23 @@ def viewer_of(request: HttpRequest) -> Viewer | None:
     return viewer
 
 
+def factor_demand(request: HttpRequest) -> str:
+    """The name of the workspace that wants a second factor of whoever looks and has none; empty where none does."""
+    viewer = viewer_of(request)
+    if viewer is None or not viewer.member.sees_workspace:
+        return ""
+    workspace = viewer.member.workspace
+    if not workspace.needs_second_factor or is_mfa_enabled(request.user):
+        return ""
+    return workspace.name
+
+
 def _find_viewer(request: HttpRequest) -> Viewer | None:
     if not request.user.is_authenticated:
         return None
     memberships = list(
-        Member.objects.filter(user_id=request.user.pk, is_active=True)
+        Member.objects.with_access()
+        .filter(user_id=request.user.pk)
         .select_related("workspace")
         .order_by("workspace__name", "workspace_id")
     )

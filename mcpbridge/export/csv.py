@@ -1,8 +1,8 @@
 """CSV by RFC 4180: UTF-8, a line of names, lines ending in CR LF, JSON columns as JSON text.
 
-A spreadsheet takes a cell for a formula that begins with one of `= + - @`, a tab or a carriage return. Such cells, and
-those that begin with an apostrophe anyway, get an apostrophe in front: to read a value, take off one leading
-apostrophe.
+A spreadsheet takes a cell for a formula that begins with one of `= + - @`, in full width too, or with a tab or a line
+break (OWASP, CSV Injection). Such cells, and those that begin with an apostrophe anyway, get an apostrophe in front: to
+read a value, take off one leading apostrophe.
 """
 
 import csv
@@ -12,7 +12,7 @@ from mcpbridge.export.columns import COLUMNS, cell_text, columns_of
 from mcpbridge.verification.records import Event
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "'")
+_DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")
 
 
 def lines(events: Iterable[Event]) -> Iterator[bytes]:

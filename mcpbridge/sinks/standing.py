@@ -42,14 +42,18 @@ class SinkStanding:
 
 def sink_standings(org_id: str) -> list[SinkStanding]:
     """The workspace's sinks, those that fail first."""
-    return sorted(
-        _standings(Sink.objects.live(), org_id), key=lambda each: (each.state != SinkState.FAILING, each.sink.name)
-    )
+    found = _standings(Sink.objects.live().filter(org_id=org_id))
+    return sorted(found, key=lambda each: (each.state != SinkState.FAILING, each.sink.name))
 
 
 def failing_sinks(org_id: str) -> list[SinkStanding]:
     """Those of them that fail now."""
-    return _standings(Sink.objects.failing(), org_id)
+    return _standings(Sink.objects.failing().filter(org_id=org_id))
+
+
+def sinks_standing() -> list[SinkStanding]:
+    """The sinks of all workspaces, to be counted."""
+    return _standings(Sink.objects.live())
 
 
 def sinks_behind(org_id: str, sequence: int) -> list[Sink]:
@@ -58,6 +62,6 @@ def sinks_behind(org_id: str, sequence: int) -> list[Sink]:
     return list(Sink.objects.using(alias).live().filter(org_id=org_id, confirmed__lt=sequence).order_by("name"))
 
 
-def _standings(sinks: SinkQuerySet, org_id: str) -> list[SinkStanding]:
-    sinks = annotated(sinks.filter(org_id=org_id), router.db_for_read(Sink))
-    return [SinkStanding(sink, sink.head) for sink in sinks]  # type: ignore[attr-defined]
+def _standings(sinks: SinkQuerySet) -> list[SinkStanding]:
+    found = annotated(sinks, router.db_for_read(Sink))
+    return [SinkStanding(sink, sink.head) for sink in found]  # type: ignore[attr-defined]

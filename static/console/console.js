@@ -41,6 +41,14 @@
                 }
             }
         }
+        const reveal = event.target.closest("[data-reveal]");
+        if (reveal) {
+            const field = document.getElementById(reveal.dataset.reveal);
+            const isHidden = field.type === "password";
+            field.type = isHidden ? "text" : "password";
+            reveal.textContent = isHidden ? "Hide" : "Show";
+            reveal.setAttribute("aria-pressed", String(isHidden));
+        }
         for (const menu of document.querySelectorAll("details.menu[open]")) {
             if (!menu.contains(event.target)) {
                 menu.open = false;
@@ -71,16 +79,19 @@
         return days === 1 ? "1 day ago" : `${days} days ago`;
     };
 
-    const times = [...document.querySelectorAll("time.ago")].map((element) => ({
-        element,
-        instant: Date.parse(element.dateTime),
-    }));
     const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-    for (const { element, instant } of times) {
-        element.title += ` · ${local.format(instant)} here`;
-    }
+    const addLocalTimes = (root) => {
+        for (const element of root.querySelectorAll("time.ago")) {
+            element.title += ` · ${local.format(Date.parse(element.dateTime))} here`;
+        }
+    };
+    addLocalTimes(document);
+    document.addEventListener("htmx:afterSwap", (event) => {
+        addLocalTimes(event.target);
+    });
     setInterval(() => {
-        for (const { element, instant } of times) {
+        for (const element of document.querySelectorAll("time.ago")) {
+            const instant = Date.parse(element.dateTime);
             // Older ones are dates, which stay true.
             if (Date.now() - instant < 30 * 86400000) {
                 element.firstElementChild.textContent = relative(instant);

@@ -1,18 +1,22 @@
 """The database is locked, full or away: destructive calls are refused unsent, reads go on, and it heals by itself."""
 
 import resource
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.faults.conftest import Bench, prefix_of
+from tests.faults.conftest import Bench, bench, prefix_of
+from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.mcp import call_tool
-from tests.faults.upstream import COLLECTIONS
+from tests.faults.upstream import COLLECTIONS, Hoursmith
 from tests.postgres import shared_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -102,6 +106,55 @@ def test_a_full_disk(sqlite_bench: Bench) -> None:
     with full(sqlite_bench):
         refuse_and_survive(sqlite_bench, token)
     heal(sqlite_bench, token)
+
+
+def use_up(bench: Bench) -> None:
+    """Make destructive calls until none fits into what the database has reserved already."""
+    token, refused = bench.hoursmith.mint(), 0
+    for _ in range(400):
+        got = call_tool(bench.served, token, "delete_client", {"id": bench.hoursmith.record_for("delete_client")})
+        refused = refused + 1 if got.result["isError"] else 0
+        if refused == 2:
+            break
+    assert refused == 2
+    bench.hoursmith.seen.clear()
+
+
+def fill_and_empty(bench: Bench, disk: SmallDisk) -> None:
+    """The disk becomes full, stays so for a while, and has room again."""
+    token = bench.hoursmith.mint()
+    call_tool(bench.served, token, "get_me")
+    disk.fill()
+    use_up(bench)
+    refuse_and_survive(bench, token)
+    disk.empty()
+    heal(bench, token)
+
+
+def test_a_disk_that_is_really_full_under_sqlite(tmp_path: Path, hoursmith: Hoursmith) -> None:
+    with small_disk(tmp_path / "disk", megabytes=8) as disk:
+        url = f"sqlite:///{disk.path}/console.sqlite3"
+        with bench(tmp_path / "console", hoursmith, database_url=url) as running:
+            fill_and_empty(running, disk)
+            assert "disk is full" in running.served.output()
+
+
+def test_a_disk_that_is_really_full_under_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, hoursmith: Hoursmith, needs: Callable[[bool, str], None]
+) -> None:
+    cluster = shared_cluster(needs)
+    # The server runs as somebody else, who may not enter the test's folder.
+    folder = Path(tempfile.mkdtemp(prefix="console-disk-"))
+    folder.chmod(0o755)
+    with small_disk(folder / "disk", megabytes=32, owner=cluster.owner) as disk:
+        url = cluster.create_database("full", on_disk=disk.path)
+        try:
+            with bench(tmp_path_factory.mktemp("full"), hoursmith, database_url=url) as running:
+                fill_and_empty(running, disk)
+                assert "No space left on device" in running.served.output()
+        finally:
+            cluster.drop_database("full")
+    shutil.rmtree(folder)
 
 
 def test_a_database_server_that_goes_away_and_comes_back(

@@ -8,7 +8,7 @@ from django.test import Client
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call
 
-LISTS = ("/", "/tokens/", "/audit/", "/activity/")
+LISTS = ("/", "/tokens/", "/audit/", "/activity/", "/connections/")
 Browse = Callable[[str], Client]
 
 

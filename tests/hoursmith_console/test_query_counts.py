@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.connections.services import connection_create
 from hoursmith_console.tokens.services import token_claim
 from mcpbridge.models import ToolCall
 from tests.hoursmith_console.conftest import Cast
@@ -24,7 +25,7 @@ from tests.hoursmith_console.records import (
 
 Browse = Callable[[str], Client]
 # Session, account and memberships are three; a member's own tokens are one more.
-BOUNDS = {"/": 22, "/tokens/": 10, "/rotations/": 14, "/audit/": 11, "/activity/": 10}
+BOUNDS = {"/": 22, "/tokens/": 8, "/audit/": 11, "/activity/": 11, "/connections/": 12}
 
 
 @pytest.fixture
@@ -37,6 +38,9 @@ def crowd(cast: Cast) -> None:
         for name in ("Cursor", "n8n", "Claude Code"):
             make_client(token, name=name)
         make_refusal(token)
+        connection_create(
+            workspace=cast.workspace, owner=cast.people["manager"], client="cursor", label="x", access="full", actor="x"
+        )
         for index in range(5):
             at = now - timedelta(hours=index, minutes=number)
             calls.append(call_row(token, at=at))
@@ -63,7 +67,7 @@ def test_details_ask_little(cast: Cast, browse: Browse, django_assert_max_num_qu
         make_client(token, name=f"assistant {call.pk}")
     visitor = browse(person)
     for address, bound in {
-        f"/tokens/{token.pk}/": 17,
+        f"/tokens/{token.pk}/": 15,
         f"/audit/{intent.call_id}/": 12,
         f"/activity/{call.pk}/": 8,
     }.items():

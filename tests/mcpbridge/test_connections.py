@@ -63,6 +63,7 @@ def test_a_token_of_another_workspace_is_not_bound_to_the_connection(talking):
     talking(conversation)
     theirs.refresh_from_db()
     assert (theirs.prefix, theirs.calls, theirs.last_seen_at) == ("", 0, None)
+    assert (theirs.fault, theirs.fault_prefix, theirs.fault_client) == ("other_workspace", "", "")
     assert ToolCall.objects.get().org_id == ME["orgId"]
 
 

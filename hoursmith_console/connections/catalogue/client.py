@@ -217,6 +217,10 @@ class Client:
         target = Target(url, prefix, access == "readonly", folder)
         return [*self._configurations(target), *self._commands(target)]
 
+    def command_line(self, *, url: str) -> str:
+        """The one command that adds the entry, for a POSIX shell; empty where the client has none."""
+        return rendering.posix_command(self.command(Target(url))) if self.command is not None else ""
+
     def install_link(self, *, url: str, prefix: str | None = None, access: Access = "full") -> Link | None:
         """The link that adds the entry, None where the client knows none."""
         return None if self.link is None else self.link(Target(url, prefix, access == "readonly"))

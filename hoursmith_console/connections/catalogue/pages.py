@@ -14,11 +14,13 @@ from hoursmith_console.connections.catalogue.client import (
     Client,
     Family,
     Link,
+    Secret,
     Snippet,
     System,
 )
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from hoursmith_console.connections.catalogue.variables import variable_snippets
+from mcpbridge.prompts import Prompt, prompts_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class ShownSnippet:
         """Whether only some operating systems need it."""
         return len(self.systems) < len(System)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether the token stands in it, so that it is a secret as it is shown."""
+        return self.holds_token and SLOT not in self.text
+
 
 @dataclass(frozen=True, slots=True)
 class ClientSetup:
@@ -69,9 +76,14 @@ class ClientSetup:
         return f"merge-{self.client.key}"
 
     @property
+    def is_variable_for_projects(self) -> bool:
+        """Whether the variable is needed for a project's file alone."""
+        return bool(self.variables) and self.client.secret is Secret.LITERAL
+
+    @property
     def has_placeholder(self) -> bool:
         """Whether the configuration still lacks the token."""
-        return any(SLOT in snippet.text for snippet in self.configurations[:1])
+        return SLOT in self.configurations[0].text
 
 
 def client_setup(
@@ -101,6 +113,11 @@ def client_setup(
 def catalogue_families() -> list[tuple[Family, list[Client]]]:
     """The clients for a page that lets people choose, by family, in the catalogue's order."""
     return [(family, [client for client in CLIENTS.values() if client.family is family]) for family in Family]
+
+
+def things_to_ask(*, is_readonly: bool = False) -> tuple[Prompt, ...]:
+    """What to ask an assistant once it is connected, for `templates/connections/_ask.html` as `prompts`."""
+    return prompts_for(read_only=is_readonly)
 
 
 def _shown(snippet: Snippet, token: str | None) -> ShownSnippet:

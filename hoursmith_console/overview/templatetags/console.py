@@ -108,6 +108,26 @@ def fault(code: str) -> str:
     return known.get(code, code.replace("_", " "))
 
 
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrom", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "a Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """What a browser's name for itself means: "Firefox on Windows"."""
+    name = next((name for sign, name in _BROWSERS if sign in agent), "A browser")
+    system = next((system for sign, system in _SYSTEMS if sign in agent), "")
+    return f"{name} on {system}" if system else name
+
+
 @register.filter
 def initials(name: str) -> str:
     """Two letters that stand for an assistant: "CD" for Claude Desktop, "CU" for cursor."""

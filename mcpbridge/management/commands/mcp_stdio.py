@@ -8,6 +8,7 @@ from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge.bridge import Bridge, configured_upstream
+from mcpbridge.connections import is_connection_id
 from mcpbridge.credentials import CredentialFaultError, credential_from_text
 from mcpbridge.stdio import serve
 
@@ -21,6 +22,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--readonly", action="store_true", help="Serve the read tools only.")
+        parser.add_argument(
+            "--connection",
+            default=os.environ.get("HOURSMITH_CONNECTION", ""),
+            metavar="ID",
+            help="The connection's id, as in /mcp/c/ID, so that the console shows the calls there "
+            "(default: HOURSMITH_CONNECTION).",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -28,8 +36,11 @@ class Command(BaseCommand):
             credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
         except CredentialFaultError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
-        asyncio.run(_serve(credential, read_only=options["readonly"]))
+        if options["connection"] and not is_connection_id(options["connection"]):
+            raise CommandError("--connection takes the id alone: up to 40 letters, digits, hyphens and underscores.")
+        asyncio.run(_serve(credential, read_only=options["readonly"], connection=options["connection"]))
 
 
-async def _serve(credential: Any, *, read_only: bool) -> None:
-    await serve(Bridge(configured_upstream(get_asgi_application())), credential, read_only=read_only)
+async def _serve(credential: Any, *, read_only: bool, connection: str) -> None:
+    bridge = Bridge(configured_upstream(get_asgi_application()))
+    await serve(bridge, credential, read_only=read_only, connection=connection)

@@ -1,18 +1,26 @@
 """The badge: when the record was verified last, with what result, and the button that does it again."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker, Settings
 
 from hoursmith_console.audit.models import SILENCE, Verification
 from hoursmith_console.audit.verifying import verification_run, verification_standing, verification_start
+from mcpbridge.checkpoints import checkpoint_make
+from mcpbridge.heads import hold
+from tests.databases import RecordDatabase, postgres_record, sqlite_record
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
+from tests.postgres import shared_cluster
 
 Browse = Callable[[str], Client]
 
@@ -61,6 +69,19 @@ def test_a_broken_chain_cannot_be_overlooked(cast: Cast, browse: Browse) -> None
         assert "Nothing needs you" not in page
 
 
+def test_a_wrong_key_is_told_apart_from_rows_that_were_changed(cast: Cast, browse: Browse, settings: Settings) -> None:
+    make_audit(cast.tokens["manager"])
+    checkpoint_make(reason="demand", org_id=cast.org_id)
+    settings.AUDIT_SIGNING_KEY = "a text that nobody announced " * 2
+    run = _run(cast.org_id)
+    assert (run.is_sound, run.bad_kind) == (False, "wrong key")
+    for address in ("/", "/audit/"):
+        page = browse("owner").get(address).content.decode()
+        assert "signature by a wrong key" in page
+        assert "tampered with" not in page
+    assert "audit_keygen --rotate" in page
+
+
 def test_the_last_result_stays_while_the_next_run_goes_on(cast: Cast, browse: Browse) -> None:
     make_audit(cast.tokens["manager"])
     _run(cast.org_id)
@@ -83,6 +104,40 @@ def test_a_run_whose_process_ended_can_be_repeated(cast: Cast, browse: Browse) -
 def test_a_run_that_goes_on_is_not_begun_twice(cast: Cast) -> None:
     run = Verification.objects.create(org_id=cast.org_id)
     assert verification_start(org_id=cast.org_id, actor="Ana") == run
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def record(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    django_db_blocker: DjangoDbBlocker,
+    needs: Callable[[bool, str], None],
+) -> Iterator[RecordDatabase]:
+    """A database of its own, with what the badge needs."""
+    made = sqlite_record(tmp_path) if request.param == "sqlite" else postgres_record(tmp_path, shared_cluster(needs))
+    with django_db_blocker.unblock(), made as database:
+        call_command("migrate", Verification._meta.app_label, verbosity=0)
+        yield database
+
+
+def test_of_two_who_begin_at_once_the_second_joins_the_first(record: RecordDatabase) -> None:
+    """The first one's transaction is still open when the second asks: it waits, and then finds the run."""
+    joined: list[Verification] = []
+
+    def second() -> None:
+        joined.append(verification_start(org_id="org-1", actor="Ben"))
+        connections.close_all()
+
+    with transaction.atomic():
+        hold("default", "verification org-1")
+        first = Verification.objects.create(org_id="org-1", asked_by="Ana")
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join(10)
+    assert joined == [first]
+    assert Verification.objects.count() == 1
 
 
 @pytest.mark.parametrize("person", ["owner", "admin"])

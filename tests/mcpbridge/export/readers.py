@@ -35,6 +35,12 @@ def rows_of_csv(export: bytes) -> list[dict[str, Any]]:
     return [facts_from_texts(dict(zip(first, map(unprotected, cells), strict=True))) for cells in rest]
 
 
+def rows_of_jsonl(export: bytes) -> list[dict[str, Any]]:
+    """The rows among the records, each without the name of its type."""
+    records = [json.loads(line) for line in export.split(b"\n")[:-1]]
+    return [{name: value for name, value in each.items() if name != "type"} for each in records if "hash" in each]
+
+
 def unprotected(cell: str) -> str:
     return cell[1:] if cell.startswith("'") else cell
 

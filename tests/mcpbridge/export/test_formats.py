@@ -13,15 +13,17 @@ from mcpbridge.export.columns import COLUMNS, VERSION
 from mcpbridge.recording import recordable_snapshot
 from mcpbridge.server import VERSION as SERVER_VERSION
 from mcpbridge.verification import Event
-from tests.audit_chains import a_chain, an_event, export_of
+from tests.audit_chains import a_chain, an_event, export_of, head_of
 from tests.mcpbridge.export.readers import (
     cef_extension,
     cef_header,
     rows_of_cef,
     rows_of_csv,
+    rows_of_jsonl,
     rows_of_ocsf,
     unprotected,
 )
+from tests.verifiers import finding_in
 
 AWKWARD = [
     "a|b",
@@ -36,6 +38,11 @@ AWKWARD = [
     "@SUM(A1)",
     "\t=1",
     "\r=1",
+    "\n=1",
+    "\uff1dHYPERLINK(1)",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20SUM(1)",
     "'",
     "'=1",
     "\u202egnp.exe",
@@ -86,7 +93,12 @@ def whole_row(event: Event) -> dict[str, Any]:
     return {**event.facts, "previous_hash": event.previous_hash, "hash": event.hash}
 
 
-READERS = {"csv": (csv.lines, rows_of_csv), "cef": (cef.lines, rows_of_cef), "ocsf": (ocsf.lines, rows_of_ocsf)}
+READERS = {
+    "csv": (csv.lines, rows_of_csv),
+    "cef": (cef.lines, rows_of_cef),
+    "ocsf": (ocsf.lines, rows_of_ocsf),
+    "jsonl": (jsonl.record_lines, rows_of_jsonl),
+}
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -110,6 +122,15 @@ def test_each_awkward_name_comes_back_from_every_text_column(name, text):
     assert came_back == whole_row(row)
 
 
+def test_an_export_full_of_awkward_names_still_proves_itself():
+    rows, head = [], genesis("org-1")
+    for text in AWKWARD:
+        row = an_event(head, target_label=text, actor=text, snapshot={text: [text]}, arguments={text: text})
+        rows.append(row)
+        head = head_of(row)
+    assert finding_in(a_chain(0, [0], rows=rows)) is None
+
+
 @settings(max_examples=100, deadline=None)
 @given(events())
 def test_json_lines_carry_each_fact_under_its_own_name(row):
@@ -123,7 +144,7 @@ def test_json_lines_carry_each_fact_under_its_own_name(row):
 @given(NAMES)
 def test_no_cell_begins_like_a_formula_and_every_cell_can_be_got_back(text):
     cell = csv.protected(text)
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell.startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n"))
     assert unprotected(cell) == text
 
 

@@ -3,14 +3,16 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from django.template.loader import render_to_string
 
 from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Family, System
 from hoursmith_console.connections.catalogue.client import Target
-from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup
+from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup, things_to_ask
 from mcpbridge.credentials import CredentialFaultError
+from mcpbridge.prompts import PROMPTS
 from tests.conftest import assembled_token
 
 URL = "https://console.example/mcp"
@@ -92,3 +94,20 @@ def test_every_client_belongs_to_one_family() -> None:
     assert [family for family, _ in families] == list(Family)
     assert sorted(client.key for _, clients in families for client in clients) == sorted(CLIENTS)
     assert all(clients for _, clients in families)
+
+
+def test_things_to_ask_can_be_copied_and_fit_the_access() -> None:
+    full = render_to_string("connections/_ask.html", {"prompts": things_to_ask()})
+    reading = render_to_string("connections/_ask.html", {"prompts": things_to_ask(is_readonly=True)})
+
+    assert full.count("data-copy=") == len(PROMPTS)
+    assert "Which invoices are still unpaid" in reading
+    assert "Create a client" in full
+    assert "Create a client" not in reading
+
+
+def test_the_readme_gives_the_catalogues_own_command() -> None:
+    command = CLIENTS["claude-code"].command_line(url="http://127.0.0.1:8000/mcp")
+
+    assert command in (Path(__file__).resolve().parents[4] / "README.md").read_text("utf-8").splitlines()
+    assert CLIENTS["zed"].command_line(url=URL) == ""

@@ -1,0 +1,64 @@
+"""Begins, follows and ends signed-in sessions."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils import timezone
+
+from hoursmith_console.accounts.models import AGENT_LENGTH, ConsoleSession
+from mcpbridge.recording import storable
+
+
+def session_keep(*, user: User, key: str, was: str, address: str, agent: str, began_at: datetime) -> None:
+    """Know the session under `key` (it was `was` before, where that changed) as seen just now from `address`."""
+    seen = {"address": address, "agent": storable(agent, AGENT_LENGTH), "seen_at": timezone.now()}
+    known = ConsoleSession.objects.filter(session_key__in=[was, key], user=user)
+    if not known.update(session_key=key, **seen):
+        ConsoleSession.objects.create(user=user, session_key=key, began_at=began_at, **seen)
+
+
+def session_forget(*, key: str) -> None:
+    """Know no more of a session that ended by itself."""
+    ConsoleSession.objects.filter(session_key=key).delete()
+
+
+def sessions_of(user: User) -> list[ConsoleSession]:
+    """The sessions of `user` that are within their limits and were not ended, the latest first."""
+    now = timezone.now()
+    rows = ConsoleSession.objects.filter(
+        user=user,
+        began_at__gt=now - timedelta(seconds=settings.SESSION_COOKIE_AGE),
+        seen_at__gt=now - timedelta(seconds=settings.SESSION_IDLE_SECONDS),
+    )
+    store = _store()
+    return [row for row in rows if store.exists(row.session_key)]
+
+
+def sessions_end(*, user: User, keep: str | None = None, only: int | None = None) -> int:
+    """End all sessions of `user`, but for the one under the key `keep`, or `only` one; how many were open."""
+    with transaction.atomic():
+        rows = ConsoleSession.objects.filter(user=user)
+        if only is not None:
+            rows = rows.filter(pk=only)
+        if keep is not None:
+            rows = rows.exclude(session_key=keep)
+        return _end(rows)
+
+
+def _end(rows: Iterable[ConsoleSession]) -> int:
+    store, open_ones = _store(), 0
+    for row in list(rows):
+        open_ones += store.exists(row.session_key)
+        store.delete(row.session_key)
+        row.delete()
+    return open_ones
+
+
+def _store() -> SessionBase:
+    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore()
+    return store

@@ -1,0 +1,56 @@
+"""The page of one's own sessions."""
+
+from typing import Any, cast
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
+
+from hoursmith_console.accounts.services import sessions_end, sessions_of
+from hoursmith_console.workspaces.sign_ins import account_event_record
+from mcpbridge.audit import AuditUnavailableError
+
+
+@method_decorator(never_cache, name="dispatch")
+class SessionsView(LoginRequiredMixin, TemplateView):
+    """Where the account is signed in; a POST ends one of the others, or all of them."""
+
+    template_name = "account/sessions.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {
+            **super().get_context_data(**kwargs),
+            "sessions": sessions_of(cast(User, self.request.user)),
+            "here": self.request.session.session_key,
+            "hours": round(settings.SESSION_COOKIE_AGE / 3600, 1),
+            "minutes": round(settings.SESSION_IDLE_SECONDS / 60),
+        }
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """End other sessions. To end more is always safe, so no fresh sign-in is asked for."""
+        user, chosen = cast(User, request.user), request.POST.get("session", "")
+        try:
+            with transaction.atomic():
+                ended = sessions_end(
+                    user=user, keep=request.session.session_key, only=int(chosen) if chosen.isdigit() else None
+                )
+                if ended:
+                    account_event_record(
+                        user=user,
+                        action="console.sessions_end",
+                        address=get_adapter().get_client_ip(request),
+                        details={"ended": ended},
+                    )
+        except AuditUnavailableError:
+            return render(request, "503.html", status=503)
+        told = f"{ended} other session{'s' if ended != 1 else ''} ended." if ended else "There was none to end."
+        messages.success(request, told)
+        return HttpResponseRedirect(request.path)

@@ -1,0 +1,144 @@
+"""The connections area: each teammate's assistants, and how each of them stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from hoursmith_console.activity.rows import activity_rows
+from hoursmith_console.connections import manage_views, wizard
+from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.doctor import doctor
+from hoursmith_console.connections.forms import ConnectionForm
+from hoursmith_console.connections.looking import (
+    calls_of,
+    evidence_context,
+    found_connection,
+    owns,
+    rotation_address,
+    setup_of,
+    standing_now,
+)
+from hoursmith_console.connections.models import Access, Connection
+from hoursmith_console.connections.services import connection_url
+from hoursmith_console.connections.standing import Standing, standings
+from hoursmith_console.ledger import LedgerAdmin, viewer
+from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.site import site
+from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.visibility import Viewer
+
+LATEST = 10
+REMOVED_AT_MOST = 50
+
+
+class ClientFilter(ChoiceFilter):
+    """Connections of one kind of client."""
+
+    title = "client"
+    parameter_name = "client"
+    field = "client"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        used = viewer(request).connections().order_by().values_list("client", flat=True).distinct()
+        return sorted((key, CLIENTS[key].title if key in CLIENTS else key) for key in used)
+
+
+class OwnerFilter(ChoiceFilter):
+    """Connections of one member; only for who sees everybody's."""
+
+    title = "owner"
+    parameter_name = "owner"
+    field = "owner_id"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        looker = viewer(request)
+        if not looker.member.sees_workspace:
+            return []
+        found = looker.connections().order_by("owner__name", "owner_id").values_list("owner_id", "owner__name")
+        return [(str(key), name) for key, name in found.distinct()]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """One connection as the list shows it. `card` is the token now in use, where there is one."""
+
+    standing: Standing
+    card: TokenCard | None
+
+
+@admin.register(Connection, site=site)
+class ConnectionAdmin(LedgerAdmin):
+    """Connections, the newest first; removed ones below."""
+
+    area = "connections"
+    title = "Connections"
+    place = 5
+    key_field = "created_at"
+    detail_converter = "slug"
+    list_select_related = ("owner", "workspace")
+    list_filter = (ClientFilter, OwnerFilter)
+    search_fields = ("label", "slug", "owner__name")
+    search_help_text = "Name, owner or id"
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        both = require_http_methods(["GET", "POST"])
+        return [
+            path("new/", guard(require_safe(wizard.choose)), name="new"),
+            path("new/details/", guard(both(wizard.details)), name="details"),
+            path("<slug:key>/token/", guard(both(wizard.token)), name="token"),
+            path("<slug:key>/setup/", guard(require_safe(wizard.setup)), name="setup"),
+            path("<slug:key>/ask/", guard(require_safe(wizard.ask)), name="ask"),
+            path("<slug:key>/evidence/", guard(require_safe(wizard.evidence)), name="evidence"),
+            path("<slug:key>/doctor/", guard(require_safe(doctor)), name="doctor"),
+            path("<slug:key>/change/", guard(require_POST(manage_views.change)), name="change"),
+            path("<slug:key>/remove/", guard(both(manage_views.remove)), name="remove"),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
+        return viewer(request).connections().filter(removed_at=None)
+
+    def detail_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+        """One connection, a removed one too."""
+        connection = found_connection(request, key)
+        client = CLIENTS.get(request.GET.get("client", ""))
+        setup = setup_of(standing_now(connection), client=client)
+        return self.detail_response(request, connection, setup=setup, is_chosen=client is not None)
+
+    def list_context(self, viewer: Viewer, rows: list[Connection]) -> dict[str, Any]:
+        removed = viewer.connections().exclude(removed_at=None).select_related("owner")
+        return {
+            "rows": _rows(viewer, rows),
+            "removed": removed.order_by("-removed_at", "-pk")[:REMOVED_AT_MOST],
+        }
+
+    def detail_context(self, viewer: Viewer, row: Connection) -> dict[str, Any]:
+        standing = standing_now(row)
+        calls = activity_rows(viewer, calls_of(viewer, [row.slug])[:LATEST])
+        is_own = owns(viewer, row)
+        evidence = evidence_context(viewer, standing)
+        return {
+            **evidence,
+            "title": row.label,
+            "rotation_address": rotation_address(evidence["evidence_card"]),
+            "address": connection_url(row) + ("/readonly" if row.access == Access.READ_ONLY else ""),
+            "clients": list(CLIENTS.values()),
+            "calls": calls,
+            "is_own": is_own,
+            "may_remove": (is_own or viewer.member.sees_workspace) and row.removed_at is None,
+            "form": ConnectionForm(initial={"label": row.label, "access": row.access}),
+        }
+
+
+def _rows(viewer: Viewer, connections: list[Connection]) -> list[ConnectionRow]:
+    found = standings(connections, now=timezone.now())
+    cards = token_cards(viewer, [each.seen for each in found if each.seen.prefix])
+    return [ConnectionRow(each, cards.get(key_of(each.seen))) for each in found]

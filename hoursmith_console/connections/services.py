@@ -1,0 +1,90 @@
+"""What changes connections. Each change and its record come in together, or not at all."""
+
+from django.conf import settings
+from django.db import router, transaction
+from django.utils import timezone
+
+from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.models import Access, Connection
+from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.connections import connection_open
+from mcpbridge.events import event_record
+
+
+class UnknownClientError(Exception):
+    """The catalogue has no such client."""
+
+
+def connection_create(
+    *, workspace: Workspace, owner: Member, client: str, label: str, access: str, actor: str
+) -> Connection:
+    """A new connection of `owner`, at an address that nobody has yet.
+
+    Raises UnknownClientError, AuditUnavailableError; then there is none.
+    """
+    if client not in CLIENTS:
+        raise UnknownClientError(client)
+    if owner.workspace_id != workspace.pk:
+        raise ValueError("A connection belongs to a member of its own workspace.")
+    with transaction.atomic(using=router.db_for_write(Connection)):
+        connection = Connection.objects.create(
+            workspace=workspace,
+            owner=owner,
+            slug=connection_open(org_id=workspace.org_id).slug,
+            client=client,
+            label=label,
+            access=Access(access),
+        )
+        details = {"for": owner.named, "client": client, "access": connection.access}
+        _record(connection, "console.connection_create", actor, details)
+    return connection
+
+
+def connection_change(*, connection: Connection, label: str, access: str, actor: str) -> bool:
+    """Call the connection `label` and give it `access`; False where both were so before.
+
+    Its assistant keeps its address: with another access, its configuration must be changed by hand.
+    Raises AuditUnavailableError; then it stays as it was.
+    """
+    before = {"label": connection.label, "access": connection.access}
+    after = {"label": label, "access": str(Access(access))}
+    changes = {name: f"{before[name]} → {after[name]}" for name in before if before[name] != after[name]}
+    if not changes:
+        return False
+    with transaction.atomic(using=router.db_for_write(Connection)):
+        connection.label, connection.access = after["label"], after["access"]
+        connection.save(update_fields=["label", "access"])
+        _record(connection, "console.connection_change", actor, changes)
+    return True
+
+
+def connection_remove(*, connection: Connection, actor: str) -> bool:
+    """Take the connection out of the lists; False where it was before. Neither its token nor its calls are touched.
+
+    Raises AuditUnavailableError; then it stays.
+    """
+    with transaction.atomic(using=router.db_for_write(Connection)):
+        now = timezone.now()
+        if not Connection.objects.filter(pk=connection.pk, removed_at=None).update(removed_at=now):
+            return False
+        connection.removed_at = now
+        _record(connection, "console.connection_remove", actor, {"for": connection.owner.named})
+    return True
+
+
+def connection_url(connection: Connection) -> str:
+    """The address that is the connection's own; the catalogue adds what read-only access needs."""
+    return f"{settings.PUBLIC_URL}/mcp/c/{connection.slug}"
+
+
+def _record(connection: Connection, action: str, actor: str, details: dict[str, str]) -> None:
+    event_record(
+        org_id=connection.workspace.org_id,
+        org_name=connection.workspace.name,
+        action=action,
+        actor=actor,
+        target_type="connection",
+        target_id=connection.slug,
+        target_label=connection.label,
+        details=details,
+    )

@@ -1,0 +1,84 @@
+"""A page of the catalogue in a real browser, and what becomes of the files that are given to it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.servers import Served
+
+
+@dataclass
+class Bench:
+    """One window. `requests` is everything that it fetched since the page stood."""
+
+    page: Page
+    url: str
+    complaints: list[str]
+    requests: list[str]
+
+    def open(self, key: str) -> None:
+        self.page.goto(f"{self.url}/try/{key}/", wait_until="load")
+        self.requests.clear()
+
+    def give(self, content: str | bytes, name: str = "mcp.json") -> None:
+        """Pick a file of this content."""
+        raw = content.encode() if isinstance(content, str) else content
+        picked: Any = {"name": name, "mimeType": "text/plain", "buffer": raw}
+        self.page.locator("input[type=file]").set_input_files(picked)
+        self.page.wait_for_function("document.querySelector('.merge-status').textContent !== ''")
+
+    def said(self) -> str:
+        return self.page.locator(".merge-status").inner_text()
+
+    def has_result(self) -> bool:
+        return self.page.locator(".merge-result").is_visible()
+
+    def got(self) -> tuple[str, str]:
+        """Name and content of the file that is handed back."""
+        with self.page.expect_download() as waiting:
+            self.page.locator("a[download]").click()
+        path = Path(waiting.value.path())
+        return waiting.value.suggested_filename, path.read_bytes().decode()
+
+    def merged(self, content: str | bytes, name: str = "mcp.json") -> str:
+        """The content after merging; as it was where nothing had to change."""
+        self.give(content, name)
+        if not self.has_result():
+            assert "Nothing has to change" in self.said(), self.said()
+            return content if isinstance(content, str) else content.decode()
+        made_name, made = self.got()
+        assert made_name == name
+        return made
+
+    def difference(self) -> list[tuple[str, str]]:
+        """The rows that changed: mark and line."""
+        rows = self.page.locator(".diff > ins, .diff > del").all_text_contents()
+        return [(row[0], row[1:].split(": ", 1)[1].rstrip("\n")) for row in rows]
+
+    def batch(self, key: str, texts: list[str]) -> list[str]:
+        """Many merges at once by the page's own modules, for texts that nobody thought of."""
+        self.open(key)
+        return list(
+            self.page.evaluate(
+                """async (texts) => {
+                    const script = document.querySelector("script[type=module]");
+                    const source = await (await fetch(script.src)).text();
+                    const entry = /from "(.*entry[^"]*)"/.exec(source)[1];
+                    const { merged } = await import(new URL(entry, script.src));
+                    const contract = JSON.parse(document.querySelector("[data-merge] script").textContent);
+                    return texts.map((text) => merged(text, contract).text);
+                }""",
+                texts,
+            )
+        )
+
+
+def bench_in(context: BrowserContext, served: Served) -> Bench:
+    """A new window of `context`; what it complains about and fetches is noted."""
+    found = Bench(context.new_page(), served.url, [], [])
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    return found

@@ -1,0 +1,28 @@
+"""A console that also serves pages with the catalogue's fragments, and a window on them."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.catalogue.bench import Bench, bench_in
+from tests.servers import Served, served_console
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.browser.catalogue.settings"}
+    with served_console(tmp_path_factory.mktemp("catalogue"), env=environment, seed=False) as console:
+        yield console
+
+
+@pytest.fixture
+def bench(served: Served, chromium: Browser) -> Iterator[Bench]:
+    """A window that fetches nothing while it merges, and complains about nothing."""
+    context = chromium.new_context()
+    found = bench_in(context, served)
+    yield found
+    context.close()
+    assert found.complaints == []
+    # The browser fetches the icon when it likes.
+    assert [url for url in found.requests if not url.startswith("blob:") and not url.endswith(".svg")] == []
