@@ -1,11 +1,11 @@
 """The read-only face of a record: a list and a detail page, both only of what the viewer may see."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django.contrib.admin import ModelAdmin, ShowFacets
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -13,7 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
-from hoursmith_console.listing import KeysetChangeList
+from hoursmith_console.listing import SORT, KeysetChangeList
+from hoursmith_console.reading import Order
 from hoursmith_console.workspaces.visibility import Viewer, viewer_of
 from mcpbridge.redaction import MASK, redact
 
@@ -24,6 +25,7 @@ else:
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])(?P<rest>_\S*)?")
 
 
@@ -36,8 +38,15 @@ class LedgerAdmin(_ModelAdmin):
     area: ClassVar[str]
     title: ClassVar[str]
     place: ClassVar[int]
-    key_field: ClassVar[str] = "at"
     detail_converter: ClassVar[str] = "int"
+    # What the list can be ordered by, the usual one first; the name goes into the address.
+    orders: ClassVar[Mapping[str, Order]] = {"": Order("at")}
+    # One ordered scan of an index for each, where nothing else narrows the list.
+    base_parts: ClassVar[Sequence[Q]] = ()
+    # Whether sorting the whole list costs little; then nothing is read in windows, and any column may order it.
+    is_short: ClassVar[bool] = False
+    # Columns that can be large and that no list shows.
+    list_defer: ClassVar[Sequence[str]] = ()
 
     actions = None
     list_per_page = 50
@@ -69,7 +78,12 @@ class LedgerAdmin(_ModelAdmin):
         return False
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
-        return [f"-{self.key_field}", "-pk"]
+        return list(self.orders[self.sort_of(request)].columns)
+
+    def sort_of(self, request: HttpRequest) -> str:
+        """The name of the order in the address; the usual one where it names none."""
+        asked = request.GET.get(SORT, "")
+        return asked if asked in self.orders else next(iter(self.orders))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return viewer(request).rows(super().get_queryset(request))
@@ -80,10 +94,16 @@ class LedgerAdmin(_ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Rows that name what was searched for; a token's public part finds that token's rows."""
+        """Rows that name what was searched for; a token's public part, or a record's id, finds what is exactly that."""
         if match := _TOKEN.search(search_term):
             return queryset.filter(env=match["env"], prefix=match["prefix"]), False
+        if "target_id" in self.search_fields and _ID.fullmatch(search_term.strip()):
+            return queryset.filter(target_id__gt="", target_id=search_term.strip().lower()), False
         return super().get_search_results(request, queryset, search_term)
+
+    def is_exact_search(self, search_term: str) -> bool:
+        """Whether an index finds what is searched for."""
+        return bool(_TOKEN.search(search_term) or _ID.fullmatch(search_term.strip()))
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """The newest rows that fit the filters in the address."""

@@ -1,17 +1,30 @@
 """Lists of records that cost the same on every page: filtered by the address bar, paged by key, never counted."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from django.contrib.admin import ListFilter, SimpleListFilter
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import Field, Q, QuerySet, UUIDField
 from django.http import HttpRequest
 
-OLDER, NEWER = "before", "after"
+from hoursmith_console.reading import (
+    MOST_PARTS,
+    Key,
+    Order,
+    Page,
+    instant_text,
+    page_of_parts,
+    page_of_windows,
+    parse_instant,
+)
+from hoursmith_console.time_filter import TimeFilter
+from hoursmith_console.workspaces.visibility import Viewer, viewer_of
+
+OLDER, NEWER, SORT = "before", "after", "sort"
+_HIGHEST = 2**63 - 1
 
 
 class ChoiceFilter(SimpleListFilter):
@@ -20,15 +33,22 @@ class ChoiceFilter(SimpleListFilter):
     control = "choice"
     field = ""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    @property
+    def chosen(self) -> str | None:
+        """The value in the address, where it is on offer."""
         value = self.value()
-        if value is None or value not in {str(key) for key, _ in self.lookup_choices}:
-            return queryset
-        return self.narrow(queryset, value)
+        return value if value is not None and value in {str(key) for key, _ in self.lookup_choices} else None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.chosen is None else self.narrow(queryset, self.chosen)
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """`queryset` with the known `value` applied."""
         return queryset.filter(**{self.field: value})
+
+    def parts(self, value: str) -> list[Q] | None:
+        """What an index answers in order, once for each of these; None where no index does."""
+        return [Q(**{self.field: value})]
 
     def options(self) -> list[dict[str, Any]]:
         """What a select element shows."""
@@ -37,52 +57,8 @@ class ChoiceFilter(SimpleListFilter):
         ]
 
 
-class DaysFilter(ListFilter):
-    """Rows between two days, both included (UTC). A day that is none filters nothing."""
-
-    title = "days"
-    control = "days"
-    field = "at"
-
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any) -> None:
-        super().__init__(request, params, model, model_admin)
-        self.since = _day(params.pop("since", [""])[-1])
-        self.until = _day(params.pop("until", [""])[-1])
-
-    def has_output(self) -> bool:
-        return True
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        return iter(())
-
-    def expected_parameters(self) -> list[str | None]:
-        return ["since", "until"]
-
-    def value(self) -> date | None:
-        """Something, where this filter is in use."""
-        return self.since or self.until
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.since:
-            queryset = queryset.filter(**{f"{self.field}__gte": datetime.combine(self.since, time(), UTC)})
-        if self.until and self.until < date.max:
-            end = datetime.combine(self.until + timedelta(days=1), time(), UTC)
-            queryset = queryset.filter(**{f"{self.field}__lt": end})
-        return queryset
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 class KeysetChangeList(ChangeList):
-    """A change list that pages by the ordering's key: page 1,000 costs what page 1 costs, and nothing is counted.
-
-    The ordering must be `(-field, -pk)` with an instant in the field.
-    """
+    """A change list that pages by the ordering's key: page 1,000 costs what page 1 costs, and nothing is counted."""
 
     result_list: Sequence[Any]
 
@@ -91,6 +67,11 @@ class KeysetChangeList(ChangeList):
         self.after = request.GET.get(NEWER, "")
         super().__init__(request, *args, **kwargs)
 
+    @property
+    def _admin(self) -> Any:
+        """The area, a `ledger.LedgerAdmin`."""
+        return self.model_admin
+
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         """Only what a filter of this list knows: an unknown parameter is neither a lookup nor an error."""
         given = super().get_filters_params(params)
@@ -98,51 +79,103 @@ class KeysetChangeList(ChangeList):
         return {name: values for name, values in given.items() if name in known}
 
     def get_results(self, request: HttpRequest) -> None:
-        field = self.key_field = str(self.model_admin.get_ordering(request)[0]).removeprefix("-")
+        self.sort: str = self._admin.sort_of(request)
+        self.order: Order = self._admin.orders[self.sort]
         older, newer = self._key(self.before), self._key(self.after)
-        rows: QuerySet[Any] = self.queryset
-        if newer:
-            rows = _beyond(rows, field, "gt", newer).order_by(field, "pk")
-        elif older:
-            rows = _beyond(rows, field, "lt", older)
-        # One more than is shown tells whether there is another page.
-        found = list(rows[: self.list_per_page + 1])
-        has_more = len(found) > self.list_per_page
-        found = found[: self.list_per_page]
-        if newer:
-            found.reverse()
-        self.result_list = found
-        self.result_count = len(found)
-        self.multi_page = False
-        has_older, has_newer = (bool(found), has_more) if newer else (has_more, bool(older))
-        self.older_query = self._page(OLDER, found[-1]) if has_older and found else ""
-        self.newer_query = self._page(NEWER, found[0]) if has_newer and found else ""
+        page = self._page_of(request, self.order.turned() if newer else self.order, newer or older)
+        rows = page.rows[::-1] if newer else page.rows
+        self.result_list, self.result_count, self.multi_page = rows, len(rows), False
+        self.reached = page.reached
+        has_older, has_newer = (bool(rows), page.has_more) if newer else (page.has_more, bool(older))
+        self.older_query = self._page(OLDER, rows, page) if has_older else ""
+        self.newer_query = self._page(NEWER, rows, page) if has_newer else ""
         self.is_narrowed = self.has_active_filters or bool(self.query)
 
-    def _page(self, direction: str, row: Any) -> str:
+    def _page_of(self, request: HttpRequest, order: Order, start: Key | None) -> Page:
+        rows = self.queryset.defer(*self._admin.list_defer)
+        parts = [] if self._admin.is_short else self._parts(request)
+        if parts is not None:
+            return page_of_parts(rows, order, start, self.list_per_page, parts)
+        everything = self.model._default_manager.filter(org_id=_viewer(request).org_id)
+        for spec in self.filter_specs:
+            if isinstance(spec, TimeFilter):
+                everything = spec.queryset(request, everything)
+        return page_of_windows(rows, everything, order, start, self.list_per_page)
+
+    def _parts(self, request: HttpRequest) -> list[Q] | None:
+        """What one index answers; None where the list is narrowed in a way that none does."""
+        if self.query and not self._admin.is_exact_search(self.query):
+            return None
+        narrowings: list[list[Q] | None] = [
+            spec.parts(spec.chosen)
+            for spec in self.filter_specs
+            if isinstance(spec, ChoiceFilter) and spec.chosen is not None
+        ]
+        own = _viewer(request).own_parts()
+        if own is not None:
+            narrowings.append(own)
+        if self.query:
+            narrowings.append([])
+        if not narrowings:
+            return list(self._admin.base_parts)
+        parts = narrowings[0]
+        return parts if len(narrowings) == 1 and parts is not None and len(parts) <= MOST_PARTS else None
+
+    def sort_options(self) -> list[dict[str, Any]]:
+        """What a select element shows of the orders, where there is a choice."""
+        orders = self._admin.orders
+        if len(orders) < 2:
+            return []
+        return [{"value": name, "label": order.label, "is_chosen": name == self.sort} for name, order in orders.items()]
+
+    def kept(self, *, without: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """The filters, the search and the order in the address, without the place in the list."""
         kept = [(name, value) for name, values in self.get_filters_params().items() for value in values]
         if self.query:
             kept.append((SEARCH_VAR, self.query))
-        at: datetime = getattr(row, self.key_field)
-        return "?" + urlencode([*kept, (direction, f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}_{row.pk}")])
+        if self.sort != next(iter(self._admin.orders)):
+            kept.append((SORT, self.sort))
+        return [(name, value) for name, value in kept if value and name not in without]
 
-    def _key(self, cursor: str) -> tuple[datetime, Any] | None:
+    def address(self, *more: tuple[str, str], without: Sequence[str] = ()) -> str:
+        """The query of this list, with `more`."""
+        return "?" + urlencode([*self.kept(without=without), *more])
+
+    def cursor(self, row: Any) -> str:
+        """The place of `row` in this list, for the address."""
+        return f"{self._text(getattr(row, self.order.field))}_{row.pk}"
+
+    def _page(self, direction: str, rows: Sequence[Any], page: Page) -> str:
+        is_onward = direction == (NEWER if self._key(self.after) else OLDER)
+        if page.reached and is_onward:
+            # The search goes on where it stopped: every row at that very instant was looked at.
+            return self.address((direction, f"{self._text(page.reached)}_{self._edge(direction)}"))
+        if not rows:
+            return self.address((direction, self.before if direction == NEWER else self.after))
+        return self.address((direction, self.cursor(rows[-1] if direction == OLDER else rows[0])))
+
+    def _edge(self, direction: str) -> str:
+        pk = self.lookup_opts.pk
+        if isinstance(pk, UUIDField):
+            return ("0" if direction == OLDER else "f") * 32
+        return "0" if direction == OLDER else str(_HIGHEST)
+
+    def _text(self, value: Any) -> str:
+        return instant_text(value) if self.order.is_instant else str(value)
+
+    def _key(self, cursor: str) -> Key | None:
         """The key in `cursor`; None where it is not one of ours."""
-        instant, _, key = cursor.partition("_")
+        value, _, key = cursor.partition("_")
         pk: Field[Any, Any] = self.lookup_opts.pk
         try:
-            return datetime.strptime(instant, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC), pk.to_python(key)
+            return Key(parse_instant(value) if self.order.is_instant else int(value[:18]), pk.to_python(key))
         except (ValueError, ValidationError):
             return None
 
 
-def _parameters(item: Any) -> list[str]:
-    return ["since", "until"] if issubclass(item, DaysFilter) else [item.parameter_name]
+def _viewer(request: HttpRequest) -> Viewer:
+    return cast(Viewer, viewer_of(request))
 
 
-def _beyond(rows: QuerySet[Any], field: str, side: str, key: tuple[datetime, Any]) -> QuerySet[Any]:
-    instant, pk = key
-    # The first condition alone lets the index do the work; the second breaks ties.
-    return rows.filter(**{f"{field}__{side}e": instant}).filter(
-        Q(**{f"{field}__{side}": instant}) | Q(**{f"pk__{side}": pk})
-    )
+def _parameters(item: Any) -> tuple[str, ...]:
+    return TimeFilter.PARAMETERS if issubclass(item, TimeFilter) else (item.parameter_name,)

@@ -7,12 +7,13 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hoursmith_console.activity.filters import ConnectionFilter, TargetFilter
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.events import told
 from hoursmith_console.audit.export_views import ExportView
@@ -23,16 +24,20 @@ from hoursmith_console.audit.sink_views import SinkPages
 from hoursmith_console.audit.verify_views import verification, verify
 from hoursmith_console.audit.verifying import Standing, verification_standing
 from hoursmith_console.ledger import LedgerAdmin, only_reads, viewer
-from hoursmith_console.listing import ChoiceFilter, DaysFilter
+from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.reading import Order
 from hoursmith_console.site import site
+from hoursmith_console.time_filter import TimeFilter
 from hoursmith_console.tokens.cards import key_of, token_cards
-from hoursmith_console.tokens.filters import AssistantFilter, TokenFilter
+from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
 from mcpbridge.problems import MESSAGES
 from mcpbridge.sweeps import NothingToResolveError, outcome_resolve
 from mcpbridge.tools import TOOLS
+
+_PHASES = {"destroyed": Phase.INTENT, "console": Phase.EVENT}
 
 
 class WhatFilter(ChoiceFilter):
@@ -47,7 +52,10 @@ class WhatFilter(ChoiceFilter):
         return []
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return queryset.filter(phase=Phase.INTENT if value == "destroyed" else Phase.EVENT)
+        return queryset.filter(phase=_PHASES[value])
+
+    def parts(self, value: str) -> list[Q]:
+        return [Q(phase=_PHASES[value])]
 
 
 class OutcomeFilter(ChoiceFilter):
@@ -62,6 +70,9 @@ class OutcomeFilter(ChoiceFilter):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return in_state(queryset, State(value))
 
+    def parts(self, value: str) -> None:
+        return None
+
 
 class DestructiveToolFilter(ChoiceFilter):
     """Calls of one tool."""
@@ -74,8 +85,8 @@ class DestructiveToolFilter(ChoiceFilter):
         return [(tool.name, tool.name) for tool in TOOLS.values() if tool.kind == Kind.DESTRUCTIVE]
 
 
-class RecordedDaysFilter(DaysFilter):
-    """Calls between two days."""
+class RecordedTimeFilter(TimeFilter):
+    """Rows by when they were recorded."""
 
     field = "recorded_at"
 
@@ -87,9 +98,21 @@ class AuditAdmin(LedgerAdmin):
     area = "audit"
     title = "Audit"
     place = 2
-    key_field = "recorded_at"
+    orders = {"": Order("recorded_at")}
+    base_parts = (Q(phase=Phase.INTENT), Q(phase=Phase.EVENT))
+    list_defer = ("arguments", "snapshot")
     detail_converter = "uuid"
-    list_filter = (WhatFilter, OutcomeFilter, DestructiveToolFilter, TokenFilter, AssistantFilter, RecordedDaysFilter)
+    list_filter = (
+        RecordedTimeFilter,
+        WhatFilter,
+        OutcomeFilter,
+        DestructiveToolFilter,
+        MemberFilter,
+        TokenFilter,
+        AssistantFilter,
+        ConnectionFilter,
+        TargetFilter,
+    )
     search_fields = ("target_label", "target_id", "token_name", "client_name", "actor")
     search_help_text = "Record, token, assistant or person"
 

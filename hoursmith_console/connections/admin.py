@@ -30,6 +30,7 @@ from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.standing import Standing, standings
 from hoursmith_console.ledger import LedgerAdmin, viewer
 from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.reading import Order
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
 from hoursmith_console.workspaces.visibility import Viewer
@@ -80,7 +81,8 @@ class ConnectionAdmin(LedgerAdmin):
     area = "connections"
     title = "Connections"
     place = 5
-    key_field = "created_at"
+    orders = {"": Order("created_at")}
+    is_short = True
     detail_converter = "slug"
     list_select_related = ("owner", "workspace")
     list_filter = (ClientFilter, OwnerFilter)

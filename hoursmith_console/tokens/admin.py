@@ -5,16 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.reading import Order
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
 from hoursmith_console.tokens.claim_views import claim
-from hoursmith_console.tokens.filters import LastUsedFilter, RoleFilter, TokenAssistantFilter, token_key
+from hoursmith_console.tokens.filters import (
+    BlockedFilter,
+    EnvironmentFilter,
+    LastUsedFilter,
+    OwnerFilter,
+    RoleFilter,
+    TokenAssistantFilter,
+    token_key,
+)
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
@@ -55,14 +66,33 @@ class TokenAdmin(LedgerAdmin):
     area = "tokens"
     title = "Tokens"
     place = 1
-    key_field = "last_used_at"
-    list_filter = (RoleFilter, LastUsedFilter, TokenAssistantFilter)
+    orders = {
+        "": Order("last_used_at", label="last used first"),
+        "calls": Order("calls_made", is_instant=False, label="most calls first"),
+        "destructive": Order("calls_destructive", is_instant=False, label="most destructive first"),
+        "oldest": Order("first_used_at", is_descending=False, label="oldest first"),
+    }
+    is_short = True
+    # Whoever knows of another trouble that tokens can have adds its filter here.
+    list_filter = (
+        RoleFilter,
+        EnvironmentFilter,
+        OwnerFilter,
+        TokenAssistantFilter,
+        LastUsedFilter,
+        BlockedFilter,
+    )
     search_fields = ("token_name", "prefix")
     search_help_text = "Name or prefix"
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(claim))
         return [path("claim/", guarded, name="claim"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SeenToken]:
+        made = F("calls_read") + F("calls_write") + F("calls_destructive")
+        rows: QuerySet[SeenToken] = super().get_queryset(request).annotate(calls_made=made)
+        return rows
 
     def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
         owners = token_owners(viewer, [token.prefix for token in rows])

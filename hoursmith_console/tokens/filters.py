@@ -5,17 +5,19 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from hoursmith_console.ledger import viewer
 from hoursmith_console.listing import ChoiceFilter
-from hoursmith_console.workspaces.models import Role
-from mcpbridge.models import TokenIdentity
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member, Role
+from mcpbridge.models import TokenBlock, TokenIdentity
 
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
 MOST_OFFERED = 100
+_NOBODY = "unknown"
 
 
 def token_key(token: TokenIdentity) -> str:
@@ -41,6 +43,36 @@ class TokenFilter(ChoiceFilter):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         match = _KEY.fullmatch(value)
         return queryset.filter(env=match["env"], prefix=match["prefix"]) if match else queryset
+
+    def parts(self, value: str) -> list[Q]:
+        return []
+
+
+class MemberFilter(ChoiceFilter):
+    """Rows of one member's tokens; only for who sees everybody's."""
+
+    title = "member"
+    parameter_name = "member"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        looker = viewer(request)
+        if not looker.member.sees_workspace:
+            return []
+        members = Member.objects.filter(workspace_id=looker.member.workspace_id)
+        named = members.filter(pk__in=TokenClaim.objects.order_by().values("member"))[:MOST_OFFERED]
+        return [(str(pk), name) for pk, name in named.values_list("pk", "name")]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        own = Q(prefix__in=[])
+        for part in self.parts(value):
+            own |= part
+        return queryset.filter(own)
+
+    def parts(self, value: str) -> list[Q]:
+        if not hasattr(self, "_parts"):
+            claims = TokenClaim.objects.filter(member_id=value).order_by().values_list("env", "prefix")
+            self._parts = [Q(env=env, prefix=prefix) for env, prefix in claims]
+        return self._parts
 
 
 class AssistantFilter(ChoiceFilter):
@@ -94,3 +126,44 @@ class LastUsedFilter(ChoiceFilter):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         edge = timezone.now() - timedelta(days=self._DAYS.get(value, 30))
         return queryset.filter(last_used_at__lt=edge) if value == "idle" else queryset.filter(last_used_at__gte=edge)
+
+
+class EnvironmentFilter(ChoiceFilter):
+    """Live tokens, or test ones."""
+
+    title = "environment"
+    parameter_name = "env"
+    field = "env"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("live", "live"), ("test", "test")]
+
+
+class OwnerFilter(MemberFilter):
+    """Tokens of one member, or of nobody who is known."""
+
+    title = "owner"
+    parameter_name = "owner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        named = list(super().lookups(request, model_admin))
+        return [*named, (_NOBODY, "not known")] if viewer(request).member.sees_workspace else []
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if value != _NOBODY:
+            return super().narrow(queryset, value)
+        return queryset.exclude(Exists(TokenClaim.objects.filter(env=OuterRef("env"), prefix=OuterRef("prefix"))))
+
+
+class BlockedFilter(ChoiceFilter):
+    """Tokens that are blocked in this console, or not."""
+
+    title = "blocked"
+    parameter_name = "blocked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("yes", "blocked"), ("no", "not blocked")]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        block = TokenBlock.objects.filter(env=OuterRef("env"), prefix=OuterRef("prefix"), lifted_at=None)
+        return queryset.filter(Exists(block) if value == "yes" else ~Exists(block))

@@ -40,6 +40,12 @@ class Viewer:
         scoped = rows.filter(org_id=self.org_id)
         return scoped if self.member.sees_workspace else scoped.filter(self._own_tokens)
 
+    def own_parts(self) -> list[Q] | None:
+        """What `rows` adds to the workspace, one condition for each token; None where it adds nothing."""
+        if self.member.sees_workspace:
+            return None
+        return [Q(env=env, prefix=prefix) for env, prefix in self._own_keys]
+
     def tokens(self) -> QuerySet[SeenToken]:
         """The tokens in sight."""
         return self.rows(SeenToken.objects.all())
@@ -67,10 +73,13 @@ class Viewer:
         return rows if self.member.sees_workspace else rows.none()
 
     @cached_property
+    def _own_keys(self) -> list[tuple[str, str]]:
+        return list(TokenClaim.objects.filter(member=self.member).order_by().values_list("env", "prefix"))
+
+    @cached_property
     def _own_tokens(self) -> Q:
-        claims = TokenClaim.objects.filter(member=self.member).order_by()
         prefixes = defaultdict(list)
-        for env, prefix in claims.values_list("env", "prefix"):
+        for env, prefix in self._own_keys:
             prefixes[env].append(prefix)
         # An empty `in` matches nothing, which is right for somebody without tokens.
         own = Q(prefix__in=[])

@@ -25,7 +25,7 @@ from tests.hoursmith_console.records import (
 
 Browse = Callable[[str], Client]
 # Session, account and memberships are three; a member's own tokens are one more.
-BOUNDS = {"/": 22, "/tokens/": 8, "/audit/": 11, "/activity/": 11, "/connections/": 12}
+BOUNDS = {"/": 22, "/tokens/": 9, "/audit/": 15, "/activity/": 14, "/connections/": 12}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.connections.models import Connection
 from mcpbridge.models import Result, ToolCall
 from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import Cast
@@ -108,6 +109,17 @@ def test_a_faulty_address_still_shows_the_list(cast: Cast, browse: Browse, query
         ("?since=2026-03-02&until=2026-03-03", {"b", "c"}),
         ("?until=2026-03-02", {"a", "b"}),
         ("?since=2026-03-04", {"d"}),
+        ("?since=2026-03-01T12:00&until=2026-03-01T12:00", {"a"}),
+        ("?since=2026-03-01T12:01&until=2026-03-03T23:58", {"b"}),
+        ("?range=30d", set()),
+        ("?range=30d&kind=read", set()),
+        ("?kind=read&assistant=Cursor", {"d"}),
+        ("?connection=c-ana", {"c"}),
+        ("?connection=c-ana&kind=destructive&result=failed&tool=delete_client", {"c"}),
+        ("?target=task:t-1", {"b"}),
+        ("?target=client:t-1", set()),
+        ("?target=task:t-1&q=label", {"b"}),
+        ("?q=nowhere", set()),
         ("?q=label-b", {"b"}),
         ("?q=CURSOR", {"d"}),
         ("?q=hsk_live_1a2c1bdedf00", {"d"}),
@@ -117,13 +129,47 @@ def test_a_faulty_address_still_shows_the_list(cast: Cast, browse: Browse, query
 def test_calls_are_filtered_by_the_address(cast: Cast, browse: Browse, query: str, expected: set[str]) -> None:
     owner, admin = cast.tokens["owner"], cast.tokens["admin"]
     make_client(admin, name="Cursor")
+    Connection.objects.create(
+        workspace=cast.workspace, owner=cast.people["owner"], slug="c-ana", client="cursor", label="Ana"
+    )
+    task = {"target_type": "task", "target_id": "t-1"}
     make_call(owner, "list_clients", datetime(2026, 3, 1, 12, tzinfo=UTC), target_label="label-a")
-    make_call(owner, "update_task", datetime(2026, 3, 2, tzinfo=UTC), target_label="label-b", result=Result.REFUSED)
+    make_call(
+        owner, "update_task", datetime(2026, 3, 2, tzinfo=UTC), target_label="label-b", result=Result.REFUSED, **task
+    )
     late = datetime(2026, 3, 3, 23, 59, 59, 999999, tzinfo=UTC)
-    make_call(owner, "delete_client", late, target_label="label-c", result=Result.FAILED)
+    make_call(owner, "delete_client", late, target_label="label-c", result=Result.FAILED, connection="c-ana")
     make_call(admin, "get_me", datetime(2026, 3, 4, tzinfo=UTC), target_label="label-d", client_name="Cursor")
     page = _get(browse("owner"), query)
     assert set(re.findall(r'<span class="second name">label-(\w)', page)) == expected
+
+
+def test_a_members_calls_are_those_of_their_tokens(cast: Cast, browse: Browse) -> None:
+    for name in ("owner", "manager", "outsider"):
+        make_call(cast.tokens[name], target_label=f"label-{name[0]}")
+    manager = cast.people["manager"].pk
+    assert "label-m" in _get(browse("owner"), f"?member={manager}")
+    assert "label-o" not in _get(browse("owner"), f"?member={manager}")
+    # Who sees only their own tokens has no such filter, and whose workspace is another has no such member.
+    assert "label-m" in _get(browse("manager"), f"?member={cast.people['owner'].pk}")
+    foreign = _get(browse("owner"), f"?member={cast.people['outsider'].pk}")
+    assert "label-o" in foreign
+    assert len(_found(foreign)) == 2
+
+
+@pytest.mark.parametrize("query", ["target=task:t-1", "connection=c-ana", "tool=get_me", "token=live_4a2c1bdedf00"])
+def test_no_filter_leads_into_another_workspace(cast: Cast, browse: Browse, query: str) -> None:
+    make_call(
+        cast.tokens["outsider"],
+        "get_me",
+        target_type="task",
+        target_id="t-1",
+        target_label="Secret",
+        connection="c-ana",
+    )
+    for page in (_get(browse("owner"), f"?{query}"), browse("owner").get(f"/audit/?{query}").content.decode()):
+        assert "Secret" not in page
+        assert _found(page) == []
 
 
 @pytest.mark.parametrize("area", ["activity", "tokens", "audit"])

@@ -1,0 +1,180 @@
+"""Times every page of the console over a database that `bench.history` filled: first pages and pages 1,000 deep.
+
+.venv/bin/python -m bench.pages --database sqlite:////tmp/years.sqlite3
+
+Requests go through Django's own test client: what is timed is the server's work, middleware and template included. A
+line stands for a sort of page; its figures are over all its addresses, each asked for several times.
+"""
+
+import argparse
+import itertools
+import random
+import re
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from bench.history import use_database
+from bench.world import ORG
+
+_DEEP = 1_000
+_PICKS = 3
+_SEARCHES = ("Record 77", "claude", "nowhere to be found", "farid’s cursor")
+
+
+@dataclass(slots=True)
+class Sort:
+    """One sort of page: how long each request took, in milliseconds, and the most queries that one made."""
+
+    name: str
+    times: list[float] = field(default_factory=list)
+    addresses: int = 0
+    queries: int = 0
+    slowest: tuple[float, str] = (0.0, "")
+
+    def line(self) -> str:
+        """A row of the table."""
+        ordered = sorted(self.times)
+        at95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+        return (
+            f"| {self.name} | {self.addresses} | {statistics.median(ordered):.0f} | {at95:.0f} | {ordered[-1]:.0f}"
+            f" | {self.queries} |"
+        )
+
+
+def _choices(area: str, request: Any, chance: random.Random) -> dict[str, list[str]]:
+    """What each filter of the area offers: the first option, the last and one of the others."""
+    from hoursmith_console.site import site
+    from hoursmith_console.time_filter import TimeFilter
+    from mcpbridge.models import ToolCall
+
+    admin = next(each for each in site.areas() if each.area == area)
+    found: dict[str, list[str]] = {}
+    for spec in admin.get_changelist_instance(request).filter_specs:
+        if isinstance(spec, TimeFilter):
+            found["range"], found["until"] = ["24h", "30d"], ["2026-03-01"]
+        else:
+            values = [str(option["value"]) for option in spec.options()]
+            found[spec.parameter_name] = list(dict.fromkeys([values[0], values[-1], chance.choice(values)]))[:_PICKS]
+    if area in ("activity", "audit"):
+        rows = ToolCall.objects.filter(org_id=ORG).exclude(target_id="").exclude(connection="")
+        row = rows.order_by("-at")[1000]
+        found["target"] = [f"{row.target_type}:{row.target_id}"]
+        found["connection"] = [row.connection]
+    found["q"] = list(_SEARCHES)
+    return found
+
+
+def _combinations(choices: dict[str, list[str]], size: int, most: int, chance: random.Random) -> list[dict[str, str]]:
+    every = [
+        dict(zip(names, values, strict=True))
+        for names in itertools.combinations(choices, size)
+        for values in itertools.product(*(choices[name] for name in names))
+    ]
+    return chance.sample(every, min(most, len(every)))
+
+
+def _deep(area: str, request: Any) -> str | None:
+    """The place a thousand pages deep in the list of `request`, or in its middle where it is not that long."""
+    from hoursmith_console.site import site
+
+    admin = next(each for each in site.areas() if each.area == area)
+    changes = admin.get_changelist_instance(request)
+    keys = changes.queryset.order_by(*changes.order.columns).values_list("pk", flat=True)
+    place = _DEEP * changes.list_per_page
+    if not keys[place : place + 1]:
+        place = keys.count() // 2
+    for key in keys[place : place + 1]:
+        return str(changes.cursor(changes.queryset.get(pk=key)))
+    return None
+
+
+def _lists(request_of: Any, chance: random.Random) -> Iterator[tuple[str, str]]:
+    """A sort and an address of every list."""
+    for area in ("activity", "audit", "tokens"):
+        choices = _choices(area, request_of(f"/{area}/"), chance)
+        sizes = [("no filter", [{}])]
+        for size, most in ((1, 60), (2, 60), (3, 40)):
+            sizes.append((f"{size} filter{'s' * (size > 1)}", _combinations(choices, size, most, chance)))
+        if area == "tokens":
+            orders = ("calls", "destructive", "oldest")
+            sizes.append(("by another order", [{"sort": sort} for sort in orders]))
+        for name, combinations in sizes:
+            for given in combinations:
+                address = f"/{area}/?{urlencode(given)}"
+                yield f"{area}, {name}", address
+                if area != "tokens" and (cursor := _deep(area, request_of(address))):
+                    yield f"{area}, {name}, page 1,000", f"{address}&before={cursor}"
+
+
+def _others(client: Any) -> Iterator[tuple[str, str]]:
+    """A sort and an address of every other page."""
+    from mcpbridge.models import AuditEvent, SeenToken, ToolCall
+
+    for days in ("1", "7", "30"):
+        yield "overview", f"/?days={days}"
+    ours = SeenToken.objects.filter(org_id=ORG)
+    for token in (*ours.order_by("-calls_read")[:4], *ours.order_by("last_used_at")[:2]):
+        yield "a token", f"/tokens/{token.pk}/"
+    for call in ToolCall.objects.filter(org_id=ORG).order_by("-at")[:3]:
+        yield "a call", f"/activity/{call.pk}/"
+    for row in AuditEvent.objects.filter(org_id=ORG, phase="intent").order_by("-recorded_at")[:3]:
+        yield "an audit row", f"/audit/{row.call_id}/"
+    page = client.get("/activity/").content.decode().replace("&amp;", "&")
+    if match := re.search(r'hx-get="(/activity/tail/[^"]*)"', page):
+        yield "live tail, nothing new", match[1]
+
+
+def measure(repeat: int, person: str) -> list[Sort]:
+    """Ask for every address `repeat` times after once in vain."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client, RequestFactory
+    from django.test.utils import CaptureQueriesContext
+
+    user, client, chance = User.objects.get(email=person), Client(), random.Random(5)
+    client.force_login(user)
+
+    def request_of(address: str) -> Any:
+        request = RequestFactory().get(address)
+        request.user, request.session = user, client.session
+        return request
+
+    sorts: dict[str, Sort] = {}
+    for name, address in itertools.chain(_others(client), _lists(request_of, chance)):
+        sort = sorts.setdefault(name, Sort(name))
+        sort.addresses += 1
+        with CaptureQueriesContext(connection) as asked:
+            answer = client.get(address)
+            assert answer.status_code == 200, (address, answer.status_code)
+        sort.queries = max(sort.queries, len(asked))
+        for _ in range(repeat):
+            started = time.perf_counter()
+            client.get(address)
+            took = (time.perf_counter() - started) * 1e3
+            sort.times.append(took)
+            sort.slowest = max(sort.slowest, (took, address))
+    return list(sorts.values())
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--repeat", type=int, default=5, help="requests for each address (5)")
+    parser.add_argument("--person", default="owner@example.com", help="who looks (owner@example.com)")
+    arguments = parser.parse_args()
+    use_database(arguments.database)
+    sorts = measure(arguments.repeat, arguments.person)
+    print("| Page | addresses | p50 ms | p95 ms | slowest ms | queries at most |\n|---|---|---|---|---|---|")
+    for sort in sorts:
+        print(sort.line())
+    for took, address in sorted((sort.slowest for sort in sorts), reverse=True)[:5]:
+        print(f"{took:.0f} ms: {address}")
+
+
+if __name__ == "__main__":
+    main()

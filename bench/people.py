@@ -1,0 +1,103 @@
+"""The people, tokens and assistants of a made-up workspace."""
+
+from datetime import timedelta
+
+from bench.world import ORG, OTHER_ORG, World
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken, TokenBlock
+
+MEMBERS = 200
+PASSWORD = " ".join(["correct", "horse", "battery", "staple"])
+_TOKENS_A_MEMBER = 5
+
+
+def sightings_make(world: World) -> None:
+    """The tokens that were used, and the assistants that used them, with what their calls add up to."""
+    used = [token for token in world.tokens if token.first and token.last]
+    rows = SeenToken.objects.bulk_create(
+        SeenToken(
+            org_id=token.org_id,
+            org_name="Years & Sons",
+            env="live",
+            prefix=token.prefix,
+            token_name=token.name,
+            role=token.role,
+            plan="agency",
+            scopes=["read", "write"],
+            first_used_at=token.first,
+            last_used_at=token.last,
+            last_tool=token.last_tool,
+            last_status=200,
+            calls_read=token.counts["read"],
+            calls_write=token.counts["write"],
+            calls_destructive=token.counts["destructive"],
+            calls_refused=token.counts["refused"],
+        )
+        for token in used
+    )
+    SeenClient.objects.bulk_create(
+        SeenClient(
+            token=row,
+            name=name,
+            version=version,
+            connection=slug,
+            protocol="2026-07-28",
+            address=token.address,
+            first_seen_at=token.first,
+            last_seen_at=token.last,
+            calls=calls,
+        )
+        for row, token in zip(rows, used, strict=True)
+        for (name, version, slug), calls in token.by_client.items()
+    )
+    for token in used[::40]:
+        RejectedCredential.objects.create(
+            env="live",
+            prefix=token.prefix,
+            fault="rejected",
+            client_name="Cursor",
+            address=token.address,
+            first_at=token.last,
+            last_at=token.last,
+            attempts=17,
+        )
+        TokenBlock.objects.create(
+            env="live",
+            prefix=token.prefix,
+            org_id=token.org_id,
+            reason="Lost laptop",
+            blocked_at=token.last,
+            blocked_by="Ana",
+        )
+    last = max(token.last for token in used if token.last)
+    ActivityLoss.objects.create(org_id=ORG, since=last - timedelta(hours=2), until=last, calls=12)
+
+
+def people_make(world: World) -> None:
+    """An owner with an account, two hundred members, and whose most tokens are."""
+    workspace = workspace_import(org_id=ORG, name="Years & Sons", plan="agency")
+    workspace_import(org_id=OTHER_ORG, name="Others", plan="agency")
+    owner = member_import(
+        workspace=workspace, member_id="m0", user_ref="u0", name="Olga Owner", email="owner@example.com", role="OWNER"
+    )
+    account_create(member=owner, password=PASSWORD)
+    members = Member.objects.bulk_create(
+        Member(
+            workspace=workspace,
+            member_id=f"m{number}",
+            user_ref=f"u{number}",
+            name=f"Member {number:03}",
+            email=f"member{number}@example.com",
+            role="MEMBER" if number % 4 else "MANAGER",
+        )
+        for number in range(1, MEMBERS + 1)
+    )
+    for member in members[:2]:
+        account_create(member=member, password=PASSWORD)
+    ours = [token for token in world.tokens if token.org_id == ORG and token.first]
+    TokenClaim.objects.bulk_create(
+        TokenClaim(env="live", prefix=token.prefix, member=members[place % MEMBERS], source="minted")
+        for place, token in enumerate(ours[: MEMBERS * _TOKENS_A_MEMBER])
+    )
