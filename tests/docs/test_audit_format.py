@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcpbridge.chain import FACTS, canonical, genesis
+from mcpbridge.export.cef import key_of
 from mcpbridge.models import Phase
 from mcpbridge.verification.findings import Kind
 from tests.servers import ROOT
@@ -64,3 +65,9 @@ def test_the_page_names_every_fact_phase_and_kind_of_finding() -> None:
     assert {*FACTS, "format", "workspace"} <= named
     assert set(Phase.values) <= named
     assert {kind.value for kind in Kind} <= set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", PAGE, re.MULTILINE))
+
+
+def test_the_page_names_the_keys_of_cef() -> None:
+    named = {column: key_of(column) for column in FACTS if not key_of(column).startswith("HoursmithConsole")}
+    for column, key in named.items():
+        assert re.search(rf"`{column}`( is)? `{key}`", PAGE), column
