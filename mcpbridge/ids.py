@@ -1,15 +1,21 @@
-"""Ids of requests and calls: unique, not secret.
+"""Ids of requests, calls and rows: unique, in the order in which they were drawn, not secret.
 
-Drawn from a generator that each process seeds from the system once. The system's own source costs 14 µs an id on a
-virtual machine, ten times as much.
+Rows of one time then lie together in a database's indexes: at random places each row of a batch would change a page
+of its own, and all of those are written with the commit that a caller waits for.
+
+The random part is drawn from a generator that each process seeds from the system once. The system's own source costs
+14 µs an id on a virtual machine, ten times as much.
 """
 
 import os
 import random
+import time
 import uuid
 
 _generator = random.SystemRandom()
 _numbers = random.Random(_generator.getrandbits(256))  # noqa: S311 – nothing is kept secret by an id
+_VERSION_AND_VARIANT = 7 << 76 | 2 << 62
+_RANDOM_BITS = (1 << 80) - 1 & ~(15 << 76 | 3 << 62)
 
 
 def _reseed() -> None:
@@ -21,5 +27,6 @@ os.register_at_fork(after_in_child=_reseed)
 
 
 def new_id() -> uuid.UUID:
-    """A random id (RFC 9562, version 4)."""
-    return uuid.UUID(int=_numbers.getrandbits(128), version=4)
+    """A new id that begins with the millisecond of now (RFC 9562, version 7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    return uuid.UUID(int=milliseconds << 80 | _VERSION_AND_VARIANT | _numbers.getrandbits(80) & _RANDOM_BITS)
