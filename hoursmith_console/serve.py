@@ -9,6 +9,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import configuration
+from hoursmith_console.connections.catalogue import CLIENTS
 
 EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
@@ -69,10 +70,7 @@ def _prepare_sandbox() -> None:
     print(f"\nExample token of {owner['name']} ({owner['role']}):\n\n  {token.getvalue().strip()}\n")
     print("Give it to an assistant, for example:\n")
     print(f"  export HOURSMITH_API_TOKEN='{token.getvalue().strip()}'")
-    print(
-        f"  claude mcp add --transport http hoursmith {seed['mcp_url']} "
-        "--header 'Authorization: Bearer ${HOURSMITH_API_TOKEN}'"
-    )
+    print(f"  {CLIENTS['claude-code'].command_line(url=seed['mcp_url'])}")
 
 
 if __name__ == "__main__":
