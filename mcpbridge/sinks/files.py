@@ -36,9 +36,7 @@ def file_append(path: Path, lines: bytes) -> None:
         try:
             # Two processes of which one takes the other for dead still write one after the other.
             fcntl.flock(file, fcntl.LOCK_EX)
-            _drop_torn_line(file)
-            _write(file, lines)
-            os.fsync(file)
+            _write(file, lines, behind=_drop_torn_line(file))
         finally:
             os.close(file)
         if is_new:
@@ -47,14 +45,20 @@ def file_append(path: Path, lines: bytes) -> None:
         raise UndeliveredError(f"The file cannot be written: {_why(error)}.") from None
 
 
-def _write(file: int, lines: bytes) -> None:
+def _write(file: int, lines: bytes, *, behind: int) -> None:
+    """Bring `lines` to the disk, or take away what came of them: each try would leave more on a full disk."""
     left = memoryview(lines)
-    while left:
-        left = left[os.write(file, left) :]
+    try:
+        while left:
+            left = left[os.write(file, left) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, behind)
+        raise
 
 
-def _drop_torn_line(file: int) -> None:
-    """Take away what a crash left of a line: it was never confirmed, and follows as a whole."""
+def _drop_torn_line(file: int) -> int:
+    """Take away what a crash left of a line, which was never confirmed and follows as a whole; where the file ends."""
     end = place = os.fstat(file).st_size
     while place:
         begin = max(0, place - 65_536)
@@ -65,6 +69,7 @@ def _drop_torn_line(file: int) -> None:
         place = begin
     if place < end:
         os.ftruncate(file, place)
+    return place
 
 
 def _flush_names(folder: Path) -> None:

@@ -21,9 +21,11 @@ from mcpbridge.archive import ArchiveError
 from mcpbridge.audit_rows import intent_row, outcome_row, rows_append
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.keyring import UnannouncedKeyError, published_keys
-from mcpbridge.models import AuditCut, AuditEvent, SigningHead
+from mcpbridge.models import AuditCut, AuditEvent, SigningHead, Sink
 from mcpbridge.retention import Pruned, audit_prune
+from mcpbridge.sinks.batches import next_batch
 from mcpbridge.verification import OutsideHead
+from mcpbridge.verification.records import Checkpoint
 from mcpbridge.verification.sources import verify_stored
 from tests.databases import RecordDatabase
 from tests.record_facts import OWNER, SUCCEEDED, a_call
@@ -272,3 +274,50 @@ def test_writing_goes_on_meanwhile(database: RecordDatabase, tmp_path: Path, mon
     assert prune(tmp_path) is not None
     assert places() == list(range(21, 72))
     assert holds()
+
+
+def a_sink(confirmed: int, **more: Any) -> Sink:
+    given = {"org_id": "org-1", "name": f"sink at {confirmed}", "kind": "file", "format": "json", **more}
+    return Sink.objects.create(address="a", confirmed=confirmed, **given)
+
+
+@pytest.mark.usefixtures("month")
+def test_rows_that_a_sink_has_not_confirmed_stay_unless_that_is_meant(tmp_path: Path) -> None:
+    a_sink(20)
+    behind = a_sink(19, is_paused=True)
+    command = ("audit_prune", "--before=2026-01-11", "--workspace=org-1", f"--export-to={tmp_path / 'kept'}")
+    with pytest.raises(CommandError) as refused:
+        call_command(*command)
+    assert "nothing was removed. Sinks have not confirmed all rows up to 20: “sink at 19” (row 19)." in str(
+        refused.value
+    )
+    assert places()[0] == 1
+    assert not (tmp_path / "kept").exists()
+    said = io.StringIO()
+    call_command(*command, "--despite-sinks", stdout=said)
+    assert "These sinks had not confirmed all of them: sink at 19." in said.getvalue()
+    assert AuditEvent.objects.get(tool="console.audit_prune").arguments["despite_sinks"] == ["sink at 19"]
+    # What it gets next begins with the signed stub that explains the gap.
+    batch = next_batch(behind, "default")
+    assert batch is not None
+    cut, row = batch.records[:2]
+    assert isinstance(cut, Checkpoint)
+    assert (cut.is_cut, cut.sequence, row.sequence) == (True, 20, 21)
+
+
+@pytest.mark.usefixtures("month")
+def test_sinks_that_are_gone_or_of_another_workspace_keep_nothing(tmp_path: Path) -> None:
+    a_sink(0, deleted_at=TODAY)
+    a_sink(0, org_id="org-2")
+    pruned = prune(tmp_path / "kept")
+    assert pruned is not None
+    assert pruned.sinks_behind == ()
+
+
+@pytest.mark.usefixtures("month")
+def test_a_batch_that_retention_took_does_not_hold_up_what_is_behind_it(tmp_path: Path) -> None:
+    sink, until = a_sink(4, offered=8), BEGIN + timedelta(days=10)
+    audit_prune(org_id="org-1", before=until, export_to=tmp_path / "kept", actor="ana", despite_sinks=True)
+    batch = next_batch(sink, "default")
+    assert batch is not None
+    assert batch.last == places()[-1]

@@ -178,6 +178,7 @@ class SyslogReceiver:
             self.frames += list(split_frames(bytes(stream)))
             if isinstance(connection, ssl.SSLSocket):
                 connection.unwrap()
+                connection.close()
 
 
 def split_frames(stream: bytes) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.models import AuditEvent, Sink
@@ -250,8 +251,6 @@ def test_of_two_processes_one_delivers(world: World) -> None:
 
 
 def _in_a_thread(world: World, key: int, holder: str) -> None:
-    from django.db import connections
-
     try:
         world.process(holder).run(key)
     finally:
