@@ -124,7 +124,7 @@ class ConnectionAdmin(LedgerAdmin):
 
     def detail_context(self, viewer: Viewer, row: Connection) -> dict[str, Any]:
         standing = standing_now(row)
-        calls = activity_rows(viewer, calls_of(viewer, [row.slug])[:LATEST])
+        calls = activity_rows(viewer, calls_of(viewer, row.slug)[:LATEST])
         is_own = owns(viewer, row)
         evidence = evidence_context(viewer, standing)
         return {

@@ -27,7 +27,7 @@ def doctor(request: HttpRequest, key: str) -> HttpResponse:
     findings = diagnosis(client=standing.client, evidence=evidence_of(standing))
     context = {
         **site.each_context(request),
-        **evidence_context(viewer(request), standing),
+        **evidence_context(viewer(request), standing, place="doctor"),
         "title": "Doctor",
         "area_title": "Connections",
         "area_address": "console:connections:list",

@@ -18,7 +18,7 @@ from hoursmith_console.ledger import viewer
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import SeenClient, SeenConnection, ToolCall
+from mcpbridge.models import SeenConnection, ToolCall
 
 STEPS = (
     ("client", "Choose the client"),
@@ -102,19 +102,18 @@ def token_card_of(looker: Viewer, standing: Standing) -> TokenCard | None:
     return token_cards(looker, [standing.seen])[key_of(standing.seen)]
 
 
-def calls_of(looker: Viewer, slugs: list[str]) -> QuerySet[ToolCall]:
-    """The calls at these connections' addresses that the viewer may see, newest first."""
-    # By way of the tokens that were used there, whose calls have an index.
-    used = SeenClient.objects.filter(connection__in=slugs, token__org_id=looker.org_id)
-    prefixes = set(used.order_by().values_list("token__prefix", flat=True))
-    return looker.rows(ToolCall.objects.filter(connection__in=slugs, prefix__in=prefixes))
+def calls_of(looker: Viewer, slug: str) -> QuerySet[ToolCall]:
+    """The calls at the connection's address that the viewer may see, newest first."""
+    # Said twice, since the index holds only calls that came over a connection.
+    return looker.rows(ToolCall.objects.filter(connection__gt="", connection=slug))
 
 
-def evidence_context(looker: Viewer, standing: Standing) -> dict[str, Any]:
-    """What `connections/_evidence.html` needs, alone or on a page."""
+def evidence_context(looker: Viewer, standing: Standing, *, place: str = "") -> dict[str, Any]:
+    """What `connections/_evidence.html` needs, alone or on a page: `place` is setup, ask, doctor, or any other."""
     return {
         "standing": standing,
         "connection": standing.connection,
+        "place": place if place in ("setup", "ask", "doctor") else "",
         "evidence_card": token_card_of(looker, standing),
         "evidence_address": reverse("console:connections:evidence", args=[standing.connection.slug]),
     }

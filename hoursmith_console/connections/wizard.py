@@ -13,7 +13,7 @@ from hoursmith_console.authority.minting import AlreadyMintedError, UnmarkedForm
 from hoursmith_console.authority.protocol import MintedToken, NotMintedHereError, UnknownMemberError
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.catalogue.client import SLOT
-from hoursmith_console.connections.catalogue.pages import catalogue_families
+from hoursmith_console.connections.catalogue.pages import catalogue_families, things_to_ask
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.looking import (
     evidence_context,
@@ -30,21 +30,23 @@ from hoursmith_console.ledger import viewer
 from hoursmith_console.site import site
 from hoursmith_console.tokens.shown_once import shown_once
 from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.prompts import prompts_for
 
+# Hoursmith's own server does not call here, so there would be nothing to see of it.
+UNSEEN = "vendor"
 SCOPES = {Access.FULL: ("read", "write"), Access.READ_ONLY: ("read",)}
 
 
 def choose(request: HttpRequest) -> HttpResponse:
     """The clients that the catalogue knows."""
     chosen = request.GET.get("client", "")
-    return _page(request, "client", "Connect an assistant", families=catalogue_families(), chosen=chosen)
+    families = [(family, [each for each in found if each.key != UNSEEN]) for family, found in catalogue_families()]
+    return _page(request, "client", "Connect an assistant", families=families, chosen=chosen)
 
 
 def details(request: HttpRequest) -> HttpResponse:
     """What the connection is called and may do; POST makes it."""
     client = CLIENTS.get(request.GET.get("client", ""))
-    if client is None:
+    if client is None or client.key == UNSEEN:
         return HttpResponseRedirect(reverse("console:connections:new"))
     member = viewer(request).member
     proposed = f"{client.title} on {member.name.partition(' ')[0]}’s machine"
@@ -89,7 +91,7 @@ def setup(request: HttpRequest, key: str) -> HttpResponse:
 def ask(request: HttpRequest, key: str) -> HttpResponse:
     """Things to ask."""
     connection = _own(request, key)
-    prompts = prompts_for(read_only=connection.access == Access.READ_ONLY)
+    prompts = things_to_ask(is_readonly=connection.access == Access.READ_ONLY)
     return _page(request, "ask", "Ask it something", connection, prompts=prompts)
 
 
@@ -98,8 +100,8 @@ def evidence(request: HttpRequest, key: str) -> HttpResponse:
     standing = standing_now(found_connection(request, key))
     if request.GET.get("mark") == standing.mark and not standing.is_settled:
         return HttpResponse(status=204)
-    context = evidence_context(viewer(request), standing)
-    return TemplateResponse(request, "connections/_evidence.html", {**context, "in_wizard": "wizard" in request.GET})
+    context = evidence_context(viewer(request), standing, place=request.GET.get("place", ""))
+    return TemplateResponse(request, "connections/_evidence.html", context)
 
 
 def _mint(request: HttpRequest, connection: Connection) -> HttpResponse:
@@ -200,9 +202,8 @@ def _context(request: HttpRequest, step: str, title: str, connection: Connection
         "rail": rail(step, connection),
         "later_address": reverse("console:connections:list"),
         "slot": SLOT,
-        "in_wizard": True,
     }
     if connection is not None:
-        context |= evidence_context(viewer(request), standing_now(connection))
+        context |= evidence_context(viewer(request), standing_now(connection), place=step)
         context["later_address"] = reverse("console:connections:detail", args=[connection.slug])
     return context

@@ -102,7 +102,7 @@ def signed_in(console: Served, chromium: Browser, tokens: dict[str, str]) -> Cal
         page.goto(f"{console.url}/accounts/login/")
         page.get_by_label("Email").fill(person["email"])
         page.get_by_label("Password").fill(person["password"])
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(f"{console.url}/")
         kept = context.storage_state()
         context.close()

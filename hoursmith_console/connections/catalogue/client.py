@@ -90,6 +90,12 @@ class Target:
         return self.url.rstrip("/") + ("/readonly" if self.is_readonly else "")
 
     @property
+    def connection(self) -> str:
+        """The id of the connection that the address belongs to; empty where it belongs to none."""
+        _, is_one, slug = self.url.rstrip("/").rpartition("/mcp/c/")
+        return slug if is_one else ""
+
+    @property
     def input_id(self) -> str:
         """The name of the answer that a prompting client keeps: new with each token, so that it asks anew."""
         return f"{INPUT_FAMILY}-{self.prefix}" if self.prefix else INPUT_FAMILY

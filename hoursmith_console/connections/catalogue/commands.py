@@ -36,7 +36,9 @@ def _remote(target: Target) -> Config:
 
 def _stdio(target: Target) -> Config:
     folder = target.folder.rstrip("/")
-    arguments = [f"{folder}/manage.py", "mcp_stdio", *(["--readonly"] if target.is_readonly else [])]
+    arguments = [f"{folder}/manage.py", "mcp_stdio"]
+    arguments += ["--readonly"] if target.is_readonly else []
+    arguments += ["--connection", target.connection] if target.connection else []
     entry = {"command": f"{folder}/.venv/bin/python", "args": arguments, "env": {VARIABLE: SLOT}}
     return {"mcpServers": {SERVER: entry}}
 

@@ -103,7 +103,7 @@ GOLDEN: dict[str, list[dict[str, Any]]] = {
         servers(
             {
                 "command": "/opt/console/.venv/bin/python",
-                "args": ["/opt/console/manage.py", "mcp_stdio"],
+                "args": ["/opt/console/manage.py", "mcp_stdio", "--connection", "9d2f61"],
                 "env": {"HOURSMITH_API_TOKEN": SLOT},
             }
         )
@@ -191,7 +191,8 @@ def test_read_only_access_is_the_same_at_another_address(key: str) -> None:
 def test_the_consoles_own_command_is_told_to_be_read_only() -> None:
     (config,) = configurations("mcp-stdio", access="readonly")
 
-    assert config["mcpServers"]["hoursmith"]["args"] == ["/opt/console/manage.py", "mcp_stdio", "--readonly"]
+    arguments = ["/opt/console/manage.py", "mcp_stdio", "--readonly", "--connection", "9d2f61"]
+    assert config["mcpServers"]["hoursmith"]["args"] == arguments
     assert not CLIENTS["vendor"].has_readonly
 
 
