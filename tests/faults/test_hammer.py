@@ -120,7 +120,7 @@ def test_processes_that_are_killed_under_load_leave_a_whole_record(
     # Nothing deadlocks: each call was answered, or its line broke when its process was killed.
     assert results["hung"] == 0
     assert set(results) <= {"done", "dropped", "audit_unavailable"}
-    assert results["done"] > 10 * kills
+    assert results["done"] > 5 * kills
     # Each call that Hoursmith carried out has its intent, and was carried out once.
     assert set(executed) <= set(intents)
     assert max(Counter(executed).values()) == max(intents.values()) == 1
