@@ -58,6 +58,8 @@ IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
 # Who may read /metrics: whoever brings the token, or where none is set, whoever asks directly from these networks.
 METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
+# A token is forgotten where nothing has tried it for so long after it was revoked.
+ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # Not for operators: the conformance tests serve their fixtures through the same path.
 MCP_CATALOGUE = "mcpbridge.server.HoursmithTools"
 

@@ -143,7 +143,7 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
     latest: dict[tuple[str, str], tuple[EndedCall, int]] = {}
     for each in ended:
         call = each.call
-        if call.caller.connection and each.is_accepted and call.identity.org_id:
+        if call.caller.connection and each.is_use:
             key = (storable(call.caller.connection, 40), storable(call.identity.org_id, 64))
             last, count = latest.get(key, (each, 0))
             latest[key] = (each if call.at >= last.call.at else last, count + 1)

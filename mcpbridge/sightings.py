@@ -30,6 +30,11 @@ class EndedCall(NamedTuple):
     ending: Ending
     is_accepted: bool
 
+    @property
+    def is_use(self) -> bool:
+        """Whether Hoursmith accepted the token in this very call, not only in one before it."""
+        return self.is_accepted and bool(self.call.identity.org_id) and self.ending.status != 401
+
 
 class Rejection(NamedTuple):
     """A credential that got no further than the door."""
@@ -59,7 +64,7 @@ def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
     """Add the accepted calls among `ended` to the tokens they were made with."""
     sums: dict[TokenKey, _Sum] = {}
     for each in ended:
-        if each.is_accepted and each.call.identity.org_id:
+        if each.is_use:
             key = (each.call.caller.env, each.call.caller.prefix)
             sums.setdefault(key, _Sum(each)).add(each)
     upsert(
@@ -81,7 +86,7 @@ def clients_seen(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKe
     for each in ended:
         caller = each.call.caller
         token = tokens.get((caller.env, caller.prefix))
-        if not each.is_accepted or not each.call.identity.org_id or token is None:
+        if not each.is_use or token is None:
             continue
         said = (caller.client_name, caller.client_version, caller.connection)
         if said not in names:

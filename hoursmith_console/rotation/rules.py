@@ -1,4 +1,7 @@
-"""Who may do what with a rotation. A token acts as the member who minted it, so each mints for themselves alone."""
+"""Who may do what with a rotation. A token acts as the member who minted it, so each mints for themselves alone.
+
+An auditor reads everything and does nothing.
+"""
 
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.workspaces.models import Member
@@ -7,7 +10,7 @@ from mcpbridge.models import TokenBlock
 
 def may_rotate(member: Member, owner: Member | None) -> bool:
     """Whether `member` may start, drive or abandon a rotation of a token that belongs to `owner`."""
-    return member.is_active and (member.sees_workspace or _is(member, owner))
+    return member.is_active and (member.administers or _is(member, owner))
 
 
 def may_drive(member: Member, rotation: Rotation) -> bool:
@@ -27,7 +30,7 @@ def may_revoke(member: Member, rotation: Rotation) -> bool:
 
 def may_assign(member: Member, rotation: Rotation) -> bool:
     """Whether `member` may say whose token it is, where nobody knows."""
-    return member.workspace_id == rotation.workspace_id and member.sees_workspace and rotation.owner is None
+    return member.workspace_id == rotation.workspace_id and member.administers and rotation.owner is None
 
 
 def may_block(member: Member, owner: Member | None) -> bool:
@@ -36,9 +39,9 @@ def may_block(member: Member, owner: Member | None) -> bool:
 
 
 def may_unblock(member: Member, block: TokenBlock) -> bool:
-    """Whether `member` may lift `block`: who sees the workspace, or whoever asked for it."""
-    return member.is_active and (member.sees_workspace or block.blocked_by == member.named)
+    """Whether `member` may lift `block`: who decides for the workspace, or whoever asked for it."""
+    return member.is_active and (member.administers or (block.blocked_by == member.named and not member.is_auditor))
 
 
 def _is(member: Member, owner: Member | None) -> bool:
-    return owner is not None and owner.pk == member.pk
+    return owner is not None and owner.pk == member.pk and not member.is_auditor

@@ -1,7 +1,7 @@
 """The tokens area: what is in use, by whom, with which power."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin
@@ -14,18 +14,22 @@ from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.reading import Order
+from hoursmith_console.rotation.rules import may_rotate, may_unblock
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
 from hoursmith_console.tokens.claim_views import claim
+from hoursmith_console.tokens.contain_views import ContainViews
 from hoursmith_console.tokens.filters import (
     BlockedFilter,
     EnvironmentFilter,
     LastUsedFilter,
     OwnerFilter,
     RoleFilter,
+    StateFilter,
     TokenAssistantFilter,
     token_key,
 )
+from hoursmith_console.tokens.states import TokenState, token_states
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
@@ -40,6 +44,7 @@ class TokenRow:
     card: TokenCard
     assistants: list[str]
     most_calls: int
+    state: TokenState = field(default_factory=TokenState)
 
     @property
     def bars(self) -> list[tuple[str, float, float]]:
@@ -81,13 +86,20 @@ class TokenAdmin(LedgerAdmin):
         TokenAssistantFilter,
         LastUsedFilter,
         BlockedFilter,
+        StateFilter,
     )
     search_fields = ("token_name", "prefix")
     search_help_text = "Name or prefix"
 
     def get_urls(self) -> list[URLPattern]:
-        guarded = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(claim))
-        return [path("claim/", guarded, name="claim"), *super().get_urls()]
+        guard, views = self.admin_site.admin_view, ContainViews(self)
+        form = require_http_methods(["GET", "HEAD", "POST"])
+        return [
+            path("claim/", guard(form(claim)), name="claim"),
+            path("contain/", guard(form(views.contain)), name="contain"),
+            path("release/", guard(form(views.release)), name="release"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SeenToken]:
         made = F("calls_read") + F("calls_write") + F("calls_destructive")
@@ -97,6 +109,7 @@ class TokenAdmin(LedgerAdmin):
     def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
         owners = token_owners(viewer, [token.prefix for token in rows])
         assistants = _assistants(rows)
+        states = token_states(viewer, rows)
         most = max((token.calls for token in rows), default=0)
         return {
             "rows": [
@@ -105,6 +118,7 @@ class TokenAdmin(LedgerAdmin):
                     card=TokenCard(token.env, token.prefix, token.pk, owners.get(key_of(token))),
                     assistants=assistants[token.pk],
                     most_calls=most,
+                    state=states[key_of(token)],
                 )
                 for token in rows
             ]
@@ -113,12 +127,15 @@ class TokenAdmin(LedgerAdmin):
     def detail_context(self, viewer: Viewer, row: SeenToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
-        owners = token_owners(viewer, [row.prefix])
+        owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_states(viewer, [row])[key_of(row)]
         return {
+            "state": state,
+            "may_rotate": may_rotate(viewer.member, owner),
+            "may_unblock": state.block is not None and may_unblock(viewer.member, state.block),
             "title": row.token_name or "Unnamed token",
             "token": row,
             "token_key": token_key(row),
-            "card": TokenCard(row.env, row.prefix, row.pk, owners.get(key_of(row))),
+            "card": TokenCard(row.env, row.prefix, row.pk, owner),
             "clients": row.clients.all()[:50],
             "refused": RejectedCredential.objects.filter(env=row.env, prefix=row.prefix)[:LATEST],
             "destroyed": audit_rows(viewer, intents),

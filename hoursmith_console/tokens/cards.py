@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import TokenIdentity
+from mcpbridge.models import SeenToken, TokenIdentity
 
 Key = tuple[str, str]
 
@@ -38,6 +38,15 @@ def token_cards(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, T
     pages = {(env, prefix): pk for env, prefix, pk in _pages(viewer, prefixes)}
     owners = token_owners(viewer, prefixes)
     return {key: TokenCard(*key, page=pages.get(key), owner=owners.get(key)) for key in keys}
+
+
+def token_in_sight(viewer: Viewer, key: Key) -> TokenCard | None:
+    """The token that the viewer may act on: seen at work in their sight, or known to be somebody's there."""
+    card = token_cards(viewer, [SeenToken(env=key[0], prefix=key[1])])[key]
+    if card.page is not None:
+        return card
+    is_ours = card.owner is not None and (viewer.member.sees_workspace or card.owner.pk == viewer.member.pk)
+    return card if is_ours else None
 
 
 def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[Key, Member]:

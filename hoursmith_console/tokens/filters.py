@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from hoursmith_console.ledger import viewer
 from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Role
 from mcpbridge.models import TokenBlock, TokenIdentity
@@ -106,6 +107,32 @@ class RoleFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(role.value, role.label) for role in Role]
+
+
+class StateFilter(ChoiceFilter):
+    """Tokens by how they stand."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        self._viewer = viewer(request)
+        return [
+            ("current", "not retired"),
+            ("replacing", "being replaced"),
+            ("retired", "retired"),
+        ]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
+        rotations = Rotation.objects.filter(workspace_id=self._viewer.member.workspace_id, **same)
+        retired = Exists(rotations.exclude(revoked_at=None))
+        match value:
+            case "replacing":
+                return queryset.filter(Exists(rotations.filter(ended_at=None)))
+            case "retired":
+                return queryset.filter(retired)
+        return queryset.filter(~retired)
 
 
 class LastUsedFilter(ChoiceFilter):

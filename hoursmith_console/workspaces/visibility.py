@@ -14,6 +14,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.connections.models import Connection
+from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
@@ -66,6 +67,11 @@ class Viewer:
         """The connections in sight, removed ones too: one's own, or all of the workspace's for who reviews it."""
         rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
         return rows if self.member.sees_workspace else rows.filter(owner=self.member)
+
+    def rotations(self) -> QuerySet[Rotation]:
+        """The rotations in sight: those of the workspace, or of one's own tokens."""
+        rows = Rotation.objects.filter(workspace_id=self.member.workspace_id).select_related("workspace", "owner")
+        return rows if self.member.sees_workspace else rows.filter(Q(owner=self.member) | self._own_tokens)
 
     def losses(self) -> QuerySet[ActivityLoss]:
         """Calls that could not be recorded. They carry no token, so only who sees the workspace sees them."""

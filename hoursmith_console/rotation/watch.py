@@ -1,0 +1,148 @@
+"""Looks after what goes on although nobody looks: moves rotations on by what the bridge has seen.
+
+A thread of its own with a connection of its own in every process that serves; of all of them one at a time works.
+What fails because the database is away is tried again at the next round.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import Error, connections, router, transaction
+from django.utils import timezone
+
+from hoursmith_console.rotation.evidence import evidence_of
+from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.rotation.observing import is_news, rotation_observe
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.heads import try_to_hold
+from mcpbridge.own_connection import drop_connection, use_own_connection
+
+logger = logging.getLogger(__name__)
+
+_LIMIT_S = 5.0
+_NAME = "rotation watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every so many seconds, by one process at a time. It must bear being done twice."""
+
+    name: str
+    every_s: float
+    work: Callable[[], object]
+
+
+def rotations_observe() -> int:
+    """Bring all rotations under way up to what the bridge has seen; how many had news."""
+    under_way = list(Rotation.objects.filter(ended_at=None).select_related("workspace", "owner"))
+    if not under_way:
+        return 0
+    now, evidence = timezone.now(), evidence_of(under_way)
+    moved = [rotation for rotation in under_way if is_news(rotation, evidence[rotation.pk], now)]
+    for rotation in moved:
+        rotation_observe(rotation=rotation, now=now)
+    return len(moved)
+
+
+JOBS: Sequence[Job] = (Job("Rotations", 3.0, rotations_observe),)
+
+
+class RotationWatch:
+    """The watch of this process. Start and stop it with the bridge."""
+
+    def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0) -> None:
+        self._jobs = jobs
+        self._look_every_s = look_every_s
+        self._alias = router.db_for_write(Rotation)
+        self._alone = Alone(self._alias)
+        self._due = {job.name: 0.0 for job in jobs}
+        self._faults: dict[str, str] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="rotation-watch", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stopping.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 3 * _LIMIT_S)
+
+    def _run(self) -> None:
+        use_own_connection(self._alias, limit_s=_LIMIT_S)
+        while not self._stopping.wait(self._look_every_s):
+            for job in self._jobs:
+                if time.monotonic() >= self._due[job.name]:
+                    self._due[job.name] = time.monotonic() + job.every_s
+                    self._try(job)
+        drop_connection(self._alias)
+        self._alone.close()
+
+    def _try(self, job: Job) -> None:
+        """Do `job`, unless another process does. Each new fault is logged once."""
+        try:
+            with self._alone.one_at_a_time() as is_ours:
+                if is_ours:
+                    job.work()
+        except (Error, AuditUnavailableError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            if self._faults.get(job.name) != fault:
+                self._faults[job.name] = fault
+                logger.error("%s: not now. %s", job.name, fault)
+            drop_connection(self._alias)
+        except Exception:
+            # Nobody would start this thread again.
+            logger.exception("%s failed.", job.name)
+        else:
+            if self._faults.pop(job.name, None):
+                logger.warning("%s: all is well again.", job.name)
+            # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
+            connections[self._alias].queries_log.clear()
+
+
+class Alone:
+    """Sees to it that of all processes, on all machines, one works at a time."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._file: int | None = None
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[bool]:
+        """Whether the work is ours this time."""
+        connection = connections[self._alias]
+        if connection.vendor == "sqlite":
+            # A transaction would keep every writer waiting; who has the file has the work until its process ends.
+            yield self._have_file(Path(f"{connection.settings_dict['NAME']}.rotation-watch"))
+            return
+        with transaction.atomic(using=self._alias):
+            yield try_to_hold(self._alias, _NAME)
+
+    def _have_file(self, path: Path) -> bool:
+        if self._file is None:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                return False
+            self._file = file
+        return True
+
+    def close(self) -> None:
+        """Let another process work."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

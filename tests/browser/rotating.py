@@ -1,0 +1,106 @@
+"""Assistants that use a token, and a person who walks through a rotation in a browser."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.faults.mcp import Answer, call_tool
+from tests.interop.clients import Seen, python_over_http
+from tests.servers import Served
+
+PATIENCE_MS = 15_000
+_OPEN_CONNECTION = """
+import json
+from hoursmith_console.connections.models import Connection
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.connections import connection_open
+member = Member.objects.get(email={email!r})
+slug = connection_open(org_id=member.workspace.org_id).slug
+Connection.objects.create(workspace=member.workspace, owner=member, slug=slug, client={client!r}, label={label!r})
+print(json.dumps(slug))
+"""
+
+
+@dataclass
+class Assistant:
+    """An assistant with a token in its configuration, on a connection of its own or without one."""
+
+    served: Served
+    name: str
+    token: str
+    connection: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"/mcp/c/{self.connection}" if self.connection else "/mcp"
+
+    def works(self) -> Seen:
+        """Connect with the official client, list the tools, call one."""
+        # On a thread of its own: the browser's driver has an event loop here.
+        with ThreadPoolExecutor(1) as pool:
+            work = pool.submit(
+                python_over_http,
+                self.served.url + self.path,
+                self.token,
+                mode="auto",
+                name=self.name,
+                steps=(("get_me", {}),),
+            )
+            return work.result(timeout=60)
+
+    def knocks(self) -> Answer:
+        """Call one tool, whatever comes of it."""
+        return call_tool(self.served, self.token, "get_me", path=self.path, client=self.name)
+
+
+def open_connection(served: Served, *, email: str, client: str, label: str) -> str:
+    """The id of a new connection."""
+    slug: str = served.shell(_OPEN_CONNECTION.format(email=email, client=client, label=label))
+    return slug
+
+
+@dataclass
+class Walker:
+    """A person at a rotation's page."""
+
+    window: Visit
+    password: str
+    page: Page = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.page = self.window.page
+        self.page.set_default_timeout(PATIENCE_MS)
+
+    def press(self, name: str) -> None:
+        """Press a button or link of the page's main part, and give the password where it is asked for."""
+        main = self.page.locator("main")
+        main.get_by_role("button", name=name).or_(main.get_by_role("link", name=name)).first.click()
+        self.page.wait_for_load_state()
+        if "/accounts/reauthenticate/" in self.page.url and self.page.get_by_label("Password").count():
+            self.page.get_by_label("Password").fill(self.password)
+            self.page.get_by_role("button", name="Go on").click()
+            self.page.wait_for_load_state()
+
+    def step_is(self, title: str) -> None:
+        """Wait until the page, by itself, shows the step."""
+        expect(self.page.locator("#step-title")).to_have_text(title, timeout=PATIENCE_MS)
+
+    def sees(self, text: str) -> None:
+        """Wait until the page, by itself, says so."""
+        expect(self.page.locator("main")).to_contain_text(text, timeout=PATIENCE_MS)
+
+    def new_token(self) -> str:
+        """The token that the page shows."""
+        return self.page.locator("#minted-token").inner_text().strip()
+
+
+def until(check: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,0 +1,78 @@
+"""Rotations in the sandbox, driven to the end in a browser, with real MCP clients as the assistants."""
+
+import pytest
+
+from tests.browser.conftest import Visit, Visitor
+from tests.browser.rotating import Assistant, Walker, open_connection
+from tests.faults.conftest import prefix_of
+from tests.servers import Served
+
+pytestmark = pytest.mark.slow
+
+OWNER, MANAGER = "OWNER", "MANAGER"
+
+
+def walker(console: Served, window: Visit, role: str) -> Walker:
+    person = [each for each in console.people if each["role"] == role][-1]
+    return Walker(window, person["password"])
+
+
+def person_with(console: Served, role: str) -> str:
+    """The e-mail address of whom `visit` signs in for `role`."""
+    return str([each for each in console.people if each["role"] == role][-1]["email"])
+
+
+def begin(visitor: Walker, token: str, kind: str) -> str:
+    """Begin from the token's page; the address of the wizard."""
+    prefix = prefix_of(token)
+    visitor.window.goto(f"/tokens/?q=hsk_live_{prefix}")
+    visitor.page.locator(".rows .what a").first.click()
+    visitor.press("Rotate")
+    visitor.page.get_by_label(kind).check()
+    visitor.press("Begin")
+    return visitor.page.url.removeprefix(visitor.window.url)
+
+
+def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, console: Served) -> None:
+    email = person_with(console, MANAGER)
+    old = console.mint(email, "Carla's old token")
+    slug = open_connection(console, email=email, client="claude-code", label="Claude Code on Carla’s laptop")
+    prompt, laggard = Assistant(console, "claude-code", old, slug), Assistant(console, "Zed", old)
+    prompt.works(), laggard.works()
+    with visit(MANAGER) as window:
+        carla = walker(console, window, MANAGER)
+        address = begin(carla, old, "It is time")
+        carla.step_is("Make a new token")
+        carla.press("Make the new token")
+        new = carla.new_token()
+        assert window.page.locator("main").inner_text().count(new) >= 1
+        assert f"/mcp/c/{slug}" in window.page.content()
+        carla.press("I have stored it")
+        carla.step_is("Update the assistants")
+    prompt.token = new
+    prompt.works()
+    # The browser was closed in the middle. Somebody else, who reviews the workspace, rotates the same token.
+    with visit(OWNER) as window:
+        ana = walker(console, window, OWNER)
+        window.goto(f"/rotations/new/?token=live_{prefix_of(old)}")
+        assert window.page.url.endswith(address)
+        ana.press("All are updated")
+        ana.step_is("See the new one work")
+        ana.sees("1 of 2 done")
+        assert "Revoke hsk_live" not in window.text()
+        laggard.knocks()
+        ana.sees("waiting for its first call with the new token; the old one was last used just now")
+        laggard.token = new
+        laggard.works()
+        ana.step_is("Revoke the old token")
+        ana.press("Revoke hsk_live")
+        ana.step_is("Hear no more of the old")
+        assert Assistant(console, "Zed", old).knocks().status == 401
+        ana.sees("Zed still has the old token, last try")
+        assert laggard.knocks().status == 200
+        ana.press("Nobody has it any more")
+        ana.step_is("Done")
+        assert "The old token is dead, and the new one works" in window.text()
+        window.goto("/tokens/?state=retired")
+        assert f"replaced by hsk_live_{prefix_of(new)}" in window.text()
+        assert window.complaints == []
