@@ -63,6 +63,7 @@ class ConsoleSite(AdminSite):
         return [
             path("", self.admin_view(require_safe(self.index)), name="index"),
             path("workspace/", self.admin_view(only_reads(require_POST(choose_workspace))), name="workspace"),
+            path("rotations/", include("hoursmith_console.rotation.desk_urls")),
             *areas,
         ]
 

@@ -42,6 +42,12 @@ _DID = {
     "rotation_give_up": ("says that an assistant no longer needs the token", True),
     "rotation_finish": ("ended as done the replacement of the token", True),
     "rotation_abandon": ("stopped the replacement of the token", True),
+    "leak_report": ("reported as found where it should not be:", True),
+    "leak_settle": ("closed the report about a leak of", True),
+    "policy_change": ("changed", True),
+    "campaign_start": ("asked for rotation:", True),
+    "campaign_remind": ("reminded who has not rotated yet:", True),
+    "campaign_close": ("closed the campaign", True),
 }
 _TITLES = {
     "sign_in": "Sign-in",
@@ -74,6 +80,12 @@ _TITLES = {
     "rotation_revoke": "Old token revoked",
     "rotation_finish": "Rotation done",
     "rotation_abandon": "Rotation stopped",
+    "leak_report": "Leak reported",
+    "leak_settle": "Leak report closed",
+    "policy_change": "Policy changed",
+    "campaign_start": "Campaign started",
+    "campaign_remind": "Reminders sent",
+    "campaign_close": "Campaign closed",
 }
 
 

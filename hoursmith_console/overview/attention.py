@@ -11,6 +11,7 @@ from hoursmith_console.audit.verifying import verification_standing
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.cards import Card, Provider, Tone
 from hoursmith_console.overview.templatetags.console import ago, thousands
+from hoursmith_console.rotation.attention import due_tokens, leak_reports, own_asks
 from hoursmith_console.tokens.cards import key_of
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.sinks.standing import failing_sinks as sinks_that_fail
@@ -152,8 +153,11 @@ def failing_sinks(viewer: Viewer) -> Iterator[Card]:
 
 PROVIDERS: tuple[Provider, ...] = (
     broken_record,
+    leak_reports,
+    own_asks,
     unsettled_calls,
     lost_activity,
     failing_sinks,
     refused_tokens,
+    due_tokens,
 )

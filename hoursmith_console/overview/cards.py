@@ -21,7 +21,8 @@ class Tone(StrEnum):
 class Card:
     """One thing that needs somebody: what it is, since when, and the one action.
 
-    `what` and `second` are made with `format_html`. `about` completes the action's name for screen readers.
+    `what` and `second` are made with `format_html`. `about` completes the action's name for screen readers. `later`
+    is where a button posts that puts the card off.
     """
 
     tone: Tone
@@ -31,6 +32,7 @@ class Card:
     action: str = "Open"
     about: str = ""
     address: str
+    later: str = ""
 
 
 # What a member may not see, their cards must not tell either: a provider asks the viewer.

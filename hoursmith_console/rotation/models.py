@@ -130,3 +130,57 @@ class RotationPlace(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class LeakReport(TokenIdentity):
+    """Somebody found this token of the workspace where it should not be. Marked when it is dealt with."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="leak_reports")
+    place = models.CharField(max_length=200, blank=True, help_text="Where it was found, in their words.")
+    reported_by = models.CharField(max_length=200)
+    reported_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-reported_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "env", "prefix"], condition=models.Q(settled_at=None), name="one_open_leak_report"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.masked_token
+
+
+class MailKind(models.TextChoices):
+    """Why the console writes to somebody."""
+
+    ASKED = "asked", "Asked for a rotation"
+    REMINDER = "reminder", "Reminded of it"
+
+
+class Mail(models.Model):
+    """An e-mail that the console owes a member. Its text is made when it is sent, and kept nowhere.
+
+    `key` names the occasion, such as this campaign or this day, so that nobody is written to twice about it.
+    """
+
+    key = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=8, choices=MailKind)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, null=True, blank=True, related_name="mails")
+    queued_at = models.DateTimeField(default=timezone.now)
+    next_try_at = models.DateTimeField(null=True, blank=True, help_text="Empty once it is sent or given up.")
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    fault = models.CharField(max_length=120, blank=True, help_text="Why the last try failed.")
+
+    class Meta:
+        ordering = ["-queued_at", "-id"]
+        indexes = [models.Index(fields=["next_try_at"], name="mail_to_try", condition=models.Q(sent_at=None))]
+
+    def __str__(self) -> str:
+        return self.key

@@ -11,14 +11,16 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from hoursmith_console.rotation.models import Campaign, Ending, Kind, Policy, Rotation
+from hoursmith_console.rotation.models import Campaign, Ending, Kind, Rotation
+from hoursmith_console.rotation.notices import rotation_notice_refresh
 from hoursmith_console.rotation.places import places_open
+from hoursmith_console.rotation.policies import policy_of
 from hoursmith_console.rotation.steps import may_become
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.events import TokenNamed, event_record
 from mcpbridge.models import SeenToken
-from mcpbridge.orders.notices import notice_end, notice_give
+from mcpbridge.orders.notices import notice_end
 
 REASON_LENGTH = 500
 
@@ -71,7 +73,7 @@ def rotation_start(
         if not is_new:
             return _join(rotation, kind, actor=actor, reason=reason, campaign=campaign, due_on=due_on)
         places_open(rotation)
-        _notice(rotation)
+        rotation_notice_refresh(rotation, policy_of(workspace))
         rotation_record(rotation, "start", actor=actor, note=reason, details=_asked(rotation))
     return rotation
 
@@ -91,6 +93,7 @@ def _join(
         return rotation
     rotation.reason = rotation.reason or reason[:REASON_LENGTH]
     rotation.save(update_fields=["kind", "campaign", "due_on", "reason"])
+    rotation_notice_refresh(rotation, policy_of(rotation.workspace))
     action = "start" if rotation.kind == before[0] else "escalate"
     rotation_record(rotation, action, actor=actor, note=reason, details=_asked(rotation))
     return rotation
@@ -221,20 +224,3 @@ def _asked(rotation: Rotation) -> dict[str, Any]:
     campaign = rotation.campaign.title if rotation.campaign else ""
     asked = {"kind": str(rotation.kind), "owner": owner, "due_on": due, "campaign": campaign}
     return {name: value for name, value in asked.items() if value}
-
-
-def _notice(rotation: Rotation) -> None:
-    """Let the old token's assistants tell their person that it is to be replaced."""
-    policy = Policy.objects.filter(workspace=rotation.workspace_id).first()
-    asker = rotation.asked_by.partition(" <")[0]
-    due = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""
-    notice_give(
-        env=rotation.env,
-        prefix=rotation.prefix,
-        org_id=rotation.workspace.org_id,
-        text=(
-            f"Please tell your person: {asker} asked that the Hoursmith token {rotation.masked_token}, which you use, "
-            f"be replaced{due}. Its page in the Hoursmith console, under Rotations, says how."
-        ),
-        is_in_text=policy is not None and policy.tells_in_text,
-    )

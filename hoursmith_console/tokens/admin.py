@@ -8,13 +8,17 @@ from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.reading import Order
+from hoursmith_console.rotation.flags import Flag, token_flags
+from hoursmith_console.rotation.power_hints import power_hints
 from hoursmith_console.rotation.rules import may_rotate, may_unblock
+from hoursmith_console.rotation.token_filter import PolicyFilter
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
 from hoursmith_console.tokens.claim_views import claim
@@ -45,6 +49,7 @@ class TokenRow:
     assistants: list[str]
     most_calls: int
     state: TokenState = field(default_factory=TokenState)
+    flags: list[Flag] = field(default_factory=list)
 
     @property
     def bars(self) -> list[tuple[str, float, float]]:
@@ -87,6 +92,7 @@ class TokenAdmin(LedgerAdmin):
         LastUsedFilter,
         BlockedFilter,
         StateFilter,
+        PolicyFilter,
     )
     search_fields = ("token_name", "prefix")
     search_help_text = "Name or prefix"
@@ -111,6 +117,8 @@ class TokenAdmin(LedgerAdmin):
         assistants = _assistants(rows)
         states = token_states(viewer, rows)
         most = max((token.calls for token in rows), default=0)
+        now = timezone.now()
+        flags = token_flags(viewer.member.workspace, rows, hints=power_hints(rows, now=now), now=now)
         return {
             "rows": [
                 TokenRow(
@@ -119,6 +127,7 @@ class TokenAdmin(LedgerAdmin):
                     assistants=assistants[token.pk],
                     most_calls=most,
                     state=states[key_of(token)],
+                    flags=flags[token.pk],
                 )
                 for token in rows
             ]
@@ -128,7 +137,11 @@ class TokenAdmin(LedgerAdmin):
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
         owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_states(viewer, [row])[key_of(row)]
+        now = timezone.now()
+        hints = power_hints([row], now=now)
         return {
+            "flags": token_flags(viewer.member.workspace, [row], hints=hints, now=now)[row.pk],
+            "power": hints.get(row.pk),
             "state": state,
             "may_rotate": may_rotate(viewer.member, owner),
             "may_unblock": state.block is not None and may_unblock(viewer.member, state.block),

@@ -22,14 +22,16 @@ from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenT
 Row = TypeVar("Row", bound=Model)
 
 WORKSPACE_KEY = "workspace"
+PUT_OFF_KEY = "asks_put_off_at"
 
 
 class Viewer:
     """A signed-in member looking at one workspace."""
 
-    def __init__(self, member: Member, memberships: list[Member]) -> None:
+    def __init__(self, member: Member, memberships: list[Member], *, has_put_off_asks: bool = False) -> None:
         self.member = member
         self.memberships = memberships
+        self.has_put_off_asks = has_put_off_asks
 
     @property
     def org_id(self) -> str:
@@ -126,4 +128,16 @@ def _find_viewer(request: HttpRequest) -> Viewer | None:
         return None
     chosen = request.session.get(WORKSPACE_KEY)
     member = next((member for member in memberships if member.workspace_id == chosen), memberships[0])
-    return Viewer(member, memberships)
+    has_put_off_asks = request.session.get(PUT_OFF_KEY) == _signed_in_at(request)
+    return Viewer(member, memberships, has_put_off_asks=has_put_off_asks)
+
+
+def put_off_asks(request: HttpRequest) -> None:
+    """Let the viewer be asked for nothing more until they sign in the next time."""
+    request.session[PUT_OFF_KEY] = _signed_in_at(request)
+
+
+def _signed_in_at(request: HttpRequest) -> str:
+    """Which sign-in this is. The session itself may outlive a sign-in."""
+    last = getattr(request.user, "last_login", None)
+    return last.isoformat() if last else "never"

@@ -44,7 +44,7 @@ def sign_in(page: Page, url: str, person: dict[str, Any]) -> None:
     page.goto(f"{url}/accounts/login/")
     page.get_by_label("Email").fill(person["email"])
     page.get_by_label("Password").fill(person["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{url}/")
 
 

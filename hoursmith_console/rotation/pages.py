@@ -1,0 +1,53 @@
+"""What the pages for asking share: the frame around them, and who may open which."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account.decorators import reauthentication_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+
+from hoursmith_console.ledger import viewer
+from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.site import site
+
+View = Callable[..., HttpResponseBase]
+
+
+def page(request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any) -> HttpResponse:
+    """`template` in the console's frame."""
+    return TemplateResponse(request, template, {**site.each_context(request), "title": title, **context}, status=status)
+
+
+def for_members(view: View) -> View:
+    """`view` for everybody of a workspace."""
+    return site.admin_view(view)
+
+
+def for_reviewers(view: View) -> View:
+    """`view` for Owner and Admin; other members are told that it is not for them, strangers to sign in."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not viewer(request).member.sees_workspace:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return site.admin_view(inner)
+
+
+def after_asking_again(view: View) -> View:
+    """`view` once the person has shown lately that it is still them."""
+    guarded: View = reauthentication_required(view)
+    return guarded
+
+
+def rotation_address(rotation: Rotation) -> str:
+    """Where the rotation's own page is; empty where no area serves one."""
+    try:
+        return reverse("console:rotations:detail", args=[rotation.pk])
+    except NoReverseMatch:
+        return ""
