@@ -78,6 +78,7 @@ class ExportView:
             "area_title": self._admin.title,
             "area_address": "console:audit:list",
             "form": form,
+            "rows": self._selection(request).events().order_by().count(),
             "is_narrowed": self._changes(request).is_narrowed,
         }
         return TemplateResponse(request, "audit/export.html", context, status=status)

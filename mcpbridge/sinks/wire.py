@@ -61,7 +61,8 @@ class Connection:
         """Return once the receiver has read everything, and has closed its side in turn.
 
         A receiver that goes away with bytes unread resets the connection; one that closed while we still sent did
-        not see our end. TCP's own acknowledgements say only that its machine has the bytes, not that it does.
+        not see our end. TCP's own acknowledgements say only that its machine has the bytes, not that it does. Who
+        shuts down in good order what they have not read is not found out.
         """
         if self._has_ended():
             raise UndeliveredError("The receiver closed the connection before it had everything.")

@@ -58,6 +58,16 @@ def test_the_filters_of_the_list_are_kept(cast: Cast) -> None:
     assert b'"complete":false' in body
 
 
+def test_the_page_says_how_many_rows_it_will_be(cast: Cast) -> None:
+    make_audit(cast.tokens["manager"])
+    make_audit(cast.tokens["manager"], "archive_project")
+    make_audit(cast.tokens["outsider"])
+    for query, rows in (("", 4), ("?tool=delete_client", 2), ("?q=nobody", 0)):
+        status, page = _export(cast, "owner", query, format_name="none")
+        assert status == 400
+        assert f'<span class="number">{rows}</span> rows now' in page.decode()
+
+
 def test_an_unknown_format_is_refused_and_not_recorded(cast: Cast) -> None:
     assert _export(cast, "owner", format_name="xml")[0] == 400
     assert not AuditEvent.objects.exists()

@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.models import AuditEvent, SigningHead
 from mcpbridge.sinks.destinations import Destination
+from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.services import sink_test
 from mcpbridge.sinks.syslog import syslog_send
 from mcpbridge.sinks.wire import Connection
@@ -90,10 +92,6 @@ def hangs(connection: socket.socket) -> None:
     time.sleep(2)
 
 
-def closes_at_once(connection: socket.socket) -> None:
-    connection.shutdown(socket.SHUT_RDWR)
-
-
 def reads_a_little_and_dies(connection: socket.socket) -> None:
     connection.recv(10)
     connection.close()
@@ -105,7 +103,7 @@ def resets(connection: socket.socket) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("manner", [hangs, closes_at_once, reads_a_little_and_dies, resets])
+@pytest.mark.parametrize("manner", [hangs, reads_a_little_and_dies, resets])
 def test_what_was_not_read_to_its_end_is_sent_again(
     world: World, fresh: Fresh, manner: Callable[[socket.socket], None]
 ) -> None:
@@ -164,6 +162,24 @@ def test_a_test_message_is_no_row(world: World) -> None:
         assert sink_test(sink=sink, actor="ana", limit_s=2) == ""
     (message,) = [parse_syslog(frame) for frame in receiver.frames]
     assert (message.kind, message.data) == ("test", {"workspace": "org-1"})
+
+
+@pytest.mark.usefixtures("world")
+def test_a_receiver_that_closes_before_our_end_has_not_read_it() -> None:
+    closed = threading.Event()
+
+    def closes(connection: socket.socket) -> None:
+        connection.shutdown(socket.SHUT_WR)
+        closed.set()
+        connection.recv(10)
+
+    with SyslogReceiver(manner=closes) as receiver:
+        destination = Destination("127.0.0.1", receiver.port, is_tls=False)
+        with Connection(destination, limit_s=2) as connection:
+            assert closed.wait(2)
+            connection.sendall(b"x" * 5)
+            with pytest.raises(UndeliveredError, match="before it had everything"):
+                connection.finish()
 
 
 @pytest.mark.usefixtures("world")
