@@ -144,6 +144,32 @@ def check_sandbox_is_meant(*, upstream_url: str, debug: bool, public_url: str, s
         )
 
 
+def openid(env: environ.Env, var: Path) -> dict[str, str]:
+    """How people sign in with OpenID Connect: issuer, client_id, secret, name; empty where nothing is set.
+
+    Raises ImproperlyConfigured where something is missing, or would send secrets in the clear.
+    """
+    issuer, client = env.str("OIDC_ISSUER", default=""), env.str("OIDC_CLIENT_ID", default="")
+    # A blank stands for none, which is no fault here.
+    secret = read_secret(env, var, "OIDC_CLIENT_SECRET", default=" ").strip()
+    given = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client, "OIDC_CLIENT_SECRET": secret}
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == len(given):
+        return {}
+    if missing:
+        there = " and ".join(name for name in given if name not in missing)
+        raise ImproperlyConfigured(
+            f"{there} is set, but {' and '.join(missing)} is not: OpenID Connect needs all three."
+        )
+    parts = urlsplit(issuer)
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}; it must be the issuer's plain https:// address.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}; it must be https:// (http:// is for loopback alone).")
+    name = env.str("OIDC_NAME", default=parts.hostname)
+    return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name}
+
+
 def sqlite_options(*, durable: bool) -> dict[str, object]:
     """Connection options for SQLite: WAL, writers queue instead of failing.
 

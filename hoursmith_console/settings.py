@@ -91,6 +91,8 @@ INSTALLED_APPS = [
     "hoursmith_console.activity",
     "hoursmith_console.audit",
     "hoursmith_console.overview",
+    "hoursmith_console.members",
+    "hoursmith_console.policies",
     "hoursmith_console.sandbox",
 ]
 
@@ -177,6 +179,7 @@ MFA_FORMS = {
 MFA_TOTP_TOLERANCE = 1
 # Browsers themselves refuse passkeys over http except on this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
+OIDC = configuration.openid(env, VAR_DIR)
 # Attempts are counted for all workers and machines together.
 CACHES = {
     "default": {
@@ -185,6 +188,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname}")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 
 # what browsers may do

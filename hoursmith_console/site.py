@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from hoursmith_console.area import Area
 from hoursmith_console.ledger import LedgerAdmin, only_reads
 from hoursmith_console.overview.page import overview_context
 from hoursmith_console.workspaces.visibility import WORKSPACE_KEY, Viewer, factor_demand, viewer_of
@@ -67,16 +68,22 @@ class ConsoleSite(AdminSite):
             *areas,
         ]
 
-    def areas(self) -> list["LedgerAdmin"]:
+    def add(self, area: Area) -> None:
+        """Serve an area that is not one model's list."""
+        self._added = [*getattr(self, "_added", []), area]
+
+    def areas(self) -> list[LedgerAdmin | Area]:
         """The areas in the order of the menu."""
-        registered = [cast(LedgerAdmin, area) for area in self._registry.values()]
-        return sorted(registered, key=lambda area: area.place)
+        registered: list[LedgerAdmin | Area] = [cast(LedgerAdmin, area) for area in self._registry.values()]
+        return sorted([*registered, *getattr(self, "_added", [])], key=lambda area: area.place)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the console needs."""
         viewer = cast(Viewer, viewer_of(request))
         addresses = [("Overview", reverse("console:index"))]
-        addresses += [(area.title, reverse(f"console:{area.area}:list")) for area in self.areas()]
+        addresses += [
+            (area.title, reverse(f"console:{area.area}:list")) for area in self.areas() if shown_to(viewer, area)
+        ]
         return {
             "site_title": self.site_title,
             "site_header": self.site_header,
@@ -102,6 +109,11 @@ class ConsoleSite(AdminSite):
         viewer = cast(Viewer, viewer_of(request))
         context = {**self.each_context(request), "title": "Overview", **overview_context(viewer)}
         return TemplateResponse(request, "overview/page.html", context)
+
+
+def shown_to(viewer: Viewer, area: LedgerAdmin | Area) -> bool:
+    """Whether the menu leads to `area`."""
+    return viewer.member.sees_workspace or not getattr(area, "is_for_reviewers", False)
 
 
 def choose_workspace(request: HttpRequest) -> HttpResponse:

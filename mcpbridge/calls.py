@@ -139,7 +139,7 @@ class Calls:
     async def _destroy(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
     ) -> Answer:
-        snapshot, fault = await self._snapshot(tool, arguments, credential)
+        snapshot, fault = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
         call.target_label = tool.target_label(snapshot)
         try:
             await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault)
@@ -150,11 +150,11 @@ class Calls:
         return self._end(call, answer, started, credential)
 
     async def _snapshot(
-        self, tool: Tool, arguments: dict[str, Any], credential: Credential
+        self, tool: Tool, arguments: dict[str, Any], credential: Credential, *, org_id: str
     ) -> tuple[dict[str, Any] | None, str]:
         """The record as it is, and otherwise why there is none. A missing snapshot never stops the call."""
         request = tool.snapshot_request(arguments)
-        if not self._snapshots or request is None:
+        if not self._snapshots or request is None or self._orders.now().stops_snapshots(org_id):
             return None, "switched_off"
         answer = await self._ask(request, credential, is_read=True)
         if answer.problem is not None:

@@ -409,6 +409,27 @@ class Freeze(TokenIdentity):
         return self.masked_token if self.prefix else self.org_id
 
 
+class SnapshotStop(models.Model):
+    """A workspace that wants no snapshots of what is destroyed. Lifting marks the row."""
+
+    org_id = models.CharField("workspace", max_length=64)
+    stopped_at = models.DateTimeField()
+    stopped_by = models.CharField(max_length=200)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-stopped_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org_id"], condition=models.Q(lifted_at=None), name="one_snapshot_stop_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.org_id
+
+
 class TokenNotice(TokenIdentity):
     """One line that the token's assistants are told with each result, so that they can tell their person."""
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, ResultFilter, TargetFilter, ToolFilter
 from hoursmith_console.activity.rows import activity_rows
+from hoursmith_console.audit.opening import contents_open
 from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.site import site
 from hoursmith_console.time_filter import TimeFilter
@@ -45,6 +46,12 @@ class ActivityAdmin(LedgerAdmin):
         record = AuditEvent.objects.filter(call_id=row.call_id, phase=Phase.INTENT)
         return {
             "title": row.tool,
+            "contents": contents_open(
+                viewer,
+                call_id=row.call_id,
+                label=f"{row.tool} {row.target_label or row.target_id}".strip(),
+                has_any=bool(row.arguments),
+            ),
             "call": row,
             "card": token_cards(viewer, [row])[key_of(row)],
             "meaning": MESSAGES.get(row.code, ""),

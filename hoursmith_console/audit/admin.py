@@ -18,6 +18,7 @@ from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.events import told
 from hoursmith_console.audit.export_views import ExportView
 from hoursmith_console.audit.forms import ResolveForm
+from hoursmith_console.audit.opening import contents_open
 from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.audit.sink_views import SinkPages
@@ -164,8 +165,11 @@ class AuditAdmin(LedgerAdmin):
         if row.phase == Phase.EVENT:
             return {**_event_context(row), "standing": _standing(viewer)}
         call = with_outcomes([row])[0]
+        title = f"{row.tool} {row.target_label or row.target_id}".strip()
+        has_any = bool(row.arguments) or row.snapshot is not None
         return {
-            "title": f"{row.tool} {row.target_label or row.target_id}".strip(),
+            "title": title,
+            "contents": contents_open(viewer, call_id=row.call_id, label=title, has_any=has_any),
             "call": call,
             "intent": row,
             "outcome": call.outcome,
@@ -196,5 +200,5 @@ def _event_context(row: AuditEvent) -> dict[str, Any]:
 
 def _no_snapshot(fault: str) -> str:
     if fault == "switched_off":
-        return "Snapshots are switched off (AUDIT_SNAPSHOTS)."
+        return "Snapshots are switched off."
     return MESSAGES.get(fault, "It could not be read.")

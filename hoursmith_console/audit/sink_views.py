@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
@@ -15,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hoursmith_console.area import deciding
 from hoursmith_console.audit.sink_forms import ChangeSinkForm, NewSinkForm, RestartSinkForm
 from hoursmith_console.ledger import viewer
 from hoursmith_console.workspaces.visibility import Viewer
@@ -253,9 +253,8 @@ def _looked_at(view: View) -> View:
 
 
 def _changed(view: View) -> View:
-    """The same, where they have just shown that it is they; who may not is told so before anything is asked."""
-    asked: View = reauthentication_required(view)
-    return _looked_at(asked)
+    """`view` for who decides for the workspace and has just shown that it is they."""
+    return deciding(view)
 
 
 def _standing(looker: Viewer, key: int) -> SinkStanding:

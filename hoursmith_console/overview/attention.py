@@ -62,7 +62,7 @@ def unsettled_calls(viewer: Viewer) -> Iterator[Card]:
 
 def _unsettled(viewer: Viewer, call: DestructiveCall) -> Card:
     intent, page = call.intent, reverse("console:audit:detail", args=[call.intent.call_id])
-    can_resolve = viewer.member.sees_workspace and call.is_resolvable
+    can_resolve = viewer.member.administers and call.is_resolvable
     label = format_html(' of <strong class="name">{}</strong>', intent.target_label) if intent.target_label else ""
     return Card(
         tone=Tone.UNKNOWN,

@@ -10,7 +10,7 @@ from mcpbridge.models import TokenBlock
 
 def may_rotate(member: Member, owner: Member | None) -> bool:
     """Whether `member` may start, drive or abandon a rotation of a token that belongs to `owner`."""
-    return member.is_active and (member.administers or _is(member, owner))
+    return _acts(member) and (member.administers or _is(member, owner))
 
 
 def may_drive(member: Member, rotation: Rotation) -> bool:
@@ -20,7 +20,7 @@ def may_drive(member: Member, rotation: Rotation) -> bool:
 
 def may_mint(member: Member, rotation: Rotation) -> bool:
     """Whether the successor may be minted by `member`: only by whose token it is."""
-    return member.is_active and member.workspace_id == rotation.workspace_id and _is(member, rotation.owner)
+    return _acts(member) and member.workspace_id == rotation.workspace_id and _is(member, rotation.owner)
 
 
 def may_revoke(member: Member, rotation: Rotation) -> bool:
@@ -40,7 +40,12 @@ def may_block(member: Member, owner: Member | None) -> bool:
 
 def may_unblock(member: Member, block: TokenBlock) -> bool:
     """Whether `member` may lift `block`: who decides for the workspace, or whoever asked for it."""
-    return member.is_active and (member.administers or (block.blocked_by == member.named and not member.is_auditor))
+    return _acts(member) and (member.administers or block.blocked_by == member.named)
+
+
+def _acts(member: Member) -> bool:
+    # An auditor only reads, also where a token of their own is concerned.
+    return member.is_active and not member.is_auditor
 
 
 def _is(member: Member, owner: Member | None) -> bool:

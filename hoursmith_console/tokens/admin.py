@@ -6,14 +6,17 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from hoursmith_console.activity.rows import activity_rows
+from hoursmith_console.area import deciding
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.policies.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.reading import Order
 from hoursmith_console.rotation.flags import Flag, token_flags
 from hoursmith_console.rotation.power_hints import power_hints
@@ -104,8 +107,15 @@ class TokenAdmin(LedgerAdmin):
             path("claim/", guard(form(claim)), name="claim"),
             path("contain/", guard(form(views.contain)), name="contain"),
             path("release/", guard(form(views.release)), name="release"),
+            path("<int:key>/freeze/", guard(require_POST(deciding(self.freeze_view))), name="freeze"),
             *super().get_urls(),
         ]
+
+    def freeze_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Freeze what destroys for one token, or lift that."""
+        token = get_object_or_404(self.get_queryset(request), pk=key)
+        freeze_answer(request, org_id=token.org_id, env=token.env, prefix=token.prefix)
+        return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SeenToken]:
         made = F("calls_read") + F("calls_write") + F("calls_destructive")
@@ -146,6 +156,8 @@ class TokenAdmin(LedgerAdmin):
             "may_rotate": may_rotate(viewer.member, owner),
             "may_unblock": state.block is not None and may_unblock(viewer.member, state.block),
             "title": row.token_name or "Unnamed token",
+            "freeze": freeze_of(org_id=row.org_id, env=row.env, prefix=row.prefix),
+            "freeze_form": FreezeForm() if viewer.member.administers else None,
             "token": row,
             "token_key": token_key(row),
             "card": TokenCard(row.env, row.prefix, row.pk, owner),

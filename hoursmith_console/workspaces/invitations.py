@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordResetConfirmView
@@ -12,7 +13,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from hoursmith_console.workspaces.sign_ins import sign_in_record
+from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_record
 from mcpbridge.audit import AuditUnavailableError
 
 
@@ -30,8 +31,14 @@ class InvitationView(PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Set the password and sign in, once that is on record."""
         assert self.user is not None  # noqa: S101 – no form is shown without a link that names somebody
+        address = get_adapter().get_client_ip(self.request)
+        # A link replaces a forgotten password, never a second factor.
+        self.post_reset_login = not is_mfa_enabled(self.user)
         try:
-            sign_in_record(user=self.user, way="invitation", address=get_adapter().get_client_ip(self.request))
+            if self.post_reset_login:
+                sign_in_record(user=self.user, way="invitation", address=address)
+            else:
+                account_event_record(user=self.user, action="console.password_reset", address=address)
         except AuditUnavailableError:
             return render(self.request, "503.html", status=503)
         return super().form_valid(form)

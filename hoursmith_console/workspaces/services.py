@@ -6,6 +6,7 @@ from typing import Any, cast
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.db import router, transaction
+from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.events import event_record
@@ -97,6 +98,8 @@ def account_invite(*, workspace: Workspace, email: str, role: str, actor: str) -
                 role=role,
             )
         is_new = account_create(member=member, password=None)
+        member.invited_at = timezone.now()
+        member.save(update_fields=["invited_at"])
         event_record(
             org_id=workspace.org_id,
             org_name=workspace.name,

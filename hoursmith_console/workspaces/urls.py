@@ -3,7 +3,6 @@
 from allauth.account import views
 from allauth.mfa.recovery_codes.views import download_recovery_codes, view_recovery_codes
 from allauth.mfa.webauthn.views import list_webauthn, login_webauthn
-from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.cache import never_cache
 
@@ -11,6 +10,7 @@ from hoursmith_console.accounts import factor_views
 from hoursmith_console.accounts.passwords import PasswordChangeView, PasswordResetView, PasswordSetView
 from hoursmith_console.accounts.session_views import SessionsView
 from hoursmith_console.workspaces.invitations import InvitationView
+from hoursmith_console.workspaces.mail import mail_leaves
 
 factor_urlpatterns: list[URLPattern] = [
     path("", never_cache(factor_views.IndexView.as_view()), name="mfa_index"),
@@ -55,7 +55,6 @@ password_reset_urlpatterns: list[URLPattern] = [
         name="account_reset_password_from_key",
     ),
 ]
-_LOCAL_MAIL = ("console", "dummy", "locmem", "filebased")
 # A reset link is offered only where mail really leaves; otherwise the page would promise what never comes.
-if settings.EMAIL_BACKEND.split(".")[-2] not in _LOCAL_MAIL:
+if mail_leaves():
     urlpatterns += password_reset_urlpatterns

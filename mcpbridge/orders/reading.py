@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import psycopg
 from django.db import connections, transaction
 
-from mcpbridge.models import Freeze, TokenBlock, TokenNotice
+from mcpbridge.models import Freeze, SnapshotStop, TokenBlock, TokenNotice
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ Key = tuple[str, str]
 _BLOCKS = f"SELECT env, prefix FROM {TokenBlock._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _FREEZES = f"SELECT org_id, env, prefix FROM {Freeze._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _NOTICES = f"SELECT env, prefix, text, is_in_text FROM {TokenNotice._meta.db_table} WHERE ended_at IS NULL"  # noqa: S608
+_STOPS = f"SELECT org_id FROM {SnapshotStop._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
+_QUESTIONS = (_BLOCKS, _FREEZES, _NOTICES, _STOPS)
 
 
 class Notice(NamedTuple):
@@ -43,16 +45,22 @@ class Orders:
     blocks: frozenset[Key] = frozenset()
     freezes: frozenset[tuple[str, str, str]] = frozenset()
     notices: Mapping[Key, Notice] = field(default_factory=dict)
+    snapshot_stops: frozenset[str] = frozenset()
 
     @classmethod
     def of(
-        cls, blocks: Iterable[Iterable[Any]], freezes: Iterable[Iterable[Any]], notices: Iterable[Iterable[Any]]
+        cls,
+        blocks: Iterable[Iterable[Any]],
+        freezes: Iterable[Iterable[Any]],
+        notices: Iterable[Iterable[Any]],
+        stops: Iterable[Iterable[Any]],
     ) -> "Orders":
-        """The orders that the rows of the three questions tell of."""
+        """The orders that the rows of the four questions tell of."""
         return cls(
             blocks=frozenset((env, prefix) for env, prefix in blocks),
             freezes=frozenset((org_id, env, prefix) for org_id, env, prefix in freezes),
             notices={(env, prefix): Notice(text, bool(is_in_text)) for env, prefix, text, is_in_text in notices},
+            snapshot_stops=frozenset(org_id for (org_id,) in stops),
         )
 
     def holds(self, env: str, prefix: str) -> bool:
@@ -62,6 +70,10 @@ class Orders:
     def freezes_destruction(self, org_id: str, env: str, prefix: str) -> bool:
         """Whether the destructive tools are frozen for the token, or for all of its workspace."""
         return bool(self.freezes) and ((org_id, env, prefix) in self.freezes or (org_id, "", "") in self.freezes)
+
+    def stops_snapshots(self, org_id: str) -> bool:
+        """Whether the workspace wants nothing kept of what is destroyed."""
+        return org_id in self.snapshot_stops
 
     def notice(self, env: str, prefix: str) -> Notice | None:
         """What the assistant that uses the token is to tell its person."""
@@ -147,7 +159,7 @@ class SqliteOrderBook:
                 self._version = None
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._version:
-                rows = [self._connection.execute(question).fetchall() for question in (_BLOCKS, _FREEZES, _NOTICES)]
+                rows = [self._connection.execute(question).fetchall() for question in _QUESTIONS]
                 self._orders = Orders.of(*rows)
                 self._version = version
         except sqlite3.Error as error:
@@ -186,8 +198,7 @@ class PostgresOrderBook:
                 async with connection:
                     await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
                     while True:
-                        questions = (_BLOCKS, _FREEZES, _NOTICES)
-                        rows = [await (await connection.execute(question)).fetchall() for question in questions]
+                        rows = [await (await connection.execute(question)).fetchall() for question in _QUESTIONS]
                         self._orders = Orders.of(*rows)
                         first.set()
                         async for _ in connection.notifies(timeout=POLL_S, stop_after=1):

@@ -1,9 +1,12 @@
 """The cast of the page tests: four people of one workspace, one of another, and a passer-by."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.test import Client
 
 from hoursmith_console.tokens.services import token_claim
@@ -12,6 +15,7 @@ from hoursmith_console.workspaces.services import account_create, member_import,
 from mcpbridge.models import SeenToken
 from tests.hoursmith_console.records import make_token
 
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "correct horse battery staple"
 ROLES = ("owner", "admin", "manager", "member")
 
@@ -71,3 +75,33 @@ def browse(cast: Cast) -> Callable[[str], Client]:
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def trusted(cast: Cast, browse: Callable[[str], Client]) -> Callable[[str], Client]:
+    """A browser of somebody of the cast who has given their password a moment ago."""
+
+    def signed_in(name: str) -> Client:
+        client = browse(name)
+        user = cast.people[name].user
+        assert user is not None
+        session = client.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time(), "reauthenticated": True}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def with_app(cast: Cast) -> Callable[[str], list[str]]:
+    """Gives somebody of the cast an authenticator app with `SECRET`, and recovery codes, which it returns."""
+
+    def give(name: str) -> list[str]:
+        user = cast.people[name].user
+        TOTP.activate(user, SECRET)
+        codes: list[str] = RecoveryCodes.activate(user).generate_codes()
+        return codes
+
+    return give

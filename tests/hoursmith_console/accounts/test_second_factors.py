@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import AuditEvent
-from tests.hoursmith_console.accounts.conftest import code_now, factors, is_in, password_given, recent, told
+from tests.hoursmith_console.accounts.people import code_now, factors, is_in, password_given, recent, told
 from tests.hoursmith_console.conftest import Cast
 
 Browse = Callable[[str], Client]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hoursmith_console.accounts.middleware import PLACE
 from hoursmith_console.accounts.models import ConsoleSession
-from tests.hoursmith_console.accounts.conftest import is_in, password_given, told
+from tests.hoursmith_console.accounts.people import is_in, password_given, told
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 
 Browse = Callable[[str], Client]

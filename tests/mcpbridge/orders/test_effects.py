@@ -3,6 +3,7 @@ import pytest
 from mcpbridge.models import AuditEvent, ToolCall
 from mcpbridge.orders.freezes import destruction_freeze
 from mcpbridge.orders.notices import notice_end, notice_give
+from mcpbridge.orders.snapshots import snapshots_resume, snapshots_stop
 from mcpbridge.server import NOTICE_META_KEY
 from tests.mcpbridge.harness import CLIENT_ID, ME, Talk, bridge_to, hoursmith, result_of
 
@@ -63,3 +64,22 @@ def test_a_notice_stands_in_the_text_where_the_workspace_wants_it(bridge, runner
     texts = [block["text"] for block in result_of(runner.run(Talk(bridge).call("get_me")))["content"]]
     assert len(texts) == 2
     assert texts[1].endswith(NOTICE)
+
+
+def test_a_workspace_without_snapshots_deletes_without_reading_first(bridge, runner):
+    snapshots_stop(org_id=ME["orgId"], actor="Ana")
+    snapshots_stop(org_id=ME["orgId"], actor="Ben")
+    snapshots_stop(org_id="org-2", actor="Eve")
+    assert not result_of(runner.run(Talk(bridge).call(*DELETE)))["isError"]
+    snapshots_resume(org_id=ME["orgId"], actor="Ana")
+    assert not result_of(runner.run(Talk(bridge).call(*DELETE)))["isError"]
+    runner.run(bridge.stop())
+    without, with_one = AuditEvent.objects.filter(phase="intent").order_by("sequence")
+    assert (without.snapshot, without.snapshot_fault) == (None, "switched_off")
+    assert with_one.snapshot["name"] == "Globex"
+    assert bridge.sent.count("DELETE") == 2
+    told = AuditEvent.objects.filter(org_id=ME["orgId"], tool="console.setting_change").order_by("sequence")
+    assert [(row.actor, row.arguments) for row in told] == [
+        ("Ana", {"before": "on", "after": "off"}),
+        ("Ana", {"before": "off", "after": "on"}),
+    ]

@@ -1,0 +1,185 @@
+"""The members area. Django's admin imports it at the start, as it does every area's."""
+
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from hoursmith_console.accounts.services import sessions_of
+from hoursmith_console.area import Area, deciding
+from hoursmith_console.connections.models import Connection
+from hoursmith_console.ledger import viewer
+from hoursmith_console.members.forms import InviteForm
+from hoursmith_console.members.roll import members_in_sight, persons
+from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.site import site
+from hoursmith_console.workspaces import access
+from hoursmith_console.workspaces.invitations import invitation_path
+from hoursmith_console.workspaces.mail import invitation_send, mail_leaves
+from hoursmith_console.workspaces.models import Member, Role
+from hoursmith_console.workspaces.services import account_invite
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.models import SeenToken
+
+PER_PAGE = LATEST = 50
+
+
+class Change(Protocol):
+    """A service that changes how somebody comes into the console."""
+
+    def __call__(self, *, member: Member, actor: str) -> object: ...
+
+
+class MembersArea(Area):
+    """Everybody of the workspace for whoever reviews it, and for the others themselves."""
+
+    area, title, place = "members", "Members", 8
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [
+            path("", guard(require_safe(self.list_view)), name="list"),
+            path("invite/", guard(require_http_methods(["GET", "POST"])(deciding(self.invite_view))), name="invite"),
+            path("<int:key>/", guard(require_safe(self.detail_view)), name="detail"),
+            path("<int:key>/invite/", guard(require_POST(deciding(self.invite_again_view))), name="invite_again"),
+            path("<int:key>/close/", guard(require_POST(deciding(self.close_view))), name="close"),
+            path("<int:key>/open/", guard(require_POST(deciding(self.open_view))), name="open"),
+            path("<int:key>/sign-out/", guard(require_POST(deciding(self.sign_out_view))), name="sign_out"),
+            path("<int:key>/auditor/", guard(require_POST(deciding(self.auditor_view))), name="auditor"),
+        ]
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """Who is in the workspace and how they come into the console."""
+        pages = Paginator(members_in_sight(viewer(request)), PER_PAGE)
+        page = pages.get_page(request.GET.get("page"))
+        return self.page(request, "list.html", people=persons(page.object_list), page=page)
+
+    def detail_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """One member; who is out of sight does not exist."""
+        looker = viewer(request)
+        member = get_object_or_404(members_in_sight(looker), pk=key)
+        return self.page(request, "detail.html", **_detail(looker, member))
+
+    def invite_view(self, request: HttpRequest) -> HttpResponse:
+        """Let somebody into the console."""
+        looker = viewer(request)
+        form = InviteForm(request.POST if request.method == "POST" else None, actor=looker.member)
+        if not form.is_valid():
+            return self.page(
+                request,
+                "invite.html",
+                title="Invite",
+                form=form,
+                mail_leaves=mail_leaves(),
+                status=400 if form.is_bound else 200,
+            )
+        email, role = form.cleaned_data["email"].lower(), form.cleaned_data["role"]
+        known = Member.objects.filter(workspace=looker.member.workspace, email=email).first()
+        return self._invited(request, email, known.role if known else role, known)
+
+    def invite_again_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Give somebody a new link, where they have never used one."""
+        member = self._managed(request, key)
+        return self._invited(request, member.email, member.role, member)
+
+    def close_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Close the console to somebody."""
+        return self._done(request, self._managed(request, key), access.member_shut_out, "The console is closed to them")
+
+    def open_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Open the console to somebody again."""
+        return self._done(request, self._managed(request, key), access.member_let_in, "The console is open to them")
+
+    def sign_out_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """End all of somebody's sessions."""
+        return self._done(
+            request, self._managed(request, key), access.member_sign_out, "They are signed out everywhere"
+        )
+
+    def auditor_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Make somebody an auditor, or no longer one."""
+        member = self._managed(request, key)
+        if member.role in (Role.OWNER, Role.ADMIN):
+            raise PermissionDenied
+        if member.is_auditor:
+            return self._done(request, member, access.auditor_dismiss, "They are no longer an auditor")
+        return self._done(request, member, access.auditor_appoint, "They are an auditor now")
+
+    def _managed(self, request: HttpRequest, key: int) -> Member:
+        """The member that a form is about; 404 out of sight, 403 where one may not decide about them."""
+        looker = viewer(request)
+        member = get_object_or_404(members_in_sight(looker), pk=key)
+        if not access.may_manage(looker.member, member):
+            raise PermissionDenied
+        return member
+
+    def _done(self, request: HttpRequest, member: Member, change: Change, words: str) -> HttpResponse:
+        try:
+            change(member=member, actor=viewer(request).member.named)
+        except AuditUnavailableError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"{words}, and that is in the record.")
+        return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
+
+    def _invited(self, request: HttpRequest, email: str, role: str, known: Member | None) -> HttpResponse:
+        """Invite, and show or mail the link where it opens nothing that is in use."""
+        looker = viewer(request)
+        if not access.may_invite(looker.member, role) or (known and not access.may_manage(looker.member, known)):
+            raise PermissionDenied
+        if known is not None and not (known.is_active and known.shut_out_at is None):
+            messages.error(request, "The console is closed to them. Open it first.")
+            return HttpResponseRedirect(reverse("console:members:detail", args=[known.pk]))
+        try:
+            member = account_invite(
+                workspace=looker.member.workspace, email=email, role=role, actor=looker.member.named
+            )
+        except AuditUnavailableError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("console:members:invite"))
+        link, fault = _link(member, inviter=looker.member.named)
+        return self.page(request, "invited.html", title="Invited", person=persons([member])[0], link=link, fault=fault)
+
+
+def _link(member: Member, *, inviter: str) -> tuple[str, str]:
+    """The link to show, where mail does not carry it; or why there is none."""
+    if not isinstance(member.user, User) or not access.is_fresh(member):
+        return "", "in use"
+    link = f"{settings.PUBLIC_URL}{invitation_path(user=member.user)}"
+    if not mail_leaves():
+        return link, ""
+    try:
+        invitation_send(member=member, link=link, inviter=inviter)
+    except OSError:
+        return "", "not mailed"
+    return "", ""
+
+
+def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
+    """What the page of one member shows. Sessions are theirs and those people's who decide about them."""
+    person = persons([member])[0]
+    claims = member.token_claims.values_list("prefix", flat=True)
+    sees_sessions = member.pk == looker.member.pk or looker.member.sees_workspace
+    return {
+        "title": member.name,
+        "person": person,
+        "is_self": member.pk == looker.member.pk,
+        "may_manage": access.may_manage(looker.member, member),
+        "may_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
+        "is_fresh": access.is_fresh(member) or member.user is None,
+        "tokens": SeenToken.objects.filter(org_id=looker.org_id, prefix__in=list(claims))[:LATEST],
+        "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
+        "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],
+        "sessions": sessions_of(member.user) if sees_sessions and isinstance(member.user, User) else [],
+    }
+
+
+site.add(MembersArea(site))

@@ -1,0 +1,41 @@
+"""The form that freezes what destroys, for the whole workspace or for one token, and what becomes of it."""
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest
+
+from hoursmith_console.ledger import viewer
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.models import Freeze
+from mcpbridge.orders.freezes import destruction_freeze, destruction_unfreeze
+
+
+class FreezeForm(forms.Form):
+    """Why nothing is to be deleted or archived for now."""
+
+    reason = forms.CharField(label="Why", max_length=200, help_text="It stays in the record, with your name.")
+
+
+def freeze_of(*, org_id: str, env: str = "", prefix: str = "") -> Freeze | None:
+    """The freeze in force for exactly this token, or without one for the whole workspace."""
+    return Freeze.objects.filter(org_id=org_id, env=env, prefix=prefix, lifted_at=None).first()
+
+
+def freeze_answer(request: HttpRequest, *, org_id: str, env: str = "", prefix: str = "") -> None:
+    """Freeze, or where there is a freeze lift it; what came of it is a message on the next page."""
+    actor = viewer(request).member.named
+    standing = freeze_of(org_id=org_id, env=env, prefix=prefix)
+    # The button says which of the two was meant: a page may have been open for a day.
+    lifts = request.POST.get("do") == "lift"
+    form = FreezeForm(request.POST)
+    try:
+        if lifts and standing is not None:
+            destruction_unfreeze(freeze=standing, actor=actor)
+            messages.success(request, "The freeze is lifted, and that is in the record.")
+        elif not lifts and form.is_valid():
+            destruction_freeze(org_id=org_id, env=env, prefix=prefix, actor=actor, reason=form.cleaned_data["reason"])
+            messages.success(request, "Frozen from the next call on, and that is in the record.")
+        elif not lifts:
+            messages.error(request, "Say why, in a few words: the next person wants to know.")
+    except AuditUnavailableError as error:
+        messages.error(request, str(error))

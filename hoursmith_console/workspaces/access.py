@@ -1,0 +1,95 @@
+"""Who may come into the console and as what: shutting out, letting in, signing out, auditors. Each is recorded."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import router, transaction
+from django.utils import timezone
+
+from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.workspaces.models import Member, Role
+from mcpbridge.events import event_record
+
+
+def may_manage(actor: Member, target: Member) -> bool:
+    """Whether `actor` decides about `target`'s way into the console: an Admin not about an Owner's."""
+    if not actor.administers or actor.workspace_id != target.workspace_id or actor.pk == target.pk:
+        return False
+    return target.role != Role.OWNER or actor.role == Role.OWNER
+
+
+def may_invite(actor: Member, role: str) -> bool:
+    """Whether `actor` may bring somebody in as `role`, until Hoursmith's list says what they are."""
+    return actor.administers and (role in (Role.MANAGER, Role.MEMBER) or actor.role == Role.OWNER)
+
+
+def is_fresh(member: Member) -> bool:
+    """Whether an invitation link for `member` opens nothing that they already use, here or in another workspace.
+
+    Such a link sets the account's password: of an account in use nobody but its person may be given one.
+    """
+    user = member.user
+    if user is None:
+        return False
+    elsewhere = Member.objects.filter(user=user).exclude(workspace_id=member.workspace_id)
+    return not user.has_usable_password() and user.last_login is None and not elsewhere.exists()
+
+
+def member_shut_out(*, member: Member, actor: str) -> None:
+    """Close the console to `member` at once, whatever Hoursmith says. Their tokens are untouched.
+
+    Raises AuditUnavailableError where that cannot be recorded; then they stay in.
+    """
+    with _recorded(member, "console.access_close", actor):
+        member.shut_out_at, member.shut_out_by, member.is_auditor = timezone.now(), actor, False
+        member.save(update_fields=["shut_out_at", "shut_out_by", "is_auditor"])
+        if isinstance(member.user, User) and not Member.objects.with_access().filter(user=member.user).exists():
+            sessions_end(user=member.user)
+
+
+def member_let_in(*, member: Member, actor: str) -> None:
+    """Let `member` into the console again. Raises AuditUnavailableError."""
+    with _recorded(member, "console.access_open", actor):
+        member.shut_out_at, member.shut_out_by = None, ""
+        member.save(update_fields=["shut_out_at", "shut_out_by"])
+
+
+def member_sign_out(*, member: Member, actor: str) -> int:
+    """End every session of `member`; how many there were. Raises AuditUnavailableError."""
+    details: dict[str, Any] = {}
+    with _recorded(member, "console.member_sign_out", actor, details):
+        details["ended"] = sessions_end(user=member.user) if isinstance(member.user, User) else 0
+    return int(details["ended"])
+
+
+def auditor_appoint(*, member: Member, actor: str) -> None:
+    """Let `member` read everything of the workspace in the console and change nothing. Raises AuditUnavailableError."""
+    with _recorded(member, "console.auditor_appoint", actor):
+        member.is_auditor = True
+        member.save(update_fields=["is_auditor"])
+
+
+def auditor_dismiss(*, member: Member, actor: str) -> None:
+    """Give `member` back what their role at Hoursmith lets them see and do. Raises AuditUnavailableError."""
+    with _recorded(member, "console.auditor_dismiss", actor):
+        member.is_auditor = False
+        member.save(update_fields=["is_auditor"])
+
+
+@contextmanager
+def _recorded(member: Member, action: str, actor: str, details: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """One transaction for a change and, last, its record."""
+    with transaction.atomic(using=router.db_for_write(Member)):
+        yield
+        event_record(
+            org_id=member.workspace.org_id,
+            org_name=member.workspace.name,
+            action=action,
+            actor=actor,
+            target_type="account",
+            target_id=str(member.user_id or ""),
+            target_label=member.named,
+            details=details,
+        )

@@ -1,0 +1,46 @@
+"""People who sign in, codes as their apps would show them, and what the record says of it."""
+
+import time
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.test import Client
+
+from mcpbridge.models import AuditEvent
+from tests.hoursmith_console.conftest import PASSWORD, SECRET, Cast
+
+
+def code_now(secret: str = SECRET) -> str:
+    """The code that an app with `secret` shows at this moment."""
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+
+
+def told(org_id: str = "org-acme") -> list[str]:
+    """The actions in the workspace's record, in their order."""
+    rows = AuditEvent.objects.filter(org_id=org_id, phase="event").order_by("sequence")
+    return [row.tool.removeprefix("console.") for row in rows]
+
+
+def password_given(name: str, client: Client | None = None) -> Client:
+    """A browser in which somebody of the cast has given their password."""
+    client = client or Client()
+    answer = client.post("/accounts/login/", {"login": f"{name}@example.com", "password": PASSWORD})
+    assert answer.status_code == 302, answer.content.decode()
+    return client
+
+
+def is_in(client: Client) -> bool:
+    """Whether the browser sees the overview."""
+    return client.get("/").status_code == 200
+
+
+def recent(client: Client) -> Client:
+    """The same browser after its person has shown once more that it is they."""
+    answer = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert answer.status_code == 302, answer.content.decode()
+    return client
+
+
+def factors(cast: Cast, name: str) -> list[str]:
+    """The kinds of second factor that somebody has."""
+    return sorted(Authenticator.objects.filter(user=cast.people[name].user).values_list("type", flat=True))

@@ -1,0 +1,224 @@
+"""The members area: who sees whom, who lets in, shuts out and signs out whom, and what the record says of it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client, override_settings
+
+from hoursmith_console.workspaces.invitations import invitation_path
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.services import account_create, account_invite, member_import
+from mcpbridge.models import AuditEvent
+from tests.hoursmith_console.accounts.people import password_given, told
+from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast
+
+Browse = Callable[[str], Client]
+LINK = re.compile(r"/accounts/invitation/\w+/[\w-]+/")
+
+
+def _address(cast: Cast, name: str, deed: str = "") -> str:
+    return f"/members/{cast.people[name].pk}/{deed}"
+
+
+@pytest.mark.parametrize("name", ["owner", "admin"])
+def test_who_reviews_sees_everybody_and_nobody_of_another_workspace(browse: Browse, name: str) -> None:
+    page = browse(name).get("/members/").content.decode()
+    assert all(f"{role}@example.com" in page for role in ROLES)
+    assert "outsider@example.com" not in page
+
+
+@pytest.mark.parametrize("name", ["manager", "member"])
+def test_the_others_see_themselves(cast: Cast, browse: Browse, name: str) -> None:
+    visitor = browse(name)
+    page = visitor.get("/members/").content.decode()
+    assert [role for role in ROLES if f"{role}@example.com" in page] == [name]
+    assert visitor.get(_address(cast, name)).status_code == 200
+    assert visitor.get(_address(cast, "owner")).status_code == 404
+
+
+def test_a_page_shows_account_factor_tokens_and_sessions(cast: Cast, browse: Browse) -> None:
+    password_given("manager", Client(REMOTE_ADDR="198.51.100.9", HTTP_USER_AGENT="Firefox on Windows"))
+    page = browse("owner").get(_address(cast, "manager")).content.decode()
+    for words in (
+        "manager@example.com",
+        "manager&#x27;s laptop",
+        "no second factor",
+        "198.51.100.9",
+        "Firefox on Windows",
+    ):
+        assert words in page
+
+
+def test_an_outsider_finds_nobody(cast: Cast, browse: Browse, trusted: Browse) -> None:
+    assert browse("outsider").get(_address(cast, "member")).status_code == 404
+    for deed in ("invite/", "close/", "open/", "sign-out/", "auditor/"):
+        assert trusted("outsider").post(_address(cast, "member", deed)).status_code == 404
+    assert told() == []
+
+
+@pytest.mark.parametrize("deed", ["invite/", "close/", "open/", "sign-out/", "auditor/"])
+def test_only_owner_and_admin_decide_and_only_with_a_recent_sign_in(
+    cast: Cast, browse: Browse, trusted: Browse, deed: str
+) -> None:
+    for name in ("manager", "member"):
+        assert trusted(name).post(_address(cast, "owner", deed)).status_code == 403
+    answer = browse("owner").post(_address(cast, "member", deed))
+    assert answer["Location"].startswith("/accounts/reauthenticate/")
+    assert trusted("owner").get(_address(cast, "member", deed)).status_code == 405
+    assert told() == []
+
+
+@pytest.mark.parametrize("deed", ["close/", "sign-out/", "auditor/"])
+def test_an_admin_decides_nothing_about_an_owner_and_nobody_about_themselves(
+    cast: Cast, trusted: Browse, deed: str
+) -> None:
+    assert trusted("admin").post(_address(cast, "owner", deed)).status_code == 403
+    assert trusted("owner").post(_address(cast, "owner", deed)).status_code == 403
+
+
+def test_a_closed_console_ends_sessions_and_outlasts_an_import(cast: Cast, browse: Browse, trusted: Browse) -> None:
+    theirs = browse("member")
+    assert theirs.get("/").status_code == 200
+    trusted("admin").post(_address(cast, "member", "close/"))
+    assert theirs.get("/").status_code == 302
+    known = cast.people["member"]
+    member_import(
+        workspace=cast.workspace,
+        member_id=known.member_id,
+        user_ref=known.user_ref,
+        name=known.name,
+        email=known.email,
+        role="ADMIN",
+    )
+    assert password_given("member").get("/").status_code == 404
+    trusted("owner").post(_address(cast, "member", "open/"))
+    assert password_given("member").get("/").status_code == 200
+    assert [each for each in told() if each.startswith("access")] == ["access_close", "access_open"]
+
+
+def test_somebody_shut_out_of_one_workspace_stays_in_the_other(cast: Cast, browse: Browse, trusted: Browse) -> None:
+    elsewhere = member_import(
+        workspace=cast.other, member_id="x", user_ref="x", name="M", email="member@example.com", role="MEMBER"
+    )
+    account_create(member=elsewhere, password=None)
+    theirs = browse("member")
+    trusted("owner").post(_address(cast, "member", "close/"))
+    assert "Globex Ltd" in theirs.get("/").content.decode()
+
+
+def test_a_teammate_is_signed_out_everywhere(cast: Cast, trusted: Browse) -> None:
+    theirs = [password_given("manager") for _ in range(2)]
+    trusted("admin").post(_address(cast, "manager", "sign-out/"))
+    assert [each.get("/").status_code for each in theirs] == [302, 302]
+    row = AuditEvent.objects.get(tool="console.member_sign_out")
+    assert (row.actor, row.target_label, row.arguments) == (
+        cast.people["admin"].named,
+        cast.people["manager"].named,
+        {"ended": 2},
+    )
+
+
+def test_an_invitation_link_is_shown_once_and_works_once(cast: Cast, trusted: Browse) -> None:
+    inviter = trusted("admin")
+    answer = inviter.post("/members/invite/", {"email": "New@example.com", "role": "MEMBER"})
+    link = LINK.search(answer.content.decode())
+    assert link is not None
+    assert "no-store" in answer["Cache-Control"]
+    new = Member.objects.get(email="new@example.com")
+    assert not LINK.search(inviter.get(f"/members/{new.pk}/").content.decode())
+    invited = Client()
+    form = invited.get(link[0], follow=True)
+    invited.post(form.request["PATH_INFO"], {"new_password1": PASSWORD, "new_password2": PASSWORD})
+    assert invited.get("/").status_code == 200
+    assert "does not work any more" in Client().get(link[0], follow=True).content.decode()
+    assert told() == ["invite", "sign_in"]
+    assert link[0].split("/")[-2] not in str(list(AuditEvent.objects.values()))
+
+
+def test_nobody_is_given_a_link_into_an_account_that_is_in_use(cast: Cast, trusted: Browse) -> None:
+    for address, data in (
+        (_address(cast, "manager", "invite/"), {}),
+        ("/members/invite/", {"email": "manager@example.com", "role": "MANAGER"}),
+    ):
+        page = trusted("owner").post(address, data).content.decode()
+        assert "their account is in use already" in page
+        assert not LINK.search(page)
+
+
+def test_nobody_is_given_a_link_into_an_account_of_another_workspace(cast: Cast, trusted: Browse) -> None:
+    account_invite(workspace=cast.other, email="both@example.com", role="OWNER", actor="Globex")
+    page = trusted("owner").post("/members/invite/", {"email": "both@example.com", "role": "MEMBER"}).content.decode()
+    assert not LINK.search(page)
+
+
+def test_an_admin_makes_no_owner(cast: Cast, trusted: Browse) -> None:
+    answer = trusted("admin").post("/members/invite/", {"email": "new@example.com", "role": "OWNER"})
+    assert answer.status_code == 400
+    assert trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "OWNER"}).status_code == 200
+
+
+def test_an_unused_invitation_is_given_again(cast: Cast, trusted: Browse) -> None:
+    trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
+    new = Member.objects.get(email="new@example.com")
+    assert "Invite again" in trusted("owner").get(f"/members/{new.pk}/").content.decode()
+    assert LINK.search(trusted("owner").post(f"/members/{new.pk}/invite/").content.decode())
+
+
+@override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
+def test_where_mail_leaves_the_link_goes_to_the_person_alone(trusted: Browse, mailoutbox: list[Any]) -> None:
+    page = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"}).content.decode()
+    assert not LINK.search(page)
+    assert [letter.to for letter in mail.outbox] == [["new@example.com"]]
+    assert LINK.search(str(mail.outbox[0].body))
+
+
+def test_a_link_does_not_get_past_a_second_factor(cast: Cast, with_app: Callable[[str], list[str]]) -> None:
+    with_app("owner")
+    user = cast.people["owner"].user
+    assert user is not None
+    client = Client()
+    form = client.get(invitation_path(user=user), follow=True)
+    client.post(
+        form.request["PATH_INFO"],
+        {"new_password1": "another long passphrase", "new_password2": "another long passphrase"},
+    )
+    assert client.get("/").status_code == 302
+    assert told() == ["password_reset"]
+
+
+def test_what_cannot_be_recorded_is_not_done(
+    cast: Cast, browse: Browse, trusted: Browse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, admin = browse("member"), trusted("admin")
+
+    def refuse(*_: object) -> None:
+        from django.db import OperationalError
+
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
+    for deed in ("close/", "sign-out/", "auditor/"):
+        page = admin.post(_address(cast, "member", deed), follow=True).content.decode()
+        assert "cannot be written" in page
+    assert theirs.get("/").status_code == 200
+    member = Member.objects.get(pk=cast.people["member"].pk)
+    assert (member.shut_out_at, member.is_auditor) == (None, False)
+
+
+def test_a_list_of_many_people_asks_little(cast: Cast, browse: Browse, django_assert_max_num_queries: Any) -> None:
+    for number in range(70):
+        member_import(
+            workspace=cast.workspace,
+            member_id=f"m{number}",
+            user_ref=f"u{number}",
+            name=f"Person {number}",
+            email=f"p{number}@example.com",
+            role="MEMBER",
+        )
+    visitor = browse("owner")
+    with django_assert_max_num_queries(9):
+        page = visitor.get("/members/").content.decode()
+    assert "?page=2" in page
