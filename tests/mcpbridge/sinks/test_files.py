@@ -12,7 +12,14 @@ import pytest
 from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.files import file_append, file_path
 from mcpbridge.sinks.senders import batch_send
+from tests.databases import RecordDatabase
 from tests.mcpbridge.sinks.conftest import AWKWARD, Fresh, World
+
+
+@pytest.fixture
+def database(sqlite_database: RecordDatabase) -> RecordDatabase:
+    """One of them is enough here: it is the receiver that matters."""
+    return sqlite_database
 
 
 def sequences(path: Path) -> list[int]:

@@ -18,10 +18,17 @@ from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.services import sink_test
 from mcpbridge.sinks.syslog import syslog_send
 from mcpbridge.sinks.wire import Connection
+from tests.databases import RecordDatabase
 from tests.mcpbridge.export.readers import cef_header, cef_row
 from tests.mcpbridge.sinks.certificates import self_signed
 from tests.mcpbridge.sinks.conftest import AWKWARD, Fresh, World
 from tests.mcpbridge.sinks.receivers import SyslogReceiver, parse_syslog
+
+
+@pytest.fixture
+def database(sqlite_database: RecordDatabase) -> RecordDatabase:
+    """One of them is enough here: it is the receiver that matters."""
+    return sqlite_database
 
 
 def test_each_row_is_one_message_with_its_place_and_id(world: World, fresh: Fresh, settings: Any) -> None:
