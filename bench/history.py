@@ -2,8 +2,10 @@
 
 nice .venv/bin/python -m bench.history --calls 10000000 --database sqlite:////tmp/years.sqlite3
 
-As many audit rows are made as a tenth of the calls: two for each destructive one. Secondary indexes and triggers are
-taken away meanwhile and put back, and SQLite keeps no journal: an interrupted run leaves nothing usable.
+As many audit rows are made as a tenth of the calls: two for each destructive one. With `--copies 10` only the last
+tenth of the time is made up, and the database repeats it nine times further back, which is much faster; the audit
+record is chained through all of it. Secondary indexes and triggers are taken away meanwhile and put back, and SQLite
+keeps no journal: an interrupted run leaves nothing usable.
 """
 
 import argparse
@@ -13,9 +15,11 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from bench.places import RESULTS
 
@@ -118,8 +122,6 @@ class _Record:
 
     def of(self, call: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The intent and the outcome of one destructive call; a lost one's outcome never came."""
-        from datetime import timedelta
-
         said = {"org_name": "Years & Sons", "actor": "", "note": "", "snapshot_fault": ""}
         ending = {"result": call["result"], "status": call["status"], "code": call["code"]}
         snapshot = {"id": call["target_id"], "name": call["target_label"], "notes": "as it was"}
@@ -132,27 +134,60 @@ class _Record:
             yield self._row(call, said | ending, "outcome", after, None)
 
     def _row(self, call: dict[str, Any], said: dict[str, Any], phase: str, at: Any, snapshot: Any) -> dict[str, Any]:
-        from uuid import UUID
-
         from mcpbridge.chain import link
 
         self.rows += 1
         row = {name: call.get(name) for name in self._names} | said
-        row |= {"id": UUID(int=call["call_id"].int ^ (self.rows << 32)), "phase": phase, "recorded_at": at}
+        row |= {
+            "id": UUID(int=(int(at.timestamp() * 1000) << 80) | (1 << 79) | self.rows),
+            "phase": phase,
+            "recorded_at": at,
+        }
         row["snapshot"] = snapshot
         org_id = call["org_id"]
         self._heads[org_id] = link(row, self._heads.get(org_id) or self._genesis(org_id))
         return row
 
 
-def _fill(calls: int, tokens: int) -> None:
+_COPIED_ID = {
+    "sqlite": "substr(call_id, 1, 15) || '{copy:x}' || substr(call_id, 17)",
+    "postgresql": "overlay(replace(call_id::text, '-', '') placing '{copy:x}' from 16 for 1)::uuid",
+}
+_COPIED_AT = {
+    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', at, '-{days} days')",
+    "postgresql": "at - interval '{days} days'",
+}
+
+
+def _copied(call: dict[str, Any], copy: int, days: int) -> dict[str, Any]:
+    """The same call in the `copy`th repetition, as the database makes it."""
+    call_id = UUID(int=call["call_id"].int | copy << 64)
+    return call | {"call_id": call_id, "at": call["at"] - timedelta(days=copy * days)}
+
+
+def _repeat(connection: Any, model: Any, copies: int, days: int) -> None:
+    columns = [field.column for field in model._meta.concrete_fields if field.column != "id"]
+    table, last = model._meta.db_table, model.objects.order_by("-pk").values_list("pk", flat=True).first()
+    with connection.cursor() as cursor:
+        for copy in range(1, copies):
+            made = {
+                "call_id": _COPIED_ID[connection.vendor].format(copy=copy),
+                "at": _COPIED_AT[connection.vendor].format(days=copy * days),
+            }
+            values = ", ".join(made.get(column, f'"{column}"') for column in columns)
+            names = ", ".join(f'"{column}"' for column in columns)
+            cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE id <= {last}", [])
+
+
+def _fill(calls: int, tokens: int, copies: int) -> None:
     from django.db import connection
 
     from bench.people import people_make, sightings_make
-    from bench.world import World, now_in_full_hours
+    from bench.world import DAYS, World, now_in_full_hours
     from mcpbridge.models import AuditEvent, ToolCall
 
-    world, record, started = World(calls=calls, tokens=tokens), _Record(), time.perf_counter()
+    days = DAYS // copies
+    world, record, started = World(calls=calls // copies, tokens=tokens), _Record(), time.perf_counter()
     if connection.vendor == "sqlite":
         # The database is made anew: no journal has to bring anything back.
         with connection.cursor() as cursor:
@@ -162,18 +197,25 @@ def _fill(calls: int, tokens: int) -> None:
 
     with _bare(connection):
         activity, audit = _Loader(connection, ToolCall), _Loader(connection, AuditEvent)
-        made, done = world.calls(now_in_full_hours()), 0
+        made, done = world.calls(now_in_full_hours(), days), 0
+        destructive = []
         while rows := list(islice(made, _CHUNK)):
             with transaction.atomic():
                 activity.load(rows)
-                audit.load([row for call in rows if call["kind"] == "destructive" for row in record.of(call)])
+            destructive += [call for call in rows if call["kind"] == "destructive"]
             done += len(rows)
-            if done % 200_000 < _CHUNK:
-                print(
-                    f"  {done:,} calls, {record.rows:,} audit rows, {time.perf_counter() - started:.0f} s", flush=True
-                )
+        print(f"  {done:,} calls made up, {time.perf_counter() - started:.0f} s", flush=True)
+        _repeat(connection, ToolCall, copies, days)
+        print(f"  and repeated, {time.perf_counter() - started:.0f} s", flush=True)
+        for copy in reversed(range(copies)):
+            for start in range(0, len(destructive), _CHUNK):
+                with transaction.atomic():
+                    chosen = (_copied(call, copy, days) for call in destructive[start : start + _CHUNK])
+                    audit.load([row for call in chosen for row in record.of(call)])
+        print(f"  {record.rows:,} audit rows, {time.perf_counter() - started:.0f} s", flush=True)
+        done *= copies
     with transaction.atomic():
-        sightings_make(world)
+        sightings_make(world, copies, days)
         people_make(world)
     _finish(connection)
     print(f"{done:,} calls and {record.rows:,} audit rows in {time.perf_counter() - started:.0f} s")
@@ -208,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=1_000_000, help="rows of activity (1000000)")
     parser.add_argument("--tokens", type=int, default=2_000, help="tokens in use over the years (2000)")
+    parser.add_argument("--copies", type=int, default=1, choices=range(1, 16), help="how often time repeats itself (1)")
     parser.add_argument("--database", required=True, help="URL of an empty database, or of a file that is not there")
     arguments = parser.parse_args()
     if arguments.database.startswith("sqlite:///"):
@@ -216,7 +259,7 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    _fill(arguments.calls, arguments.tokens)
+    _fill(arguments.calls, arguments.tokens, arguments.copies)
 
 
 if __name__ == "__main__":

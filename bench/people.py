@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from bench.world import ORG, OTHER_ORG, World
+from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
@@ -13,8 +14,9 @@ PASSWORD = " ".join(["correct", "horse", "battery", "staple"])
 _TOKENS_A_MEMBER = 5
 
 
-def sightings_make(world: World) -> None:
+def sightings_make(world: World, copies: int, days: int) -> None:
     """The tokens that were used, and the assistants that used them, with what their calls add up to."""
+    earlier = timedelta(days=days * (copies - 1))
     used = [token for token in world.tokens if token.first and token.last]
     rows = SeenToken.objects.bulk_create(
         SeenToken(
@@ -26,14 +28,14 @@ def sightings_make(world: World) -> None:
             role=token.role,
             plan="agency",
             scopes=["read", "write"],
-            first_used_at=token.first,
+            first_used_at=token.first - earlier,
             last_used_at=token.last,
             last_tool=token.last_tool,
             last_status=200,
-            calls_read=token.counts["read"],
-            calls_write=token.counts["write"],
-            calls_destructive=token.counts["destructive"],
-            calls_refused=token.counts["refused"],
+            calls_read=token.counts["read"] * copies,
+            calls_write=token.counts["write"] * copies,
+            calls_destructive=token.counts["destructive"] * copies,
+            calls_refused=token.counts["refused"] * copies,
         )
         for token in used
     )
@@ -45,9 +47,9 @@ def sightings_make(world: World) -> None:
             connection=slug,
             protocol="2026-07-28",
             address=token.address,
-            first_seen_at=token.first,
+            first_seen_at=token.first - earlier,
             last_seen_at=token.last,
-            calls=calls,
+            calls=calls * copies,
         )
         for row, token in zip(rows, used, strict=True)
         for (name, version, slug), calls in token.by_client.items()
@@ -96,6 +98,13 @@ def people_make(world: World) -> None:
     )
     for member in members[:2]:
         account_create(member=member, password=PASSWORD)
+    Connection.objects.bulk_create(
+        Connection(workspace=workspace, owner=members[token.number % MEMBERS], slug=slug, client="cursor", label=name)
+        for token in world.tokens[:400]
+        if token.org_id == ORG
+        for name, _, slug in token.clients[:1]
+        if slug
+    )
     ours = [token for token in world.tokens if token.org_id == ORG and token.first]
     TokenClaim.objects.bulk_create(
         TokenClaim(env="live", prefix=token.prefix, member=members[place % MEMBERS], source="minted")

@@ -101,10 +101,10 @@ class World:
         # Zipf: the hundredth is used a hundredth as much as the first.
         return pool, list(itertools.accumulate(1 / (token.number % len(pool) + 1) for token in pool))
 
-    def calls(self, now: datetime) -> Iterator[dict[str, Any]]:
-        """Every call, oldest first, as the columns of the activity."""
-        start = now - timedelta(days=DAYS)
-        hours = [start + timedelta(hours=number) for number in range(DAYS * 24)]
+    def calls(self, now: datetime, days: int) -> Iterator[dict[str, Any]]:
+        """Every call of the last `days` days, oldest first, as the columns of the activity."""
+        start = now - timedelta(days=days)
+        hours = [start + timedelta(hours=number) for number in range(days * 24)]
         weights = [_HOURS[hour.hour] * (1 if hour.weekday() < 5 else 0.1) for hour in hours]
         scale, owed, number = self._calls / sum(weights), 0.0, 0
         for place, (hour, weight) in enumerate(zip(hours, weights, strict=True)):

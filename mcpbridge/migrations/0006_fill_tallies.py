@@ -8,9 +8,11 @@ from django.utils import timezone
 
 CALLS, TOKENS = "mcpbridge_toolcall", "mcpbridge_seentoken"
 HOURS, TOOLS, NETWORKS = "mcpbridge_callhour", "mcpbridge_tokentool", "mcpbridge_tokennetwork"
+# Rows are grouped by what is quick to cut off, and only the groups' hours are counted from 1970.
+CUT = {"sqlite": "substr(at, 1, 13)", "postgresql": "date_trunc('hour', at)"}
 HOUR = {
-    "sqlite": "CAST(strftime('%%s', at) AS INTEGER) / 3600",
-    "postgresql": "CAST(floor(extract(epoch FROM at) / 3600) AS integer)",
+    "sqlite": "CAST(strftime('%%s', cut || ':00:00') AS INTEGER) / 3600",
+    "postgresql": "CAST(floor(extract(epoch FROM cut) / 3600) AS integer)",
 }
 # No chart looks further back.
 KEPT_FOR = timedelta(days=92)
@@ -23,11 +25,13 @@ def series(kind):
 
 def hours(vendor, who):
     """The counts of every hour: of each token, or with empty texts for `who` of each workspace."""
+    keys = "org_id, prefix, env" if who == "prefix, env" else "org_id"
     return (
         f"INSERT INTO {HOURS} (org_id, prefix, env, hour, calls_read, calls_write, calls_destructive, calls_refused)"
-        f" SELECT org_id, {who}, {HOUR[vendor]} AS h, {series('read')}, {series('write')}, {series('destructive')},"
-        f" SUM(CASE WHEN {UNSUCCESSFUL} THEN 1 ELSE 0 END)"
-        f" FROM {CALLS} WHERE org_id > '' AND at >= %s GROUP BY org_id, {'' if who.startswith(chr(39)) else 'prefix, env,'} h"
+        f" SELECT org_id, {who}, {HOUR[vendor]}, reads, writes, destroyed, refused FROM ("
+        f"SELECT {keys}, {CUT[vendor]} AS cut, {series('read')} AS reads, {series('write')} AS writes,"
+        f" {series('destructive')} AS destroyed, SUM(CASE WHEN {UNSUCCESSFUL} THEN 1 ELSE 0 END) AS refused"
+        f" FROM {CALLS} WHERE org_id <> '' AND at >= %s GROUP BY {keys}, cut) AS counted"
     )
 
 
