@@ -222,15 +222,12 @@ def _fill(calls: int, tokens: int, copies: int) -> None:
 
 
 def _finish(connection: Any) -> None:
-    """Count the calls, sign the chains, and let the database look at what it has."""
-    from importlib import import_module
-
+    """Forget the counts that no page shows, sign the chains, and let the database look at what it has."""
     from django.utils import timezone
 
     from mcpbridge.checkpoints import checkpoint_make
     from mcpbridge.tallies import forget_old_hours
 
-    import_module("mcpbridge.migrations.0006_fill_tallies").fill(connection)
     forget_old_hours("default", now=timezone.now())
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

@@ -1,13 +1,25 @@
 """The people, tokens and assistants of a made-up workspace."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
 
-from bench.world import ORG, OTHER_ORG, World
+from bench.world import ORG, OTHER_ORG, Token, World
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
-from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken, TokenBlock
+from mcpbridge.models import (
+    ActivityLoss,
+    CallHour,
+    RejectedCredential,
+    SeenClient,
+    SeenToken,
+    TokenBlock,
+    TokenNetwork,
+    TokenTool,
+)
+from mcpbridge.tallies import network_of
 
 MEMBERS = 200
 PASSWORD = " ".join(["correct", "horse", "battery", "staple"])
@@ -54,6 +66,17 @@ def sightings_make(world: World, copies: int, days: int) -> None:
         for row, token in zip(rows, used, strict=True)
         for (name, version, slug), calls in token.by_client.items()
     )
+    TokenTool.objects.bulk_create(
+        TokenTool(token=row, tool=tool, calls=calls, refused=refused, first_at=first - earlier, last_at=last)
+        for row, token in zip(rows, used, strict=True)
+        for tool, (calls, refused, first, last) in token.by_tool.items()
+    )
+    TokenNetwork.objects.bulk_create(
+        TokenNetwork(token=row, network=network_of(address), calls=calls, first_at=first - earlier, last_at=last)
+        for row, token in zip(rows, used, strict=True)
+        for address, (calls, _, first, last) in token.by_network.items()
+    )
+    _hours_make(used)
     for token in used[::40]:
         RejectedCredential.objects.create(
             env="live",
@@ -75,6 +98,21 @@ def sightings_make(world: World, copies: int, days: int) -> None:
         )
     last = max(token.last for token in used if token.last)
     ActivityLoss.objects.create(org_id=ORG, since=last - timedelta(hours=2), until=last, calls=12)
+
+
+def _hours_make(used: Iterable[Token]) -> None:
+    sums: defaultdict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
+    for token in used:
+        for (hour, series), calls in token.by_hour.items():
+            for prefix in (token.prefix, ""):
+                sums[token.org_id, prefix, hour][f"calls_{series}"] += calls
+    CallHour.objects.bulk_create(
+        (
+            CallHour(org_id=org_id, prefix=prefix, env="live" if prefix else "", hour=hour, **counts)
+            for (org_id, prefix, hour), counts in sums.items()
+        ),
+        batch_size=5_000,
+    )
 
 
 def people_make(world: World) -> None:

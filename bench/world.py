@@ -48,6 +48,9 @@ class Token:
     since: int
     until: int
     counts: Counter[str] = field(default_factory=Counter)
+    by_tool: dict[str, list[Any]] = field(default_factory=dict)
+    by_network: dict[str, list[Any]] = field(default_factory=dict)
+    by_hour: Counter[tuple[int, str]] = field(default_factory=Counter)
     by_client: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     first: datetime | None = None
     last: datetime | None = None
@@ -138,6 +141,10 @@ class World:
         token.counts[kind] += 1
         token.counts[series] += 1
         token.by_client[said] += 1
+        address = token.address if number % 500 else f"203.0.{token.number % 256}.9"
+        token.by_hour[int(at.timestamp()) // 3600, series or kind] += 1
+        _add(token.by_tool, tool, at, series)
+        _add(token.by_network, address, at, "")
         token.first, token.last, token.last_tool = token.first or at, at, tool
         return {
             "org_id": token.org_id,
@@ -158,13 +165,21 @@ class World:
             "connection": said[2],
             "protocol": "2026-07-28",
             "transport": "http",
-            "address": token.address if number % 500 else f"203.0.{token.number % 256}.9",
+            "address": address,
             "request_id": f"{number:032x}",
             "result": result,
             "status": status,
             "code": code,
             "duration_ms": round(12 + 200 * chance * chance, 3),
         }
+
+
+def _add(sums: dict[str, list[Any]], key: str, at: datetime, series: str) -> None:
+    """Count one more: calls, refused ones, and the first and the last instant."""
+    total = sums.setdefault(key, [0, 0, at, at])
+    total[0] += 1
+    total[1] += bool(series)
+    total[3] = at
 
 
 def now_in_full_hours() -> datetime:

@@ -78,7 +78,8 @@ class LedgerAdmin(_ModelAdmin):
         return False
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
-        return list(self.orders[self.sort_of(request)].columns)
+        # The usual one; the list itself puts the order of the address in its place.
+        return list(next(iter(self.orders.values())).columns)
 
     def sort_of(self, request: HttpRequest) -> str:
         """The name of the order in the address; the usual one where it names none."""

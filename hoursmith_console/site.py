@@ -107,7 +107,11 @@ class ConsoleSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The overview."""
         viewer = cast(Viewer, viewer_of(request))
-        context = {**self.each_context(request), "title": "Overview", **overview_context(viewer)}
+        context = {
+            **self.each_context(request),
+            "title": "Overview",
+            **overview_context(viewer, request.GET.get("days", "")),
+        }
         return TemplateResponse(request, "overview/page.html", context)
 
 

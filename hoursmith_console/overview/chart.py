@@ -1,14 +1,16 @@
-"""Lays out the calls of a few days as stacked bars: numbers for an SVG that stretches, no library, no script."""
+"""Lays out the calls of a while as stacked bars: numbers for an SVG that stretches, no library, no script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hoursmith_console.overview.queries import SERIES, Day
+from hoursmith_console.tokens.tallies import SERIES, Span
 
 WIDTH, HEIGHT = 700, 120
-GAP = 24
+# Of each bar's share of the width.
+_GAP = 0.24
 # A day with one call among thousands must still be seen.
 LEAST = 2.0
+_MOST_LABELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day's bar."""
+    """One day's or hour's bar. `is_labelled`: there is room to name it below."""
 
-    day: Day
+    span: Span
     x: float
     width: float
     segments: list[Segment]
+    is_labelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +40,49 @@ class Chart:
     bars: list[Bar]
     most: int
     totals: dict[str, int]
+    unit: str
     width: int = WIDTH
     height: int = HEIGHT
 
     @property
     def total(self) -> int:
-        """Calls of every kind on all days."""
+        """Calls of every kind in all spans."""
         return sum(self.totals.values())
 
     @property
     def description(self) -> str:
         """The chart in one sentence."""
         parts = ", ".join(f"{count:,} {series}" for series, count in self.totals.items())
-        return f"{self.total:,} calls in {len(self.bars)} days: {parts}. The busiest day had {self.most:,}."
+        calls = "call" if self.total == 1 else "calls"
+        return (
+            f"{self.total:,} {calls} in {len(self.bars)} {self.unit}s: {parts}. "
+            f"The busiest {self.unit} had {self.most:,}."
+        )
+
+    @property
+    def are_all_labelled(self) -> bool:
+        """Whether there is room for a number below every bar."""
+        return len(self.bars) <= _MOST_LABELS
 
 
-def draw(days: Sequence[Day]) -> Chart:
-    """`days` as bars from left to right, scaled to the busiest day."""
-    most = max((day.total for day in days), default=0)
-    step = WIDTH / max(len(days), 1)
-    bars = [_bar(day, x=index * step + GAP / 2, width=step - GAP, most=most) for index, day in enumerate(days)]
-    totals = {series: sum(day.counts[series] for day in days) for series in SERIES}
-    return Chart(bars, most, totals)
+def draw(spans: Sequence[Span], unit: str = "day") -> Chart:
+    """`spans` as bars from left to right, scaled to the busiest."""
+    most = max((span.total for span in spans), default=0)
+    step = WIDTH / max(len(spans), 1)
+    every = -(-len(spans) // _MOST_LABELS) or 1
+    bars = [
+        _bar(span, x=(index + _GAP / 2) * step, width=step * (1 - _GAP), most=most, is_labelled=index % every == 0)
+        for index, span in enumerate(spans)
+    ]
+    totals = {series: sum(span.counts[series] for span in spans) for series in SERIES}
+    return Chart(bars, most, totals, unit)
 
 
-def _bar(day: Day, *, x: float, width: float, most: int) -> Bar:
-    heights = {series: max(LEAST, HEIGHT * count / most) for series, count in day.counts.items() if count}
+def _bar(span: Span, *, x: float, width: float, most: int, is_labelled: bool) -> Bar:
+    heights = {series: max(LEAST, HEIGHT * count / most) for series, count in span.counts.items() if count}
     scale = min(1.0, HEIGHT / sum(heights.values())) if heights else 1.0
     segments, y = [], float(HEIGHT)
     for series, height in heights.items():
         y -= height * scale
         segments.append(Segment(series, round(y, 1), round(height * scale, 1)))
-    return Bar(day, round(x, 1), round(width, 1), segments)
+    return Bar(span, round(x, 1), round(width, 1), segments, is_labelled)

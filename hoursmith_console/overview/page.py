@@ -11,11 +11,19 @@ from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.attention import attention_cards
 from hoursmith_console.overview.chart import draw
+from hoursmith_console.overview.signals import signals
 from hoursmith_console.workspaces.visibility import Viewer
 
+PERIODS = {1: "24 hours", 7: "7 days", 30: "30 days"}
+_USUAL = 7
 
-def overview_context(viewer: Viewer) -> dict[str, Any]:
-    """Everything that `overview/page.html` shows, all of it within the viewer's sight."""
+
+def overview_context(viewer: Viewer, asked_days: str = "") -> dict[str, Any]:
+    """Everything that `overview/page.html` shows, all of it within the viewer's sight.
+
+    `asked_days` is how far back the address asks to look; anything but a period on offer is the usual one.
+    """
+    days = int(asked_days) if asked_days in map(str, PERIODS) else _USUAL
     freshness = queries.tokens_by_freshness(viewer)
     if not freshness:
         return {"is_empty": True, **connect_context()}
@@ -24,12 +32,15 @@ def overview_context(viewer: Viewer) -> dict[str, Any]:
         "is_empty": False,
         "standing": standing,
         "attention": attention_cards(viewer),
-        "chart": draw(queries.calls_by_day(viewer)),
+        "signals": signals(viewer),
+        "period": PERIODS[days],
+        "periods": [{"days": key, "label": label, "is_chosen": key == days} for key, label in PERIODS.items()],
+        "chart": draw(queries.calls_over_time(viewer, days), "hour" if days == 1 else "day"),
         "destroyed": audit_rows(viewer, queries.latest_destructive(viewer)),
         "freshness_spans": queries.FRESHNESS,
         "freshness": freshness,
         "token_count": sum(sum(counts) for _, counts in freshness),
-        "assistants": queries.assistants_in_use(viewer),
+        "assistants": queries.assistants_in_use(viewer, days),
         "calls": activity_rows(viewer, queries.latest_calls(viewer)),
     }
 

@@ -1,61 +1,27 @@
 """What the overview counts. Each function is one query over what the viewer may see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Max, Sum, Value, When
 from django.utils import timezone
 
 from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
+from hoursmith_console.tokens.tallies import Span, calls_by_day, calls_by_hour, hours_in_sight
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import AuditEvent, Kind, Phase, Result, ToolCall
+from mcpbridge.models import AuditEvent, Phase, ToolCall
 
 DAYS = 7
 UNSETTLED_DAYS = 30
 FRESHNESS = ("24 hours", "7 days", "30 days", "longer ago")
-SERIES = ("read", "write", "destructive", "refused")
 
 
-@dataclass(slots=True)
-class Day:
-    """The calls of one day (UTC). A refused or failed call counts as such alone, whatever its kind."""
-
-    day: date
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERIES, 0))
-
-    @property
-    def total(self) -> int:
-        """Calls of every kind."""
-        return sum(self.counts.values())
-
-
-def calls_by_day(viewer: Viewer, days: int = DAYS) -> list[Day]:
-    """The calls of the last `days` days, today included, oldest day first."""
-    today = timezone.now().date()
-    found = [Day(today - timedelta(days=days - 1 - index)) for index in range(days)]
-    starts = [datetime.combine(day.day, time(), UTC) for day in found]
-    # Comparing instants lets the database group without cutting dates, which SQLite does in Python row by row.
-    place = Case(
-        *[When(at__gte=start, then=Value(index)) for index, start in reversed(list(enumerate(starts)))],
-        output_field=IntegerField(),
-    )
-    rows = (
-        viewer.rows(ToolCall.objects.filter(at__gte=starts[0]))
-        .order_by()
-        .annotate(place=place)
-        .values_list("place", "kind", "result")
-        .annotate(calls=Count("pk"))
-    )
-    for index, kind, result, calls in rows:
-        found[index].counts[_series(kind, result)] += calls
-    return found
-
-
-def _series(kind: str, result: str) -> str:
-    return "refused" if result in (Result.REFUSED, Result.FAILED) else str(Kind(kind).value)
+def calls_over_time(viewer: Viewer, days: int) -> list[Span]:
+    """The calls of the last `days` days, by day; of the last one, by hour."""
+    rows = hours_in_sight(viewer)
+    return calls_by_hour(rows) if days == 1 else calls_by_day(rows, days)
 
 
 def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
@@ -83,10 +49,11 @@ def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
     return sorted(table.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
 
 
-def assistants_in_use(viewer: Viewer, limit: int = 6) -> list[Mapping[str, Any]]:
-    """The assistants that called lately, by the name they give themselves."""
+def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Mapping[str, Any]]:
+    """The assistants that called in the last `days` days, by the name they give themselves."""
     return list(
         viewer.clients()
+        .filter(last_seen_at__gte=timezone.now() - timedelta(days=days))
         .order_by()
         .values("name")
         .annotate(last_seen_at=Max("last_seen_at"), calls=Sum("calls"), tokens=Count("token", distinct=True))
@@ -96,13 +63,13 @@ def assistants_in_use(viewer: Viewer, limit: int = 6) -> list[Mapping[str, Any]]
 
 def latest_calls(viewer: Viewer, limit: int = 8) -> list[ToolCall]:
     """The last calls of any kind."""
-    return list(viewer.rows(ToolCall.objects.all()).order_by("-at", "-pk")[:limit])
+    return list(viewer.rows(ToolCall.objects.defer("arguments")).order_by("-at", "-pk")[:limit])
 
 
 def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
     """The last destructive calls that Hoursmith did not refuse, as their intents."""
     intents = not_refused(viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT)))
-    return list(intents.order_by("-recorded_at", "-pk")[:limit])
+    return list(intents.defer("arguments", "snapshot").order_by("-recorded_at", "-pk")[:limit])
 
 
 def unsettled_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:

@@ -16,6 +16,7 @@ from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.area import deciding
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.overview.chart import draw
 from hoursmith_console.policies.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.reading import Order
 from hoursmith_console.rotation.flags import Flag, token_flags
@@ -37,6 +38,9 @@ from hoursmith_console.tokens.filters import (
     token_key,
 )
 from hoursmith_console.tokens.states import TokenState, token_states
+from hoursmith_console.tokens.tallies import DAYS, Month, calls_by_day, hours_of, months_of
+from hoursmith_console.tokens.timeline import timeline
+from hoursmith_console.tokens.used_tools import used_tools
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
@@ -45,31 +49,22 @@ LATEST = 10
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """One token with what the list shows beside it. `assistants` are names, the latest first."""
+    """One token with what the list shows beside it. `assistants` are names, the latest first; `most` is the calls on
+    the busiest day of any token in the list."""
 
     token: SeenToken
     card: TokenCard
     assistants: list[str]
-    most_calls: int
+    address: str
+    month: Month
+    most: int
     state: TokenState = field(default_factory=TokenState)
     flags: list[Flag] = field(default_factory=list)
 
     @property
-    def bars(self) -> list[tuple[str, float, float]]:
-        """This token's calls against the busiest token's: kind, start and width of each part, in per cent."""
-        counts = {
-            "read": self.token.calls_read,
-            "write": self.token.calls_write,
-            "destructive": self.token.calls_destructive,
-        }
-        # The narrowest part is still seen: one deletion among thousands of reads is what matters.
-        widths = {kind: max(2.0, 100 * count / self.most_calls) for kind, count in counts.items() if count}
-        scale = min(1.0, 100 / sum(widths.values())) if widths else 1.0
-        parts, start = [], 0.0
-        for kind, width in widths.items():
-            parts.append((kind, round(start, 1), round(width * scale, 1)))
-            start += width * scale
-        return parts
+    def paths(self) -> list[tuple[str, str]]:
+        """The bars of the token's month."""
+        return self.month.paths(self.most)
 
 
 @admin.register(SeenToken, site=site)
@@ -124,9 +119,10 @@ class TokenAdmin(LedgerAdmin):
 
     def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
         owners = token_owners(viewer, [token.prefix for token in rows])
-        assistants = _assistants(rows)
+        clients = _clients(rows)
+        months = months_of(viewer.org_id, rows)
         states = token_states(viewer, rows)
-        most = max((token.calls for token in rows), default=0)
+        most = max((count for month in months.values() for count in month.calls), default=0) or 1
         now = timezone.now()
         flags = token_flags(viewer.member.workspace, rows, hints=power_hints(rows, now=now), now=now)
         return {
@@ -134,8 +130,10 @@ class TokenAdmin(LedgerAdmin):
                 TokenRow(
                     token=token,
                     card=TokenCard(token.env, token.prefix, token.pk, owners.get(key_of(token))),
-                    assistants=assistants[token.pk],
-                    most_calls=most,
+                    assistants=list(dict.fromkeys(client.name for client in clients[token.pk])),
+                    address=clients[token.pk][0].address if clients[token.pk] else "",
+                    month=months[key_of(token)],
+                    most=most,
                     state=states[key_of(token)],
                     flags=flags[token.pk],
                 )
@@ -161,6 +159,10 @@ class TokenAdmin(LedgerAdmin):
             "token": row,
             "token_key": token_key(row),
             "card": TokenCard(row.env, row.prefix, row.pk, owner),
+            "chart": draw(calls_by_day(hours_of(row, row.org_id), DAYS)),
+            "tools": used_tools(row),
+            "networks": row.networks.all()[:LATEST],
+            "timeline": timeline(row),
             "clients": row.clients.all()[:50],
             "refused": RejectedCredential.objects.filter(env=row.env, prefix=row.prefix)[:LATEST],
             "destroyed": audit_rows(viewer, intents),
@@ -168,10 +170,8 @@ class TokenAdmin(LedgerAdmin):
         }
 
 
-def _assistants(tokens: list[SeenToken]) -> dict[int, list[str]]:
-    names: defaultdict[int, list[str]] = defaultdict(list)
-    seen = SeenClient.objects.filter(token__in=tokens).order_by("-last_seen_at", "-pk")
-    for token, name in seen.values_list("token_id", "name"):
-        if name not in names[token]:
-            names[token].append(name)
-    return names
+def _clients(tokens: list[SeenToken]) -> dict[int, list[SeenClient]]:
+    found: defaultdict[int, list[SeenClient]] = defaultdict(list)
+    for client in SeenClient.objects.filter(token__in=tokens).order_by("-last_seen_at", "-pk"):
+        found[client.token_id].append(client)
+    return found

@@ -18,6 +18,8 @@ from mcpbridge.models import (
     SeenToken,
     ToolCall,
 )
+from mcpbridge.sightings import known_tokens
+from mcpbridge.tallies import calls_tally
 
 KINDS = {"get": Kind.READ, "list": Kind.READ, "delete": Kind.DESTRUCTIVE, "archive": Kind.DESTRUCTIVE}
 
@@ -91,7 +93,14 @@ def make_call(token: SeenToken, tool: str = "list_clients", at: datetime | None 
     """One call."""
     row = call_row(token, tool, at, **more)
     row.save()
+    tally([row])
     return row
+
+
+def tally(rows: list[ToolCall]) -> None:
+    """Count `rows`, as the bridge's recorder does with each batch."""
+    tokens = known_tokens("default", ((row.env, row.prefix) for row in rows))
+    calls_tally("default", [{**vars(row), "kind": str(row.kind), "result": str(row.result)} for row in rows], tokens)
 
 
 def audit_pair(

@@ -8,8 +8,9 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from hoursmith_console.overview.chart import HEIGHT, draw
-from hoursmith_console.overview.queries import Day, calls_by_day, tokens_by_freshness
+from hoursmith_console.overview.queries import calls_over_time, tokens_by_freshness
 from hoursmith_console.overview.templatetags.console import initials, relative, tint
+from hoursmith_console.tokens.tallies import Span
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import ActivityLoss, Result, SeenToken
 from tests.hoursmith_console.conftest import Cast
@@ -92,10 +93,31 @@ def test_calls_are_counted_by_day_and_kind(cast: Cast) -> None:
     make_call(token, "delete_client", at=midnight - timedelta(days=6), result=Result.REFUSED)
     make_call(token, at=midnight - timedelta(days=6, microseconds=1))
     make_call(cast.tokens["outsider"], at=midnight)
-    days = calls_by_day(Viewer(cast.people["owner"], []))
+    days = calls_over_time(Viewer(cast.people["owner"], []), 7)
     assert [day.total for day in days] == [3, 0, 0, 0, 0, 1, 1]
     assert days[0].counts == {"read": 0, "write": 1, "destructive": 1, "refused": 1}
-    assert days[-1].day == midnight.date()
+    assert days[-1].start == midnight
+
+
+def test_the_last_day_is_counted_by_the_hour(cast: Cast, browse: Browse) -> None:
+    now = timezone.now()
+    make_call(cast.tokens["owner"], at=now)
+    make_call(cast.tokens["owner"], at=now - timedelta(hours=24))
+    hours = calls_over_time(Viewer(cast.people["owner"], []), 1)
+    assert [hour.total for hour in hours] == [0] * 23 + [1]
+    assert "1 call in 24 hours: 1 read" in browse("owner").get("/?days=1").content.decode()
+
+
+@pytest.mark.parametrize("asked", ["", "?days=7", "?days=1000", "?days=x", "?days="])
+def test_a_period_that_is_not_on_offer_is_the_usual_one(browse: Browse, asked: str) -> None:
+    assert "Calls, 7 days" in browse("owner").get(f"/{asked}").content.decode()
+
+
+def test_who_sees_only_their_own_has_their_own_chart(cast: Cast) -> None:
+    for name in ("owner", "manager", "manager", "outsider"):
+        make_call(cast.tokens[name])
+    assert calls_over_time(Viewer(cast.people["manager"], []), 7)[-1].total == 2
+    assert calls_over_time(Viewer(cast.people["owner"], []), 30)[-1].total == 3
 
 
 def test_tokens_are_counted_by_role_and_freshness(cast: Cast) -> None:
@@ -125,15 +147,15 @@ def test_the_chart_can_be_read_without_seeing_it(cast: Cast, browse: Browse) -> 
     make_call(cast.tokens["owner"])
     page = _page(browse("owner"))
     assert 'role="img" aria-labelledby="chart-svg-title chart-svg-desc"' in page
-    assert "1 calls in 7 days: 1 read, 0 write, 0 destructive, 0 refused. The busiest day had 1." in page
-    assert "<caption>Calls by day (UTC)</caption>" in page
+    assert "1 call in 7 days: 1 read, 0 write, 0 destructive, 0 refused. The busiest day had 1." in page
+    assert ">Calls by day (UTC)</caption>" in page
 
 
 def test_bars_stay_in_the_picture_and_show_one_call_among_thousands() -> None:
-    today = timezone.now().date()
-    busy = Day(today, {"read": 1_000_000, "write": 1, "destructive": 1, "refused": 1})
-    quiet = Day(today, {"read": 0, "write": 0, "destructive": 1, "refused": 0})
-    chart = draw([busy, quiet, Day(today)])
+    today = timezone.now()
+    busy = Span(today, {"read": 1_000_000, "write": 1, "destructive": 1, "refused": 1})
+    quiet = Span(today, {"read": 0, "write": 0, "destructive": 1, "refused": 0})
+    chart = draw([busy, quiet, Span(today)])
     assert all(segment.y >= -0.2 for bar in chart.bars for segment in bar.segments)
     assert all(segment.y + segment.height <= HEIGHT + 0.2 for bar in chart.bars for segment in bar.segments)
     assert [len(bar.segments) for bar in chart.bars] == [4, 1, 0]
@@ -142,7 +164,7 @@ def test_bars_stay_in_the_picture_and_show_one_call_among_thousands() -> None:
 
 def test_a_chart_of_nothing_is_empty() -> None:
     assert draw([]).bars == []
-    assert draw([Day(timezone.now().date())]).most == 0
+    assert draw([Span(timezone.now())]).most == 0
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.tokens.admin import TokenRow
-from hoursmith_console.tokens.cards import TokenCard
-from mcpbridge.models import SeenToken
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
 
@@ -76,16 +73,3 @@ def test_the_page_of_a_token_gathers_what_is_known(cast: Cast, browse: Browse) -
     page = browse("member").get(f"/tokens/{token.pk}/").content.decode()
     for words in ("Member Person", "ana-laptop", "Turned away at the door", "Hoursmith does not accept it", "214"):
         assert words in page
-
-
-def test_bars_fit_and_show_the_smallest_part() -> None:
-    token = SeenToken(calls_read=1_000_000, calls_write=1, calls_destructive=1)
-    row = TokenRow(token, TokenCard("live", "x", None, None), [], most_calls=token.calls)
-    kinds = {kind: width for kind, _, width in row.bars}
-    assert set(kinds) == {"read", "write", "destructive"}
-    assert kinds["destructive"] > 1
-    assert max(start + width for _, start, width in row.bars) <= 100.2
-
-
-def test_a_token_without_calls_has_no_bar() -> None:
-    assert TokenRow(SeenToken(), TokenCard("live", "x", None, None), [], most_calls=0).bars == []

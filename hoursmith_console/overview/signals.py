@@ -1,0 +1,150 @@
+"""What is new: each thing that happened for the first time, or more than usual, with the plain rule behind it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from django.db.models import Avg, Exists, F, Min, OuterRef
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hoursmith_console.tokens.filters import token_key
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import AuditEvent, CallHour, Kind, Phase, SeenToken, TokenNetwork, TokenTool
+from mcpbridge.tallies import hour_of
+from mcpbridge.tools import TOOLS
+
+NEW_FOR = timedelta(days=7)
+# A token's first day teaches where it is used from.
+_LEARNING = timedelta(days=1)
+BURST_CALLS, BURST_WITHIN, BURST_TIMES_USUAL = 10, timedelta(minutes=10), 4
+_MOST_SHOWN = 4
+_MOST_BURSTS_LOOKED_AT = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One new thing. `what` is made with `format_html`; `rule` says in a sentence when such a thing is shown."""
+
+    what: SafeString
+    at: datetime
+    rule: str
+    address: str
+    about: str
+
+
+def signals(viewer: Viewer) -> list[Signal]:
+    """What is new to the viewer, of each sort the latest few, the latest first."""
+    found = [signal for sort in _SORTS for signal in islice(sort(viewer), _MOST_SHOWN)]
+    return sorted(found, key=lambda signal: signal.at, reverse=True)
+
+
+def new_assistants(viewer: Viewer) -> Iterator[Signal]:
+    """Names of assistants that nobody used before."""
+    names = viewer.clients().exclude(name="").order_by().values("name").annotate(first=Min("first_seen_at"))
+    for row in names.filter(first__gte=timezone.now() - NEW_FOR).order_by("-first")[:_MOST_SHOWN]:
+        yield Signal(
+            format_html("A new assistant: <strong class='name'>{}</strong>", row["name"]),
+            row["first"],
+            "No assistant of this name was seen here before the last 7 days.",
+            reverse("console:activity:list", query={"assistant": row["name"]}),
+            row["name"],
+        )
+
+
+def new_networks(viewer: Viewer) -> Iterator[Signal]:
+    """Networks from which a token was never used before."""
+    rows = TokenNetwork.objects.filter(
+        first_at__gte=timezone.now() - NEW_FOR,
+        first_at__gt=F("token__first_used_at") + _LEARNING,
+        token__in=viewer.tokens().order_by(),
+    )
+    for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
+        yield Signal(
+            format_html("{} is used from a new network, <code>{}</code>", _named(row.token), row.network),
+            row.first_at,
+            "This token, in use for more than a day, was never used from this network before (an address cut to "
+            "/24, or to /48 for IPv6). New for 7 days.",
+            reverse("console:tokens:detail", args=[row.token_id]),
+            str(row.token),
+        )
+
+
+def first_destructions(viewer: Viewer) -> Iterator[Signal]:
+    """Tokens that called a tool that destroys for the first time."""
+    since = timezone.now() - NEW_FOR
+    tools = TokenTool.objects.filter(tool__in=_DESTRUCTIVE)
+    earlier = tools.filter(token=OuterRef("token"), first_at__lt=OuterRef("first_at"))
+    rows = tools.filter(~Exists(earlier), first_at__gte=since, token__in=viewer.tokens().order_by())
+    for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
+        yield Signal(
+            format_html("{} called <code>{}</code>, its first destructive call", _named(row.token), row.tool),
+            row.first_at,
+            "This token had never called one of the five tools that delete or archive. New for 7 days.",
+            reverse("console:audit:list", query={"token": token_key(row.token)}),
+            str(row.token),
+        )
+
+
+def bursts(viewer: Viewer) -> Iterator[Signal]:
+    """Tokens that destroyed many records at once, and more than they usually do."""
+    # Ten within ten minutes lie in one hour or in two, so in one of them are five; the counts say which hours.
+    rows = viewer.rows(CallHour.objects.filter(calls_destructive__gt=0).exclude(prefix=""))
+    busy = rows.filter(hour__gte=hour_of(timezone.now() - NEW_FOR), calls_destructive__gte=BURST_CALLS // 2)
+    hours: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for env, prefix, hour in busy.order_by("hour").values_list("env", "prefix", "hour"):
+        hours[env, prefix] = hour
+    latest = sorted(hours.items(), key=lambda item: item[1], reverse=True)
+    for (env, prefix), hour in latest[:_MOST_BURSTS_LOOKED_AT]:
+        token = viewer.tokens().filter(env=env, prefix=prefix).first()
+        if token and (burst := _burst(viewer, token, hour)):
+            calls, at = burst
+            yield Signal(
+                format_html("{} destroyed {} records within {} minutes", _named(token), calls, _minutes(BURST_WITHIN)),
+                at,
+                f"At least {BURST_CALLS} destructive calls of one token within {_minutes(BURST_WITHIN)} minutes, and "
+                f"{BURST_TIMES_USUAL} times as many as in its usual hour with any. New for 7 days.",
+                reverse("console:audit:list", query={"token": token_key(token)}),
+                str(token),
+            )
+
+
+def _burst(viewer: Viewer, token: SeenToken, hour: int) -> tuple[int, datetime] | None:
+    """The most destructive calls within ten minutes around `hour`, and when; None where that is not unusual."""
+    begin = _EPOCH + timedelta(hours=hour - 1)
+    intents = AuditEvent.objects.filter(
+        org_id=viewer.org_id, env=token.env, prefix=token.prefix, phase=Phase.INTENT, recorded_at__gte=begin
+    )
+    rows = intents.filter(recorded_at__lt=begin + timedelta(hours=3)).order_by("recorded_at")
+    calls, at = densest(list(rows.values_list("recorded_at", flat=True)[:5_000]))
+    same = CallHour.objects.filter(org_id=viewer.org_id, env=token.env, prefix=token.prefix, calls_destructive__gt=0)
+    usual = same.exclude(hour__range=(hour - 1, hour + 1)).aggregate(mean=Avg("calls_destructive"))["mean"] or 0
+    return (calls, at) if calls >= max(BURST_CALLS, BURST_TIMES_USUAL * usual) and at else None
+
+
+def densest(instants: Sequence[datetime]) -> tuple[int, datetime | None]:
+    """The most of `instants`, which ascend, that lie within ten minutes; and the last of these."""
+    most, at, first = 0, None, 0
+    for last, instant in enumerate(instants):
+        while instant - instants[first] > BURST_WITHIN:
+            first += 1
+        if last - first + 1 > most:
+            most, at = last - first + 1, instant
+    return most, at
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)
+
+
+def _named(token: SeenToken) -> SafeString:
+    return format_html('<strong class="name">{}</strong>', token.token_name or token.masked_token)
+
+
+_SORTS: tuple[Callable[[Viewer], Iterator[Signal]], ...] = (new_assistants, new_networks, first_destructions, bursts)

@@ -1,0 +1,40 @@
+"""A token's life in a few lines: first and last use, first deletion, when new networks and assistants came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Min
+
+from mcpbridge.models import Kind, SeenToken, TokenBlock
+from mcpbridge.tools import TOOLS
+
+_MOST_OF_A_SORT = 5
+_DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """One thing that happened to a token. `tone` is how its point is marked."""
+
+    at: datetime
+    what: str
+    detail: str = ""
+    tone: str = ""
+
+
+def timeline(token: SeenToken) -> list[Milestone]:
+    """What happened to `token`, the latest first; of each sort the first few."""
+    found = [Milestone(token.first_used_at, "First used"), Milestone(token.last_used_at, "Last used", token.last_tool)]
+    # The first assistant and network came with the first use.
+    clients = token.clients.order_by("first_seen_at", "pk")[1 : 1 + _MOST_OF_A_SORT]
+    networks = token.networks.order_by("first_at", "pk")[1 : 1 + _MOST_OF_A_SORT]
+    found += [Milestone(each.first_seen_at, "Another assistant", str(each) or "no name given") for each in clients]
+    found += [Milestone(each.first_at, "Another network", each.network) for each in networks]
+    destroyed = token.tools.filter(tool__in=_DESTRUCTIVE).aggregate(first=Min("first_at"))["first"]
+    if destroyed:
+        found.append(Milestone(destroyed, "First destructive call", tone="failed"))
+    for block in TokenBlock.objects.filter(env=token.env, prefix=token.prefix)[:_MOST_OF_A_SORT]:
+        found.append(Milestone(block.blocked_at, "Blocked", f"by {block.blocked_by}", tone="refused"))
+        if block.lifted_at:
+            found.append(Milestone(block.lifted_at, "Block lifted", f"by {block.lifted_by}", tone="succeeded"))
+    return sorted(found, key=lambda milestone: milestone.at, reverse=True)

@@ -1,0 +1,43 @@
+"""The tools that a token has used, beside those that its role and scopes allow."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from hoursmith_console.rotation.powers import MEMBERS_MAY
+from hoursmith_console.workspaces.models import Role
+from mcpbridge.models import Kind, SeenToken, TokenTool
+from mcpbridge.tools import TOOLS, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class UsedTools:
+    """What was called, the most first, and what could have been but never was, by what it does."""
+
+    used: list[tuple[TokenTool, str, bool]]
+    unused: dict[str, list[str]]
+    allowed: int
+
+    @property
+    def used_and_allowed(self) -> int:
+        """How many of the allowed tools were called."""
+        return sum(is_allowed for _, _, is_allowed in self.used)
+
+
+def is_allowed(tool: Tool, *, role: str, scopes: Collection[str]) -> bool:
+    """Whether a token with this role and these scopes may call `tool` at all; on which records, Hoursmith decides."""
+    if tool.kind is not Kind.READ and "write" not in scopes:
+        return False
+    return role != Role.MEMBER or tool.name in MEMBERS_MAY
+
+
+def used_tools(token: SeenToken) -> UsedTools:
+    """What `token` did with its power, in one query."""
+    may = {name for name, tool in TOOLS.items() if is_allowed(tool, role=token.role, scopes=token.scopes)}
+    rows = list(token.tools.order_by("-calls", "tool"))
+    called = {row.tool for row in rows}
+    unused: dict[str, list[str]] = {}
+    for name in TOOLS:
+        if name in may and name not in called:
+            unused.setdefault(TOOLS[name].kind.value, []).append(name)
+    used = [(row, TOOLS[row.tool].kind.value if row.tool in TOOLS else "", row.tool in may) for row in rows]
+    return UsedTools(used, unused, len(may))
