@@ -18,7 +18,7 @@ django_application = get_asgi_application()
 
 from hoursmith_console.health import Health  # noqa: E402 – needs the applications loaded
 from hoursmith_console.metrics import Metrics  # noqa: E402
-from hoursmith_console.rotation.watch import RotationWatch  # noqa: E402
+from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
 from mcpbridge.bridge import Bridge, configured_upstream  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
 
@@ -37,6 +37,7 @@ class Application:
         self._health: Health | None = None
         self._metrics = Metrics()
         self._watch = RotationWatch()
+        self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -65,9 +66,11 @@ class Application:
                     self._health = Health(self._bridge.upstream)
                     await self._bridge.start()
                     self._watch.start()
+                    self._mailer.start()
                 elif self._bridge is not None:
                     # Before the bridge, whose audit writer it records through.
                     await self._watch.stop()
+                    await self._mailer.stop()
                     await self._bridge.stop()
             except Exception:
                 logger.exception("%s failed", message["type"])

@@ -190,6 +190,10 @@ CACHES = {
 }
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname}")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+if _mail_server := configuration.read_optional_secret(env, "EMAIL_URL"):
+    vars().update(env.email_url_config(_mail_server))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname or 'localhost'}")
+EMAIL_TIMEOUT = 10
 
 # what browsers may do
 

@@ -41,15 +41,11 @@ def own_asks(viewer: Viewer) -> Iterator[Card]:
     if viewer.has_put_off_asks:
         return
     asked = Rotation.objects.filter(owner=viewer.member, ended_at=None).exclude(kind=Kind.LEAVING)
-    shown = list(asked.order_by("due_on", "pk")[:MOST_SHOWN])
-    found = viewer.tokens().filter(prefix__in=[rotation.prefix for rotation in shown]) if shown else None
-    pages = dict(found.order_by().values_list("prefix", "pk")) if found is not None else {}
-    for rotation in shown:
-        page = reverse("console:tokens:detail", args=[pages[rotation.prefix]]) if rotation.prefix in pages else ""
-        yield _ask(rotation, page or reverse("console:tokens:list"))
+    for rotation in asked.order_by("due_on", "pk")[:MOST_SHOWN]:
+        yield _ask(rotation)
 
 
-def _ask(rotation: Rotation, page: str) -> Card:
+def _ask(rotation: Rotation) -> Card:
     today = timezone.now().date()
     is_late = rotation.due_on is not None and rotation.due_on < today
     until = "as soon as you can"
@@ -71,7 +67,7 @@ def _ask(rotation: Rotation, page: str) -> Card:
         ),
         action="Go on" if rotation.minted_at or rotation.revoked_at else "Start",
         about=f"rotating {rotation.token_name or rotation.masked_token}",
-        address=page,
+        address=reverse("console:rotations:detail", args=[rotation.pk]),
         later=reverse("console:asks:later"),
     )
 
@@ -90,10 +86,10 @@ def due_tokens(viewer: Viewer) -> Iterator[Card]:
 def _due_of_all(viewer: Viewer, policy: Policy) -> Iterator[Card]:
     counts = due_counts(viewer.tokens(), policy, now=timezone.now())
     told = (
-        (Due.DUE, counts.due, f"older than {policy.max_age_days} days"),
-        (Due.IDLE, counts.idle, f"unused for {policy.max_idle_days} days"),
+        (counts.due, f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
+        (counts.idle, f"unused for {policy.max_idle_days} days", f"idle_days={policy.max_idle_days}"),
     )
-    for state, count, what in told:
+    for count, what, limit in told:
         if count:
             yield Card(
                 tone=Tone.REFUSED,
@@ -102,8 +98,9 @@ def _due_of_all(viewer: Viewer, policy: Policy) -> Iterator[Card]:
                     "<strong>{} token{}</strong> {} {}", count, "" if count == 1 else "s", _are(count), what
                 ),
                 second="The policy of this workspace allows no more.",
-                about=f"tokens {what}",
-                address=f"{reverse('console:tokens:list')}?policy={state.value}",
+                about=f"of tokens {what}",
+                action="Ask for rotation",
+                address=f"{reverse('console:campaigns:new')}?{limit}",
             )
 
 

@@ -1,10 +1,10 @@
 """Addresses below `/rotations/` that are about many tokens at once."""
 
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.rotation import ask_views, leak_views, policy_views
-from hoursmith_console.rotation.pages import after_asking_again, for_members, for_reviewers
+from hoursmith_console.rotation import ask_views, campaign_views, leak_views, policy_views
+from hoursmith_console.rotation.pages import after_asking_again, for_deciders, for_members, for_reviewers
 
 _form = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -15,10 +15,18 @@ leaks: list[URLPattern] = [
     path("<int:key>/settle/", for_reviewers(require_POST(leak_views.settle)), name="settle"),
 ]
 policy: list[URLPattern] = [path("", for_reviewers(_form(policy_views.policy)), name="change")]
+campaigns: list[URLPattern] = [
+    path("", for_reviewers(require_safe(campaign_views.campaigns)), name="list"),
+    path("new/", for_deciders(_form(campaign_views.new)), name="new"),
+    path("<int:key>/", for_reviewers(require_safe(campaign_views.board)), name="detail"),
+    path("<int:key>/remind/", for_reviewers(require_POST(campaign_views.remind)), name="remind"),
+    path("<int:key>/close/", for_reviewers(require_POST(campaign_views.close)), name="close"),
+]
 asks: list[URLPattern] = [path("later/", for_members(require_POST(ask_views.later)), name="later")]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("leaks/", include((leaks, "leaks"))),
     path("asks/", include((asks, "asks"))),
+    path("campaigns/", include((campaigns, "campaigns"))),
     path("policy/", include((policy, "policy"))),
 ]

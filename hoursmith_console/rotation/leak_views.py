@@ -65,8 +65,8 @@ def rotate(request: HttpRequest) -> HttpResponse:
     except AuditUnavailableError as error:
         messages.error(request, str(error))
         return _back(parts)
-    if len(rotations) == 1 and (address := rotation_address(rotations[0])):
-        return HttpResponseRedirect(address)
+    if len(rotations) == 1:
+        return HttpResponseRedirect(rotation_address(rotations[0]))
     messages.success(request, f"{len(rotations)} rotation{'' if len(rotations) == 1 else 's'} under way.")
     return _back(parts)
 

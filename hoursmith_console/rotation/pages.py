@@ -8,7 +8,7 @@ from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from hoursmith_console.ledger import viewer
 from hoursmith_console.rotation.models import Rotation
@@ -28,11 +28,23 @@ def for_members(view: View) -> View:
 
 
 def for_reviewers(view: View) -> View:
-    """`view` for Owner and Admin; other members are told that it is not for them, strangers to sign in."""
+    """`view` for Owner, Admin and auditors; other members are told that it is not for them, strangers to sign in."""
 
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not viewer(request).member.sees_workspace:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return site.admin_view(inner)
+
+
+def for_deciders(view: View) -> View:
+    """`view` for who decides for the workspace; an auditor is told that it is not for them."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not viewer(request).member.administers:
             raise PermissionDenied
         return view(request, *args, **kwargs)
 
@@ -46,8 +58,5 @@ def after_asking_again(view: View) -> View:
 
 
 def rotation_address(rotation: Rotation) -> str:
-    """Where the rotation's own page is; empty where no area serves one."""
-    try:
-        return reverse("console:rotations:detail", args=[rotation.pk])
-    except NoReverseMatch:
-        return ""
+    """Where the rotation's own page is."""
+    return reverse("console:rotations:detail", args=[rotation.pk])

@@ -11,13 +11,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import Error, connections, router, transaction
 from django.utils import timezone
 
+from hoursmith_console.rotation.asking import all_mails_send, all_notices_refresh, all_reminders_queue
 from hoursmith_console.rotation.evidence import evidence_of
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.rotation.observing import is_news, rotation_observe
@@ -33,11 +34,16 @@ _NAME = "rotation watch"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do every so many seconds, by one process at a time. It must bear being done twice."""
+    """Something to do every so many seconds, by one process at a time. It must bear being done twice.
+
+    Work that is not `is_alone` sees by itself to it that two processes do not do the same, and is done outside of any
+    transaction.
+    """
 
     name: str
     every_s: float
     work: Callable[[], object]
+    is_alone: bool = True
 
 
 def rotations_observe() -> int:
@@ -52,14 +58,21 @@ def rotations_observe() -> int:
     return len(moved)
 
 
-JOBS: Sequence[Job] = (Job("Rotations", 3.0, rotations_observe),)
+JOBS: Sequence[Job] = (
+    Job("Rotations", 3.0, rotations_observe),
+    Job("Notices", 15.0, all_notices_refresh),
+    Job("Reminders", 600.0, all_reminders_queue),
+)
+# On a thread of their own, for a mail server may keep one waiting.
+MAIL_JOBS: Sequence[Job] = (Job("Mails", 5.0, all_mails_send, is_alone=False),)
 
 
 class RotationWatch:
     """The watch of this process. Start and stop it with the bridge."""
 
-    def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0) -> None:
+    def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "rotation-watch") -> None:
         self._jobs = jobs
+        self._name = name
         self._look_every_s = look_every_s
         self._alias = router.db_for_write(Rotation)
         self._alone = Alone(self._alias)
@@ -71,7 +84,7 @@ class RotationWatch:
     def start(self) -> None:
         """Begin, on a thread of its own."""
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="rotation-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     async def stop(self) -> None:
@@ -93,7 +106,7 @@ class RotationWatch:
     def _try(self, job: Job) -> None:
         """Do `job`, unless another process does. Each new fault is logged once."""
         try:
-            with self._alone.one_at_a_time() as is_ours:
+            with self._alone.one_at_a_time() if job.is_alone else nullcontext(True) as is_ours:
                 if is_ours:
                     job.work()
         except (Error, AuditUnavailableError) as error:
