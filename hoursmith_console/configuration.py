@@ -158,9 +158,8 @@ def openid(env: environ.Env, var: Path) -> dict[str, str]:
         return {}
     if missing:
         there = " and ".join(name for name in given if name not in missing)
-        raise ImproperlyConfigured(
-            f"{there} is set, but {' and '.join(missing)} is not: OpenID Connect needs all three."
-        )
+        lacking = " and ".join(missing)
+        raise ImproperlyConfigured(f"{there} is set, but not {lacking}: OpenID Connect needs all three.")
     parts = urlsplit(issuer)
     if not parts.hostname or parts.username or parts.query or parts.fragment:
         raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}; it must be the issuer's plain https:// address.")
@@ -168,6 +167,18 @@ def openid(env: environ.Env, var: Path) -> dict[str, str]:
         raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}; it must be https:// (http:// is for loopback alone).")
     name = env.str("OIDC_NAME", default=parts.hostname)
     return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name}
+
+
+def openid_provider(oidc: dict[str, str]) -> dict[str, object]:
+    """What allauth is to know of the provider in `oidc`; no provider where that is empty."""
+    app = {
+        "provider_id": "oidc",
+        "name": oidc.get("name"),
+        "client_id": oidc.get("client_id"),
+        "secret": oidc.get("secret"),
+        "settings": {"server_url": oidc.get("issuer")},
+    }
+    return {"openid_connect": {"APPS": [app] if oidc else [], "OAUTH_PKCE_ENABLED": True}}
 
 
 def sqlite_options(*, durable: bool) -> dict[str, object]:

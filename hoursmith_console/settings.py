@@ -82,6 +82,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "mcpbridge",
     "hoursmith_console.accounts",
     "hoursmith_console.workspaces",
@@ -180,6 +182,8 @@ MFA_TOTP_TOLERANCE = 1
 # Browsers themselves refuse passkeys over http except on this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
 OIDC = configuration.openid(env, VAR_DIR)
+SOCIALACCOUNT_ADAPTER = "hoursmith_console.accounts.openid.OpenIdAdapter"
+SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(OIDC)
 # Attempts are counted for all workers and machines together.
 CACHES = {
     "default": {

@@ -1,9 +1,10 @@
-"""Changes to an account's password, each in the record or not made."""
+"""Sign-in with a password, and changes to it, each in the record or not made."""
 
 from typing import Any, ClassVar
 
 from allauth.account import views
 from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpResponse
@@ -41,6 +42,14 @@ class RecordedView:
         """Whose account is changed."""
         user: User = self.request.user  # type: ignore[attr-defined]
         return user
+
+
+class SignInView(views.LoginView):
+    """The sign-in page, with every way in that there is."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_context_data(**kwargs)
+        return {**found, "openid_name": settings.OIDC.get("name", "")}
 
 
 class PasswordChangeView(RecordedView, views.PasswordChangeView):

@@ -38,6 +38,7 @@ _DID = {
     "factor_rename": ("renamed a second factor", False),
     "recovery_codes_generate": ("made new recovery codes", False),
     "recovery_code_use": ("used a recovery code", False),
+    "openid_connect": ("signed in with OpenID Connect for the first time", False),
     "password_change": ("changed their password", False),
     "password_reset": ("chose a new password by a link", False),
     "freeze": ("froze what destroys for", True),

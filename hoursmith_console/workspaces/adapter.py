@@ -1,15 +1,19 @@
 """How allauth behaves here: people are invited, nobody signs up by themselves."""
 
 import logging
+import time
 from typing import Any
+from urllib.parse import urlencode
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -53,6 +57,17 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """Whether sensitive actions want a recent sign-in: always.
+
+        allauth lets pass who has neither password nor second factor; they sign in with OpenID Connect once more.
+        """
+        request = context.request
+        if settings.OIDC and not self.get_reauthentication_methods(request.user) and not _signed_in_lately(request):
+            asked = urlencode({"next": request.get_full_path() if request.method == "GET" else "/"})
+            raise ImmediateHttpResponse(HttpResponseRedirect(f"{reverse('openid_again')}?{asked}"))
+        return True
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address whose attempts are counted; behind trusted proxies the one that they vouch for."""
         # ASGI has joined repeated headers with commas, in their order.
@@ -65,6 +80,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("console:index")
+
+
+def _signed_in_lately(request: HttpRequest) -> bool:
+    steps = get_authentication_records(request, request.user)
+    return bool(steps) and time.time() - steps[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
 
 
 def _way(request: HttpRequest, user: User) -> str:

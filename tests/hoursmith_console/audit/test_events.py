@@ -88,7 +88,7 @@ def test_events_do_not_ask_for_attention(browse: Browse, event: AuditEvent) -> N
     [
         ({"tool": "console.sign_in", "actor": "Ana", "target_label": "Ana"}, "Ana signed in"),
         ({"tool": "console.sign_in_failed", "target_label": "Ana"}, "Somebody failed to sign in as Ana"),
-        ({"tool": "console.sink_change", "actor": "Ana", "target_label": "syslog"}, "Ana did “sink change” on syslog"),
+        ({"tool": "console.lamp_change", "actor": "Ana", "target_label": "lamp 2"}, "Ana did “lamp change” on lamp 2"),
         (
             {"tool": "console.key_rotate", "target_id": "ab12"},
             "The console changed the key that signs the record to ab12",

@@ -1,0 +1,33 @@
+"""Sign-in with OpenID Connect in a real browser, whose policy holds redirects after forms to our own address."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, openid_provider
+from tests.servers import served_console
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_owner_signs_in_with_the_provider_and_back(chromium: Browser, tmp_path: Path) -> None:
+    with openid_provider() as provider:
+        settings = {
+            "OIDC_ISSUER": provider.issuer,
+            "OIDC_CLIENT_ID": CLIENT_ID,
+            "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "OIDC_NAME": "Example",
+        }
+        with served_console(tmp_path, env=settings) as console:
+            owner = console.person("OWNER")
+            provider.person = {"sub": "1", "email": owner["email"], "email_verified": True}
+            context = chromium.new_context()
+            page, complaints = context.new_page(), []
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            page.goto(f"{console.url}/audit/")
+            page.get_by_role("button", name="Sign in with Example").click()
+            page.wait_for_url(f"{console.url}/audit/")
+            assert owner["name"] in page.locator("#header").inner_text()
+            assert complaints == []
+            context.close()
