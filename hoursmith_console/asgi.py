@@ -16,7 +16,8 @@ from django.utils.module_loading import import_string
 
 django_application = get_asgi_application()
 
-from hoursmith_console.health import Health  # noqa: E402 – needs the applications loaded
+from hoursmith_console.body_limit import limited  # noqa: E402 – needs the applications loaded
+from hoursmith_console.health import Health  # noqa: E402
 from hoursmith_console.metrics import Metrics  # noqa: E402
 from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
 from mcpbridge.bridge import Bridge, configured_upstream  # noqa: E402
@@ -38,6 +39,7 @@ class Application:
         self._metrics = Metrics()
         self._watch = RotationWatch()
         self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
+        self._pages = limited(django_application)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -51,7 +53,7 @@ class Application:
             elif path == "/metrics":
                 await self._metrics(scope, receive, send)
             else:
-                await django_application(scope, receive, send)
+                await self._pages(scope, receive, send)
         else:
             raise RuntimeError(f"There is nothing to serve over {scope['type']}.")
 

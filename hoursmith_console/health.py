@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections
 
+from mcpbridge.headers import plain_headers
 from mcpbridge.upstream import Upstream
 
 TIMEOUT_S = 2.0
@@ -36,8 +37,8 @@ class Health:
         body = json.dumps({"status": "unavailable" if faults else "ok", **faults}).encode()
         headers = [
             (b"content-type", b"application/json"),
-            (b"cache-control", b"no-store"),
             (b"content-length", str(len(body)).encode()),
+            *plain_headers(),
         ]
         await send({"type": "http.response.start", "status": 503 if faults else 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

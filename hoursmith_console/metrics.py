@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from hoursmith_console.audit.calls import unsettled
 from hoursmith_console.shared_counters import FOLDER_VARIABLE
 from mcpbridge.addresses import is_within, parse_networks
+from mcpbridge.headers import plain_headers
 from mcpbridge.heads import standings
 from mcpbridge.models import AuditEvent, Phase
 from mcpbridge.own_connection import limited_look
@@ -106,8 +107,8 @@ class Metrics:
             status, body = 404, b"Not found.\n"
         headers = [
             (b"content-type", (CONTENT_TYPE_LATEST if status == 200 else "text/plain; charset=utf-8").encode()),
-            (b"cache-control", b"no-store"),
             (b"content-length", str(len(body)).encode()),
+            *plain_headers(),
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -22,6 +22,7 @@ from mcpbridge.connections import ID_PATTERN, Greeting
 from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_headers
 from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
+from mcpbridge.headers import plain_headers
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_id
 from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
@@ -222,9 +223,8 @@ async def _send(send: Send, answer: Answer, request_id: str) -> None:
     body = b"" if answer.body is None else _encoded(answer.body)
     headers = [
         (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
         (b"x-request-id", request_id.encode()),
+        *plain_headers(),
         *answer.headers,
     ]
     if answer.body is not None:

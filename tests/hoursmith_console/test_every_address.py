@@ -1,43 +1,20 @@
 """The door of the console, tried at every address that it has: what is added later is tried as well."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
+from tests.addresses import KEYS, console_routes, filled
 from tests.hoursmith_console.conftest import Cast
 
 Browse = Callable[[str], Client]
-# Something that fits each kind of key in an address, and names nothing that is there.
-KEYS = {
-    "int": "987654",
-    "uuid": "0b6fd4f6-0000-4000-8000-000000000000",
-    "slug": "nothing-here",
-    "str": "nothing-here",
-    "prefix": "live_000000000000",
-}
-_KEY = re.compile(r"<(?:(?P<converter>\w+):)?\w+>")
-
-
-def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
-    for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLPattern):
-            yield prefix + str(pattern.pattern)
-        else:
-            yield from _patterns(pattern, prefix + str(pattern.pattern))
 
 
 def _addresses() -> list[str]:
     """Every address behind the console's door, with keys that fit and find nothing."""
-    namespace = next(
-        pattern
-        for pattern in get_resolver().url_patterns
-        if isinstance(pattern, URLResolver) and pattern.namespace == "console"
-    )
-    return sorted("/" + _KEY.sub(lambda key: KEYS[key["converter"] or "str"], each) for each in _patterns(namespace))
+    return [filled(route) for route in console_routes()]
 
 
 def test_the_walk_finds_the_areas() -> None:
