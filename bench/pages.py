@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.history import use_database
-from bench.world import ORG
 
 _DEEP = 1_000
 _PICKS = 3
@@ -47,6 +46,7 @@ class Sort:
 
 def _choices(area: str, request: Any, chance: random.Random) -> dict[str, list[str]]:
     """What each filter of the area offers: the first option, the last and one of the others."""
+    from bench.world import ORG
     from hoursmith_console.site import site
     from hoursmith_console.time_filter import TimeFilter
     from mcpbridge.models import ToolCall
@@ -112,6 +112,7 @@ def _lists(request_of: Any, chance: random.Random) -> Iterator[tuple[str, str]]:
 
 def _others(client: Any) -> Iterator[tuple[str, str]]:
     """A sort and an address of every other page."""
+    from bench.world import ORG
     from mcpbridge.models import AuditEvent, SeenToken, ToolCall
 
     for days in ("1", "7", "30"):

@@ -116,6 +116,7 @@ class LedgerAdmin(_ModelAdmin):
             "title": self.title,
             "cl": changes,
             **self.list_context(viewer(request), list(changes.result_list)),
+            **self.page_context(request, cast(KeysetChangeList, changes)),
         }
         return TemplateResponse(request, f"{self.area}/list.html", context)
 
@@ -141,6 +142,10 @@ class LedgerAdmin(_ModelAdmin):
     def list_context(self, viewer: Viewer, rows: list[Any]) -> dict[str, Any]:
         """What the list's template needs beside the change list."""
         raise NotImplementedError
+
+    def page_context(self, request: HttpRequest, changes: KeysetChangeList) -> dict[str, Any]:
+        """What it needs besides that depends on the address."""
+        return {}
 
     def detail_context(self, viewer: Viewer, row: Any) -> dict[str, Any]:
         """What the detail's template needs; `title` among it."""

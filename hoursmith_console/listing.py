@@ -128,6 +128,11 @@ class KeysetChangeList(ChangeList):
             return []
         return [{"value": name, "label": order.label, "is_chosen": name == self.sort} for name, order in orders.items()]
 
+    @property
+    def target(self) -> Any:
+        """The filter by record, where the list is one record's history."""
+        return next((spec for spec in self.filter_specs if getattr(spec, "parameter_name", "") == "target"), None)
+
     def kept(self, *, without: Sequence[str] = ()) -> list[tuple[str, str]]:
         """The filters, the search and the order in the address, without the place in the list."""
         kept = [(name, value) for name, values in self.get_filters_params().items() for value in values]

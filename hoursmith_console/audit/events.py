@@ -144,6 +144,8 @@ def told(row: AuditEvent) -> ConsoleEvent:
     title = _TITLES.get(action, plain[:1].upper() + plain[1:])
     actor = row.actor or "The console"
     target = row.target_label or row.target_id
+    if action == "export" and row.target_type == "activity":
+        return ConsoleEvent(row, "Exported the activity", actor, "exported the activity", "")
     if action == "sign_in_failed":
         return ConsoleEvent(row, title, row.actor or "Somebody", "failed to sign in as", target)
     did, names_target = _DID.get(action, (f"did “{plain}” on" if target else f"did “{plain}”", True))

@@ -48,9 +48,13 @@ def export_record(*, org_id: str, org_name: str, actor: str, format: str, select
         return
 
 
-async def export_lines(selection: Selection, format: str) -> AsyncIterator[bytes]:
-    """The export in parts, without holding up the event loop; only one part is in memory."""
-    lines = FORMATS[format].lines(selection)
+def export_lines(selection: Selection, format: str) -> AsyncIterator[bytes]:
+    """The export in parts; only one of them is in memory."""
+    return in_parts(FORMATS[format].lines(selection))
+
+
+async def in_parts(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """`lines` a page's worth at a time, made without holding up the event loop."""
     # One thread for the whole stream, for a database cursor stays on its thread.
     thread_sensitive_part = sync_to_async(_part, thread_sensitive=True)
     while part := await thread_sensitive_part(lines):

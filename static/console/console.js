@@ -80,15 +80,15 @@
     };
 
     const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-    const addLocalTimes = (root) => {
-        for (const element of root.querySelectorAll("time.ago")) {
+    const addLocalTimes = () => {
+        for (const element of document.querySelectorAll("time.ago:not([data-local])")) {
+            element.dataset.local = "";
             element.title += ` · ${local.format(Date.parse(element.dateTime))} here`;
         }
     };
-    addLocalTimes(document);
-    document.addEventListener("htmx:afterSwap", (event) => {
-        addLocalTimes(event.target);
-    });
+    addLocalTimes();
+    // What htmx puts in place, beside its target too, brings times of its own.
+    document.addEventListener("htmx:afterSettle", addLocalTimes);
     setInterval(() => {
         for (const element of document.querySelectorAll("time.ago")) {
             const instant = Date.parse(element.dateTime);

@@ -1,41 +1,20 @@
 """The export page: for reviewers who have just shown that it is they, streamed, with the list's filters."""
 
-import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
-from django.test import AsyncClient, Client
+from django.test import Client
 
 from mcpbridge.models import AuditEvent, Phase
 from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.exports import export
 from tests.hoursmith_console.records import make_audit
 
 Browse = Callable[[str], Client]
 
 
 def _export(cast: Cast, person: str, query: str = "", format_name: str = "jsonl") -> tuple[int, bytes]:
-    """What a person gets who has just given their password."""
-
-    user = cast.people[person].user
-    assert user is not None
-
-    async def post() -> tuple[int, bytes]:
-        client = AsyncClient()
-        await client.aforce_login(user)
-        session = await client.asession()
-        given = {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
-        await session.aset("account_authentication_methods", [given])
-        await session.aset("account_authentication_methods_user", str(user.pk))
-        await session.asave()
-        answer = await client.post(f"/audit/export/{query}", {"format": format_name})
-        if not answer.streaming:
-            return answer.status_code, answer.content
-        stream: Any = answer
-        return answer.status_code, b"".join([part async for part in stream.streaming_content])
-
-    return async_to_sync(post)()
+    return export(cast, person, f"/audit/export/{query}", format_name)
 
 
 @pytest.mark.parametrize("format_name", ["jsonl", "csv", "ocsf", "cef"])

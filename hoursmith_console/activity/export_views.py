@@ -1,0 +1,83 @@
+"""The page that hands out the calls of a list, after asking once more who is there."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from allauth.account.decorators import reauthentication_required
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from hoursmith_console.activity.exporting import FORMATS, rows_of
+from hoursmith_console.audit.exporting import in_parts
+from hoursmith_console.ledger import viewer
+from hoursmith_console.listing import KeysetChangeList
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import event_record
+
+if TYPE_CHECKING:
+    from hoursmith_console.activity.admin import ActivityAdmin
+
+
+class ActivityExportForm(forms.Form):
+    """In which form the calls are handed out."""
+
+    format = forms.ChoiceField(
+        choices=[(name, each.label) for name, each in FORMATS.items()], widget=forms.RadioSelect, initial="csv"
+    )
+
+
+class ActivityExportView:
+    """GET shows what would be handed out, by the filters in the address; POST hands it out."""
+
+    def __init__(self, admin: "ActivityAdmin") -> None:
+        self._admin = admin
+        self._guarded = reauthentication_required(self._answer)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Before anything is asked of them: who may not export is told so at once.
+        if not viewer(request).member.sees_workspace:
+            raise PermissionDenied
+        answer: HttpResponseBase = self._guarded(request)
+        return answer
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        changes = cast(KeysetChangeList, self._admin.get_changelist_instance(request))
+        if request.method != "POST":
+            return self._page(request, changes, ActivityExportForm())
+        form = ActivityExportForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, changes, form, status=400)
+        looker, name = viewer(request), form.cleaned_data["format"]
+        try:
+            event_record(
+                org_id=looker.org_id,
+                org_name=looker.member.workspace.name,
+                action="console.export",
+                actor=looker.member.named,
+                target_type="activity",
+                details={"format": name, **dict(changes.kept())},
+            )
+        except AuditUnavailableError as error:
+            form.add_error(None, str(error))
+            return self._page(request, changes, form, status=503)
+        file = f"activity-{timezone.now():%Y%m%dT%H%M%SZ}.{name}"
+        return StreamingHttpResponse(
+            in_parts(FORMATS[name].lines(rows_of(changes.queryset))),
+            content_type=FORMATS[name].content_type,
+            headers={"Content-Disposition": f'attachment; filename="{file}"', "X-Accel-Buffering": "no"},
+        )
+
+    def _page(
+        self, request: HttpRequest, changes: KeysetChangeList, form: forms.Form, status: int = 200
+    ) -> HttpResponse:
+        context: dict[str, Any] = {
+            **self._admin.admin_site.each_context(request),
+            "title": "Export the activity",
+            "area_title": self._admin.title,
+            "area_address": "console:activity:list",
+            "form": form,
+            "cl": changes,
+        }
+        return TemplateResponse(request, "activity/export.html", context, status=status)

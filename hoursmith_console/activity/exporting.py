@@ -1,0 +1,103 @@
+"""Hands out the calls of a list as a stream: JSON Lines or CSV, one line a call, newest first."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from hoursmith_console.reading import Key, Order
+from mcpbridge.chain import instant
+from mcpbridge.export.csv import protected
+from mcpbridge.models import ToolCall
+
+COLUMNS = (
+    "at",
+    "tool",
+    "kind",
+    "target_type",
+    "target_id",
+    "target_label",
+    "result",
+    "status",
+    "code",
+    "duration_ms",
+    "env",
+    "prefix",
+    "token_name",
+    "role",
+    "client_name",
+    "client_version",
+    "connection",
+    "protocol",
+    "transport",
+    "address",
+    "request_id",
+    "call_id",
+    "arguments",
+)
+_CHUNK = 500
+_ORDER = Order("at")
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One form of the export."""
+
+    label: str
+    content_type: str
+    lines: Callable[[Iterable[Row]], Iterator[bytes]]
+
+
+def rows_of(calls: "QuerySet[ToolCall]") -> Iterator[Row]:
+    """The columns of `calls`, newest first, read in parts that hold no transaction open."""
+    ordered = calls.order_by(*_ORDER.columns)
+    start: Key | None = None
+    while True:
+        ahead = _ORDER.beyond(ordered, start) if start else ordered
+        part = list(ahead.values("pk", *COLUMNS)[:_CHUNK])
+        for row in part:
+            yield {
+                name: instant(row["at"]) if name == "at" else str(row[name]) if name == "call_id" else row[name]
+                for name in COLUMNS
+            }
+        if len(part) < _CHUNK:
+            return
+        start = Key(part[-1]["at"], part[-1]["pk"])
+
+
+def _jsonl(rows: Iterable[Row]) -> Iterator[bytes]:
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+def _csv(rows: Iterable[Row]) -> Iterator[bytes]:
+    writer = csv.writer(_Line(), lineterminator="\r\n")
+    yield str(writer.writerow(COLUMNS)).encode()
+    for row in rows:
+        cells = [_cell(row[name]) for name in COLUMNS]
+        yield str(writer.writerow([protected(cell) for cell in cells])).encode(errors="backslashreplace")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+class _Line:
+    """Hands the writer's line back to whoever called it."""
+
+    def write(self, text: str) -> str:
+        """The line itself."""
+        return text
+
+
+FORMATS: Mapping[str, Format] = {
+    "csv": Format("CSV, for spreadsheets", "text/csv; charset=utf-8", _csv),
+    "jsonl": Format("JSON Lines, one call a line", "application/x-ndjson", _jsonl),
+}
