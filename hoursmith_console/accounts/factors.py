@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 import qrcode
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -39,6 +41,10 @@ class FactorAdapter(DefaultMFAAdapter):
 
     def _get_site_name(self) -> str:
         return ISSUER
+
+    def generate_authenticator_name(self, user: User, type: str) -> str:
+        number = Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"
 
     def build_totp_svg(self, url: str) -> SafeString:
         """`url` as an SVG element for the page itself: neither an image nor a style, so the CSP needs no exception."""

@@ -30,7 +30,7 @@ class SessionsView(LoginRequiredMixin, TemplateView):
             **super().get_context_data(**kwargs),
             "sessions": sessions_of(cast(User, self.request.user)),
             "here": self.request.session.session_key,
-            "hours": round(settings.SESSION_COOKIE_AGE / 3600, 1),
+            "hours": f"{settings.SESSION_COOKIE_AGE / 3600:g}",
             "minutes": round(settings.SESSION_IDLE_SECONDS / 60),
         }
 

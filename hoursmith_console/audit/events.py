@@ -36,6 +36,7 @@ _DID = {
     "factor_add": ("added a second factor", False),
     "factor_remove": ("removed a second factor", False),
     "factor_rename": ("renamed a second factor", False),
+    "factors_reset": ("took every second factor off the account of", True),
     "recovery_codes_generate": ("made new recovery codes", False),
     "recovery_code_use": ("used a recovery code", False),
     "openid_connect": ("signed in with OpenID Connect for the first time", False),

@@ -103,7 +103,7 @@ def _sections(looker: Viewer) -> dict[str, Any]:
         "may_change": looker.member.administers,
         "facts": console_facts(),
         "policy": Policy.objects.filter(workspace=workspace).first(),
-        "policy_address": _address("console:rotations:policy"),
+        "policy_address": _address("console:policy:change"),
         "sinks_address": _address("console:audit:sinks"),
         "freeze": freeze_of(org_id=org_id),
         "freeze_form": FreezeForm(),

@@ -37,10 +37,15 @@ def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
             _record(member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED)
 
 
-def account_event_record(*, user: User, action: str, address: str, details: Mapping[str, Any] | None = None) -> None:
-    """Record that `user` did `action` to their own account; raises AuditUnavailableError: then it must not be done."""
+def account_event_record(
+    *, user: User, action: str, address: str, details: Mapping[str, Any] | None = None, actor: str = ""
+) -> None:
+    """Record that `user`, or else `actor`, did `action` to the account of `user`.
+
+    Raises AuditUnavailableError: then it must not be done.
+    """
     for member in _memberships(user):
-        _record(member, action, actor=member.named, address=address, details=details)
+        _record(member, action, actor=actor or member.named, address=address, details=details)
 
 
 def _memberships(user: User) -> list[Member]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.test import Client, override_settings
 
@@ -222,3 +223,14 @@ def test_nobody_touches_the_factor_of_another(cast: Cast, browse: Browse) -> Non
     for address in (f"passkeys/{theirs.pk}/end/", f"passkeys/{theirs.pk}/name/"):
         assert visitor.post(f"/accounts/2fa/{address}", {"name": "mine"}).status_code == 404
     assert factors(cast, "admin") == ["webauthn"]
+
+
+def test_an_operator_takes_lost_factors_off_an_account(cast: Cast, with_app: Give) -> None:
+    with_app("owner")
+    call_command("console_factors_reset", "--email", "Owner@example.com")
+    assert factors(cast, "owner") == []
+    row = AuditEvent.objects.get(tool="console.factors_reset")
+    assert (row.target_label, row.actor.endswith("(command line)")) == (cast.people["owner"].named, True)
+    assert is_in(password_given("owner"))
+    with pytest.raises(CommandError, match="no account"):
+        call_command("console_factors_reset", "--email", "nobody@example.com")

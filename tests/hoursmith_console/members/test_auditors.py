@@ -51,6 +51,7 @@ def test_an_auditor_is_offered_no_form_that_they_may_not_send(cast: Cast, audito
         f"/tokens/{cast.tokens['owner'].pk}/",
         f"/audit/{intent.call_id}/",
         "/audit/",
+        "/audit/sinks/",
     ):
         page = auditor.get(address).content.decode()
         forms = [part.partition('"')[0] for part in page.split('<form method="post" action="')[1:]]

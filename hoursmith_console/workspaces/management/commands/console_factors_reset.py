@@ -1,0 +1,33 @@
+"""Takes the second factors off an account whose person has lost them all."""
+
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.workspaces.sign_ins import account_event_record
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import operator
+
+
+class Command(BaseCommand):
+    help = "Remove every second factor of an account and end its sessions. Make sure first that it is they who ask."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True, help="The account's e-mail address.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(emailaddress__email=options["email"].lower()).first()
+        if user is None:
+            raise CommandError(f"There is no account with the address {options['email']}.")
+        try:
+            with transaction.atomic():
+                removed, _ = Authenticator.objects.filter(user=user).delete()
+                sessions_end(user=user)
+                account_event_record(user=user, action="console.factors_reset", address="", actor=operator())
+        except AuditUnavailableError as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"{removed} second factors removed; the password stays.")
