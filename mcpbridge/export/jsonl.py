@@ -6,6 +6,7 @@ a whole one. In between stand keys, cuts, rows and checkpoints.
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from django.utils import timezone
 from mcpbridge.chain import FORMAT, instant
 from mcpbridge.export.source import Selection, chain_records, workspaces_of
 from mcpbridge.verification.findings import UnusableInputError
-from mcpbridge.verification.records import Checkpoint, Event, Key, Record
+from mcpbridge.verification.records import Checkpoint, Event, Key, Record, is_finite
 from mcpbridge.verification.trust import key_of
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -45,7 +46,7 @@ def record_lines(records: Iterable[Record]) -> Iterator[bytes]:
     """One line for each record, and the last line."""
     count = 0
     for record in records:
-        yield _line(_object(record))
+        yield _record_line(record)
         count += 1
     yield _line({"type": "end", "lines": count})
 
@@ -77,11 +78,19 @@ def _object(record: Record) -> dict[str, Any]:
 
 
 def _line(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _record_line(record: Record) -> bytes:
     try:
-        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+        line = _line(_object(record))
+        # For a number that JSON does not have, orjson writes null.
+        if b"null" not in line or not isinstance(record, Event) or is_finite(record.facts):
+            return line
     except orjson.JSONEncodeError:
-        # What the writer never writes, but somebody may have put into the database.
-        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=str).encode() + b"\n"
+        pass
+    # Nothing that was ever written by us; without its facts it shows as the changed row that it is.
+    return _line(_object(replace(record, facts=None)) if isinstance(record, Event) else {"type": "unreadable"})
 
 
 class Export:

@@ -157,7 +157,7 @@ def _numbered(rows: "QuerySet[Any]", record_of: Callable[[dict[str, Any], bool],
             return
         except _UNREADABLE:
             # Somebody wrote into a column what its type cannot be; a verifier must see a faulty row, not a crash.
-            row = _as_text(ahead)
+            row = _as_text(rows.filter(sequence__gt=reached).order_by("sequence", "id"))
             logger.warning("Row %s of workspace %s cannot be read.", row["sequence"], row["org_id"])
             yield record_of(row, False)
             reached = row["sequence"]
