@@ -130,6 +130,6 @@ def _page(request: HttpRequest, parts: Sequence[PublicPart], *, fault: str = "",
         found=found,
         known=known,
         uncontained=[each for each in known if not each.is_contained],
-        unrotated=[each for each in known if not each.is_rotating],
+        unrotated=[each for each in known if not (each.is_rotating or each.is_revoked)],
         reports=reports,
     )

@@ -118,7 +118,7 @@ def mail_text(mail: Mail, rotations: Sequence[Rotation], now: datetime) -> tuple
     many = "tokens" if len(rotations) > 1 else "token"
     first = "Reminder: please rotate" if mail.kind == MailKind.REMINDER else "Please rotate"
     lines = [f"Hello {plain(mail.member.name)},", ""]
-    asker = plain(mail.campaign.asked_by.partition(" <")[0]) if mail.campaign else "The workspace"
+    asker = plain(mail.campaign.asker) if mail.campaign else "The workspace"
     lines += [f"{asker} asks you to rotate your Hoursmith {many} of the workspace {plain(mail.workspace.name)}:", ""]
     for rotation in rotations:
         by = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""

@@ -58,6 +58,16 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def asker(self) -> str:
+        """The name of whoever asked, without their address."""
+        return self.asked_by.partition(" <")[0]
+
+    @property
+    def closer(self) -> str:
+        """The name of whoever closed it, without their address."""
+        return self.closed_by.partition(" <")[0]
+
 
 class Rotation(TokenIdentity):
     """One token's way to its successor. `env` and `prefix` are the old token's; every instant is a step that was seen.

@@ -1,0 +1,78 @@
+"""A campaign in a real browser: asked for, told to the assistant and its person, done with real calls, closed."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import Visitor
+from tests.browser.rotating import Assistant, Walker, until
+from tests.faults.conftest import prefix_of
+from tests.servers import Served
+
+pytestmark = pytest.mark.slow
+
+NOTICE = "app.hoursmith/notice"
+
+
+def test_a_campaign_is_asked_for_followed_and_closed(visit: Visitor, console: Served) -> None:
+    manager = [each for each in console.people if each["role"] == "MANAGER"][-1]
+    owner = console.person("OWNER")
+    old = console.mint(manager["email"], "Campaign laptop")
+    claim = (
+        "import json\nfrom hoursmith_console.tokens.services import token_claim\n"
+        "from hoursmith_console.workspaces.models import Member\n"
+        f"member = Member.objects.get(email={manager['email']!r})\n"
+        f"token_claim(env='live', prefix={prefix_of(old)!r}, member=member, source='minted')\nprint(json.dumps(1))"
+    )
+    console.shell(claim)
+    assistant = Assistant(console, "Campaign Client", old)
+    assert not told(assistant)
+    until(lambda: _is_known(console, prefix_of(old)))
+    with visit() as window:
+        ana = Walker(window, owner["password"])
+        window.goto("/rotations/campaigns/")
+        ana.press("Ask for rotation")
+        window.page.get_by_label("Assistant").select_option("Campaign Client")
+        ana.press("Show who that is")
+        ana.sees("1 token fits")
+        ana.press("Ask for rotation")
+        ana.sees("0 of 1 done, 1 open")
+        ana.sees(manager["name"])
+        board = window.page.url.removeprefix(window.url)
+        said = rf"token hsk_live_{prefix_of(old)}_•+ of this assistant is to be replaced by \d+ \w+ 20"
+        assert re.search(said, told(assistant))
+    with visit("MANAGER") as window:
+        carla = Walker(window, manager["password"])
+        window.goto("/")
+        ask = window.page.locator(".todo li", has_text="Campaign laptop").filter(has_text="is to be rotated by")
+        ask.get_by_role("link", name="Start").click()
+        carla.step_is("Make a new token")
+        carla.press("Make the new token")
+        assistant.token = carla.new_token()
+        assistant.works()
+        assert not told(assistant)
+        carla.press("I have stored it")
+        carla.step_is("Revoke the old token")
+        carla.press("Revoke hsk_live")
+        carla.press("Nobody has it any more")
+        carla.step_is("Done")
+    with visit() as window:
+        ana = Walker(window, owner["password"])
+        window.goto(board)
+        ana.sees("1 of 1 done, 0 open")
+        ana.press("Close the campaign")
+        ana.sees(f"How it stood when {owner['name']} closed it")
+        assert assistant.knocks().status == 200
+        assert window.complaints == []
+
+
+def told(assistant: Assistant) -> str:
+    """What the assistant is to tell its person; empty where nothing."""
+    notice: str = assistant.knocks().result["_meta"].get(NOTICE, "")
+    return notice
+
+
+def _is_known(console: Served, prefix: str) -> bool:
+    """Whether the call is written: it is so within a quarter of a second."""
+    asked = "import json\nfrom mcpbridge.models import SeenToken\n"
+    return bool(console.shell(f"{asked}print(json.dumps(SeenToken.objects.filter(prefix={prefix!r}).exists()))"))
