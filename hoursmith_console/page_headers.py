@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 # Passkeys are the one power that a page of ours asks the browser for; the rest is listed because there is no "none".
 _DENIED = (
-    "accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture", "encrypted-media",
+    "accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media",
     "fullscreen", "geolocation", "gyroscope", "hid", "identity-credentials-get", "idle-detection", "local-fonts",
     "magnetometer", "microphone", "midi", "otp-credentials", "payment", "picture-in-picture", "screen-wake-lock",
     "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
