@@ -38,6 +38,20 @@ bench/.venv/.contenders: bench/requirements.txt
 	bench/.venv/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
 
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzzing ## Fuzz what meets strangers' bytes, SECONDS each (60); what breaks becomes a seed
+	$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)
+
+.PHONY: audit-deps
+audit-deps: .audit/bin/pip-audit ## Ask the advisory database about the pinned packages (needs the internet)
+	@if .audit/bin/python -c "import urllib.request as r; r.urlopen('https://api.osv.dev/v1/vulns/GHSA-3f6c-7fw2-ppm4', timeout=10)" 2>/dev/null; \
+	then .audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock; \
+	else echo "Not checked: the advisory database (api.osv.dev) cannot be reached from here."; exit 2; fi
+
+.audit/bin/pip-audit:
+	$(PYTHON) -m venv .audit
+	.audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+
 .PHONY: format
 format: $(VENV)/.development ## Format the code
 	$(BIN)/ruff check --fix .
@@ -51,7 +65,7 @@ lock: $(VENV)/.development ## Pin the newest versions that requirements*.txt all
 
 .PHONY: clean
 clean: ## Remove what was installed and built; what the console recorded in var/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .audit .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -63,3 +77,7 @@ $(VENV)/.runtime: requirements.lock | $(VENV)/bin/python
 $(VENV)/.development: requirements-dev.lock | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.fuzzing: tests/fuzz/requirements.txt $(VENV)/.development
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.txt
+	@touch $@

@@ -1,0 +1,208 @@
+"""What is fuzzed: each target takes any bytes, and fails where a promise is broken.
+
+`{TOKEN}` in the bytes becomes a whole token, so that a file of seeds holds none.
+"""
+
+import asyncio
+import functools
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+from hoursmith_console.rotation.leaks import AT_MOST, public_parts
+from mcpbridge.activity import ActivityRecorder
+from mcpbridge.addresses import Audience, client_address, parse_networks
+from mcpbridge.audit import AuditWriter
+from mcpbridge.calls import Calls
+from mcpbridge.clients import ClientInfo, client_from_session_id, client_from_user_agent
+from mcpbridge.credentials import Credential, CredentialFaultError, Fault, credential_from_headers
+from mcpbridge.entry import HttpEntry
+from mcpbridge.export.csv import protected
+from mcpbridge.gate import AttemptLimit
+from mcpbridge.identity import Identities
+from mcpbridge.leaks.signs import is_suspect, secrets_in
+from mcpbridge.orders.reading import Orders
+from mcpbridge.redaction import redact
+from mcpbridge.server import HoursmithTools, build_server, visit_in
+from mcpbridge.upstream import Upstream
+from tests.conftest import assembled_token
+from tests.mcpbridge.harness import hoursmith
+
+SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
+TOKEN = assembled_token(secret=SECRET)
+STATUSES = {200, 202, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 429}
+PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
+AUDIENCE = Audience(["localhost", ".example.com", "[::1]"])
+
+
+class Broken(Exception):
+    """A promise that does not hold for these bytes."""
+
+
+def promise(holds: object, what: str) -> None:
+    """Raise Broken unless `holds`: an assertion that optimising does not take away."""
+    if not holds:
+        raise Broken(what)
+
+
+def credentials(data: bytes) -> None:
+    """Any header lines are one credential or one named fault, which repeats nothing."""
+    lines = _with_token(data).split(b"\n")
+    try:
+        found = credential_from_headers([] if lines == [b""] else lines)
+    except CredentialFaultError as fault:
+        promise(fault.fault in Fault, "the fault has a name")
+        promise(not fault.prefix or (len(fault.prefix) == 12 and fault.env in ("live", "test")), "a prefix is whole")
+        promise(SECRET not in f"{fault!r} {fault.explanation}", "a fault repeats nothing")
+        return
+    promise(isinstance(found, Credential) and found.token.encode() in lines[0], "a credential is what was sent")
+    promise(found.secret not in repr(found), "a credential does not show itself")
+
+
+def entry(data: bytes) -> None:
+    """Any request gets one answer of a known status, which is JSON-RPC and holds no secret."""
+    start, end = _exchange(data)
+    status, answer = start["status"], bytes(end["body"])
+    promise(status in STATUSES, f"status {status} is known")
+    promise(SECRET.encode() not in answer + repr(start["headers"]).encode(), "no answer holds a secret")
+    promise(not any(b"\n" in value or b"\r" in value for _, value in start["headers"]), "a header is one line")
+    if answer:
+        said = json.loads(answer)
+        promise(said["jsonrpc"] == "2.0" and ("result" in said) != ("error" in said), "an answer is JSON-RPC")
+    else:
+        promise(status == 202, "only a notification has no answer")
+
+
+def answer_of(data: bytes) -> Any:
+    """What the JSON of the answer to a request says."""
+    return json.loads(_exchange(data)[1]["body"])
+
+
+def addresses(data: bytes) -> None:
+    """Where a request comes from is an address or the peer, and whose host it is for is decided without a fault."""
+    text = data.decode("latin-1")
+    lines = text.split("\n")
+    for peer in ("10.0.0.1", "203.0.113.9", None):
+        found = client_address(peer, lines, PROXIES)
+        promise(len(found) <= 64, "an address is short")
+        promise(peer == "10.0.0.1" or found == (peer or ""), "a stranger is not believed")
+    for line in lines:
+        if AUDIENCE.is_our_host(line):
+            host = line.lower().rpartition(":")[0] if ":" in line and not line.endswith("]") else line.lower()
+            host = host.rstrip(".")
+            promise(host in ("localhost", "example.com", "[::1]") or host.endswith(".example.com"), "a host of ours")
+        AUDIENCE.is_our_origin(line)
+
+
+def labels(data: bytes) -> None:
+    """What clients call themselves is one printable line without a secret; a session id that is not ours is nobody."""
+    text = _with_token(data).decode("latin-1")
+    found = client_from_user_agent(text)
+    promise(len(found.name) <= 120 and len(found.version) <= 60, "a label is short")
+    promise(found.name.isprintable() and found.version.isprintable(), "a label is one line")
+    promise(SECRET not in f"{found}", "a label holds no secret")
+    promise(client_from_session_id(text) == ClientInfo(), "a forged session id names nobody")
+    parts = public_parts(text.split("\n"))
+    promise(len(parts) <= AT_MOST and SECRET not in repr(parts), "the leak desk takes public parts alone")
+
+
+def exports(data: bytes) -> None:
+    """Masking leaves no secret and no formula, and the sweep sees at first sight what it would find."""
+    raw = _with_token(data)
+    text = raw.decode("utf-8", "replace")
+    promise(SECRET not in redact(text), "masking masks")
+    promise(redact(redact(text)) == redact(text), "masking twice is masking once")
+    promise(not protected(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n")), "no cell is a formula")
+    promise(not list(secrets_in(raw)) or is_suspect(raw), "what is found is suspected")
+    promise(SECRET not in repr(list(secrets_in(raw))), "the sweep prints no secret")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "credentials": credentials,
+    "entry": entry,
+    "addresses": addresses,
+    "labels": labels,
+    "exports": exports,
+}
+
+
+def _exchange(data: bytes) -> list[Mapping[str, Any]]:
+    head, _, body = _with_token(data).partition(b"\n\n")
+    first, *lines = head.split(b"\n")
+    method, _, path = first.decode("latin-1").partition(" ")
+    headers = [(name.strip().lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+    sent = _loop().run_until_complete(_answer(method or "POST", path or "/mcp", headers, body))
+    promise([message["type"] for message in sent] == ["http.response.start", "http.response.body"], "one answer")
+    return sent
+
+
+def _with_token(data: bytes) -> bytes:
+    return data.replace(b"{TOKEN}", TOKEN.encode())
+
+
+class _NoOrders:
+    """Nothing is blocked and nothing frozen."""
+
+    def __init__(self) -> None:
+        self._orders = Orders()
+
+    def now(self) -> Orders:
+        return self._orders
+
+
+async def _answer(method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> list[Mapping[str, Any]]:
+    sent: list[Mapping[str, Any]] = []
+    pieces = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Mapping[str, Any]:
+        return pieces.pop() if pieces else {"type": "http.disconnect"}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("203.0.113.9", 1)}
+    await _entry()(scope, receive, send)
+    return sent
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+@functools.cache
+def _entry() -> HttpEntry:
+    """The bridge's door in front of a Hoursmith that knows one token, and with nothing behind it that writes."""
+    logging.disable(logging.CRITICAL)
+    upstream = Upstream("https://hoursmith.example/api/v1", timeout_s=2, transport=httpx.MockTransport(_hoursmith))
+    identities = Identities(upstream, AttemptLimit(workers=1), was_seen=_never, ttl_s=30)
+    activity, orders = ActivityRecorder(), _NoOrders()
+    calls = Calls(
+        upstream=upstream,
+        identities=identities,
+        audit=AuditWriter(timeout_s=1, lock_path=None),
+        activity=activity,
+        orders=orders,  # type: ignore[arg-type]
+        snapshots=True,
+        arguments="full",
+    )
+    return HttpEntry(
+        server=build_server(HoursmithTools(calls), visit_in),
+        identities=identities,
+        orders=orders,  # type: ignore[arg-type]
+        activity=activity,
+        audience=AUDIENCE,
+        trusted_proxies=PROXIES,
+    )
+
+
+def _hoursmith(request: httpx.Request) -> httpx.Response:
+    known = request.headers.get("authorization") == f"Bearer {TOKEN}"
+    return hoursmith(request) if known else httpx.Response(401, json={"error": {"code": "unauthenticated"}})
+
+
+async def _never(credential: Credential) -> bool:
+    return False

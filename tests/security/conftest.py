@@ -1,0 +1,146 @@
+"""A workspace in which everything that somebody can name is named to do harm, with one of every kind of record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import Client
+from django.utils import timezone
+
+from hoursmith_console.connections.services import connection_create
+from hoursmith_console.rotation.campaigns import campaign_start
+from hoursmith_console.rotation.criteria import Criteria
+from hoursmith_console.rotation.leaks import PublicPart, leaks_report
+from hoursmith_console.rotation.models import Kind, LeakReport
+from hoursmith_console.rotation.services import rotation_start
+from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.models import RejectedCredential, SeenToken
+from mcpbridge.sinks.services import sink_create
+from tests.addresses import KEYS, filled
+from tests.hoursmith_console import conftest as people
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.connections.conftest import saw
+from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal
+
+browse, cast, trusted = people.browse, people.cast, people.trusted
+Browse = Callable[[str], Client]
+
+# Ends an attribute, a text, a title, a script and a comment, names a template's expression and begins a formula.
+HARM = "=ZQ7\"'>--></title></script><zqtag zqattr=1>{{7*7}}${7*7}"
+
+
+@dataclass(frozen=True)
+class World:
+    """Where each kind of record is: what fits the key of every route below the address."""
+
+    cast: Cast
+    keys: dict[str, str]
+
+    def address(self, route: str) -> str:
+        """`route` with the key of a record that is there, by the longest address that it begins with."""
+        if "<" not in route:
+            return filled(route)
+        key = self.keys[max((area for area in self.keys if route.startswith(area)), key=len)]
+        return filled(route, dict.fromkeys(KEYS, key))
+
+
+def content_of(answer: Any) -> bytes:
+    """All that an answer holds, also where it is streamed."""
+    if not answer.streaming:
+        return bytes(answer.content)
+
+    async def gathered() -> bytes:
+        return b"".join([part async for part in answer.streaming_content])
+
+    return async_to_sync(gathered)() if answer.is_async else b"".join(answer.streaming_content)
+
+
+def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken, mark: str) -> World:
+    """One record of every kind in `workspace`, each named with `mark`."""
+    Workspace.objects.filter(pk=workspace.pk).update(name=mark)
+    Member.objects.filter(pk=person.pk).update(name=mark)
+    SeenToken.objects.filter(pk=token.pk).update(token_name=mark, org_name=mark, last_tool=mark[:60])
+    workspace.refresh_from_db()
+    person.refresh_from_db()
+    token.refresh_from_db()
+    make_client(token, name=mark, version=mark[:60])
+    make_refusal(token, client_name=mark)
+    more = {
+        "target_label": mark,
+        "target_id": mark,
+        "arguments": {mark: mark, "id": [mark, {mark: mark}]},
+        "client_name": mark,
+        "client_version": mark[:60],
+        "token_name": mark,
+    }
+    at = timezone.now() - timedelta(hours=1)
+    call = make_call(token, at=at, result="failed", status=500, code=mark[:40], **more)
+    audit = make_audit(token, at=at, snapshot={"name": mark, mark: [mark]}, **more)
+    open_call = make_audit(token, at=at, result=None, **more)
+    actor = f"{mark} <{person.email}>"
+    sink, _ = sink_create(
+        org_id=workspace.org_id,
+        name=mark,
+        kind="webhook",
+        format="json",
+        address="http://127.0.0.2:9/x",
+        from_first_row=True,
+        actor=actor,
+    )
+    connection = connection_create(
+        workspace=workspace, owner=person, client="claude-code", label=mark, access="full", actor=actor
+    )
+    saw(connection, client_name=mark, client_version=mark[:60], prefix=token.prefix)
+    rotation = rotation_start(
+        env=token.env, prefix=token.prefix, workspace=workspace, kind=Kind.PLANNED, actor=actor, reason=mark
+    )
+    campaign = campaign_start(
+        workspace=workspace,
+        criteria=Criteria(assistant=mark),
+        tokens=[token],
+        title=mark,
+        due_on=timezone.now().date() + timedelta(days=3),
+        actor=actor,
+        reason=mark,
+    )
+    leaks_report(workspace=workspace, parts=[PublicPart(token.env, token.prefix)], actor=actor, place=mark)
+    report = LeakReport.objects.get(workspace=workspace)
+    assert RejectedCredential.objects.filter(prefix=token.prefix).exists()
+    return World(
+        cast,
+        {
+            "activity/": str(call.pk),
+            "audit/": str(audit.call_id),
+            "audit/<uuid:key>/resolve/": str(open_call.call_id),
+            "audit/sinks/": str(sink.pk),
+            "connections/": connection.slug,
+            "members/": str(person.pk),
+            "rotations/": str(rotation.pk),
+            "rotations/campaigns/": str(campaign.pk),
+            "rotations/leaks/": str(report.pk),
+            "rotations/leaving/": str(person.pk),
+            "tokens/": str(token.pk),
+        },
+    )
+
+
+@pytest.fixture(autouse=True)
+def nothing_listens(settings: Any) -> None:
+    """A sink of the tests may be there; what is sent to it arrives nowhere."""
+    settings.SINK_PRIVATE_NETWORKS = ["127.0.0.2"]
+    settings.SINK_TIMEOUT_S = 0.5
+
+
+@pytest.fixture
+def hostile(cast: Cast) -> World:
+    """The cast's own workspace, in which every name does harm."""
+    return populate(cast, cast.workspace, cast.people["owner"], cast.tokens["owner"], HARM)
+
+
+@pytest.fixture
+def foreign(cast: Cast) -> World:
+    """The other workspace, in which every name is told apart."""
+    return populate(cast, cast.other, cast.people["outsider"], cast.tokens["outsider"], "ZQforeign")
