@@ -25,7 +25,7 @@ from hoursmith_console.shared_counters import FOLDER_VARIABLE
 from mcpbridge.addresses import is_within, parse_networks
 from mcpbridge.headers import plain_headers
 from mcpbridge.heads import standings
-from mcpbridge.models import AuditEvent, Phase
+from mcpbridge.models import AuditEvent
 from mcpbridge.own_connection import limited_look
 from mcpbridge.sinks.standing import SinkState, sinks_standing
 
@@ -68,7 +68,7 @@ def _look() -> dict[str, float]:
         with limited_look(alias, limit_s=LIMIT_S):
             chains = standings(alias)
             sinks = sinks_standing()
-            open_calls = unsettled(AuditEvent.objects.filter(phase=Phase.INTENT), now - UNSETTLED_FOR).count()
+            open_calls = unsettled(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
         return {"hoursmith_database_up": 0}

@@ -180,6 +180,12 @@ class AuditEvent(CallFacts):
                 name="audit_org_unknown",
                 condition=models.Q(result="unknown"),
             ),
+            # As small. Each of its conditions, alone, lets a query use it.
+            models.Index(
+                fields=["org_id", "-recorded_at", "-id"],
+                name="audit_org_in_doubt",
+                condition=models.Q(result="unknown") | models.Q(result="failed") | models.Q(phase="unknown"),
+            ),
         ]
 
     def __str__(self) -> str:

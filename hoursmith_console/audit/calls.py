@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextChoices
+from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.utils import timezone
 
 from hoursmith_console.audit.story import Story, tell
@@ -13,6 +14,8 @@ from mcpbridge.sweeps import patience
 
 # Failures before which nothing had left for Hoursmith; after any other it may have done what it was asked.
 NOTHING_SENT = ("upstream_unreachable", "upstream_redirect", "audit_unavailable")
+_MARKED_WITHIN = timedelta(days=3)
+_MOST_IN_DOUBT = 1_000
 
 
 class State(TextChoices):
@@ -77,7 +80,7 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
             call_id__in=[intent.call_id for intent in found],
             org_id__in={intent.org_id for intent in found},
             phase__in=(Phase.OUTCOME, Phase.UNKNOWN, Phase.RESOLUTION),
-        )
+        ).defer("arguments", "snapshot")
     }
     now = timezone.now()
     calls = []
@@ -92,30 +95,54 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
 
 def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent]:
     """Those of `intents` that stand in `state` now; rows of other phases stand in none."""
-    intents = intents.filter(phase=Phase.INTENT)
-    outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()
+    intents = intents.filter(phase=Phase.INTENT).alias(ended=_ended())
     edge = timezone.now() - patience()
     if state is State.UNDER_WAY:
-        return intents.filter(~Exists(outcome), recorded_at__gte=edge)
+        return intents.filter(ended=None, recorded_at__gte=edge)
     if state is State.UNKNOWN:
-        lost = ~Exists(outcome) & Q(recorded_at__lt=edge)
-        return intents.filter(lost | Q(Exists(outcome.filter(result=Result.UNKNOWN))))
-    return intents.filter(Exists(outcome.filter(result=state.value)))
+        return intents.filter(Q(ended=None, recorded_at__lt=edge) | Q(ended=Result.UNKNOWN))
+    return intents.filter(ended=state.value)
 
 
 def not_refused(intents: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
     """Those of `intents` that changed something, or may have."""
-    refusal = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME, result=Result.REFUSED)
-    return intents.exclude(Exists(refusal.order_by()))
+    return intents.alias(ended=_ended()).filter(Q(ended=None) | ~Q(ended=Result.REFUSED))
 
 
-def unsettled(intents: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
-    """Those of `intents` since `since` about which somebody must still look into Hoursmith to know what happened."""
+def unsettled(rows: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
+    """The intents since `since` about which somebody must still look into Hoursmith to know what happened.
+
+    `rows` are of every phase. Of each sort of doubt it is the newest thousand.
+    """
+    rows = rows.filter(recorded_at__gte=since).order_by("-recorded_at", "-pk")
+    intents = rows.filter(phase=Phase.INTENT)
+    failed = rows.filter(phase=Phase.OUTCOME, result=Result.FAILED).exclude(code__in=NOTHING_SENT)
+    # The sweep has marked whatever was lost longer ago.
+    edge = timezone.now() - patience()
+    unmarked = intents.filter(recorded_at__gte=max(since, edge - _MARKED_WITHIN), recorded_at__lt=edge)
+    calls: set[UUID] = set()
+    for doubt in (
+        rows.filter(phase=Phase.UNKNOWN),
+        rows.filter(phase=Phase.OUTCOME, result=Result.UNKNOWN),
+        failed,
+        unmarked.alias(ended=_ended()).filter(ended=None),
+    ):
+        calls.update(doubt.values_list("call_id", flat=True)[:_MOST_IN_DOUBT])
+    settled = AuditEvent.objects.filter(call_id__in=calls).filter(
+        Q(phase=Phase.RESOLUTION) | Q(phase=Phase.OUTCOME, result__in=(Result.SUCCEEDED, Result.REFUSED))
+    )
+    calls.difference_update(settled.order_by().values_list("call_id", flat=True))
+    return intents.filter(call_id__in=calls)
+
+
+def _ended() -> Subquery:
+    """How the call of an intent ended, None where no outcome was written.
+
+    A value and no EXISTS: PostgreSQL would turn that into a join with all outcomes there are, where a list has to
+    look at a few.
+    """
     outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()
-    lost = ~Exists(outcome) & Q(recorded_at__lt=timezone.now() - patience())
-    open_ended = outcome.filter(Q(result=Result.UNKNOWN) | Q(result=Result.FAILED) & ~Q(code__in=NOTHING_SENT))
-    resolution = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.RESOLUTION).order_by()
-    return intents.filter(~Exists(resolution), recorded_at__gte=since).filter(lost | Q(Exists(open_ended)))
+    return Subquery(outcome.values("result")[:1])
 
 
 def _state(intent: AuditEvent, outcome: AuditEvent | None, now: datetime) -> State:

@@ -75,7 +75,7 @@ def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
 def unsettled_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:
     """Destructive calls about which only a look into Hoursmith can say what happened, the latest first."""
     since = timezone.now() - timedelta(days=UNSETTLED_DAYS)
-    intents = unsettled(viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT)), since)
+    intents = unsettled(viewer.rows(AuditEvent.objects.all()), since)
     return with_outcomes(intents.order_by("-recorded_at", "-pk")[:limit])
 
 
