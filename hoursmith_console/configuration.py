@@ -113,16 +113,28 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
 
 def check_upstream_url(url: str) -> str:
     """`url` without a trailing slash, where it is https or loopback; raises ImproperlyConfigured otherwise."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ImproperlyConfigured(f"HOURSMITH_API_URL is {url!r}; it must be an https:// address.")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    # Parsers disagree about these, and then about whose host it is that tokens go to.
+    if not url.isascii() or not url.isprintable() or any(sign in url for sign in " \\%<>\"'`{}|^"):
+        raise ImproperlyConfigured("HOURSMITH_API_URL has signs in it that no address of a server has.")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ImproperlyConfigured("HOURSMITH_API_URL cannot be read; its host or its port is wrong.") from None
+    if parts.scheme not in ("https", "http") or not host or port == 0:
+        raise ImproperlyConfigured(f"HOURSMITH_API_URL is {_without_user(url)!r}; it must be an https:// address.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise ImproperlyConfigured("HOURSMITH_API_URL must be a plain address, without user, query or fragment.")
-    if parts.scheme != "https" and not is_loopback(parts.hostname):
+    if parts.scheme != "https" and not is_loopback(host):
         raise ImproperlyConfigured(
             f"HOURSMITH_API_URL is {url!r}; tokens travel only over https:// (http:// is for loopback alone)."
         )
     return url.rstrip("/")
+
+
+def _without_user(url: str) -> str:
+    """`url` without what may be a password in it."""
+    return url.rpartition("@")[2]
 
 
 def check_networks(name: str, texts: list[str]) -> list[str]:

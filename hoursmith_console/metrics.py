@@ -14,6 +14,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error, connections, router
+from django.http.request import split_domain_port
 from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -21,8 +22,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from hoursmith_console.audit.calls import unsettled
+from hoursmith_console.configuration import is_address
 from hoursmith_console.shared_counters import FOLDER_VARIABLE
-from mcpbridge.addresses import is_within, parse_networks
+from mcpbridge.addresses import Audience, is_within, parse_networks
 from mcpbridge.headers import plain_headers
 from mcpbridge.heads import standings
 from mcpbridge.models import AuditEvent
@@ -94,6 +96,7 @@ class Metrics:
     def __init__(self) -> None:
         self._record = Record()
         self._networks = parse_networks(settings.METRICS_NETWORKS)
+        self._audience = Audience(settings.ALLOWED_HOSTS)
 
     async def __call__(
         self,
@@ -120,6 +123,10 @@ class Metrics:
             return hmac.compare_digest(headers.get(b"authorization", b""), wanted)
         # What a proxy passes on comes from anywhere, whatever the address of the proxy.
         if headers.keys() & {b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"}:
+            return False
+        # A web page that had its own name led to this machine would ask from here (DNS rebinding), but by that name.
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not self._audience.is_our_host(host) and not is_address(split_domain_port(host)[0]):
             return False
         peer = scope.get("client")
         return peer is not None and is_within(peer[0], self._networks)

@@ -73,7 +73,7 @@ async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
 
 def decoded(body: bytes) -> Any:
     """The JSON value that `body` is; raises Refusal where it is none, or nested too deeply to handle safely."""
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(body):
         raise Refusal(400, f"The JSON is nested deeper than {MAX_DEPTH} levels.", code=types.PARSE_ERROR)
     try:
         return orjson.loads(body)
@@ -81,14 +81,20 @@ def decoded(body: bytes) -> Any:
         raise Refusal(400, "The body is not JSON in UTF-8.", code=types.PARSE_ERROR) from None
 
 
-def _depth(body: bytes) -> int:
-    """The deepest nesting in `body`; brackets inside of strings do not count."""
-    deepest = depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+# A string ends with its quotation mark or with the body, and nothing is tried twice: a body is not JSON yet when it is
+# looked at, and may be a million quotation marks of which none ends.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+def _is_deep(body: bytes) -> bool:
+    """Whether anything in `body` is nested deeper than MAX_DEPTH; brackets inside of strings do not count."""
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(body):
         match token[0]:
             case b"{" | b"[":
                 depth += 1
-                deepest = max(deepest, depth)
+                if depth > MAX_DEPTH:
+                    return True
             case b"}" | b"]":
                 depth -= 1
-    return deepest
+    return False

@@ -3,12 +3,13 @@
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
+from allauth.account.views import logout as account_logout
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -17,6 +18,15 @@ from django.views.generic import TemplateView
 from hoursmith_console.accounts.services import sessions_end, sessions_of
 from hoursmith_console.workspaces.sign_ins import account_event_record
 from mcpbridge.audit import AuditUnavailableError
+
+
+def signed_out(request: HttpRequest) -> HttpResponseBase:
+    """Sign out, and let the browser forget what it keeps of the console, in its memory too."""
+    answer: HttpResponseBase = account_logout(request)
+    if not request.user.is_authenticated:
+        # Cookies are left out: that would end the sessions of other programs at the same domain.
+        answer["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -10,7 +10,7 @@ from hoursmith_console.accounts import factor_views
 from hoursmith_console.accounts.openid import PROVIDER
 from hoursmith_console.accounts.openid_views import openid_again, openid_callback, openid_login
 from hoursmith_console.accounts.passwords import PasswordChangeView, PasswordResetView, PasswordSetView, SignInView
-from hoursmith_console.accounts.session_views import SessionsView
+from hoursmith_console.accounts.session_views import SessionsView, signed_out
 from hoursmith_console.workspaces.invitations import InvitationView
 from hoursmith_console.workspaces.mail import mail_leaves
 
@@ -40,7 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("openid/login/", openid_login, name="openid_connect_login"),
     path("openid/callback/", openid_callback, {"provider_id": PROVIDER}, name="openid_connect_callback"),
     path("openid/again/", openid_again, name="openid_again"),
-    path("logout/", views.logout, name="account_logout"),
+    path("logout/", signed_out, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("invitation/<uidb64>/<token>/", InvitationView.as_view(), name="account_invitation"),

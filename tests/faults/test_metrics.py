@@ -74,3 +74,10 @@ def test_with_a_token_set_only_the_token_counts(tmp_path: Path) -> None:
         assert _ask(served)[0] == 404
         assert _ask(served, Authorization="Bearer wrong")[0] == 404
         assert _ask(served, Authorization=f"Bearer {TOKEN}", **{"X-Forwarded-For": "203.0.113.9"})[0] == 200
+
+
+def test_a_name_that_was_led_to_this_machine_reads_nothing(monitored: Served) -> None:
+    for host in ("evil.example", f"evil.example:{monitored.port}", "127.0.0.1.evil.example", "a b", ""):
+        assert _ask(monitored, Host=host)[0] == 404, host
+    for host in (f"127.0.0.1:{monitored.port}", f"localhost:{monitored.port}", "10.1.2.3:9000", "[::1]:9000"):
+        assert _ask(monitored, Host=host)[0] == 200, host

@@ -55,12 +55,41 @@ def test_a_secrets_file_that_is_missing_or_empty_is_named(tmp_path, content):
         "https://user:pass@hoursmith.app/api/v1",
         "https://hoursmith.app/api/v1?x=1",
         "http://127.0.0.1.evil.example/api/v1",
+        "http://127.0.0.1@evil.example/api/v1",
+        "http://localhost.evil.example/api/v1",
+        "http://2130706433/api/v1",
+        "http://0x7f.1/api/v1",
+        "http://169.254.169.254/api/v1",
+        "http://[::ffff:169.254.169.254]/api/v1",
+        "http://[fe80::1%25lo]/api/v1",
+        "https://@evil.example/api/v1",
+        "https://hoursmith.app\\@evil.example/api/v1",
+        "https://hoursmith.app%2f@evil.example/api/v1",
+        "https://hoursmith.app%2eevil.example/api/v1",
+        "https://hoursmith.app:443@evil.example/api/v1",
+        "https://hoursmith.app:99999/api/v1",
+        "https://hoursmith.app:0/api/v1",
+        "https://[::1/api/v1",
+        "https://hoursmith.app\n.evil.example/api/v1",
+        "https://hoursmith.app\t/api/v1",
+        "https://hoürsmith.app/api/v1",
+        "https://hoursmith。app/api/v1",
+        "https://hoursmith.app/api/v1#x",
+        "https:hoursmith.app",
+        "https:///api/v1",
         "",
     ],
 )
 def test_tokens_travel_only_over_https_or_loopback(url):
     with pytest.raises(ImproperlyConfigured, match="HOURSMITH_API_URL"):
         configuration.check_upstream_url(url)
+
+
+def test_a_password_in_the_address_is_not_repeated():
+    for url in ("https://ana:hunter2@hoursmith.app/", "ftp://ana:hunter2@hoursmith.app/", "//ana:hunter2@x"):
+        with pytest.raises(ImproperlyConfigured) as refused:
+            configuration.check_upstream_url(url)
+        assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["https://hoursmith.app/api/v1/", "http://127.0.0.1:9000/api/v1", "http://[::1]:9/x"])

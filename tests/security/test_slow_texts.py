@@ -1,0 +1,65 @@
+"""No text that a stranger may send keeps a worker busy: what is read grows with its length and no faster."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from hoursmith_console.ledger import _TOKEN
+from hoursmith_console.rotation.leaks import public_parts
+from mcpbridge.credentials import CredentialFaultError, credential_from_headers
+from mcpbridge.intake import MAX_BODY_BYTES, Refusal, decoded
+from mcpbridge.leaks.signs import secrets_in
+from mcpbridge.recording import storable
+from mcpbridge.redaction import redact
+
+# Far above what any of them takes on a busy machine, far below what growing with the square would.
+PATIENCE_S = 10
+
+
+def _credential(data: bytes) -> None:
+    with pytest.raises(CredentialFaultError):
+        credential_from_headers([b"Bearer " + data[:4000]])
+
+
+def _body(data: bytes) -> None:
+    with pytest.raises(Refusal):
+        decoded(b"[" * 70 + data[: MAX_BODY_BYTES - 70])
+    with pytest.raises(Refusal):
+        decoded(b"[]" * 40 + data[: MAX_BODY_BYTES - 80])
+
+
+READERS: dict[str, Callable[[bytes], object]] = {
+    "the credential": _credential,
+    "the body": _body,
+    "masking": lambda data: redact(data.decode("latin-1")),
+    "the leak desk": lambda data: public_parts([data.decode("latin-1")]),
+    "the search": lambda data: _TOKEN.search(data.decode("latin-1")),
+    "the sweep": lambda data: list(secrets_in(data)),
+    "the record": lambda data: storable(data.decode("latin-1"), 200),
+}
+PIECES = [
+    b'"', b'\\"', b'"\\', b"\\", b'"a', b"[", b"]", b"{", b'{"a":', b"[]", b"bearer ", b"bearer:",
+    b"bearer" + b" " * 60, b"bearer==", b"hsk_", b"hsk_live_", b"hsk_live_4f8a2c1bdedf", b"hsk_live_4f8a2c1bdedf_",
+    b"live_4f8a2c1bdedf", b"${", b"{env:", b"%a", b"<", b"your-", b"$A", b"...", b" ", b"\t", b"\x00", b"a", b"A=",
+    b".eJ", b"'\"`=\\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_no_repeated_piece_is_slow(reader: str) -> None:
+    for piece in PIECES:
+        data = (piece * (MAX_BODY_BYTES // len(piece)))[:MAX_BODY_BYTES]
+        begun = time.process_time()
+        READERS[reader](data)
+        assert time.process_time() - begun < PATIENCE_S, piece
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("start", [b"bearer", b'"', b"hsk_live_4f8a2c1bdedf_", b"hsk_", b'["', b"${"])
+def test_no_start_that_never_ends_is_slow(reader: str, start: bytes) -> None:
+    for piece in (b" ", b"\\", b'\\"', b"a", b"=", b"_", b"\n"):
+        data = start + (piece * MAX_BODY_BYTES)[: MAX_BODY_BYTES - 100]
+        begun = time.process_time()
+        READERS[reader](data)
+        assert time.process_time() - begun < PATIENCE_S, piece
