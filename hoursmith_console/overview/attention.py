@@ -1,6 +1,7 @@
 """What needs attention: a list of providers, each asked for its cards in this order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,8 +13,10 @@ from hoursmith_console.overview import queries
 from hoursmith_console.overview.cards import Card, Provider, Tone
 from hoursmith_console.overview.templatetags.console import ago, thousands
 from hoursmith_console.rotation.attention import due_tokens, leak_reports, own_asks
+from hoursmith_console.rotation.knocking import Knocker, knockers
 from hoursmith_console.tokens.cards import key_of
 from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import SeenToken
 from mcpbridge.sinks.standing import failing_sinks as sinks_that_fail
 
 # Of one sort; a last card then leads to the rest.
@@ -105,8 +108,12 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
     tokens = viewer.tokens().filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
     known = {key_of(token): token for token in tokens} if refused else {}
+    retired = knockers(viewer, known)
     for entry in refused[:MOST_SHOWN]:
         token = known[entry["env"], entry["prefix"]]
+        if knocker := retired.get(key_of(token)):
+            yield _still_knocking(token, knocker, entry)
+            continue
         yield Card(
             tone=Tone.REFUSED,
             sign="⊘",
@@ -128,6 +135,22 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
             about="tokens",
             address=reverse("console:tokens:list"),
         )
+
+
+def _still_knocking(token: SeenToken, knocker: Knocker, entry: Mapping[str, Any]) -> Card:
+    """An assistant was forgotten when its token was replaced; nothing is wrong with the new one."""
+    return Card(
+        tone=Tone.REFUSED,
+        sign="↻",
+        what=format_html(
+            '<strong class="name">{}</strong> still has the old token of <span class="name">{}</span>',
+            knocker.label,
+            token.token_name or "an unnamed token",
+        ),
+        second=format_html("<code>{}</code> · last try {}", token.masked_token, ago(entry["last_at"])),
+        about=token.token_name,
+        address=reverse("console:rotations:detail", args=[knocker.rotation.pk]),
+    )
 
 
 def failing_sinks(viewer: Viewer) -> Iterator[Card]:

@@ -114,7 +114,7 @@ class Evidence:
 def evidence_of(rotations: Iterable[Rotation]) -> Mapping[int, Evidence]:
     """The evidence of each of `rotations`, by their keys."""
     asked = list(rotations)
-    prefetch_related_objects(asked, "places", "workspace")
+    prefetch_related_objects(asked, "workspace")
     seen = _Seen(asked)
     return {rotation.pk: seen.evidence(rotation) for rotation in asked}
 
@@ -123,6 +123,9 @@ class _Seen:
     """The bridge's rows about all rotations at once."""
 
     def __init__(self, rotations: Sequence[Rotation]) -> None:
+        self.places: defaultdict[int, list[RotationPlace]] = defaultdict(list)
+        for place in RotationPlace.objects.filter(rotation__in=rotations):
+            self.places[place.rotation_id].append(place)
         old = {(rotation.env, rotation.prefix) for rotation in rotations}
         new = {(rotation.new_env, rotation.new_prefix) for rotation in rotations if rotation.new_prefix}
         prefixes = [prefix for _, prefix in old | new]
@@ -131,7 +134,7 @@ class _Seen:
         self.clients: defaultdict[int, list[SeenClient]] = defaultdict(list)
         for client in SeenClient.objects.filter(token__in=list(self.tokens.values())).order_by("-last_seen_at"):
             self.clients[client.token_id].append(client)
-        slugs = {place.connection for rotation in rotations for place in rotation.places.all() if place.connection}
+        slugs = {place.connection for places in self.places.values() for place in places if place.connection}
         self.connections: defaultdict[Key, list[SeenConnection]] = defaultdict(list)
         for connection in SeenConnection.objects.filter(prefix__in=prefixes).order_by():
             self.connections[connection.env, connection.prefix].append(connection)
@@ -147,7 +150,7 @@ class _Seen:
 
     def evidence(self, rotation: Rotation) -> Evidence:
         key, new_key = (rotation.env, rotation.prefix), (rotation.new_env, rotation.new_prefix)
-        places = list(rotation.places.all())
+        places = self.places[rotation.pk]
         # A prefix of another workspace tells nothing, whoever typed it in here.
         old, new = self._token(rotation, key), self._token(rotation, new_key)
         uses = self._uses(rotation, key, old)

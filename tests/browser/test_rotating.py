@@ -1,6 +1,7 @@
 """Rotations in the sandbox, driven to the end in a browser, with real MCP clients as the assistants."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rotating import Assistant, Walker, open_connection
@@ -38,7 +39,8 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
     old = console.mint(email, "Carla's old token")
     slug = open_connection(console, email=email, client="claude-code", label="Claude Code on Carla’s laptop")
     prompt, laggard = Assistant(console, "claude-code", old, slug), Assistant(console, "Zed", old)
-    prompt.works(), laggard.works()
+    prompt.works()
+    laggard.works()
     with visit(MANAGER) as window:
         carla = walker(console, window, MANAGER)
         address = begin(carla, old, "It is time")
@@ -76,3 +78,73 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
         window.goto("/tokens/?state=retired")
         assert f"replaced by hsk_live_{prefix_of(new)}" in window.text()
         assert window.complaints == []
+
+
+def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(visit: Visitor, console: Served) -> None:
+    old = console.mint(person_with(console, MANAGER), "Carla's leaked token")
+    assistant = Assistant(console, "cursor-vscode", old)
+    assistant.works()
+    with visit(MANAGER) as window:
+        carla = walker(console, window, MANAGER)
+        begin(carla, old, "It may have leaked")
+        carla.step_is("Revoke the old token")
+        carla.press("Revoke hsk_live")
+        carla.step_is("Make a new token")
+        assert assistant.knocks().status == 401
+        carla.sees("cursor-vscode still has the old token, last try")
+        wizard = window.page.url
+        carla.press("Make the new token")
+        new = carla.new_token()
+        assert window.page.content().count(new) > 1
+        window.page.reload()
+        carla.sees("This form has already made a token")
+        assert new not in window.page.content()
+        window.page.goto(wizard)
+        window.page.go_back()
+        assert new not in window.page.content()
+        window.page.goto(wizard)
+        carla.step_is("Update the assistants")
+        assistant.token = new
+        assistant.works()
+        carla.step_is("Done")
+        assert "The old token is dead, and the new one works" in window.text()
+        # Who was forgotten stays a to-do, and the new token is left alone.
+        assert Assistant(console, "Zed", old).knocks().status == 401
+        carla.sees("Zed still has the old token, last try")
+        window.goto("/")
+        carla.sees("still has the old token")
+        window.page.locator(".todo").get_by_role("link", name="Carla's leaked token").click()
+        assert window.page.url == wizard
+        assert assistant.knocks().status == 200
+        # Chromium reports the status of the form that was sent twice.
+        assert all("409" in complaint for complaint in window.complaints)
+
+
+def test_without_script_one_stops_a_rotation_contains_the_token_and_begins_anew(
+    visit: Visitor, console: Served
+) -> None:
+    old = console.mint(person_with(console, MANAGER), "Carla's doubtful token")
+    assistant = Assistant(console, "cursor-vscode", old)
+    assistant.works()
+    with visit(MANAGER, java_script_enabled=False) as window:
+        carla = walker(console, window, MANAGER)
+        begin(carla, old, "It is time")
+        carla.page.locator("summary", has_text="Stop this rotation").click()
+        carla.press("Stop it")
+        carla.step_is("Abandoned")
+        assert "the old token still works" in window.text()
+        assert assistant.knocks().status == 200
+        carla.press("Start again")
+        carla.page.get_by_label("It is time").check()
+        carla.press("Begin")
+        carla.press("Contain now")
+        carla.page.get_by_label("Why?").fill("Seen in a chat")
+        carla.press("Block it now")
+        carla.sees("Blocked at the bridge")
+        refused = assistant.knocks()
+        assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
+        carla.page.locator("summary", has_text="It may have leaked").click()
+        carla.press("Change the order")
+        carla.step_is("Revoke the old token")
+        carla.press("Look again")
+        expect(window.page.locator(".rail [aria-current=step]")).to_contain_text("Revoke the old token")

@@ -152,6 +152,15 @@ def test_an_old_token_that_knocks_is_named(cast: Cast, browse: Browse, rotation:
     assert "Hoursmith does not accept it" in page
 
 
+def test_the_overview_names_who_still_has_a_retired_token(cast: Cast, browse: Browse, rotation: Rotation) -> None:
+    Rotation.objects.filter(pk=rotation.pk).update(revoked_at=timezone.now() - timedelta(minutes=30))
+    make_refusal(cast.tokens["manager"], client_name="Cursor")
+    page = page_of(browse("owner"), "/")
+    assert '<strong class="name">Cursor</strong> still has the old token' in page
+    assert f'href="/rotations/{rotation.pk}/"' in page
+    assert "somebody still calls with it, or guesses" not in page
+
+
 @pytest.mark.parametrize("person", ["owner", "member"])
 def test_the_list_shows_what_is_under_way_first_and_only_ones_own(
     cast: Cast, browse: Browse, rotation: Rotation, person: str
