@@ -7,11 +7,12 @@ from django.db import transaction
 
 from hoursmith_console.rotation.evidence import Evidence, evidence_of
 from hoursmith_console.rotation.models import Ending, Kind, Rotation
+from hoursmith_console.rotation.notices import rotation_notice_refresh
 from hoursmith_console.rotation.places import Use, place_key, places_add
+from hoursmith_console.rotation.policies import policy_of
 from hoursmith_console.rotation.services import RotationError, rotation_end, rotation_held
 from hoursmith_console.rotation.steps import Instants, current_step
 from hoursmith_console.tokens.models import TokenClaim
-from mcpbridge.orders.notices import notice_end
 
 
 def instants_of(rotation: Rotation) -> Instants:
@@ -65,10 +66,9 @@ def _advance(rotation: Rotation, evidence: Evidence, now: datetime) -> None:
             each.place.seen_at = each.new.first_at
             each.place.save(update_fields=["seen_at"])
     after = _seen(rotation, evidence, now)
-    if after.seen_at and not rotation.seen_at:
-        notice_end(env=rotation.env, prefix=rotation.prefix)
     rotation.updated_at, rotation.seen_at, rotation.silent_at = after.updated_at, after.seen_at, after.silent_at
     rotation.save(update_fields=["owner", "owner_name", "updated_at", "seen_at", "silent_at"])
+    rotation_notice_refresh(rotation, policy_of(rotation.workspace))
     if _is_over(rotation, after, evidence):
         rotation_end(rotation, Ending.DONE, actor="")
 

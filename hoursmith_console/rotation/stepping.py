@@ -7,7 +7,9 @@ from hoursmith_console.authority import current_authority
 from hoursmith_console.authority.minting import token_mint
 from hoursmith_console.authority.protocol import MintedToken
 from hoursmith_console.rotation.models import Kind, Rotation, RotationPlace
+from hoursmith_console.rotation.notices import rotation_notice_refresh
 from hoursmith_console.rotation.observing import instants_of
+from hoursmith_console.rotation.policies import policy_of
 from hoursmith_console.rotation.rules import may_mint
 from hoursmith_console.rotation.services import RotationError, rotation_held, rotation_record
 from hoursmith_console.rotation.steps import may_revoke_now
@@ -38,6 +40,7 @@ def rotation_mint(*, rotation: Rotation, member: Member, name: str, form: str, a
         rotation.new_env, rotation.new_prefix = minted.env, minted.prefix
         rotation.minted_at = timezone.now()
         rotation.save(update_fields=["new_env", "new_prefix", "minted_at"])
+        rotation_notice_refresh(rotation, policy_of(rotation.workspace))
         details = {"successor": minted.public, "lost": f"hsk_{lost[0]}_{lost[1]}" if lost[1] else ""}
         rotation_record(rotation, "mint", actor=actor, details={name: text for name, text in details.items() if text})
     return minted
@@ -53,6 +56,7 @@ def rotation_successor(*, rotation: Rotation, env: str, prefix: str, actor: str)
         rotation.new_env, rotation.new_prefix = env, prefix
         rotation.minted_at = timezone.now()
         rotation.save(update_fields=["new_env", "new_prefix", "minted_at"])
+        rotation_notice_refresh(rotation, policy_of(rotation.workspace))
         rotation_record(rotation, "successor", actor=actor, details={"successor": f"hsk_{env}_{prefix}"})
 
 
@@ -90,6 +94,7 @@ def rotation_revoke(*, rotation: Rotation, actor: str) -> None:
             authority.token_revoke(env=rotation.env, prefix=rotation.prefix)
         rotation.revoked_at = timezone.now()
         rotation.save(update_fields=["revoked_at"])
+        rotation_notice_refresh(rotation, policy_of(rotation.workspace))
         by = "the console" if authority.can_mint else "the person, at Hoursmith"
         rotation_record(rotation, "revoke", actor=actor, details={"revoked_by": by})
 
