@@ -114,6 +114,11 @@ class Rotation(TokenIdentity):
         return f"{self.kind} {self.masked_token}"
 
     @property
+    def asker(self) -> str:
+        """Who asked for it, by name alone."""
+        return self.asked_by.partition(" <")[0]
+
+    @property
     def org_id(self) -> str:
         """Hoursmith's id of the workspace."""
         return self.workspace.org_id

@@ -108,7 +108,7 @@ class Wizard:
             return "!Give the new token a name."
         looker = viewer(request)
         page = {**self._admin.admin_site.each_context(request), "done_address": address_of(rotation)}
-        page |= {"area_title": "Rotation", "area_address": "console:rotations:list"}
+        page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
         try:
             minted = rotation_mint(
                 rotation=rotation,

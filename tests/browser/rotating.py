@@ -85,6 +85,16 @@ class Walker:
             self.page.get_by_role("button", name="Go on").click()
             self.page.wait_for_load_state()
 
+    def opens(self, address: str) -> None:
+        """Open a page that is there as soon as the bridge has written down the calls before."""
+
+        def is_there() -> bool:
+            answer = self.page.goto(self.window.url + address)
+            return answer is not None and answer.ok
+
+        until(is_there)
+        self.window.complaints.clear()
+
     def step_is(self, title: str) -> None:
         """Wait until the page, by itself, shows the step."""
         expect(self.page.locator("#step-title")).to_have_text(title, timeout=PATIENCE_MS)

@@ -5,6 +5,7 @@ from playwright.sync_api import Error, expect
 
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rotating import Assistant, Walker, open_connection
+from tests.canary import Canaries, files_of
 from tests.faults.conftest import prefix_of
 from tests.servers import Served
 
@@ -26,6 +27,8 @@ def person_with(console: Served, role: str) -> str:
 def begin(visitor: Walker, token: str, kind: str) -> str:
     """Begin from the token's page; the address of the wizard."""
     prefix = prefix_of(token)
+    # The page of a token is there as soon as its first call is written down.
+    visitor.opens(f"/rotations/new/?token=live_{prefix}")
     visitor.window.goto(f"/tokens/?q=hsk_live_{prefix}")
     visitor.page.locator(".rows .what a").first.click()
     visitor.press("Rotate")
@@ -110,6 +113,9 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         assistant.works()
         carla.step_is("Done")
         assert "The old token is dead, and the new one works" in window.text()
+        canaries = Canaries()
+        canaries.token("the minted token", new)
+        assert {place: found for place, content in files_of(console) if (found := canaries.traces(content))} == {}
         # Who was forgotten stays a to-do, and the new token is left alone.
         assert Assistant(console, "Zed", old).knocks().status == 401
         carla.sees("Zed still has the old token, last try")
