@@ -52,6 +52,10 @@ audit-deps: .audit/bin/pip-audit ## Ask the advisory database about the pinned p
 	$(PYTHON) -m venv .audit
 	.audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 
+.PHONY: pictures
+pictures: $(VENV)/.development ## Take the pictures in docs/images anew, with Chromium
+	$(BIN)/python -m tests.browser.pictures
+
 .PHONY: format
 format: $(VENV)/.development ## Format the code
 	$(BIN)/ruff check --fix .

@@ -28,7 +28,8 @@ def pages(window: Visit, *, start: str = "/", at_most: int = 80) -> Iterator[str
             path = urlsplit(link).path
             if link.startswith(f"{window.url}/") and not path.startswith(_NOT_PAGES) and kind_of(link) not in known:
                 known.add(kind_of(link))
-                waiting.append(path)
+                # With its query: some pages are about what it names.
+                waiting.append(link.removeprefix(window.url))
 
 
 _LINKS = "links => links.filter(link => !link.hasAttribute('download')).map(link => link.href)"

@@ -1,0 +1,87 @@
+"""Takes the pictures in `docs/images` from a console that this starts and puts to work (`make pictures`)."""
+
+import functools
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.conftest import ARGUMENTS
+from tests.conftest import assembled_token
+from tests.faults.mcp import call_tool
+from tests.servers import ROOT, Served, served_console
+
+FOLDER = ROOT / "docs/images"
+SIZE = {"width": 1280, "height": 860}
+
+
+def work(console: Served) -> None:
+    """Let three assistants work as they would in a week, and one knock with a token that is no more."""
+    owner_token = console.mint_for("OWNER", "Ana's laptop")
+    manager_token = console.mint_for("MANAGER", "Carla's desktop")
+    owner = functools.partial(call_tool, console, owner_token, client="Claude Desktop")
+    manager = functools.partial(call_tool, console, manager_token, client="Cursor")
+    member = functools.partial(call_tool, console, console.mint_for("MEMBER", "Notebook"), client="Codex CLI")
+    made = owner("create_client", {"name": "Vandelay Industries", "notes": "Ask for Art.", "currency": "USD"})
+    owner("delete_client", {"id": made.result["structuredContent"]["data"]["id"]})
+    projects = manager("list_projects", {"limit": 200}).result["structuredContent"]["data"]
+    for number in range(48):
+        manager("get_project", {"id": projects[number % len(projects)]["id"]})
+    for client in manager("list_clients", {"limit": 3}).result["structuredContent"]["data"]:
+        manager("delete_client", {"id": client["id"]})
+    for _ in range(9):
+        member("list_time_entries", {"limit": 5})
+    member("list_clients")
+    call_tool(console, assembled_token(prefix=manager_token.split("_")[2]), "get_me", client="Cursor")
+
+
+def sign_in(page: Page, console: Served) -> None:
+    """As the workspace's Owner."""
+    person = console.person("OWNER")
+    page.goto(f"{console.url}/accounts/login/")
+    page.get_by_label("Email").fill(person["email"])
+    page.get_by_label("Password").fill(person["password"])
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(f"{console.url}/")
+
+
+def take(page: Page, console: Served, name: str, address: str) -> None:
+    """The top of one page, under the name it has in the documents."""
+    page.goto(console.url + address, wait_until="load")
+    page.screenshot(path=FOLDER / f"{name}.png")
+    sys.stdout.write(f"docs/images/{name}.png\n")
+
+
+def first(page: Page, console: Served, area: str) -> str:
+    """The address of the newest record of an area."""
+    page.goto(f"{console.url}/{area}/", wait_until="load")
+    address = page.locator(".rows .what a").first.get_attribute("href")
+    assert address is not None
+    return address
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="console-pictures-"))
+    try:
+        with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off"}) as console, sync_playwright() as playwright:
+            work(console)
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+            page = browser.new_page(viewport=SIZE, color_scheme="light")
+            sign_in(page, console)
+            take(page, console, "overview", "/")
+            take(page, console, "token", first(page, console, "tokens"))
+            take(page, console, "deletion", first(page, console, "audit"))
+            take(page, console, "connect", "/connections/new/")
+            page.goto(f"{console.url}{first(page, console, 'tokens')}")
+            rotate = page.get_by_role("link", name="Rotate").first.get_attribute("href")
+            assert rotate is not None
+            take(page, console, "rotate", rotate)
+            browser.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
