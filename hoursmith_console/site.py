@@ -43,6 +43,9 @@ class ConsoleSite(AdminSite):
 
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
+                if request.headers.get("HX-Request"):
+                    # A part of a page that polls on after its session: the sign-in form belongs into the whole page.
+                    return HttpResponse(headers={"HX-Refresh": "true"})
                 return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
             if not self.has_permission(request):
                 raise Http404("This account belongs to no workspace.")

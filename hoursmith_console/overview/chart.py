@@ -11,6 +11,8 @@ _GAP = 0.24
 # A day with one call among thousands must still be seen.
 LEAST = 2.0
 _MOST_LABELS = 8
+# Where not every bar is named, names are longer.
+_MOST_SPREAD = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def draw(spans: Sequence[Span], unit: str = "day") -> Chart:
     """`spans` as bars from left to right, scaled to the busiest."""
     most = max((span.total for span in spans), default=0)
     step = WIDTH / max(len(spans), 1)
-    every = -(-len(spans) // _MOST_LABELS) or 1
+    every = 1 if len(spans) <= _MOST_LABELS else -(-len(spans) // _MOST_SPREAD)
     bars = [
         _bar(span, x=(index + _GAP / 2) * step, width=step * (1 - _GAP), most=most, is_labelled=index % every == 0)
         for index, span in enumerate(spans)

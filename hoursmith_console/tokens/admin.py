@@ -49,22 +49,20 @@ LATEST = 10
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """One token with what the list shows beside it. `assistants` are names, the latest first; `most` is the calls on
-    the busiest day of any token in the list."""
+    """One token with what the list shows beside it. `assistants` are names, the latest first."""
 
     token: SeenToken
     card: TokenCard
     assistants: list[str]
     address: str
     month: Month
-    most: int
     state: TokenState = field(default_factory=TokenState)
     flags: list[Flag] = field(default_factory=list)
 
     @property
     def paths(self) -> list[tuple[str, str]]:
         """The bars of the token's month."""
-        return self.month.paths(self.most)
+        return self.month.paths(max(self.month.calls) or 1)
 
 
 @admin.register(SeenToken, site=site)
@@ -122,7 +120,6 @@ class TokenAdmin(LedgerAdmin):
         clients = _clients(rows)
         months = months_of(viewer.org_id, rows)
         states = token_states(viewer, rows)
-        most = max((count for month in months.values() for count in month.calls), default=0) or 1
         now = timezone.now()
         flags = token_flags(viewer.member.workspace, rows, hints=power_hints(rows, now=now), now=now)
         return {
@@ -133,7 +130,6 @@ class TokenAdmin(LedgerAdmin):
                     assistants=list(dict.fromkeys(client.name for client in clients[token.pk])),
                     address=clients[token.pk][0].address if clients[token.pk] else "",
                     month=months[key_of(token)],
-                    most=most,
                     state=states[key_of(token)],
                     flags=flags[token.pk],
                 )

@@ -96,6 +96,11 @@ def test_strangers_are_sent_to_sign_in(browse: Browse, address: str) -> None:
     assert browse("anonymous").get(address).status_code == 302
 
 
+def test_a_tail_whose_session_has_ended_loads_the_page_anew(browse: Browse) -> None:
+    answer = browse("anonymous").get("/activity/tail/", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (200, "true", b"")
+
+
 def test_everything_that_touched_a_record_is_one_list_and_its_audit_rows_another(cast: Cast, browse: Browse) -> None:
     owner, admin = cast.tokens["owner"], cast.tokens["admin"]
     for token, tool in ((owner, "get_project"), (admin, "update_project"), (owner, "get_task")):
