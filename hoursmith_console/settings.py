@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "hoursmith_console.overview",
     "hoursmith_console.members",
     "hoursmith_console.policies",
+    "hoursmith_console.approvals",
     "hoursmith_console.sandbox",
 ]
 

@@ -11,6 +11,7 @@ from django.db import connections
 
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, parse_networks
+from mcpbridge.approvals.holding import Approvals
 from mcpbridge.audit import AuditWriter
 from mcpbridge.calls import Calls
 from mcpbridge.credentials import Credential
@@ -48,6 +49,7 @@ class Bridge:
             audit=self.audit,
             activity=self.activity,
             orders=self.orders,
+            approvals=Approvals(self.orders, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000),
             snapshots=settings.AUDIT_SNAPSHOTS,
             arguments=settings.ACTIVITY_ARGUMENTS,
         )

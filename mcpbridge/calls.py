@@ -13,32 +13,35 @@ from typing import Any
 
 from mcpbridge import problems
 from mcpbridge.activity import ActivityRecorder
+from mcpbridge.approvals.holding import Approvals
 from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.credentials import Credential, CredentialFaultError, Fault
-from mcpbridge.facts import Call, Caller, Ending, Identity
+from mcpbridge.facts import Call, Caller, Dialogue, Ending, Identity
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_id
 from mcpbridge.models import Kind, Result
-from mcpbridge.orders.reading import OrderBook
+from mcpbridge.orders.reading import Consents, OrderBook
 from mcpbridge.problems import Problem
 from mcpbridge.recording import recordable_arguments
 from mcpbridge.tools import RestRequest, Tool
 from mcpbridge.upstream import Upstream, UpstreamError
 
 NOBODY = Identity(org_id="", org_name="", plan="", role="", token_name="", scopes=())
+NO_DIALOGUE = Dialogue()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller gets: the REST payload, or the error in its place."""
+    """What the caller gets: the REST payload, or the error in its place; or `question`, for its person, instead."""
 
     payload: dict[str, Any]
     status: int
     problem: Problem | None = None
+    question: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, problem: Problem) -> "Answer":
-        return cls(problem.payload(), problem.status, problem)
+    def of(cls, problem: Problem, *, question: dict[str, Any] | None = None) -> "Answer":
+        return cls(problem.payload(), problem.status, problem, question)
 
     @property
     def is_error(self) -> bool:
@@ -56,6 +59,7 @@ class Calls:
         audit: AuditWriter,
         activity: ActivityRecorder,
         orders: OrderBook,
+        approvals: Approvals,
         snapshots: bool,
         arguments: str,
     ) -> None:
@@ -64,6 +68,7 @@ class Calls:
         self._audit = audit
         self._activity = activity
         self._orders = orders
+        self._approvals = approvals
         self._snapshots = snapshots
         self._arguments = arguments
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -74,7 +79,14 @@ class Calls:
             await asyncio.wait(self._under_way)
 
     async def run(
-        self, tool: Tool, arguments: dict[str, Any], *, credential: Credential, caller: Caller, read_only: bool = False
+        self,
+        tool: Tool,
+        arguments: dict[str, Any],
+        *,
+        credential: Credential,
+        caller: Caller,
+        read_only: bool = False,
+        dialogue: Dialogue = NO_DIALOGUE,
     ) -> Answer:
         """The answer to one call of `tool`.
 
@@ -114,7 +126,37 @@ class Calls:
                 return await self._carry_out(tool, arguments, credential, call, started)
             case Kind.WRITE:
                 return await self._to_the_end(self._carry_out(tool, arguments, credential, call, started))
+        if (rule := self._orders.now().consent_rule(identity.org_id)) is not None:
+            return await self._with_consent(rule, dialogue, tool, arguments, credential, call, started)
         return await self._to_the_end(self._destroy(tool, arguments, credential, call, started))
+
+    async def _with_consent(
+        self,
+        rule: Consents,
+        dialogue: Dialogue,
+        tool: Tool,
+        arguments: dict[str, Any],
+        credential: Credential,
+        call: Call,
+        started: float,
+    ) -> Answer:
+        """Destroy something once a person let it happen, where the workspace wants one asked.
+
+        Until then the call is nobody's but the caller's: one who goes away is held no longer, and nothing is sent.
+        """
+
+        async def look() -> dict[str, Any] | None:
+            snapshot, _ = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
+            call.target_label = tool.target_label(snapshot)
+            return snapshot
+
+        with self._approvals.counted(call):
+            verdict = await self._approvals.verdict(rule, call, arguments, dialogue, title=tool.title, look=look)
+            if verdict.problem is not None:
+                return self._end(call, Answer.of(verdict.problem, question=verdict.question), started)
+            return await self._to_the_end(
+                self._destroy(tool, arguments, credential, call, started, consent=verdict.request)
+            )
 
     def _is_frozen(self, call: Call) -> bool:
         caller = call.caller
@@ -137,8 +179,17 @@ class Calls:
         return self._end(call, answer, started, credential)
 
     async def _destroy(
-        self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
+        self,
+        tool: Tool,
+        arguments: dict[str, Any],
+        credential: Credential,
+        call: Call,
+        started: float,
+        *,
+        consent: int | None = None,
     ) -> Answer:
+        if consent is not None and (problem := await self._too_late(consent, arguments, call)):
+            return self._end(call, Answer.of(problem), started)
         snapshot, fault = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
         call.target_label = tool.target_label(snapshot)
         try:
@@ -148,6 +199,15 @@ class Calls:
         answer = await self._ask(tool.request(arguments), credential, is_read=False)
         await self._audit.outcome(call, _ending(answer, started))
         return self._end(call, answer, started, credential)
+
+    async def _too_late(self, consent: int, arguments: dict[str, Any], call: Call) -> Problem | None:
+        """Use consent up; the problem where it is gone, or where the token may not destroy any more."""
+        caller = call.caller
+        if self._orders.now().holds(caller.env, caller.prefix):
+            raise CredentialFaultError(Fault.BLOCKED, env=caller.env, prefix=caller.prefix)
+        if self._is_frozen(call):
+            return problems.problem("frozen", 403, Result.REFUSED)
+        return await self._approvals.used(consent, arguments)
 
     async def _snapshot(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, *, org_id: str

@@ -1,6 +1,7 @@
 """The facts of one tool call, as they travel from the door to the records."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,6 +34,15 @@ class Caller:
     transport: str = "http"
     address: str = ""
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """Whether a client can ask its person something while a call waits, and what it brought back."""
+
+    can_ask: bool = False
+    state: str = ""
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

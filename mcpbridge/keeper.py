@@ -1,4 +1,5 @@
-"""Looks after the record while the process serves: signs checkpoints, and finds calls whose outcome never came.
+"""Looks after the record while the process serves: signs checkpoints, finds calls whose outcome never came, and closes
+requests for approval that nobody answered.
 
 A thread of its own with a connection of its own, so that no call ever waits for it, and it for no page. What fails
 because the database is away is tried again at the next round.
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from django.db import Error, router
 
+from mcpbridge.approvals.requests import approvals_expire
 from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.checkpoints import Schedule, checkpoint_make, checkpoints_due
 from mcpbridge.keyring import UnannouncedKeyError
@@ -23,6 +25,7 @@ from mcpbridge.sweeps import Sweep
 logger = logging.getLogger(__name__)
 
 _LIMIT_S = 5.0
+_EXPIRE_EVERY_S = 10.0
 
 
 class Keeper:
@@ -56,9 +59,11 @@ class Keeper:
 
     def _run(self) -> None:
         use_own_connection(self._alias, limit_s=_LIMIT_S)
-        sweep_at = 0.0
+        sweep_at = expire_at = 0.0
         while not self._stopping.wait(self._look_every_s):
             self._try("Checkpoints", self._look)
+            if time.monotonic() >= expire_at and self._try("Requests for approval that are out of time", self._expire):
+                expire_at = time.monotonic() + _EXPIRE_EVERY_S
             if time.monotonic() >= sweep_at and self._try("The sweep for unknown outcomes", self._sweep.run):
                 sweep_at = time.monotonic() + self._sweep_every_s
         self._try("The last checkpoints", self._leave)
@@ -67,6 +72,9 @@ class Keeper:
 
     def _look(self) -> None:
         checkpoints_due(self._schedule, turn=self._turn)
+
+    def _expire(self) -> None:
+        approvals_expire()
 
     def _leave(self) -> None:
         checkpoint_make(reason="shutdown", turn=self._turn)

@@ -42,6 +42,12 @@ MESSAGES = {
     "audit_unavailable": "The call was not sent, because it could not be recorded first.",
     "read_only": "This connection is read-only.",
     "frozen": "An admin of the workspace has frozen the tools that destroy.",
+    "approval_asked": "The assistant's person was asked first.",
+    "approval_pending": "The call waits for a person's approval.",
+    "approval_refused": "A person did not approve the call.",
+    "approval_expired": "Nobody approved the call in time.",
+    "approval_used": "The approval was for one call, which has been made.",
+    "approval_queue_full": "Too many calls of this token wait for approval.",
     "bridge_fault": "Something went wrong in the bridge.",
 }
 
@@ -63,6 +69,11 @@ HINTS = {
     "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the database.",
     "read_only": "Use the address without /readonly, and without the X-MCP-Readonly header, for tools that write.",
     "frozen": "Nothing was changed. Ask an Owner or Admin of the workspace, who can lift the freeze in the console.",
+    "approval_asked": "Nothing was sent. Repeat the call with the person's answer and with the state of the question.",
+    "approval_refused": "Nothing was sent. Do not repeat the call; ask your person what they want.",
+    "approval_expired": "Nothing was sent. If your person still wants it, call again while somebody can approve it.",
+    "approval_used": "Nothing was sent this time. Look whether the record is still there before you call again.",
+    "approval_queue_full": "Nothing was sent. Wait until the calls that were asked for are decided.",
     "bridge_fault": "Try again. If it stays, give the request id to whoever runs this console.",
 }
 _MAYBE_DONE = "Look before you repeat it: Hoursmith may have carried it out."

@@ -7,7 +7,7 @@ told by the `MCP-Protocol-Version` header, as in the SDK.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from mcpbridge.facts import Dialogue
 from mcpbridge.server import McpServer, ToolResult, Visit
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ _STRUCTURED = frozenset({"2025-06-18", "2025-11-25", *MODERN_PROTOCOL_VERSIONS})
 _EVERYDAY_META = frozenset(
     {types.PROTOCOL_VERSION_META_KEY, types.CLIENT_CAPABILITIES_META_KEY, types.CLIENT_INFO_META_KEY}
 )
+
+_CAN_ASK = Dialogue(can_ask=True)
 
 
 class RpcError(Exception):
@@ -137,6 +140,8 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
     try:
         connection = _modern(server.sdk, request, headers) if modern else Connection.from_envelope(version, None, None)
         if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
+            if modern and _asks_in_forms(request.params or {}):
+                visit = replace(visit, dialogue=_CAN_ASK)
             result = await server.catalogue.call(*call, visit)
             return _complete(result, server) if modern else result
         exchange = _Exchange(
@@ -159,8 +164,8 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
 
 
 def _complete(result: ToolResult, server: McpServer) -> dict[str, Any]:
-    """`result` as the stateless era has it: complete, and stamped with its server."""
-    return {**result, "resultType": "complete", "_meta": {**result.get("_meta", {}), **server.stamp}}
+    """`result` as the stateless era has it: complete, unless it is a question, and stamped with its server."""
+    return {"resultType": "complete", **result, "_meta": {**result.get("_meta", {}), **server.stamp}}
 
 
 def _plain_call(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
@@ -186,6 +191,13 @@ def _is_plain_meta(meta: dict[str, Any]) -> bool:
         and isinstance(capabilities, dict)
         and all(isinstance(value, dict) for value in capabilities.values())
     )
+
+
+def _asks_in_forms(params: dict[str, Any]) -> bool:
+    """Whether the client can show its person a form; an empty capability means that (MCP 2026-07-28)."""
+    capabilities = (params.get("_meta") or {}).get(types.CLIENT_CAPABILITIES_META_KEY) or {}
+    asks = capabilities.get("elicitation")
+    return asks is not None and ("form" in asks or "url" not in asks)
 
 
 def _modern(server: Server[Any], request: Request, headers: Mapping[str, str]) -> Connection:

@@ -5,7 +5,7 @@ MCP facts: specification 2025-11-25 and 2026-07-28, server/tools and server/prom
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import mcp_types as types
@@ -14,11 +14,12 @@ from mcp.server import Server
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcpbridge import problems
-from mcpbridge.calls import Answer, Calls
+from mcpbridge.calls import NO_DIALOGUE, Answer, Calls
 from mcpbridge.credentials import Credential, CredentialFaultError
-from mcpbridge.facts import Caller
+from mcpbridge.facts import Caller, Dialogue
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Kind, Result
 from mcpbridge.orders.reading import Notice
@@ -51,9 +52,10 @@ class Visit:
     caller: Caller
     read_only: bool = False
     notice: Notice | None = None
+    dialogue: Dialogue = NO_DIALOGUE
 
 
-# A `CallToolResult` as it goes over the wire.
+# A `CallToolResult` as it goes over the wire; or an `InputRequiredResult`, which says so in `resultType`.
 ToolResult = dict[str, Any]
 
 
@@ -104,7 +106,12 @@ class HoursmithTools:
             raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool. tools/list names those there are.")
         try:
             answer = await self._calls.run(
-                tool, arguments, credential=visit.credential, caller=visit.caller, read_only=visit.read_only
+                tool,
+                arguments,
+                credential=visit.credential,
+                caller=visit.caller,
+                read_only=visit.read_only,
+                dialogue=visit.dialogue,
             )
         except (CredentialFaultError, TooManyAttemptsError):
             raise
@@ -159,7 +166,12 @@ def _described(tool: Tool) -> types.Tool:
 
 
 def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
-    """One text block with the payload as compact JSON, and the same as structured content; then the notice, if any."""
+    """One text block with the payload as compact JSON, and the same as structured content; then the notice, if any.
+
+    Where the client's person is to be asked something, that question instead.
+    """
+    if answer.question is not None:
+        return dict(answer.question)
     content = [{"type": "text", "text": orjson.dumps(answer.payload).decode()}]
     result = {"content": content, "structuredContent": answer.payload, "isError": answer.is_error}
     if notice is not None:
@@ -187,8 +199,11 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
 
     async def call_tool(
         context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
-        result = await catalogue.call(params.name, params.arguments or {}, visit_of(context))
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        visit = replace(visit_of(context), dialogue=_dialogue(context, params))
+        result = await catalogue.call(params.name, params.arguments or {}, visit)
+        if result.get("resultType") == "input_required":
+            return types.InputRequiredResult.model_validate(result)
         return types.CallToolResult.model_validate(result)
 
     async def list_prompts(
@@ -218,6 +233,22 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     # The default traces every request through OpenTelemetry's no-op; nothing reads that here.
     server.middleware.clear()
     return McpServer(server, catalogue, {types.SERVER_INFO_META_KEY: server.server_info_stamp})
+
+
+def _dialogue(context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Dialogue:
+    """Only the stateless era lets a server ask while a call waits, by answering it with a question."""
+    capabilities = context.session.client_capabilities
+    asks = capabilities.elicitation if capabilities is not None else None
+    can_ask = context.protocol_version in MODERN_PROTOCOL_VERSIONS and asks is not None
+    answers = {
+        key: answer.model_dump(mode="json", by_alias=True) for key, answer in (params.input_responses or {}).items()
+    }
+    return Dialogue(can_ask and _asks_in_forms(asks), params.request_state or "", answers)
+
+
+def _asks_in_forms(asks: types.ElicitationCapability | None) -> bool:
+    """An empty capability means forms (MCP 2026-07-28, elicitation, capabilities)."""
+    return asks is not None and (asks.form is not None or asks.url is None)
 
 
 def _check_cursor(params: types.PaginatedRequestParams | None) -> None:

@@ -67,6 +67,10 @@ _DID = {
     "campaign_start": ("asked for rotation:", True),
     "campaign_remind": ("reminded who has not rotated yet:", True),
     "campaign_close": ("closed the campaign", True),
+    "approval.requested": ("asks a person’s approval to destroy", True),
+    "approval.approved": ("approved that an assistant destroys", True),
+    "approval.refused": ("did not approve that an assistant destroys", True),
+    "approval.expired": ("closed, since nobody answered, the request to destroy", True),
 }
 _TITLES = {
     "sign_in": "Sign-in",
@@ -114,6 +118,10 @@ _TITLES = {
     "campaign_start": "Campaign started",
     "campaign_remind": "Reminders sent",
     "campaign_close": "Campaign closed",
+    "approval.requested": "Approval asked for",
+    "approval.approved": "Approved",
+    "approval.refused": "Not approved",
+    "approval.expired": "Approval without an answer",
 }
 
 

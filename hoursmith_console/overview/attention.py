@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from hoursmith_console.approvals.attention import waiting_approvals
 from hoursmith_console.audit.calls import DestructiveCall, State
 from hoursmith_console.audit.verifying import verification_standing
 from hoursmith_console.overview import queries
@@ -176,6 +177,7 @@ def failing_sinks(viewer: Viewer) -> Iterator[Card]:
 
 PROVIDERS: tuple[Provider, ...] = (
     broken_record,
+    waiting_approvals,
     leak_reports,
     own_asks,
     unsettled_calls,

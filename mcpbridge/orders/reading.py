@@ -5,6 +5,7 @@ While it cannot be read the last known orders hold: a block is never forgotten.
 
 import asyncio
 import contextlib
+import json
 import logging
 import mmap
 import os
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import psycopg
 from django.db import connections, transaction
 
-from mcpbridge.models import Freeze, SnapshotStop, TokenBlock, TokenNotice
+from mcpbridge.models import ApprovalRequest, ApprovalRule, Freeze, SnapshotStop, TokenBlock, TokenNotice
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,9 @@ _BLOCKS = f"SELECT env, prefix FROM {TokenBlock._meta.db_table} WHERE lifted_at 
 _FREEZES = f"SELECT org_id, env, prefix FROM {Freeze._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _NOTICES = f"SELECT env, prefix, text, is_in_text FROM {TokenNotice._meta.db_table} WHERE ended_at IS NULL"  # noqa: S608
 _STOPS = f"SELECT org_id FROM {SnapshotStop._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
-_QUESTIONS = (_BLOCKS, _FREEZES, _NOTICES, _STOPS)
+_RULES = f"SELECT org_id, tools, tokens, hourly_limit, answered_in, holds_s, lasts_s FROM {ApprovalRule._meta.db_table}"  # noqa: S608
+_UNDECIDED = f"SELECT id FROM {ApprovalRequest._meta.db_table} WHERE closed_at IS NULL AND decision = ''"  # noqa: S608
+_QUESTIONS = (_BLOCKS, _FREEZES, _NOTICES, _STOPS, _RULES, _UNDECIDED)
 
 
 class Notice(NamedTuple):
@@ -36,6 +39,17 @@ class Notice(NamedTuple):
 
     text: str
     is_in_text: bool
+
+
+class Consents(NamedTuple):
+    """Which destructive calls of a workspace wait for a person, where that one answers, and for how long in seconds."""
+
+    tools: frozenset[str]
+    tokens: frozenset[str]
+    hourly_limit: int | None
+    answered_in: str
+    holds_s: int
+    lasts_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class Orders:
     freezes: frozenset[tuple[str, str, str]] = frozenset()
     notices: Mapping[Key, Notice] = field(default_factory=dict)
     snapshot_stops: frozenset[str] = frozenset()
+    consents: Mapping[str, Consents] = field(default_factory=dict)
+    undecided: frozenset[int] = frozenset()
 
     @classmethod
     def of(
@@ -54,13 +70,20 @@ class Orders:
         freezes: Iterable[Iterable[Any]],
         notices: Iterable[Iterable[Any]],
         stops: Iterable[Iterable[Any]],
+        rules: Iterable[Iterable[Any]],
+        undecided: Iterable[Iterable[Any]],
     ) -> "Orders":
-        """The orders that the rows of the four questions tell of."""
+        """The orders that the rows of the six questions tell of."""
         return cls(
             blocks=frozenset((env, prefix) for env, prefix in blocks),
             freezes=frozenset((org_id, env, prefix) for org_id, env, prefix in freezes),
             notices={(env, prefix): Notice(text, bool(is_in_text)) for env, prefix, text, is_in_text in notices},
             snapshot_stops=frozenset(org_id for (org_id,) in stops),
+            consents={
+                org_id: Consents(frozenset(_list(tools)), frozenset(_list(tokens)), *rest)
+                for org_id, tools, tokens, *rest in rules
+            },
+            undecided=frozenset(pk for (pk,) in undecided),
         )
 
     def holds(self, env: str, prefix: str) -> bool:
@@ -75,9 +98,19 @@ class Orders:
         """Whether the workspace wants nothing kept of what is destroyed."""
         return org_id in self.snapshot_stops
 
+    def consent_rule(self, org_id: str) -> Consents | None:
+        """Which of the workspace's destructive calls wait for a person; None where none does."""
+        return self.consents.get(org_id)
+
     def notice(self, env: str, prefix: str) -> Notice | None:
         """What the assistant that uses the token is to tell its person."""
         return self.notices.get((env, prefix))
+
+
+def _list(stored: Any) -> list[str]:
+    """A JSON column as the driver hands it out: SQLite's as text."""
+    found: list[str] = json.loads(stored) if isinstance(stored, str) else stored
+    return found
 
 
 class OrderBook(Protocol):

@@ -15,6 +15,7 @@ import httpx
 from hoursmith_console.rotation.leaks import AT_MOST, public_parts
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, client_address, parse_networks
+from mcpbridge.approvals.holding import Approvals
 from mcpbridge.audit import AuditWriter
 from mcpbridge.calls import Calls
 from mcpbridge.clients import ClientInfo, client_from_session_id, client_from_user_agent
@@ -186,6 +187,7 @@ def _entry() -> HttpEntry:
         audit=AuditWriter(timeout_s=1, lock_path=None),
         activity=activity,
         orders=orders,  # type: ignore[arg-type]
+        approvals=Approvals(orders, limit_s=1),  # type: ignore[arg-type]
         snapshots=True,
         arguments="full",
     )

@@ -1,0 +1,153 @@
+"""The approvals area. Django's admin imports it at the start, as it does every area's."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from hoursmith_console.approvals.forms import RuleForm
+from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
+from hoursmith_console.area import Area, deciding
+from hoursmith_console.audit.opening import contents_open
+from hoursmith_console.ledger import viewer
+from hoursmith_console.site import site
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.approvals.requests import NothingToDecideError, approval_decide
+from mcpbridge.approvals.rules import approval_rule, approval_rule_change, is_on
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.models import ApprovalRequest, Kind
+from mcpbridge.tools import TOOLS
+
+ON_A_PAGE = 50
+
+
+class ApprovalsArea(Area):
+    """What waits, and what was decided. Owner and Admin decide; the others read what is in their sight."""
+
+    area, title, place = "approvals", "Approvals", 6
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [
+            path("", guard(require_safe(self.list_view)), name="list"),
+            path("waiting/", guard(require_safe(self.waiting_view)), name="waiting"),
+            path("policy/", guard(require_http_methods(["GET", "HEAD", "POST"])(self.policy_view)), name="policy"),
+            path("<uuid:key>/", guard(require_safe(self.detail_view)), name="detail"),
+            path("<uuid:key>/decide/", guard(require_POST(deciding(self.decide_view))), name="decide"),
+        ]
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """What waits first, then what was decided."""
+        looker, before = viewer(request), request.GET.get("before", "")
+        is_key = before.isascii() and before.isdigit() and len(before) < 16
+        rows = list(decided(looker, before=int(before) if is_key else None)[: ON_A_PAGE + 1])
+        older = rows[ON_A_PAGE - 1].pk if len(rows) > ON_A_PAGE else None
+        return self.page(
+            request,
+            "list.html",
+            rule=_rule(looker),
+            waiting=_waiting(looker),
+            rows=named(looker, rows[:ON_A_PAGE]),
+            older=older,
+        )
+
+    def waiting_view(self, request: HttpRequest) -> HttpResponse:
+        """What waits now, for htmx to put in place."""
+        looker = viewer(request)
+        context = {"waiting": _waiting(looker), "member": looker.member, "rule": _rule(looker)}
+        return TemplateResponse(request, "approvals/_waiting.html", context)
+
+    def detail_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """One request with the record that would be destroyed; opening that is recorded."""
+        looker = viewer(request)
+        found = get_object_or_404(requests_in_sight(looker), call_id=key)
+        (row,) = named(looker, [found])
+        title = f"{row.title} {found.target_label or found.target_id}".strip()
+        has_any = bool(found.arguments) or found.snapshot is not None
+        contents = contents_open(looker, call_id=found.call_id, label=title, has_any=has_any)
+        return self.page(request, "detail.html", title=title, row=row, contents=contents)
+
+    def decide_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Approve the call, or do not."""
+        looker = viewer(request)
+        found = get_object_or_404(ApprovalRequest, call_id=key, org_id=looker.org_id)
+        # The button says which of the two was meant; without one nobody has consented to anything.
+        is_approved = request.POST.get("do") == "approve"
+        try:
+            approval_decide(key=found.pk, org_id=looker.org_id, is_approved=is_approved, actor=looker.member.named)
+        except NothingToDecideError:
+            messages.warning(request, "There is nothing to decide any more: somebody was faster, or the time is up.")
+        except AuditUnavailableError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _said(found, is_approved))
+        return HttpResponseRedirect(reverse("console:approvals:list"))
+
+    def policy_view(self, request: HttpRequest) -> HttpResponse:
+        """What the workspace wants asked about; Auditors read it."""
+        if not viewer(request).member.sees_workspace:
+            raise PermissionDenied
+        return deciding(self._change)(request) if request.method == "POST" else self._policy_page(request)
+
+    def _change(self, request: HttpRequest) -> HttpResponse:
+        looker = viewer(request)
+        if request.method != "POST":
+            return self._policy_page(request)
+        form = RuleForm(looker, request.POST, rule=approval_rule(looker.org_id))
+        if not form.is_valid():
+            return self._policy_page(request, form, status=400)
+        try:
+            is_changed = approval_rule_change(org_id=looker.org_id, actor=looker.member.named, **form.rule())
+        except AuditUnavailableError as error:
+            form.add_error(None, str(error))
+            return self._policy_page(request, form, status=503)
+        messages.success(request, "Changed, and that is in the record." if is_changed else "Nothing was changed.")
+        return HttpResponseRedirect(reverse("console:approvals:policy"))
+
+    def _policy_page(self, request: HttpRequest, form: RuleForm | None = None, *, status: int = 200) -> HttpResponse:
+        looker = viewer(request)
+        rule = approval_rule(looker.org_id)
+        return self.page(
+            request,
+            "policy.html",
+            status=status,
+            title="What waits for approval",
+            form=form or RuleForm(looker, rule=rule),
+            is_on=is_on(rule),
+            may_change=looker.member.administers,
+        )
+
+
+def _waiting(looker: Viewer) -> list[Row]:
+    return named(looker, waiting(looker).defer("snapshot").order_by("expires_at", "pk")[:ON_A_PAGE])
+
+
+def _rule(looker: Viewer) -> dict[str, Any]:
+    """The rule in force, in words."""
+    rule = approval_rule(looker.org_id)
+    destructive = [tool for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
+    return {
+        "is_on": is_on(rule),
+        "tools": [TOOLS[name].title for name in rule.tools if name in TOOLS],
+        "is_every_tool": len(rule.tools) == len(destructive),
+        "tokens": len(rule.tokens),
+        "hourly_limit": rule.hourly_limit,
+        "is_in_client": rule.answered_in == "client",
+        "minutes": rule.lasts_s // 60,
+    }
+
+
+def _said(request: ApprovalRequest, is_approved: bool) -> str:
+    what = request.target_label or request.target_id
+    if is_approved:
+        return f"Approved: the call about “{what}” goes through once, and that is in the record."
+    return f"Not approved: the call about “{what}” is refused, and that is in the record."
+
+
+site.add(ApprovalsArea(site))

@@ -1,0 +1,72 @@
+"""A bridge over a Hoursmith that counts what is deleted, and rules of its workspace."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from django.db import connections
+
+from mcpbridge.approvals.rules import approval_rule_change
+from mcpbridge.bridge import Bridge
+from tests.databases import RecordDatabase
+from tests.mcpbridge.harness import ME, bridge_to, hoursmith
+
+Rule = Callable[..., None]
+Found = TypeVar("Found")
+
+
+@pytest.fixture
+def sent() -> list[str]:
+    """What reached Hoursmith, by method."""
+    return []
+
+
+@pytest.fixture
+def bridge(database: RecordDatabase, runner: asyncio.Runner, sent: list[str]) -> Iterator[Bridge]:
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request.method)
+        return hoursmith(request)
+
+    made = bridge_to(handler)
+    runner.run(made.start())
+    yield made
+    runner.run(made.stop())
+
+
+@pytest.fixture
+def rule(bridge: Bridge, runner: asyncio.Runner) -> Rule:
+    """Puts a rule in force, and returns when the bridge knows it."""
+
+    def put(**more: Any) -> None:
+        given = {
+            "tools": (),
+            "tokens": (),
+            "hourly_limit": None,
+            "answered_in": "console",
+            "holds_s": 0,
+            "lasts_s": 900,
+        }
+        approval_rule_change(org_id=ME["orgId"], actor="Ana", **{"lasts_s": 900, **given, **more})
+        runner.run(heard(bridge, lambda orders: orders.consent_rule(ME["orgId"]) is not None))
+
+    return put
+
+
+async def heard(bridge: Bridge, is_known: Callable[[Any], bool]) -> None:
+    """Wait until the orders are such."""
+    while not is_known(bridge.orders.now()):  # noqa: ASYNC110 - the orders have no event to wait for
+        await asyncio.sleep(0.01)
+
+
+async def aside(work: Callable[[], Found]) -> Found:
+    """Do `work` with the database on a thread, as a page would, with a connection of its own."""
+
+    def done() -> Found:
+        try:
+            return work()
+        finally:
+            connections["default"].close()
+
+    return await asyncio.to_thread(done)
