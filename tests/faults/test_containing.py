@@ -105,6 +105,9 @@ class Admin:
         assert answer.status_code == 302, answer.text[:500]
         return answer
 
+    def close(self) -> None:
+        self._browser.close()
+
     def ready(self, prefix: str) -> Callable[[], None]:
         """The filled-in form; calling it is the click, and returns with its answer."""
         address = f"/tokens/contain/?token=live_{prefix}"
@@ -147,6 +150,7 @@ def test_the_next_call_after_the_answer_is_refused_on_every_worker(served: Serve
         thread.join()
     for line in (line for held in lines.values() for line in held):
         line.close()
+    admin.close()
     assert statuses == {pid: [401, 401] for pid in lines}
     # Of the calls that went on meanwhile none began after the answer and was let through.
     assert [at for at in accepted if at > answered] == []
