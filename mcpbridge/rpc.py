@@ -6,6 +6,7 @@ told by the `MCP-Protocol-Version` header, as in the SDK.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -35,6 +36,7 @@ from mcpbridge.server import McpServer, ToolResult, Visit
 
 logger = logging.getLogger(__name__)
 
+_VERSION = re.compile(r"[0-9A-Za-z.-]{0,20}", re.ASCII)
 ASSUMED_VERSION = types.DEFAULT_NEGOTIATED_VERSION
 # The revisions whose tool results have structured content.
 _STRUCTURED = frozenset({"2025-06-18", "2025-11-25", *MODERN_PROTOCOL_VERSIONS})
@@ -235,4 +237,9 @@ def _raise(rejection: InboundLadderRejection | None) -> None:
 
 
 def _error(rejection: InboundLadderRejection) -> RpcError:
-    return RpcError(rejection.code, rejection.message, data=rejection.data)
+    """`rejection` as ours; the version that was asked for is repeated only where it looks like one."""
+    data = rejection.data
+    if isinstance(data, dict) and not _VERSION.fullmatch(str(data.get("requested", ""))):
+        # Whatever stood in the header may be a token in the wrong place.
+        data = {**data, "requested": "(unreadable)"} if "requested" in data else data
+    return RpcError(rejection.code, rejection.message, data=data)

@@ -44,7 +44,7 @@ def test_a_client_that_takes_json_among_others_is_served(wire: Wire, accept: str
     assert wire.post(wire.request("tools/list"), headers).status_code == 200
 
 
-@pytest.mark.parametrize("version", ["1999-01-01", "2026-07-29", "latest", ""])
+@pytest.mark.parametrize("version", ["1999-01-01", "2026-07-29", "latest", "", f"2026-07-28 {MARK}", MARK * 3])
 def test_a_protocol_version_that_is_not_served_is_refused(wire: Wire, version: str) -> None:
     headers = {**wire.headers("tools/list"), "MCP-Protocol-Version": version}
     error = refused(wire.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers), status=400)
