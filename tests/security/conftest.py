@@ -1,5 +1,6 @@
 """A workspace in which everything that somebody can name is named to do harm, with one of every kind of record."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ from hoursmith_console.rotation.leaks import PublicPart, leaks_report
 from hoursmith_console.rotation.models import Kind, LeakReport
 from hoursmith_console.rotation.services import rotation_start
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.models import RejectedCredential, SeenToken
+from mcpbridge.models import ApprovalRequest, RejectedCredential, SeenToken
 from mcpbridge.sinks.services import sink_create
 from tests.addresses import KEYS, filled
 from tests.hoursmith_console import conftest as people
@@ -43,7 +44,9 @@ class World:
         """`route` with the key of a record that is there, by the longest address that it begins with."""
         if "<" not in route:
             return filled(route)
-        key = self.keys[max((area for area in self.keys if route.startswith(area)), key=len)]
+        areas = [area for area in self.keys if route.startswith(area)]
+        assert areas, f"Let `populate` make a record for {route}, so that it is tried too."
+        key = self.keys[max(areas, key=len)]
         return filled(route, dict.fromkeys(KEYS, key))
 
 
@@ -113,6 +116,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
         cast,
         {
             "activity/": str(call.pk),
+            "approvals/": str(_waiting_call(token, mark).call_id),
             "audit/": str(audit.call_id),
             "audit/<uuid:key>/resolve/": str(open_call.call_id),
             "audit/sinks/": str(sink.pk),
@@ -124,6 +128,30 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
             "rotations/leaving/": str(person.pk),
             "tokens/": str(token.pk),
         },
+    )
+
+
+def _waiting_call(token: SeenToken, mark: str) -> ApprovalRequest:
+    now = timezone.now()
+    return ApprovalRequest.objects.create(
+        env=token.env,
+        prefix=token.prefix,
+        org_id=token.org_id,
+        call_id=uuid.uuid4(),
+        tool="delete_client",
+        digest=uuid.uuid4().hex,
+        arguments={mark: mark},
+        snapshot={"name": mark, mark: [mark]},
+        target_type="client",
+        target_id=mark[:64],
+        target_label=mark,
+        token_name=mark,
+        role=token.role,
+        client_name=mark,
+        cause="tool",
+        answered_in="console",
+        asked_at=now,
+        expires_at=now + timedelta(minutes=15),
     )
 
 
