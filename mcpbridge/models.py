@@ -347,6 +347,7 @@ class TokenTool(models.Model):
     class Meta:
         ordering = ["-calls"]
         constraints = [models.UniqueConstraint(fields=["token", "tool"], name="token_tool_once")]
+        indexes = [models.Index(fields=["tool", "-first_at"], name="token_tool_first")]
 
     def __str__(self) -> str:
         return self.tool

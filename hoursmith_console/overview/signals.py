@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from django.db.models import Avg, Exists, F, Min, OuterRef
+from django.db.models import Avg, Exists, Min, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -19,8 +19,6 @@ from mcpbridge.tallies import hour_of
 from mcpbridge.tools import TOOLS
 
 NEW_FOR = timedelta(days=7)
-# A token's first day teaches where it is used from.
-_LEARNING = timedelta(days=1)
 BURST_CALLS, BURST_WITHIN, BURST_TIMES_USUAL = 10, timedelta(minutes=10), 4
 _MOST_SHOWN = 4
 _MOST_BURSTS_LOOKED_AT = 3
@@ -60,16 +58,16 @@ def new_assistants(viewer: Viewer) -> Iterator[Signal]:
 
 def new_networks(viewer: Viewer) -> Iterator[Signal]:
     """Networks from which a token was never used before."""
+    since = timezone.now() - NEW_FOR
+    # A token's first days teach where it is used from.
     rows = TokenNetwork.objects.filter(
-        first_at__gte=timezone.now() - NEW_FOR,
-        first_at__gt=F("token__first_used_at") + _LEARNING,
-        token__in=viewer.tokens().order_by(),
+        first_at__gte=since, token__first_used_at__lt=since, token__in=viewer.tokens().order_by()
     )
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
         yield Signal(
             format_html("{} is used from a new network, <code>{}</code>", _named(row.token), row.network),
             row.first_at,
-            "This token, in use for more than a day, was never used from this network before (an address cut to "
+            "This token, in use for more than a week, was never used from this network before (an address cut to "
             "/24, or to /48 for IPv6). New for 7 days.",
             reverse("console:tokens:detail", args=[row.token_id]),
             str(row.token),
