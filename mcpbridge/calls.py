@@ -190,6 +190,8 @@ class Calls:
     ) -> Answer:
         if consent is not None and (problem := await self._too_late(consent, arguments, call)):
             return self._end(call, Answer.of(problem), started)
+        # A record that was renamed while the call waited is recorded under the name that it has now.
+        call.stored = None
         snapshot, fault = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
         call.target_label = tool.target_label(snapshot)
         try:

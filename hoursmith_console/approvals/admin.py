@@ -68,7 +68,7 @@ class ApprovalsArea(Area):
         looker = viewer(request)
         found = get_object_or_404(requests_in_sight(looker), call_id=key)
         (row,) = named(looker, [found])
-        title = f"{row.title} {found.target_label or found.target_id}".strip()
+        title = f"{row.title}: {found.target_label or found.target_id}"
         has_any = bool(found.arguments) or found.snapshot is not None
         contents = contents_open(looker, call_id=found.call_id, label=title, has_any=has_any)
         return self.page(request, "detail.html", title=title, row=row, contents=contents)

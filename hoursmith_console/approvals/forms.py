@@ -81,6 +81,8 @@ class RuleForm(forms.Form):
                 "lasts_min": max(1, rule.lasts_s // _MINUTE),
             },
         )
+        for field in self.fields.values():
+            field.disabled = not viewer.member.administers
 
     def clean_tokens(self) -> list[str]:
         """Each as `env_prefix`; only tokens that the workspace uses."""

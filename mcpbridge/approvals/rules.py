@@ -38,7 +38,8 @@ def approval_rule_change(
     AuditUnavailableError where the change cannot be recorded; then the rule stays.
     """
     with transaction.atomic():
-        rule = ApprovalRule.objects.select_for_update().filter(org_id=org_id).first() or ApprovalRule(org_id=org_id)
+        ApprovalRule.objects.get_or_create(org_id=org_id)
+        rule = ApprovalRule.objects.select_for_update().get(org_id=org_id)
         before = _told(rule)
         rule.tools, rule.tokens = sorted(set(tools) & set(DESTRUCTIVE_TOOLS)), sorted(set(tokens))
         rule.hourly_limit, rule.answered_in = hourly_limit, AnsweredIn(answered_in)

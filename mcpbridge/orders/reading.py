@@ -51,6 +51,11 @@ class Consents(NamedTuple):
     holds_s: int
     lasts_s: int
 
+    @property
+    def chooses_any(self) -> bool:
+        """Whether any call waits."""
+        return bool(self.tools or self.tokens) or self.hourly_limit is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -80,8 +85,9 @@ class Orders:
             notices={(env, prefix): Notice(text, bool(is_in_text)) for env, prefix, text, is_in_text in notices},
             snapshot_stops=frozenset(org_id for (org_id,) in stops),
             consents={
-                org_id: Consents(frozenset(_list(tools)), frozenset(_list(tokens)), *rest)
+                org_id: rule
                 for org_id, tools, tokens, *rest in rules
+                if (rule := Consents(frozenset(_list(tools)), frozenset(_list(tokens)), *rest)).chooses_any
             },
             undecided=frozenset(pk for (pk,) in undecided),
         )

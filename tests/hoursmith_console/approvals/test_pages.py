@@ -137,7 +137,8 @@ def test_older_decisions_are_on_the_next_page(cast: Cast, browse: Browse, django
         page = owner.get("/approvals/").content.decode()
     assert "Record 54" in page
     assert "Record 04" not in page
-    older = owner.get("/approvals/" + page.partition('href="?before=')[2].join(("?before=", "")).partition('"')[0])
+    address = page.partition('href="/approvals/?before=')[2].partition('"')[0]
+    older = owner.get("/approvals/", {"before": address})
     assert "Record 04" in older.content.decode()
 
 

@@ -11,7 +11,7 @@ from django.db import connections
 from mcpbridge.approvals.rules import approval_rule_change
 from mcpbridge.bridge import Bridge
 from tests.databases import RecordDatabase
-from tests.mcpbridge.harness import ME, bridge_to, hoursmith
+from tests.mcpbridge.harness import CLIENT_ID, ME, bridge_to, hoursmith
 
 Rule = Callable[..., None]
 Found = TypeVar("Found")
@@ -24,10 +24,19 @@ def sent() -> list[str]:
 
 
 @pytest.fixture
-def bridge(database: RecordDatabase, runner: asyncio.Runner, sent: list[str]) -> Iterator[Bridge]:
+def record() -> dict[str, str]:
+    """The one client that Hoursmith has; a test may rename it."""
+    return {"id": CLIENT_ID, "name": "Globex"}
+
+
+@pytest.fixture
+def bridge(
+    database: RecordDatabase, runner: asyncio.Runner, sent: list[str], record: dict[str, str]
+) -> Iterator[Bridge]:
     def handler(request: httpx.Request) -> httpx.Response:
         sent.append(request.method)
-        return hoursmith(request)
+        is_about_it = request.method == "GET" and "/clients/" in request.url.path
+        return httpx.Response(200, json={"data": record}) if is_about_it else hoursmith(request)
 
     made = bridge_to(handler)
     runner.run(made.start())

@@ -15,6 +15,7 @@ from mcpbridge.approvals.requests import (
     approval_decide,
     approvals_expire,
 )
+from mcpbridge.approvals.rules import approval_rule_change
 from mcpbridge.bridge import Bridge
 from mcpbridge.models import ApprovalRequest, AuditEvent, ToolCall
 from mcpbridge.orders.blocks import token_block
@@ -73,7 +74,7 @@ def test_a_call_that_nobody_answers_is_refused_and_says_where(
 
 
 def test_a_call_that_waits_goes_on_when_a_person_approves(
-    bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str]
+    bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str], record: dict[str, str]
 ) -> None:
     rule(tools=["delete_client"], holds_s=30)
 
@@ -81,11 +82,14 @@ def test_a_call_that_waits_goes_on_when_a_person_approves(
         waiting = asyncio.create_task(Talk(bridge).call(*DELETE))
         request = await asked_for()
         assert "DELETE" not in sent
+        record["name"] = "Globex & Sons"
         await aside(partial(decide, request))
         return await waiting
 
     assert code(runner.run(day())) == ""
     assert sent.count("DELETE") == 1
+    intent = AuditEvent.objects.get(phase="intent")
+    assert (intent.target_label, intent.snapshot["name"]) == ("Globex & Sons", "Globex & Sons")
     phases = AuditEvent.objects.filter(org_id=ME["orgId"]).order_by("sequence").values_list("tool", "phase")
     assert list(phases)[1:] == [
         ("approval.requested", "event"),
@@ -274,7 +278,14 @@ def test_nobody_is_asked_about_more_than_a_person_can_look_at(
     assert ApprovalRequest.objects.count() == MOST_OPEN
 
 
-def test_without_a_rule_nobody_is_asked(bridge: Bridge, runner: asyncio.Runner, sent: list[str]) -> None:
+def test_without_a_rule_or_with_an_empty_one_nobody_is_asked(
+    bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str]
+) -> None:
     assert code(runner.run(Talk(bridge).call(*DELETE))) == ""
-    assert sent.count("DELETE") == 1
+    rule(tools=["delete_client"])
+    empty = {"tools": (), "tokens": (), "hourly_limit": None, "answered_in": "console", "holds_s": 0, "lasts_s": 900}
+    approval_rule_change(org_id=ME["orgId"], actor="Ana", **empty)
+    runner.run(heard(bridge, lambda orders: orders.consent_rule(ME["orgId"]) is None))
+    assert code(runner.run(Talk(bridge).call(*DELETE))) == ""
+    assert sent.count("DELETE") == 2
     assert not ApprovalRequest.objects.exists()

@@ -1,0 +1,46 @@
+"""An Owner lets calls wait, sees one come up without touching the page, and lets it through."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visitor
+from tests.faults.mcp import call_tool
+from tests.servers import Served
+
+pytestmark = pytest.mark.slow
+
+
+def show_who_it_is(page: Page, password: str) -> None:
+    """Give the password once more, where it is asked for; what was sent then goes on."""
+    page.wait_for_load_state()
+    if "/reauthenticate/" in page.url:
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Go on").click()
+
+
+def test_a_held_deletion_comes_up_by_itself_and_is_let_through(visit: Visitor, console: Served) -> None:
+    person = [each for each in console.people if each["role"] == "OWNER"][-1]
+    token, password = console.mint(person["email"], "Waiting laptop"), person["password"]
+    made = call_tool(console, token, "create_client", {"name": "Initech"}, client="Claude Desktop")
+    wanted = made.result["structuredContent"]["data"]["id"]
+    with visit() as window, ThreadPoolExecutor(1) as assistant:
+        page = window.page
+        window.goto("/approvals/policy/")
+        page.get_by_label("Tokens").fill("_".join(token.split("_")[:3]))
+        page.get_by_role("button", name="Put it in force").click()
+        show_who_it_is(page, password)
+        expect(page.locator(".messagelist")).to_contain_text("that is in the record")
+        window.goto("/approvals/")
+        assert "Nothing waits" in window.text()
+        held = assistant.submit(call_tool, console, token, "delete_client", {"id": wanted}, timeout=60)
+        waiting = page.locator("#waiting li")
+        expect(waiting).to_contain_text("Initech", timeout=15_000)
+        waiting.get_by_role("button", name="Approve").click()
+        show_who_it_is(page, password)
+        expect(page.locator(".messagelist")).to_contain_text("goes through once")
+        assert not held.result(30).result["isError"]
+        window.goto("/approvals/")
+        assert "Approved, and made" in window.text()
+        assert window.complaints == []
