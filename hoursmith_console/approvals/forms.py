@@ -16,6 +16,12 @@ MOST_TOKENS = 200
 _MINUTE = 60
 
 
+def _public(line: str) -> str:
+    """The public part of the token that `line` names, whole or not."""
+    match = _PUBLIC.fullmatch(line)
+    return f"hsk_{match[1]}_{match[2]}" if match else redact(line)
+
+
 class RuleForm(forms.Form):
     """Which calls wait, where a person answers, and for how long."""
 
@@ -68,7 +74,7 @@ class RuleForm(forms.Form):
         if data is not None:
             data = data.copy()
             # Whoever pastes a whole token does not get it back in the page.
-            data["tokens"] = redact(data.get("tokens", ""))
+            data["tokens"] = "\n".join(_public(line) for line in data.get("tokens", "").split())
         self._viewer = viewer
         super().__init__(
             data,

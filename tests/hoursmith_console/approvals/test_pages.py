@@ -165,6 +165,14 @@ def test_the_policy_is_changed_by_who_decides_and_recorded(cast: Cast, browse: B
     assert "past 5 calls of one token" in admin.get("/approvals/").content.decode()
 
 
+@pytest.mark.parametrize("ending", ["", "_••••", "_" + 32 * "x"])
+def test_a_token_is_named_by_its_public_part_whatever_follows(cast: Cast, trusted: Browse, ending: str) -> None:
+    owner, public = trusted("owner"), f"hsk_live_{cast.tokens['member'].prefix}"
+    assert owner.post("/approvals/policy/", {**RULE, "tokens": public + ending, "lasts_min": "15"}).status_code == 302
+    assert approval_rule(cast.org_id).tokens == [f"live_{cast.tokens['member'].prefix}"]
+    assert f"{public}</textarea>" in owner.get("/approvals/policy/").content.decode()
+
+
 def test_a_whole_token_or_a_strange_one_is_not_taken(cast: Cast, trusted: Browse) -> None:
     owner, secret = trusted("owner"), "Kq9"
     pasted = assembled_token(prefix=cast.tokens["outsider"].prefix, secret=secret)
