@@ -25,7 +25,15 @@ from tests.hoursmith_console.records import (
 
 Browse = Callable[[str], Client]
 # Session, account and memberships are three; a member's own tokens are one more.
-BOUNDS = {"/": 38, "/tokens/": 17, "/audit/": 15, "/activity/": 14, "/connections/": 12, "/rotations/": 14}
+BOUNDS = {
+    "/": 38,
+    "/tokens/": 17,
+    "/audit/": 15,
+    "/activity/": 14,
+    "/connections/": 12,
+    "/rotations/": 14,
+    "/approvals/": 10,
+}
 
 
 @pytest.fixture
