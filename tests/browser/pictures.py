@@ -54,9 +54,9 @@ def take(page: Page, console: Served, name: str, address: str) -> None:
     sys.stdout.write(f"docs/images/{name}.png\n")
 
 
-def first(page: Page, console: Served, area: str) -> str:
-    """The address of the newest record of an area."""
-    page.goto(f"{console.url}/{area}/", wait_until="load")
+def first(page: Page, console: Served, area: str, query: str = "") -> str:
+    """The address of the newest record of an area, of those that fit the filters in `query`."""
+    page.goto(f"{console.url}/{area}/{query}", wait_until="load")
     address = page.locator(".rows .what a").first.get_attribute("href")
     assert address is not None
     return address
@@ -72,7 +72,7 @@ def main() -> None:
             sign_in(page, console)
             take(page, console, "overview", "/")
             take(page, console, "token", first(page, console, "tokens"))
-            take(page, console, "deletion", first(page, console, "audit"))
+            take(page, console, "deletion", first(page, console, "audit", "?what=destroyed&outcome=succeeded"))
             take(page, console, "connect", "/connections/new/")
             page.goto(f"{console.url}{first(page, console, 'tokens')}")
             rotate = page.get_by_role("link", name="Rotate").first.get_attribute("href")
