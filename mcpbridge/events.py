@@ -15,7 +15,7 @@ from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.audit_rows import AuditRow, event_row, rows_append
 from mcpbridge.facts import Call, Caller, Identity
 from mcpbridge.models import AuditEvent, Kind, Result, SeenToken
-from mcpbridge.own_connection import impatient, limit_statements, limited_transaction
+from mcpbridge.own_connection import impatient, limit_statements, limited_look, limited_transaction
 from mcpbridge.recording import recordable_arguments
 
 TRANSPORT = "console"
@@ -112,10 +112,14 @@ def operator() -> str:
 
 
 def _name_of(alias: str, org_id: str) -> str:
-    """What the workspace was called when it was last heard of."""
+    """What the workspace was called when it was last heard of; raises AuditUnavailableError where that takes long."""
     events = AuditEvent.objects.using(alias).filter(org_id=org_id).order_by("-sequence")
     tokens = SeenToken.objects.using(alias).filter(org_id=org_id).order_by("-last_used_at")
-    for rows in (tokens, events):
-        if name := rows.values_list("org_name", flat=True).first():
-            return str(name)
+    try:
+        with limited_look(alias, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
+            for rows in (tokens, events):
+                if name := rows.values_list("org_name", flat=True).first():
+                    return str(name)
+    except Error as error:
+        raise AuditUnavailableError(_NOT_NOW) from error
     return ""

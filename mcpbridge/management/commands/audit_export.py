@@ -2,17 +2,21 @@
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.events import event_record, operator
 from mcpbridge.export.formats import FORMATS
-from mcpbridge.export.source import Selection, known_workspaces, workspaces_of
+from mcpbridge.export.source import Selection, alias, known_workspaces, workspaces_of
 from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.own_connection import limited_look
 
 UNUSABLE = 2
 
@@ -37,7 +41,7 @@ class Command(BaseCommand):
         selection = Selection(
             workspace=options["workspace"], since=options["since"], until=options["until"], tool=options["tool"]
         )
-        if selection.workspace is not None and selection.workspace not in known_workspaces():
+        if selection.workspace is not None and selection.workspace not in _looked_up(known_workspaces):
             raise CommandError(f"Nothing is known of a workspace {selection.workspace}.", returncode=UNUSABLE)
         self._record(selection, options["format"])
         try:
@@ -50,7 +54,7 @@ class Command(BaseCommand):
 
     def _record(self, selection: Selection, format_name: str) -> None:
         """Say in the record that it was handed out, and sign where it then stands: no loose end in the export."""
-        for workspace in workspaces_of(selection):
+        for workspace in _looked_up(lambda: workspaces_of(selection)):
             details = {"format": format_name, **selection.filters}
             try:
                 event_record(
@@ -73,6 +77,15 @@ class Command(BaseCommand):
             cast(BinaryIO, binary).write(line)
         else:
             self.stdout.write(line.decode(), ending="")
+
+
+def _looked_up(names: Callable[[], list[str]]) -> list[str]:
+    """The names of workspaces, where the database tells them in time."""
+    try:
+        with limited_look(alias(), limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
+            return names()
+    except Error as error:
+        raise CommandError(f"Nothing was exported, because the record cannot be read now: {error}") from None
 
 
 def _instant(text: str) -> datetime:
