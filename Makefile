@@ -16,7 +16,7 @@ run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, ma
 
 .PHONY: test
 test: $(VENV)/.development ## Run every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrations
