@@ -45,6 +45,7 @@ from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
 LATEST = 10
+_SHOWN_ASSISTANTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,21 @@ class TokenRow:
     month: Month
     state: TokenState = field(default_factory=TokenState)
     flags: list[Flag] = field(default_factory=list)
+
+    @property
+    def shown_assistants(self) -> list[str]:
+        """Those that the list has room for."""
+        return self.assistants[:_SHOWN_ASSISTANTS]
+
+    @property
+    def more_assistants(self) -> list[str]:
+        """Those that it has no room for."""
+        return self.assistants[_SHOWN_ASSISTANTS:]
+
+    @property
+    def month_words(self) -> str:
+        """The bars of the token's month in words."""
+        return f"Last 30 days: {self.month.total:,} calls, {self.month.total_destructive:,} destructive"
 
     @property
     def paths(self) -> list[tuple[str, str]]:

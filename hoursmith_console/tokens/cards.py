@@ -1,7 +1,7 @@
 """Names tokens on other areas' pages: whose they are and where their own page is."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
@@ -24,6 +24,11 @@ class TokenCard:
     def masked(self) -> str:
         """The token as people may see it."""
         return f"hsk_{self.env}_{self.prefix}_••••"
+
+    @property
+    def nameless(self) -> "TokenCard":
+        """The same without its owner: equal for everybody, and all that a chip shows."""
+        return replace(self, owner=None)
 
     @property
     def public(self) -> str:

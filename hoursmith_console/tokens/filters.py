@@ -34,8 +34,8 @@ class TokenFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         # The busiest lately are offered; any other is found by the search, or by following its link to here.
-        tokens = viewer(request).tokens().order_by("-last_used_at", "-pk")[:MOST_OFFERED]
-        offered = {token_key(token): f"{token.token_name or 'unnamed'} · {token.prefix}" for token in tokens}
+        tokens = viewer(request).tokens().order_by("-last_used_at", "-pk").values_list("env", "prefix", "token_name")
+        offered = {f"{env}_{prefix}": f"{name or 'unnamed'} · {prefix}" for env, prefix, name in tokens[:MOST_OFFERED]}
         asked = self.value() or ""
         if _KEY.fullmatch(asked):
             offered.setdefault(asked, asked)

@@ -17,6 +17,11 @@ class TokenState:
     rotation: Rotation | None = None
 
     @property
+    def is_worth_a_word(self) -> bool:
+        """Whether anything is to be said of it."""
+        return self.block is not None or self.is_retired or self.is_being_replaced
+
+    @property
     def is_retired(self) -> bool:
         """Whether it was revoked, as far as this console knows."""
         return self.rotation is not None and self.rotation.revoked_at is not None

@@ -91,8 +91,9 @@ class Month:
         return sum(self.destructive)
 
     def paths(self, most: int) -> list[tuple[str, str]]:
-        """Two SVG paths in a box of 90 by 16, one bar a day: all calls, and in front of them the destructive ones."""
-        return [("read", _path(self.calls, most)), ("destructive", _path(self.destructive, most))]
+        """SVG paths in a box of 90 by 16, one bar a day: all calls, and in front of them the destructive ones."""
+        made = [("read", _path(self.calls, most)), ("destructive", _path(self.destructive, most))]
+        return [(kind, path) for kind, path in made if path]
 
 
 def _path(counts: Sequence[int], most: int) -> str:
