@@ -14,13 +14,13 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from bench.loading import Loader, bare, be_quick, copied, repeat
 from bench.places import RESULTS
 
 _CHUNK = 5_000
@@ -45,67 +45,6 @@ def use_database(url: str) -> None:
     import django
 
     django.setup()
-
-
-@contextmanager
-def _bare(connection: Any) -> Iterator[None]:
-    """The tables without their secondary indexes and triggers until the end of the block."""
-    names = ", ".join(f"'{name}'" for name in _TABLES)
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(
-                f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ({names}) AND sql IS NOT NULL"
-                " AND type IN ('index', 'trigger')"
-            )
-            found = cursor.fetchall()
-        else:
-            cursor.execute(
-                "SELECT 'index', indexname, indexdef FROM pg_indexes"
-                f" WHERE tablename IN ({names}) AND indexname NOT IN"
-                " (SELECT conname FROM pg_constraint)"
-            )
-            found = cursor.fetchall()
-        for kind, name, _ in found:
-            cursor.execute(f"DROP {kind} {name}")
-    yield
-    with connection.cursor() as cursor:
-        for _, name, sql in sorted(found):
-            started = time.perf_counter()
-            cursor.execute(sql)
-            print(f"  {name}: {time.perf_counter() - started:.0f} s", flush=True)
-
-
-class _Loader:
-    """Puts rows into one table, by COPY or by one prepared statement."""
-
-    def __init__(self, connection: Any, model: Any) -> None:
-        self._connection = connection
-        self._fields = [field for field in model._meta.concrete_fields if field.get_internal_type() != "BigAutoField"]
-        self._table = model._meta.db_table
-
-    def load(self, rows: list[dict[str, Any]]) -> None:
-        """Insert `rows`, each with every column."""
-        from django.db import models
-
-        plain = (models.CharField, models.IntegerField, models.FloatField)
-        preparing = [None if isinstance(field, plain) else field.get_db_prep_save for field in self._fields]
-        names = [field.attname for field in self._fields]
-        values = [
-            [
-                row[name] if prepare is None else prepare(row[name], self._connection)
-                for name, prepare in zip(names, preparing, strict=True)
-            ]
-            for row in rows
-        ]
-        columns = ", ".join(f'"{field.column}"' for field in self._fields)
-        with self._connection.cursor() as cursor:
-            if self._connection.vendor == "sqlite":
-                marks = ", ".join(["%s"] * len(names))
-                cursor.executemany(f"INSERT INTO {self._table} ({columns}) VALUES ({marks})", values)
-            else:
-                with cursor.copy(f"COPY {self._table} ({columns}) FROM STDIN") as copy:
-                    for row in values:
-                        copy.write_row(row)
 
 
 class _Record:
@@ -149,36 +88,6 @@ class _Record:
         return row
 
 
-_COPIED_ID = {
-    "sqlite": "substr(call_id, 1, 15) || '{copy:x}' || substr(call_id, 17)",
-    "postgresql": "overlay(replace(call_id::text, '-', '') placing '{copy:x}' from 16 for 1)::uuid",
-}
-_COPIED_AT = {
-    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', at, '-{days} days')",
-    "postgresql": "at - interval '{days} days'",
-}
-
-
-def _copied(call: dict[str, Any], copy: int, days: int) -> dict[str, Any]:
-    """The same call in the `copy`th repetition, as the database makes it."""
-    call_id = UUID(int=call["call_id"].int | copy << 64)
-    return call | {"call_id": call_id, "at": call["at"] - timedelta(days=copy * days)}
-
-
-def _repeat(connection: Any, model: Any, copies: int, days: int) -> None:
-    columns = [field.column for field in model._meta.concrete_fields if field.column != "id"]
-    table, last = model._meta.db_table, model.objects.order_by("-pk").values_list("pk", flat=True).first()
-    with connection.cursor() as cursor:
-        for copy in range(1, copies):
-            made = {
-                "call_id": _COPIED_ID[connection.vendor].format(copy=copy),
-                "at": _COPIED_AT[connection.vendor].format(days=copy * days),
-            }
-            values = ", ".join(made.get(column, f'"{column}"') for column in columns)
-            names = ", ".join(f'"{column}"' for column in columns)
-            cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE id <= {last}", [])
-
-
 def _fill(calls: int, tokens: int, copies: int) -> None:
     from django.db import connection
 
@@ -188,15 +97,11 @@ def _fill(calls: int, tokens: int, copies: int) -> None:
 
     days = DAYS // copies
     world, record, started = World(calls=calls // copies, tokens=tokens), _Record(), time.perf_counter()
-    if connection.vendor == "sqlite":
-        # The database is made anew: no journal has to bring anything back.
-        with connection.cursor() as cursor:
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000", "locking_mode=EXCLUSIVE"):
-                cursor.execute(f"PRAGMA {pragma}")
+    be_quick(connection)
     from django.db import transaction
 
-    with _bare(connection):
-        activity, audit = _Loader(connection, ToolCall), _Loader(connection, AuditEvent)
+    with bare(connection, _TABLES):
+        activity, audit = Loader(connection, ToolCall), Loader(connection, AuditEvent)
         made, done = world.calls(now_in_full_hours(), days), 0
         destructive = []
         while rows := list(islice(made, _CHUNK)):
@@ -205,12 +110,12 @@ def _fill(calls: int, tokens: int, copies: int) -> None:
             destructive += [call for call in rows if call["kind"] == "destructive"]
             done += len(rows)
         print(f"  {done:,} calls made up, {time.perf_counter() - started:.0f} s", flush=True)
-        _repeat(connection, ToolCall, copies, days)
+        repeat(connection, ToolCall, copies, days)
         print(f"  and repeated, {time.perf_counter() - started:.0f} s", flush=True)
         for copy in reversed(range(copies)):
             for start in range(0, len(destructive), _CHUNK):
                 with transaction.atomic():
-                    chosen = (_copied(call, copy, days) for call in destructive[start : start + _CHUNK])
+                    chosen = (copied(call, copy, days) for call in destructive[start : start + _CHUNK])
                     audit.load([row for call in chosen for row in record.of(call)])
         print(f"  {record.rows:,} audit rows, {time.perf_counter() - started:.0f} s", flush=True)
         done *= copies
