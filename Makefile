@@ -14,6 +14,9 @@ help: ## List these commands
 run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, make the sandbox workspace)
 	@$(BIN)/python -m hoursmith_console.serve
 
+.PHONY: telemetry
+telemetry: $(VENV)/.telemetry ## Install what sends traces and metrics by OpenTelemetry
+
 .PHONY: test
 test: $(VENV)/.development ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -66,6 +69,7 @@ lock: $(VENV)/.development ## Pin the newest versions that requirements*.txt all
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements.txt -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements-dev.txt -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.lock requirements-telemetry.txt -o requirements-telemetry.lock
 
 .PHONY: clean
 clean: ## Remove what was installed and built; what the console recorded in var/ stays
@@ -81,6 +85,10 @@ $(VENV)/.runtime: requirements.lock | $(VENV)/bin/python
 $(VENV)/.development: requirements-dev.lock | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.telemetry: requirements-telemetry.lock $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-telemetry.lock
+	@touch $@
 
 $(VENV)/.fuzzing: tests/fuzz/requirements.txt $(VENV)/.development
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.txt

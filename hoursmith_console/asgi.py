@@ -22,6 +22,8 @@ from hoursmith_console.metrics import Metrics  # noqa: E402
 from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
 from mcpbridge.bridge import Bridge, configured_upstream  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
+from mcpbridge.server import VERSION  # noqa: E402
+from mcpbridge.telemetry import Telemetry  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Application:
         self._bridge: Bridge | None = None
         self._health: Health | None = None
         self._metrics = Metrics()
+        self._telemetry = Telemetry(settings.TELEMETRY, version=VERSION, standing=self._metrics.record)
         self._watch = RotationWatch()
         self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
         self._pages = limited(django_application)
@@ -62,6 +65,7 @@ class Application:
             message = await receive()
             try:
                 if message["type"] == "lifespan.startup":
+                    self._telemetry.start()
                     self._bridge = Bridge(
                         configured_upstream(django_application), catalogue=import_string(settings.MCP_CATALOGUE)
                     )
@@ -74,6 +78,7 @@ class Application:
                     await self._watch.stop()
                     await self._mailer.stop()
                     await self._bridge.stop()
+                    await self._telemetry.stop()
             except Exception:
                 logger.exception("%s failed", message["type"])
                 await send({"type": f"{message['type']}.failed", "message": "see the log"})

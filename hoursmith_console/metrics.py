@@ -52,6 +52,11 @@ class Record(Collector):
         for name, value in self._found.items():
             yield GaugeMetricFamily(name, _HELP[name], value=value)
 
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """The same without values, and without asking anybody."""
+        for name, text in _HELP.items():
+            yield GaugeMetricFamily(name, text)
+
 
 _HELP = {
     "hoursmith_database_up": "1 where the database answers.",
@@ -94,7 +99,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self._record = Record()
+        self.record = Record()
         self._networks = parse_networks(settings.METRICS_NETWORKS)
         self._audience = Audience(settings.ALLOWED_HOSTS)
 
@@ -137,5 +142,5 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
-        own.register(self._record)
+        own.register(self.record)
         return generate_latest(registry) + generate_latest(own)

@@ -1,5 +1,6 @@
 """Settings of the console and the bridge, read from the environment; `.env.example` lists them."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -7,6 +8,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from hoursmith_console import configuration
+from mcpbridge.telemetry.wanted import signals_wanted
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -58,6 +60,10 @@ IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
 # Who may read /metrics: whoever brings the token, or where none is set, whoever asks directly from these networks.
 METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
+# Traces and metrics to a collector, by OpenTelemetry's own variables.
+if _collector_headers := configuration.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
+    os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = _collector_headers
+TELEMETRY = signals_wanted(os.environ)
 # A token is forgotten where nothing has tried it for so long after it was revoked.
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # Not for operators: the conformance tests serve their fixtures through the same path.
@@ -105,6 +111,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "hoursmith_console.static_files.StaticFilesMiddleware",
+    "hoursmith_console.page_spans.PageSpansMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -23,6 +23,7 @@ from mcpbridge.models import Kind, Result
 from mcpbridge.orders.reading import Consents, OrderBook
 from mcpbridge.problems import Problem
 from mcpbridge.recording import recordable_arguments
+from mcpbridge.telemetry import spans
 from mcpbridge.tools import RestRequest, Tool
 from mcpbridge.upstream import Upstream, UpstreamError
 
@@ -151,7 +152,8 @@ class Calls:
             return snapshot
 
         with self._approvals.counted(call):
-            verdict = await self._approvals.verdict(rule, call, arguments, dialogue, title=tool.title, look=look)
+            with spans.step("ask for approval"):
+                verdict = await self._approvals.verdict(rule, call, arguments, dialogue, title=tool.title, look=look)
             if verdict.problem is not None:
                 return self._end(call, Answer.of(verdict.problem, question=verdict.question), started)
             return await self._to_the_end(
@@ -195,11 +197,13 @@ class Calls:
         snapshot, fault = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
         call.target_label = tool.target_label(snapshot)
         try:
-            await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault)
+            with spans.step("record intent"):
+                await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault)
         except AuditUnavailableError:
             return self._end(call, Answer.of(problems.problem("audit_unavailable", 503, Result.REFUSED)), started)
         answer = await self._ask(tool.request(arguments), credential, is_read=False)
-        await self._audit.outcome(call, _ending(answer, started))
+        with spans.step("record outcome"):
+            await self._audit.outcome(call, _ending(answer, started))
         return self._end(call, answer, started, credential)
 
     async def _too_late(self, consent: int, arguments: dict[str, Any], call: Call) -> Problem | None:
@@ -246,7 +250,9 @@ class Calls:
 
         Where it is not known that Hoursmith accepts the token, the row joins nobody's history.
         """
-        self._activity.call(call, _ending(answer, started), recorded_in_token=is_accepted)
+        ending = _ending(answer, started)
+        self._activity.call(call, ending, recorded_in_token=is_accepted)
+        spans.call_ended(call, ending)
         if credential is not None and answer.status == 401:
             self._identities.refuse(credential)
             raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)

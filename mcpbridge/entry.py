@@ -28,6 +28,7 @@ from mcpbridge.ids import new_id
 from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
 from mcpbridge.orders.reading import OrderBook
 from mcpbridge.server import McpServer, Visit
+from mcpbridge.telemetry import spans
 from mcpbridge.upstream import UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -78,18 +79,20 @@ class HttpEntry:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_id().hex
         logs.request_id.set(request_id)
-        try:
-            answer = await self._answer(scope, receive, request_id)
-        except Refusal as refusal:
-            # The body may be unread, and what is left of it would be taken for the next request.
-            answer = Answer(refusal.status, refusal.body, (*refusal.headers, (b"connection", b"close")))
-        except Exception:
-            logger.exception("Request %s failed", request_id)
-            error = rpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
-            answer = Answer(500, error.body(None))
-        await _send(send, answer, request_id)
+        with spans.bridge_request(scope["headers"], request_id) as span:
+            try:
+                answer = await self._answer(scope, receive, request_id, span)
+            except Refusal as refusal:
+                # The body may be unread, and what is left of it would be taken for the next request.
+                answer = Answer(refusal.status, refusal.body, (*refusal.headers, (b"connection", b"close")))
+            except Exception:
+                logger.exception("Request %s failed", request_id)
+                error = rpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
+                answer = Answer(500, error.body(None))
+            span.replies(answer.body or {}, answer.status)
+            await _send(send, answer, request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str, span: spans.BridgeSpan) -> Answer:
         headers = folded(scope["headers"])
         path = _PATH.fullmatch(scope["path"])
         if path is None:
@@ -109,7 +112,7 @@ class HttpEntry:
             body = decoded(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or headers.get("x-mcp-readonly", "").strip().lower() in ("true", "1")
             visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
-            return await self._exchange(body, headers, visit)
+            return await self._exchange(body, headers, visit, span)
         except CredentialFaultError as fault:
             self._rejected(fault.fault, fault.env, fault.prefix, caller)
             raise _unauthorized(fault) from None
@@ -123,7 +126,7 @@ class HttpEntry:
                 retryAfter=error.retry_after,
             ) from None
 
-    async def _exchange(self, body: Any, headers: dict[str, str], visit: Visit) -> Answer:
+    async def _exchange(self, body: Any, headers: dict[str, str], visit: Visit, span: spans.BridgeSpan) -> Answer:
         version = headers.get("mcp-protocol-version")
         try:
             request = rpc.read_request(body)
@@ -134,6 +137,7 @@ class HttpEntry:
             return Answer(error.http_status, error.body(None))
         try:
             _introduce(visit.caller, request, version)
+            span.asks(request.method, request.params, visit.caller)
             if request.method not in ("tools/call", "ping"):
                 await self._check_in(visit, request.method)
             result = await rpc.answer(self._server, request, headers=headers, visit=visit)

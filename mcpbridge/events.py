@@ -17,6 +17,7 @@ from mcpbridge.facts import Call, Caller, Identity
 from mcpbridge.models import AuditEvent, Kind, Result, SeenToken
 from mcpbridge.own_connection import impatient, limit_statements, limited_look, limited_transaction
 from mcpbridge.recording import recordable_arguments
+from mcpbridge.telemetry import spans
 
 TRANSPORT = "console"
 _NOT_NOW = "The audit record cannot be written now, so nothing was done. Try again in a moment."
@@ -73,7 +74,8 @@ def event_record(
         target_label=target_label,
         arguments=recordable_arguments(dict(details or {}), "full"),
     )
-    row_record(alias, event_row(call, actor=actor, note=note, result=result))
+    with spans.step("record event"):
+        row_record(alias, event_row(call, actor=actor, note=note, result=result))
 
 
 def row_record(alias: str, row: AuditRow) -> None:

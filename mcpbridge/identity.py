@@ -18,7 +18,7 @@ from mcpbridge.gate import AttemptLimit
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, UpstreamError
 
-ME = RestRequest("GET", "/me")
+ME = RestRequest("GET", "/me", route="/me")
 CAPACITY = 10_000
 # A refused token stays refused for this long without asking again: what Hoursmith revoked never comes back.
 REFUSED_S = 60.0

@@ -40,9 +40,13 @@ _VERSION = re.compile(r"[0-9A-Za-z.-]{0,20}", re.ASCII)
 ASSUMED_VERSION = types.DEFAULT_NEGOTIATED_VERSION
 # The revisions whose tool results have structured content.
 _STRUCTURED = frozenset({"2025-06-18", "2025-11-25", *MODERN_PROTOCOL_VERSIONS})
-_EVERYDAY_META = frozenset(
-    {types.PROTOCOL_VERSION_META_KEY, types.CLIENT_CAPABILITIES_META_KEY, types.CLIENT_INFO_META_KEY}
-)
+# Trace context is text under these names (MCP 2026-07-28, basic, OpenTelemetry trace context).
+_TRACE_META = frozenset({"traceparent", "tracestate", "baggage"})
+_EVERYDAY_META = _TRACE_META | {
+    types.PROTOCOL_VERSION_META_KEY,
+    types.CLIENT_CAPABILITIES_META_KEY,
+    types.CLIENT_INFO_META_KEY,
+}
 
 _CAN_ASK = Dialogue(can_ask=True)
 
@@ -192,6 +196,7 @@ def _is_plain_meta(meta: dict[str, Any]) -> bool:
         and (not client or {"name", "version"} <= client.keys() <= {"name", "version", "title"})
         and isinstance(capabilities, dict)
         and all(isinstance(value, dict) for value in capabilities.values())
+        and all(isinstance(meta[name], str) for name in _TRACE_META & meta.keys())
     )
 
 

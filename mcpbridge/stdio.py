@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
 from mcpbridge import problems
@@ -16,6 +16,7 @@ from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Result
 from mcpbridge.server import ToolResult, Visit, build_server, result_of
+from mcpbridge.telemetry import spans
 
 
 class StdioTools:
@@ -80,7 +81,18 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
         notice = bridge.orders.now().notice(credential.env, credential.prefix)
         return Visit(credential, caller, read_only, notice)
 
+    async def traced(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.request_id is None:
+            return await call_next(ctx)
+        with spans.stdio_request() as span:
+            asking = Caller(credential.env, credential.prefix, protocol=str(ctx.protocol_version))
+            span.asks(ctx.method, ctx.params, asking)
+            result = await call_next(ctx)
+            span.replies({"result": result})
+            return result
+
     server = build_server(StdioTools(bridge), visit_of).sdk
+    server.middleware.append(traced)
     await bridge.start()
     try:
         async with stdio_server() as (reading, writing):

@@ -24,6 +24,7 @@ import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from mcpbridge.credentials import Credential
+from mcpbridge.telemetry import spans
 from mcpbridge.tools import RestRequest
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -101,17 +102,14 @@ class Upstream:
 
     def __init__(self, base_url: str, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base = base_url.rstrip("/")
+        parts = urlsplit(self._base)
+        # Host and port of the origin.
+        self.address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self._transport = transport
         self._timeout_s = timeout_s
         connect = min(CONNECT_TIMEOUT_S, timeout_s)
         # Four kinds apart; the whole exchange has `timeout_s` besides, against an answer that drips.
         self._timeouts = {"connect": connect, "pool": connect, "read": timeout_s, "write": timeout_s}
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the origin."""
-        parts = urlsplit(self._base)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
     async def aclose(self) -> None:
         if self._transport is not None:
@@ -119,6 +117,12 @@ class Upstream:
 
     async def send(self, call: RestRequest, credential: Credential) -> Reply:
         """The answer to `call`, made once with the caller's own token; raises UpstreamError."""
+        with spans.upstream_call(call.method, call.route, self.address) as span:
+            reply = await self._exchange(call, credential)
+            span.answered(reply.status)
+            return reply
+
+    async def _exchange(self, call: RestRequest, credential: Credential) -> Reply:
         if self._transport is None:
             self._transport = pooled_transport()
         request = self._request(call, credential)

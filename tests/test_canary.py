@@ -19,6 +19,7 @@ from tests.canary import (
     push_into_headers,
     tables_of,
 )
+from tests.collector import Collector, collecting
 from tests.faults.conftest import prefix_of
 from tests.postgres import shared_cluster
 from tests.servers import Served, served_console
@@ -32,13 +33,23 @@ PASTED = "a token pasted into a record"
 EVERYWHERE = ("cut short", "a dash for an underscore")
 
 
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
 @pytest.fixture(scope="module", params=["DEBUG off, SQLite", "DEBUG on, PostgreSQL"])
 def served(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], None]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    needs: Callable[[bool, str], None],
+    collector: Collector,
 ) -> Iterator[Served]:
     debug, database = request.param.split(", ")
     url = shared_cluster(needs).create_database("canary") if database == "PostgreSQL" else None
     env = {"LOG_LEVEL": "DEBUG", "SANDBOX_RATE_LIMITS": "off", "DEBUG": debug.removeprefix("DEBUG ")}
+    env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
     with served_console(tmp_path_factory.mktemp("canary"), env=env, database_url=url, workers=1) as running:
         yield running
 
@@ -74,7 +85,7 @@ def push_through_every_path(served: Served, canaries: Canaries) -> list[tuple[st
     ]
 
 
-def test_no_piece_of_a_token_stays_anywhere(served: Served) -> None:
+def test_no_piece_of_a_token_stays_anywhere(served: Served, collector: Collector) -> None:
     canaries = Canaries()
     printed = push_through_every_path(served, canaries)
     pages = list(pages_of(served, at_most=50))
@@ -82,12 +93,13 @@ def test_no_piece_of_a_token_stays_anywhere(served: Served) -> None:
     served.stop()
 
     found: dict[str, set[str]] = {}
-    for place, content in (*files_of(served), *tables_of(served), *processes, *printed, *pages):
+    for place, content in (*files_of(served), *tables_of(served), *processes, *printed, *pages, *collector.bodies):
         labels = canaries.traces(content) - ({PASTED} if place.startswith(UPSTREAM) else set())
         if labels:
             found[place] = labels
     assert found == {}, found
     assert_there_was_something_to_find(served, printed, pages)
+    assert {"tools/call delete_client", "POST /mcp", "record intent"} <= {span.name for span in collector.spans()}
 
 
 def assert_there_was_something_to_find(

@@ -24,7 +24,7 @@ from mcpbridge.problems import from_reply, from_upstream_error
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, Upstream, UpstreamError
 
-ME = RestRequest("GET", "/me")
+ME = RestRequest("GET", "/me", route="/me")
 # Hoursmith allows our address 10 bad tokens a minute, of which the bridge keeps 8 for itself.
 REFUSED_IN_ALL = 2
 IN_ALL_WITHIN = timedelta(seconds=60)

@@ -48,7 +48,7 @@ async def roll_read(upstream: Upstream, credential: Credential) -> Roll:
 async def _get(upstream: Upstream, credential: Credential, path: str, *query: tuple[str, str]) -> dict[str, Any]:
     more = [("limit", str(PAGE))] if path == "/members" else []
     try:
-        reply = await upstream.send(RestRequest("GET", path, query=[*more, *query]), credential)
+        reply = await upstream.send(RestRequest("GET", path, query=[*more, *query], route=path), credential)
     except UpstreamError as error:
         raise RollError(f"Hoursmith could not be asked ({error.code}).") from None
     if not reply.is_success:

@@ -36,6 +36,8 @@ class RestRequest:
     query: list[tuple[str, str]] = field(default_factory=list)
     body: dict[str, Any] | None = None
     idempotency_key: str | None = None
+    # The path as it was declared, `{id}` and all; empty where nobody says.
+    route: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +167,18 @@ class Tool:
         path = self._path_for(plain.pop("id", None))
         key = plain.pop("idempotencyKey", None)
         if self.method == "GET":
-            return RestRequest("GET", path, query=[(name, _query(value)) for name, value in plain.items()])
+            query = [(name, _query(value)) for name, value in plain.items()]
+            return RestRequest("GET", path, query=query, route=self.path)
         if self.method == "POST" and key is None:
             key = str(uuid.uuid4())
-        return RestRequest(self.method, path, body=plain or None, idempotency_key=key)
+        return RestRequest(self.method, path, body=plain or None, idempotency_key=key, route=self.path)
 
     def snapshot_request(self, arguments: dict[str, Any]) -> RestRequest | None:
         """The call that reads the record which a destructive tool is about to change; None for other tools."""
         if self.kind is not Kind.DESTRUCTIVE:
             return None
         path = self._path_for(arguments["id"])
-        return RestRequest("GET", path.removesuffix("/archive"))
+        return RestRequest("GET", path.removesuffix("/archive"), route=self.path.removesuffix("/archive"))
 
     def _path_for(self, record_id: str | None) -> str:
         return self.path if record_id is None else self.path.replace("{id}", quote(record_id, safe=""))

@@ -4,13 +4,16 @@ import asyncio
 import os
 from typing import Any
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge.bridge import Bridge, configured_upstream
 from mcpbridge.connections import is_connection_id
 from mcpbridge.credentials import CredentialFaultError, credential_from_text
+from mcpbridge.server import VERSION
 from mcpbridge.stdio import serve
+from mcpbridge.telemetry import Telemetry
 
 
 class Command(BaseCommand):
@@ -42,5 +45,10 @@ class Command(BaseCommand):
 
 
 async def _serve(credential: Any, *, read_only: bool, connection: str) -> None:
-    bridge = Bridge(configured_upstream(get_asgi_application()))
-    await serve(bridge, credential, read_only=read_only, connection=connection)
+    telemetry = Telemetry(settings.TELEMETRY, version=VERSION)
+    telemetry.start()
+    try:
+        bridge = Bridge(configured_upstream(get_asgi_application()))
+        await serve(bridge, credential, read_only=read_only, connection=connection)
+    finally:
+        await telemetry.stop()
