@@ -66,8 +66,11 @@
 
     const relative = (instant) => {
         const seconds = (Date.now() - instant) / 1000;
-        if (seconds < 45) {
+        if (seconds < 1) {
             return "just now";
+        }
+        if (seconds < 60) {
+            return `${Math.floor(seconds)} s ago`;
         }
         if (seconds < 2700) {
             return `${Math.max(1, Math.round(seconds / 60))} min ago`;
@@ -83,6 +86,8 @@
     const addLocalTimes = () => {
         for (const element of document.querySelectorAll("time.ago:not([data-local])")) {
             element.dataset.local = "";
+            // A screen reader reads out what happens, not how it ages.
+            element.setAttribute("aria-live", "off");
             element.title += ` · ${local.format(Date.parse(element.dateTime))} here`;
         }
     };
@@ -92,12 +97,13 @@
     setInterval(() => {
         for (const element of document.querySelectorAll("time.ago")) {
             const instant = Date.parse(element.dateTime);
+            const words = element.firstElementChild;
             // Older ones are dates, which stay true.
-            if (Date.now() - instant < 30 * 86400000) {
-                element.firstElementChild.textContent = relative(instant);
+            if (Date.now() - instant < 30 * 86400000 && words.textContent !== relative(instant)) {
+                words.textContent = relative(instant);
             }
         }
-    }, 30000);
+    }, 5000);
 
     for (const field of document.querySelectorAll("[data-public-only]")) {
         const shorten = () => {

@@ -66,7 +66,7 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
         ana.sees("1 of 2 done")
         assert "Revoke hsk_live" not in window.text()
         laggard.knocks()
-        ana.sees("waiting for its first call with the new token; the old one was last used just now")
+        ana.sees("waiting for its first call with the new token; the old one was last used")
         laggard.token = new
         laggard.works()
         ana.step_is("Revoke the old token")

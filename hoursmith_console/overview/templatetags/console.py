@@ -101,8 +101,10 @@ def moment(instant: datetime) -> SafeString:
 def relative(instant: datetime, now: datetime) -> str:
     """How long ago `instant` was, in the words of a person; a date where it was long ago."""
     seconds = (now - instant).total_seconds()
-    if seconds < 45:
+    if seconds < 1:
         return "just now"
+    if seconds < _MINUTE:
+        return f"{int(seconds)} s ago"
     if seconds < 45 * _MINUTE:
         return f"{max(1, round(seconds / _MINUTE))} min ago"
     if seconds < 22 * _HOUR:

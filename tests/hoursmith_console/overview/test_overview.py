@@ -171,8 +171,9 @@ def test_a_chart_of_nothing_is_empty() -> None:
     ("age", "words"),
     [
         (timedelta(seconds=-5), "just now"),
-        (timedelta(seconds=44), "just now"),
-        (timedelta(seconds=46), "1 min ago"),
+        (timedelta(seconds=2), "2 s ago"),
+        (timedelta(seconds=59), "59 s ago"),
+        (timedelta(seconds=60), "1 min ago"),
         (timedelta(minutes=44), "44 min ago"),
         (timedelta(minutes=46), "1 h ago"),
         (timedelta(hours=21), "21 h ago"),
