@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from hoursmith_console.listing import SORT, KeysetChangeList
 from hoursmith_console.reading import Order
+from hoursmith_console.saved_views.pages import ViewPages
 from hoursmith_console.workspaces.visibility import Viewer, viewer_of
 from mcpbridge.redaction import MASK, redact
 
@@ -59,6 +60,7 @@ class LedgerAdmin(_ModelAdmin):
         detail_view = self.admin_site.admin_view(require_safe(self.detail_view))
         return [
             path("", list_view, name="list"),
+            *ViewPages(self).urls(),
             path(f"<{self.detail_converter}:key>/", detail_view, name="detail"),
         ]
 
@@ -110,13 +112,15 @@ class LedgerAdmin(_ModelAdmin):
         """The newest rows that fit the filters in the address."""
         if kept := _without_secret(request):
             return HttpResponseRedirect(kept)
-        changes = self.get_changelist_instance(request)
+        changes = cast(KeysetChangeList, self.get_changelist_instance(request))
+        shown = self.list_context(viewer(request), list(changes.result_list))
         context = {
             **self.admin_site.each_context(request),
             "title": self.title,
             "cl": changes,
-            **self.list_context(viewer(request), list(changes.result_list)),
-            **self.page_context(request, cast(KeysetChangeList, changes)),
+            **shown,
+            **ViewPages(self).context(request, changes),
+            **self.page_context(request, changes, shown),
         }
         return TemplateResponse(request, f"{self.area}/list.html", context)
 
@@ -143,8 +147,8 @@ class LedgerAdmin(_ModelAdmin):
         """What the list's template needs beside the change list."""
         raise NotImplementedError
 
-    def page_context(self, request: HttpRequest, changes: KeysetChangeList) -> dict[str, Any]:
-        """What it needs besides that depends on the address."""
+    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """What it needs besides that depends on the address; `shown` is what `list_context` said."""
         return {}
 
     def detail_context(self, viewer: Viewer, row: Any) -> dict[str, Any]:

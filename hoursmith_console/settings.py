@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "hoursmith_console.members",
     "hoursmith_console.policies",
     "hoursmith_console.approvals",
+    "hoursmith_console.saved_views",
     "hoursmith_console.sandbox",
 ]
 

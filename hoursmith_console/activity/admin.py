@@ -1,22 +1,23 @@
 """The activity area: every call of every assistant."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from hoursmith_console.activity.export_views import ActivityExportView
 from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, ResultFilter, TargetFilter, ToolFilter
-from hoursmith_console.activity.rows import activity_rows
-from hoursmith_console.activity.tail_views import FOLLOW, TailView, tail_context
+from hoursmith_console.activity.rows import ActivityRow, activity_rows
 from hoursmith_console.audit.opening import contents_open
-from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.ledger import only_reads, viewer
 from hoursmith_console.listing import KeysetChangeList
-from hoursmith_console.reading import instant_text
 from hoursmith_console.site import site
+from hoursmith_console.tail import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.time_filter import TimeFilter
 from hoursmith_console.tokens.cards import key_of, token_cards
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
@@ -24,13 +25,18 @@ from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import AuditEvent, Phase, ToolCall
 from mcpbridge.problems import MESSAGES
 
+# A call is written when it has ended, under the instant it began at; one that waited for an approval began long ago.
+_LONGEST_CALL = timedelta(hours=1)
+
 
 @admin.register(ToolCall, site=site)
-class ActivityAdmin(LedgerAdmin):
+class ActivityAdmin(FollowedAdmin):
     """Tool calls, newest first."""
 
     area = "activity"
     title = "Activity"
+    noun = "call"
+    number = "pk"
     place = 3
     list_defer = ("arguments",)
     list_filter = (
@@ -48,23 +54,32 @@ class ActivityAdmin(LedgerAdmin):
     search_help_text = "Tool, record, token or assistant"
 
     def get_urls(self) -> list[URLPattern]:
-        guard = self.admin_site.admin_view
+        guard, export = self.admin_site.admin_view, require_http_methods(["GET", "POST"])(ActivityExportView(self))
         return [
-            path("tail/", guard(require_safe(TailView(self))), name="tail"),
-            path("export/", guard(require_http_methods(["GET", "POST"])(ActivityExportView(self))), name="export"),
+            path("export/", guard(only_reads(export)), name="export"),
             *super().get_urls(),
         ]
 
-    def list_context(self, viewer: Viewer, rows: list[ToolCall]) -> dict[str, Any]:
-        return {"rows": activity_rows(viewer, rows)}
+    def listed(self, viewer: Viewer, rows: list[ToolCall]) -> list[ActivityRow]:
+        return activity_rows(viewer, rows)
 
-    def page_context(self, request: HttpRequest, changes: KeysetChangeList) -> dict[str, Any]:
-        """The live tail, on the page that has the newest calls."""
-        if changes.before or changes.after:
-            return {}
-        rows = changes.result_list
-        after = changes.cursor(rows[0]) if rows else f"{instant_text(timezone.now())}_0"
-        return {"tail": tail_context(changes, after, "live" if FOLLOW in request.GET else "off", is_empty=not rows)}
+    def last_number(self, viewer: Viewer) -> int:
+        return ToolCall.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+    def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+        looker, now = viewer(request), timezone.now()
+        last = self.last_number(looker)
+        # The instant keeps the search short, for it is what the indexes are in the order of.
+        rows = changes.queryset.filter(at__gte=place.at - _LONGEST_CALL, pk__gt=place.number, pk__lte=last)
+        found = list(rows.defer(*self.list_defer).order_by("pk")[:MOST_AT_ONCE])
+        there = Place(place.at, found[-1].pk) if len(found) == MOST_AT_ONCE else Place(now, last)
+        return News(there, self.listed(looker, found[::-1]))
+
+    def list_context(self, viewer: Viewer, rows: list[ToolCall]) -> dict[str, Any]:
+        return {"rows": self.listed(viewer, rows)}
+
+    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+        return self.tail(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:
         record = AuditEvent.objects.filter(call_id=row.call_id, phase=Phase.INTENT)

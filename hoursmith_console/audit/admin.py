@@ -1,16 +1,18 @@
 """The audit area: every destructive call and what it destroyed, and what people did in the console."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import router
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.activity.filters import ConnectionFilter, TargetFilter
@@ -20,19 +22,21 @@ from hoursmith_console.audit.export_views import ExportView
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.opening import contents_open
 from hoursmith_console.audit.proof import proofs
-from hoursmith_console.audit.rows import audit_rows
+from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.sink_views import SinkPages
 from hoursmith_console.audit.verify_views import verification, verify
 from hoursmith_console.audit.verifying import Standing, verification_standing
-from hoursmith_console.ledger import LedgerAdmin, only_reads, viewer
-from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.ledger import only_reads, viewer
+from hoursmith_console.listing import ChoiceFilter, KeysetChangeList
 from hoursmith_console.reading import Order
 from hoursmith_console.site import site
+from hoursmith_console.tail import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.time_filter import TimeFilter
 from hoursmith_console.tokens.cards import key_of, token_cards
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.heads import head_of
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
 from mcpbridge.problems import MESSAGES
 from mcpbridge.sweeps import NothingToResolveError, outcome_resolve
@@ -93,11 +97,13 @@ class RecordedTimeFilter(TimeFilter):
 
 
 @admin.register(AuditEvent, site=site)
-class AuditAdmin(LedgerAdmin):
+class AuditAdmin(FollowedAdmin):
     """One line and one page for each destructive call and each console event; the call's id is the address."""
 
     area = "audit"
     title = "Audit"
+    noun = "row"
+    number = "sequence"
     place = 2
     orders = {"": Order("recorded_at")}
     base_parts = (Q(phase=Phase.INTENT), Q(phase=Phase.EVENT))
@@ -158,8 +164,34 @@ class AuditAdmin(LedgerAdmin):
     def detail_lookup(self, key: Any) -> dict[str, Any]:
         return {"call_id": key}
 
+    def listed(self, viewer: Viewer, rows: list[AuditEvent]) -> list[AuditRow]:
+        return audit_rows(viewer, rows)
+
+    def open_keys(self, listed: Sequence[AuditRow]) -> list[str]:
+        return [row.key for row in listed if row.is_open]
+
+    def last_number(self, viewer: Viewer) -> int:
+        return head_of(router.db_for_read(AuditEvent), viewer.org_id).sequence
+
+    def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+        looker, now = viewer(request), timezone.now()
+        ahead = AuditEvent.objects.filter(org_id=looker.org_id, sequence__gt=place.number).order_by("sequence")
+        written = list(ahead.values_list("sequence", "call_id", "phase")[:MOST_AT_ONCE])
+        # A call comes when its intent is written; where the filters want its outcome, when that is.
+        telling = {call for _, call, phase in written if phase in (Phase.INTENT, Phase.OUTCOME, Phase.EVENT)}
+        rows = changes.queryset.filter(call_id__in=telling).defer(*self.list_defer).order_by("-sequence")
+        listed = self.listed(looker, list(rows))
+        fresh = [row for row in listed if row.key not in open_keys]
+        changed = [row for row in listed if row.key in open_keys and not row.is_open]
+        still_open = open_keys.difference(row.key for row in changed).union(self.open_keys(fresh))
+        there = Place(now, max([place.number, *(sequence for sequence, _, _ in written)]))
+        return News(there, fresh, changed, sorted(still_open))
+
     def list_context(self, viewer: Viewer, rows: list[AuditEvent]) -> dict[str, Any]:
-        return {"rows": audit_rows(viewer, rows), "standing": _standing(viewer)}
+        return {"rows": self.listed(viewer, rows), "standing": _standing(viewer)}
+
+    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+        return self.tail(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
         if row.phase == Phase.EVENT:

@@ -18,6 +18,16 @@ class AuditRow:
     card: TokenCard | None
     event: ConsoleEvent | None = None
 
+    @property
+    def key(self) -> str:
+        """The id of the call or event."""
+        return str(self.call.intent.call_id if self.call else self.event.row.call_id if self.event else "")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its outcome may still come."""
+        return self.call is not None and self.call.outcome is None and self.call.resolution is None
+
 
 def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
     """Intents with their outcomes and tokens, and events, in the order of `rows`."""

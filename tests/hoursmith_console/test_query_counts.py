@@ -29,6 +29,7 @@ BOUNDS = {
     "/": 38,
     "/tokens/": 17,
     "/audit/": 15,
+    "/audit/?live=1": 16,
     "/activity/": 14,
     "/connections/": 12,
     "/rotations/": 14,

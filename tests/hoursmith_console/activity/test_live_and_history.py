@@ -51,7 +51,7 @@ def test_the_tail_brings_what_is_newer_and_fits_the_filters(cast: Cast, browse: 
     make_call(token, "update_task", target_id="c", target_label="a write")
     make_call(cast.tokens["outsider"], target_id="d", target_label="foreign")
     answer = _page(visitor, poll)
-    assert 'hx-swap-oob="afterbegin:#activity-rows"' in answer
+    assert 'hx-swap-oob="afterbegin:#followed-rows"' in answer
     assert "1 new call" in answer
     assert "new one" in answer
     assert not any(word in answer for word in (">old<", "a write", "foreign"))
@@ -73,6 +73,16 @@ def test_the_tail_is_paused_and_gone_on_with_without_losing_a_call(cast: Cast, b
     assert "meanwhile" in _page(visitor, resume[1])
 
 
+def test_a_call_that_took_long_comes_in_behind_quicker_ones(cast: Cast, browse: Browse) -> None:
+    visitor, token = browse("owner"), cast.tokens["owner"]
+    make_call(token)
+    poll = _poll(_page(visitor, "/activity/?live=1"))
+    make_call(token, target_id="q", target_label="quick")
+    poll = _poll(_page(visitor, poll))
+    make_call(token, at=timezone.now() - timedelta(minutes=4), target_id="s", target_label="held for approval")
+    assert "held for approval" in _page(visitor, poll)
+
+
 def test_a_tail_that_has_grown_long_stops(cast: Cast, browse: Browse) -> None:
     visitor, token = browse("owner"), cast.tokens["owner"]
     make_call(token)
@@ -91,7 +101,7 @@ def test_the_first_call_of_all_loads_the_list_that_it_belongs_into(cast: Cast, b
     assert visitor.get(poll)["HX-Refresh"] == "true"
 
 
-@pytest.mark.parametrize("address", ["/activity/tail/", "/activity/export/"])
+@pytest.mark.parametrize("address", ["/activity/tail/", "/audit/tail/", "/activity/export/"])
 def test_strangers_are_sent_to_sign_in(browse: Browse, address: str) -> None:
     assert browse("anonymous").get(address).status_code == 302
 

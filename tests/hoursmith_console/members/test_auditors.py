@@ -13,8 +13,9 @@ from tests.hoursmith_console.records import make_audit, make_call
 from tests.hoursmith_console.test_every_address import _addresses
 
 Browse = Callable[[str], Client]
-# Forms that change nothing of the workspace: whose look one looks at it with, a proof and a copy of the record.
-READING = {"/workspace/", "/audit/verify/", "/audit/export/"}
+# Forms that change nothing of the workspace: whose look one looks at it with, a proof and copies, one's own views.
+READING = {"/workspace/", "/audit/verify/", "/audit/export/", "/activity/export/"}
+READING |= {each for each in _addresses() if "/views/" in each}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_an_auditor_reads_everything(cast: Cast, auditor: Client) -> None:
 
 def test_an_auditor_is_offered_no_form_that_they_may_not_send(cast: Cast, auditor: Client) -> None:
     intent = make_audit(cast.tokens["owner"], result=None)
-    allowed = {"/accounts/logout/", "/workspace/", "/audit/verify/", "/audit/export/"}
+    allowed = {"/accounts/logout/", "/workspace/", "/audit/verify/", "/audit/export/", "/audit/views/"}
     for address in (
         "/settings/",
         "/members/",
@@ -60,7 +61,8 @@ def test_an_auditor_is_offered_no_form_that_they_may_not_send(cast: Cast, audito
 
 def test_an_auditor_verifies_and_exports(auditor: Client) -> None:
     assert auditor.post("/audit/verify/").status_code in (200, 302)
-    assert auditor.post("/audit/export/", {"format": "jsonl"}).status_code == 200
+    for area in ("audit", "activity"):
+        assert auditor.post(f"/{area}/export/", {"format": "jsonl"}).status_code == 200
 
 
 def test_being_appointed_and_dismissed_is_recorded(cast: Cast, trusted: Browse) -> None:
