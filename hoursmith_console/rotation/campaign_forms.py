@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from hoursmith_console.rotation.criteria import Criteria
 from hoursmith_console.rotation.services import REASON_LENGTH
+from hoursmith_console.tokens.keys import key_from_address
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from mcpbridge.models import SeenClient
 
@@ -29,6 +30,8 @@ class CriteriaForm(forms.Form):
     role = forms.ChoiceField(label="Role", choices=[("", "any"), *Role.choices], required=False)
     member = forms.ModelChoiceField(label="Owner", queryset=Member.objects.none(), empty_label="any", required=False)
     assistant = forms.ChoiceField(label="Assistant", required=False)
+    # Only a token's page asks for it: whoever typed it here might paste a whole token into the address.
+    token = forms.CharField(required=False, widget=forms.HiddenInput)
     is_over_powered = forms.BooleanField(label="More power than they use", required=False)
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
@@ -38,6 +41,13 @@ class CriteriaForm(forms.Form):
         names = SeenClient.objects.filter(token__org_id=workspace.org_id).exclude(name="").order_by("name")
         offered = [(name, name) for name in names.values_list("name", flat=True).distinct()[:100]]
         self.fields["assistant"].choices = [("", "any"), *offered]  # type: ignore[attr-defined]
+
+    def clean_token(self) -> str:
+        """The public part, as addresses name it."""
+        text: str = self.cleaned_data["token"]
+        if text and key_from_address(text) is None:
+            raise forms.ValidationError("A token is named like live_4f8a2c1bdedf here.")
+        return text
 
     def criteria(self) -> Criteria:
         """What was said."""

@@ -24,6 +24,8 @@ class Criteria:
     member: int | None = None
     assistant: str = ""
     is_over_powered: bool = False
+    # One token alone, by its public part as addresses name it.
+    token: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """What is given, as the campaign keeps it."""
@@ -48,6 +50,8 @@ class Criteria:
             found.append(f"used by {self.assistant}")
         if self.is_over_powered:
             found.append("more power than it uses")
+        if self.token:
+            found.append(f"token hsk_{self.token}_••••")
         return found or ["every token"]
 
 
@@ -71,6 +75,9 @@ def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) 
         )
     if criteria.is_over_powered:
         tokens = over_powered(tokens, now=now)
+    if criteria.token:
+        env, _, prefix = criteria.token.partition("_")
+        tokens = tokens.filter(env=env, prefix=prefix)
     return tokens.order_by("first_used_at", "pk")
 
 

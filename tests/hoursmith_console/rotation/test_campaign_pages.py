@@ -62,6 +62,20 @@ def test_an_auditor_reads_and_changes_nothing(cast: Cast, browse: Browse, campai
     assert auditor.post(f"{LIST}{campaign.pk}/close/").status_code == 403
 
 
+def test_a_token_s_page_leads_to_asking_for_it_alone(cast: Cast, browse: Browse) -> None:
+    token = cast.tokens["manager"]
+    admin, page = browse("admin"), f"/tokens/{token.pk}/"
+    address = f"{NEW}?token=live_{token.prefix}"
+    assert f'href="{address}">Ask its owner to rotate' in text(admin.get(page))
+    assert "1 token fits" in text(admin.get(address))
+    assert "nothing to ask for" in text(admin.get(f"{NEW}?token=live_{cast.tokens['outsider'].prefix}"))
+    admin.post(address, {**ASK, "token": [str(token.pk)]})
+    assert Rotation.objects.get().prefix == token.prefix
+    # Who is asked does not ask themselves, and nobody is asked twice.
+    for name in ("manager", "admin"):
+        assert "Ask its owner to rotate" not in text(browse(name).get(page))
+
+
 def test_the_preview_says_which_tokens_fit_and_whose_they_are(cast: Cast, browse: Browse) -> None:
     old = {"first_used_at": NOW - timedelta(days=91)}
     nobodys = make_token(cast.org_id, "aaaaaaaaaaaa", name="nobody's laptop", role="ADMIN", **old)

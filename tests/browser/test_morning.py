@@ -1,0 +1,168 @@
+"""A morning at the console: what was lost in the night, who did it, what is done about it, and how that is proved."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, Visitor
+from tests.browser.rotating import PATIENCE_MS, Assistant, Walker
+from tests.faults.conftest import prefix_of
+from tests.faults.mcp import call_tool
+from tests.interop.clients import python_over_http
+from tests.servers import Served
+from tests.verifiers import run_standalone
+
+pytestmark = pytest.mark.slow
+
+CLIENT, LOST = "Night Shift", "Soylent Corporation"
+# What a night does to the time of everybody's last sign-in.
+HOURS_LATER = """
+import json
+from django.contrib.sessions.models import Session
+from django.contrib.sessions.backends.db import SessionStore
+aged = 0
+for row in Session.objects.all():
+    session = SessionStore(session_key=row.session_key)
+    for given in session.get("account_authentication_methods", []):
+        given["at"] -= 3600
+        aged += 1
+    session.save()
+print(json.dumps(aged))
+"""
+
+
+@pytest.fixture
+def night(console: Served) -> Assistant:
+    """An assistant that made a client and deleted it, with the official MCP client, while nobody looked."""
+    person = [each for each in console.people if each["role"] == "MANAGER"][-1]
+    assistant = Assistant(console, CLIENT, console.mint(person["email"], "Night laptop"))
+    made = {"name": LOST, "notes": "Green, mostly.", "currency": "USD"}
+    steps = (("create_client", made), ("delete_client", {"id": "$id:create_client"}))
+    with ThreadPoolExecutor(1) as pool:
+        url = f"{console.url}/mcp"
+        pool.submit(python_over_http, url, assistant.token, mode="auto", name=CLIENT, steps=steps).result(60)
+    return assistant
+
+
+def sign_in(window: Visit, person: dict[str, Any]) -> Walker:
+    page = window.page
+    window.goto("/accounts/login/")
+    page.get_by_label("Email").fill(person["email"])
+    page.get_by_label("Password").fill(person["password"])
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(f"{window.url}/")
+    return Walker(window, person["password"])
+
+
+def export(page: Page, path: Path) -> list[dict[str, Any]]:
+    """What the page hands out as JSON Lines, kept at `path`."""
+    page.get_by_label("JSON Lines").check()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Export").click()
+    downloading.value.save_as(path)
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def finds_what_was_lost(ben: Walker, token: str) -> str:
+    """From the overview to the deletion: what, who, with which assistant and token, as it was; its address."""
+    window = ben.window
+    window.page.get_by_role("link", name=LOST).first.click()
+    ben.sees(f"{CLIENT}, with Night laptop (MANAGER, hsk_live_{prefix_of(token)}_••••), deleted client {LOST} on")
+    ben.sees("Green, mostly.")
+    return window.page.url.removeprefix(window.url)
+
+
+def blocks_the_token(ben: Walker, night: Assistant) -> str:
+    """From the deletion to the token, which the bridge then refuses at its next call; its address."""
+    window = ben.window
+    ben.page.locator("main .chip a").first.click()
+    address = window.page.url.removeprefix(window.url)
+    assert night.knocks().status == 200
+    ben.press("Contain now")
+    ben.page.get_by_label("Why?").fill("Deleted a client in the night")
+    ben.press("Block it now")
+    ben.sees("Blocked at the bridge")
+    refused = night.knocks()
+    assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
+    return address
+
+
+def asks_for_rotation(ben: Walker) -> str:
+    """From the token to everybody's progress; its address."""
+    ben.press("Ask its owner to rotate")
+    ben.sees("1 token fits")
+    ben.press("Ask for rotation")
+    ben.sees("0 of 1 done, 1 open")
+    return ben.page.url.removeprefix(ben.window.url)
+
+
+def takes_the_evidence(ben: Walker, folder: Path) -> None:
+    """What was filtered and the whole record, each proved by an outsider who has the public key alone."""
+    page, keys = ben.page, folder / "key.json"
+    keys.write_bytes(page.request.get(f"{ben.window.url}/audit/key").body())
+    ben.window.goto("/audit/")
+    page.get_by_label("Tool", exact=True).select_option("delete_client")
+    ben.press("Apply")
+    ben.press("Export what fits")
+    ben.sees("Only the rows that fit the list's filters")
+    some = export(page, folder / "some.jsonl")
+    ben.press("Export all")
+    everything = export(page, folder / "all.jsonl")
+    assert {row["tool"] for row in some if row["type"] == "event"} == {"delete_client"}
+    assert {"console.token_block", "console.campaign_start"} <= {row.get("tool") for row in everything}
+    assert run_standalone(str(folder / "some.jsonl"), str(keys)).returncode == 2
+    assert run_standalone(str(folder / "some.jsonl"), str(keys), "--partial").returncode == 0
+    proved = run_standalone(str(folder / "all.jsonl"), str(keys), "--json")
+    assert (proved.returncode, json.loads(proved.stdout)["ok"]) == (0, True)
+    forged = (folder / "all.jsonl").read_bytes().replace(b"delete_client", b"archive_clien", 1)
+    assert run_standalone("-", str(keys), given=forged).returncode == 1
+
+
+def follows_the_record(ben: Walker, night: Assistant, token: str) -> None:
+    """A deletion that comes meanwhile appears by itself."""
+    ben.window.goto("/audit/?what=destroyed&live=1")
+    call_tool(night.served, token, "delete_client", {"id": "11111111-1111-4111-8111-111111111111"}, client="Follower")
+    row = ben.page.locator("#followed-rows > tr").first
+    expect(row).to_contain_text("Follower", timeout=PATIENCE_MS)
+    expect(row).to_contain_text("Refused", timeout=PATIENCE_MS)
+
+
+def of_others(ben: Walker, token: str) -> list[str]:
+    """Addresses of the Owner's token and of what was done with it."""
+    found = []
+    for area in ("tokens", "audit", "activity"):
+        ben.window.goto(f"/{area}/?q=hsk_live_{prefix_of(token)}")
+        found.append(str(ben.page.locator(".rows .what a").first.get_attribute("href")))
+    return found
+
+
+def test_an_admin_and_a_member_spend_their_morning(
+    visit: Visitor, console: Served, tokens: dict[str, str], night: Assistant, tmp_path: Path
+) -> None:
+    with visit(None) as window:
+        ben = sign_in(window, console.person("ADMIN"))
+        assert console.shell(HOURS_LATER) > 0
+        deletion = finds_what_was_lost(ben, night.token)
+        token = blocks_the_token(ben, night)
+        board = asks_for_rotation(ben)
+        takes_the_evidence(ben, tmp_path)
+        follows_the_record(ben, night, tokens["OWNER"])
+        foreign = of_others(ben, tokens["OWNER"])
+        assert window.complaints == []
+    with visit("MANAGER") as window:
+        window.goto("/")
+        asked = window.page.locator(".todo li", has_text="is to be rotated by")
+        expect(asked.filter(has_text="Night laptop")).to_be_visible()
+        window.goto(deletion)
+        assert f"deleted client {LOST}" in window.text()
+        assert "Green, mostly." not in window.text()
+        window.goto(token)
+        assert "Deleted a client in the night" in window.text()
+        for address, status in [*((each, 404) for each in foreign), (board, 403)]:
+            answer = window.page.goto(window.url + address)
+            assert answer is not None
+            assert answer.status == status, address
