@@ -6,11 +6,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.places import PYTHON, RESULTS, ROOT
+from bench.places import PYTHON, RESULTS, ROOT, running_on
 from bench.wire import LEGACY, MODERN
 from tests.servers import free_port, served_console
 
@@ -56,6 +56,8 @@ ROWS = (
     Row("bridge-delete", "bridge", kind="delete_time_entry"),
     Row("delete-norecord", "unrecorded", kind="delete_time_entry", priced="bridge-delete"),
     Row("delete-bare", "unrecorded-bare", kind="delete_time_entry", priced="bridge-delete"),
+    Row("bridge-traced", "traced"),
+    Row("bridge-traced-1%", "traced-1%"),
     Row("bridge-uvicorn", "bridge-uvicorn"),
     Row("sdk", "sdk"),
     Row("sdk-2025", "sdk", version=LEGACY, plain="fastmcp-2025"),
@@ -135,11 +137,31 @@ def _bridge(**environment: str) -> Start:
     return start
 
 
+def _traced(ratio: float) -> Start:
+    """The product with traces and metrics on their way to a collector, of every call or of some."""
+
+    @contextmanager
+    def start(upstream: int) -> Iterator[Running]:
+        port = free_port()
+        options = ["--host=127.0.0.1", f"--port={port}", "--no-access-log", "--log-level=warning"]
+        # It is not what is measured, so it gets out of the way of the core that is.
+        with ExitStack() as stack:
+            with running_on(set(range(os.cpu_count() or 1))):
+                stack.enter_context(_process(["uvicorn", "bench.collector:app", *options], port, upstream))
+            sampled = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(ratio)}
+            bridge = _bridge(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", **sampled)
+            yield stack.enter_context(bridge(upstream))
+
+    return start
+
+
 _UNRECORDED = {"DJANGO_SETTINGS_MODULE": "bench.unrecorded_settings"}
 CONTENDERS: dict[str, Start] = {
     "floor": _under_uvicorn("floor"),
     "floor-gunicorn": _floor_under_gunicorn,
     "bridge": _bridge(),
+    "traced": _traced(1.0),
+    "traced-1%": _traced(0.01),
     "bridge-uvicorn": _bridge(GUNICORN_CMD_ARGS="--worker-class bench.worker.UvicornWorker"),
     "unrecorded": _bridge(**_UNRECORDED),
     "unrecorded-bare": _bridge(**_UNRECORDED, AUDIT_SNAPSHOTS="off"),

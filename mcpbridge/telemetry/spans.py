@@ -146,7 +146,8 @@ class _Request:
         if error is not None:
             _fail(span, type(error).__qualname__)
         span.end()
-        contexts.detach(self._before)
+        if self._before is not None:
+            contexts.detach(self._before)
 
     def _begun(self, name: str) -> Span:
         """The span, begun now and by this name where it was not yet."""
@@ -157,7 +158,8 @@ class _Request:
             self._span = self._tracer.start_span(
                 name, around, SpanKind.SERVER, self._attributes, start_time=self._arrived
             )
-            self._before = contexts.attach(trace.set_span_in_context(self._span, around))
+            if self._span.is_recording():
+                self._before = contexts.attach(trace.set_span_in_context(self._span, around))
         return self._span
 
 
