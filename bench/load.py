@@ -54,6 +54,16 @@ class Line(asyncio.Protocol):
             body, self._received = self._received[end + 4 : whole], self._received[whole:]
             self._reply.set_result((int(head[9:12]), head, body))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a request can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
     async def ask(self, request: bytes) -> tuple[int, bytes, bytes]:
         """Status, head and body of the reply to `request`."""
         if self._transport is None:

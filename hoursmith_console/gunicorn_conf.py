@@ -3,14 +3,24 @@
 gunicorn --config python:hoursmith_console.gunicorn_conf hoursmith_console.asgi:application
 """
 
+import resource
 from typing import Any
 
 from django.conf import settings
 from gunicorn.glogging import Logger
 
+from hoursmith_console.gunicorn_worker import workers_overlap
 from hoursmith_console.shared_counters import counters_share, process_ended
 
 counters_share(settings.VAR_DIR / "metrics")
+
+# The usual limit of 1024 open files is less than the connections that a worker may have.
+_FILES = 16_384
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if resource.RLIM_INFINITY != _soft < _FILES:
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (_FILES if _hard == resource.RLIM_INFINITY else min(_FILES, _hard), _hard)
+    )
 
 
 class QuietLogger(Logger):
@@ -23,10 +33,11 @@ logger_class = QuietLogger
 
 bind = f"{settings.HOST}:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
-# gunicorn's own ASGI worker: uvicorn's is a little faster on nothing, but hangs on SIGQUIT and outlives its master.
-worker_class = "asgi"
-asgi_loop = "uvloop"
+# On gunicorn's own ASGI worker: uvicorn's is a little faster on nothing, but hangs on SIGQUIT and outlives its master.
+worker_class = "hoursmith_console.gunicorn_worker.Worker"
 asgi_lifespan = "on"
+# Each costs a worker 8 kB; those that are idle give way to new ones.
+worker_connections = 4000
 # Below the graceful time-out, or each restart would wait for idle connections.
 keepalive = 5
 graceful_timeout = 30
@@ -40,6 +51,11 @@ logconfig_dict = {
     **settings.LOGGING,
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def on_reload(server: Any) -> None:
+    """Let the old workers serve until the new ones do."""
+    workers_overlap(server)
 
 
 def child_exit(server: Any, worker: Any) -> None:
