@@ -162,7 +162,7 @@ def test_one_answer_sent_by_many_at_once_is_one_call(served: Served, token: str)
 
 
 def test_the_console_approves_what_several_workers_hold_and_it_is_made_once(served: Served, token: str) -> None:
-    put_rule("console", holds_s=50)
+    put_rule("console", holds_s=15)
 
     async def call(id: str) -> str:
         async with client(served, token) as talk:
@@ -177,4 +177,5 @@ def test_the_console_approves_what_several_workers_hold_and_it_is_made_once(serv
 
     answers = asyncio.run(day())
     assert answers.count("") == 1
-    assert set(answers) <= {"", "approval_used"}
+    # Whoever comes when the consent is used up asks anew, and nobody answers that.
+    assert set(answers) <= {"", "approval_used", "approval_pending"}

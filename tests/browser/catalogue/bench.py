@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.servers import Served
 
@@ -27,7 +27,7 @@ class Bench:
         raw = content.encode() if isinstance(content, str) else content
         picked: Any = {"name": name, "mimeType": "text/plain", "buffer": raw}
         self.page.locator("input[type=file]").set_input_files(picked)
-        self.page.wait_for_function("document.querySelector('.merge-status').textContent !== ''")
+        expect(self.page.locator(".merge-status")).not_to_have_text("", timeout=30_000)
 
     def said(self) -> str:
         return self.page.locator(".merge-status").inner_text()

@@ -1,0 +1,71 @@
+"""The record: one link of a chain for each half of a destructive call and each console action."""
+
+import uuid
+
+from django.db import models
+
+from mcpbridge.models.calls import CallFacts
+from mcpbridge.models.vocabulary import Phase, Result
+
+
+class AuditEvent(CallFacts):
+    """One link of a workspace's audit chain: half of a destructive call, or a console action.
+
+    Written by `mcpbridge.audit` alone; the database refuses to change or remove it. `docs/audit-format.md` says how
+    `hash` is made, which covers every other column.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    phase = models.CharField(max_length=10, choices=Phase)
+    recorded_at = models.DateTimeField(help_text="When this row was made (UTC).")
+    org_name = models.CharField(max_length=200, blank=True)
+    snapshot = models.JSONField(null=True, help_text="The record as it was just before, read with the caller's token.")
+    snapshot_fault = models.CharField(max_length=40, blank=True, help_text="Why there is no snapshot.")
+    result = models.CharField(max_length=9, choices=Result, blank=True, help_text="Empty on an intent.")
+    status = models.PositiveSmallIntegerField(null=True)
+    code = models.CharField(max_length=40, blank=True)
+    duration_ms = models.FloatField(null=True)
+    actor = models.CharField(max_length=200, blank=True, help_text="The person, where a person did it in the console.")
+    note = models.CharField(max_length=1000, blank=True, help_text="What that person wrote about it.")
+    sequence = models.PositiveBigIntegerField(editable=False, help_text="The row's place in its workspace's chain.")
+    previous_hash = models.CharField(max_length=64, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
+
+    class Meta:
+        ordering = ["-recorded_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["call_id", "phase"], name="audit_one_row_a_phase"),
+            models.UniqueConstraint(fields=["org_id", "sequence"], name="audit_one_place_a_row"),
+        ]
+        indexes = [
+            models.Index(fields=["org_id", "-recorded_at", "-id"], name="audit_org_recorded"),
+            models.Index(fields=["org_id", "prefix", "-recorded_at", "-id"], name="audit_org_prefix_recorded"),
+            models.Index(fields=["org_id", "phase", "-recorded_at", "-id"], name="audit_org_phase_recorded"),
+            models.Index(fields=["org_id", "tool", "-recorded_at", "-id"], name="audit_org_tool_recorded"),
+            models.Index(fields=["org_id", "client_name", "-recorded_at", "-id"], name="audit_org_client_recorded"),
+            models.Index(
+                fields=["target_id", "-recorded_at", "-id"],
+                name="audit_target_recorded",
+                condition=models.Q(target_id__gt=""),
+            ),
+            models.Index(
+                fields=["connection", "-recorded_at", "-id"],
+                name="audit_connection_recorded",
+                condition=models.Q(connection__gt=""),
+            ),
+            # Small, since few rows are in it. It names the result once more because SQLite takes it only then.
+            models.Index(
+                fields=["org_id", "result", "-recorded_at", "-id"],
+                name="audit_org_unknown",
+                condition=models.Q(result="unknown"),
+            ),
+            # As small. Each of its conditions, alone, lets a query use it.
+            models.Index(
+                fields=["org_id", "-recorded_at", "-id"],
+                name="audit_org_in_doubt",
+                condition=models.Q(result="unknown") | models.Q(result="failed") | models.Q(phase="unknown"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool} {self.phase} at {self.recorded_at:%Y-%m-%d %H:%M:%S}"
