@@ -20,8 +20,9 @@ from hoursmith_console.body_limit import limited  # noqa: E402 – needs the app
 from hoursmith_console.health import Health  # noqa: E402
 from hoursmith_console.metrics import Metrics  # noqa: E402
 from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
-from mcpbridge.bridge import Bridge, configured_upstream  # noqa: E402
+from mcpbridge.bridge import Bridge  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
+from mcpbridge.origin import configured_upstream  # noqa: E402
 from mcpbridge.server import VERSION  # noqa: E402
 from mcpbridge.telemetry import Telemetry  # noqa: E402
 

@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -24,7 +23,7 @@ from mcpbridge.models import SeenToken
 from mcpbridge.orders.reading import order_book
 from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.sinks.courier import SinkCourier
-from mcpbridge.upstream import Upstream, application_transport
+from mcpbridge.upstream import Upstream
 
 
 class Bridge:
@@ -98,15 +97,3 @@ def _lock_path() -> Path | None:
 async def _was_seen(credential: Credential) -> bool:
     seen = SeenToken.objects.filter(env=credential.env, prefix=credential.prefix)
     return await sync_to_async(seen.exists, thread_sensitive=False)()
-
-
-def configured_upstream(sandbox: Any | None = None) -> Upstream:
-    """The upstream that the settings name; `sandbox` is the ASGI application to call where none is named."""
-    if settings.HOURSMITH_API_URL:
-        return Upstream(settings.HOURSMITH_API_URL, timeout_s=settings.UPSTREAM_TIMEOUT_S)
-    # The address never leaves the process; https keeps Django from redirecting to it.
-    return Upstream(
-        "https://localhost/sandbox/api/v1",
-        timeout_s=settings.UPSTREAM_TIMEOUT_S,
-        transport=application_transport(sandbox),
-    )

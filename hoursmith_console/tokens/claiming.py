@@ -16,10 +16,10 @@ from django.utils import timezone
 from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.bridge import configured_upstream
 from mcpbridge.credentials import EXPLANATIONS, Credential, Fault, credential_from_text
 from mcpbridge.events import TokenNamed, event_record
 from mcpbridge.models import Result
+from mcpbridge.origin import configured_upstream
 from mcpbridge.problems import from_reply, from_upstream_error
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, Upstream, UpstreamError

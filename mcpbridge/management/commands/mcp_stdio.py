@@ -8,9 +8,10 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mcpbridge.bridge import Bridge, configured_upstream
+from mcpbridge.bridge import Bridge
 from mcpbridge.connections import is_connection_id
 from mcpbridge.credentials import CredentialFaultError, credential_from_text
+from mcpbridge.origin import configured_upstream
 from mcpbridge.server import VERSION
 from mcpbridge.stdio import serve
 from mcpbridge.telemetry import Telemetry

@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from hoursmith_console.workspaces.roll import Roll, RollError, roll_read
 from hoursmith_console.workspaces.services import members_replace, workspace_import
 from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.bridge import configured_upstream
 from mcpbridge.credentials import Credential, CredentialFaultError, credential_from_text
 from mcpbridge.events import operator
+from mcpbridge.origin import configured_upstream
 
 
 class Command(BaseCommand):
