@@ -19,7 +19,8 @@ import psycopg
 
 from tests.faults.mcp import LEGACY, MODERN, call_tool, post
 from tests.faults.upstream import new_token
-from tests.servers import ROOT, Served
+from tests.prepared import ROOT
+from tests.servers import Served
 
 PIECE = 8
 NO_ID = "00000000-0000-4000-8000-000000000000"

@@ -19,7 +19,7 @@ from django.db import connections
 
 from hoursmith_console import configuration
 from tests.postgres import Cluster
-from tests.servers import ROOT
+from tests.prepared import ROOT
 
 _TEMPLATE = "record_template"
 

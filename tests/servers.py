@@ -1,16 +1,11 @@
 """Starts the real thing for tests: a console under gunicorn, in a folder and on a port of its own."""
 
-import atexit
-import functools
 import json
 import os
-import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.prepared import ROOT, console_environment, copy_static, fill_database, manage
+
 START_TIMEOUT_S = 60
 
 
@@ -66,17 +62,7 @@ class Served:
 
     def manage(self, *arguments: str, check: bool = True, environment: dict[str, str] | None = None) -> str:
         """What `manage.py …` printed; `check` fails the test where it exits with another code than 0."""
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env={**self.environment, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=ROOT,
-        )
-        if check and done.returncode:
-            raise AssertionError(f"manage.py {arguments[0]} exited {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return done.stdout
+        return manage(arguments, {**self.environment, **(environment or {})}, check=check)
 
     def mint(self, email: str, name: str = "test token", scope: str | None = None) -> str:
         """A new sandbox token."""
@@ -141,36 +127,6 @@ class Served:
         self.process.wait(timeout=10)
 
 
-@functools.cache
-def _prepared() -> tuple[Path, str]:
-    """A folder with what each SQLite console begins with, made once a test process, and what the seed printed."""
-    folder = Path(tempfile.mkdtemp(prefix="console-prepared-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = Served(folder, 0, _environment(folder, 0, 1, {}, None), 1)
-    made.manage("migrate", "--verbosity", "0")
-    shutil.copy(folder / "console.sqlite3", folder / "empty-console.sqlite3")
-    seed = made.manage("sandbox_seed", "--json")
-    made.manage("collectstatic", "--no-input", "--verbosity", "0")
-    return folder, seed
-
-
-def _environment(
-    folder: Path, port: int, workers: int, env: dict[str, str], database_url: str | None
-) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "hoursmith_console.settings",
-        "VAR_DIR": str(folder),
-        "PORT": str(port),
-        "WEB_CONCURRENCY": str(workers),
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "AUDIT_SIGNING_KEY": secrets.token_urlsafe(48),
-        "PYTHONPATH": str(ROOT),
-        "DATABASE_URL": database_url or f"sqlite:///{folder}/console.sqlite3",
-        **env,
-    }
-
-
 @contextmanager
 def served_console(
     folder: Path,
@@ -185,19 +141,12 @@ def served_console(
     """A console of its own in `folder`. With `HOURSMITH_API_URL` in `env` it is hosted, else it has a sandbox."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    environment = _environment(folder, port, workers, env or {}, database_url)
+    environment = console_environment(folder, port, workers, env or {}, database_url)
     served = Served(folder, port, environment, workers)
     seed = seed and "HOURSMITH_API_URL" not in environment
-    prepared, printed = _prepared()
     if static:
-        shutil.copytree(prepared / "static", folder / "static", dirs_exist_ok=True)
-    if database_url:
-        served.manage("migrate", "--verbosity", "0")
-        printed = served.manage("sandbox_seed", "--json") if seed else ""
-    else:
-        shutil.copy(prepared / ("console.sqlite3" if seed else "empty-console.sqlite3"), folder / "console.sqlite3")
-        if seed:
-            shutil.copy(prepared / "console-sandbox.sqlite3", folder / "console-sandbox.sqlite3")
+        copy_static(folder)
+    printed = fill_database(environment["DATABASE_URL"], seed=seed)
     served.people = json.loads(printed)["members"] if seed else []
     if start:
         served.start()

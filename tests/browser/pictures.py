@@ -11,7 +11,8 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.conftest import ARGUMENTS
 from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
-from tests.servers import ROOT, Served, served_console
+from tests.prepared import ROOT
+from tests.servers import Served, served_console
 
 FOLDER = ROOT / "docs/images"
 SIZE = {"width": 1280, "height": 860}

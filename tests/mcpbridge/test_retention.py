@@ -28,8 +28,8 @@ from mcpbridge.verification import OutsideHead
 from mcpbridge.verification.records import Checkpoint
 from mcpbridge.verification.sources import verify_stored
 from tests.databases import RecordDatabase
+from tests.prepared import ROOT
 from tests.record_facts import OWNER, SUCCEEDED, a_call
-from tests.servers import ROOT
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 TODAY = BEGIN + timedelta(days=30)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import shared_cluster
-from tests.servers import ROOT
+from tests.prepared import ROOT
 
 HERE = Path(__file__).parent
 FILES = ("api/test_lists.py", "api/test_idempotency.py", "api/test_limits.py", "test_seed.py")

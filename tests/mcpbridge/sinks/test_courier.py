@@ -21,7 +21,7 @@ from tests.databases import RecordDatabase
 from tests.mcpbridge.harness import CLIENT_ID, TOKEN, Talk, bridge_to, result_of
 from tests.mcpbridge.sinks.conftest import Fresh, World
 from tests.mcpbridge.sinks.receivers import HANG, HttpReceiver
-from tests.servers import ROOT
+from tests.prepared import ROOT
 
 
 def eventually(check: Callable[[], bool], seconds: float = 15) -> None:

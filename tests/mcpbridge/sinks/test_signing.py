@@ -14,7 +14,7 @@ from mcpbridge.sinks.sealing import new_secret, seal, unseal
 from mcpbridge.sinks.signing import signed_headers
 from tests.mcpbridge.sinks.conftest import AWKWARD, World
 from tests.mcpbridge.sinks.receivers import HttpReceiver
-from tests.servers import ROOT
+from tests.prepared import ROOT
 
 
 def documented() -> Any:
