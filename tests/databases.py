@@ -18,8 +18,8 @@ from django.core.management import call_command
 from django.db import connections
 
 from hoursmith_console import configuration
+from tests.management import ROOT
 from tests.postgres import Cluster
-from tests.prepared import ROOT
 
 _TEMPLATE = "record_template"
 

@@ -5,16 +5,14 @@ import functools
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.management import ROOT, Manager
 
 
 def console_environment(
@@ -35,31 +33,17 @@ def console_environment(
     }
 
 
-def manage(arguments: Sequence[str], environment: dict[str, str], *, check: bool = True) -> str:
-    """What `manage.py …` printed; `check` fails the test where it exits with another code than 0."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=ROOT,
-    )
-    if check and done.returncode:
-        raise AssertionError(f"manage.py {arguments[0]} exited {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return done.stdout
-
-
 @functools.cache
 def _sqlite() -> tuple[Path, str]:
     """A folder with the files of an empty and of a seeded console, and what the seed printed."""
     folder = Path(tempfile.mkdtemp(prefix="console-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = console_environment(folder, 0, 1, {}, None)
-    manage(["migrate", "--verbosity", "0"], environment)
-    shutil.copy(folder / "console.sqlite3", folder / "empty-console.sqlite3")
-    seed = manage(["sandbox_seed", "--json"], environment)
-    manage(["collectstatic", "--no-input", "--verbosity", "0"], environment)
+    with closing(Manager(environment)) as manager:
+        manager.run("migrate", "--verbosity", "0")
+        shutil.copy(folder / "console.sqlite3", folder / "empty-console.sqlite3")
+        seed = manager.run("sandbox_seed", "--json")
+        manager.run("collectstatic", "--no-input", "--verbosity", "0")
     return folder, seed
 
 
@@ -108,5 +92,6 @@ def _postgres(server: str, seed: bool) -> tuple[str, str]:
     folder = Path(tempfile.mkdtemp(prefix="console-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = console_environment(folder, 0, 1, {}, f"{server}/{name}")
-    manage(["migrate", "--verbosity", "0"], environment)
-    return name, manage(["sandbox_seed", "--json"], environment) if seed else ""
+    with closing(Manager(environment)) as manager:
+        manager.run("migrate", "--verbosity", "0")
+        return name, manager.run("sandbox_seed", "--json") if seed else ""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.prepared import ROOT, console_environment, copy_static, fill_database, manage
+from tests.management import ROOT, Manager
+from tests.prepared import console_environment, copy_static, fill_database
 
 START_TIMEOUT_S = 60
 
@@ -37,6 +38,7 @@ class Served:
     workers: int
     process: subprocess.Popen[bytes] | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
+    _manager: Manager | None = None
 
     @property
     def url(self) -> str:
@@ -62,7 +64,15 @@ class Served:
 
     def manage(self, *arguments: str, check: bool = True, environment: dict[str, str] | None = None) -> str:
         """What `manage.py …` printed; `check` fails the test where it exits with another code than 0."""
-        return manage(arguments, {**self.environment, **(environment or {})}, check=check)
+        if self._manager is None or not self._manager.fits(self.environment):
+            self.dismiss_manager()
+            self._manager = Manager(self.environment)
+        return self._manager.run(*arguments, check=check, more=environment)
+
+    def dismiss_manager(self) -> None:
+        if self._manager is not None:
+            self._manager.close()
+            self._manager = None
 
     def mint(self, email: str, name: str = "test token", scope: str | None = None) -> str:
         """A new sandbox token."""
@@ -153,5 +163,6 @@ def served_console(
     try:
         yield served
     finally:
+        served.dismiss_manager()
         if served.process is not None and served.process.poll() is None:
             served.stop()

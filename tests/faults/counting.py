@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.prepared import ROOT
+from tests.management import ROOT
 
 _ME = {
     "orgId": "org-1",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.management import ROOT
 from tests.postgres import shared_cluster
-from tests.prepared import ROOT
 
 HERE = Path(__file__).parent
 FILES = ("api/test_lists.py", "api/test_idempotency.py", "api/test_limits.py", "test_seed.py")
