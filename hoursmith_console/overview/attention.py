@@ -14,7 +14,7 @@ from hoursmith_console.overview import queries
 from hoursmith_console.overview.cards import Card, Provider, Tone
 from hoursmith_console.overview.templatetags.console import ago, thousands
 from hoursmith_console.rotation.attention import due_tokens, leak_reports, own_asks
-from hoursmith_console.rotation.knocking import Knocker, knockers
+from hoursmith_console.rotation.progress.knocking import Knocker, knockers
 from hoursmith_console.tokens.cards import key_of
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import SeenToken

@@ -15,12 +15,12 @@ from hoursmith_console.ledger import viewer as viewer_in
 from hoursmith_console.listing import ChoiceFilter, KeysetChangeList
 from hoursmith_console.reading import Order
 from hoursmith_console.rotation.models import Ending, Kind, Rotation
-from hoursmith_console.rotation.rows import rotation_rows
-from hoursmith_console.rotation.screen import screen_context, screen_of
-from hoursmith_console.rotation.setups import setups_of
-from hoursmith_console.rotation.start_views import StartViews
-from hoursmith_console.rotation.steps import Step
-from hoursmith_console.rotation.wizard_views import Wizard
+from hoursmith_console.rotation.progress.rows import rotation_rows
+from hoursmith_console.rotation.progress.steps import Step
+from hoursmith_console.rotation.wizard.screen import screen_context, screen_of
+from hoursmith_console.rotation.wizard.setups import setups_of
+from hoursmith_console.rotation.wizard.start_views import StartViews
+from hoursmith_console.rotation.wizard.views import Wizard
 from hoursmith_console.site import site
 from hoursmith_console.workspaces.visibility import Viewer
 

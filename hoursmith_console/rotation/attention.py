@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from hoursmith_console.overview.cards import Card, Tone
-from hoursmith_console.rotation.dues import Due, due_counts, in_state, not_asked_for
-from hoursmith_console.rotation.leaks import open_reports
+from hoursmith_console.rotation.leaks.services import open_reports
 from hoursmith_console.rotation.models import Kind, Policy, Rotation
-from hoursmith_console.rotation.policies import policy_of
+from hoursmith_console.rotation.policy.dues import Due, due_counts, in_state, not_asked_for
+from hoursmith_console.rotation.policy.services import policy_of
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import SeenToken
 

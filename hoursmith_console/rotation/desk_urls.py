@@ -3,8 +3,11 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.rotation import ask_views, campaign_views, leak_views, policy_views
+from hoursmith_console.rotation.campaigns import views as campaign_views
+from hoursmith_console.rotation.leaks import views as leak_views
+from hoursmith_console.rotation.notices import views as ask_views
 from hoursmith_console.rotation.pages import after_asking_again, for_deciders, for_members, for_reviewers
+from hoursmith_console.rotation.policy import views as policy_views
 
 _form = require_http_methods(["GET", "HEAD", "POST"])
 

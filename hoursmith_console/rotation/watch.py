@@ -18,10 +18,10 @@ from pathlib import Path
 from django.db import Error, connections, router, transaction
 from django.utils import timezone
 
-from hoursmith_console.rotation.asking import all_mails_send, all_notices_refresh, all_reminders_queue
-from hoursmith_console.rotation.evidence import evidence_of
+from hoursmith_console.rotation.campaigns.asking import all_mails_send, all_notices_refresh, all_reminders_queue
 from hoursmith_console.rotation.models import Rotation
-from hoursmith_console.rotation.observing import is_news, rotation_observe
+from hoursmith_console.rotation.progress.evidence import evidence_of
+from hoursmith_console.rotation.progress.observing import is_news, rotation_observe
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.heads import try_to_hold
 from mcpbridge.own_connection import drop_connection, use_own_connection

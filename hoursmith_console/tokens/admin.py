@@ -19,10 +19,10 @@ from hoursmith_console.ledger import LedgerAdmin
 from hoursmith_console.overview.chart import draw
 from hoursmith_console.policies.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.reading import Order
-from hoursmith_console.rotation.flags import Flag, token_flags
-from hoursmith_console.rotation.power_hints import power_hints
-from hoursmith_console.rotation.rules import may_rotate, may_unblock
-from hoursmith_console.rotation.token_filter import PolicyFilter
+from hoursmith_console.rotation.policy.flags import Flag, token_flags
+from hoursmith_console.rotation.policy.power_hints import power_hints
+from hoursmith_console.rotation.policy.token_filter import PolicyFilter
+from hoursmith_console.rotation.progress.rules import may_rotate, may_unblock
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
 from hoursmith_console.tokens.claim_views import claim

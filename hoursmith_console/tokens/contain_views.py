@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from hoursmith_console.ledger import viewer
-from hoursmith_console.rotation.rules import may_block, may_unblock
-from hoursmith_console.rotation.services import rotation_of
+from hoursmith_console.rotation.progress.rules import may_block, may_unblock
+from hoursmith_console.rotation.progress.services import rotation_of
 from hoursmith_console.tokens.cards import TokenCard, token_in_sight
 from hoursmith_console.tokens.keys import key_from_address
 from mcpbridge.audit import AuditUnavailableError

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from hoursmith_console.rotation.leaks import AT_MOST, public_parts
+from hoursmith_console.rotation.leaks.services import AT_MOST, public_parts
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, client_address, parse_networks
 from mcpbridge.approvals.holding import Approvals

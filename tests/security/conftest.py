@@ -12,11 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.connections.services import connection_create
-from hoursmith_console.rotation.campaigns import campaign_start
-from hoursmith_console.rotation.criteria import Criteria
-from hoursmith_console.rotation.leaks import PublicPart, leaks_report
+from hoursmith_console.rotation.campaigns.criteria import Criteria
+from hoursmith_console.rotation.campaigns.services import campaign_start
+from hoursmith_console.rotation.leaks.services import PublicPart, leaks_report
 from hoursmith_console.rotation.models import Kind, LeakReport
-from hoursmith_console.rotation.services import rotation_start
+from hoursmith_console.rotation.progress.services import rotation_start
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import ApprovalRequest, RejectedCredential, SeenToken
 from mcpbridge.sinks.services import sink_create

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from hoursmith_console.ledger import _TOKEN
-from hoursmith_console.rotation.leaks import public_parts
+from hoursmith_console.rotation.leaks.services import public_parts
 from mcpbridge.credentials import CredentialFaultError, credential_from_headers
 from mcpbridge.intake import MAX_BODY_BYTES, Refusal, decoded
 from mcpbridge.leaks.signs import secrets_in

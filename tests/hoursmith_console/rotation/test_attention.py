@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.rotation.models import LeakReport, Policy
-from hoursmith_console.rotation.services import rotation_start
+from hoursmith_console.rotation.progress.services import rotation_start
 from mcpbridge.models import SeenToken, TokenTool
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_token

@@ -1,0 +1,128 @@
+"""Moves rotations on by what the bridge has seen. Idempotent: the same evidence changes nothing twice."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from hoursmith_console.rotation.models import Ending, Kind, Rotation
+from hoursmith_console.rotation.notices.assistants import rotation_notice_refresh
+from hoursmith_console.rotation.policy.services import policy_of
+from hoursmith_console.rotation.progress.evidence import Evidence, evidence_of
+from hoursmith_console.rotation.progress.places import Use, place_key, places_add
+from hoursmith_console.rotation.progress.services import RotationError, rotation_end, rotation_held
+from hoursmith_console.rotation.progress.steps import Instants, current_step
+from hoursmith_console.tokens.models import TokenClaim
+
+
+def instants_of(rotation: Rotation) -> Instants:
+    """When each step of `rotation` was done."""
+    return Instants(
+        revoked_at=rotation.revoked_at,
+        minted_at=rotation.minted_at,
+        updated_at=rotation.updated_at,
+        seen_at=rotation.seen_at,
+        silent_at=rotation.silent_at,
+    )
+
+
+def rotation_observe(*, rotation: Rotation, now: datetime) -> Evidence:
+    """Bring `rotation` up to what the bridge has seen by `now`, and what that was.
+
+    Raises AuditUnavailableError where it has come to its end and that cannot be recorded; then it has not.
+    """
+    evidence = evidence_of([rotation])[rotation.pk]
+    if rotation.ended_at is not None or not is_news(rotation, evidence, now):
+        return evidence
+    try:
+        with transaction.atomic():
+            held = rotation_held(rotation)
+            places_add(held, _new_uses(held, evidence))
+            # Once more under the lock: somebody else may have moved it on meanwhile.
+            evidence = evidence_of([held])[held.pk]
+            _advance(held, evidence, now)
+    except RotationError:
+        pass
+    rotation.refresh_from_db()
+    return evidence_of([rotation])[rotation.pk]
+
+
+def is_news(rotation: Rotation, evidence: Evidence, now: datetime) -> bool:
+    """Whether `rotation_observe` would change anything."""
+    if _new_uses(rotation, evidence) or _owner_known(rotation):
+        return True
+    if any(each.new is not None and each.place.seen_at is None for each in evidence.places):
+        return True
+    before = instants_of(rotation)
+    after = _seen(rotation, evidence, now)
+    return before != after or _is_over(rotation, after, evidence)
+
+
+def _advance(rotation: Rotation, evidence: Evidence, now: datetime) -> None:
+    if (owner := _owner_known(rotation)) is not None:
+        rotation.owner, rotation.owner_name = owner.member, owner.member.name
+    for each in evidence.places:
+        if each.new is not None and each.place.seen_at is None:
+            each.place.seen_at = each.new.first_at
+            each.place.save(update_fields=["seen_at"])
+    after = _seen(rotation, evidence, now)
+    rotation.updated_at, rotation.seen_at, rotation.silent_at = after.updated_at, after.seen_at, after.silent_at
+    rotation.save(update_fields=["owner", "owner_name", "updated_at", "seen_at", "silent_at"])
+    rotation_notice_refresh(rotation, policy_of(rotation.workspace))
+    if _is_over(rotation, after, evidence):
+        rotation_end(rotation, Ending.DONE, actor="")
+
+
+def _seen(rotation: Rotation, evidence: Evidence, now: datetime) -> Instants:
+    """The instants of `rotation` with those that the evidence adds."""
+    before = instants_of(rotation)
+    updated_at, seen_at, silent_at = before.updated_at, before.seen_at, before.silent_at
+    if rotation.new_prefix and seen_at is None and evidence.new_at is not None and not evidence.unsettled:
+        seen_at = now
+    if updated_at is None and evidence.places and rotation.new_prefix:
+        told = [each.place.ticked_at or each.seen_at or each.place.given_up_at for each in evidence.places]
+        if all(told):
+            updated_at = now
+    if silent_at is None and before.revoked_at is not None and _is_silent(before.revoked_at, evidence, now):
+        silent_at = now
+    return Instants(
+        revoked_at=before.revoked_at,
+        minted_at=before.minted_at,
+        updated_at=updated_at,
+        seen_at=seen_at,
+        silent_at=silent_at,
+    )
+
+
+def quiet_span() -> timedelta:
+    """How long nothing may have tried a revoked token before it counts as forgotten."""
+    return timedelta(hours=settings.ROTATION_QUIET_HOURS)
+
+
+def _is_silent(revoked_at: datetime, evidence: Evidence, now: datetime) -> bool:
+    return now - max(revoked_at, evidence.last_try_at or revoked_at) >= quiet_span()
+
+
+def _is_over(rotation: Rotation, instants: Instants, evidence: Evidence) -> bool:
+    # What Hoursmith still accepts is not revoked, whatever anybody said.
+    is_alive = evidence.works_after(instants.revoked_at)
+    return current_step(Kind(rotation.kind), instants) is None and not is_alive
+
+
+def _new_uses(rotation: Rotation, evidence: Evidence) -> list[Use]:
+    """Assistants that have used the old token since it is being replaced, and have no place yet."""
+    return [
+        use
+        for use in evidence.uses
+        if use.last_used_at > rotation.asked_at and use.key not in {place_key(each.place) for each in evidence.places}
+    ]
+
+
+def _owner_known(rotation: Rotation) -> TokenClaim | None:
+    """The claim that tells whose token it is, where the rotation does not know it yet."""
+    if rotation.owner_id is not None:
+        return None
+    claims = TokenClaim.objects.filter(
+        env=rotation.env, prefix=rotation.prefix, member__workspace_id=rotation.workspace_id
+    )
+    return claims.select_related("member").first()

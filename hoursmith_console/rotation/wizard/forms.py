@@ -1,0 +1,79 @@
+"""What people write on the rotation pages."""
+
+from typing import Any
+
+from django import forms
+
+from hoursmith_console.rotation.models import Kind
+from hoursmith_console.rotation.progress.services import REASON_LENGTH
+from hoursmith_console.tokens.keys import key_from_public
+from hoursmith_console.workspaces.models import Member
+
+NAME_LENGTH = 100
+
+
+class StartForm(forms.Form):
+    """Why a token is to be replaced; the answer decides the order of the steps."""
+
+    kind = forms.ChoiceField(
+        label="Why?",
+        choices=[
+            (
+                Kind.PLANNED.value,
+                "It is time. The old token goes on working until every assistant was seen with the new one.",
+            ),
+            (
+                Kind.LEAKED.value,
+                "It may have leaked. The old token is revoked first; its assistants stop until they have the new one.",
+            ),
+        ],
+        widget=forms.RadioSelect,
+        initial=Kind.PLANNED.value,
+    )
+    reason = forms.CharField(
+        label="Anything to add? (optional)",
+        help_text="It goes into the record, with your name.",
+        max_length=REASON_LENGTH,
+        required=False,
+    )
+
+
+class MintForm(forms.Form):
+    """What the new token is called."""
+
+    name = forms.CharField(label="Its name", max_length=NAME_LENGTH, strip=True)
+    form = forms.CharField(widget=forms.HiddenInput, max_length=32)
+
+
+class SuccessorForm(forms.Form):
+    """The public part of a token that was made at Hoursmith. A whole one is refused, and not repeated."""
+
+    public = forms.CharField(
+        label="The public part of the new token",
+        help_text="It begins with <code>hsk_live_</code> and 12 letters or digits follow. Leave out the rest.",
+        max_length=200,
+        widget=forms.TextInput(attrs={"data-public-only": "", "autocomplete": "off", "placeholder": "hsk_live_…"}),
+    )
+
+    def clean_public(self) -> tuple[str, str]:
+        """Environment and prefix."""
+        found = key_from_public(self.cleaned_data["public"])
+        if found is None:
+            raise forms.ValidationError("That is not the public part of a Hoursmith token.")
+        return found
+
+
+class OwnerForm(forms.Form):
+    """Whose token it is."""
+
+    owner = forms.ModelChoiceField(label="Whose token is it?", queryset=Member.objects.none())
+
+    def __init__(self, *args: Any, workspace_id: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["owner"].queryset = Member.objects.filter(workspace_id=workspace_id, is_active=True)  # type: ignore[attr-defined]
+
+
+class LeavingForm(forms.Form):
+    """Why all tokens of somebody go."""
+
+    reason = forms.CharField(label="Why? It goes into the record.", max_length=REASON_LENGTH)

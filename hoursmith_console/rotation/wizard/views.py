@@ -1,0 +1,219 @@
+"""What people do on a rotation's page. Each is one POST that leads back to the page; a GET there changes nothing."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from allauth.account.decorators import reauthentication_required
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_safe
+
+from hoursmith_console.authority.minting import AlreadyMintedError, UnmarkedFormError
+from hoursmith_console.authority.protocol import NotMintedHereError, UnknownMemberError
+from hoursmith_console.ledger import viewer
+from hoursmith_console.rotation.models import Kind, Rotation, RotationPlace
+from hoursmith_console.rotation.progress.rules import may_assign, may_drive, may_mint, may_revoke
+from hoursmith_console.rotation.progress.services import (
+    RotationError,
+    rotation_abandon,
+    rotation_assign,
+    rotation_finish,
+    rotation_start,
+)
+from hoursmith_console.rotation.progress.stepping import (
+    place_give_up,
+    place_tick,
+    rotation_mint,
+    rotation_revoke,
+    rotation_successor,
+    rotation_updated,
+)
+from hoursmith_console.rotation.wizard.forms import MintForm, OwnerForm, SuccessorForm
+from hoursmith_console.rotation.wizard.screen import screen_context, screen_of
+from hoursmith_console.rotation.wizard.setups import setups_of
+from hoursmith_console.tokens.shown_once import shown_once
+from mcpbridge.audit import AuditUnavailableError
+
+if TYPE_CHECKING:
+    from hoursmith_console.rotation.admin import RotationAdmin
+
+Rule = Callable[[Any, Rotation], bool]
+Act = Callable[[HttpRequest, Rotation], "str | HttpResponse"]
+
+
+class Wizard:
+    """The addresses below `/rotations/<key>/`."""
+
+    def __init__(self, admin: "RotationAdmin") -> None:
+        self._admin = admin
+
+    def urls(self) -> list[URLPattern]:
+        """What a person can do, each behind its rule; after a leak nobody is asked twice but where a token ends."""
+        acts: dict[str, tuple[Rule, Act, bool]] = {
+            "revoke": (may_revoke, _revoke, True),
+            "mint": (may_mint, self._mint, True),
+            "successor": (may_drive, _successor, False),
+            "updated": (may_drive, _updated, False),
+            "tick": (may_drive, _tick, False),
+            "give-up": (may_drive, _give_up, False),
+            "leaked": (may_drive, _leaked, False),
+            "owner": (may_assign, _owner, False),
+            "finish": (may_drive, _finish, False),
+            "abandon": (may_drive, _abandon, False),
+        }
+        guard = self._admin.admin_site.admin_view
+        return [
+            path("<int:key>/live/", guard(require_safe(self.live)), name="live"),
+            *(
+                path(f"<int:key>/{name}/", guard(self._view(rule, act, asks_again)), name=name.replace("-", "_"))
+                for name, (rule, act, asks_again) in acts.items()
+            ),
+        ]
+
+    def live(self, request: HttpRequest, key: int) -> HttpResponse:
+        """The evidence alone, for the page that asks every other second; the page is told when it is outdated."""
+        rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
+        screen = screen_of(viewer(request), rotation)
+        answer = render(request, "rotations/_live.html", screen_context(viewer(request), screen))
+        if request.GET.get("stamp", screen.stamp) != screen.stamp:
+            answer["HX-Refresh"] = "true"
+        return answer
+
+    def _view(self, rule: Rule, act: Act, asks_again: bool) -> Callable[..., HttpResponseBase]:
+        def work(request: HttpRequest, rotation: Rotation) -> HttpResponseBase:
+            return _acted(request, rotation, act)
+
+        guarded = reauthentication_required(work) if asks_again else work
+
+        def view(request: HttpRequest, key: int) -> HttpResponseBase:
+            rotation: Rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
+            if request.method != "POST":
+                # Where a reload, or a password given in between, leads.
+                return back_to(rotation)
+            if not rule(viewer(request).member, rotation):
+                raise PermissionDenied
+            answer: HttpResponseBase = guarded(request, rotation)
+            return answer
+
+        return view
+
+    def _mint(self, request: HttpRequest, rotation: Rotation) -> str | HttpResponse:
+        """The new token, whole, in this answer and in no other."""
+        form = MintForm(request.POST)
+        if not form.is_valid():
+            return "!Give the new token a name."
+        looker = viewer(request)
+        page = {**self._admin.admin_site.each_context(request), "done_address": address_of(rotation)}
+        page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
+        try:
+            minted = rotation_mint(
+                rotation=rotation,
+                member=looker.member,
+                name=form.cleaned_data["name"],
+                form=form.cleaned_data["form"],
+                actor=looker.member.named,
+            )
+        except AlreadyMintedError as error:
+            page |= {"title": "Already made", "claim": error.claim, "again_address": address_of(rotation)}
+            return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
+        except (UnmarkedFormError, UnknownMemberError, NotMintedHereError):
+            return "!No token could be made from this form. Open the page again."
+        page |= {"title": "The new token", "minted": minted, "rotation": rotation}
+        return shown_once(request, "rotations/minted.html", {**page, "setups": setups_of(rotation, minted)})
+
+
+def address_of(rotation: Rotation) -> str:
+    """Where the wizard of `rotation` is."""
+    return reverse("console:rotations:detail", args=[rotation.pk])
+
+
+def back_to(rotation: Rotation) -> HttpResponse:
+    """Lead to the wizard."""
+    return HttpResponseRedirect(address_of(rotation))
+
+
+def _acted(request: HttpRequest, rotation: Rotation, act: Act) -> HttpResponse:
+    """What `act` answers, or the wizard with what `act` says; a text that begins with "!" is a warning."""
+    try:
+        said = act(request, rotation)
+    except (RotationError, AuditUnavailableError) as error:
+        said = f"!{error}"
+    if not isinstance(said, str):
+        return said
+    if said.startswith("!"):
+        messages.warning(request, said[1:])
+    elif said:
+        messages.success(request, said)
+    return back_to(rotation)
+
+
+def _actor(request: HttpRequest) -> str:
+    return viewer(request).member.named
+
+
+def _place(request: HttpRequest, rotation: Rotation) -> RotationPlace:
+    chosen = request.POST.get("place", "")
+    return get_object_or_404(rotation.places.select_related("rotation"), pk=chosen if chosen.isdecimal() else 0)
+
+
+def _revoke(request: HttpRequest, rotation: Rotation) -> str:
+    rotation_revoke(rotation=rotation, actor=_actor(request))
+    return f"{rotation.masked_token} is revoked."
+
+
+def _successor(request: HttpRequest, rotation: Rotation) -> str:
+    form = SuccessorForm(request.POST)
+    if not form.is_valid():
+        # Not shown again: what was pasted may be a whole token.
+        return "!That is not the public part of a Hoursmith token, such as hsk_live_4f8a2c1bdedf."
+    env, prefix = form.cleaned_data["public"]
+    rotation_successor(rotation=rotation, env=env, prefix=prefix, actor=_actor(request))
+    return f"hsk_{env}_{prefix} is the new token."
+
+
+def _updated(request: HttpRequest, rotation: Rotation) -> str:
+    rotation_updated(rotation=rotation, actor=_actor(request))
+    return ""
+
+
+def _tick(request: HttpRequest, rotation: Rotation) -> str:
+    place_tick(place=_place(request, rotation), actor=_actor(request))
+    return ""
+
+
+def _give_up(request: HttpRequest, rotation: Rotation) -> str:
+    place_give_up(place=_place(request, rotation), actor=_actor(request))
+    return ""
+
+
+def _leaked(request: HttpRequest, rotation: Rotation) -> str:
+    rotation_start(
+        env=rotation.env,
+        prefix=rotation.prefix,
+        workspace=rotation.workspace,
+        kind=Kind.LEAKED,
+        actor=_actor(request),
+    )
+    return "The order has changed: the old token goes first."
+
+
+def _owner(request: HttpRequest, rotation: Rotation) -> str:
+    form = OwnerForm(request.POST, workspace_id=rotation.workspace_id)
+    if not form.is_valid():
+        return "!Choose whose token it is."
+    rotation_assign(rotation=rotation, owner=form.cleaned_data["owner"], actor=_actor(request))
+    return ""
+
+
+def _finish(request: HttpRequest, rotation: Rotation) -> str:
+    rotation_finish(rotation=rotation, actor=_actor(request))
+    return ""
+
+
+def _abandon(request: HttpRequest, rotation: Rotation) -> str:
+    rotation_abandon(rotation=rotation, actor=_actor(request))
+    return "The rotation is stopped. What was done stays done."
