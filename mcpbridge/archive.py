@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ from mcpbridge.export.source import Selection, chain_records
 from mcpbridge.keyring import published_keys
 from mcpbridge.models import AuditCut
 from mcpbridge.verification import UnusableInputError, trust_from_text
-from mcpbridge.verification.records import Checkpoint, Key, Record
+from mcpbridge.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.verification.sources import verify_export
 
 _UNFIT = re.compile(r"[^0-9A-Za-z.-]")
@@ -36,7 +36,10 @@ class Archive:
     sha256: str
 
 
-def archive_write(cut: AuditCut, *, first: int, folder: Path) -> Archive:
+Progress = Callable[[str, int, int], None]
+
+
+def archive_write(cut: AuditCut, *, first: int, folder: Path, progress: Progress | None = None) -> Archive:
     """Write the rows from `first` up to `cut`, in which they end, to a new file in `folder`, for its owner alone.
 
     It is an export like any other, so that `docs/verify_audit.py` proves it. Raises ArchiveError.
@@ -47,7 +50,7 @@ def archive_write(cut: AuditCut, *, first: int, folder: Path) -> Archive:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            sha256 = _write(part, cut)
+            sha256 = _write(part, cut, _followed(_records(cut), cut.sequence - first + 1, progress))
             _verify(part, cut)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
@@ -61,16 +64,26 @@ def archive_write(cut: AuditCut, *, first: int, folder: Path) -> Archive:
     return Archive(path, sha256)
 
 
-def _write(path: Path, cut: AuditCut) -> str:
+def _write(path: Path, cut: AuditCut, records: Iterator[Record]) -> str:
     """Write the file down to the disk; the SHA-256 of what is in it."""
     digest = hashlib.sha256()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        for line in chain([first_line([cut.org_id], filters={}, is_whole=True)], record_lines(_records(cut))):
+        for line in chain([first_line([cut.org_id], filters={}, is_whole=True)], record_lines(records)):
             digest.update(line)
             file.write(line)
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def _followed(records: Iterator[Record], rows: int, progress: Progress | None) -> Iterator[Record]:
+    """The same, while `progress` is told how many rows are written."""
+    written = 0
+    for record in records:
+        yield record
+        if progress and isinstance(record, Event):
+            written += 1
+            progress("written", written, rows)
 
 
 def _records(cut: AuditCut) -> Iterator[Record]:

@@ -9,6 +9,7 @@ not removed: nobody gets rid of the traces of a change by pruning.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -51,10 +52,17 @@ class SinksBehindError(Exception):
 
 
 def audit_prune(
-    *, org_id: str, before: datetime, export_to: Path, actor: str, despite_sinks: bool = False
+    *,
+    org_id: str,
+    before: datetime,
+    export_to: Path,
+    actor: str,
+    despite_sinks: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Pruned | None:
     """Remove the rows of the workspace that were made before `before`, once they are safe in a file in `export_to`.
 
+    `progress` is told the stage ("written", then "removed"), how many rows it is through, and of how many.
     None where there are none. Raises ValueError for an instant to come, ArchiveError where the file cannot be written
     or does not verify, SinksBehindError where a sink would miss rows unless that is meant (`despite_sinks`),
     UnannouncedKeyError where nothing can be signed and AuditUnavailableError where it cannot be
@@ -67,21 +75,24 @@ def audit_prune(
     begin, end = start.sequence if start else 0, _last_before(alias, org_id, before)
     if end.sequence <= begin:
         return None
+    rows = end.sequence - begin
     behind = _sinks_behind(org_id, end.sequence, is_meant=despite_sinks)
     places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
     with limited_transaction(alias, limit_s=_LIMIT_S):
         key = signing_key(alias)
     last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])
     pruned = Pruned(
-        rows=end.sequence - begin,
+        rows=rows,
         sequence=end.sequence,
         unresolved=unresolved(org_id).filter(sequence__lte=end.sequence).count(),
-        archive=archive_write(last, first=begin + 1, folder=export_to),
+        archive=archive_write(last, first=begin + 1, folder=export_to, progress=progress),
         sinks_behind=behind,
     )
     _record(org_id, pruned, before=before, actor=actor)
     for reached, place in pairwise(places):
         _remove(alias, last if place == end.sequence else _cut_at(alias, key, org_id, place, rows=place - reached))
+        if progress:
+            progress("removed", place - begin, rows)
         time.sleep(_PAUSE_S)
     checkpoint_make(reason="prune", org_id=org_id)
     return pruned

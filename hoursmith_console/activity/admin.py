@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.activity.export_views import ActivityExportView
 from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, ResultFilter, TargetFilter, ToolFilter
 from hoursmith_console.activity.rows import ActivityRow, activity_rows
+from hoursmith_console.audit.export_views import export_progress
 from hoursmith_console.audit.opening import contents_open
 from hoursmith_console.ledger import only_reads, viewer
 from hoursmith_console.listing import KeysetChangeList
@@ -54,8 +56,10 @@ class ActivityAdmin(FollowedAdmin):
     search_help_text = "Tool, record, token or assistant"
 
     def get_urls(self) -> list[URLPattern]:
+        progress = partial(export_progress, area=self.area)
         guard, export = self.admin_site.admin_view, require_http_methods(["GET", "POST"])(ActivityExportView(self))
         return [
+            path("export/progress/", guard(require_safe(progress)), name="export_progress"),
             path("export/", guard(only_reads(export)), name="export"),
             *super().get_urls(),
         ]

@@ -10,7 +10,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from hoursmith_console.activity.exporting import FORMATS, rows_of
+from hoursmith_console.audit.export_views import progress_context
 from hoursmith_console.audit.exporting import in_parts
+from hoursmith_console.audit.handing_out import HandingOut
 from hoursmith_console.ledger import viewer
 from hoursmith_console.listing import KeysetChangeList
 from mcpbridge.audit import AuditUnavailableError
@@ -62,9 +64,11 @@ class ActivityExportView:
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._page(request, changes, form, status=503)
+        # Not counted: that would take as long as a good part of the export.
+        handing_out = HandingOut(member=looker.member, area=self._admin.area, total=None, headings=name == "csv")
         file = f"activity-{timezone.now():%Y%m%dT%H%M%SZ}.{name}"
         return StreamingHttpResponse(
-            in_parts(FORMATS[name].lines(rows_of(changes.queryset))),
+            in_parts(FORMATS[name].lines(rows_of(changes.queryset)), handing_out),
             content_type=FORMATS[name].content_type,
             headers={"Content-Disposition": f'attachment; filename="{file}"', "X-Accel-Buffering": "no"},
         )
@@ -79,5 +83,6 @@ class ActivityExportView:
             "area_address": "console:activity:list",
             "form": form,
             "cl": changes,
+            **progress_context(request, self._admin.area),
         }
         return TemplateResponse(request, "activity/export.html", context, status=status)

@@ -1,6 +1,7 @@
 """The audit area: every destructive call and what it destroyed, and what people did in the console."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hoursmith_console.activity.filters import ConnectionFilter, TargetFilter
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.events import told
-from hoursmith_console.audit.export_views import ExportView
+from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.opening import contents_open
 from hoursmith_console.audit.proof import proofs
@@ -124,9 +125,10 @@ class AuditAdmin(FollowedAdmin):
     search_help_text = "Record, token, assistant or person"
 
     def get_urls(self) -> list[URLPattern]:
-        guard = self.admin_site.admin_view
+        guard, progress = self.admin_site.admin_view, partial(export_progress, area=self.area)
         return [
             path("export/", guard(only_reads(require_http_methods(["GET", "POST"])(ExportView(self)))), name="export"),
+            path("export/progress/", guard(require_safe(progress)), name="export_progress"),
             path("verify/", guard(only_reads(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),

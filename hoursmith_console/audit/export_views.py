@@ -1,15 +1,17 @@
 """The page that hands the record out, after asking once more who is there."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from hoursmith_console.audit.exporting import Narrowed, export_lines, export_record
 from hoursmith_console.audit.forms import ExportForm
+from hoursmith_console.audit.handing_out import HandingOut, progress_of
 from hoursmith_console.ledger import viewer
 from hoursmith_console.listing import KeysetChangeList
 from mcpbridge.audit import AuditUnavailableError
@@ -18,6 +20,23 @@ from mcpbridge.export.source import Selection
 
 if TYPE_CHECKING:
     from hoursmith_console.audit.admin import AuditAdmin
+
+
+def progress_context(request: HttpRequest, area: str) -> dict[str, Any]:
+    """What `console/_export_progress.html` shows."""
+    progress = progress_of(member=viewer(request).member, area=area)
+    return {"progress": progress, "progress_address": reverse(f"console:{area}:export_progress")}
+
+
+def export_progress(request: HttpRequest, *, area: str) -> HttpResponse:
+    """How far the viewer's own last export of `area` is, for the script that keeps it fresh; 204 where as before."""
+    if not viewer(request).member.sees_workspace:
+        raise PermissionDenied
+    context = progress_context(request, area)
+    progress = context["progress"]
+    if request.GET.get("mark", "") == (progress.mark if progress else ""):
+        return HttpResponse(status=204)
+    return TemplateResponse(request, "console/_export_progress.html", context)
 
 
 class ExportView:
@@ -53,10 +72,11 @@ class ExportView:
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._page(request, form, status=503)
-        chosen = FORMATS[format_name]
+        chosen, total = FORMATS[format_name], selection.events().order_by().count()
+        handing_out = HandingOut(member=looker.member, area=self._admin.area, total=total)
         name = f"audit-{timezone.now():%Y%m%dT%H%M%SZ}.{chosen.suffix}"
         return StreamingHttpResponse(
-            export_lines(selection, format_name),
+            export_lines(selection, format_name, handing_out),
             content_type=chosen.content_type,
             headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Accel-Buffering": "no"},
         )
@@ -80,5 +100,6 @@ class ExportView:
             "form": form,
             "rows": self._selection(request).events().order_by().count(),
             "is_narrowed": self._changes(request).is_narrowed,
+            **progress_context(request, self._admin.area),
         }
         return TemplateResponse(request, "audit/export.html", context, status=status)

@@ -1,12 +1,14 @@
 """Hands the record of one workspace out as a stream, once that is itself in the record."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
+from hoursmith_console.audit.handing_out import HandingOut
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.events import event_record
 from mcpbridge.export.formats import FORMATS
@@ -48,24 +50,26 @@ def export_record(*, org_id: str, org_name: str, actor: str, format: str, select
         return
 
 
-def export_lines(selection: Selection, format: str) -> AsyncIterator[bytes]:
+def export_lines(selection: Selection, format: str, handing_out: HandingOut) -> AsyncIterator[bytes]:
     """The export in parts; only one of them is in memory."""
-    return in_parts(FORMATS[format].lines(selection))
+    return in_parts(FORMATS[format].lines(selection), handing_out)
 
 
-async def in_parts(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def in_parts(lines: Iterator[bytes], handing_out: HandingOut) -> AsyncIterator[bytes]:
     """`lines` a page's worth at a time, made without holding up the event loop."""
     # One thread for the whole stream, for a database cursor stays on its thread.
-    thread_sensitive_part = sync_to_async(_part, thread_sensitive=True)
-    while part := await thread_sensitive_part(lines):
-        yield part
-        await asyncio.sleep(0)
+    next_part, is_whole = sync_to_async(_part, thread_sensitive=True), False
+    try:
+        while part := await next_part(lines):
+            yield b"".join(part)
+            handing_out.count(len(part))
+            if handing_out.is_due:
+                await sync_to_async(handing_out.say, thread_sensitive=False)()
+            await asyncio.sleep(0)
+        is_whole = True
+    finally:
+        await sync_to_async(handing_out.end, thread_sensitive=False)(is_whole=is_whole)
 
 
-def _part(lines: Iterator[bytes]) -> bytes:
-    part = []
-    for line in lines:
-        part.append(line)
-        if len(part) == _LINES:
-            break
-    return b"".join(part)
+def _part(lines: Iterator[bytes]) -> list[bytes]:
+    return list(itertools.islice(lines, _LINES))

@@ -3,6 +3,7 @@
 `/me` names no person, so nobody's token tells the console who they are; the list of members does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,13 @@ class Roll:
     members: list[dict[str, Any]]
 
 
-async def roll_read(upstream: Upstream, credential: Credential) -> Roll:
-    """The roll of the workspace that `credential` belongs to; raises RollError."""
+async def roll_read(
+    upstream: Upstream, credential: Credential, *, progress: Callable[[int], None] | None = None
+) -> Roll:
+    """The roll of the workspace that `credential` belongs to; raises RollError.
+
+    `progress` is told how many members were read so far.
+    """
     me = (await _get(upstream, credential, "/me"))["data"]
     if me.get("role") not in ("OWNER", "ADMIN"):
         raise RollError(
@@ -39,6 +45,8 @@ async def roll_read(upstream: Upstream, credential: Credential) -> Roll:
     for _ in range(PAGES_AT_MOST):
         page = await _get(upstream, credential, "/members", *([("cursor", cursor)] if cursor else []))
         members += page["data"]
+        if progress:
+            progress(len(members))
         cursor = (page.get("pagination") or {}).get("nextCursor")
         if not cursor:
             return Roll(me, members)

@@ -321,3 +321,32 @@ def test_a_batch_that_retention_took_does_not_hold_up_what_is_behind_it(tmp_path
     batch = next_batch(sink, "default")
     assert batch is not None
     assert batch.last == places()[-1]
+
+
+def test_a_terminal_shows_what_was_written_and_what_is_removed(month: None, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    pruned = audit_prune(
+        org_id="org-1",
+        before=BEGIN + timedelta(days=10),
+        export_to=tmp_path,
+        actor="ana",
+        progress=lambda *stage: told.append(stage),
+    )
+    assert pruned is not None
+    rows = pruned.rows
+    assert [done for stage, done, _ in told if stage == "written"] == list(range(1, rows + 1))
+    assert [done for stage, done, _ in told if stage == "removed"] == [*range(4, rows, 4), rows]
+    assert {total for _, _, total in told} == {rows}
+    terminal = Terminal()
+    call_command(
+        "audit_prune", before=BEGIN + timedelta(days=20), export_to=tmp_path, stderr=terminal, workspace="org-1"
+    )
+    assert "] 20 of 20 rows written\n" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r[####################] 20 of 20 rows removed\n")
+
+
+class Terminal(io.StringIO):
+    """Something that people look at."""
+
+    def isatty(self) -> bool:
+        return True

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sqlite3
 import uuid
 from collections.abc import Callable
@@ -318,7 +319,9 @@ class Terminal(io.StringIO):
 def test_progress_is_shown_on_a_terminal(record):
     terminal = Terminal()
     call_command("audit_verify", stdout=io.StringIO(), stderr=terminal)
-    assert terminal.getvalue() == "\r12 of 12 rows\n"
+    assert terminal.getvalue().endswith("\r[####################] 12 of 12 rows\n")
+    call_command("audit_export", format="csv", stdout=io.StringIO(), stderr=terminal)
+    assert re.search(r"\r\[#{20}\] (\d+) of \1 rows\n$", terminal.getvalue())
 
 
 def exported(**options: object) -> bytes:

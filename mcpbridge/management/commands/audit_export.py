@@ -16,6 +16,7 @@ from mcpbridge.events import event_record, operator
 from mcpbridge.export.formats import FORMATS
 from mcpbridge.export.source import Selection, alias, known_workspaces, workspaces_of
 from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.management.progress import progress_line
 from mcpbridge.own_connection import limited_look
 
 UNUSABLE = 2
@@ -44,9 +45,14 @@ class Command(BaseCommand):
         if selection.workspace is not None and selection.workspace not in _looked_up(known_workspaces):
             raise CommandError(f"Nothing is known of a workspace {selection.workspace}.", returncode=UNUSABLE)
         self._record(selection, options["format"])
+        total = selection.events().count() if self.stderr.isatty() else 0
+        progress = progress_line(self.stderr, total=total)
         try:
-            for line in FORMATS[options["format"]].lines(selection):
+            for number, line in enumerate(FORMATS[options["format"]].lines(selection), start=1):
                 self._write(line)
+                # Some formats have lines of other kinds besides.
+                if progress and number <= total:
+                    progress(number)
             self.stdout.flush()
         except BrokenPipeError:
             # Whoever read has enough. Python would complain once more when it closes the stream at its end.

@@ -12,10 +12,13 @@ from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.events import operator
 from mcpbridge.export.source import known_workspaces
 from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.management.progress import ProgressLine
 from mcpbridge.retention import SinksBehindError, audit_prune
 
 
 class Command(BaseCommand):
+    _stage: tuple[str, int] | None = None
+    _done = 0
     help = (
         "Remove the rows that were made before a date. They are exported first, as JSON Lines that can be verified; a"
         " signed cut stays in their place, so that the rest still verifies; and the pruning is itself recorded."
@@ -28,6 +31,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--despite-sinks", action="store_true", help="remove also what a sink has not confirmed; it then misses it"
         )
+
+    def _show(self, stage: str, done: int, total: int) -> None:
+        """One line for each stage of a workspace: rows written to the file, then rows removed."""
+        if self._stage != (stage, total) or done < self._done:
+            self._stage, self._line = (stage, total), ProgressLine(self.stderr, what=f"rows {stage}", total=total)
+        self._done = done
+        self._line(done)
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = known_workspaces()
@@ -49,6 +59,7 @@ class Command(BaseCommand):
             export_to=options["export_to"].resolve(),
             actor=operator(),
             despite_sinks=options["despite_sinks"],
+            progress=self._show if self.stderr.isatty() else None,
         )
         if pruned is None:
             self.stdout.write(f"{org_id}: no rows are that old.")

@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mcpbridge.management.progress import progress_line
 from mcpbridge.verification import ChainReport, OutsideHead, Trust, UnusableInputError, Verdict, trust_from_text
 from mcpbridge.verification.sources import stored_rows, verify_export, verify_stored
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         if options["export"] is None:
             if options["partial"]:
                 raise UnusableInputError("--partial is for filtered exports.")
-            progress = self._progress(stored_rows(options["workspace"]))
+            progress = progress_line(self.stderr, total=stored_rows(options["workspace"]))
             return verify_stored(workspace=options["workspace"], head=head, trust=trust, progress=progress)
         if trust is None:
             raise UnusableInputError("--export needs --key: the key file that you trust.")
@@ -63,20 +63,8 @@ class Command(BaseCommand):
                 workspace=options["workspace"],
                 head=head,
                 is_partial=options["partial"],
-                progress=self._progress(None),
+                progress=progress_line(self.stderr),
             )
-
-    def _progress(self, total: int | None) -> Callable[[int], None] | None:
-        if not self.stderr.isatty():
-            return None
-        of_all = "" if total is None else f" of {total:,}"
-
-        def show(rows: int) -> None:
-            self.stderr.write(f"\r{rows:,}{of_all} rows", ending="")
-            if rows == total:
-                self.stderr.write("")
-
-        return show
 
 
 def _summary(verdict: Verdict) -> list[str]:

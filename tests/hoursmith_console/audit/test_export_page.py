@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
+from hoursmith_console.audit.handing_out import HandingOut
 from mcpbridge.models import AuditEvent, Phase
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export
-from tests.hoursmith_console.records import make_audit
+from tests.hoursmith_console.records import make_audit, make_call
 
 Browse = Callable[[str], Client]
 
@@ -69,3 +71,36 @@ def test_a_recent_password_is_asked_of_who_may_and_nobody_else_may(
     assert answer.status_code == status
     assert answer.headers.get("Location", "").startswith(leads_to)
     assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("area", ["audit", "activity"])
+def test_the_page_says_how_far_one_s_own_export_is(cast: Cast, browse: Browse, trusted: Browse, area: str) -> None:
+    cache.clear()
+    address = f"/{area}/export/progress/"
+    for _ in range(3):
+        make_call(cast.tokens["owner"])
+    assert browse("owner").get(f"{address}?mark=").status_code == 204
+    _, body = export(cast, "owner", f"/{area}/export/", "csv")
+    rows = len(body.splitlines()) - 1
+    for page in (browse("owner").get(address), trusted("owner").get(f"/{area}/export/")):
+        assert f'complete: <span class="number">{rows}</span> row' in page.content.decode()
+    # Nobody else's.
+    assert b"complete" not in browse("admin").get(address).content
+    for person, status in (("manager", 403), ("anonymous", 302)):
+        assert browse(person).get(address).status_code == status
+
+
+def test_half_an_export_is_shown_as_such(cast: Cast, browse: Browse) -> None:
+    cache.clear()
+    now = HandingOut(member=cast.people["owner"], area="audit", total=4)
+    now.count(1)
+    now.say()
+    page = browse("owner").get("/audit/export/progress/").content.decode()
+    assert '<progress value="1" max="4">' in page
+    now.end(is_whole=False)
+    assert "Broken off" in browse("owner").get("/audit/export/progress/").content.decode()
+    # Lines of other kinds do not make rows of themselves.
+    more = HandingOut(member=cast.people["owner"], area="audit", total=4)
+    more.count(7)
+    more.end(is_whole=True)
+    assert '<span class="number">4</span> rows' in browse("owner").get("/audit/export/progress/").content.decode()

@@ -12,6 +12,7 @@ from hoursmith_console.workspaces.services import members_replace, workspace_imp
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.credentials import Credential, CredentialFaultError, credential_from_text
 from mcpbridge.events import operator
+from mcpbridge.management.progress import progress_line
 from mcpbridge.origin import configured_upstream
 
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
-            roll = asyncio.run(_read(credential))
+            roll = asyncio.run(self._read(credential))
         except CredentialFaultError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
         except RollError as error:
@@ -37,10 +38,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{workspace}: {len(roll.members)} members, {gone} others are no longer.")
         self.stdout.write("Let one in: manage.py console_invite --email … --role …")
 
-
-async def _read(credential: Credential) -> Roll:
-    upstream = configured_upstream(get_asgi_application())
-    try:
-        return await roll_read(upstream, credential)
-    finally:
-        await upstream.aclose()
+    async def _read(self, credential: Credential) -> Roll:
+        upstream, progress = (
+            configured_upstream(get_asgi_application()),
+            progress_line(self.stderr, what="members read"),
+        )
+        try:
+            return await roll_read(upstream, credential, progress=progress)
+        finally:
+            await upstream.aclose()
+            if progress:
+                self.stderr.write("")
