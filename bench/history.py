@@ -88,6 +88,24 @@ class _Record:
         return row
 
 
+def _months_back(connection: Any, days: int) -> None:
+    """Let the activity of the last `days` days lie in months, as it does where it came day by day."""
+    from django.utils import timezone
+
+    from mcpbridge.activity_months import month_make, month_of, months_of
+
+    first, begin = months_of("default").first, month_of(timezone.now() - timedelta(days=days))
+    table, start = "mcpbridge_toolcall", begin
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {table}_earlier")
+        while begin < first:
+            month_make(cursor, begin)
+            begin = month_of(begin, 1)
+        cursor.execute(
+            f"ALTER TABLE {table} ATTACH PARTITION {table}_earlier FOR VALUES FROM (MINVALUE) TO (%s)", [start]
+        )
+
+
 def _fill(calls: int, tokens: int, copies: int) -> None:
     from django.db import connection
 
@@ -100,6 +118,8 @@ def _fill(calls: int, tokens: int, copies: int) -> None:
     be_quick(connection)
     from django.db import transaction
 
+    if connection.vendor == "postgresql":
+        _months_back(connection, days * copies)
     with bare(connection, _TABLES):
         activity, audit = Loader(connection, ToolCall), Loader(connection, AuditEvent)
         made, done = world.calls(now_in_full_hours(), days), 0

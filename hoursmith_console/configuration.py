@@ -111,6 +111,13 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
+def check_count(name: str, value: int) -> int:
+    """`value`, where it is no less than nothing; raises ImproperlyConfigured otherwise."""
+    if value < 0:
+        raise ImproperlyConfigured(f"{name} is {value}; it can be 0 or more.")
+    return value
+
+
 def check_upstream_url(url: str) -> str:
     """`url` without a trailing slash, where it is https or loopback; raises ImproperlyConfigured otherwise."""
     # Parsers disagree about these, and then about whose host it is that tokens go to.

@@ -54,6 +54,8 @@ SINK_PRIVATE_NETWORKS = configuration.check_networks(
 )
 SINK_TIMEOUT_S = env.float("SINK_TIMEOUT_S", default=10.0)
 SINK_FILES_DIR = Path(env.str("SINK_FILES_DIR", default=str(VAR_DIR / "sinks"))).resolve()
+# Calls older than so many days leave the activity; 0 keeps them for ever.
+ACTIVITY_DAYS = configuration.check_count("ACTIVITY_DAYS", env.int("ACTIVITY_DAYS", default=0))
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)

@@ -1,5 +1,5 @@
-"""Looks after the record while the process serves: signs checkpoints, finds calls whose outcome never came, and closes
-requests for approval that nobody answered.
+"""Looks after the record while the process serves: signs checkpoints, finds calls whose outcome never came, closes
+requests for approval that nobody answered, and lets old activity go.
 
 A thread of its own with a connection of its own, so that no call ever waits for it, and it for no page. What fails
 because the database is away is tried again at the next round.
@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from django.conf import settings
 from django.db import Error, router
 
+from mcpbridge.activity_ageing import Ageing
 from mcpbridge.approvals.requests import approvals_expire
 from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.checkpoints import Schedule, checkpoint_make, checkpoints_due
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 _LIMIT_S = 5.0
 _EXPIRE_EVERY_S = 10.0
+_AGE_EVERY_S = 3600.0
+# Who is refused the activity for the moment that a month takes asks again no sooner: others wait meanwhile.
+_AGE_AGAIN_S = 60.0
 
 
 class Keeper:
@@ -37,6 +42,8 @@ class Keeper:
         """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
         self._schedule = Schedule.configured()
         self._sweep = Sweep(audit.record)
+        self._ageing = Ageing(settings.ACTIVITY_DAYS)
+        self._age_at = 0.0
         self._look_every_s = look_every_s
         self._sweep_every_s = sweep_every_s
         self._alias = router.db_for_write(AuditEvent)
@@ -66,6 +73,9 @@ class Keeper:
                 expire_at = time.monotonic() + _EXPIRE_EVERY_S
             if time.monotonic() >= sweep_at and self._try("The sweep for unknown outcomes", self._sweep.run):
                 sweep_at = time.monotonic() + self._sweep_every_s
+            if time.monotonic() >= self._age_at:
+                self._age_at = time.monotonic() + _AGE_AGAIN_S
+                self._try("Making months, and letting old activity go", self._age)
         self._try("The last checkpoints", self._leave)
         drop_connection(self._alias)
         self._turn.close()
@@ -75,6 +85,9 @@ class Keeper:
 
     def _expire(self) -> None:
         approvals_expire()
+
+    def _age(self) -> None:
+        self._age_at = time.monotonic() + (_AGE_EVERY_S if self._ageing.run() else 0)
 
     def _leave(self) -> None:
         checkpoint_make(reason="shutdown", turn=self._turn)

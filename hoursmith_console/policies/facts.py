@@ -25,6 +25,7 @@ def console_facts() -> list[tuple[str, str]]:
         ("Sessions end", f"after {settings.SESSION_COOKIE_AGE / 3600:g} h, or {_idle()} unused"),
         ("Snapshots for the whole console", "on" if settings.AUDIT_SNAPSHOTS else "off (AUDIT_SNAPSHOTS)"),
         ("Arguments in the activity", settings.ACTIVITY_ARGUMENTS),
+        ("Activity is kept", f"for {settings.ACTIVITY_DAYS:,} days" if settings.ACTIVITY_DAYS else "for ever"),
     ]
 
 

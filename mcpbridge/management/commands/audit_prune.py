@@ -25,7 +25,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--before", required=True, type=_instant, help="a date or instant (ISO 8601, UTC)")
+        parser.add_argument("--before", required=True, type=instant, help="a date or instant (ISO 8601, UTC)")
         parser.add_argument("--workspace", help="this workspace alone")
         parser.add_argument("--export-to", required=True, type=Path, help="the folder that keeps what is removed")
         parser.add_argument(
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  These sinks had not confirmed all of them: {', '.join(pruned.sinks_behind)}.")
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
     """A date or an instant; without a zone it is UTC."""
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at

@@ -1,0 +1,32 @@
+"""Removes old calls from the activity."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from mcpbridge.activity_ageing import activity_prune
+from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.events import operator
+from mcpbridge.management.commands.audit_prune import instant
+
+
+class Command(BaseCommand):
+    help = (
+        "Remove the calls that were made before a date from the activity of all workspaces. The audit record keeps"
+        " what was destroyed, and says that this was done."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--before", required=True, type=instant, help="a date or instant (ISO 8601, UTC)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            pruned = activity_prune(before=options["before"], actor=operator())
+        except (AuditUnavailableError, ValueError) as error:
+            raise CommandError(f"Nothing was removed. {error}") from None
+        except Error as error:
+            raise CommandError(f"Stopped by the database; run it again later. {error}") from None
+        if pruned.parts:
+            self.stdout.write(f"{pruned.parts} months removed whole.")
+        self.stdout.write(f"{pruned.rows:,} calls removed.")
