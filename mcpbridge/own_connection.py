@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,6 +24,8 @@ from django.db.utils import load_backend
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.0002
+# For so long at least a transaction may say nothing before the server takes its machine for gone.
+_SILENCE_S = 5.0
 
 
 def use_own_connection(alias: str, *, limit_s: float) -> BaseDatabaseWrapper:
@@ -35,12 +38,27 @@ def use_own_connection(alias: str, *, limit_s: float) -> BaseDatabaseWrapper:
         options["init_command"] = "; ".join(filter(None, [options.get("init_command"), "PRAGMA temp_store=MEMORY"]))
     else:
         options.pop("pool", None)
-        options.setdefault("connect_timeout", max(2, math.ceil(limit_s)))
-        # A server that vanished without a word is noticed by the network alone.
-        options.setdefault("tcp_user_timeout", int(limit_s * 1000))
+        shorten(options, limit_s=limit_s)
     connection: BaseDatabaseWrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
     connections[alias] = connection
     return connection
+
+
+def shorten(options: dict[str, Any], *, limit_s: float) -> None:
+    """Let a connection with these libpq `options` end in about `limit_s` seconds where the server vanished silently.
+
+    Only the network can tell: by what was sent and never acknowledged, or, where an answer is waited for, by asking
+    for a sign of life.
+    """
+    whole = max(1, math.ceil(limit_s / 2))
+    for name, most in {
+        # libpq takes one second for two.
+        "connect_timeout": max(2, math.ceil(limit_s)),
+        "tcp_user_timeout": int(limit_s * 1000),
+        "keepalives_idle": whole,
+        "keepalives_interval": whole,
+    }.items():
+        options[name] = min(int(options.get(name, most)), most)
 
 
 def drop_connection(alias: str) -> None:
@@ -85,12 +103,14 @@ def limit_statements(alias: str, *, limit_s: float) -> None:
     connection = connections[alias]
     if connection.vendor == "postgresql":
         # For this transaction alone, so that a connection pooler between us changes nothing for others.
-        limit = f"{max(1, int(limit_s * 1000))}ms"
+        limit, idle = f"{max(1, int(limit_s * 1000))}ms", f"{int(max(_SILENCE_S, 2 * limit_s) * 1000)}ms"
         with connection.cursor() as cursor:
+            # The last: a machine that lost its way to the server in here must not hold others up with its locks.
             cursor.execute(
                 "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
-                " set_config('synchronous_commit', 'on', true)",
-                [limit, limit],
+                " set_config('synchronous_commit', 'on', true),"
+                " set_config('idle_in_transaction_session_timeout', %s, true)",
+                [limit, limit, idle],
             )
 
 

@@ -37,22 +37,27 @@ def _as_nobody() -> dict[str, Any]:
     return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def _end_with_parent() -> None:
-    # A test run that is killed must not leave a database server behind.
+def end_with_parent() -> None:
+    """For a child of this process, before it becomes a server: a test run that is killed leaves none behind."""
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGQUIT)
 
 
 class Cluster:
     """One PostgreSQL server."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, network: str = "") -> None:
+        """Start it for this machine alone, or for whoever comes from `network` too, such as 10.0.0.0/8."""
         self._programs = programs
+        self._listens_at = "*" if network else "127.0.0.1"
         self._folder = Path(tempfile.mkdtemp(prefix="console-pg-"))
         if os.geteuid() == 0:
             shutil.chown(self._folder, "nobody", "nogroup")
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-D", self._data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        if network:
+            with (self._folder / "data" / "pg_hba.conf").open("a", encoding="utf-8") as access:
+                access.write(f"host all all {network} trust\n")
         self.start()
 
     @property
@@ -71,11 +76,11 @@ class Cluster:
         if done.returncode:
             raise AssertionError(f"{program} failed:\n{done.stdout}\n{done.stderr}")
 
-    def url(self, database: str = "postgres") -> str:
-        return f"postgres://{_USER}@127.0.0.1:{self._port}/{database}"
+    def url(self, database: str = "postgres", *, host: str = "127.0.0.1") -> str:
+        return f"postgres://{_USER}@{host}:{self._port}/{database}"
 
     def start(self) -> None:
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self._folder), "fsync": "on"}
+        options = {"listen_addresses": self._listens_at, "unix_socket_directories": str(self._folder), "fsync": "on"}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -86,7 +91,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
                 **_as_nobody(),
             )
         until = time.monotonic() + START_TIMEOUT_S
@@ -106,6 +111,10 @@ class Cluster:
             self._process.send_signal(how)
             self._process.wait(timeout=30)
             self._process = None
+
+    def log(self) -> bytes:
+        """All that the server wrote so far."""
+        return (self._folder / "log").read_bytes()
 
     def discard(self) -> None:
         self.stop()
@@ -140,10 +149,19 @@ def _shared_cluster(programs: Path) -> Cluster:
     return cluster
 
 
+def own_cluster(needs: Callable[[bool, str], None], *, network: str) -> Cluster:
+    """A server that listens to `network` too, in the caller's network namespace. Skips where none is installed."""
+    return Cluster(_installed(needs), network=network)
+
+
 def shared_cluster(needs: Callable[[bool, str], None]) -> Cluster:
     """The one server of this test process, started when first asked for. Skips where PostgreSQL is not installed."""
+    return _shared_cluster(_installed(needs))
+
+
+def _installed(needs: Callable[[bool, str], None]) -> Path:
     programs = _programs()
     needs(programs is not None, "PostgreSQL's server programs are not installed (Debian: postgresql).")
     if programs is None:  # pragma: no cover - `needs` has skipped or failed
         pytest.fail("PostgreSQL is not installed.")
-    return _shared_cluster(programs)
+    return programs

@@ -19,11 +19,14 @@ import psycopg
 from django.db import connections, transaction
 
 from mcpbridge.models import ApprovalRequest, ApprovalRule, Freeze, SnapshotStop, TokenBlock, TokenNotice
+from mcpbridge.own_connection import shorten
 
 logger = logging.getLogger(__name__)
 
 NOTIFY_CHANNEL = "mcpbridge_orders"
 POLL_S = 1.0
+# A connection that says nothing for so long is taken for cut.
+_SILENCE_S = 3.0
 Key = tuple[str, str]
 _BLOCKS = f"SELECT env, prefix FROM {TokenBlock._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _FREEZES = f"SELECT org_id, env, prefix FROM {Freeze._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
@@ -256,10 +259,11 @@ def order_book() -> OrderBook:
 
 
 def _conninfo() -> dict[str, object]:
-    parameters = dict(connections["default"].get_connection_params())
+    parameters: dict[str, Any] = dict(connections["default"].get_connection_params())
     for ours in ("cursor_factory", "context", "prepare_threshold", "pool", "server_side_binding"):
         parameters.pop(ours, None)
-    return {**parameters, "connect_timeout": 5}
+    shorten(parameters, limit_s=_SILENCE_S)
+    return parameters
 
 
 def tell_everyone() -> None:

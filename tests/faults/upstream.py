@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import socketserver
+import ssl
 import string
 import struct
 import threading
@@ -40,13 +41,14 @@ def new_token() -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came in. `connection` tells requests on one kept-alive connection from others."""
+    """A request as it came in, and from where. `connection` tells requests on one kept-alive connection from others."""
 
     method: str
     path: str
     headers: list[tuple[str, str]]
     body: bytes
     connection: int
+    address: str
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
@@ -190,8 +192,8 @@ class Hoursmith:
 
 
 @contextmanager
-def serving() -> Iterator[Hoursmith]:
-    """A Hoursmith on a loopback port of its own."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Hoursmith]:
+    """A Hoursmith on a loopback port of its own; with `tls` at every address of the machine, over https."""
     hoursmith = Hoursmith()
     numbers = itertools.count(1)
 
@@ -200,7 +202,7 @@ def serving() -> Iterator[Hoursmith]:
             number = next(numbers)
             line = Line(self.connection)
             with contextlib.suppress(LineClosedError, OSError, ValueError):
-                while request := _read(self.rfile, number):
+                while request := _read(self.rfile, number, self.client_address[0]):
                     hoursmith.serve(line, request)
 
     class Server(socketserver.ThreadingTCPServer):
@@ -208,7 +210,10 @@ def serving() -> Iterator[Hoursmith]:
         allow_reuse_address = True
         request_queue_size = 64
 
-    with Server(("127.0.0.1", 0), Connection) as server:
+    with Server(("0.0.0.0" if tls else "127.0.0.1", 0), Connection) as server:
+        if tls:
+            # Hands are shaken where the request is read: whoever does not must not keep others waiting.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         hoursmith.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -219,7 +224,7 @@ def serving() -> Iterator[Hoursmith]:
             thread.join()
 
 
-def _read(stream: Any, connection: int) -> Seen | None:
+def _read(stream: Any, connection: int, address: str) -> Seen | None:
     first = stream.readline().decode("latin-1").split()
     if len(first) != 3:
         return None
@@ -228,7 +233,7 @@ def _read(stream: Any, connection: int) -> Seen | None:
         name, _, value = line.partition(":")
         headers.append((name, value.strip()))
     length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
-    return Seen(first[0], first[1], headers, stream.read(length), connection)
+    return Seen(first[0], first[1], headers, stream.read(length), connection, address)
 
 
 def pause(seconds: float) -> Fault:
