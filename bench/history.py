@@ -40,7 +40,7 @@ def use_database(url: str) -> None:
         VAR_DIR=str(folder),
         SECRET_KEY=key.read_text(encoding="utf-8"),
         AUDIT_SIGNING_KEY=key.read_text(encoding="utf-8"),
-        LOG_LEVEL="WARNING",
+        LOG_LEVEL="ERROR",
     )
     import django
 

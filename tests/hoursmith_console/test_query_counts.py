@@ -1,7 +1,9 @@
 """Pages ask the database a bounded number of questions, however many rows there are."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from django.utils import timezone
 from hoursmith_console.connections.services import connection_create
 from hoursmith_console.tokens.services import token_claim
 from mcpbridge.models import ToolCall
+from tests.addresses import console_routes
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import (
     audit_pair,
@@ -35,6 +38,9 @@ BOUNDS = {
     "/rotations/": 14,
     "/approvals/": 10,
 }
+MOST_ELSEWHERE = 14
+# Of a list: the filters' own choices, the rows in a few windows of time, and what is shown beside each.
+MOST_FILTERED = 17
 
 
 @pytest.fixture
@@ -96,3 +102,29 @@ def test_lists_never_count_what_they_hold(
         visitor.get(address)
     assert not [query["sql"] for query in captured.captured_queries if "COUNT(" in query["sql"].upper()]
     assert not [query["sql"] for query in captured.captured_queries if " OFFSET " in query["sql"].upper()]
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("person", ["owner", "manager"])
+def test_every_other_page_asks_little_too(browse: Browse, django_assert_max_num_queries: Any, person: str) -> None:
+    visitor, seen = browse(person), set()
+    for address in sorted({f"/{route}" for route in console_routes() if "<" not in route} - set(BOUNDS)):
+        with django_assert_max_num_queries(MOST_ELSEWHERE):
+            if visitor.get(address).status_code == HTTPStatus.OK:
+                seen.add(address)
+    looked_for = {"owner": {"/members/", "/settings/", "/audit/sinks/"}, "manager": {"/connections/new/"}}
+    assert looked_for[person] <= seen
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("area", ["activity", "audit", "tokens"])
+def test_every_filter_asks_little(browse: Browse, django_assert_max_num_queries: Any, area: str) -> None:
+    visitor = browse("owner")
+    page = visitor.get(f"/{area}/").content.decode()
+    offered = re.findall(r'<select id="[^"]*" name="(\w+)">(.*?)</select>', page, re.DOTALL)
+    chosen = {name: re.findall(r'<option value="([^"]+)"', options)[-1] for name, options in offered}
+    assert {"activity": 7, "audit": 8, "tokens": 9}[area] <= len(chosen)
+    searched = {**chosen, "q": "token 7"}
+    for given in (*({name: value} for name, value in searched.items()), searched):
+        with django_assert_max_num_queries(MOST_FILTERED):
+            assert visitor.get(f"/{area}/", given).status_code == HTTPStatus.OK, given
