@@ -4,6 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db import connection
+
+from bench.loading import Loader
 from bench.world import ORG, OTHER_ORG, Token, World
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
@@ -106,12 +109,12 @@ def _hours_make(used: Iterable[Token]) -> None:
         for (hour, series), calls in token.by_hour.items():
             for prefix in (token.prefix, ""):
                 sums[token.org_id, prefix, hour][f"calls_{series}"] += calls
-    CallHour.objects.bulk_create(
-        (
-            CallHour(org_id=org_id, prefix=prefix, env="live" if prefix else "", hour=hour, **counts)
+    none = {field.name: 0 for field in CallHour._meta.fields if field.name.startswith("calls_")}
+    Loader(connection, CallHour).load(
+        [
+            {"org_id": org_id, "prefix": prefix, "env": "live" if prefix else "", "hour": hour} | none | counts
             for (org_id, prefix, hour), counts in sums.items()
-        ),
-        batch_size=5_000,
+        ]
     )
 
 
