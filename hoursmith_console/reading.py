@@ -134,7 +134,7 @@ class _Windows:
         self._begun = time.monotonic()
         ahead = order.beyond(everything, start) if start else everything
         instants = ahead.order_by(*order.columns).values_list(order.field, flat=True)
-        first = start.value if start else instants.first()
+        first = instants.first()
         self.far: datetime | None = None
         for far in instants[_FIRST_WINDOW_ROWS : _FIRST_WINDOW_ROWS + 1]:
             self.far = far

@@ -51,7 +51,9 @@ class ResultFilter(ChoiceFilter):
         return queryset.filter(result__in=_results(value))
 
     def parts(self, value: str) -> list[Q] | None:
-        return None if value == Result.SUCCEEDED else [Q(result=result) for result in _results(value)]
+        if value == Result.SUCCEEDED:
+            return None
+        return [Q(result=result) & ~Q(result=Result.SUCCEEDED) for result in _results(value)]
 
 
 def _results(value: str) -> list[str]:

@@ -14,6 +14,7 @@ from hoursmith_console.listing import ChoiceFilter
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Role
+from hoursmith_console.workspaces.visibility import rows_of_tokens
 from mcpbridge.models import TokenBlock, TokenIdentity
 
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
@@ -64,16 +65,16 @@ class MemberFilter(ChoiceFilter):
         return [(str(pk), name) for pk, name in named.values_list("pk", "name")]
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        own = Q(prefix__in=[])
-        for part in self.parts(value):
-            own |= part
-        return queryset.filter(own)
+        return queryset.filter(rows_of_tokens(self._tokens(value)))
 
     def parts(self, value: str) -> list[Q]:
-        if not hasattr(self, "_parts"):
-            claims = TokenClaim.objects.filter(member_id=value).order_by().values_list("env", "prefix")
-            self._parts = [Q(env=env, prefix=prefix) for env, prefix in claims]
-        return self._parts
+        return [Q(env=env, prefix=prefix) for env, prefix in self._tokens(value)]
+
+    def _tokens(self, value: str) -> list[tuple[str, str]]:
+        if not hasattr(self, "_known"):
+            claims = TokenClaim.objects.filter(member_id=value).order_by()
+            self._known = list(claims.values_list("env", "prefix"))
+        return self._known
 
 
 class AssistantFilter(ChoiceFilter):

@@ -6,6 +6,7 @@ exist.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TypeVar
 
@@ -86,14 +87,19 @@ class Viewer:
 
     @cached_property
     def _own_tokens(self) -> Q:
-        prefixes = defaultdict(list)
-        for env, prefix in self._own_keys:
-            prefixes[env].append(prefix)
-        # An empty `in` matches nothing, which is right for somebody without tokens.
-        own = Q(prefix__in=[])
-        for env, known in prefixes.items():
-            own |= Q(env=env, prefix__in=known)
-        return own
+        return rows_of_tokens(self._own_keys)
+
+
+def rows_of_tokens(keys: Iterable[tuple[str, str]]) -> Q:
+    """Rows of the tokens with these environments and prefixes."""
+    prefixes = defaultdict(list)
+    for env, prefix in keys:
+        prefixes[env].append(prefix)
+    # An empty `in` matches nothing, which is right for somebody without tokens.
+    rows = Q(prefix__in=[])
+    for env, known in prefixes.items():
+        rows |= Q(env=env, prefix__in=known)
+    return rows
 
 
 def viewer_of(request: HttpRequest) -> Viewer | None:
