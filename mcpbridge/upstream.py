@@ -13,15 +13,15 @@ What can go wrong, as exceptions (an answer with an error status is an answer, n
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from mcpbridge.credentials import Credential
 from mcpbridge.telemetry import spans
@@ -29,11 +29,7 @@ from mcpbridge.tools import RestRequest
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
-_HEADERS = (
-    (b"Accept", b"application/json"),
-    (b"Accept-Encoding", b"identity"),
-    (b"User-Agent", b"hoursmith-console"),
-)
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "hoursmith-console"}
 
 
 class UpstreamError(Exception):
@@ -98,22 +94,18 @@ class Reply:
 
 
 class Upstream:
-    """Sends REST requests to one fixed origin. `transport` is anything that speaks httpx's transport interface."""
+    """Sends REST requests to one fixed origin: over the network, or through `transport`, httpx's interface, instead."""
 
     def __init__(self, base_url: str, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base = base_url.rstrip("/")
         parts = urlsplit(self._base)
         # Host and port of the origin.
         self.address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        self._transport = transport
         self._timeout_s = timeout_s
-        connect = min(CONNECT_TIMEOUT_S, timeout_s)
-        # Four kinds apart; the whole exchange has `timeout_s` besides, against an answer that drips.
-        self._timeouts = {"connect": connect, "pool": connect, "read": timeout_s, "write": timeout_s}
+        self._line: _Line = _Network(timeout_s) if transport is None else _Transport(transport, timeout_s)
 
     async def aclose(self) -> None:
-        if self._transport is not None:
-            await self._transport.aclose()
+        await self._line.aclose()
 
     async def send(self, call: RestRequest, credential: Credential) -> Reply:
         """The answer to `call`, made once with the caller's own token; raises UpstreamError."""
@@ -123,16 +115,21 @@ class Upstream:
             return reply
 
     async def _exchange(self, call: RestRequest, credential: Credential) -> Reply:
-        if self._transport is None:
-            self._transport = pooled_transport()
-        request = self._request(call, credential)
+        # Named one by one, here and in _HEADERS: nothing that the client sent travels on but its token.
+        headers = {"Authorization": f"Bearer {credential.token}"}
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
+        body = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = orjson.dumps(call.body)
+        url = self._base + call.path
+        if call.query:
+            url += f"?{urlencode(call.query, quote_via=quote)}"
         try:
+            # Of the whole exchange, against an answer that drips.
             async with asyncio.timeout(self._timeout_s):
-                response = await self._transport.handle_async_request(request)
-                try:
-                    return await _read(response, wants_data=call.method == "GET")
-                finally:
-                    await response.aclose()
+                answer = await self._line.exchange(call.method, url, headers, body)
         except TimeoutError:
             raise UpstreamTimeoutError from None
         except UpstreamError:
@@ -140,42 +137,96 @@ class Upstream:
         except Exception as error:
             # The cause is not chained: an HTTP library's error may print the request, token included.
             raise _named(error) from None
+        return _reply(answer, wants_data=call.method == "GET")
 
-    def _request(self, call: RestRequest, credential: Credential) -> httpx.Request:
-        # Named one by one: nothing that the client sent travels on but its token. As bytes, since httpx spends
-        # longer on spelling them than on the rest of the request.
-        headers = [*_HEADERS, (b"Authorization", b"Bearer " + credential.token.encode("ascii"))]
-        content = None
-        if call.idempotency_key is not None:
-            headers.append((b"Idempotency-Key", call.idempotency_key.encode("ascii")))
-        if call.body is not None:
-            headers.append((b"Content-Type", b"application/json"))
-            content = orjson.dumps(call.body)
-        return httpx.Request(
-            call.method,
-            f"{self._base}{call.path}?{urlencode(call.query, quote_via=quote)}"
-            if call.query
-            else self._base + call.path,
-            headers=headers,
-            content=content,
-            extensions={"timeout": self._timeouts},
+
+class _Answer(NamedTuple):
+    """An HTTP answer; `body` is None where it was left unread."""
+
+    status: int
+    retry_after: str | None
+    body: bytearray | None
+
+
+class _Line(Protocol):
+    """How requests get to Hoursmith. It follows nothing, keeps nothing, and sends nothing twice."""
+
+    async def exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> _Answer: ...
+
+    async def aclose(self) -> None: ...
+
+
+class _Network:
+    """aiohttp's connection pool: no redirects, no cookies, no environment proxies, and no repeats.
+
+    Spoken to directly: httpx's objects around it would cost a call as much as the exchange itself.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        connect = min(CONNECT_TIMEOUT_S, timeout_s)
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> _Answer:
+        session = self._session or self._open()
+        # The address is encoded already, and must not be read and spelled anew.
+        asking = session.request(method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False)
+        async with asking as response:
+            said = response.headers
+            return await _read(
+                response.status,
+                said.get("Retry-After"),
+                said.get("Content-Encoding"),
+                response.content.iter_any(),
+            )
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made with the first request, on the loop that serves.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+            timeout=self._timeout,
+            auto_decompress=False,
+            trust_env=False,
+            max_line_size=8190,
+            max_field_size=16384,
         )
+        # aiohttp sends a DELETE again when a kept-alive connection turns out to be closed, although the first
+        # may have been carried out. It has no public switch for that; a test counts the requests that arrive.
+        self._session._retry_connection = False
+        return self._session
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
 
 
-def pooled_transport() -> httpx.AsyncBaseTransport:
-    """httpx on aiohttp's connection pool: no cookies, no environment proxies, and no repeats."""
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        max_line_size=8190,
-        max_field_size=16384,
-    )
-    # aiohttp sends a DELETE again when a kept-alive connection turns out to be closed, although the first
-    # may have been carried out. It has no public switch for that; a test counts the requests that arrive.
-    session._retry_connection = False
-    return AiohttpTransport(client=session)
+class _Transport:
+    """A transport of httpx, called without its client, which adds cookies, redirects and proxies."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, timeout_s: float) -> None:
+        self._transport = transport
+        connect = min(CONNECT_TIMEOUT_S, timeout_s)
+        self._timeouts = {"connect": connect, "pool": connect, "read": timeout_s, "write": timeout_s}
+
+    async def exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> _Answer:
+        request = httpx.Request(
+            method, url, headers={**_HEADERS, **headers}, content=body, extensions={"timeout": self._timeouts}
+        )
+        response = await self._transport.handle_async_request(request)
+        try:
+            said = response.headers
+            # The raw stream: nothing is packed, and httpx's reader would copy every piece once more.
+            pieces = cast(httpx.AsyncByteStream, response.stream)
+            return await _read(
+                response.status_code, said.get("retry-after"), said.get("content-encoding"), aiter(pieces)
+            )
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
 def application_transport(application: Any) -> httpx.AsyncBaseTransport:
@@ -183,33 +234,33 @@ def application_transport(application: Any) -> httpx.AsyncBaseTransport:
     return httpx.ASGITransport(app=application, raise_app_exceptions=False)
 
 
-async def _read(response: httpx.Response, *, wants_data: bool) -> Reply:
-    status = response.status_code
+async def _read(status: int, retry_after: str | None, encoding: str | None, pieces: AsyncIterator[bytes]) -> _Answer:
     if 300 <= status < 400:
         raise UpstreamRedirectError
-    retry_after = _seconds(response.headers.get("retry-after"))
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
+    if encoding is not None and encoding.lower() != "identity":
         # We asked for none. A small packed body may unpack to gigabytes, so it is left unread.
-        if 200 <= status < 300:
-            raise UpstreamMalformedError
-        return Reply(status, {}, retry_after)
+        return _Answer(status, retry_after, None)
     body = bytearray()
-    # The raw stream: nothing is packed, and httpx's reader would copy every piece once more.
-    async for chunk in response.stream:  # type: ignore[union-attr]
-        body += chunk
+    async for piece in pieces:
+        body += piece
         if len(body) > MAX_ANSWER_BYTES:
             raise UpstreamTooLargeError
-    payload = _object(bytes(body))
+    return _Answer(status, retry_after, body)
+
+
+def _reply(answer: _Answer, *, wants_data: bool) -> Reply:
+    status, retry_after = answer.status, _seconds(answer.retry_after)
+    payload = None if answer.body is None else _object(answer.body)
     if not 200 <= status < 300:
         return Reply(status, payload if payload is not None else {}, retry_after)
-    if not body.strip() and (status == 204 or not wants_data):
+    if answer.body is not None and not answer.body.strip() and (status == 204 or not wants_data):
         return Reply(status, {"data": None}, retry_after)
     if payload is None:
         raise UpstreamMalformedError
     return Reply(status, payload if "data" in payload else {"data": payload}, retry_after)
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+def _object(body: bytearray) -> dict[str, Any] | None:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -223,12 +274,8 @@ def _seconds(header: str | None) -> int | None:
 
 
 def _named(error: Exception) -> UpstreamError:
-    """Our name for an error of the HTTP libraries.
-
-    The transport reports every aiohttp connection error as a connect timeout, so the cause is what tells.
-    """
-    cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-    match cause or error:
+    """Our name for an error of the HTTP libraries."""
+    match error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL():
             return UpstreamUnreachableError()
         case aiohttp.ServerTimeoutError():

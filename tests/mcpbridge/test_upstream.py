@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 
+import aiohttp
 import httpx
 import pytest
 
@@ -121,6 +122,25 @@ def test_every_error_of_the_http_library_has_a_name_of_ours(kind):
 
     with pytest.raises(UpstreamError) as caught:
         send(handler)
+    assert caught.value.__cause__ is None
+    assert CREDENTIAL.secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [error for error in vars(aiohttp).values() if isinstance(error, type) and issubclass(error, aiohttp.ClientError)],
+)
+def test_no_error_of_the_pool_comes_out_as_it_is(kind):
+    class Broken:
+        async def exchange(self, *_):
+            error = kind.__new__(kind)
+            error.args = (f"failed for {CREDENTIAL.token}",)
+            raise error
+
+    service = Upstream("https://hoursmith.example", timeout_s=5)
+    service._line = Broken()
+    with pytest.raises(UpstreamError) as caught:
+        asyncio.run(service.send(GET, CREDENTIAL))
     assert caught.value.__cause__ is None
     assert CREDENTIAL.secret not in str(caught.value)
 
