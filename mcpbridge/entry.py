@@ -24,7 +24,7 @@ from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.headers import plain_headers
 from mcpbridge.identity import Identities, IdentityUnavailableError
-from mcpbridge.ids import new_id
+from mcpbridge.ids import new_text_id
 from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
 from mcpbridge.orders.reading import OrderBook
 from mcpbridge.server import McpServer, Visit
@@ -77,7 +77,7 @@ class HttpEntry:
         self._trusted = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = new_id().hex
+        request_id = new_text_id()
         logs.request_id.set(request_id)
         with spans.bridge_request(scope["headers"], request_id) as span:
             try:

@@ -28,5 +28,14 @@ os.register_at_fork(after_in_child=_reseed)
 
 def new_id() -> uuid.UUID:
     """A new id that begins with the millisecond of now (RFC 9562, version 7)."""
+    return uuid.UUID(int=_number())
+
+
+def new_text_id() -> str:
+    """The same as 32 hexadecimal digits, where nobody needs more than that."""
+    return f"{_number():032x}"
+
+
+def _number() -> int:
     milliseconds = time.time_ns() // 1_000_000
-    return uuid.UUID(int=milliseconds << 80 | _VERSION_AND_VARIANT | _numbers.getrandbits(80) & _RANDOM_BITS)
+    return milliseconds << 80 | _VERSION_AND_VARIANT | _numbers.getrandbits(80) & _RANDOM_BITS

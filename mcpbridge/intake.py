@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import mcp_types as types
@@ -41,11 +42,21 @@ def folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def check_media_types(headers: dict[str, str]) -> None:
     """Raise Refusal unless the body is declared as JSON and JSON is welcome as an answer."""
-    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+    is_json, is_welcome = _media_types(headers.get("content-type", ""), headers.get("accept", "*/*"))
+    if not is_json:
         raise Refusal(415, "Send the body as Content-Type: application/json.")
-    accepted = {part.split(";")[0].strip().lower() for part in headers.get("accept", "*/*").split(",")}
-    if not accepted & {"application/json", "application/*", "*/*"}:
+    if not is_welcome:
         raise Refusal(406, "The answer is application/json: name it in the Accept header.")
+
+
+@lru_cache(maxsize=64)
+def _media_types(content_type: str, accept: str) -> tuple[bool, bool]:
+    """Whether the body is JSON, and whether the answer may be. Clients say the same with every request."""
+    accepted = {part.split(";")[0].strip().lower() for part in accept.split(",")}
+    return (
+        content_type.split(";")[0].strip().lower() == "application/json",
+        bool(accepted & {"application/json", "application/*", "*/*"}),
+    )
 
 
 async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from operator import gt
 from typing import Any
 
 from django.db.models import CharField
@@ -104,7 +105,7 @@ def _columns(call: Call) -> dict[str, Any]:
     # Nearly always all of them are fine, and one look at all together costs a tenth of twenty looks.
     together = " ".join(texts)
     is_fine = redact(together) == together and not _UNSTORABLE.search(together)
-    if not (is_fine and all(len(text) <= limit for text, limit in zip(texts, _TEXT_LIMITS.values(), strict=True))):
+    if not is_fine or any(map(gt, map(len, texts), _TEXT_LIMITS.values())):
         for name, limit in _TEXT_LIMITS.items():
             columns[name] = storable(columns[name], limit)
     return columns

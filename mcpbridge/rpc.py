@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundLadderRejection,
+    InboundModernRoute,
     classify_inbound_request,
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
@@ -144,19 +145,25 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
     version = headers.get("mcp-protocol-version", ASSUMED_VERSION)
     modern = is_modern(version)
     try:
-        connection = _modern(server.sdk, request, headers) if modern else Connection.from_envelope(version, None, None)
+        route = _modern_route(server.sdk, request, headers) if modern else None
         if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
             if modern and _asks_in_forms(request.params or {}):
                 visit = replace(visit, dialogue=_CAN_ASK)
             result = await server.catalogue.call(*call, visit)
             return _complete(result, server) if modern else result
+        client = (route.client_info, route.client_capabilities) if route is not None else (None, None)
         exchange = _Exchange(
             TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
             request.id,
             ServerMessageMetadata(request_context=visit),
         )
         return await serve_one(
-            server.sdk, exchange, request.method, request.params, connection=connection, lifespan_state=None
+            server.sdk,
+            exchange,
+            request.method,
+            request.params,
+            connection=Connection.from_envelope(version, *client),
+            lifespan_state=None,
         )
     except MCPError as error:
         # The SDK repeats the name of a method it does not know.
@@ -207,7 +214,7 @@ def _asks_in_forms(params: dict[str, Any]) -> bool:
     return asks is not None and ("form" in asks or "url" not in asks)
 
 
-def _modern(server: Server[Any], request: Request, headers: Mapping[str, str]) -> Connection:
+def _modern_route(server: Server[Any], request: Request, headers: Mapping[str, str]) -> InboundModernRoute:
     version = headers["mcp-protocol-version"]
     if version not in MODERN_PROTOCOL_VERSIONS and "_meta" not in (request.params or {}):
         _raise(unsupported_protocol_version_rejection(version))
@@ -216,7 +223,7 @@ def _modern(server: Server[Any], request: Request, headers: Mapping[str, str]) -
         raise _error(route)
     if request.method == "tools/call":
         _check_mirrored_arguments(server, request.params or {}, headers)
-    return Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
+    return route
 
 
 def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], headers: Mapping[str, str]) -> None:
@@ -224,7 +231,7 @@ def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], heade
     name, arguments, lookup = params.get("name"), params.get("arguments") or {}, server.get_tool_input_schema
     if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict):
         return
-    if _declares_mirrors(lookup, name) or any(header.startswith("mcp-param-") for header in headers):
+    if _declares_mirrors(lookup, name) or "\nmcp-param-" in "\n".join(("", *headers)):
         schema = lookup(name)
         if schema is not None:
             _raise(validate_mcp_param_headers(schema, arguments, headers))

@@ -25,6 +25,7 @@ LABEL_LENGTH = 200
 # Shown back only where it reads like a mistyped name: anything else could be a value in the wrong place.
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{0,28}[0-9]?")
 _OTHER = "(unreadable name)"
+_PLAIN_SEGMENT = re.compile("[0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Tool:
         return RestRequest("GET", path.removesuffix("/archive"), route=self.path.removesuffix("/archive"))
 
     def _path_for(self, record_id: str | None) -> str:
-        return self.path if record_id is None else self.path.replace("{id}", quote(record_id, safe=""))
+        return self.path if record_id is None else self.path.replace("{id}", _quoted(record_id))
 
     def target_id(self, arguments: dict[str, Any]) -> str:
         """The id of the record that `arguments` name, empty where they name none."""
@@ -195,6 +196,11 @@ class Tool:
             if isinstance(value, str) and (line := " ".join(value.split())):
                 return line[:LABEL_LENGTH]
         return ""
+
+
+def _quoted(text: str) -> str:
+    """`text` as one segment of a path. An id is one as it stands, and quoting would take longer than looking."""
+    return text if _PLAIN_SEGMENT.fullmatch(text) else quote(text, safe="")
 
 
 def _folded(name: str) -> str:
