@@ -115,16 +115,16 @@ def call_ended(call: Call, ending: Ending) -> None:
     span = trace.get_current_span()
     # A caller who went away has ended theirs already.
     if span.is_recording():
-        span.set_attributes(
-            {
-                "hoursmith.kind": call.kind.value,
-                "hoursmith.result": ending.result.value,
-                "hoursmith.status": ending.status,
-                "hoursmith.code": ending.code,
-                "hoursmith.workspace": call.identity.org_id,
-                "hoursmith.request_id": call.caller.request_id,
-            }
-        )
+        said: Attributes = {
+            "hoursmith.kind": call.kind.value,
+            "hoursmith.result": ending.result.value,
+            "hoursmith.status": ending.status,
+            "hoursmith.code": ending.code,
+            "hoursmith.workspace": call.identity.org_id,
+            "hoursmith.request_id": call.caller.request_id,
+        }
+        # What says nothing costs as much to send as what does.
+        span.set_attributes({name: value for name, value in said.items() if value != ""})
 
 
 class _Request:
@@ -235,7 +235,7 @@ def bridge_request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> B
     if _tracer is None:
         return _NOTHING
     parent = next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), "")
-    about: Attributes = {"http.request.method": "POST", "network.transport": "tcp", "hoursmith.request_id": request_id}
+    about: Attributes = {"network.transport": "tcp", "hoursmith.request_id": request_id}
     return BridgeRequest(_tracer, parent, about)
 
 
