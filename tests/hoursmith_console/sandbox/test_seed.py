@@ -1,10 +1,13 @@
 """The demo workspace: big enough to be believed, the same every time, and locked where it was invoiced."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import router, transaction
 from django.db.models import Count, Q
+from pytest_django.plugin import DjangoDbBlocker
 
 from hoursmith_console.sandbox.models import (
     Client,
@@ -32,9 +35,21 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def seeded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The demo workspace, made once; what a test changes in it is undone after the test."""
+    database = router.db_for_write(Organization)
+    with django_db_blocker.unblock(), transaction.atomic(using=database):
+        workspace_seed(now=NOW)
+        yield
+        transaction.set_rollback(True, using=database)
+
+
 @pytest.fixture
-def org() -> Organization:
-    return workspace_seed(now=NOW)
+def org(seeded: None) -> Organization:
+    found = demo_workspace()
+    assert found is not None
+    return found
 
 
 def _caller(role: Role, name: str = "") -> Caller:

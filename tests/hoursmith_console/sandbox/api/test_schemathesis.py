@@ -89,12 +89,12 @@ def test_the_api_keeps_to_its_document_at_the_limits_of_every_value(case: Any, w
 
 
 @at_random.parametrize()
-@_bounded(6)
+@_bounded(4)
 def test_the_api_keeps_to_its_document_for_an_admin(case: Any, world: World) -> None:
     _check(case, world, world.admin.token)
 
 
 @at_random.parametrize()
-@_bounded(4)
+@_bounded(2)
 def test_the_api_keeps_to_its_document_for_a_member(case: Any, world: World) -> None:
     _check(case, world, world.member.token)
