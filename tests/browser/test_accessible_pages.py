@@ -26,7 +26,8 @@ def axe(needs: Callable[[bool, str], None]) -> str:
 
 def _faults(window: Visit, axe: str, rules: list[str]) -> list[str]:
     """What is wrong with the page that is open; only by `rules`, where there are any."""
-    window.page.evaluate(axe)
+    if not window.page.evaluate("'axe' in window"):
+        window.page.evaluate(axe)
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
     found: dict[str, Any] = window.page.evaluate("options => axe.run(document, options)", options)
     return [
@@ -37,20 +38,20 @@ def _faults(window: Visit, axe: str, rules: list[str]) -> list[str]:
     ]
 
 
-# What is dark changes colours alone.
-@pytest.mark.parametrize(
-    ("role", "scheme", "rules"),
-    [("OWNER", "light", []), ("OWNER", "dark", ["color-contrast"]), ("MEMBER", "light", [])],
-)
-def test_no_page_has_a_serious_fault(visit: Visitor, axe: str, role: str, scheme: str, rules: list[str]) -> None:
+@pytest.mark.parametrize("role", ["OWNER", "MEMBER"])
+def test_no_page_has_a_serious_fault(visit: Visitor, axe: str, role: str) -> None:
     faults: dict[str, list[str]] = {}
     seen: list[str] = []
-    with visit(role, color_scheme=scheme) as window:
+    with visit(role, reduced_motion="reduce") as window:
         for address in pages(window):
-            if found := _faults(window, axe, rules):
-                faults[address] = found
-            if window.complaints:
-                faults.setdefault(address, []).extend(window.complaints)
+            found = _faults(window, axe, [])
+            if role == "OWNER":
+                # What is dark changes colours alone.
+                window.page.emulate_media(color_scheme="dark")
+                found += [f"dark: {fault}" for fault in _faults(window, axe, ["color-contrast"])]
+                window.page.emulate_media(color_scheme="light")
+            if found or window.complaints:
+                faults[address] = [*found, *window.complaints]
                 window.complaints.clear()
             seen.append(address)
     for area in ("tokens", "audit", "activity") if role == "OWNER" else ():

@@ -23,9 +23,8 @@ def _details(visit: Visitor) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_makes_the_browser_complain_or_asks_anybody_else(visit: Visitor, console: Served, scheme: str) -> None:
-    with visit(color_scheme=scheme) as window:
+def test_no_page_makes_the_browser_complain_or_asks_anybody_else(visit: Visitor, console: Served) -> None:
+    with visit() as window:
         for address in [*LISTS, *_details(visit)]:
             window.goto(address)
             assert window.complaints == [], address
