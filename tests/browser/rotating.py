@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.faults.mcp import Answer, call_tool
@@ -13,6 +13,7 @@ from tests.interop.clients import Seen, python_over_http
 from tests.servers import Served
 
 PATIENCE_MS = 15_000
+MOST_KEYS = 80
 _OPEN_CONNECTION = """
 import json
 from hoursmith_console.connections.models import Connection
@@ -69,6 +70,7 @@ class Walker:
 
     window: Visit
     password: str
+    has_mouse: bool = True
     page: Page = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,12 +80,42 @@ class Walker:
     def press(self, name: str) -> None:
         """Press a button or link of the page's main part, and give the password where it is asked for."""
         main = self.page.locator("main")
-        main.get_by_role("button", name=name).or_(main.get_by_role("link", name=name)).first.click()
+        wanted = main.get_by_role("button", name=name).or_(main.get_by_role("link", name=name)).first
+        if self.has_mouse:
+            wanted.click()
+        else:
+            self._reach(wanted)
+            with self.page.expect_navigation():
+                self.page.keyboard.press("Enter")
         self.page.wait_for_load_state()
         if "/accounts/reauthenticate/" in self.page.url and self.page.get_by_label("Password").count():
             self.page.get_by_label("Password").fill(self.password)
             self.page.get_by_role("button", name="Go on").click()
             self.page.wait_for_load_state()
+
+    def choose(self, label: str) -> None:
+        """Choose one of several."""
+        wanted = self.page.get_by_label(label)
+        if self.has_mouse:
+            wanted.check()
+            return
+        # Tab leads into the group, the arrows from one to the next.
+        self._reach(self.page.locator("main [type=radio]").first)
+        for _ in range(MOST_KEYS):
+            if wanted.is_checked():
+                return
+            self.page.keyboard.press("ArrowDown")
+        raise AssertionError(f"{label} cannot be chosen with the arrows")
+
+    def _reach(self, wanted: Locator) -> None:
+        """Go there with the Tab key alone, and see that the place is marked."""
+        expect(wanted).to_be_visible()
+        for _ in range(MOST_KEYS):
+            if wanted.evaluate("element => element === document.activeElement"):
+                assert wanted.evaluate("element => getComputedStyle(element).outlineStyle") != "none"
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError("The Tab key does not lead there")
 
     def opens(self, address: str) -> None:
         """Open a page that is there as soon as the bridge has written down the calls before."""

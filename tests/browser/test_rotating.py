@@ -14,9 +14,9 @@ pytestmark = pytest.mark.slow
 OWNER, MANAGER = "OWNER", "MANAGER"
 
 
-def walker(console: Served, window: Visit, role: str) -> Walker:
+def walker(console: Served, window: Visit, role: str, *, has_mouse: bool = True) -> Walker:
     person = [each for each in console.people if each["role"] == role][-1]
-    return Walker(window, person["password"])
+    return Walker(window, person["password"], has_mouse=has_mouse)
 
 
 def person_with(console: Served, role: str) -> str:
@@ -32,7 +32,7 @@ def begin(visitor: Walker, token: str, kind: str) -> str:
     visitor.window.goto(f"/tokens/?q=hsk_live_{prefix}")
     visitor.page.locator(".rows .what a").first.click()
     visitor.press("Rotate")
-    visitor.page.get_by_label(kind).check()
+    visitor.choose(kind)
     visitor.press("Begin")
     return visitor.page.url.removeprefix(visitor.window.url)
 
@@ -88,7 +88,8 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
     assistant = Assistant(console, "cursor-vscode", old)
     assistant.works()
     with visit(MANAGER) as window:
-        carla = walker(console, window, MANAGER)
+        # With the keyboard alone.
+        carla = walker(console, window, MANAGER, has_mouse=False)
         begin(carla, old, "It may have leaked")
         carla.step_is("Revoke the old token")
         carla.press("Revoke hsk_live")
