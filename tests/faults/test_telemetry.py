@@ -27,7 +27,6 @@ ENVIRONMENT = {
     "OTEL_BSP_SCHEDULE_DELAY": "100",
     "OTEL_METRIC_EXPORT_INTERVAL": "500",
     "OTEL_EXPORTER_OTLP_TIMEOUT": str(COLLECTOR_TIMEOUT_S),
-    "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20Y29uc29sZQ==",
     "OTEL_SERVICE_NAME": "time",
     "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.instance.id=everybody",
 }
@@ -43,7 +42,9 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def traced(hoursmith: Hoursmith, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("traced")
-    env = {**ENVIRONMENT, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    secret = folder / "headers"
+    secret.write_text("authorization=Basic%20Y29uc29sZQ==\n")
+    env = {**ENVIRONMENT, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_HEADERS_FILE": str(secret)}
     with bench(folder, hoursmith, workers=WORKERS, **env) as running:
         yield running
 
