@@ -3,6 +3,7 @@
 The bridge stands in front of Django, whose request cycle would cost a call several times what the bridge does.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -76,8 +77,7 @@ class Application:
                     self._mailer.start()
                 elif self._bridge is not None:
                     # Before the bridge, whose audit writer it records through.
-                    await self._watch.stop()
-                    await self._mailer.stop()
+                    await asyncio.gather(self._watch.stop(), self._mailer.stop())
                     await self._bridge.stop()
                     await self._telemetry.stop()
             except Exception:

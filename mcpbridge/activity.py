@@ -123,7 +123,8 @@ class ActivityRecorder:
         """Write what is waiting, once, and end the thread; what could not be written is logged as lost."""
         self._stopping.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, 2 * self._limit_s)
+            # A try that is under way, and one more, each with the moment that it takes to notice that it is in vain.
+            await asyncio.to_thread(self._thread.join, 3 * self._limit_s)
 
     def call(self, call: Call, ending: Ending, *, recorded_in_token: bool = True) -> None:
         """Take note of a call that ended. Never waits and never raises.

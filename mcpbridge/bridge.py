@@ -1,5 +1,6 @@
 """Puts the parts of the bridge together, from the settings, once for a process."""
 
+import asyncio
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -79,10 +80,8 @@ class Bridge:
         await self.calls.drain()
         events_go_through(None)
         await self.audit.stop()
-        await self.keeper.stop()
-        await self.courier.stop()
-        await self.activity.stop()
-        await self.orders.stop()
+        # Side by side: each waits for the database where that is away, and the server does not wait for ever.
+        await asyncio.gather(self.keeper.stop(), self.courier.stop(), self.activity.stop(), self.orders.stop())
         await self.upstream.aclose()
 
 

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -29,8 +30,18 @@ logger = logging.getLogger(__name__)
 _LIMIT_S = 5.0
 _EXPIRE_EVERY_S = 10.0
 _AGE_EVERY_S = 3600.0
-# Who is refused the activity for the moment that a month takes asks again no sooner: others wait meanwhile.
 _AGE_AGAIN_S = 60.0
+
+
+@dataclass(slots=True)
+class _Task:
+    """What is done every `every_s` seconds, and `again_s` seconds after it failed or left something to do."""
+
+    what: str
+    work: Callable[[], object]
+    every_s: float = 0.0
+    again_s: float = 0.0
+    due_at: float = 0.0
 
 
 class Keeper:
@@ -42,10 +53,15 @@ class Keeper:
         """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
         self._schedule = Schedule.configured()
         self._sweep = Sweep(audit.record)
-        self._ageing = Ageing(settings.ACTIVITY_DAYS)
-        self._age_at = 0.0
+        ageing = Ageing(settings.ACTIVITY_DAYS)
+        self._tasks = (
+            _Task("Checkpoints", self._look),
+            _Task("Requests for approval that are out of time", self._expire, _EXPIRE_EVERY_S),
+            _Task("The sweep for unknown outcomes", self._sweep.run, sweep_every_s),
+            # Others wait for the moment that a month takes, so who is refused it asks again no sooner.
+            _Task("Making months, and letting old activity go", ageing.run, _AGE_EVERY_S, again_s=_AGE_AGAIN_S),
+        )
         self._look_every_s = look_every_s
-        self._sweep_every_s = sweep_every_s
         self._alias = router.db_for_write(AuditEvent)
         self._turn = Turn(lock_path, limit_s=_LIMIT_S)
         self._stopping = threading.Event()
@@ -66,16 +82,12 @@ class Keeper:
 
     def _run(self) -> None:
         use_own_connection(self._alias, limit_s=_LIMIT_S)
-        sweep_at = expire_at = 0.0
         while not self._stopping.wait(self._look_every_s):
-            self._try("Checkpoints", self._look)
-            if time.monotonic() >= expire_at and self._try("Requests for approval that are out of time", self._expire):
-                expire_at = time.monotonic() + _EXPIRE_EVERY_S
-            if time.monotonic() >= sweep_at and self._try("The sweep for unknown outcomes", self._sweep.run):
-                sweep_at = time.monotonic() + self._sweep_every_s
-            if time.monotonic() >= self._age_at:
-                self._age_at = time.monotonic() + _AGE_AGAIN_S
-                self._try("Making months, and letting old activity go", self._age)
+            for task in self._tasks:
+                # Each may wait for a database that is away, and whoever ends the process waits for all of them.
+                if time.monotonic() >= task.due_at and not self._stopping.is_set():
+                    is_done = self._try(task.what, task.work)
+                    task.due_at = time.monotonic() + (task.every_s if is_done else task.again_s)
         self._try("The last checkpoints", self._leave)
         drop_connection(self._alias)
         self._turn.close()
@@ -86,16 +98,13 @@ class Keeper:
     def _expire(self) -> None:
         approvals_expire()
 
-    def _age(self) -> None:
-        self._age_at = time.monotonic() + (_AGE_EVERY_S if self._ageing.run() else 0)
-
     def _leave(self) -> None:
         checkpoint_make(reason="shutdown", turn=self._turn)
 
     def _try(self, what: str, work: Callable[[], object]) -> bool:
-        """Do `work`; False where it has to be tried again. Each new fault is logged once."""
+        """Do `work`; False where it has to be tried again, or says itself that more is to do. Logs new faults once."""
         try:
-            work()
+            is_done = work() is not False
         except (Error, AuditUnavailableError, UnannouncedKeyError) as error:
             fault = f"{type(error).__name__}: {error}"
             if self._faults.get(what) != fault:
@@ -110,4 +119,4 @@ class Keeper:
             return False
         if self._faults.pop(what, None):
             logger.warning("%s: all is well again.", what)
-        return True
+        return is_done

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db import Error, connections, router, transaction
+from django.db import Error, connections, router
 from django.utils import timezone
 
 from hoursmith_console.rotation.campaigns.asking import all_mails_send, all_notices_refresh, all_reminders_queue
@@ -24,7 +24,7 @@ from hoursmith_console.rotation.progress.evidence import evidence_of
 from hoursmith_console.rotation.progress.observing import is_news, rotation_observe
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.heads import try_to_hold
-from mcpbridge.own_connection import drop_connection, use_own_connection
+from mcpbridge.own_connection import drop_connection, limited_transaction, use_own_connection
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class RotationWatch:
         use_own_connection(self._alias, limit_s=_LIMIT_S)
         while not self._stopping.wait(self._look_every_s):
             for job in self._jobs:
-                if time.monotonic() >= self._due[job.name]:
+                if time.monotonic() >= self._due[job.name] and not self._stopping.is_set():
                     self._due[job.name] = time.monotonic() + job.every_s
                     self._try(job)
         drop_connection(self._alias)
@@ -140,7 +140,8 @@ class Alone:
             # A transaction would keep every writer waiting; who has the file has the work until its process ends.
             yield self._have_file(Path(f"{connection.settings_dict['NAME']}.rotation-watch"))
             return
-        with transaction.atomic(using=self._alias):
+        # Limited, so that a machine that lost its way to the database in here does not keep the others from working.
+        with limited_transaction(self._alias, limit_s=_LIMIT_S):
             yield try_to_hold(self._alias, _NAME)
 
     def _have_file(self, path: Path) -> bool:

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NETWORK = "10.77.0.0/16"
 _NEW_NETWORK = 0x40000000
@@ -71,8 +71,12 @@ class Machines:
             yield
 
     @contextmanager
-    def cut(self, one: str, other: str) -> Iterator[None]:
-        """Let nothing arrive at the other end, without either end being told; a cable that was pulled says so."""
+    def cut(self, one: str, other: str, *, forgets: bool = False) -> Iterator[None]:
+        """Let nothing arrive at the other end, without either end being told; a cable that was pulled says so.
+
+        Where it `forgets`, as a firewall does, only what connects anew gets through again, and nobody is told that
+        either: `one` has another address by then.
+        """
         ends = self._cables[frozenset((one, other))]
         for end, far in zip(ends, reversed(ends), strict=True):
             with self.inside(end.machine):
@@ -83,6 +87,17 @@ class Machines:
             for end, far in zip(ends, reversed(ends), strict=True):
                 with self.inside(end.machine):
                     _ip("neigh", "del", far.address, "dev", end.device)
+            if forgets:
+                self._renumber(one, other)
+
+    def _renumber(self, machine: str, other: str) -> None:
+        old, far = sorted(self._cables[frozenset((machine, other))], key=lambda end: end.machine != machine)
+        net, _, place = old.address.rpartition(".")
+        new = replace(old, address=f"{net}.{int(place) + 2}")
+        with self.inside(machine):
+            _ip("address", "del", f"{old.address}/24", "dev", old.device)
+            _ip("address", "add", f"{new.address}/24", "dev", new.device)
+        self._cables[frozenset((machine, other))] = (new, far)
 
 
 def why_not() -> str:

@@ -62,7 +62,7 @@ def test_the_balancer_uses_both_nodes_and_what_one_is_told_both_obey(site: Site)
 def test_a_node_without_the_database_reads_on_destroys_nothing_and_comes_back_by_itself(site: Site) -> None:
     token, leaked = site.hoursmith.mint(), site.hoursmith.mint()
     assert all(site.reads(node, each) for node in NODES for each in (token, leaked))
-    with site.machines.cut("a", "database"):
+    with site.machines.cut("a", "database", forgets=True):
         assert not site.destroys("a", token)
         assert all(site.reads("a", token) for _ in range(10))
         block(site, leaked)
@@ -75,7 +75,7 @@ def test_a_node_without_the_database_reads_on_destroys_nothing_and_comes_back_by
             assert not site.destroys("b", token)
             assert not site.destroys("balancer", token)
             assert all(site.reads("balancer", token) for _ in range(10))
-    # Nobody told it of the block while the line was cut; it asks by itself.
+    # Nobody told it of the block while the line was cut, nor that its connections are gone; it asks anew by itself.
     site.eventually(lambda: site.call("a", leaked, "list_clients").status == 401)
     for node in NODES:
         site.eventually(lambda node=node: site.is_ready(node))
@@ -121,9 +121,10 @@ def test_a_node_that_cannot_reach_hoursmith_says_so_and_the_record_tells_what_wa
     token = site.hoursmith.mint()
     assert all(site.reads(node, token) for node in NODES)
     record_id = site.hoursmith.record_for("delete_client")
-    with site.machines.cut("a", "hoursmith"):
+    with site.machines.cut("a", "hoursmith"), ThreadPoolExecutor(1) as pool:
+        destroying = pool.submit(site.call, "a", token, "delete_client", {"id": record_id})
         assert site.call("a", token, "list_clients").error["status"] == 504
-        assert site.call("a", token, "delete_client", {"id": record_id}).error["status"] == 504
+        assert destroying.result(timeout=30).error["status"] == 504
         site.eventually(lambda: not site.is_ready("a"))
         site.eventually(lambda: all(site.destroys("balancer", token) for _ in range(4)))
     assert (site.record_of(record_id), site.sent(record_id)) == ([INTENT, ("outcome", "failed")], 0)
