@@ -22,6 +22,8 @@ from mcpbridge.sinks.standing import failing_sinks as sinks_that_fail
 
 # Of one sort; a last card then leads to the rest.
 MOST_SHOWN = 5
+# Hoursmith looks at the token before the plan, so this answer tells of the workspace's plan.
+_NO_API = 402
 
 
 def attention_cards(viewer: Viewer) -> list[Card]:
@@ -104,6 +106,24 @@ def lost_activity(viewer: Viewer) -> Iterator[Card]:
         )
 
 
+def lapsed_plan(viewer: Viewer) -> Iterator[Card]:
+    """The workspace's plan has no API any more: the last call was answered so, whosever it was."""
+    last = queries.latest_calls(viewer, 1)
+    if last and last[0].status == _NO_API:
+        yield Card(
+            tone=Tone.REFUSED,
+            sign="⊘",
+            what=format_html(
+                "<strong>{}’s plan lets no assistant in</strong>: API access needs Studio or Agency. Whoever pays for"
+                " the workspace changes that at Hoursmith.",
+                viewer.member.workspace.name,
+            ),
+            second=format_html("answered 402 {}", ago(last[0].at)),
+            about="the calls that were refused",
+            address=f"{reverse('console:activity:list')}?result=refused",
+        )
+
+
 def refused_tokens(viewer: Viewer) -> Iterator[Card]:
     """Tokens that were turned away at the door."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
@@ -177,6 +197,7 @@ def failing_sinks(viewer: Viewer) -> Iterator[Card]:
 
 PROVIDERS: tuple[Provider, ...] = (
     broken_record,
+    lapsed_plan,
     waiting_approvals,
     leak_reports,
     own_asks,

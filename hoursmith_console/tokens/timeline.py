@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Min
 
+from hoursmith_console.rotation.models import Ending, Rotation
 from mcpbridge.models import Kind, SeenToken, TokenBlock
 from mcpbridge.tools import TOOLS
 
@@ -37,4 +38,16 @@ def timeline(token: SeenToken) -> list[Milestone]:
         found.append(Milestone(block.blocked_at, "Blocked", f"by {block.blocked_by}", tone="refused"))
         if block.lifted_at:
             found.append(Milestone(block.lifted_at, "Block lifted", f"by {block.lifted_by}", tone="succeeded"))
+    for rotation in Rotation.objects.filter(env=token.env, prefix=token.prefix)[:_MOST_OF_A_SORT]:
+        found += _of_rotation(rotation)
     return sorted(found, key=lambda milestone: milestone.at, reverse=True)
+
+
+def _of_rotation(rotation: Rotation) -> list[Milestone]:
+    found = [Milestone(rotation.asked_at, "Rotation asked for", f"by {rotation.asker}")]
+    if rotation.revoked_at:
+        successor = f"replaced by hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
+        found.append(Milestone(rotation.revoked_at, "Revoked", successor, tone="refused"))
+    if rotation.ending == Ending.ABANDONED and rotation.ended_at:
+        found.append(Milestone(rotation.ended_at, "Rotation stopped", tone="failed"))
+    return found

@@ -47,6 +47,17 @@ def test_nothing_to_attend_to_is_said_in_words(browse: Browse) -> None:
     assert "Nothing needs you" in _page(browse("owner"))
 
 
+def test_a_lapsed_plan_asks_for_attention_until_a_call_goes_through(cast: Cast, browse: Browse) -> None:
+    now, token = timezone.now(), cast.tokens["owner"]
+    make_call(token, at=now - timedelta(minutes=3), result=Result.REFUSED, status=402, code="forbidden_plan")
+    make_call(cast.tokens["outsider"], at=now)
+    assert "plan lets no assistant in" in _page(browse("owner"))
+    for stranger in ("outsider", "manager"):
+        assert "plan lets no assistant in" not in _page(browse(stranger))
+    make_call(token, at=now)
+    assert "plan lets no assistant in" not in _page(browse("owner"))
+
+
 def test_unknown_outcomes_lost_rows_and_refused_tokens_ask_for_attention(cast: Cast, browse: Browse) -> None:
     now = timezone.now()
     old = now - timedelta(hours=2)

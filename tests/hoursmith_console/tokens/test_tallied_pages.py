@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.rotation.progress.services import rotation_start
 from hoursmith_console.tokens.tallies import DAYS, Month, months_of
 from hoursmith_console.tokens.used_tools import is_allowed
 from mcpbridge.models import Result, SeenToken, TokenBlock
@@ -139,6 +140,9 @@ def test_a_tokens_time_line_tells_what_came_when(cast: Cast, browse: Browse) -> 
     token = cast.tokens["owner"]
     make_call(token, at=NOW - timedelta(days=9), address="198.51.100.7")
     make_call(token, "delete_client", at=NOW - timedelta(days=1), address="192.0.2.9")
+    rotation_start(
+        workspace=cast.workspace, env="live", prefix=token.prefix, kind="planned", actor=cast.people["admin"].named
+    )
     page = _text(browse("owner"), f"/tokens/{token.pk}/")
     life = page[page.index("Time line") :]
     assert (
@@ -147,3 +151,4 @@ def test_a_tokens_time_line_tells_what_came_when(cast: Cast, browse: Browse) -> 
         < life.index("Another network 192.0.2.0/24") + 200
     )
     assert "First used" in life
+    assert "Rotation asked for by Admin Person" in life
