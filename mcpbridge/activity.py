@@ -2,7 +2,8 @@
 
 The event loop only appends to a queue. A thread empties it four times a second into one transaction: a row
 for each call, and what the calls say about tokens and assistants (`mcpbridge.sightings`). While the database
-is slow or away the queue fills up; what does not fit is counted by workspace and shown as a loss.
+is slow or away the queue fills up; what does not fit is counted by workspace and shown as a loss, and so is
+what a killed process had not written yet (`mcpbridge.unwritten`).
 """
 
 import asyncio
@@ -10,9 +11,10 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import DataError, Error, IntegrityError, router
@@ -37,6 +39,7 @@ from mcpbridge.sightings import (
 )
 from mcpbridge.statements import insert
 from mcpbridge.tallies import calls_tally, forget_old_hours
+from mcpbridge.unwritten import Unwritten, left_behind
 
 logger = logging.getLogger(__name__)
 
@@ -84,11 +87,16 @@ class _Batch:
 class ActivityRecorder:
     """The recorder of this process. Start it after forking, stop it after the last call."""
 
-    def __init__(self, *, interval_s: float = 0.25, capacity: int = 10_000, limit_s: float = 5.0) -> None:
+    def __init__(
+        self, *, interval_s: float = 0.25, capacity: int = 10_000, limit_s: float = 5.0, folder: Path | None = None
+    ) -> None:
         """Write every `interval_s` seconds; keep `capacity` calls at most while the database cannot take them.
 
-        The recorder's thread waits at most `limit_s` seconds for the database before it tries again.
+        The recorder's thread waits at most `limit_s` seconds for the database before it tries again. `folder` is
+        where the recorders of this machine count what is not written yet, so that a killed one's is not forgotten.
         """
+        self._folder = folder
+        self._unwritten = Unwritten(None)
         self._interval_s = interval_s
         self._limit_s = limit_s
         self._capacity = capacity
@@ -116,6 +124,7 @@ class ActivityRecorder:
     def start(self) -> None:
         """Begin writing, on a thread of its own."""
         self._stopping.clear()
+        self._unwritten = Unwritten(self._folder)
         self._thread = threading.Thread(target=self._run, name="activity-recorder", daemon=True)
         self._thread.start()
 
@@ -132,6 +141,7 @@ class ActivityRecorder:
         `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
         """
         self._counts.count(call, ending)
+        self._unwritten.ended(call.identity.org_id, call.at)
         waiting = len(self._ended) + self._held
         if waiting >= self._capacity:
             self._lose(call)
@@ -166,17 +176,21 @@ class ActivityRecorder:
 
     def _run(self) -> None:
         use_own_connection(self._alias, limit_s=self._limit_s)
-        pause_s, clean_up_at, is_last = self._interval_s, 0.0, False
+        pause_s, clean_up_at, look_at, is_last = self._interval_s, 0.0, 0.0, False
         while not is_last:
             is_last = self._stopping.wait(pause_s)
             metrics.activity_waiting.set(self.waiting)
             self._counts.flush()
             is_done = self._empty_queue()
+            if is_done and time.monotonic() >= look_at:
+                look_at = time.monotonic() + _LOSSES_EVERY_S
+                self._count_what_others_left()
             if is_done and time.monotonic() >= clean_up_at:
                 clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
                 self._clean_up()
             pause_s = self._interval_s if is_done else min(2 * pause_s, _LONGEST_PAUSE_S)
         self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
+        self._unwritten.close()
         drop_connection(self._alias)
 
     def _empty_queue(self) -> bool:
@@ -216,10 +230,30 @@ class ActivityRecorder:
         except Exception as error:
             batch.is_doubtful = batch.is_doubtful or is_committing
             return self._recover(batch, error)
+        self._unwritten.settled(Counter(each.call.identity.org_id for each in batch.ended))
+        self._unwritten.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
         if self._is_failing:
             self._is_failing = False
             logger.warning("Activity can be recorded again.")
         return True
+
+    def _count_what_others_left(self) -> None:
+        """Write down as lost what a process that was killed had not written."""
+        if self._folder is None:
+            return
+        try:
+            with left_behind(self._folder) as left:
+                if left:
+                    with limited_transaction(self._alias, limit_s=self._limit_s):
+                        self._insert_losses([(each.org_id, _Loss(each.at, each.at, each.calls)) for each in left])
+        except (Error, OSError):
+            # It stays where it is, and is looked at again.
+            logger.warning("What a killed process left is not counted yet.", exc_info=True)
+            drop_connection(self._alias)
+            return
+        for each in left:
+            logger.error("%d calls had no row yet when their process was killed.", each.calls)
+            metrics.activity_lost.inc(each.calls)
 
     def _is_present(self, batch: _Batch) -> bool:
         # A transaction comes in whole or not at all, so its first call stands for all.
@@ -235,15 +269,18 @@ class ActivityRecorder:
         if batch.rejected:
             credentials_rejected(self._alias, batch.rejected, at=timezone.now())
         connections_seen(self._alias, batch.ended, batch.greetings, batch.rejected, at=timezone.now())
+        self._insert_losses(sorted(batch.losses.items()))
+        calls_tally(self._alias, rows, tokens)
+
+    def _insert_losses(self, losses: Sequence[tuple[str, _Loss]]) -> None:
         insert(
             self._alias,
             ActivityLoss,
             [
                 {"org_id": storable(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
-                for org_id, loss in sorted(batch.losses.items())
+                for org_id, loss in losses
             ],
         )
-        calls_tally(self._alias, rows, tokens)
 
     def _recover(self, batch: _Batch, error: Exception) -> bool:
         """Keep `batch` for the next try where the database is at fault; else find the faulty row and give it up."""

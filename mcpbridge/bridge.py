@@ -33,7 +33,7 @@ class Bridge:
     def __init__(self, upstream: Upstream, *, catalogue: Callable[[Calls], Catalogue] = HoursmithTools) -> None:
         self.upstream = upstream
         self.orders = order_book()
-        self.activity = ActivityRecorder()
+        self.activity = ActivityRecorder(folder=Path(settings.VAR_DIR) / "activity")
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
         self.keeper = Keeper(self.audit, lock_path=_lock_path())
         self.courier = SinkCourier(lock_path=_lock_path())

@@ -31,6 +31,7 @@ EVERY_S = 20.0
 CALLERS = 32
 CROWD = 16
 DELETES_OF_TEN = 2
+SETTLED_S = 10.0
 
 
 class Soak:
@@ -72,6 +73,8 @@ class Soak:
             group.create_task(self.memory.watch(self._world, is_over))
             await self._fail(seconds)
             is_over.set()
+        # What a killed worker left is counted within a few seconds.
+        await asyncio.sleep(SETTLED_S)
 
     async def _fail(self, seconds: float) -> None:
         began = time.monotonic()

@@ -29,7 +29,6 @@ class Fault:
 async def _kill(world: World) -> None:
     # The younger, so that the elder shows its memory over the whole time.
     os.kill(world.served.worker_pids()[-1], signal.SIGKILL)
-    world.killed += 1
     await asyncio.sleep(0.2)
     await asyncio.to_thread(world.wait_for_workers)
 

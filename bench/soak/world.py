@@ -145,7 +145,6 @@ class World:
         self.served = served
         self.database = database
         self.upstream = upstream
-        self.killed = 0
         # More callers, who read as fast as they are answered.
         self.crowd: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
