@@ -129,6 +129,7 @@ class Hoursmith:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     faults: list[tuple[str, Fault]] = field(default_factory=list)
+    listener: "_Listener | None" = None
 
     @property
     def url(self) -> str:
@@ -151,6 +152,16 @@ class Hoursmith:
         named = dict.fromkeys(("name", "note", "description"), name)
         self.records[f"/{COLLECTIONS[tool]}/{record_id}"] = {"id": record_id, "orgId": "org-1", **named}
         return record_id
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Nobody listens there, and the lines that were open are broken."""
+        assert self.listener is not None
+        self.listener.stop()
+        try:
+            yield
+        finally:
+            self.listener.start()
 
     @contextmanager
     def failing(self, method: str, fault: Fault) -> Iterator[None]:
@@ -191,37 +202,64 @@ class Hoursmith:
         return line.answer(200, {"data": record})
 
 
+class _Listener:
+    """The port that it is reached at, and the lines that are open there."""
+
+    def __init__(self, hoursmith: Hoursmith, tls: ssl.SSLContext | None) -> None:
+        self._hoursmith = hoursmith
+        self._tls = tls
+        self._numbers = itertools.count(1)
+        self._lines: set[socket.socket] = set()
+        self._server: socketserver.TCPServer | None = None
+
+    def start(self) -> None:
+        """Listen, on the port of before where there was one."""
+        listener = self
+
+        class Connection(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                number = next(listener._numbers)
+                line = Line(self.connection)
+                listener._lines.add(self.connection)
+                with contextlib.suppress(LineClosedError, OSError, ValueError):
+                    while request := _read(self.rfile, number, self.client_address[0]):
+                        listener._hoursmith.serve(line, request)
+                listener._lines.discard(self.connection)
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+            request_queue_size = 64
+
+        self._server = Server(("0.0.0.0" if self._tls else "127.0.0.1", self._hoursmith.port), Connection)
+        if self._tls:
+            # Hands are shaken where the request is read: whoever does not must not keep others waiting.
+            self._server.socket = self._tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._hoursmith.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Listen no more, and break what is open."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        for line in tuple(self._lines):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[Hoursmith]:
     """A Hoursmith on a loopback port of its own; with `tls` at every address of the machine, over https."""
     hoursmith = Hoursmith()
-    numbers = itertools.count(1)
-
-    class Connection(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            number = next(numbers)
-            line = Line(self.connection)
-            with contextlib.suppress(LineClosedError, OSError, ValueError):
-                while request := _read(self.rfile, number, self.client_address[0]):
-                    hoursmith.serve(line, request)
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        allow_reuse_address = True
-        request_queue_size = 64
-
-    with Server(("0.0.0.0" if tls else "127.0.0.1", 0), Connection) as server:
-        if tls:
-            # Hands are shaken where the request is read: whoever does not must not keep others waiting.
-            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        hoursmith.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield hoursmith
-        finally:
-            server.shutdown()
-            thread.join()
+    hoursmith.listener = _Listener(hoursmith, tls)
+    hoursmith.listener.start()
+    try:
+        yield hoursmith
+    finally:
+        hoursmith.listener.stop()
 
 
 def _read(stream: Any, connection: int, address: str) -> Seen | None:
@@ -254,6 +292,16 @@ def answering(status: int, body: Any = None, **headers: str) -> Fault:
 def refusing(status: int, code: str) -> Fault:
     """Refuse in the contract's words."""
     return lambda line, request: line.error(status, code)
+
+
+def slowly(hoursmith: Hoursmith, seconds: float) -> Fault:
+    """Answer as the contract says, but take that long."""
+
+    def fault(line: Line, request: Seen) -> None:
+        time.sleep(seconds)
+        hoursmith.answer(line, request)
+
+    return fault
 
 
 def drop_at_once(line: Line, request: Seen) -> None:
