@@ -10,7 +10,7 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 
 from hoursmith_console.gunicorn_worker import workers_overlap
-from hoursmith_console.shared_counters import counters_share, process_ended
+from hoursmith_console.shared_counters import counters_share, process_began, process_ended
 
 counters_share(settings.VAR_DIR / "metrics")
 
@@ -51,6 +51,11 @@ logconfig_dict = {
     **settings.LOGGING,
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let the worker count where the others do."""
+    process_began(worker.pid)
 
 
 def on_reload(server: Any) -> None:

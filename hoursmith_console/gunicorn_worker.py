@@ -1,8 +1,9 @@
 """gunicorn's ASGI worker, with an end to its patience: a connection that nobody uses gives way to one that is used.
 
 By itself it waits for ever for the first request of a connection and for a client that does not read its answer, and
-takes connections until it can open no file any more, not even one for the database. And its master ends the old
-workers of a reload before the new ones have loaded the application, which leaves every caller waiting for that.
+takes connections until it can open no file any more, not even one for the database. Its master ends the old workers
+of a reload before the new ones have loaded the application, which leaves every caller waiting for that; and it ends all
+workers where a single later one cannot start, for lack of room on a disk for example.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from typing import Any
 
 import uvloop
+from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
@@ -24,6 +26,9 @@ OTHER_FILES = 400
 BACKLOG = 2048
 # What new workers have to begin serving in before the old ones end all the same.
 LOADING_S = 120.0
+# Where a worker could not start, the next one is tried after this.
+NEXT_TRY_S = 2.0
+_CANNOT_START = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 
 
 class Worker(ASGIWorker):
@@ -34,6 +39,19 @@ class Worker(ASGIWorker):
         self.lines: dict[Line, None] = {}
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.lines_at_most = max(16, min(self.worker_connections, files - OTHER_FILES))
+
+    def init_process(self) -> None:
+        """Serve until it is time to end."""
+        try:
+            super().init_process()
+        except (Exception, SystemExit) as error:
+            is_first = self.age <= self.cfg.workers
+            if is_first or (isinstance(error, SystemExit) and error.code not in _CANNOT_START):
+                # A setting that is wrong from the start shall stop the start.
+                raise
+            self.log.exception("This worker could not start; another one will be tried.")
+            time.sleep(NEXT_TRY_S)
+            raise SystemExit(1) from None
 
     def _setup_event_loop(self) -> None:
         self.loop = _Loop(self)

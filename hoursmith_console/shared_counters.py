@@ -3,9 +3,15 @@
 Kept apart from `metrics`, because the counters' library decides where it counts when it is first imported.
 """
 
+import logging
 import os
 from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
+# What our counters fill, many times over. More than the library takes at first, so that no file ever grows.
+_BYTES = 256 * 1024
+_KINDS = ("counter", "gauge_livesum", "histogram")
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -15,6 +21,25 @@ def counters_share(folder: Path) -> None:
     for left in folder.glob("*.db"):
         left.unlink(missing_ok=True)
     os.environ[FOLDER_VARIABLE] = str(folder)
+
+
+def process_began(pid: int) -> None:
+    """Take the room for what the process `pid`, which is this one, will count; without any it counts in memory.
+
+    Writing to a mapped file for which a full disk has no room would end the process without a word.
+    """
+    paths = [Path(os.environ[FOLDER_VARIABLE]) / f"{kind}_{pid}.db" for kind in _KINDS]
+    try:
+        for path in paths:
+            path.write_bytes(bytes(_BYTES))
+    except OSError as error:
+        logger.warning("Monitoring does not see what process %d counts: %s", pid, error.strerror)
+        for path in paths:
+            path.unlink(missing_ok=True)
+        del os.environ[FOLDER_VARIABLE]
+        from prometheus_client import values
+
+        values.ValueClass = values.MutexValue
 
 
 def process_ended(pid: int) -> None:

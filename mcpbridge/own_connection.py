@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.db import Error, connections, transaction
+from django.db import Error, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
@@ -74,13 +74,34 @@ def drop_connection(alias: str) -> None:
 def limited_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
     """A durable transaction in which no statement takes longer than `limit_s` seconds.
 
-    On SQLite the write lock is held on entry, and durability is the settings' (synchronous=FULL).
+    On SQLite the write lock is held on entry, and durability is the settings' (synchronous=FULL). Raises
+    OperationalError where the file that is written to is not the one at its address any more.
     """
     with transaction.atomic(using=alias):
+        _check_file(connections[alias])
         limit_statements(alias, limit_s=limit_s)
         yield
     # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
     connections[alias].queries_log.clear()
+
+
+def _check_file(connection: BaseDatabaseWrapper) -> None:
+    """Raise OperationalError where SQLite's file was moved, removed or replaced since the connection was opened.
+
+    SQLite goes on committing to a file that nobody will ever find again.
+    """
+    if connection.vendor != "sqlite":
+        return
+    try:
+        found = os.stat(connection.settings_dict["NAME"])
+        there = (found.st_dev, found.st_ino)
+    except OSError:
+        there = None
+    opened, at_first = getattr(connection, "opened_file", (None, None))
+    if opened is not connection.connection:
+        connection.opened_file = (connection.connection, there)  # type: ignore[attr-defined]
+    elif there != at_first:
+        raise OperationalError("The database's file is not where it was opened: it was moved, removed or replaced.")
 
 
 @contextmanager

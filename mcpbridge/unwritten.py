@@ -6,6 +6,7 @@ a killed process left: the next recorder of the machine that looks writes the di
 
 import contextlib
 import fcntl
+import logging
 import mmap
 import os
 import struct
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+logger = logging.getLogger(__name__)
 
 _ORG = struct.Struct("<96s")
 # Calls that ended, and when the last one began, by the event loop; calls settled, by the recorder's thread.
@@ -44,17 +47,28 @@ class Unwritten:
         self._settled: list[int] = []
         self._map = mmap.mmap(-1, _SLOTS * _SLOT_BYTES)
         if folder is not None:
-            self._open(folder)
+            try:
+                self._map = self._mapped(folder)
+            except OSError as error:
+                logger.warning("Were this process killed, nobody could count what it lost: %s", error.strerror)
 
-    def _open(self, folder: Path) -> None:
+    def _mapped(self, folder: Path) -> mmap.mmap:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{os.getpid()}-{os.urandom(4).hex()}.new"
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        os.ftruncate(self._file, _SLOTS * _SLOT_BYTES)
-        self._map = mmap.mmap(self._file, _SLOTS * _SLOT_BYTES)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # All of it at once: where a full disk has no room for a page, writing to it would end the process.
+            with os.fdopen(file, "wb", closefd=False) as writing:
+                writing.write(bytes(_SLOTS * _SLOT_BYTES))
+            mapped = mmap.mmap(file, _SLOTS * _SLOT_BYTES)
+        except OSError:
+            os.close(file)
+            path.unlink(missing_ok=True)
+            raise
         # By this name only now that it is locked, so that nobody takes it for one that was left.
-        self._path = path.rename(path.with_suffix(".calls"))
+        self._path, self._file = path.rename(path.with_suffix(".calls")), file
+        return mapped
 
     def ended(self, org_id: str, at: datetime) -> None:
         """Count one more call that is to be written; on the event loop, and before anything is done with it."""

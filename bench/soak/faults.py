@@ -28,7 +28,10 @@ class Fault:
 
 async def _kill(world: World) -> None:
     # The younger, so that the elder shows its memory over the whole time.
-    os.kill(world.served.worker_pids()[-1], signal.SIGKILL)
+    workers = world.served.worker_pids()
+    if not workers:
+        raise RuntimeError(f"No worker is left:\n{world.served.output()[-5000:]}")
+    os.kill(workers[-1], signal.SIGKILL)
     await asyncio.sleep(0.2)
     await asyncio.to_thread(world.wait_for_workers)
 

@@ -28,6 +28,10 @@ class SmallDisk:
                         ballast.write(b"x" * size)
         assert os.statvfs(self.path).f_bfree == 0, errno.errorcode[errno.ENOSPC]
 
+    def remount(self, how: str) -> None:
+        """Make it read-only (`ro`) or not (`rw`), while no file on it is open for writing."""
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)
+
     def empty(self) -> None:
         """Give the room back."""
         self._ballast.unlink(missing_ok=True)

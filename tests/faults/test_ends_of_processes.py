@@ -4,6 +4,7 @@ import http.client
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -116,15 +117,26 @@ def test_a_killed_worker_is_replaced_and_its_call_is_not_repeated(either_bench: 
     assert (caller.record, caller.sent) == ([INTENT], 1)
 
 
-def test_a_polite_end_waits_for_the_outcome(either_bench: Bench) -> None:
-    gate = Gate(either_bench.hoursmith)
-    with either_bench.hoursmith.failing("DELETE", gate):
-        caller = under_way(either_bench, gate)
-        threading.Timer(0.3, gate.may_answer.set).start()
-        assert either_bench.served.stop() == 0
+def test_a_polite_end_waits_for_calls_under_way_and_their_outcome(either_bench: Bench) -> None:
+    hoursmith, served = either_bench.hoursmith, either_bench.served
+    deletion, reading, reader = Gate(hoursmith), Gate(hoursmith), hoursmith.mint()
+    call_tool(served, reader, "get_me")
+    with hoursmith.failing("DELETE", deletion), ThreadPoolExecutor(2) as pool:
+        caller = under_way(either_bench, deletion)
+        with hoursmith.failing("GET", reading):
+            read = pool.submit(call_tool, served, reader, "list_clients")
+            assert reading.arrived.wait(10)
+        end = pool.submit(served.stop)
+        either_bench.eventually(lambda: "Worker shutting down" in served.output().rpartition("Starting gunicorn")[2])
+        deletion.may_answer.set()
+        reading.may_answer.set()
+        assert read.result(30).result["isError"] is False
+        assert end.result(60) == 0
         caller.join(10)
     assert caller.record == [INTENT, SUCCEEDED]
-    either_bench.served.start()
+    # The read had its row before the process was gone.
+    assert either_bench.rows("toolcall", "WHERE prefix = ? AND tool = 'list_clients'", prefix_of(reader))
+    served.start()
 
 
 def test_a_caller_who_hangs_up_does_not_take_the_outcome_along(sqlite_bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """Four processes, sixteen callers each, and every second one of the processes is killed: the record stays whole.
 
-It runs for six seconds on each database. For a longer run, with its figures:
+Half-way through, PostgreSQL is restarted as well. It runs for six seconds on each database. For a longer run:
 HAMMER_SECONDS=60 .venv/bin/python -m pytest tests/faults/test_hammer.py -s
 """
 
@@ -22,7 +22,7 @@ from tests.faults.conftest import Bench
 from tests.faults.counting import counting
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import new_token
-from tests.postgres import shared_cluster
+from tests.postgres import Cluster, shared_cluster
 from tests.servers import served_console
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -63,14 +63,17 @@ class Caller(threading.Thread):
         return str(got["structuredContent"]["error"]["code"]) if got["isError"] else "done"
 
 
-def hammer(bench: Bench) -> tuple[dict[str, str], int]:
+def hammer(bench: Bench, half_way: Callable[[], None]) -> tuple[dict[str, str], int]:
     """What each call was told, by the id of its record, and how many processes were killed meanwhile."""
     stop, kills = threading.Event(), 0
     callers = [Caller(bench, stop) for _ in range(PROCESSES * CALLERS)]
     for caller in callers:
         caller.start()
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
+    began, is_half_way = time.monotonic(), False
+    while time.monotonic() < began + SECONDS:
+        if not is_half_way and time.monotonic() > began + SECONDS / 2:
+            is_half_way = True
+            half_way()
         time.sleep(1)
         # The eldest has had the time to begin: it serves, with calls under way.
         os.kill(bench.served.worker_pids()[0], signal.SIGKILL)
@@ -80,6 +83,12 @@ def hammer(bench: Bench) -> tuple[dict[str, str], int]:
     for caller in callers:
         caller.join(max(0.0, give_up_at - time.monotonic()))
     return {record_id: told for caller in callers for record_id, told in caller.told.items()}, kills
+
+
+def _restarted(cluster: Cluster | None) -> None:
+    if cluster is not None:
+        cluster.stop()
+        cluster.start()
 
 
 @contextmanager
@@ -103,7 +112,8 @@ def test_processes_that_are_killed_under_load_leave_a_whole_record(
     database: str, tmp_path: Path, needs: Callable[[bool, str], None]
 ) -> None:
     with counting() as hoursmith, hammered_bench(database, tmp_path, hoursmith.url, needs) as bench:
-        told, kills = hammer(bench)
+        cluster = shared_cluster(needs) if database == "postgres" else None
+        told, kills = hammer(bench, lambda: _restarted(cluster))
         assert bench.served.stop() == 0, bench.served.output()[-2000:]
         executed = hoursmith.executed()
         rows = bench.rows("auditevent", "ORDER BY sequence")
@@ -116,11 +126,12 @@ def test_processes_that_are_killed_under_load_leave_a_whole_record(
         f"\n{database}: {len(told)} calls {dict(results)}, {len(executed)} executed, {kills} kills,"
         f" {len(rows)} rows, {len(unknown)} outcomes unknown, of them {len(unknown & set(executed))} executed"
     )
-    assert kills >= min(SECONDS, 5)
+    assert kills >= min(SECONDS / 2, 3)
     # Nothing deadlocks: each call was answered, or its line broke when its process was killed.
     assert results["hung"] == 0
     assert set(results) <= {"done", "dropped", "audit_unavailable"}
     assert results["done"] > 5 * kills
+    assert results["audit_unavailable"] == 0 or database == "postgres"
     # Each call that Hoursmith carried out has its intent, and was carried out once.
     assert set(executed) <= set(intents)
     assert max(Counter(executed).values()) == max(intents.values()) == 1

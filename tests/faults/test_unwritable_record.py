@@ -1,7 +1,9 @@
 """The database is locked, full or away: destructive calls are refused unsent, reads go on, and it heals by itself."""
 
+import os
 import resource
 import shutil
+import signal
 import sqlite3
 import tempfile
 import time
@@ -46,8 +48,21 @@ def full(bench: Bench) -> Iterator[None]:
     try:
         yield
     finally:
-        for pid, limit in before.items():
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+        for pid in before.keys() & set(bench.served.worker_pids()):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before[pid])
+
+
+@contextmanager
+def full_for_everybody(bench: Bench) -> Iterator[None]:
+    """The same for the master too, and so for each worker that it starts."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.prlimit(bench.served.pid, resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with full(bench):
+            yield
+    finally:
+        for pid in (bench.served.pid, *bench.served.worker_pids()):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
 def refuse_and_survive(bench: Bench, token: str) -> None:
@@ -104,6 +119,89 @@ def test_a_full_disk(sqlite_bench: Bench) -> None:
     token = sqlite_bench.hoursmith.mint()
     call_tool(sqlite_bench.served, token, "get_me")
     with full(sqlite_bench):
+        refuse_and_survive(sqlite_bench, token)
+    heal(sqlite_bench, token)
+
+
+def test_a_file_that_was_moved_away_under_sqlite(sqlite_bench: Bench, tmp_path: Path) -> None:
+    """SQLite itself would go on writing to it, wherever it is, and into nowhere where it was removed."""
+    token, path = sqlite_bench.hoursmith.mint(), sqlite_bench.path
+    call_tool(sqlite_bench.served, token, "get_me")
+    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+    for file in files:
+        file.rename(tmp_path / file.name)
+    try:
+        refuse_and_survive(sqlite_bench, token)
+    finally:
+        for file in files:
+            (tmp_path / file.name).rename(file)
+    heal(sqlite_bench, token)
+
+
+def test_a_database_that_is_slow_makes_deletions_wait_and_reads_not(either_bench: Bench) -> None:
+    hoursmith, served = either_bench.hoursmith, either_bench.served
+    token, record_id = hoursmith.mint(), hoursmith.record_for("delete_client")
+    call_tool(served, token, "get_me")
+    with ThreadPoolExecutor(1) as pool:
+        with locked(either_bench):
+            deletion = pool.submit(call_tool, served, token, "delete_client", {"id": record_id})
+            for _ in range(5):
+                assert call_tool(served, token, "list_clients").result["isError"] is False
+            assert not deletion.done()
+            assert hoursmith.changes == []
+        # Long before the time limit the lock is given back.
+        assert deletion.result(20).result["isError"] is False
+    assert len(hoursmith.changes) == 1
+
+
+def test_a_database_that_became_read_only_under_postgresql(
+    postgres_bench: Bench, needs: Callable[[bool, str], None]
+) -> None:
+    """As after a failover, where the address leads to what is now a standby."""
+    cluster, token = shared_cluster(needs), postgres_bench.hoursmith.mint()
+    call_tool(postgres_bench.served, token, "get_me")
+    cluster.execute("ALTER DATABASE faults SET default_transaction_read_only = on")
+    others = "FROM pg_stat_activity WHERE datname = 'faults'"
+    cluster.execute(f"SELECT pg_terminate_backend(pid) {others}")
+    try:
+        refuse_and_survive(postgres_bench, token)
+    finally:
+        cluster.execute("ALTER DATABASE faults RESET default_transaction_read_only")
+        cluster.execute(f"SELECT pg_terminate_backend(pid) {others}")
+    heal(postgres_bench, token)
+
+
+def test_a_disk_that_became_read_only_under_sqlite(tmp_path: Path, hoursmith: Hoursmith) -> None:
+    """As a kernel does after an error of the disk; the console was started anew since."""
+    with small_disk(tmp_path / "disk", megabytes=16) as disk:
+        url = f"sqlite:///{disk.path}/console.sqlite3"
+        with bench(tmp_path / "console", hoursmith, database_url=url) as running:
+            token = hoursmith.mint()
+            call_tool(running.served, token, "get_me")
+            running.served.stop()
+            disk.remount("ro")
+            running.served.start()
+            refuse_and_survive(running, token)
+            running.served.kill()
+            disk.remount("rw")
+            running.served.start()
+            # What the killed process could not write of reads and refused deletions is counted.
+            running.eventually(lambda: sum(row["calls"] for row in running.rows("activityloss")) == 25)
+            assert (
+                call_tool(running.served, token, "delete_client", {"id": hoursmith.record_for("delete_client")}).result[
+                    "isError"
+                ]
+                is False
+            )
+
+
+def test_a_worker_that_begins_on_a_full_disk_serves_all_the_same(sqlite_bench: Bench) -> None:
+    token = sqlite_bench.hoursmith.mint()
+    with full_for_everybody(sqlite_bench):
+        (before,) = sqlite_bench.served.worker_pids()
+        os.kill(before, signal.SIGKILL)
+        sqlite_bench.eventually(lambda: before not in sqlite_bench.served.worker_pids() and sqlite_bench.answers(), 90)
+        call_tool(sqlite_bench.served, token, "get_me")
         refuse_and_survive(sqlite_bench, token)
     heal(sqlite_bench, token)
 
