@@ -33,7 +33,7 @@ check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrati
 	SECRET_KEY=x AUDIT_SIGNING_KEY=x $(MANAGE) makemigrations --check --dry-run
 
 .PHONY: bench
-bench: bench/.venv/.contenders $(VENV)/.runtime ## Measure the bridge beside others, as ratios from one run
+bench: bench/.venv/.contenders $(VENV)/.development ## Measure the bridge beside others, as ratios from one run
 	$(BIN)/python -m bench.run $(ARGS)
 
 bench/.venv/.contenders: bench/requirements.txt

@@ -1,29 +1,32 @@
 """Who is measured, and how each is started and ended."""
 
 import os
+import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.places import PYTHON, RESULTS, ROOT, running_on
+from bench.places import PYTHON, RESULTS, ROOT, cores, running_on
 from bench.wire import LEGACY, MODERN
-from tests.servers import free_port, served_console
+from tests.servers import Served, free_port, served_console
 
 _START_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A contender that answers on `port`. `database` is where it records, if it does."""
+    """A contender that answers on `port`. `database` is the URL of where it records, if it does."""
 
     pid: int
     port: int
-    database: Path | None = None
+    database: str | None = None
 
 
 Start = Callable[[int], AbstractContextManager[Running]]
@@ -54,6 +57,9 @@ ROWS = (
     Row("bridge", "bridge"),
     Row("bridge-2025", "bridge", version=LEGACY, plain="fastmcp-2025"),
     Row("bridge-delete", "bridge", kind="delete_time_entry"),
+    Row("bridge-pg", "bridge-pg"),
+    Row("bridge-pg-2025", "bridge-pg", version=LEGACY, plain="fastmcp-2025"),
+    Row("bridge-pg-delete", "bridge-pg", kind="delete_time_entry"),
     Row("delete-norecord", "unrecorded", kind="delete_time_entry", priced="bridge-delete"),
     Row("delete-bare", "unrecorded-bare", kind="delete_time_entry", priced="bridge-delete"),
     Row("bridge-traced", "traced"),
@@ -123,18 +129,54 @@ def _floor_under_gunicorn(upstream: int) -> AbstractContextManager[Running]:
     return _process(["gunicorn", *options, *more, "bench.contenders.floor:app"], port, upstream)
 
 
-def _bridge(**environment: str) -> Start:
-    """The product as `make run` serves it, with one worker, hosted mode and a database of its own on this disk."""
+def _bridge(*, filled: Path | None = None, **environment: str) -> Start:
+    """The product as `make run` serves it, with one worker, hosted mode and a database of its own on this disk.
+
+    `filled` is a database to begin with a copy of, in the place of an empty one.
+    """
 
     @contextmanager
     def start(upstream: int) -> Iterator[Running]:
         RESULTS.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=RESULTS, prefix="bridge-") as folder:
-            env = {"HOURSMITH_API_URL": f"http://127.0.0.1:{upstream}/api/v1", "LOG_LEVEL": "WARNING", **environment}
-            with served_console(Path(folder), env=env, workers=1, seed=False) as served:
-                yield Running(served.pid, served.port, Path(folder) / "console.sqlite3")
+            database = Path(folder) / "console.sqlite3"
+            with _console(folder, upstream, environment, start=filled is None) as served:
+                if filled is not None:
+                    shutil.copy(filled, database)
+                    served.start()
+                yield Running(served.pid, served.port, f"sqlite:///{database}")
 
     return start
+
+
+def _console(folder: str, upstream: int, environment: dict[str, str], **more: Any) -> AbstractContextManager[Served]:
+    env = {"HOURSMITH_API_URL": f"http://127.0.0.1:{upstream}/api/v1", "LOG_LEVEL": "WARNING", **environment}
+    return served_console(Path(folder), env=env, workers=1, seed=False, **more)
+
+
+@contextmanager
+def _bridge_on_postgresql(upstream: int) -> Iterator[Running]:
+    """The same on a PostgreSQL of its own, which gets out of the way of the core that is measured."""
+    from tests.postgres import shared_cluster
+
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with running_on(cores(pinned=True).load):
+        url = shared_cluster(_needs).create_database("bench")
+    with (
+        tempfile.TemporaryDirectory(dir=RESULTS, prefix="bridge-") as folder,
+        _console(folder, upstream, {}, database_url=url) as served,
+    ):
+        yield Running(served.pid, served.port, url)
+
+
+def _needs(is_there: bool, why: str) -> None:
+    if not is_there:
+        sys.exit(f"{why} Leave its rows out with --only.")
+
+
+def grown_bridge(filled: Path) -> Start:
+    """The product over a copy of the database `filled`."""
+    return _bridge(filled=filled)
 
 
 def _traced(ratio: float) -> Start:
@@ -160,6 +202,7 @@ CONTENDERS: dict[str, Start] = {
     "floor": _under_uvicorn("floor"),
     "floor-gunicorn": _floor_under_gunicorn,
     "bridge": _bridge(),
+    "bridge-pg": _bridge_on_postgresql,
     "traced": _traced(1.0),
     "traced-1%": _traced(0.01),
     "bridge-uvicorn": _bridge(GUNICORN_CMD_ARGS="--worker-class bench.worker.UvicornWorker"),

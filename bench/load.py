@@ -6,10 +6,12 @@ to run; what it saw goes to standard output as one line. A wrong reply ends it w
 
 import asyncio
 import gc
+import itertools
 import json
 import re
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, cast
 
 import uvloop
@@ -93,9 +95,16 @@ async def _connected(caller: Caller, job: dict[str, Any]) -> tuple[Line, Request
     return line, tool_request(caller, port, tool=job["kind"], version=job["version"], session=session)
 
 
-async def _drive(line: Line, request: Request, until: float, took: list[float]) -> None:
+def _of_each(callers: list[Caller], request: Request, job: dict[str, Any]) -> Iterator[Request]:
+    """The requests that one line sends, in turn: `request`, and where several callers share the line, theirs too."""
+    more = (tool_request(caller, int(job["port"]), tool=job["kind"], version=MODERN) for caller in callers[1:])
+    return itertools.cycle([request, *more])
+
+
+async def _drive(line: Line, requests: Iterator[Request], until: float, took: list[float]) -> None:
     clock = time.perf_counter
     while True:
+        request = next(requests)
         started = clock()
         if started >= until:
             return
@@ -104,12 +113,12 @@ async def _drive(line: Line, request: Request, until: float, took: list[float]) 
         request.check(request.next_id, status, body)
 
 
-async def _run(lines: list[tuple[Line, Request]], seconds: float) -> dict[str, float]:
+async def _run(lines: list[tuple[Line, Iterator[Request]]], seconds: float) -> dict[str, float]:
     took: list[float] = []
     started = time.perf_counter()
     async with asyncio.timeout(seconds + REPLY_TIMEOUT_S), asyncio.TaskGroup() as group:
-        for line, request in lines:
-            group.create_task(_drive(line, request, started + seconds, took))
+        for line, requests in lines:
+            group.create_task(_drive(line, requests, started + seconds, took))
     elapsed = time.perf_counter() - started
     took.sort()
     return {
@@ -122,7 +131,11 @@ async def _run(lines: list[tuple[Line, Request]], seconds: float) -> dict[str, f
 async def main() -> None:
     """Carry out the job on standard input."""
     job = json.loads(sys.stdin.readline())
-    lines = await asyncio.gather(*(_connected(Caller(**caller), job) for caller in job["callers"]))
+    callers = [Caller(**caller) for caller in job["callers"]]
+    # As many lines as callers, or fewer, over which they take turns.
+    count = min(job.get("lines", len(callers)), len(callers))
+    opened = await asyncio.gather(*(_connected(caller, job) for caller in callers[:count]))
+    lines = [(line, _of_each(callers[place::count], request, job)) for place, (line, request) in enumerate(opened)]
     gc.freeze()
     gc.disable()
     while seconds := (await asyncio.to_thread(sys.stdin.readline)).strip():

@@ -3,15 +3,15 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from bench.callers import Caller
 from bench.contest import Row, Running
-from bench.machine import busy_s, cpu_s, rss_mb, settled_cpu_s
+from bench.machine import busy_s, cpu_s, settled_cpu_s, worker_mb
 from bench.places import PYTHON, ROOT, Cores, running_on
 from bench.records import Records, WrongRecordError, check_owners, check_records, read_records
 
@@ -28,8 +28,11 @@ class Reading:
     p95_ms: float
     p99_ms: float
     cpu_ms: float
-    rss_mb: float
+    worker_mb: float
     other_load: float
+
+
+Drive = Callable[[float], dict[str, Any]]
 
 
 class LoadError(Exception):
@@ -37,12 +40,15 @@ class LoadError(Exception):
 
 
 @contextmanager
-def _generator(row: Row, port: int, callers: Sequence[Caller], cores: set[int]) -> Iterator[subprocess.Popen[str]]:
+def _generator(
+    row: Row, port: int, callers: Sequence[Caller], cores: set[int], *, lines: int = 0
+) -> Iterator[subprocess.Popen[str]]:
     job = {
         "port": port,
         "kind": row.kind,
         "version": row.version,
         "callers": [caller.as_json() for caller in callers],
+        "lines": lines or len(callers),
     }
     with running_on(cores):
         process = subprocess.Popen(
@@ -84,6 +90,13 @@ class Terms:
     upstream_pid: int
 
 
+@contextmanager
+def driven(row: Row, running: Running, callers: Sequence[Caller], terms: Terms, *, lines: int) -> Iterator[Drive]:
+    """What loads `running` for so many seconds and says what it saw, over `lines` connections."""
+    with _generator(row, running.port, callers, terms.cores.load, lines=lines) as generator:
+        yield partial(_drive, generator)
+
+
 def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms) -> Reading:
     """One reading of `row`; raises where a reply was not the caller's own or a call was not recorded."""
     # The upstream, measured for itself, gets the generator out of its way.
@@ -95,7 +108,7 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
         others = busy_s() - sum(map(cpu_s, ours))
         seen = _drive(generator, terms.seconds)
         others = busy_s() - sum(map(cpu_s, ours)) - others
-        resident = rss_mb(running.pid)
+        held = worker_mb(running.pid)
         used = settled_cpu_s(running.pid) - before
     if running.database is not None and recorded is not None:
         _check_soon(running.database, recorded, calls=seen["calls"], audit_rows=row.audit_rows)
@@ -107,12 +120,12 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
         p95_ms=seen["p95_ms"],
         p99_ms=seen["p99_ms"],
         cpu_ms=used * 1000 / seen["calls"],
-        rss_mb=resident,
+        worker_mb=held,
         other_load=max(0.0, others) / terms.seconds,
     )
 
 
-def _check_soon(database: Path, before: Records, *, calls: int, audit_rows: int) -> None:
+def _check_soon(database: str, before: Records, *, calls: int, audit_rows: int) -> None:
     """`check_records`, once the last rows had the time to be written on a machine that others keep busy."""
     until = time.monotonic() + _WRITTEN_WITHIN_S
     while True:

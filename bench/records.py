@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from bench.callers import Caller
 
@@ -26,11 +28,22 @@ class Records:
         return Records(self.calls - other.calls, self.lost - other.lost, self.audit - other.audit)
 
 
-def read_records(database: Path) -> Records:
-    """What the bridge at `database` has recorded so far."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+@contextmanager
+def _database(url: str) -> Iterator[Callable[[str], list[Any]]]:
+    """What asks the database at `url` one question and gives all of its answer."""
+    if url.startswith("sqlite:"):
+        with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)) as connection:
+            yield lambda query: connection.execute(query).fetchall()
+    else:
+        with psycopg.connect(url, autocommit=True) as server:
+            yield lambda query: server.execute(query.encode()).fetchall()
+
+
+def read_records(database: str) -> Records:
+    """What the bridge whose database is at the URL `database` has recorded so far."""
+    with _database(database) as ask:
         rows = [
-            connection.execute(query).fetchone()[0]
+            int(ask(query)[0][0])
             for query in (
                 "SELECT COUNT(*) FROM mcpbridge_toolcall",
                 "SELECT COALESCE(SUM(calls), 0) FROM mcpbridge_activityloss",
@@ -47,14 +60,14 @@ def check_records(made: Records, *, calls: int, audit_rows: int) -> None:
         raise WrongRecordError(f"Recorded {made}, but made {expected}.")
 
 
-def check_owners(database: Path, callers: Iterable[Caller]) -> None:
+def check_owners(database: str, callers: Iterable[Caller]) -> None:
     """Raise WrongRecordError unless each caller was seen, and no snapshot shows another caller's record."""
     echoes = {caller.prefix: caller.echo for caller in callers}
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        seen = {prefix for (prefix,) in connection.execute("SELECT prefix FROM mcpbridge_seentoken")}
-        snapshots = connection.execute(
-            "SELECT DISTINCT prefix, snapshot FROM mcpbridge_auditevent WHERE phase = 'intent'"
-        ).fetchall()
+    with _database(database) as ask:
+        seen = {prefix for (prefix,) in ask("SELECT prefix FROM mcpbridge_seentoken")}
+        snapshots = ask(
+            "SELECT DISTINCT prefix, CAST(snapshot AS text) FROM mcpbridge_auditevent WHERE phase = 'intent'"
+        )
     if missing := echoes.keys() - seen:
         raise WrongRecordError(f"Never seen: {sorted(missing)}")
     for prefix, snapshot in snapshots:

@@ -21,7 +21,7 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("p99_ms", "p99", lambda value: f"{value:.2f}"),
     ("cpu_ms", "CPU ms/call", lambda value: f"{value:.3f}"),
     ("cpu_under_plain", "CPU: FastMCP ÷", lambda value: f"{value:.2f}"),
-    ("rss_mb", "RSS MB", lambda value: f"{value:.0f}"),
+    ("worker_mb", "worker MB", lambda value: f"{value:.0f}"),
     ("other_load", "others' cores", lambda value: f"{value:.2f}"),
 )
 
@@ -36,7 +36,7 @@ def summary(
             own = readings[row.name, count]
             plain, floor = readings.get((row.plain, count)), readings.get(("floor", count))
             line: dict[str, Any] = {"row": row.name, "callers": count}
-            for name in ("per_second", "p50_ms", "p95_ms", "p99_ms", "cpu_ms", "rss_mb", "other_load"):
+            for name in ("per_second", "p50_ms", "p95_ms", "p99_ms", "cpu_ms", "worker_mb", "other_load"):
                 line[name] = median(getattr(each, name) for each in own)
             line["over_plain"] = _ratio(own, plain, "per_second")
             line["over_floor"] = _ratio(own, floor, "per_second")
