@@ -22,7 +22,7 @@ Readings = dict[tuple[str, int], list[Reading]]
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [row.name for row in ROWS]
-    parser.add_argument("--callers", type=int, nargs="+", default=[16], help="callers at once (16); 1 16 64 for all")
+    parser.add_argument("--callers", type=int, nargs="+", default=[1, 16, 64], help="callers at once (1 16 64)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one reading (5)")
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds of load before it (1)")
     parser.add_argument("--rounds", type=int, default=3, help="readings of each row, in turns (3)")
