@@ -11,7 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.connections.services import connection_create
+from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ToolCall
 from tests.addresses import console_routes
 from tests.hoursmith_console.conftest import Cast
@@ -45,7 +47,7 @@ MOST_FILTERED = 17
 
 @pytest.fixture
 def crowd(cast: Cast) -> None:
-    """Sixty tokens with assistants, refusals, calls and deletions."""
+    """Sixty tokens with assistants, refusals, calls and deletions, and thirty members with tokens besides."""
     now, calls, events = timezone.now(), [], []
     for number in range(60):
         token = make_token(cast.org_id, f"{number:012x}", name=f"token {number}", calls_destructive=number)
@@ -60,6 +62,20 @@ def crowd(cast: Cast) -> None:
             at = now - timedelta(hours=index, minutes=number)
             calls.append(call_row(token, at=at))
             events += audit_pair(token, at=at, result=None if index == 4 else "succeeded")
+    members = Member.objects.bulk_create(
+        Member(
+            workspace=cast.workspace,
+            member_id=f"crowd-{number}",
+            user_ref=f"crowd-{number}",
+            name=f"Member {number}",
+            email=f"member{number}@example.com",
+            role="MEMBER",
+        )
+        for number in range(30)
+    )
+    TokenClaim.objects.bulk_create(
+        TokenClaim(env="live", prefix=f"m{member.pk:011d}", member=member, source="minted") for member in members
+    )
     ToolCall.objects.bulk_create(calls)
     save_audit(events)
 

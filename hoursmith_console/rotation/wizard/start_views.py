@@ -19,6 +19,7 @@ from hoursmith_console.rotation.progress.services import (
     rotation_of,
     rotation_start,
     tokens_left,
+    tokens_left_in,
 )
 from hoursmith_console.rotation.progress.stepping import rotation_revoke
 from hoursmith_console.rotation.wizard.forms import LeavingForm, StartForm
@@ -81,9 +82,9 @@ class StartViews:
     def leaving(self, request: HttpRequest) -> HttpResponse:
         """Whose tokens could go."""
         looker = _reviewer(request)
-        members = Member.objects.filter(workspace=looker.member.workspace_id, token_claims__isnull=False).distinct()
-        found = [(member, len(tokens_left(member))) for member in members]
-        return self._page(request, "rotations/leaving.html", "Somebody leaves", people=[one for one in found if one[1]])
+        left = tokens_left_in(looker.member.workspace_id)
+        people = [(member, left[member.pk]) for member in Member.objects.filter(pk__in=left)]
+        return self._page(request, "rotations/leaving.html", "Somebody leaves", people=people)
 
     def offboard(self, request: HttpRequest, member: int) -> HttpResponseBase:
         """GET shows all tokens of one member; POST starts to end them, and in the sandbox ends them."""
