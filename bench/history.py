@@ -1,10 +1,10 @@
 """Fills an empty database with years of records: activity, a chained audit record, tokens, assistants, people.
 
-nice .venv/bin/python -m bench.history --calls 10000000 --database sqlite:////tmp/years.sqlite3
+.venv/bin/python -m bench.history --calls 10000000 --copies 15 --database sqlite:////tmp/years.sqlite3
 
-As many audit rows are made as a tenth of the calls: two for each destructive one. With `--copies 10` only the last
-tenth of the time is made up, and the database repeats it nine times further back, which is much faster; the audit
-record is chained through all of it. Secondary indexes and triggers are taken away meanwhile and put back, and SQLite
+As many audit rows are made as a tenth of the calls: two for each destructive one. With `--copies 15` only the last
+fifteenth of the time is made up, and the database repeats it further back, which is much faster; the audit record is
+chained through all of it. Secondary indexes and triggers are taken away meanwhile and put back, and SQLite
 keeps no journal: an interrupted run leaves nothing usable.
 """
 

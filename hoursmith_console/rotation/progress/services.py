@@ -172,7 +172,7 @@ def tokens_left_in(workspace_id: int) -> Counter[int]:
     gone = _revoked(workspace_id)
     claims = TokenClaim.objects.filter(member__workspace=workspace_id).order_by()
     return Counter(
-        member for member, env, prefix in claims.values_list("member", "env", "prefix") if (env, prefix) not in gone
+        member for member, env, prefix in claims.values_list("member_id", "env", "prefix") if (env, prefix) not in gone
     )
 
 
