@@ -6,14 +6,17 @@ was found is shown with the instant that was reached, and the next page goes on 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from mcpbridge.activity_months import lies_in_months, month_of
 
 # Of one page. A page that has not been filled by then is shown as it is.
 PATIENCE_S = 0.06
@@ -21,6 +24,8 @@ _FIRST_WINDOW_ROWS = 2_000
 _GROWTH = 4
 # More ordered scans than that are read in windows instead.
 MOST_PARTS = 12
+# How many months beyond that of the page are looked into before all of them are.
+_FIRST_MONTHS = (1, 6)
 
 
 class Key(NamedTuple):
@@ -73,9 +78,28 @@ def page_of_parts(rows: QuerySet[Any], order: Order, start: Key | None, size: in
         rows = order.beyond(rows, start)
     rows = rows.order_by(*order.columns)
     # One more than is shown tells whether there is another page.
-    wanted = size + 1
-    found = list(rows[:wanted]) if len(parts) < 2 else _merged(rows, order, wanted, parts)
+    wanted, found = size + 1, []
+    for near in _spans(rows, order, start):
+        some = rows.filter(near)
+        found = list(some[:wanted]) if len(parts) < 2 else _merged(some, order, wanted, parts)
+        if len(found) == wanted:
+            break
     return Page(found[:size], len(found) > size)
+
+
+def _spans(rows: QuerySet[Any], order: Order, start: Key | None) -> Iterator[Q]:
+    """Where to look for the page first, and where then; in the end everywhere.
+
+    Where the rows lie in months, planning a question costs something for each month that it could be about, and once
+    more for each part of it; the page is nearly always found in the nearest ones.
+    """
+    here = start.value if start else timezone.now()
+    is_near = lies_in_months(rows) and MINYEAR + 1 < here.year < MAXYEAR - 1
+    if is_near and order.is_descending:
+        yield from (Q(**{f"{order.field}__gte": month_of(here, -months)}) for months in _FIRST_MONTHS)
+    elif is_near and start:
+        yield from (Q(**{f"{order.field}__lt": month_of(here, months + 1)}) for months in _FIRST_MONTHS)
+    yield Q()
 
 
 def _merged(rows: QuerySet[Any], order: Order, wanted: int, parts: Sequence[Q]) -> list[Any]:

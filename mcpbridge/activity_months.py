@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections
+from django.db.models import QuerySet
 
 from mcpbridge.heads import try_to_hold
 from mcpbridge.models import ToolCall
@@ -53,6 +54,11 @@ def month_of(instant: datetime, ahead: int = 0) -> datetime:
 def has_months(alias: str) -> bool:
     """Whether the activity lies in months: on PostgreSQL."""
     return connections[alias].vendor == "postgresql"
+
+
+def lies_in_months(rows: QuerySet[Any]) -> bool:
+    """Whether `rows` are calls of an activity that lies in months."""
+    return rows.model is ToolCall and has_months(rows.db)
 
 
 def months_of(alias: str) -> Months:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from hoursmith_console.reading import Key, Order, page_of_parts
 from mcpbridge.activity_months import MONTHS_AHEAD, month_of, months_drop, months_make, months_of
 from mcpbridge.models import ToolCall
 from mcpbridge.recording import storable_columns
@@ -116,6 +118,32 @@ def test_a_page_of_a_list_reads_one_index_and_only_the_months_that_it_shows(
     second = plan_of(rows.filter(at__lte=last.at).filter(at__lt=month_of(now, 6))[:21])
     assert "_later" not in second
     assert second.count("never executed") == 4, second
+
+
+def test_a_page_looks_into_the_nearest_months_first_and_misses_none() -> None:
+    now = timezone.now()
+    months_make("default", now=month_of(now, 12))
+    # Often in the last two months, hardly ever before.
+    write(*(month_of(now, ahead) + timedelta(days=1) for ahead in range(10)))
+    write(*(month_of(now, ahead) + timedelta(days=day) for ahead in (11, 12) for day in range(2, 27)))
+    rows, order = ToolCall.objects.filter(org_id="org-1"), Order("at")
+    newest = list(rows.order_by("-at", "-pk"))
+    parts = [Q(tool="delete_client"), Q(tool="list_clients")]
+    for asked in ([], parts):
+        start, shown = Key(month_of(now, 13), 0), []
+        while True:
+            with CaptureQueriesContext(connection) as asked_for:
+                page = page_of_parts(rows, order, start, 12, asked)
+            shown += page.rows
+            if len(shown) == 12:
+                assert len(asked_for) == (2 if asked else 1)
+            if not page.has_more:
+                break
+            start = Key(shown[-1].at, shown[-1].pk)
+        assert shown == newest
+        back = page_of_parts(rows, order.turned(), Key(newest[20].at, newest[20].pk), 12, asked)
+        assert back.rows == newest[8:20][::-1]
+    assert page_of_parts(rows, order, Key(datetime(1, 1, 1, tzinfo=UTC), 0), 12, []).rows == []
 
 
 def test_the_migration_takes_the_table_over_as_it_lies_and_gives_it_back(postgres_database: RecordDatabase) -> None:
