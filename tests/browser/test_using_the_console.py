@@ -22,7 +22,7 @@ def test_an_attempt_with_a_wrong_secret_is_shown_to_the_owner_of_the_prefix(visi
     with visit("MANAGER") as window:
         window.goto("/")
         assert "was turned away" in window.text()
-        window.page.locator(".todo-refused").get_by_role("link").click()
+        window.page.locator(".todo-refused", has_text="Manager's laptop").get_by_role("link").click()
         assert "Cursor" in window.page.locator("#refused").inner_text()
         assert "Hoursmith does not accept it" in window.text()
 
