@@ -5,14 +5,14 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Bench, bench
+from tests.faults.conftest import Bench
 from tests.faults.mcp import call_tool
-from tests.faults.upstream import Gate, Hoursmith
+from tests.faults.upstream import Gate
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
@@ -54,38 +54,32 @@ def steady_calls(running: Bench, callers: int = 4) -> Iterator[list[Steady]]:
             thread.join(60)
 
 
-def test_no_call_fails_while_workers_are_replaced_one_by_one(tmp_path: Path, hoursmith: Hoursmith) -> None:
-    with bench(tmp_path, hoursmith, workers=2) as running:
-        old = running.served.worker_pids()
-        gate, slow = Gate(hoursmith), hoursmith.mint()
-        came: list[bool] = []
+def test_no_call_fails_while_new_workers_take_over(sqlite_bench: Bench) -> None:
+    hoursmith, served = sqlite_bench.hoursmith, sqlite_bench.served
+    gate, slow, (old,) = Gate(hoursmith), hoursmith.mint(), served.worker_pids()
+    before = len(served.output())
 
-        def slowly() -> None:
-            arguments = {"name": "Initech"}
-            came.append(call_tool(running.served, slow, "create_client", arguments, timeout=60).status == 200)
+    def happened(what: str) -> int:
+        return served.output()[before:].find(what)
 
-        with steady_calls(running) as threads, hoursmith.failing("POST", gate):
-            call = threading.Thread(target=slowly)
-            call.start()
+    with steady_calls(sqlite_bench) as threads, ThreadPoolExecutor(1) as pool:
+        with hoursmith.failing("POST", gate):
+            under_way = pool.submit(call_tool, served, slow, "create_client", {"name": "Initech"}, timeout=90)
             assert gate.arrived.wait(20)
-            os.kill(running.served.pid, signal.SIGHUP)
-            # The old ones go on until the new ones serve.
-            running.eventually(lambda: len(running.served.worker_pids()) == 4)
-            running.eventually(lambda: running.served.output().count("ASGI server listening") == 4, seconds=90)
-            gate.may_answer.set()
-            running.eventually(lambda: not set(old) & set(running.served.worker_pids()), seconds=60)
-            told = sum((thread.told for thread in threads), Counter())
-            running.eventually(lambda: sum(sum(thread.told.values()) for thread in threads) > told.total() + 20)
-            call.join(60)
-        assert came == [True]
-        told = sum((thread.told for thread in threads), Counter())
-        assert set(told) == {"done"}, told
-        log = running.served.output()
-        assert log.index("Worker shutting down") > list(_places(log, "ASGI server listening"))[3]
+            os.kill(served.pid, signal.SIGHUP)
+            # The old one goes on until the new one serves.
+            sqlite_bench.eventually(lambda: len(served.worker_pids()) == 2)
+            sqlite_bench.eventually(lambda: happened("ASGI server listening") > 0, seconds=90)
+        sqlite_bench.eventually(lambda: happened("Worker shutting down") > 0)
+        gate.may_answer.set()
+        assert under_way.result(90).status == 200
+        sqlite_bench.eventually(lambda: old not in served.worker_pids(), seconds=60)
+        so_far = told_to(threads).total()
+        sqlite_bench.eventually(lambda: told_to(threads).total() > so_far + 20)
+    assert set(told_to(threads)) == {"done"}
+    assert happened("Worker shutting down") > happened("ASGI server listening")
 
 
-def _places(text: str, what: str) -> Iterator[int]:
-    place = text.find(what)
-    while place >= 0:
-        yield place
-        place = text.find(what, place + 1)
+def told_to(threads: list[Steady]) -> Counter[str]:
+    """What all of them were told so far."""
+    return sum((thread.told for thread in threads), Counter())

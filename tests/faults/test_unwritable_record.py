@@ -171,30 +171,6 @@ def test_a_database_that_became_read_only_under_postgresql(
     heal(postgres_bench, token)
 
 
-def test_a_disk_that_became_read_only_under_sqlite(tmp_path: Path, hoursmith: Hoursmith) -> None:
-    """As a kernel does after an error of the disk; the console was started anew since."""
-    with small_disk(tmp_path / "disk", megabytes=16) as disk:
-        url = f"sqlite:///{disk.path}/console.sqlite3"
-        with bench(tmp_path / "console", hoursmith, database_url=url) as running:
-            token = hoursmith.mint()
-            call_tool(running.served, token, "get_me")
-            running.served.stop()
-            disk.remount("ro")
-            running.served.start()
-            refuse_and_survive(running, token)
-            running.served.kill()
-            disk.remount("rw")
-            running.served.start()
-            # What the killed process could not write of reads and refused deletions is counted.
-            running.eventually(lambda: sum(row["calls"] for row in running.rows("activityloss")) == 25)
-            assert (
-                call_tool(running.served, token, "delete_client", {"id": hoursmith.record_for("delete_client")}).result[
-                    "isError"
-                ]
-                is False
-            )
-
-
 def test_a_worker_that_begins_on_a_full_disk_serves_all_the_same(sqlite_bench: Bench) -> None:
     token = sqlite_bench.hoursmith.mint()
     with full_for_everybody(sqlite_bench):
@@ -229,12 +205,32 @@ def fill_and_empty(bench: Bench, disk: SmallDisk) -> None:
     heal(bench, token)
 
 
-def test_a_disk_that_is_really_full_under_sqlite(tmp_path: Path, hoursmith: Hoursmith) -> None:
+def read_only_and_not(bench: Bench, disk: SmallDisk) -> None:
+    """The disk becomes read-only, as a kernel makes it after an error, and the console is started anew on it."""
+    token = bench.hoursmith.mint()
+    call_tool(bench.served, token, "get_me")
+    bench.served.stop()
+    bench.hoursmith.seen.clear()
+    lost = sum(row["calls"] for row in bench.rows("activityloss"))
+    disk.remount("ro")
+    bench.served.start()
+    refuse_and_survive(bench, token)
+    bench.served.kill()
+    disk.remount("rw")
+    bench.served.start()
+    deletion = {"id": bench.hoursmith.record_for("delete_client")}
+    assert call_tool(bench.served, token, "delete_client", deletion).result["isError"] is False
+    # What the killed process could not write of reads and refused deletions is counted.
+    bench.eventually(lambda: sum(row["calls"] for row in bench.rows("activityloss")) == lost + 25)
+
+
+def test_a_disk_that_is_really_full_and_then_read_only_under_sqlite(tmp_path: Path, hoursmith: Hoursmith) -> None:
     with small_disk(tmp_path / "disk", megabytes=8) as disk:
         url = f"sqlite:///{disk.path}/console.sqlite3"
         with bench(tmp_path / "console", hoursmith, database_url=url) as running:
             fill_and_empty(running, disk)
             assert "disk is full" in running.served.output()
+            read_only_and_not(running, disk)
 
 
 def test_a_disk_that_is_really_full_under_postgresql(
