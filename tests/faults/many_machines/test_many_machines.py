@@ -99,7 +99,7 @@ def test_an_outcome_waits_for_the_database_and_holds_up_no_other_node(site: Site
     assert site.sent(record_id) == 1
 
 
-def test_no_call_fails_or_is_sent_twice_while_the_balancer_cannot_reach_a_node(site: Site) -> None:
+def test_no_new_call_fails_and_none_is_sent_twice_while_the_balancer_cannot_reach_a_node(site: Site) -> None:
     token, gate = site.hoursmith.mint(), Gate(site.hoursmith)
     assert all(site.reads(node, token) for node in NODES)
     caught = site.hoursmith.record_for("delete_client")
