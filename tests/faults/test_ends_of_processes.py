@@ -101,17 +101,17 @@ def test_a_process_killed_in_between_leaves_an_unknown_outcome(
     assert "Globex" in text
 
 
-def test_a_killed_worker_is_replaced_and_its_call_is_not_repeated(either_bench: Bench) -> None:
-    gate = Gate(either_bench.hoursmith)
-    with either_bench.hoursmith.failing("DELETE", gate):
-        caller = under_way(either_bench, gate)
-        (worker,) = either_bench.served.worker_pids()
+def test_a_killed_worker_is_replaced_and_its_call_is_not_repeated(sqlite_bench: Bench) -> None:
+    gate = Gate(sqlite_bench.hoursmith)
+    with sqlite_bench.hoursmith.failing("DELETE", gate):
+        caller = under_way(sqlite_bench, gate)
+        (worker,) = sqlite_bench.served.worker_pids()
         os.kill(worker, signal.SIGKILL)
         caller.join(10)
         gate.may_answer.set()
-    either_bench.eventually(lambda: either_bench.served.worker_pids() not in ([], [worker]))
-    either_bench.eventually(lambda: either_bench.answers())
-    again = Caller(either_bench)
+    sqlite_bench.eventually(lambda: sqlite_bench.served.worker_pids() not in ([], [worker]))
+    sqlite_bench.eventually(lambda: sqlite_bench.answers())
+    again = Caller(sqlite_bench)
     again.run()
     assert again.record == [INTENT, SUCCEEDED]
     assert (caller.record, caller.sent) == ([INTENT], 1)
