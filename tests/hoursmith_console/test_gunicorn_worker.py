@@ -35,19 +35,9 @@ class Running:
             "def on_reload(server):\n    workers_overlap(server)\n",
             encoding="ascii",
         )
-        options = ["--worker-class=hoursmith_console.gunicorn_worker.Worker", "--asgi-lifespan=on"]
-        options += [
-            f"--config={config}",
-            f"--bind=127.0.0.1:{self.port}",
-            f"--workers={WORKERS}",
-            "--no-control-socket",
-        ]
-        options += [
-            "--no-control-socket",
-            "--keep-alive=5",
-            f"--worker-connections={CONNECTIONS}",
-            "--graceful-timeout=2",
-        ]
+        options = ["--worker-class=hoursmith_console.gunicorn_worker.Worker", f"--config={config}"]
+        options += [f"--bind=127.0.0.1:{self.port}", f"--workers={WORKERS}", f"--worker-connections={CONNECTIONS}"]
+        options += ["--asgi-lifespan=on", "--no-control-socket", "--keep-alive=5", "--graceful-timeout=2"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", *options, "tests.hoursmith_console.impatient:application"],
