@@ -125,7 +125,7 @@ class Postgres:
         with psycopg.connect(self.url) as connection, (folder / "dump.txt").open("wb") as file:
             tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             for (table,) in tables:
-                with connection.cursor().copy(f'COPY "{table}" TO STDOUT') as copy:  # type: ignore[arg-type]
+                with connection.cursor().copy(f'COPY (SELECT * FROM "{table}") TO STDOUT') as copy:  # type: ignore[arg-type]
                     for piece in copy:
                         file.write(piece)
 
