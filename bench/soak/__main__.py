@@ -177,7 +177,14 @@ def main() -> int:
     for each in found.wrong:
         print(f"WRONG: {each}")
     path = RESULTS / f"soak-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    kept = {"machine": machine, "arguments": vars(arguments), "figures": found.figures, "wrong": found.wrong}
+    kept = {
+        "machine": machine,
+        "arguments": vars(arguments),
+        "figures": found.figures,
+        "wrong": found.wrong,
+        "endings": [[*each, count] for each, count in sorted(soak.told.endings.items())],
+        "memory": soak.memory.longest(),
+    }
     path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{'Nothing is wrong' if not found.wrong else 'Something is wrong'}. Kept: {path}")
     return 1 if found.wrong else 0
