@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -17,6 +18,7 @@ from hoursmith_console.rotation.campaigns.services import campaign_start
 from hoursmith_console.rotation.leaks.services import PublicPart, leaks_report
 from hoursmith_console.rotation.models import Kind, LeakReport
 from hoursmith_console.rotation.progress.services import rotation_start
+from hoursmith_console.saved_views.services import view_save
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import ApprovalRequest, RejectedCredential, SeenToken
 from mcpbridge.sinks.services import sink_create
@@ -111,6 +113,10 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
     )
     leaks_report(workspace=workspace, parts=[PublicPart(token.env, token.prefix)], actor=actor, place=mark)
     report = LeakReport.objects.get(workspace=workspace)
+    views = {
+        f"{area}/views/": str(view_save(member=person, area=area, name=mark, query=urlencode({"q": mark})).pk)
+        for area in ("activity", "audit", "connections", "tokens")
+    }
     assert RejectedCredential.objects.filter(prefix=token.prefix).exists()
     return World(
         cast,
@@ -127,6 +133,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
             "rotations/leaks/": str(report.pk),
             "rotations/leaving/": str(person.pk),
             "tokens/": str(token.pk),
+            **views,
         },
     )
 
