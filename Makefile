@@ -19,7 +19,7 @@ telemetry: $(VENV)/.telemetry ## Install what sends traces and metrics by OpenTe
 
 .PHONY: test
 test: $(VENV)/.development ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrations

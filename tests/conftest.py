@@ -9,6 +9,11 @@ import pytest
 from tests.servers import Served, served_console
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts servers and waits for them, so that no process is left with it alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def assembled_token(prefix: str = "4f8a2c1bdedf", secret: str = "S3cr3t", env: str = "live") -> str:  # noqa: S107 – not one
     """A token-shaped string, put together here so that no scanner finds one in the files."""
     return "_".join(["hsk", env, prefix, (secret * 32)[:32]])

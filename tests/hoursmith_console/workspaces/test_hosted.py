@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.prepared import fill_database
 from tests.servers import served_console
 
 MEMBERS = (
@@ -16,12 +17,23 @@ MEMBERS = (
 )
 
 
-@pytest.fixture
-def hosted(console, tmp_path):
+@pytest.fixture(scope="module")
+def hosting(console, tmp_path_factory):
     with served_console(
-        tmp_path / "hosted", env={"HOURSMITH_API_URL": f"{console.url}/sandbox/api/v1"}, start=False
+        tmp_path_factory.mktemp("hosted"), env={"HOURSMITH_API_URL": f"{console.url}/sandbox/api/v1"}, start=False
     ) as served:
         yield served
+
+
+@pytest.fixture
+def hosted(hosting):
+    """A console that does not run yet, in whose database there is nobody."""
+    yield hosting
+    if hosting.process is not None:
+        hosting.stop()
+    for left in hosting.var.glob("console.sqlite3-*"):
+        left.unlink()
+    fill_database(hosting.environment["DATABASE_URL"], seed=False)
 
 
 def browser():
