@@ -1,12 +1,11 @@
 """What is new: each thing that happened for the first time, or more than usual, with the plain rule behind it."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from django.db.models import Avg, Exists, Min, OuterRef
+from django.db.models import Avg, Exists, Max, Min, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -95,11 +94,8 @@ def bursts(viewer: Viewer) -> Iterator[Signal]:
     # Ten within ten minutes lie in one hour or in two, so in one of them are five; the counts say which hours.
     rows = viewer.rows(CallHour.objects.filter(calls_destructive__gt=0).exclude(prefix=""))
     busy = rows.filter(hour__gte=hour_of(timezone.now() - NEW_FOR), calls_destructive__gte=BURST_CALLS // 2)
-    hours: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for env, prefix, hour in busy.order_by("hour").values_list("env", "prefix", "hour"):
-        hours[env, prefix] = hour
-    latest = sorted(hours.items(), key=lambda item: item[1], reverse=True)
-    for (env, prefix), hour in latest[:_MOST_BURSTS_LOOKED_AT]:
+    latest = busy.order_by().values_list("env", "prefix").annotate(latest=Max("hour")).order_by("-latest", "prefix")
+    for env, prefix, hour in latest[:_MOST_BURSTS_LOOKED_AT]:
         token = viewer.tokens().filter(env=env, prefix=prefix).first()
         if token and (burst := _burst(viewer, token, hour)):
             calls, at = burst
