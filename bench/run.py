@@ -26,7 +26,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one reading (5)")
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds of load before it (1)")
     parser.add_argument("--rounds", type=int, default=3, help="readings of each row, in turns (3)")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names))
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names).replace("%", "%%")
+    )
     parser.add_argument("--no-pin", action="store_true", help="let the system choose the cores")
     arguments = parser.parse_args()
     if not (
