@@ -46,6 +46,8 @@ class LedgerAdmin(_ModelAdmin):
     base_parts: ClassVar[Sequence[Q]] = ()
     # Whether sorting the whole list costs little; then nothing is read in windows, and any column may order it.
     is_short: ClassVar[bool] = False
+    # Whether people may keep views of the list; its template shows them.
+    keeps_views: ClassVar[bool] = False
     # Columns that can be large and that no list shows.
     list_defer: ClassVar[Sequence[str]] = ()
 
@@ -60,7 +62,7 @@ class LedgerAdmin(_ModelAdmin):
         detail_view = self.admin_site.admin_view(require_safe(self.detail_view))
         return [
             path("", list_view, name="list"),
-            *ViewPages(self).urls(),
+            *(ViewPages(self).urls() if self.keeps_views else []),
             path(f"<{self.detail_converter}:key>/", detail_view, name="detail"),
         ]
 
@@ -119,7 +121,7 @@ class LedgerAdmin(_ModelAdmin):
             "title": self.title,
             "cl": changes,
             **shown,
-            **ViewPages(self).context(request, changes),
+            **(ViewPages(self).context(request, changes) if self.keeps_views else {}),
             **self.page_context(request, changes, shown),
         }
         return TemplateResponse(request, f"{self.area}/list.html", context)

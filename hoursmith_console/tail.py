@@ -106,6 +106,7 @@ class Tail:
 class FollowedAdmin(LedgerAdmin):
     """An area whose list can be followed. A subclass says what a row is called and what its templates show of one."""
 
+    keeps_views = True
     noun: ClassVar[str]
     # In whose order rows are written.
     number: ClassVar[str]

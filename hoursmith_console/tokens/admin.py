@@ -85,6 +85,7 @@ class TokenRow:
 class TokenAdmin(LedgerAdmin):
     """Tokens that Hoursmith accepted through the bridge."""
 
+    keeps_views = True
     area = "tokens"
     title = "Tokens"
     place = 1

@@ -5,15 +5,23 @@ from django.db import models
 from mcpbridge.models.identity import PREFIX_LENGTH, TokenIdentity
 
 
-class TokenBlock(TokenIdentity):
-    """A token that an admin stopped at the bridge. Lifting marks the row; the record must still name it later."""
+class Lifted(models.Model):
+    """An order that somebody may lift again. That marks its row; the record must still name it later."""
+
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class TokenBlock(TokenIdentity, Lifted):
+    """A token that an admin stopped at the bridge."""
 
     org_id = models.CharField("workspace", max_length=64, db_index=True)
     reason = models.CharField(max_length=200, blank=True)
     blocked_at = models.DateTimeField()
     blocked_by = models.CharField(max_length=200)
-    lifted_at = models.DateTimeField(null=True)
-    lifted_by = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-blocked_at"]
@@ -27,7 +35,7 @@ class TokenBlock(TokenIdentity):
         return self.masked_token
 
 
-class Freeze(TokenIdentity):
+class Freeze(TokenIdentity, Lifted):
     """The five destructive tools are refused: to one token, or without a prefix to all of the workspace's."""
 
     env = models.CharField("environment", max_length=4, blank=True)
@@ -36,8 +44,6 @@ class Freeze(TokenIdentity):
     reason = models.CharField(max_length=200, blank=True)
     frozen_at = models.DateTimeField()
     frozen_by = models.CharField(max_length=200)
-    lifted_at = models.DateTimeField(null=True)
-    lifted_by = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-frozen_at"]
@@ -51,14 +57,12 @@ class Freeze(TokenIdentity):
         return self.masked_token if self.prefix else self.org_id
 
 
-class SnapshotStop(models.Model):
-    """A workspace that wants no snapshots of what is destroyed. Lifting marks the row."""
+class SnapshotStop(Lifted):
+    """A workspace that wants no snapshots of what is destroyed."""
 
     org_id = models.CharField("workspace", max_length=64)
     stopped_at = models.DateTimeField()
     stopped_by = models.CharField(max_length=200)
-    lifted_at = models.DateTimeField(null=True)
-    lifted_by = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-stopped_at"]

@@ -115,7 +115,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
     report = LeakReport.objects.get(workspace=workspace)
     views = {
         f"{area}/views/": str(view_save(member=person, area=area, name=mark, query=urlencode({"q": mark})).pk)
-        for area in ("activity", "audit", "connections", "tokens")
+        for area in ("activity", "audit", "tokens")
     }
     assert RejectedCredential.objects.filter(prefix=token.prefix).exists()
     return World(

@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -24,8 +25,8 @@ from django.core.management import call_command
 from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.certificates import self_signed
 from tests.databases import as_default
-from tests.faults.many_machines.certificate import certificate_for
 from tests.faults.many_machines.machines import NETWORK, Machines, why_not
 from tests.faults.mcp import Answer, call_tool
 from tests.faults.upstream import BASE, Hoursmith, serving
@@ -155,7 +156,9 @@ def site(
             machines.add(machine)
         for cable in CABLES:
             machines.connect(*cable)
-        tls, authority = certificate_for(folder, [machines.address("hoursmith", seen_from=node) for node in NODES])
+        authority = self_signed(folder, [machines.address("hoursmith", seen_from=node) for node in NODES])
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(authority)
         with machines.inside("hoursmith"):
             hoursmith = stack.enter_context(serving(tls))
         with machines.inside("database"):

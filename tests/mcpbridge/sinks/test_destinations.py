@@ -14,8 +14,8 @@ from mcpbridge.sinks.destinations import (
 )
 from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.wire import Connection
+from tests.certificates import self_signed
 from tests.conftest import assembled_token
-from tests.mcpbridge.sinks.certificates import self_signed
 from tests.mcpbridge.sinks.receivers import SyslogReceiver
 
 INSIDE = [

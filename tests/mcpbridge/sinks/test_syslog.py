@@ -18,9 +18,9 @@ from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.services import sink_test
 from mcpbridge.sinks.syslog import syslog_send
 from mcpbridge.sinks.wire import Connection
+from tests.certificates import self_signed
 from tests.databases import RecordDatabase
 from tests.mcpbridge.export.readers import cef_header, cef_row
-from tests.mcpbridge.sinks.certificates import self_signed
 from tests.mcpbridge.sinks.conftest import AWKWARD, Fresh, World
 from tests.mcpbridge.sinks.receivers import SyslogReceiver, parse_syslog
 

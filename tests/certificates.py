@@ -1,6 +1,7 @@
-"""A certificate for loopback that its own owner signed."""
+"""Certificates for servers of a test's own, each its own authority."""
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(folder: Path) -> Path:
-    """A file with the key and the certificate of 127.0.0.1."""
+def self_signed(folder: Path, addresses: Sequence[str] = ("127.0.0.1",)) -> Path:
+    """A file with the key and the certificate of a server at `addresses`: it serves with it, clients trust it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, addresses[0])])
     now = datetime.now(UTC)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(each)) for each in addresses])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -28,7 +29,7 @@ def self_signed(folder: Path) -> Path:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = folder / "receiver.pem"
+    path = folder / "server.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
