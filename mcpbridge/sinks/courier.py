@@ -27,7 +27,8 @@ from mcpbridge.sinks.models import Sink
 logger = logging.getLogger(__name__)
 
 _THREADS = 4
-_FAREWELL_S = 3.0
+_FAREWELL_S = 5.0
+_GLANCE_S = 0.1
 
 
 class SinkCourier:
@@ -85,22 +86,21 @@ class SinkCourier:
             self._look(delivery)
             self._wake.wait(self._look_every_s)
             self._wake.clear()
-        self._look(delivery)
-        self._leave()
+        self._leave(delivery)
         drop_connection(self._alias)
 
-    def _look(self, delivery: Delivery) -> None:
-        """Hand out what is due, but nothing that is under way already."""
+    def _look(self, delivery: Delivery) -> bool:
+        """Hand out what is due, but nothing that is under way already; whether anything was due."""
         try:
             keys = delivery.due()
         except Error as error:
             self._say(f"{type(error).__name__}: {error}")
             drop_connection(self._alias)
-            return
+            return False
         except Exception:
             # Nobody would start this thread again.
             logger.exception("The courier cannot look for what waits.")
-            return
+            return False
         self._say("")
         with self._changed:
             for key in keys:
@@ -109,6 +109,7 @@ class SinkCourier:
                     self._jobs.put(key)
             while len(self._threads) < min(len(self._under_way), _THREADS):
                 self._begin_another()
+        return bool(keys)
 
     def _begin_another(self) -> None:
         name = f"sink-courier-{len(self._threads) + 1}"
@@ -116,11 +117,19 @@ class SinkCourier:
         self._threads.append(thread)
         thread.start()
 
-    def _leave(self) -> None:
-        """Wait a little for deliveries under way, and end the threads."""
+    def _leave(self, delivery: Delivery) -> None:
+        """Deliver what waits for a little while yet, and end the threads.
+
+        A delivery under way may have looked for the last time before the last row came, so what is under way is
+        waited for first, and then looked for again.
+        """
         until = time.monotonic() + _FAREWELL_S
-        with self._changed:
-            self._changed.wait_for(lambda: not self._under_way, timeout=_FAREWELL_S)
+        while time.monotonic() < until:
+            was_idle = not self._under_way
+            if not self._look(delivery) and was_idle:
+                break
+            with self._changed:
+                self._changed.wait_for(lambda: not self._under_way, timeout=_GLANCE_S)
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:

@@ -1,5 +1,6 @@
 """A connection to a receiver that never takes longer than it was given, however the receiver behaves."""
 
+import errno
 import fcntl
 import io
 import os
@@ -156,6 +157,7 @@ def _told(error: OSError, *, limit_s: float, connecting: bool = False) -> str:
         return _SILENT.format(limit_s=limit_s)
     if isinstance(error, ConnectionRefusedError):
         return "The receiver refused the connection: nothing listens there."
-    if not connecting and isinstance(error, ConnectionError):
+    # A connection that was reset while nobody looked is not there any more at the next call.
+    if not connecting and (isinstance(error, ConnectionError) or error.errno == errno.ENOTCONN):
         return "The receiver broke the connection off."
     return f"The receiver cannot be reached: {error.strerror or type(error).__name__}."

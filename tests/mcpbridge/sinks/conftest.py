@@ -1,6 +1,7 @@
 """Sinks on either database, delivered to by hand and by a clock that a test turns."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -69,10 +70,14 @@ class World:
 
 
 @pytest.fixture
-def world(database: RecordDatabase, settings: Any, tmp_path: Path) -> World:
+def world(database: RecordDatabase, settings: Any, tmp_path: Path) -> Iterator[World]:
     settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     settings.SINK_FILES_DIR = tmp_path / "sinks"
-    return World()
+    yield World()
+    # A thread that a receiver kept waiting still says so in the database.
+    for thread in threading.enumerate():
+        if thread.name.startswith("sink-courier"):
+            thread.join(30)
 
 
 Fresh = Callable[[Sink], Sink]

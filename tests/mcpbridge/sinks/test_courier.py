@@ -16,6 +16,7 @@ from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.keyring import published_keys
 from mcpbridge.models import AuditEvent, Sink
 from mcpbridge.sinks.courier import SinkCourier
+from mcpbridge.sinks.delivery import Delivery
 from mcpbridge.sinks.files import file_path
 from tests.databases import RecordDatabase
 from tests.management import ROOT
@@ -31,7 +32,7 @@ def eventually(check: Callable[[], bool], seconds: float = 15) -> None:
         time.sleep(0.02)
 
 
-Start = Callable[[], SinkCourier]
+Start = Callable[..., SinkCourier]
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def start(database: RecordDatabase, settings: Any, world: World, runner: asyncio
     started: list[SinkCourier] = []
     settings.SINK_TIMEOUT_S = 2.0
 
-    def start_one() -> SinkCourier:
-        courier = SinkCourier(lock_path=database.lock_path, look_every_s=0.05)
+    def start_one(*, look_every_s: float = 0.05) -> SinkCourier:
+        courier = SinkCourier(lock_path=database.lock_path, look_every_s=look_every_s)
         courier.start()
         started.append(courier)
         return courier
@@ -59,17 +60,15 @@ def test_it_delivers_what_is_written_while_it_runs(world: World, start: Start) -
         eventually(lambda: receiver.sequences == list(range(1, 22)))
 
 
-def test_a_checkpoint_leaves_at_once(world: World, database: RecordDatabase, runner: asyncio.Runner) -> None:
+def test_a_checkpoint_leaves_at_once(world: World, start: Start) -> None:
     with HttpReceiver() as receiver:
         world.sink(receiver.url)
-        courier = SinkCourier(lock_path=database.lock_path, look_every_s=60)
-        courier.start()
+        start(look_every_s=60)
         eventually(lambda: receiver.sequences == [1])
         begin = time.monotonic()
         checkpoint_make(reason="demand", org_id="org-1")
         eventually(lambda: len(receiver.requests) == 2)
         assert time.monotonic() - begin < 30
-        runner.run(courier.stop())
 
 
 def test_of_several_couriers_each_row_is_sent_once_and_in_order(world: World, start: Start) -> None:
@@ -133,6 +132,31 @@ def test_a_destructive_call_is_answered_while_every_receiver_hangs(
             assert time.monotonic() - begin < 25
 
 
+def test_what_came_while_a_delivery_ended_leaves_with_the_process_too(
+    world: World, start: Start, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, has_looked, may_end = Delivery.run, threading.Event(), threading.Event()
+
+    def slow_to_end(delivery: Delivery, key: int) -> int:
+        sent = run(delivery, key)
+        has_looked.set()
+        may_end.wait(10)
+        return sent
+
+    monkeypatch.setattr(Delivery, "run", slow_to_end)
+    with HttpReceiver() as receiver:
+        world.sink(receiver.url)
+        courier = start(look_every_s=60)
+        # This delivery found all there was, and has not said so yet.
+        assert has_looked.wait(10)
+        world.write(2)
+        timer = threading.Timer(0.5, may_end.set)
+        timer.start()
+        runner.run(courier.stop())
+        timer.join()
+        assert receiver.sequences == [1, 2, 3]
+
+
 def test_the_last_checkpoint_leaves_with_the_process_and_no_token_ever_does(
     world: World, settings: Any, runner: asyncio.Runner
 ) -> None:
@@ -186,6 +210,7 @@ from pathlib import Path
 settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 settings.SINK_TIMEOUT_S = 2.0
 from mcpbridge.sinks.courier import SinkCourier
+from mcpbridge.sinks.delivery import Delivery
 courier = SinkCourier(lock_path=Path({lock!r}), look_every_s=0.02)
 courier.start()
 print("started", flush=True)
