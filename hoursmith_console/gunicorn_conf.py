@@ -3,12 +3,14 @@
 gunicorn --config python:hoursmith_console.gunicorn_conf hoursmith_console.asgi:application
 """
 
+import gc
 import resource
 from typing import Any
 
 from django.conf import settings
 from gunicorn.glogging import Logger
 
+import hoursmith_console.libraries  # noqa: F401 – for the workers, which are forked from here
 from hoursmith_console.gunicorn_worker import workers_overlap
 from hoursmith_console.shared_counters import counters_share, process_began, process_ended
 
@@ -51,6 +53,12 @@ logconfig_dict = {
     **settings.LOGGING,
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def when_ready(server: Any) -> None:
+    """Keep the workers' garbage collectors off what they share: each object they looked at would become their own."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(server: Any, worker: Any) -> None:

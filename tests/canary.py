@@ -19,7 +19,7 @@ import psycopg
 
 from tests.faults.mcp import LEGACY, MODERN, call_tool, post
 from tests.faults.upstream import new_token
-from tests.management import ROOT
+from tests.places import ROOT
 from tests.servers import Served
 
 PIECE = 8

@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from hoursmith_console import configuration
-from tests.management import ROOT
+from tests.places import ROOT
 from tests.postgres import Cluster
 
 _TEMPLATE = "record_template"

@@ -5,23 +5,24 @@ To start Python and to load the product takes a second of a processor, and tests
 
 import json
 import os
-import select
-import subprocess
+import socket
 import sys
 import tempfile
-from pathlib import Path
 from typing import IO, Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.forked import Process, module_start
+
 LONGEST_S = 120
 
 
 class Manager:
     """Commands with the variables `environment`, which are read once, at the first command."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *, may_fork: bool = True) -> None:
         self._environment = dict(environment)
-        self._process: subprocess.Popen[str] | None = None
+        self._may_fork = may_fork
+        self._process: Process | None = None
+        self._talk: socket.socket | None = None
 
     def fits(self, environment: dict[str, str]) -> bool:
         """Whether these are the variables that its commands have."""
@@ -32,28 +33,21 @@ class Manager:
 
         `check` fails the test where it exits with another code than 0.
         """
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.management"],
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-            )
-        told = self._ask(self._process, {"arguments": arguments, "more": more or {}})
+        told = self._ask({"arguments": arguments, "more": more or {}})
         if check and told["code"]:
             raise AssertionError(f"manage.py {arguments[0]} exited {told['code']}:\n{told['stdout']}\n{told['stderr']}")
         return str(told["stdout"])
 
-    def _ask(self, process: "subprocess.Popen[str]", wanted: dict[str, Any]) -> dict[str, Any]:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(wanted) + "\n")
-        process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], LONGEST_S)
-        line = process.stdout.readline() if ready else ""
-        if not line:
+    def _ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        talk = self._talk or self._start()
+        line = b""
+        try:
+            talk.sendall(json.dumps(wanted).encode() + b"\n")
+            while not line.endswith(b"\n") and (part := talk.recv(1 << 20)):
+                line += part
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
             self.close()
             raise AssertionError(
                 f"manage.py {wanted['arguments'][0]} did not end in {LONGEST_S} s, or could not start."
@@ -61,11 +55,27 @@ class Manager:
         told: dict[str, Any] = json.loads(line)
         return told
 
+    def _start(self) -> socket.socket:
+        self._talk, theirs = socket.socketpair()
+        self._talk.settimeout(LONGEST_S)
+        with theirs:
+            end = theirs.fileno()
+            self._process = module_start(
+                "tests.management",
+                environment=self._environment,
+                stdin=end,
+                stdout=end,
+                stderr=sys.__stderr__.fileno(),
+                may_fork=self._may_fork,
+            )
+        return self._talk
+
     def close(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._talk is not None:
             self._process.kill()
-            self._process.communicate()
-            self._process = None
+            self._process.wait(10)
+            self._talk.close()
+            self._process = self._talk = None
 
 
 def _run(wanted: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> None:

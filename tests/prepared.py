@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.management import ROOT, Manager
+from tests.management import Manager
+from tests.places import ROOT
 
 
 def console_environment(

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.management import ROOT, Manager
+from tests.forked import Process, module_start
+from tests.management import Manager
 from tests.prepared import console_environment, copy_static, fill_database
 
 START_TIMEOUT_S = 60
@@ -36,7 +36,8 @@ class Served:
     port: int
     environment: dict[str, str]
     workers: int
-    process: subprocess.Popen[bytes] | None = None
+    may_fork: bool = True
+    process: Process | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
     _manager: Manager | None = None
 
@@ -66,7 +67,7 @@ class Served:
         """What `manage.py …` printed; `check` fails the test where it exits with another code than 0."""
         if self._manager is None or not self._manager.fits(self.environment):
             self.dismiss_manager()
-            self._manager = Manager(self.environment)
+            self._manager = Manager(self.environment, may_fork=self.may_fork)
         return self._manager.run(*arguments, check=check, more=environment)
 
     def dismiss_manager(self) -> None:
@@ -91,17 +92,17 @@ class Served:
         return (self.var / "server.log").read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--config",
-            "python:hoursmith_console.gunicorn_conf",
-            "hoursmith_console.asgi:application",
-        ]
-        with (self.var / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+        with (self.var / "server.log").open("ab") as log, open(os.devnull, "rb") as nothing:
+            self.process = module_start(
+                "gunicorn",
+                "--config",
+                "python:hoursmith_console.gunicorn_conf",
+                "hoursmith_console.asgi:application",
+                environment=self.environment,
+                stdin=nothing.fileno(),
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                may_fork=self.may_fork,
             )
         self._wait()
 
@@ -147,12 +148,16 @@ def served_console(
     seed: bool = True,
     static: bool = True,
     start: bool = True,
+    may_fork: bool = True,
 ) -> Iterator[Served]:
-    """A console of its own in `folder`. With `HOURSMITH_API_URL` in `env` it is hosted, else it has a sandbox."""
+    """A console of its own in `folder`. With `HOURSMITH_API_URL` in `env` it is hosted, else it has a sandbox.
+
+    Where what the system shows of a process matters, its variables for example, it must not be forked.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     environment = console_environment(folder, port, workers, env or {}, database_url)
-    served = Served(folder, port, environment, workers)
+    served = Served(folder, port, environment, workers, may_fork)
     seed = seed and "HOURSMITH_API_URL" not in environment
     if static:
         copy_static(folder)

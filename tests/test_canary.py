@@ -50,7 +50,8 @@ def served(
     url = shared_cluster(needs).create_database("canary") if database == "PostgreSQL" else None
     env = {"LOG_LEVEL": "DEBUG", "SANDBOX_RATE_LIMITS": "off", "DEBUG": debug.removeprefix("DEBUG ")}
     env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
-    with served_console(tmp_path_factory.mktemp("canary"), env=env, database_url=url, workers=1) as running:
+    folder = tmp_path_factory.mktemp("canary")
+    with served_console(folder, env=env, database_url=url, workers=1, may_fork=False) as running:
         yield running
 
 

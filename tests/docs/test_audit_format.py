@@ -12,7 +12,7 @@ from mcpbridge.chain import FACTS, canonical, genesis
 from mcpbridge.export.cef import key_of
 from mcpbridge.models import Phase
 from mcpbridge.verification.findings import Kind
-from tests.management import ROOT
+from tests.places import ROOT
 
 PAGE = (ROOT / "docs/audit-format.md").read_text(encoding="utf-8")
 

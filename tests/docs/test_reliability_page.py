@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.docs.test_security_page import functions_of, rows
-from tests.prepared import ROOT
+from tests.places import ROOT
 
 PAGE = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.management import ROOT
+from tests.places import ROOT
 
 _ME = {
     "orgId": "org-1",

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.mcp import call_tool
 from tests.faults.test_containing import Admin
-from tests.prepared import ROOT
+from tests.places import ROOT
 from tests.record_rows import sqlite_rows
 from tests.servers import Served, served_console
 

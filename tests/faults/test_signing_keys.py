@@ -11,7 +11,7 @@ from mcpbridge.keys import key_pair
 from tests.faults.conftest import Bench, bench
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith
-from tests.management import ROOT
+from tests.places import ROOT
 
 
 def published(running: Bench) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.collector import Collector, Span, collecting
 from tests.faults.conftest import Bench, bench, prefix_of
 from tests.faults.mcp import LEGACY, MODERN, call_tool, post
 from tests.faults.upstream import Hoursmith
-from tests.management import ROOT
+from tests.places import ROOT
 
 pytestmark = pytest.mark.slow
 

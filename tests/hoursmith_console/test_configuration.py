@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import configuration
-from tests.management import ROOT
+from tests.places import ROOT
 
 
 def environment(**values):

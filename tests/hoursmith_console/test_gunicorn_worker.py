@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prepared import ROOT
+from tests.places import ROOT
 from tests.servers import free_port
 
 pytestmark = pytest.mark.slow

@@ -28,7 +28,7 @@ from mcpbridge.verification import OutsideHead
 from mcpbridge.verification.records import Checkpoint
 from mcpbridge.verification.sources import verify_stored
 from tests.databases import RecordDatabase
-from tests.management import ROOT
+from tests.places import ROOT
 from tests.record_facts import OWNER, SUCCEEDED, a_call
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

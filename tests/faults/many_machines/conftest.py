@@ -30,8 +30,9 @@ from tests.databases import as_default
 from tests.faults.many_machines.machines import NETWORK, Machines, why_not
 from tests.faults.mcp import Answer, call_tool
 from tests.faults.upstream import BASE, Hoursmith, serving
+from tests.places import ROOT
 from tests.postgres import Cluster, end_with_parent, own_cluster
-from tests.servers import ROOT, Served
+from tests.servers import Served
 
 CABLES = (
     ("outside", "balancer"),
@@ -211,7 +212,8 @@ def _node(
         "AUDIT_WRITE_TIMEOUT_MS": "1500",
         "LOG_LEVEL": "DEBUG",
     }
-    return Served(folder, _PORT, environment, 1)
+    # Its network is that of the thread that starts it.
+    return Served(folder, _PORT, environment, 1, may_fork=False)
 
 
 def _start(machines: Machines, node: str, served: Served) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.canary import Canaries, files_of
 from tests.interop.clients import python_over_stdio
 from tests.interop.test_stdio import NEEDED
-from tests.management import ROOT
+from tests.places import ROOT
 from tests.servers import Served, served_console
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("connections")]

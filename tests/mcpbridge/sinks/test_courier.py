@@ -19,10 +19,10 @@ from mcpbridge.sinks.courier import SinkCourier
 from mcpbridge.sinks.delivery import Delivery
 from mcpbridge.sinks.files import file_path
 from tests.databases import RecordDatabase
-from tests.management import ROOT
 from tests.mcpbridge.harness import CLIENT_ID, TOKEN, Talk, bridge_to, result_of
 from tests.mcpbridge.sinks.conftest import Fresh, World
 from tests.mcpbridge.sinks.receivers import HANG, HttpReceiver
+from tests.places import ROOT
 
 
 def eventually(check: Callable[[], bool], seconds: float = 15) -> None:

@@ -12,9 +12,9 @@ import pytest
 from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.sealing import new_secret, seal, unseal
 from mcpbridge.sinks.signing import signed_headers
-from tests.management import ROOT
 from tests.mcpbridge.sinks.conftest import AWKWARD, World
 from tests.mcpbridge.sinks.receivers import HttpReceiver
+from tests.places import ROOT
 
 
 def documented() -> Any:

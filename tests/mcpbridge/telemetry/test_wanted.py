@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from mcpbridge.telemetry import wanted
 from mcpbridge.telemetry.wanted import Signals, signals_wanted
-from tests.management import ROOT
+from tests.places import ROOT
 
 HERE = "http://localhost:4318"
 NOTHING = Signals(traces=False, metrics=False)
