@@ -6,7 +6,7 @@ gets new workers that load all of that anew. The counters' library stays out, si
 it counts (see `shared_counters`).
 """
 
-import aiohttp
+import aiohappyeyeballs
 import cryptography.hazmat.primitives.serialization
 import django.contrib.admin
 import django.core.asgi
@@ -15,6 +15,7 @@ import django.db.migrations
 import django.db.models
 import django.forms
 import gunicorn.workers.gasgi
+import httptools
 import httpx
 import jsonschema_rs
 import mcp.server

@@ -1,0 +1,30 @@
+"""The way to Hoursmith's REST API: `client` sends what a tool declares, over `network` or `in_process`."""
+
+from mcpbridge.upstream.answers import MAX_ANSWER_BYTES, Reply
+from mcpbridge.upstream.client import Upstream
+from mcpbridge.upstream.errors import (
+    UpstreamAnswerError,
+    UpstreamDroppedError,
+    UpstreamError,
+    UpstreamMalformedError,
+    UpstreamRedirectError,
+    UpstreamTimeoutError,
+    UpstreamTooLargeError,
+    UpstreamUnreachableError,
+)
+from mcpbridge.upstream.in_process import application_transport
+
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "Reply",
+    "Upstream",
+    "UpstreamAnswerError",
+    "UpstreamDroppedError",
+    "UpstreamError",
+    "UpstreamMalformedError",
+    "UpstreamRedirectError",
+    "UpstreamTimeoutError",
+    "UpstreamTooLargeError",
+    "UpstreamUnreachableError",
+    "application_transport",
+]

@@ -1,0 +1,67 @@
+"""What Hoursmith answered: as HTTP has it, and as the contract does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from mcpbridge.upstream.errors import UpstreamMalformedError
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+
+
+class Answer(NamedTuple):
+    """An HTTP answer; `body` is None where it was left unread."""
+
+    status: int
+    retry_after: str | None
+    body: bytearray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Hoursmith's answer. `payload` is the JSON object, `{"data": None}` for an empty success.
+
+    For an error status whose body is not the contract's envelope, `payload` is empty.
+    """
+
+    status: int
+    payload: dict[str, Any]
+    retry_after: int | None = None
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """The contract's error object, or an empty one."""
+        error = self.payload.get("error")
+        return error if isinstance(error, dict) else {}
+
+
+def reply_from(answer: Answer, *, wants_data: bool) -> Reply:
+    """What the answer says; raises UpstreamMalformedError where a success is not what the contract promises."""
+    status, retry_after = answer.status, _seconds(answer.retry_after)
+    payload = None if answer.body is None else _object(answer.body)
+    if not 200 <= status < 300:
+        return Reply(status, payload if payload is not None else {}, retry_after)
+    if answer.body is not None and not answer.body.strip() and (status == 204 or not wants_data):
+        return Reply(status, {"data": None}, retry_after)
+    if payload is None:
+        raise UpstreamMalformedError
+    return Reply(status, payload if "data" in payload else {"data": payload}, retry_after)
+
+
+def _object(body: bytearray) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _seconds(header: str | None) -> int | None:
+    """Retry-After in seconds; the date form is left unread, since Hoursmith sends seconds."""
+    return int(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 7 else None

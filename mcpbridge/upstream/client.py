@@ -1,0 +1,71 @@
+"""The one way to Hoursmith's REST API: one origin, the caller's own token, nothing followed, nothing repeated."""
+
+import asyncio
+import logging
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+import orjson
+
+from mcpbridge.credentials import Credential
+from mcpbridge.telemetry import spans
+from mcpbridge.tools import RestRequest
+from mcpbridge.upstream.answers import Reply, reply_from
+from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError, UpstreamTimeoutError
+from mcpbridge.upstream.in_process import InProcess
+from mcpbridge.upstream.lines import Line
+from mcpbridge.upstream.network import Network
+
+logger = logging.getLogger(__name__)
+
+
+class Upstream:
+    """Sends REST requests to one fixed origin: over the network, or through `transport`, httpx's interface, instead."""
+
+    def __init__(self, base_url: str, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        parts = urlsplit(base_url.rstrip("/"))
+        origin = f"{parts.scheme}://{parts.netloc}"
+        self._path = parts.path
+        # Host and port of the origin.
+        self.address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self._timeout_s = timeout_s
+        self._line: Line = (
+            Network(origin, timeout_s=timeout_s)
+            if transport is None
+            else InProcess(transport, origin, timeout_s=timeout_s)
+        )
+
+    async def aclose(self) -> None:
+        await self._line.aclose()
+
+    async def send(self, call: RestRequest, credential: Credential) -> Reply:
+        """The answer to `call`, made once with the caller's own token; raises UpstreamError."""
+        with spans.upstream_call(call.method, call.route, self.address) as span:
+            reply = await self._exchange(call, credential)
+            span.answered(reply.status)
+            return reply
+
+    async def _exchange(self, call: RestRequest, credential: Credential) -> Reply:
+        headers = {"Authorization": f"Bearer {credential.token}"}
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
+        body = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = orjson.dumps(call.body)
+        target = self._path + call.path
+        if call.query:
+            target += f"?{urlencode(call.query, quote_via=quote)}"
+        try:
+            # Of the whole exchange, against an answer that drips.
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._line.exchange(call.method, target, headers, body)
+        except TimeoutError:
+            raise UpstreamTimeoutError from None
+        except UpstreamError:
+            raise
+        except Exception as error:
+            # Neither chained nor printed: its text may show the request, token included.
+            logger.error("Asking Hoursmith failed in a way that nobody foresaw: %s", type(error).__name__)
+            raise UpstreamDroppedError from None
+        return reply_from(answer, wants_data=call.method == "GET")
