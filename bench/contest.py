@@ -151,7 +151,8 @@ def _bridge(*, filled: Path | None = None, **environment: str) -> Start:
 
 def _console(folder: str, upstream: int, environment: dict[str, str], **more: Any) -> AbstractContextManager[Served]:
     env = {"HOURSMITH_API_URL": f"http://127.0.0.1:{upstream}/api/v1", "LOG_LEVEL": "WARNING", **environment}
-    return served_console(Path(folder), env=env, workers=1, seed=False, **more)
+    # Forked, it would share its memory with what forks it, and run on its cores.
+    return served_console(Path(folder), env=env, workers=1, seed=False, may_fork=False, **more)
 
 
 @contextmanager

@@ -164,7 +164,9 @@ def world(folder: Path, *, postgresql: bool) -> Iterator[World]:
     database = Postgres() if postgresql else Sqlite(folder / "console.sqlite3")
     env = {"HOURSMITH_API_URL": f"http://127.0.0.1:{upstream.port}/api/v1"}
     try:
-        with served_console(folder, env=env, database_url=database.url, workers=WORKERS, static=False) as served:
+        with served_console(
+            folder, env=env, database_url=database.url, workers=WORKERS, static=False, may_fork=False
+        ) as served:
             yield World(served, database, upstream)
     finally:
         upstream.end()
