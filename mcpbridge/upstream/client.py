@@ -1,6 +1,5 @@
 """The one way to Hoursmith's REST API: one origin, the caller's own token, nothing followed, nothing repeated."""
 
-import asyncio
 import logging
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,7 +10,7 @@ from mcpbridge.credentials import Credential
 from mcpbridge.telemetry import spans
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream.answers import Reply, reply_from
-from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError, UpstreamTimeoutError
+from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError
 from mcpbridge.upstream.in_process import InProcess
 from mcpbridge.upstream.lines import Line
 from mcpbridge.upstream.network import Network
@@ -28,7 +27,6 @@ class Upstream:
         self._path = parts.path
         # Host and port of the origin.
         self.address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        self._timeout_s = timeout_s
         self._line: Line = (
             Network(origin, timeout_s=timeout_s)
             if transport is None
@@ -57,11 +55,7 @@ class Upstream:
         if call.query:
             target += f"?{urlencode(call.query, quote_via=quote)}"
         try:
-            # Of the whole exchange, against an answer that drips.
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._line.exchange(call.method, target, headers, body)
-        except TimeoutError:
-            raise UpstreamTimeoutError from None
+            answer = await self._line.exchange(call.method, target, headers, body)
         except UpstreamError:
             raise
         except Exception as error:

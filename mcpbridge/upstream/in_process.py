@@ -1,5 +1,6 @@
 """Calls Hoursmith through a transport of httpx: the embedded sandbox, an ASGI application in this process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ class InProcess:
     def __init__(self, transport: httpx.AsyncBaseTransport, origin: str, *, timeout_s: float) -> None:
         self._transport = transport
         self._origin = origin
+        self._timeout_s = timeout_s
         connect = connect_limit(timeout_s)
         self._timeouts = {"connect": connect, "pool": connect, "read": timeout_s, "write": timeout_s}
 
@@ -41,11 +43,14 @@ class InProcess:
                 content=body,
                 extensions={"timeout": self._timeouts},
             )
-            response = await self._transport.handle_async_request(request)
-            try:
-                return await _read(response)
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    return await _read(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise UpstreamTimeoutError from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             # The cause is not chained: an HTTP library's error may print the request, token included.
             raise _named(error) from None

@@ -14,7 +14,10 @@ class Line(Protocol):
     """A way to one origin. It follows nothing, keeps nothing, and sends nothing twice."""
 
     async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        """The answer to one request for `target`, a path with its query; raises UpstreamError."""
+        """The answer to one request for `target`, a path with its query; raises UpstreamError.
+
+        The time limit of a line is one of the whole exchange, against an answer that drips.
+        """
         ...
 
     async def aclose(self) -> None: ...

@@ -24,6 +24,7 @@ from mcpbridge.upstream.errors import (
     UpstreamError,
     UpstreamMalformedError,
     UpstreamRedirectError,
+    UpstreamTimeoutError,
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
@@ -49,6 +50,7 @@ class Network:
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._is_encrypted = parts.scheme == "https"
         self._context: ssl.SSLContext | None = None
+        self._timeout_s = timeout_s
         self._connect_s = connect_limit(timeout_s)
         lines = {"Host": parts.netloc.rpartition("@")[2], **HEADERS}
         self._head = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -59,11 +61,12 @@ class Network:
     async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """The answer to one request, made once; raises UpstreamError. Whoever gives up waiting ends the connection."""
         request = self._request(method, target, headers, body)
+        give_up_at = asyncio.get_running_loop().time() + self._timeout_s
         await self._enter()
         try:
             connection = self._kept() or await self._connected()
             try:
-                answer = await connection.ask(request)
+                answer = await connection.ask(request, give_up_at)
             finally:
                 self._put_back(connection)
         finally:
@@ -176,12 +179,15 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             self._transport = None
 
-    async def ask(self, request: bytes) -> Answer:
-        """The answer to `request`; raises UpstreamError."""
+    async def ask(self, request: bytes, give_up_at: float) -> Answer:
+        """The answer to `request`, until `give_up_at` by the loop's clock; raises UpstreamError."""
         if self._transport is None:
             raise UpstreamUnreachableError
         self._begin()
-        self._asked = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._asked = loop.create_future()
+        # A timer of its own: `asyncio.timeout` costs several times as much.
+        late = loop.call_at(give_up_at, self._hand_out, UpstreamTimeoutError())
         self._transport.write(request)
         try:
             return await self._asked
@@ -189,6 +195,8 @@ class _Connection(asyncio.Protocol):
             # Its answer may still come, and must not be taken for that to another request.
             self.end()
             raise
+        finally:
+            late.cancel()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

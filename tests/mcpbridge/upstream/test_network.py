@@ -19,6 +19,7 @@ from mcpbridge.upstream import (
     UpstreamError,
     UpstreamMalformedError,
     UpstreamRedirectError,
+    UpstreamTimeoutError,
     UpstreamTooLargeError,
     UpstreamUnreachableError,
     network,
@@ -245,20 +246,31 @@ def test_nothing_is_sent_that_could_be_read_as_something_else(target: str, value
     asyncio.run(story())
 
 
-def test_who_gives_up_waiting_takes_the_connection_along() -> None:
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_who_gives_up_waiting_takes_the_connection_along(is_cancelled: bool) -> None:
     async def late(head: list[str], writer: asyncio.StreamWriter, number: int) -> None:
-        await asyncio.sleep(0.3 if head[0].startswith("GET /late") else 0)
+        await asyncio.sleep(0.6 if head[0].startswith("GET /late") else 0)
         writer.write(HELLO.replace(b"hello", b"late!") if head[0].startswith("GET /late") else HELLO)
 
     async def story() -> None:
-        async with serving(late) as server, asking(server) as line:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
+        async with serving(late) as server, asking(server, timeout_s=0.4) as line:
+            with pytest.raises(TimeoutError if is_cancelled else UpstreamTimeoutError):
+                async with asyncio.timeout(0.1 if is_cancelled else None):
                     await get(line, "/late")
-            for _ in range(5):
+            for _ in range(8):
                 assert (await get(line)).body == b"hello"
                 await asyncio.sleep(0.1)
             assert len(server.lines) == 2
+
+    asyncio.run(story())
+
+
+def test_the_time_limit_is_one_of_the_whole_answer() -> None:
+    async def story() -> None:
+        dripping = always(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", *[b"x"] * 400)
+        async with serving(dripping) as server, asking(server, timeout_s=0.3) as line:
+            with pytest.raises(UpstreamTimeoutError):
+                await get(line)
 
     asyncio.run(story())
 
