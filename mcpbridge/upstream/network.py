@@ -61,12 +61,13 @@ class Network:
     async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """The answer to one request, made once; raises UpstreamError. Whoever gives up waiting ends the connection."""
         request = self._request(method, target, headers, body)
-        give_up_at = asyncio.get_running_loop().time() + self._timeout_s
-        await self._enter()
+        now = asyncio.get_running_loop().time()
+        connected_by = now + self._connect_s
+        await self._enter(connected_by)
         try:
-            connection = self._kept() or await self._connected()
+            connection = self._kept() or await self._connected(connected_by)
             try:
-                answer = await connection.ask(request, give_up_at)
+                answer = await connection.ask(request, now + self._timeout_s)
             finally:
                 self._put_back(connection)
         finally:
@@ -76,6 +77,8 @@ class Network:
     async def aclose(self) -> None:
         while self._idle:
             self._idle.pop().end()
+        # The loop may end next, and has sockets to close before.
+        await asyncio.sleep(0)
 
     def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         # Whoever could put a line break into a header could put a second request behind the first.
@@ -89,13 +92,13 @@ class Network:
         body = body or b""
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
-    async def _enter(self) -> None:
+    async def _enter(self, until: float) -> None:
         if not self._room.locked():
             # Does not wait.
             await self._room.acquire()
             return
         try:
-            async with asyncio.timeout(self._connect_s):
+            async with asyncio.timeout_at(until):
                 await self._room.acquire()
         except TimeoutError:
             raise UpstreamUnreachableError from None
@@ -116,9 +119,9 @@ class Network:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
 
-    async def _connected(self) -> "_Connection":
+    async def _connected(self, until: float) -> "_Connection":
         try:
-            async with asyncio.timeout(self._connect_s):
+            async with asyncio.timeout_at(until):
                 return await self._connect()
         except (OSError, UnicodeError):
             # TimeoutError and those of TLS are OSErrors; a host's name that is none is a UnicodeError.
