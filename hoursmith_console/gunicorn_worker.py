@@ -13,8 +13,11 @@ from typing import Any
 
 import uvloop
 from gunicorn.arbiter import Arbiter
+from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
+
+from hoursmith_console.gunicorn_parser import Parser
 
 # From the first byte, or from the connection on, to the end of the headers; later requests have `keepalive`.
 FIRST_REQUEST_S = 10.0
@@ -67,6 +70,7 @@ class Line(ASGIProtocol):
     """One connection, whose client must ask within time and take what it asked for."""
 
     _task: asyncio.Task[None] | None
+    _callback_parser: Any
     _unread: asyncio.TimerHandle | None = None
 
     @property
@@ -95,6 +99,18 @@ class Line(ASGIProtocol):
         super().connection_lost(exc)
         self.worker.lines.pop(self, None)
         self._is_read_again()
+
+    def _setup_callback_parser(self) -> None:
+        super()._setup_callback_parser()
+        # Where gunicorn has its parser in C, that one stays.
+        if type(self._callback_parser) is PythonProtocol:
+            self._callback_parser.__class__ = Parser
+
+    def _http1_buffered(self) -> int:
+        parser = self._callback_parser
+        # What waits behind a request, gunicorn counts for its own parser alone.
+        waiting = len(parser._buffer) if type(parser) is Parser and parser.is_complete else 0
+        return int(super()._http1_buffered()) + waiting
 
     def pause_writing(self) -> None:
         super().pause_writing()
