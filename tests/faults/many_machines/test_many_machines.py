@@ -123,8 +123,9 @@ def test_a_node_that_cannot_reach_hoursmith_says_so_and_the_record_tells_what_wa
     record_id = site.hoursmith.record_for("delete_client")
     with site.machines.cut("a", "hoursmith"), ThreadPoolExecutor(1) as pool:
         destroying = pool.submit(site.call, "a", token, "delete_client", {"id": record_id})
-        assert site.call("a", token, "list_clients").error["status"] == 504
-        assert destroying.result(timeout=30).error["status"] == 504
+        # 504 over a connection that was there; 502 where none comes about, and so nothing was sent.
+        assert site.call("a", token, "list_clients").error["status"] in (502, 504)
+        assert destroying.result(timeout=30).error["status"] in (502, 504)
         site.eventually(lambda: not site.is_ready("a"))
         site.eventually(lambda: all(site.destroys("balancer", token) for _ in range(4)))
     assert (site.record_of(record_id), site.sent(record_id)) == ([INTENT, ("outcome", "failed")], 0)
