@@ -33,6 +33,8 @@ from mcpbridge.upstream.lines import HEADERS, connect_limit, is_packed
 MAX_CONNECTIONS = 256
 # Of one answer, the interim ones before it included.
 MAX_HEADER_BYTES = 64 * 1024
+# With what chunks say of themselves, and with trailers, which have no limit of their own.
+MAX_RECEIVED_BYTES = 2 * MAX_ANSWER_BYTES
 # A connection that was idle for longer is likely to be gone without our knowing.
 KEPT_FOR_S = 60.0
 # The next address of a host is tried when one has not answered within this (RFC 8305).
@@ -165,7 +167,7 @@ class _Connection(asyncio.Protocol):
     def _begin(self) -> None:
         self._body: bytearray | None = bytearray()
         self._fault: UpstreamError | None = None
-        self._header_bytes = 0
+        self._received_bytes = self._field_bytes = 0
         self._status = 0
         self._is_last = False
         self._is_whole = False
@@ -209,8 +211,7 @@ class _Connection(asyncio.Protocol):
             # Nobody asked: whatever it is, it is for nobody.
             self.end()
             return
-        if not self._is_in_body:
-            self._header_bytes += len(data)
+        self._received_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -218,8 +219,10 @@ class _Connection(asyncio.Protocol):
             self._is_last = True
             if not self._is_whole:
                 self._fault = self._fault or UpstreamMalformedError()
-        if not self._is_in_body and self._header_bytes > MAX_HEADER_BYTES:
+        if not self._is_in_body and self._received_bytes > MAX_HEADER_BYTES:
             self._fault = self._fault or UpstreamMalformedError()
+        elif self._received_bytes > MAX_RECEIVED_BYTES:
+            self._fault = self._fault or UpstreamTooLargeError()
         if self._fault is not None or self._is_whole:
             self._hand_out(self._fault)
 
@@ -254,7 +257,7 @@ class _Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_in_body or self._is_whole:
             return
-        self._header_bytes += len(name) + len(value)
+        self._field_bytes += len(name) + len(value)
         match name.lower():
             case b"content-length":
                 self._has_length = True
@@ -271,7 +274,7 @@ class _Connection(asyncio.Protocol):
         if self._is_whole:
             return
         self._status = status = self._parser.get_status_code()
-        if self._header_bytes > 2 * MAX_HEADER_BYTES:
+        if self._field_bytes > MAX_HEADER_BYTES:
             self._fault = UpstreamMalformedError()
         elif 300 <= status < 400:
             self._fault = UpstreamRedirectError()
