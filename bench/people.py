@@ -87,6 +87,7 @@ def sightings_make(world: World, copies: int, days: int) -> None:
             fault="rejected",
             client_name="Cursor",
             address=token.address,
+            matches_token=True,
             first_at=token.last,
             last_at=token.last,
             attempts=17,

@@ -26,17 +26,8 @@ from mcpbridge.facts import Call, Ending
 from mcpbridge.models import ActivityLoss, ToolCall
 from mcpbridge.own_connection import drop_connection, limited_transaction, use_own_connection
 from mcpbridge.recording import storable, storable_columns
-from mcpbridge.sightings import (
-    EndedCall,
-    Rejection,
-    TokenKey,
-    catch_all,
-    clients_seen,
-    credentials_rejected,
-    forget_old_rejections,
-    known_tokens,
-    tokens_seen,
-)
+from mcpbridge.rejections import Rejection, attempts_of, catch_all, credentials_rejected, forget_old_rejections
+from mcpbridge.sightings import EndedCall, KnownToken, TokenKey, clients_seen, known_tokens, tokens_seen
 from mcpbridge.statements import insert
 from mcpbridge.tallies import calls_tally, forget_old_hours
 from mcpbridge.unwritten import Unwritten, left_behind
@@ -151,14 +142,14 @@ class ActivityRecorder:
             call = replace(call, arguments=_ARGUMENTS_LEFT_OUT)
         self._ended.append(EndedCall(call, ending, recorded_in_token))
 
-    def rejected(self, *, env: str, prefix: str, fault: str, client_name: str, connection: str, address: str) -> None:
-        """Take note of a credential that was turned away. Never waits and never raises."""
-        metrics.refusal_count(fault)
+    def rejected(self, rejection: Rejection) -> None:
+        """Take note of a credential that was rejected. Never waits and never raises."""
+        metrics.refusal_count(rejection.fault)
         if len(self._rejections) < self._capacity:
-            self._rejections.append(Rejection(env, prefix, fault, client_name, connection, address))
+            self._rejections.append(rejection)
         else:
             with self._overflow_lock:
-                self._uncounted[catch_all(fault)] += 1
+                self._uncounted[catch_all(rejection.fault)] += 1
 
     def greeted(self, greeting: Greeting) -> None:
         """Take note of a request on a connection that is no tool call. Never waits and never raises."""
@@ -266,9 +257,10 @@ class ActivityRecorder:
         clients_seen(self._alias, batch.ended, tokens)
         rows = [_tool_call(each, tokens) for each in batch.ended]
         insert(self._alias, ToolCall, rows)
-        if batch.rejected:
-            credentials_rejected(self._alias, batch.rejected, at=timezone.now())
-        connections_seen(self._alias, batch.ended, batch.greetings, batch.rejected, at=timezone.now())
+        attempts = attempts_of(self._alias, batch.rejected)
+        if attempts:
+            credentials_rejected(self._alias, attempts, at=timezone.now())
+        connections_seen(self._alias, batch.ended, batch.greetings, attempts, at=timezone.now())
         self._insert_losses(sorted(batch.losses.items()))
         calls_tally(self._alias, rows, tokens)
 
@@ -315,12 +307,15 @@ class ActivityRecorder:
             drop_connection(self._alias)
 
 
-def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, tuple[int, str]]) -> dict[str, Any]:
+def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[str, Any]:
     call, ending, is_accepted = each
     columns = storable_columns(call)
-    if not columns["org_id"] and is_accepted:
-        # Hoursmith did not say whose token this is, on a plan without access for example; an earlier call may have.
-        columns["org_id"] = tokens.get((call.caller.env, call.caller.prefix), (0, ""))[1]
+    if not columns["org_id"]:
+        # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
+        # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
+        token = tokens.get((call.caller.env, call.caller.prefix))
+        if token is not None and (is_accepted or token.is_it(call.caller.digests)):
+            columns["org_id"] = token.org_id
     columns["result"] = ending.result.value
     columns["status"] = ending.status
     columns["code"] = storable(ending.code, 40)

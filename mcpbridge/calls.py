@@ -114,7 +114,7 @@ class Calls:
         except UpstreamError as error:
             answer = Answer.of(problems.from_upstream_error(error, is_read=True))
             return self._end(call, answer, started, is_accepted=False)
-        call.identity = identity
+        call.identity, caller.is_accepted = identity, True
         if read_only and tool.kind is not Kind.READ:
             return self._end(call, Answer.of(problems.problem("read_only", 403, Result.REFUSED)), started)
         if faults := tool.faults(arguments):

@@ -16,7 +16,8 @@ from django.db.models import F, Q
 from mcpbridge.facts import Caller, Identity
 from mcpbridge.models import PREFIX_LENGTH, SeenConnection
 from mcpbridge.recording import storable
-from mcpbridge.sightings import EndedCall, Rejection
+from mcpbridge.rejections import Attempt
+from mcpbridge.sightings import EndedCall
 
 # Letters that nobody mistakes for one another when reading an address aloud.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -83,7 +84,7 @@ def connections_seen(
     alias: str,
     ended: Sequence[EndedCall],
     greetings: Iterable[Greeting],
-    rejected: Iterable[Rejection],
+    rejected: Iterable[Attempt],
     *,
     at: datetime,
 ) -> None:
@@ -158,10 +159,12 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
         yield _Change(slug, org_id, each.call.at, columns, calls=count)
 
 
-def _faulted(ended: Sequence[EndedCall], rejected: Iterable[Rejection], at: datetime) -> Iterable[_Change]:
+def _faulted(ended: Sequence[EndedCall], rejected: Iterable[Attempt], at: datetime) -> Iterable[_Change]:
     for each in rejected:
         if each.connection:
-            said = (each.fault, each.env, each.prefix, each.client_name)
+            # Of which token the fault was is only said where the request carried that token.
+            token = (each.env, each.prefix) if each.matches_token else ("", "")
+            said = (each.fault, *token, each.client_name)
             yield _Change(storable(each.connection, 40), None, at, _fault(*said), field="fault_at")
     for call, ending, _ in ended:
         if call.caller.connection and ending.status in _TELLING:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mcpbridge.token_digest import Digests, token_digests
+
 MAX_HEADER_LENGTH = 4096
 
 _TOKEN = re.compile(r"hsk_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})", re.ASCII)
@@ -76,18 +78,24 @@ class Credential:
 
     @property
     def token(self) -> str:
-        """The token as Hoursmith reads it; only `upstream` and the identity cache's digest may ask."""
+        """The token as Hoursmith reads it; only `upstream` may ask."""
         return f"hsk_{self.env}_{self.prefix}_{self.secret}"
+
+    @property
+    def digests(self) -> Digests:
+        """What tells the token from its prefix; see `token_digest`."""
+        return token_digests(self.token)
 
 
 class CredentialFaultError(Exception):
-    """The credential cannot be used. `env` and `prefix` are set where a whole public prefix was recognised."""
+    """The credential cannot be used. `env`, `prefix` and `digests` are set where a whole token was recognised."""
 
-    def __init__(self, fault: Fault, *, env: str = "", prefix: str = "") -> None:
+    def __init__(self, fault: Fault, *, env: str = "", prefix: str = "", digests: Digests = ()) -> None:
         super().__init__(fault)
         self.fault = fault
         self.env = env
         self.prefix = prefix
+        self.digests = digests
 
     @property
     def explanation(self) -> str:
@@ -103,12 +111,13 @@ def credential_from_headers(values: Sequence[bytes]) -> Credential:
     header = values[0]
     if len(header) > MAX_HEADER_LENGTH:
         raise CredentialFaultError(Fault.TOO_LONG)
-    scheme, _, rest = header.decode("latin-1").strip().partition(" ")
+    text = header.decode("latin-1").strip()
+    scheme, _, rest = text.partition(" ")
     if scheme.lower() != "bearer":
         if not scheme:
             raise CredentialFaultError(Fault.EMPTY)
         # “Authorization: hsk_…” and “Authorization: ${TOKEN}” are the same slip; the second is the more telling.
-        raise CredentialFaultError(Fault.UNEXPANDED if _REFERENCE.search(scheme) else Fault.OTHER_SCHEME)
+        raise _fault(text, Fault.UNEXPANDED if _REFERENCE.search(scheme) else Fault.OTHER_SCHEME)
     return credential_from_text(rest)
 
 
@@ -117,16 +126,15 @@ def credential_from_text(text: str) -> Credential:
     text = text.strip()
     if match := _TOKEN.fullmatch(text):
         return Credential(env=match[1], prefix=match[2], secret=match[3])
-    raise _fault(text)
+    raise _fault(text, _kind(text)) if text else CredentialFaultError(Fault.EMPTY)
 
 
-def _fault(text: str) -> CredentialFaultError:
-    if not text:
-        return CredentialFaultError(Fault.EMPTY)
+def _fault(text: str, fault: Fault) -> CredentialFaultError:
     # Names the prefix only behind a whole token: of anything shorter nobody knows which part was secret.
     whole = _TOKEN.search(text)
-    env, prefix = (whole[1], whole[2]) if whole else ("", "")
-    return CredentialFaultError(_kind(text), env=env, prefix=prefix)
+    if whole is None:
+        return CredentialFaultError(fault)
+    return CredentialFaultError(fault, env=whole[1], prefix=whole[2], digests=token_digests(whole[0]))
 
 
 def _kind(text: str) -> Fault:

@@ -27,6 +27,7 @@ from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_text_id
 from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
 from mcpbridge.orders.reading import OrderBook
+from mcpbridge.rejections import Rejection
 from mcpbridge.server import McpServer, Visit
 from mcpbridge.telemetry import spans
 from mcpbridge.upstream import UpstreamError
@@ -104,7 +105,7 @@ class HttpEntry:
         credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
         try:
             credential = credential_from_headers(credential_lines)
-            caller.env, caller.prefix = credential.env, credential.prefix
+            caller.env, caller.prefix, caller.digests = credential.env, credential.prefix, credential.digests
             orders = self._orders.now()
             if orders.holds(credential.env, credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
@@ -114,10 +115,12 @@ class HttpEntry:
             visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
             return await self._exchange(body, headers, visit, span)
         except CredentialFaultError as fault:
-            self._rejected(fault.fault, fault.env, fault.prefix, caller)
+            caller.env, caller.prefix = fault.env, fault.prefix
+            caller.digests = caller.digests or fault.digests
+            self._activity.rejected(Rejection.of(caller, fault.fault))
             raise _unauthorized(fault) from None
         except TooManyAttemptsError as error:
-            self._rejected("too_many_attempts", caller.env, caller.prefix, caller)
+            self._activity.rejected(Rejection.of(caller, "too_many_attempts"))
             raise Refusal(
                 429,
                 f"Too many unknown tokens were tried. Wait {error.retry_after} seconds.",
@@ -183,16 +186,6 @@ class HttpEntry:
             protocol=headers.get("mcp-protocol-version", rpc.ASSUMED_VERSION)[:16],
             address=client_address(peer[0] if peer else None, forwarded, self._trusted),
             request_id=request_id,
-        )
-
-    def _rejected(self, fault: str, env: str, prefix: str, caller: Caller) -> None:
-        self._activity.rejected(
-            env=env,
-            prefix=prefix,
-            fault=str(fault),
-            client_name=caller.client_name,
-            connection=caller.connection,
-            address=caller.address,
         )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mcpbridge.models import Kind, Result
+from mcpbridge.token_digest import Digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,10 @@ class Identity:
 
 @dataclass(slots=True)
 class Caller:
-    """Who is asking and by which way; never the token itself. Filled in as the request is read."""
+    """Who is asking and by which way; never the token itself. Filled in as the request is read.
+
+    `env` and `prefix` are what the request says. `is_accepted` once Hoursmith has accepted the token that it carries.
+    """
 
     env: str
     prefix: str
@@ -34,6 +38,8 @@ class Caller:
     transport: str = "http"
     address: str = ""
     request_id: str = ""
+    digests: Digests = field(default=(), repr=False)
+    is_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

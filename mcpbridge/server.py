@@ -118,7 +118,8 @@ class HoursmithTools:
         except Exception:
             logger.exception("A call of %s failed, request %s", tool.name, visit.caller.request_id)
             answer = Answer.of(problems.problem("bridge_fault", 500, Result.FAILED, requestId=visit.caller.request_id))
-        return result_of(answer, visit.notice)
+        # The notice is for whoever has the token; who only knows its prefix is told nothing.
+        return result_of(answer, visit.notice if visit.caller.is_accepted else None)
 
     def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=[_offered(prompt) for prompt in prompts_for(read_only=read_only)])

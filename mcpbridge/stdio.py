@@ -15,6 +15,7 @@ from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Result
+from mcpbridge.rejections import Rejection
 from mcpbridge.server import ToolResult, Visit, build_server, result_of
 from mcpbridge.telemetry import spans
 
@@ -37,10 +38,10 @@ class StdioTools:
                 raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
             return await self._bridge.catalogue.call(name, arguments, visit)
         except CredentialFaultError as fault:
-            self._rejected(visit.caller, fault.fault)
+            self._bridge.activity.rejected(Rejection.of(visit.caller, fault.fault))
             return result_of(Answer.of(problems.unauthenticated(fault.explanation)))
         except TooManyAttemptsError as error:
-            self._rejected(visit.caller, "too_many_attempts")
+            self._bridge.activity.rejected(Rejection.of(visit.caller, "too_many_attempts"))
             made = problems.problem("rate_limited", 429, Result.REFUSED, retryAfter=error.retry_after)
             return result_of(Answer.of(made))
 
@@ -50,19 +51,11 @@ class StdioTools:
     def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
         return self._bridge.catalogue.prompt(name, arguments, read_only=read_only)
 
-    def _rejected(self, caller: Caller, fault: str) -> None:
-        self._bridge.activity.rejected(
-            env=caller.env,
-            prefix=caller.prefix,
-            fault=str(fault),
-            client_name=caller.client_name,
-            connection=caller.connection,
-            address=caller.address,
-        )
-
 
 async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False, connection: str = "") -> None:
     """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id."""
+
+    digests = credential.digests
 
     def visit_of(context: ServerRequestContext[Any, Any]) -> Visit:
         params = context.session.client_params
@@ -77,6 +70,7 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             protocol=str(context.protocol_version)[:16],
             transport="stdio",
             request_id=uuid4().hex,
+            digests=digests,
         )
         notice = bridge.orders.now().notice(credential.env, credential.prefix)
         return Visit(credential, caller, read_only, notice)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from mcpbridge.models import CallHour, Result, TokenNetwork, TokenTool
+from mcpbridge.sightings import KnownToken, TokenKey
 from mcpbridge.statements import upsert
 
 # No page looks further back.
@@ -38,7 +39,7 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
-def calls_tally(alias: str, rows: Sequence[Row], tokens: Mapping[tuple[str, str], tuple[int, str]]) -> None:
+def calls_tally(alias: str, rows: Sequence[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
     """Add `rows` of the activity to the counts. `tokens` names the tokens that Hoursmith has accepted."""
     # The hour of the whole workspace is the row that all writers share, so it is held for the shortest time.
     _tools_tally(alias, rows, tokens)
@@ -71,7 +72,7 @@ def _hours_tally(alias: str, rows: Iterable[Row]) -> None:
     )
 
 
-def _tools_tally(alias: str, rows: Iterable[Row], tokens: Mapping[tuple[str, str], tuple[int, str]]) -> None:
+def _tools_tally(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
     sums: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
         if token := _token_of(row, tokens):
@@ -88,7 +89,7 @@ def _tools_tally(alias: str, rows: Iterable[Row], tokens: Mapping[tuple[str, str
     )
 
 
-def _networks_tally(alias: str, rows: Iterable[Row], tokens: Mapping[tuple[str, str], tuple[int, str]]) -> None:
+def _networks_tally(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
     sums: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
         if (token := _token_of(row, tokens)) and (network := network_of(row["address"])):
@@ -104,9 +105,9 @@ def _networks_tally(alias: str, rows: Iterable[Row], tokens: Mapping[tuple[str, 
     )
 
 
-def _token_of(row: Row, tokens: Mapping[tuple[str, str], tuple[int, str]]) -> int | None:
-    token, org_id = tokens.get((row["env"], row["prefix"]), (None, ""))
-    return token if org_id == row["org_id"] else None
+def _token_of(row: Row, tokens: Mapping[TokenKey, KnownToken]) -> int | None:
+    token = tokens.get((row["env"], row["prefix"]))
+    return token.pk if token is not None and token.org_id == row["org_id"] else None
 
 
 def _sum(sums: dict[tuple[int, str], dict[str, Any]], key: tuple[int, str], at: datetime) -> dict[str, Any]:

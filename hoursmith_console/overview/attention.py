@@ -125,7 +125,7 @@ def lapsed_plan(viewer: Viewer) -> Iterator[Card]:
 
 
 def refused_tokens(viewer: Viewer) -> Iterator[Card]:
-    """Tokens that were turned away at the door."""
+    """Revoked or blocked tokens that are still in use."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
     tokens = viewer.tokens().filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
     known = {key_of(token): token for token in tokens} if refused else {}
@@ -139,7 +139,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
             tone=Tone.REFUSED,
             sign="⊘",
             what=format_html(
-                '<strong class="name">{}</strong> was turned away {} time{}: somebody still calls with it, or guesses',
+                '<strong class="name">{}</strong> was rejected {} time{}: an assistant still calls with it',
                 token.token_name or "Unnamed token",
                 thousands(entry["attempts"]),
                 "" if entry["attempts"] == 1 else "s",

@@ -177,7 +177,10 @@ class TokenAdmin(LedgerAdmin):
             "networks": row.networks.all()[:LATEST],
             "timeline": timeline(row),
             "clients": row.clients.all()[:50],
-            "refused": RejectedCredential.objects.filter(env=row.env, prefix=row.prefix)[:LATEST],
+            # The token itself first: what strangers send must not push it out of the list.
+            "refused": RejectedCredential.objects.filter(env=row.env, prefix=row.prefix).order_by(
+                "-matches_token", "-last_at"
+            )[:LATEST],
             "destroyed": audit_rows(viewer, intents),
             "calls": activity_rows(viewer, viewer.rows(ToolCall.objects.filter(**same))[:LATEST]),
         }

@@ -59,12 +59,12 @@ class Viewer:
         return SeenClient.objects.filter(token__in=self.tokens().order_by())
 
     def refused_credentials(self) -> QuerySet[RejectedCredential]:
-        """Attempts turned away at the door that named the prefix of a token in sight.
+        """Rejected requests that carried a token in sight, the token itself.
 
-        Attempts with an unknown prefix belong to no workspace, so no workspace is shown them.
+        Those that only named a prefix are left out: anybody can send them, so they say nothing about a token.
         """
         known = self.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
-        return RejectedCredential.objects.filter(Exists(known))
+        return RejectedCredential.objects.filter(Exists(known), matches_token=True)
 
     def connections(self) -> QuerySet[Connection]:
         """The connections in sight, removed ones too: one's own, or all of the workspace's for who reviews it."""

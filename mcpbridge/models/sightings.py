@@ -8,6 +8,9 @@ from mcpbridge.models.identity import PREFIX_LENGTH, TokenIdentity
 class SeenToken(TokenIdentity):
     """A token that Hoursmith accepted through the bridge. A stranger's guess never makes one."""
 
+    token_digest = models.BinaryField(
+        max_length=32, null=True, help_text="Of the secret that Hoursmith last accepted (`mcpbridge.token_digest`)."
+    )
     org_id = models.CharField("workspace", max_length=64, db_index=True)
     org_name = models.CharField(max_length=200, blank=True)
     token_name = models.CharField(max_length=200, blank=True)
@@ -114,7 +117,11 @@ class SeenConnection(TokenIdentity):
 
 
 class RejectedCredential(models.Model):
-    """Attempts that got no further than the door, counted by what was wrong with them. Capped by the recorder."""
+    """Rejected requests, counted by what was wrong with their credential. Capped by the recorder.
+
+    Only a row with `matches_token` is about a token: its requests carried the very token that Hoursmith had accepted
+    before, since revoked or blocked. Anybody who knows a prefix can cause the others.
+    """
 
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Only where the credential had one.")
@@ -122,6 +129,9 @@ class RejectedCredential(models.Model):
     client_name = models.CharField("assistant", max_length=120, blank=True)
     connection = models.CharField(max_length=40, blank=True)
     address = models.CharField(max_length=45, blank=True)
+    matches_token = models.BooleanField(
+        default=False, help_text="The request carried the token itself, not only its prefix."
+    )
     first_at = models.DateTimeField()
     last_at = models.DateTimeField(db_index=True)
     attempts = models.PositiveBigIntegerField(default=0)
@@ -130,9 +140,12 @@ class RejectedCredential(models.Model):
         ordering = ["-last_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["env", "prefix", "fault", "client_name", "connection", "address"], name="rejected_once"
+                fields=["prefix", "env", "matches_token", "fault", "client_name", "connection", "address"],
+                name="rejected_once",
             )
         ]
+        # To count what everybody shares without reading what tokens have of their own.
+        indexes = [models.Index(fields=["address"], name="rejected_unmatched", condition=models.Q(matches_token=False))]
 
     def __str__(self) -> str:
         return f"{self.fault} from {self.address}"

@@ -21,7 +21,7 @@ def test_a_manager_sees_their_own_work_and_nothing_else(visit: Visitor, tokens: 
 def test_an_attempt_with_a_wrong_secret_is_shown_to_the_owner_of_the_prefix(visit: Visitor) -> None:
     with visit("MANAGER") as window:
         window.goto("/")
-        assert "was turned away" in window.text()
+        assert "was rejected" in window.text()
         window.page.locator(".todo-refused", has_text="Manager's laptop").get_by_role("link").click()
         assert "Cursor" in window.page.locator("#refused").inner_text()
         assert "Hoursmith does not accept it" in window.text()

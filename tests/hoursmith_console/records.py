@@ -48,9 +48,16 @@ def make_client(token: SeenToken, name: str = "Claude Desktop", version: str = "
 
 
 def make_refusal(token: SeenToken, **more: Any) -> RejectedCredential:
-    """Attempts with the public part of `token` that were turned away."""
+    """Rejected requests that carried `token` itself; with `matches_token=False` only its prefix."""
     now = timezone.now()
-    given = {"fault": "rejected", "client_name": "Cursor", "address": "203.0.113.9", "attempts": 12, **more}
+    given = {
+        "fault": "rejected",
+        "client_name": "Cursor",
+        "address": "203.0.113.9",
+        "attempts": 12,
+        "matches_token": True,
+        **more,
+    }
     given.setdefault("first_at", now - timedelta(days=1))
     given.setdefault("last_at", now - timedelta(minutes=9))
     return RejectedCredential.objects.create(env=token.env, prefix=token.prefix, **given)

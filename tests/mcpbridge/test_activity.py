@@ -13,7 +13,7 @@ from django.utils import timezone
 from mcpbridge.activity import ActivityRecorder, _Batch
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import Kind, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
-from mcpbridge.sightings import REJECTED_AT_MOST, REJECTED_AT_MOST_A_KNOWN_PREFIX
+from mcpbridge.rejections import Rejection
 from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
 from tests.record_facts import NOBODY, OWNER, REFUSED, SUCCEEDED, a_call
@@ -46,16 +46,9 @@ def reject(runner: asyncio.Runner) -> Record:
     def record_rejections(*attempts: dict[str, str]) -> None:
         recorder = ActivityRecorder()
         recorder.start()
-        usual = {
-            "env": "live",
-            "prefix": "",
-            "fault": "rejected",
-            "client_name": "",
-            "connection": "",
-            "address": "::1",
-        }
+        usual = Rejection(env="live", prefix="", fault="rejected", client_name="", connection="", address="::1")
         for attempt in attempts:
-            recorder.rejected(**{**usual, **attempt})
+            recorder.rejected(usual._replace(**attempt))
         runner.run(recorder.stop())
 
     return record_rejections
@@ -228,19 +221,6 @@ def test_rejected_credentials_are_counted_by_what_was_wrong(reject: Record) -> N
     assert list(rows) == [("missing", "", "", 1), ("rejected", "4f8a2c1bdedf", "Cursor", 3)]
 
 
-def test_rejected_credentials_are_capped_and_the_rest_is_still_counted(record: Record, reject: Record) -> None:
-    record((a_call(), SUCCEEDED))
-    reject(*({"prefix": f"{number:012x}"} for number in range(REJECTED_AT_MOST + 300)))
-    reject({"prefix": "feedfeedfeed"})
-    assert RejectedCredential.objects.count() == REJECTED_AT_MOST + 1
-    assert RejectedCredential.objects.get(address="other").attempts == 301
-    # The assistant that still holds a known token is shown all the same, within bounds of its own.
-    reject(*({"prefix": "4f8a2c1bdedf", "client_name": f"Cursor {number}"} for number in range(80)))
-    known = RejectedCredential.objects.filter(prefix="4f8a2c1bdedf")
-    assert known.count() == REJECTED_AT_MOST_A_KNOWN_PREFIX
-    assert RejectedCredential.objects.get(address="other").attempts == 331
-
-
 def test_rejected_credentials_are_forgotten_after_ninety_days(reject: Record) -> None:
     reject({"fault": "missing"}, {"fault": "rejected"})
     RejectedCredential.objects.filter(fault="missing").update(last_at=timezone.now() - timedelta(days=91))
@@ -251,6 +231,7 @@ def test_rejected_credentials_are_forgotten_after_ninety_days(reject: Record) ->
 WORKER = """
 import asyncio
 from mcpbridge.activity import ActivityRecorder
+from mcpbridge.rejections import Rejection
 from tests.record_facts import SUCCEEDED, a_call
 
 async def main():
@@ -258,7 +239,7 @@ async def main():
     recorder.start()
     for number in range(600):
         recorder.call(a_call(caller={"prefix": f"{number * 7 % 30:012x}", "client_name": f"c{number % 3}"}), SUCCEEDED)
-        recorder.rejected(env="", prefix="", fault=f"fault{number % 9}", client_name="", connection="", address="")
+        recorder.rejected(Rejection("", "", f"fault{number % 9}", "", "", ""))
         if not number % 20:
             await asyncio.sleep(0.005)
     await recorder.stop()

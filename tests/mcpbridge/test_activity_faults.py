@@ -10,6 +10,7 @@ from django.db import OperationalError, connections
 
 from mcpbridge.activity import ActivityRecorder, _Batch
 from mcpbridge.models import ActivityLoss, Kind, SeenToken, ToolCall
+from mcpbridge.rejections import Rejection
 from tests.databases import RecordDatabase
 from tests.record_facts import NOBODY, SUCCEEDED, a_call
 
@@ -175,9 +176,7 @@ def test_a_flood_of_bad_credentials_pushes_no_call_out(
     recorder = start(capacity=50)
     with database.held():
         for number in range(500):
-            recorder.rejected(
-                env="", prefix=f"{number:012x}", fault="rejected", client_name="", connection="", address=""
-            )
+            recorder.rejected(Rejection("", f"{number:012x}", "rejected", "", "", ""))
         recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
     settle(recorder)
     assert (ToolCall.objects.count(), recorder.lost) == (1, 0)

@@ -73,13 +73,10 @@ def test_an_id_that_nobody_opened_makes_no_row(talking):
 
 
 @pytest.mark.parametrize(
-    ("token", "fault", "prefix"),
-    [
-        ("${HOURSMITH_API_TOKEN}", "unexpanded_reference", ""),
-        (assembled_token(prefix="0123456789ab"), "rejected", "0123456789ab"),
-    ],
+    ("token", "fault"),
+    [("${HOURSMITH_API_TOKEN}", "unexpanded_reference"), (assembled_token(prefix="0123456789ab"), "rejected")],
 )
-def test_a_fault_of_the_configuration_is_named_on_its_connection(talking, token, fault, prefix):
+def test_a_fault_of_the_configuration_is_named_on_its_connection(talking, token, fault):
     mine = connection_open(org_id=ME["orgId"])
 
     def handler(request):
@@ -89,7 +86,8 @@ def test_a_fault_of_the_configuration_is_named_on_its_connection(talking, token,
         lambda talk: talk.call("get_me", path=path_of(mine), token=token, headers={"User-Agent": "Cursor/1.7"}), handler
     )
     mine.refresh_from_db()
-    assert (mine.fault, mine.fault_prefix, mine.fault_client) == (fault, prefix, "Cursor")
+    # Which token it was nobody can say: Hoursmith has never accepted one with this prefix.
+    assert (mine.fault, mine.fault_prefix, mine.fault_client) == (fault, "", "Cursor")
     assert mine.fault_at is not None
     assert mine.last_seen_at is None
 

@@ -170,7 +170,8 @@ def leaks_found(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Found]:
     for client in SeenClient.objects.filter(token__in=tokens.values()).order_by("-last_seen_at"):
         clients.setdefault(client.token_id, client)
     refusals: dict[PublicPart, datetime] = {}
-    for refusal in RejectedCredential.objects.filter(_any_of(tokens), fault="rejected").order_by("last_at"):
+    rejected = RejectedCredential.objects.filter(_any_of(tokens), fault="rejected", matches_token=True)
+    for refusal in rejected.order_by("last_at"):
         refusals[PublicPart(refusal.env, refusal.prefix)] = refusal.last_at
     found = []
     for part in parts:

@@ -25,12 +25,13 @@ class Due(StrEnum):
 def living(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` that may still open something.
 
-    Left out are those revoked in a rotation, and those that Hoursmith has refused since they last worked. A
-    stranger's guess can look like the latter; the token's next use puts that right.
+    Left out are those revoked in a rotation, and those that Hoursmith has refused since they last worked.
     """
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
     revoked = Rotation.objects.filter(revoked_at__isnull=False, **same)
-    refused = RejectedCredential.objects.filter(fault="rejected", last_at__gt=OuterRef("last_used_at"), **same)
+    refused = RejectedCredential.objects.filter(
+        fault="rejected", matches_token=True, last_at__gt=OuterRef("last_used_at"), **same
+    )
     return tokens.exclude(Exists(revoked)).exclude(Exists(refused))
 
 

@@ -16,7 +16,6 @@ from hoursmith_console.rotation.models import Rotation, RotationPlace
 from hoursmith_console.rotation.progress.places import Use
 from mcpbridge.models import RejectedCredential, SeenClient, SeenConnection, SeenToken
 
-KNOCKS_AT_MOST = 500
 Key = tuple[str, str]
 
 
@@ -140,7 +139,9 @@ class _Seen:
             self.connections[connection.env, connection.prefix].append(connection)
         self.rejected: defaultdict[Key, list[RejectedCredential]] = defaultdict(list)
         old_prefixes = [prefix for _, prefix in old]
-        for row in RejectedCredential.objects.filter(prefix__in=old_prefixes).order_by("-last_at")[:KNOCKS_AT_MOST]:
+        # Who only knows the prefix is no assistant of this rotation, whatever name was given.
+        rejected = RejectedCredential.objects.filter(prefix__in=old_prefixes, matches_token=True)
+        for row in rejected.order_by("-last_at"):
             self.rejected[row.env, row.prefix].append(row)
             slugs.add(row.connection)
         self.labels = {

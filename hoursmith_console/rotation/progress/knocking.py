@@ -26,7 +26,8 @@ def knockers(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, Knocker]:
     if not rotations:
         return {}
     tries: dict[Key, RejectedCredential] = {}
-    for row in RejectedCredential.objects.filter(prefix__in=prefixes).order_by("last_at", "pk"):
+    rejected = RejectedCredential.objects.filter(prefix__in=prefixes, matches_token=True)
+    for row in rejected.order_by("last_at", "pk"):
         rotation = rotations.get((row.env, row.prefix))
         if rotation is not None and rotation.revoked_at is not None and row.last_at > rotation.revoked_at:
             tries[row.env, row.prefix] = row

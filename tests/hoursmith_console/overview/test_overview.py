@@ -75,7 +75,7 @@ def test_unknown_outcomes_lost_rows_and_refused_tokens_ask_for_attention(cast: C
     assert "Settled" not in attention
     assert "Unsent" not in attention
     assert "1,234 calls left no activity row" in attention
-    assert "member's laptop</strong> was turned away 17 times" in attention
+    assert "member's laptop</strong> was rejected 17 times" in attention
 
 
 def test_old_troubles_are_left_to_the_lists(cast: Cast, browse: Browse) -> None:

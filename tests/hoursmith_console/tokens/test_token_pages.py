@@ -71,5 +71,5 @@ def test_the_page_of_a_token_gathers_what_is_known(cast: Cast, browse: Browse) -
     make_client(token, name="Cursor", connection="ana-laptop")
     make_refusal(token, fault="rejected", attempts=214)
     page = browse("member").get(f"/tokens/{token.pk}/").content.decode()
-    for words in ("Member Person", "ana-laptop", "Turned away at the door", "Hoursmith does not accept it", "214"):
+    for words in ("Member Person", "ana-laptop", "Rejected requests", "Hoursmith does not accept it", "214"):
         assert words in page

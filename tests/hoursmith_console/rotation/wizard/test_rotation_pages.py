@@ -158,7 +158,7 @@ def test_the_overview_names_who_still_has_a_retired_token(cast: Cast, browse: Br
     page = page_of(browse("owner"), "/")
     assert '<strong class="name">Cursor</strong> still has the old token' in page
     assert f'href="/rotations/{rotation.pk}/"' in page
-    assert "somebody still calls with it, or guesses" not in page
+    assert "an assistant still calls with it" not in page
 
 
 @pytest.mark.parametrize("person", ["owner", "member"])
