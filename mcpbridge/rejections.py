@@ -1,4 +1,4 @@
-"""What a batch of rejected requests adds to what is kept of them, within a bound that no stranger can use up for others.
+"""What a batch of rejected requests adds to what is kept, within a bound that no stranger can use up for others.
 
 A request that carried the token itself has room of its own, kept for its token. All others share one room: they know
 a prefix at most, and what they say beside it is made up as easily.

@@ -5,7 +5,6 @@ touched in one order everywhere: two workers that meet in the same rows wait for
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from mcpbridge.facts import Call, Ending

@@ -36,7 +36,7 @@ def token_digests(token: str) -> Digests:
 
 def is_digest_of(kept: bytes | None, digests: Iterable[bytes]) -> bool:
     """Whether `kept` is one of `digests`; False where none was kept. Takes the same time whichever byte differs."""
-    return kept is not None and any([hmac.compare_digest(kept, each) for each in digests])
+    return kept is not None and any(hmac.compare_digest(kept, each) for each in digests)
 
 
 @lru_cache(maxsize=16)
