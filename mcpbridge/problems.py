@@ -92,7 +92,7 @@ class Problem:
     more: dict[str, Any] = field(default_factory=dict)
 
     def payload(self) -> dict[str, Any]:
-        """The `structuredContent` of a failed tool call (design, section 3)."""
+        """Return the JSON in the text block of a failed tool call."""
         return {
             "error": {
                 "status": self.status,

@@ -167,14 +167,18 @@ def _described(tool: Tool) -> types.Tool:
 
 
 def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
-    """One text block with the payload as compact JSON, and the same as structured content; then the notice, if any.
+    """Return the tool result for `answer`: one text block with its payload as compact JSON, then `notice`, if any.
 
-    Where the client's person is to be asked something, that question instead.
+    A success carries the payload as `structuredContent` too. An error does not: it would break the tool's own
+    `outputSchema`, and clients that validate (TypeScript SDK 1.x) would show that instead of the error. Where the
+    user has to be asked something, the question is the result.
     """
     if answer.question is not None:
         return dict(answer.question)
     content = [{"type": "text", "text": orjson.dumps(answer.payload).decode()}]
-    result = {"content": content, "structuredContent": answer.payload, "isError": answer.is_error}
+    result = {"content": content, "isError": answer.is_error}
+    if not answer.is_error:
+        result["structuredContent"] = answer.payload
     if notice is not None:
         result["_meta"] = {NOTICE_META_KEY: notice.text}
         if notice.is_in_text:

@@ -12,6 +12,7 @@ import orjson
 from bench.callers import Caller
 from bench.load import Line
 from bench.wire import MODERN, WrongAnswerError
+from tests.tool_results import error_in
 
 LONGEST_CALL_S = 30.0
 _DELETE, _READ = "delete_time_entry", "get_client"
@@ -104,7 +105,7 @@ class Voice:
         if reply["id"] != self._number:
             self._told.wrong.append(f"An answer to another question: {body[:200]!r}")
         if result["isError"]:
-            return str(result["structuredContent"]["error"]["code"])
+            return str(error_in(result)["code"])
         data = result["structuredContent"]["data"]
         if tool == _READ and data["notes"] != self._caller.echo:
             self._told.wrong.append(f"Another caller's record: {body[:200]!r}")

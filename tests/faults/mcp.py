@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.servers import Served
+from tests.tool_results import error_in
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
@@ -38,7 +39,7 @@ class Answer:
     def error(self) -> dict[str, Any]:
         """The tool's error; fails the test where the call succeeded."""
         assert self.result["isError"] is True, self.text
-        error = self.result["structuredContent"]["error"]
+        error = error_in(self.result)
         assert isinstance(error, dict)
         return error
 

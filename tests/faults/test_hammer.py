@@ -24,6 +24,7 @@ from tests.faults.mcp import call_tool
 from tests.faults.upstream import new_token
 from tests.postgres import Cluster, shared_cluster
 from tests.servers import served_console
+from tests.tool_results import error_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
@@ -60,7 +61,7 @@ class Caller(threading.Thread):
             return "hung"
         except (OSError, http.client.HTTPException):
             return "dropped"
-        return str(got["structuredContent"]["error"]["code"]) if got["isError"] else "done"
+        return str(error_in(got)["code"]) if got["isError"] else "done"
 
 
 def hammer(bench: Bench, half_way: Callable[[], None]) -> tuple[dict[str, str], int]:

@@ -15,11 +15,14 @@ import mcp_types as types
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.interop import python_sdk_1
 from tests.interop.node import INSPECTOR, RUN_TIMEOUT_S, TYPESCRIPT_CLIENT, Node
 from tests.interop.walk import Memory, Step
 
 MODERN = "2026-07-28"
 LATEST_OF_INITIALIZE = "2025-11-25"
+# The Inspector's exit code where the tool itself reports an error.
+TOOL_ERROR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,18 @@ def _wire(value: Any) -> dict[str, Any]:
 
 def typescript(node: Node, job: dict[str, Any], *, steps: tuple[Step, ...], home: Path) -> Seen:
     """An official TypeScript client over Streamable HTTP; `typescript_client.mjs` says what a job holds."""
+    return _driven([str(node.binary), str(TYPESCRIPT_CLIENT)], job, steps=steps, home=home)
+
+
+def python_of_version_1(python: Path, job: dict[str, Any], *, steps: tuple[Step, ...], home: Path) -> Seen:
+    """The official Python client 1.x over Streamable HTTP; a job is its `url` and `token`."""
+    return _driven([str(python), python_sdk_1.__file__], job, steps=steps, home=home)
+
+
+def _driven(command: list[str], job: dict[str, Any], *, steps: tuple[Step, ...], home: Path) -> Seen:
+    """What a client saw that is told its job, and then a call at a time, on its standard input."""
     with subprocess.Popen(
-        [str(node.binary), str(TYPESCRIPT_CLIENT)],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -111,7 +124,7 @@ def _told(process: subprocess.Popen[str], line: dict[str, Any]) -> dict[str, Any
     stdin.write(json.dumps(line) + "\n")
     stdin.flush()
     answer = stdout.readline()
-    assert answer, f"the TypeScript client gave up: {stderr.read()}"
+    assert answer, f"the client gave up: {stderr.read()}"
     told: dict[str, Any] = json.loads(answer)
     return told
 
@@ -151,6 +164,11 @@ class Inspector:
         done = self.node.run(INSPECTOR, "--cli", *self.target, *arguments, *more, home=self.home)
         # A served process may say what it did; the Inspector itself must have nothing to say.
         said = [line for line in done.stderr.splitlines() if " INFO mcpbridge." not in line]
-        assert (done.returncode, said) == (0, []), done.stdout
         result: dict[str, Any] = json.loads(done.stdout)["result"]
+        if result.get("isError"):
+            # It repeats that the tool reports an error, and ends with a code of its own.
+            (line,) = said
+            assert (done.returncode, json.loads(line)["error"]["code"]) == (TOOL_ERROR, "tool_is_error"), done.stderr
+        else:
+            assert (done.returncode, said) == (0, []), done.stdout
         return result

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.interop.node import Node, NodeUnavailableError, installed_node
+from tests.interop.python_sdk_1 import ClientUnavailableError, installed_python
 from tests.servers import Served, served_console
 
 RECORDED_WITHIN_S = 5.0
@@ -36,6 +37,16 @@ def node(needs: Callable[[bool, str], None]) -> Node:
     try:
         return installed_node()
     except NodeUnavailableError as error:
+        needs(False, str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def python_1(needs: Callable[[bool, str], None]) -> Path:
+    """The Python that has the official client 1.x."""
+    try:
+        return installed_python()
+    except ClientUnavailableError as error:
         needs(False, str(error))
         raise
 

@@ -86,5 +86,5 @@ def test_the_inspector_lists_and_calls_without_a_complaint(
 
     check_listing(tools)
     check_results(tools, READ_WRITE_DESTROY, inspector.walk(era, READ_WRITE_DESTROY))
-    calls = calls_by("inspector", 3, protocol=protocol, transport="http")
+    calls = calls_by("inspector", 3, protocol=protocol, transport="http", result="succeeded")
     assert [call["tool"] for call in calls] == [tool for tool, _ in READ_WRITE_DESTROY]

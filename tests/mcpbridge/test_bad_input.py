@@ -8,6 +8,7 @@ import pytest
 
 from mcpbridge.tools import TOOLS
 from tests.mcpbridge.wire import MARK, MODERN, Wire, refused
+from tests.tool_results import error_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_log")]
 
@@ -79,7 +80,7 @@ def test_a_number_beyond_all_bounds_is_a_fault_like_any_other(wire: Wire, litera
     if response.status_code == 400:
         refused(response, status=400, code=PARSE_ERROR)
     else:
-        assert response.json()["result"]["structuredContent"]["error"]["fields"].keys() == {"limit"}
+        assert error_in(response.json()["result"])["fields"].keys() == {"limit"}
 
 
 @pytest.mark.parametrize("escape", [rb"\ud800", rb"\udc00x", rb"\ud800\u0041"])

@@ -9,6 +9,7 @@ from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenTok
 from mcpbridge.orders.blocks import token_block
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.harness import CLIENT_ID, ME, TOKEN, Talk, bridge_to, envelope, error_of, hoursmith, result_of
+from tests.tool_results import error_in
 
 DELETE = ("delete_client", {"id": CLIENT_ID})
 
@@ -54,7 +55,7 @@ def test_a_read_only_address_refuses_to_write_and_sends_nothing(talking):
         return hoursmith(request)
 
     result = talking(lambda talk: talk.call(*DELETE, path="/mcp/readonly"), handler)
-    error = result_of(result)["structuredContent"]["error"]
+    error = error_in(result_of(result))
     assert (error["status"], error["code"]) == (403, "read_only")
     assert set(sent) == {"GET"}
     assert AuditEvent.objects.count() == 0
@@ -202,8 +203,8 @@ def test_a_plan_without_api_access_lists_the_tools_and_explains_itself_on_the_fi
     assert len(result_of(listing)["tools"]) == 31
     result = result_of(call)
     assert result["isError"] is True
-    assert result["structuredContent"]["error"]["requiredPlan"] == "studio"
-    assert "Studio or Agency" in result["structuredContent"]["error"]["hint"]
+    assert error_in(result)["requiredPlan"] == "studio"
+    assert "Studio or Agency" in error_in(result)["hint"]
 
 
 def test_a_fault_of_ours_is_a_request_id_and_nothing_else(talking):
@@ -216,7 +217,7 @@ def test_a_fault_of_ours_is_a_request_id_and_nothing_else(talking):
         talk.bridge.calls._upstream = None
         return await talk.call("list_clients")
 
-    error = result_of(talking(conversation, handler))["structuredContent"]["error"]
+    error = error_in(result_of(talking(conversation, handler)))
     assert error["code"] == "bridge_fault"
     assert len(error["requestId"]) == 32
     assert "Traceback" not in repr(error)

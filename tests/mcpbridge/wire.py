@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from tests.tool_results import error_in
+
 LEGACY = "2025-11-25"
 MODERN = "2026-07-28"
 ERAS = (LEGACY, MODERN)
@@ -62,7 +64,8 @@ class Wire:
         response = self.send("tools/call", {"name": tool, "arguments": arguments or {}})
         assert response.status_code == 200, response.text
         result: dict[str, Any] = response.json()["result"]
-        assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+        if not result["isError"]:
+            assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
         return result
 
     def data(self, tool: str, **arguments: Any) -> Any:
@@ -75,7 +78,7 @@ class Wire:
         """What the tool's failure says."""
         result = self.call(tool, arguments)
         assert result.get("isError") is True, result
-        error: dict[str, Any] = result["structuredContent"]["error"]
+        error: dict[str, Any] = error_in(result)
         return error
 
 

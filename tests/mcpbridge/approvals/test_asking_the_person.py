@@ -10,6 +10,7 @@ from mcpbridge.models import ApprovalRequest, AuditEvent
 from tests.conftest import assembled_token
 from tests.mcpbridge.approvals.conftest import Rule, heard
 from tests.mcpbridge.harness import CLIENT_ID, MODERN, TOKEN, Talk, envelope, result_of
+from tests.tool_results import error_in
 
 OTHER_ID = "0b1c2d3e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
 YES = {"approval": {"action": "accept", "content": {"approve": True}}}
@@ -39,7 +40,7 @@ def answered(asked: dict[str, Any], answers: dict[str, Any] | None = None) -> di
 
 def code(result: dict[str, Any]) -> str:
     assert result["resultType"] == "complete"
-    return str(result["structuredContent"]["error"]["code"]) if result["isError"] else ""
+    return str(error_in(result)["code"]) if result["isError"] else ""
 
 
 def is_question(result: dict[str, Any]) -> bool:
@@ -122,6 +123,6 @@ def test_a_client_that_cannot_ask_waits_for_the_console(
     older = result_of(
         runner.run(Talk(bridge).post("tools/call", params, headers={"MCP-Protocol-Version": "2025-11-25"}))
     )
-    assert older["structuredContent"]["error"]["code"] == "approval_pending"
+    assert error_in(older)["code"] == "approval_pending"
     assert "DELETE" not in sent
     assert is_question(delete(bridge, runner, can={"elicitation": {}}))

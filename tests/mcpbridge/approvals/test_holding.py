@@ -23,6 +23,7 @@ from mcpbridge.orders.freezes import destruction_freeze
 from tests.conftest import assembled_token
 from tests.mcpbridge.approvals.conftest import Rule, aside, heard
 from tests.mcpbridge.harness import CLIENT_ID, ME, Talk, error_of, result_of
+from tests.tool_results import error_in
 
 DELETE = ("delete_client", {"id": CLIENT_ID})
 OTHER_ID = "0b1c2d3e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
@@ -31,7 +32,7 @@ OTHER_ID = "0b1c2d3e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
 def code(response: Any) -> str:
     """The code of a call that was refused, empty for one that was made."""
     result = result_of(response)
-    return str(result["structuredContent"]["error"]["code"]) if result["isError"] else ""
+    return str(error_in(result)["code"]) if result["isError"] else ""
 
 
 def decide(request: ApprovalRequest, *, is_approved: bool = True, actor: str = "Ana") -> None:
@@ -55,7 +56,7 @@ def test_a_call_that_nobody_answers_is_refused_and_says_where(
     bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str]
 ) -> None:
     rule(tools=["delete_client"])
-    error = result_of(runner.run(Talk(bridge).call(*DELETE, name="Claude Desktop")))["structuredContent"]["error"]
+    error = error_in(result_of(runner.run(Talk(bridge).call(*DELETE, name="Claude Desktop"))))
     assert (error["status"], error["code"]) == (403, "approval_pending")
     assert "/approvals/" in error["hint"]
     assert code(runner.run(Talk(bridge).call("archive_project", {"id": CLIENT_ID}))) == ""

@@ -6,6 +6,7 @@ from mcpbridge.orders.notices import notice_end, notice_give
 from mcpbridge.orders.snapshots import snapshots_resume, snapshots_stop
 from mcpbridge.server import NOTICE_META_KEY
 from tests.mcpbridge.harness import CLIENT_ID, ME, Talk, bridge_to, hoursmith, result_of
+from tests.tool_results import error_in
 
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}
 DELETE = ("delete_client", {"id": CLIENT_ID})
@@ -29,7 +30,7 @@ def bridge(sqlite_database, runner):
 
 def test_a_frozen_workspace_deletes_nothing_and_reads_on(bridge, runner):
     destruction_freeze(org_id=ME["orgId"], actor="Ana", reason="something is odd")
-    error = result_of(runner.run(Talk(bridge).call(*DELETE)))["structuredContent"]["error"]
+    error = error_in(result_of(runner.run(Talk(bridge).call(*DELETE))))
     assert (error["status"], error["code"]) == (403, "frozen")
     assert "lift the freeze" in error["hint"]
     assert not result_of(runner.run(Talk(bridge).call("get_client", {"id": CLIENT_ID})))["isError"]
