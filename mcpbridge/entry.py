@@ -25,7 +25,7 @@ from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.headers import plain_headers
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_text_id
-from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, read_body
+from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, is_read_only, read_body
 from mcpbridge.orders.reading import OrderBook
 from mcpbridge.rejections import Rejection
 from mcpbridge.server import McpServer, Visit
@@ -111,7 +111,7 @@ class HttpEntry:
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
             check_media_types(headers)
             body = decoded(await read_body(receive, headers))
-            read_only = bool(path["readonly"]) or headers.get("x-mcp-readonly", "").strip().lower() in ("true", "1")
+            read_only = bool(path["readonly"]) or is_read_only(headers)
             visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
             return await self._exchange(body, headers, visit, span)
         except CredentialFaultError as fault:

@@ -29,19 +29,46 @@ class Refusal(Exception):
         self.body = RpcError(code, message, data=more or None).body(None)
 
 
+# Fields that hold one value (RFC 9110 section 5.5, MCP transports); lines of any other field are one list.
+_SINGLETONS = frozenset(
+    {"content-encoding", "content-length", "content-type", "host", "origin", "traceparent", "user-agent"}
+)
+
+
 def folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name. A routing header that appears twice makes the request ambiguous."""
+    """Return the headers by lower-case name; several lines of a list are joined (RFC 9110 section 5.3).
+
+    Raises Refusal where a header that routes the request stands twice, or another singleton says two things.
+    """
     headers: dict[str, str] = {}
     for name, value in lines:
-        key = name.decode("latin-1")
-        if key in headers and (key.startswith("mcp-") or key == "host"):
-            raise Refusal(400, f"The header {key} appears more than once.", code=types.HEADER_MISMATCH)
-        headers[key] = value.decode("latin-1")
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        if key in headers:
+            text = _joined(key, headers[key], text)
+        headers[key] = text
     return headers
 
 
+def _joined(key: str, before: str, text: str) -> str:
+    if key.startswith("mcp-") or key == "host" or (key in _SINGLETONS and text != before):
+        raise Refusal(400, f"The header {key} appears more than once. Send it once.", code=types.HEADER_MISMATCH)
+    return text if key in _SINGLETONS else f"{before}, {text}"
+
+
+def is_read_only(headers: Mapping[str, str]) -> bool:
+    """Return whether `X-MCP-Readonly` narrows the request: whatever is not plainly `false` or `0` does."""
+    said = headers.get("x-mcp-readonly")
+    return said is not None and any(part.strip().lower() not in ("false", "0") for part in said.split(","))
+
+
 def check_media_types(headers: dict[str, str]) -> None:
-    """Raise Refusal unless the body is declared as JSON and JSON is welcome as an answer."""
+    """Raise Refusal unless the body is declared as plain JSON and JSON is welcome as an answer."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        raise Refusal(
+            415,
+            "Compressed bodies are not read. Send the body without Content-Encoding.",
+            headers=[(b"accept-encoding", b"identity")],
+        )
     is_json, is_welcome = _media_types(headers.get("content-type", ""), headers.get("accept", "*/*"))
     if not is_json:
         raise Refusal(415, "Send the body as Content-Type: application/json.")
@@ -83,13 +110,34 @@ async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
 
 
 def decoded(body: bytes) -> Any:
-    """The JSON value that `body` is; raises Refusal where it is none, or nested too deeply to handle safely."""
+    """Return the JSON value that `body` is; raises Refusal where it is none, or nested too deeply to handle safely."""
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(body):
         raise Refusal(400, f"The JSON is nested deeper than {MAX_DEPTH} levels.", code=types.PARSE_ERROR)
     try:
         return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Refusal(400, "The body is not JSON in UTF-8.", code=types.PARSE_ERROR) from None
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, _misreading(body, error), code=types.PARSE_ERROR) from None
+
+
+_LITERALS = (b"NaN", b"Infinity", b"-Infinity")
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def _misreading(body: bytes, error: orjson.JSONDecodeError) -> str:
+    """Say why `body` is not JSON, and where, without repeating any of it."""
+    if not body.strip():
+        return "The body is empty. Send one JSON-RPC request."
+    if body.startswith(_BYTE_ORDER_MARKS):
+        return "The body begins with a byte order mark. Send UTF-8 without one."
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as broken:
+        return f"The body is not UTF-8: byte {broken.start} cannot be read."
+    rest = text[error.pos :].lstrip().encode(errors="replace")
+    # orjson points behind the sign, or at the quotation mark in front of a character that may not stand there.
+    if rest.startswith(_LITERALS) or text[max(0, error.pos - 1) :].startswith("-Infinity"):
+        return f"The body is not JSON: NaN and Infinity are no JSON numbers (character {error.pos})."
+    return f"The body is not JSON: {error.msg} (character {error.pos})."
 
 
 # A string ends with its quotation mark or with the body, and nothing is tried twice: a body is not JSON yet when it is

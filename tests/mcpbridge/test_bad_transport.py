@@ -125,3 +125,18 @@ def test_headers_of_the_stateless_era_say_what_the_body_says(modern: Wire, heade
 def test_a_request_of_the_stateless_era_carries_its_envelope(modern: Wire, meta: Any) -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
     refused(modern.post(body, modern.headers("tools/list")), status=400)
+
+
+def test_an_accept_header_on_two_lines_is_one_list(wire: Wire) -> None:
+    usual = wire.headers("tools/list")
+    del usual["Accept"]
+    lines = [*usual.items(), ("Accept", "application/json"), ("Accept", "text/event-stream")]
+    assert wire.post(wire.request("tools/list"), lines).status_code == 200
+
+
+@pytest.mark.parametrize("said", [("true", "false"), ("false", "true"), ("yes",), ("",), ("false, true",)])
+def test_a_header_that_asks_for_less_is_never_overruled(wire: Wire, said: tuple[str, ...]) -> None:
+    lines = [*wire.headers("tools/list").items(), *[("X-MCP-Readonly", each) for each in said]]
+    tools = wire.post(wire.request("tools/list"), lines).json()["result"]["tools"]
+    assert "list_clients" in {tool["name"] for tool in tools}
+    assert {tool["annotations"]["readOnlyHint"] for tool in tools} == {True}
