@@ -1,11 +1,13 @@
 """The same server over standard input and output, for clients that start a command."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
+import anyio
 import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
 from mcpbridge import problems
 from mcpbridge.bridge import Bridge
@@ -17,6 +19,7 @@ from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Result
 from mcpbridge.rejections import Rejection
 from mcpbridge.server import ToolResult, Visit, build_server, result_of
+from mcpbridge.stdio_lines import MessageLines, take_standard_input
 from mcpbridge.telemetry import spans
 
 
@@ -89,7 +92,9 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
     server.middleware.append(traced)
     await bridge.start()
     try:
-        async with stdio_server() as (reading, writing):
+        lines = MessageLines(take_standard_input())
+        async with stdio_server(stdin=cast(anyio.AsyncFile[str], lines)) as (reading, writing):
+            lines.refuse = lambda error: writing.send(SessionMessage(error))
             await server.run(reading, writing, server.create_initialization_options())
     finally:
         await bridge.stop()

@@ -1,5 +1,8 @@
 """Clients that only start commands: `manage.py mcp_stdio`, and mcp-remote in front of the served console."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -67,3 +70,37 @@ def test_a_client_without_http_calls_every_tool_through_mcp_remote(
 
     check_day(seen, protocol=protocol)
     check_activity(calls_by(name, len(DAY)), protocol=protocol)
+
+
+ODD_LINES: tuple[tuple[bytes, int, object], ...] = (
+    (b"not json", -32700, None),
+    (b"\xef\xbb\xbf" + b'{"jsonrpc":"2.0","id":1,"method":"ping"}', -32700, None),
+    (b'{"jsonrpc":"2.0","id":2,"method":"ping","params":{"a":"\\ud800"}}', -32700, None),
+    (b'{"jsonrpc":"2.0","id":3,"method":"ping","params":{"a":"\xff"}}', -32700, None),
+    (b'{"jsonrpc":"2.0","id":4,"method":"ping"', -32700, None),
+    (b'{"jsonrpc":"2.0","id":5,"method":"ping","params":' + b"[" * 100 + b"]" * 100 + b"}", -32700, None),
+    (b'[{"jsonrpc":"2.0","id":6,"method":"ping"}]', -32600, None),
+    (b'"ping"', -32600, None),
+    (b'{"id":7,"method":"ping"}', -32600, 7),
+    (b'{"jsonrpc":"2.0","id":"eight","method":8}', -32600, "eight"),
+    (b'{"jsonrpc":"2.0","id":9,"method":"ping","params":[1]}', -32600, 9),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600, None),
+    (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600, None),
+    (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600, None),
+    (b'{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', -32600, None),
+    (b'{"jsonrpc":"2.0","id":10,"result":{},"error":{"code":1,"message":"x"},"method":null}', -32600, 10),
+    (b'{"jsonrpc":"2.0","id":11,"method":"ping","params":{"a":"' + b"x" * (1 << 20) + b'"}}', -32600, None),
+)
+
+
+def test_every_line_that_is_no_message_gets_one_answer(environment: dict[str, str]) -> None:
+    last = b'{"jsonrpc":"2.0","id":"last","method":"nothing/here"}'
+    given = b"\n \n" + b"\r\n".join([*(line for line, _, _ in ODD_LINES), last]) + b"\n"
+
+    done = subprocess.run(COMMAND, input=given, env={**os.environ, **environment}, capture_output=True, timeout=60)
+
+    *refusals, answer = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["error"]["code"], each["id"]) for each in refusals] == [(code, key) for _, code, key in ODD_LINES]
+    assert all(each["error"]["message"] and "xxx" not in each["error"]["message"] for each in refusals)
+    assert answer["id"] == "last"
+    assert done.returncode == 0, done.stderr
