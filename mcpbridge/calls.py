@@ -17,7 +17,7 @@ from mcpbridge.approvals.holding import Approvals
 from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Call, Caller, Dialogue, Ending, Identity
-from mcpbridge.identity import Identities, IdentityUnavailableError
+from mcpbridge.identity import ME, Identities, IdentityUnavailableError
 from mcpbridge.ids import new_id
 from mcpbridge.models import Kind, Result
 from mcpbridge.orders.reading import Consents, OrderBook
@@ -108,7 +108,7 @@ class Calls:
         try:
             identity = await self._identities.of(credential, address=caller.address)
         except IdentityUnavailableError as error:
-            answer = Answer.of(problems.from_reply(error.reply, is_read=True))
+            answer = Answer.of(problems.from_reply(error.reply, ME))
             # Hoursmith looks at the token before the plan: only this refusal says that the token is a real one.
             return self._end(call, answer, started, is_accepted=answer.status == 402)
         except UpstreamError as error:
@@ -235,7 +235,7 @@ class Calls:
             return Answer.of(problems.from_upstream_error(error, is_read=is_read))
         if reply.is_success:
             return Answer(reply.payload, reply.status)
-        return Answer.of(problems.from_reply(reply, is_read=is_read))
+        return Answer.of(problems.from_reply(reply, request))
 
     def _end(
         self,

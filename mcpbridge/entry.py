@@ -86,10 +86,8 @@ class HttpEntry:
             except Refusal as refusal:
                 # The body may be unread, and what is left of it would be taken for the next request.
                 answer = Answer(refusal.status, refusal.body, (*refusal.headers, (b"connection", b"close")))
-            except Exception:
-                logger.exception("Request %s failed", request_id)
-                error = rpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
-                answer = Answer(500, error.body(None))
+            except Exception as error:
+                answer = _failed(error, request_id, None)
             span.replies(answer.body or {}, answer.status)
             await _send(send, answer, request_id)
 
@@ -146,6 +144,10 @@ class HttpEntry:
             result = await rpc.answer(self._server, request, headers=headers, visit=visit)
         except rpc.RpcError as error:
             return Answer(error.http_status, error.body(request.id))
+        except (CredentialFaultError, TooManyAttemptsError):
+            raise
+        except Exception as error:
+            return _failed(error, visit.caller.request_id, request.id)
         more: tuple[tuple[bytes, bytes], ...] = ()
         if request.method == "initialize" and not rpc.is_modern(version):
             client = client_from_info((request.params or {}).get("clientInfo"))
@@ -187,6 +189,13 @@ class HttpEntry:
             address=client_address(peer[0] if peer else None, forwarded, self._trusted),
             request_id=request_id,
         )
+
+
+def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> Answer:
+    """Log a fault of ours; the answer names the request, and nothing of the fault."""
+    logger.error("Request %s failed", request_id, exc_info=error)
+    told = rpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
+    return Answer(500, told.body(rpc_id))
 
 
 def _introduce(caller: Caller, request: rpc.Request, version: str | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mcpbridge.models import Result
 from mcpbridge.redaction import redact
+from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, UpstreamError
 
 CODES = {
@@ -59,7 +60,7 @@ HINTS = {
         "The token's role or scope does not allow it. Ask an Owner or Admin, or use a token of a member who may."
     ),
     "not_found": "Check the id: list the records first. Members see only what they are on.",
-    "conflict": "Read the record first: it may be invoiced, archived, or still in use by others.",
+    "conflict": "Read the record first: its state does not allow this.",
     "validation_error": "Correct the fields named here and call again.",
     "rate_limited": "Wait the seconds given here, then call again.",
     "internal": "Try again later. If it stays, tell Hoursmith's support.",
@@ -76,6 +77,18 @@ HINTS = {
     "approval_queue_full": "Nothing was sent. Wait until the calls that were asked for are decided.",
     "bridge_fault": "Try again. If it stays, give the request id to whoever runs this console.",
 }
+# What stands in the way, by the call; the contract's sections 6 (POST) and 9.
+_IN_THE_WAY = {
+    "/clients/{id}": (
+        "The client still has active projects, or invoices. Archive its projects first; one with invoices stays."
+    ),
+    "/time-entries/{id}": "The entry is on an invoice, so it can no longer be changed or deleted.",
+    "/expenses/{id}": "The expense is on an invoice, so it can no longer be changed or deleted.",
+}
+_KEY_IS_USED = (
+    "This idempotencyKey belongs to another call, or to one that is still under way. Call again without it, or with a "
+    "new one; look first whether the other call did what you want."
+)
 _MAYBE_DONE = "Look before you repeat it: Hoursmith may have carried it out."
 _READ_AGAIN = "Try again in a moment."
 
@@ -125,8 +138,16 @@ def from_upstream_error(error: UpstreamError, *, is_read: bool) -> Problem:
     return replace(made, hint=_MAYBE_DONE) if error.may_be_done and not is_read else made
 
 
-def from_reply(reply: Reply, *, is_read: bool) -> Problem:
-    """An answer with an error status."""
+def _conflict_hint(request: RestRequest) -> str:
+    """Return what a 409 to `request` means, and what to do about it."""
+    if request.method == "POST":
+        return _KEY_IS_USED
+    return _IN_THE_WAY.get(request.route, HINTS["conflict"])
+
+
+def from_reply(reply: Reply, request: RestRequest) -> Problem:
+    """Return the problem that Hoursmith's answer to `request`, one with an error status, stands for."""
+    is_read = request.method == "GET"
     code = CODES.get(reply.status, "internal")
     if reply.status >= 500 or code == "internal":
         hint = HINTS["internal"] if is_read else _MAYBE_DONE
@@ -141,7 +162,7 @@ def from_reply(reply: Reply, *, is_read: bool) -> Problem:
         more["retryAfter"] = reply.retry_after
     message = error.get("message")
     words = redact(message)[:300] if isinstance(message, str) and error.get("code") == code else MESSAGES[code]
-    hint = HINTS[code]
+    hint = _conflict_hint(request) if code == "conflict" else HINTS[code]
     if code == "rate_limited" and reply.retry_after is not None:
         hint = f"Wait {reply.retry_after} seconds, then call again."
     return Problem(reply.status, code, words, hint, Result.REFUSED, more)

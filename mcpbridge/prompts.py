@@ -156,7 +156,7 @@ _PROMPTS = (
         arguments=(_CLIENT,),
     ),
     Prompt(
-        name="create_client",
+        name="new_client",
         title="Create a client",
         description="Adds a client, after looking whether there is one of that name already.",
         ask="Create a client “Umbra Studio”, office@umbra.example, invoices in EUR.",

@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import mcp_types as types
+import orjson
 from mcp.server import Server
 from mcp.server.connection import Connection
 from mcp.server.runner import serve_one
@@ -29,7 +30,7 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from mcpbridge.facts import Dialogue
@@ -49,6 +50,8 @@ _EVERYDAY_META = _TRACE_META | {
     types.CLIENT_INFO_META_KEY,
 }
 
+# No tool's arguments have more; what is nested deeper would pass by the limit of the body.
+_MOST_BRACKETS_IN_TEXT = 64
 _CAN_ASK = Dialogue(can_ask=True)
 
 
@@ -86,7 +89,10 @@ def is_modern(version: str | None) -> bool:
 
 
 def read_request(body: Any) -> Request | None:
-    """The request that a decoded body is, None for a notification or a posted response; raises RpcError."""
+    """Return the request that a decoded body is, None for a notification or a posted response; raises RpcError.
+
+    Arguments of a tool call that are an object in a string, or an empty list, become that object in `body` itself.
+    """
     if not isinstance(body, dict):
         reason = "Batches are not supported: send one request." if isinstance(body, list) else "Send a JSON object."
         raise RpcError(types.INVALID_REQUEST, reason)
@@ -105,7 +111,19 @@ def read_request(body: Any) -> Request | None:
     request_id = body["id"]
     if isinstance(request_id, bool) or not isinstance(request_id, str | int):
         raise RpcError(types.INVALID_REQUEST, 'The member "id" must be a string or an integer.')
+    if method == "tools/call" and params is not None and "arguments" in params:
+        params["arguments"] = _object_in(params["arguments"])
     return Request(request_id, method, params, body)
+
+
+def _object_in(arguments: Any) -> Any:
+    """Return the object that a model meant with `arguments`; as they are where they mean none, for the check behind."""
+    if isinstance(arguments, str) and arguments.count("{") + arguments.count("[") <= _MOST_BRACKETS_IN_TEXT:
+        try:
+            arguments = orjson.loads(arguments or "{}")
+        except orjson.JSONDecodeError:
+            return arguments
+    return {} if arguments == [] else arguments
 
 
 @dataclass
@@ -146,6 +164,8 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
     modern = is_modern(version)
     try:
         route = _modern_route(server.sdk, request, headers) if modern else None
+        if request.method == "tools/call":
+            _check_arguments(request.params or {}, modern=modern)
         if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
             if modern and _asks_in_forms(request.params or {}):
                 visit = replace(visit, dialogue=_CAN_ASK)
@@ -174,6 +194,12 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
         # Pydantic's text repeats the input, so it stays here.
         status = 400 if modern else 200
         raise RpcError(types.INVALID_PARAMS, "Invalid request parameters", http_status=status) from None
+
+
+def _check_arguments(params: dict[str, Any], *, modern: bool) -> None:
+    if not isinstance(params.get("arguments"), dict | None):
+        message = 'The member "arguments" must be an object, such as {"limit": 10}.'
+        raise RpcError(types.INVALID_PARAMS, message, http_status=400 if modern else 200)
 
 
 def _complete(result: ToolResult, server: McpServer) -> dict[str, Any]:
@@ -251,6 +277,9 @@ def _raise(rejection: InboundLadderRejection | None) -> None:
 def _error(rejection: InboundLadderRejection) -> RpcError:
     """`rejection` as ours; the version that was asked for is repeated only where it looks like one."""
     data = rejection.data
+    if isinstance(data, dict) and "supported" in data:
+        # The SDK names those of one kind alone; a client may speak any that is served here.
+        data = {**data, "supported": list(KNOWN_PROTOCOL_VERSIONS)}
     if isinstance(data, dict) and not _VERSION.fullmatch(str(data.get("requested", ""))):
         # Whatever stood in the header may be a token in the wrong place.
         data = {**data, "requested": "(unreadable)"} if "requested" in data else data

@@ -61,7 +61,7 @@ def token_prove(*, member: Member, text: str, actor: str, upstream: Callable[[],
         raise ClaimError(EXPLANATIONS[Fault.REJECTED])
     attempt.delete()
     if not reply.is_success:
-        found = from_reply(reply, is_read=True)
+        found = from_reply(reply, ME)
         raise ClaimError(f"{found.message} {found.hint}")
     return _claim(member, credential, reply, actor)
 

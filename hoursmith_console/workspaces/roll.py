@@ -55,11 +55,12 @@ async def roll_read(
 
 async def _get(upstream: Upstream, credential: Credential, path: str, *query: tuple[str, str]) -> dict[str, Any]:
     more = [("limit", str(PAGE))] if path == "/members" else []
+    request = RestRequest("GET", path, query=[*more, *query], route=path)
     try:
-        reply = await upstream.send(RestRequest("GET", path, query=[*more, *query], route=path), credential)
+        reply = await upstream.send(request, credential)
     except UpstreamError as error:
         raise RollError(f"Hoursmith could not be asked ({error.code}).") from None
     if not reply.is_success:
-        found = from_reply(reply, is_read=True)
+        found = from_reply(reply, request)
         raise RollError(f"Hoursmith answered {found.status}: {found.message} {found.hint}")
     return reply.payload

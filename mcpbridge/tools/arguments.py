@@ -6,6 +6,7 @@ plainly stands beside it as a check. A reason never repeats the value it is abou
 Source: the Hoursmith contract, sections 1 (ids, money, dates), 6 (idempotency) and 7 (lists).
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,11 +14,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 # Control characters other than tab and line breaks, and halves of UTF-16 pairs, which no JSON text can carry on.
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNREADABLE_REASON = "must not hold control characters or broken Unicode"
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_WHOLE = re.compile("-?[0-9]{1,18}")
+_TRUTHS = {"true": True, "false": False}
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # Only the outline, since it stands in the catalogue some fifty times; the calendar and the clock are checked apart.
 _INSTANT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})$"
@@ -38,16 +43,37 @@ class Argument:
     spellings: Mapping[str, str] = field(default_factory=dict)
     item: "Argument | None" = None
 
+    @property
+    def takes_null(self) -> bool:
+        """Whether null clears the field."""
+        return "null" in self.schema["type"]
+
     def read(self, value: Any) -> Any:
-        """`value` in the spelling that goes upstream. What cannot fit comes back short and flat, for the check."""
+        """Return `value` as it goes upstream; what models write for it is taken where it has one meaning only.
+
+        What cannot fit comes back short and flat, for the check.
+        """
         if isinstance(value, str):
-            return self.spellings.get(value.lower(), value)
+            value = self._read_text(value)
         if isinstance(value, float) and "integer" in self.schema["type"] and value.is_integer():
             return int(value)
         if isinstance(value, dict):
             return {}
         if isinstance(value, list):
             return [_flat(item) for item in value[: self.schema.get("maxItems", 0) + 1]]
+        return value
+
+    def _read_text(self, value: str) -> Any:
+        kinds = self.schema["type"]
+        if "string" in kinds:
+            return self.spellings.get(value.lower(), value)
+        if "integer" in kinds and _WHOLE.fullmatch(value):
+            return int(value)
+        if "boolean" in kinds and value.lower() in _TRUTHS:
+            return _TRUTHS[value.lower()]
+        if "array" in kinds and value[:1] == "[":
+            with contextlib.suppress(orjson.JSONDecodeError):
+                return orjson.loads(value)
         return value
 
 

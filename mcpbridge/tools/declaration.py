@@ -106,7 +106,7 @@ class Tool:
 
         Reasons name rules and never repeat a value.
         """
-        known = {name: self.arguments[name].read(value) for name, value in arguments.items() if name in self.arguments}
+        known = self._read(arguments)
         found: dict[str, str] = {}
         plain = {}
         for name, value in known.items():
@@ -115,7 +115,7 @@ class Tool:
                 found.update(faults)
             else:
                 plain[name] = value
-        if len(known) < len(arguments):
+        if not arguments.keys() <= self.arguments.keys():
             self._add_unknown(arguments, found)
         if not self._validator.is_valid(plain):
             self._add_misfits(plain, found)
@@ -125,6 +125,18 @@ class Tool:
         if self.either and known.keys().isdisjoint(self.either):
             found[self.either[0]] = f"required, unless {' or '.join(self.either[1:])} is given"
         return dict(islice(found.items(), MOST_FAULTS))
+
+    def _read(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the known arguments as they go upstream.
+
+        Null is left out where there is nothing that it could clear: models send it for what they do not mean to say.
+        """
+        return {
+            name: argument.read(value)
+            for name, value in arguments.items()
+            if (argument := self.arguments.get(name)) is not None
+            and (value is not None or self._is_update or argument.takes_null)
+        }
 
     def _add_unknown(self, arguments: dict[str, Any], found: dict[str, str]) -> None:
         meant = {_folded(name): name for name in self.arguments}
@@ -164,7 +176,7 @@ class Tool:
 
         A POST without an `idempotencyKey` gets a fresh one, which Hoursmith demands.
         """
-        plain = {name: self.arguments[name].read(value) for name, value in arguments.items()}
+        plain = self._read(arguments)
         path = self._path_for(plain.pop("id", None))
         key = plain.pop("idempotencyKey", None)
         if self.method == "GET":

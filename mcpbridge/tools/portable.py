@@ -22,8 +22,11 @@ _OF_ONE_KIND = frozenset(rule for rules in _RULES.values() for rule in rules) | 
 
 
 def portable(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema that takes the same values, in which no `type` is a list."""
-    inner = dict(schema)
+    """Return a schema that takes the same values, with no list as a `type` and no `format` beside a `pattern`.
+
+    Some clients (AutoGen) hold `format: uuid` to be version 4; the pattern says all there is to say.
+    """
+    inner = {name: value for name, value in schema.items() if name != "format" or "pattern" not in schema}
     if "properties" in inner:
         inner["properties"] = {name: portable(field) for name, field in inner["properties"].items()}
     if "items" in inner:

@@ -9,6 +9,8 @@ import orjson
 from mcpbridge.upstream.errors import UpstreamMalformedError
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+# The contract's records are flat. What is nested deeper could be read here, but not written again for the client.
+MAX_DEPTH = 64
 
 
 class Answer(NamedTuple):
@@ -59,7 +61,20 @@ def _object(body: bytearray) -> dict[str, Any] | None:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict) or (body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(value)):
+        return None
+    return value
+
+
+def _is_deep(value: dict[str, Any]) -> bool:
+    """Return whether anything in `value` is nested deeper than MAX_DEPTH."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (each for outer in level for each in (outer.values() if type(outer) is dict else outer))
+        level = [each for each in inner if type(each) in (dict, list)]
+        if not level:
+            return False
+    return True
 
 
 def _seconds(header: str | None) -> int | None:

@@ -94,6 +94,14 @@ ANSWERS: dict[str, tuple[Fault, str]] = {
     "not JSON": (upstream.answering(200, f"{{{LEAK}".encode()), "upstream_malformed"),
     "not an object": (upstream.answering(200, [LEAK]), "upstream_malformed"),
     "not UTF-8": (upstream.answering(200, b'{"data": "\xff\xfe"}'), "upstream_malformed"),
+    "deeper than can be written": (
+        upstream.answering(200, b'{"data":' + b"[" * 600 + b"]" * 600 + b"}"),
+        "upstream_malformed",
+    ),
+    "deep in a record": (
+        upstream.answering(200, b'{"data":' + b'{"a":' * 600 + b"1" + b"}" * 600 + b"}"),
+        "upstream_malformed",
+    ),
     "too deep": (upstream.answering(200, b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "upstream_malformed"),
     "gzip nobody asked for": (
         upstream.answering(200, gzip.compress(b"not JSON " + LEAK.encode()), Content_Encoding="gzip"),

@@ -51,10 +51,22 @@ def test_a_tool_that_does_not_exist_is_not_repeated(wire: Wire) -> None:
     assert "tools/list" in error["message"]
 
 
-@pytest.mark.parametrize("arguments", [[MARK], MARK, 7, True], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "arguments", [[MARK], MARK, 7, True, f'["{MARK}"]', "7", "{" * 100, '{"a":' * 65 + "1" + "}" * 65], ids=repr
+)
 def test_arguments_that_are_no_object_are_refused(wire: Wire, arguments: Any) -> None:
     response = wire.send("tools/call", {"name": "get_me", "arguments": arguments})
-    refused(response, status=400 if wire.version == MODERN else 200, code=INVALID_PARAMS)
+    error = refused(response, status=400 if wire.version == MODERN else 200, code=INVALID_PARAMS)
+    assert "must be an object" in error["message"]
+
+
+@pytest.mark.parametrize("arguments", [None, [], "", "{}", '{"limit": 2}', '{"limit": "2", "search": null}'], ids=repr)
+def test_arguments_that_can_only_mean_one_object_are_that_object(wire: Wire, arguments: Any) -> None:
+    response = wire.send("tools/call", {"name": "list_clients", "arguments": arguments})
+    result = response.json()["result"]
+    assert not result["isError"], result
+    if arguments and "limit" in arguments:
+        assert result["structuredContent"]["pagination"]["limit"] == 2
 
 
 @pytest.mark.parametrize("name", [None, 7, [MARK], {"a": MARK}, ""], ids=repr)

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from tests.mcpbridge.wire import MARK, Wire, refused
 from tests.servers import Served
@@ -49,6 +50,8 @@ def test_a_protocol_version_that_is_not_served_is_refused(wire: Wire, version: s
     headers = {**wire.headers("tools/list"), "MCP-Protocol-Version": version}
     error = refused(wire.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers), status=400)
     assert error["code"] in (UNSUPPORTED_VERSION, HEADER_MISMATCH)
+    if error["code"] == UNSUPPORTED_VERSION:
+        assert error["data"]["supported"] == list(KNOWN_PROTOCOL_VERSIONS)
 
 
 @pytest.mark.parametrize("name", ["MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method"])

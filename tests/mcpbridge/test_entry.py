@@ -207,6 +207,16 @@ def test_a_plan_without_api_access_lists_the_tools_and_explains_itself_on_the_fi
     assert "Studio or Agency" in error_in(result)["hint"]
 
 
+def test_a_fault_behind_the_envelope_is_answered_under_its_own_id(talking):
+    async def conversation(talk):
+        talk.bridge.http._server = None
+        return await talk.post("tools/list")
+
+    body = talking(conversation, hoursmith).json()
+    assert (body["id"], body["error"]["code"]) == (1, -32603)
+    assert len(body["error"]["data"]["requestId"]) == 32
+
+
 def test_a_fault_of_ours_is_a_request_id_and_nothing_else(talking):
     def handler(request):
         if request.url.path.endswith("/me"):

@@ -42,10 +42,51 @@ def test_every_argument_of_a_wrong_type_is_named_with_what_would_fit(tool: Tool)
 
 
 @every_tool
-def test_null_fits_only_where_it_clears_a_field(tool: Tool) -> None:
+def test_null_clears_a_field_or_says_nothing(tool: Tool) -> None:
     for name, argument in tool.arguments.items():
-        faults = tool.faults({**EXAMPLES[tool.name][0], name: None})
-        assert set(faults) == (set() if "null" in argument.schema["type"] else {name})
+        given = {**EXAMPLES[tool.name][0], name: None}
+        faults = tool.faults(given)
+        if "null" in argument.schema["type"]:
+            assert faults == {}
+            assert tool.request(given).body[name] is None
+        elif tool.method == "PATCH":
+            # To clear what cannot be empty, or to leave it: only the model knows what it meant.
+            assert set(faults) == {name}
+        else:
+            left_out = {key: value for key, value in given.items() if key != name}
+            assert faults == tool.faults(left_out)
+            if not faults:
+                got, expected = tool.request(given), tool.request(left_out)
+                assert (got.path, got.query, got.body) == (expected.path, expected.query, expected.body)
+
+
+@every_tool
+def test_what_models_write_for_a_value_is_taken_where_it_means_one_thing(tool: Tool) -> None:
+    written = {
+        "integer": ("2", 2),
+        "boolean": ("True", True),
+        "array": ('["6f1c2a52-94c4-4f0e-8d5b-0c7a3a1d9e11"]', ["6f1c2a52-94c4-4f0e-8d5b-0c7a3a1d9e11"]),
+    }
+    for name, argument in tool.arguments.items():
+        kinds = argument.schema["type"]
+        kind = kinds if isinstance(kinds, str) else next(each for each in kinds if each != "null")
+        if kind not in written or "string" in kinds:
+            continue
+        text, value = written[kind]
+        faults = tool.faults({**EXAMPLES[tool.name][0], name: text})
+        assert faults == {}, (name, faults)
+        assert argument.read(text) == value
+
+
+@pytest.mark.parametrize("wrong", ["2.5", "two", " 2", "0x2", "\u0662", "9" * 30, "1e3"])
+def test_what_could_mean_something_else_is_refused(wrong: str) -> None:
+    assert of("list_clients", limit=wrong) == {"limit": "must be a whole number"}
+
+
+def test_a_list_in_a_text_is_one_only_where_it_is_whole() -> None:
+    assert set(of("create_task", tags="print, web")) == {"tags"}
+    assert set(of("create_task", tags="[print]")) == {"tags"}
+    assert set(of("create_task", tags='[["print"]]')) == {"tags[0]"}
 
 
 @every_tool
@@ -224,7 +265,7 @@ def test_an_update_changes_something(name: str) -> None:
     assert TOOLS[name].faults({"id": ID}) == {"(arguments)": "at least one field to change, besides id"}
 
 
-@pytest.mark.parametrize("value", [0, -1, 201, 1.5, "50", True, 2**70])
+@pytest.mark.parametrize("value", [0, -1, 201, 1.5, "50.5", "201", True, 2**70])
 def test_a_page_holds_1_to_200(value: Any) -> None:
     assert set(of("list_clients", limit=value)) == {"limit"}
 

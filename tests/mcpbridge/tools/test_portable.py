@@ -50,3 +50,9 @@ def test_each_kind_keeps_its_own_rules_and_the_description_stays_outside() -> No
         "description": "How.",
         "anyOf": [{"type": "string", "maxLength": 9, "enum": ["LOW"]}, {"type": "null"}],
     }
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+def test_no_published_pattern_has_a_format_beside_it(tool: Tool) -> None:
+    for part in schemas_in(portable(tool.input_schema)):
+        assert not {"format", "pattern"} <= part.keys()

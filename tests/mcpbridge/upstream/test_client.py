@@ -7,7 +7,7 @@ import pytest
 from mcpbridge import problems, upstream
 from mcpbridge.credentials import credential_from_text
 from mcpbridge.models import Result
-from mcpbridge.tools import RestRequest
+from mcpbridge.tools import TOOLS, RestRequest
 from mcpbridge.upstream import (
     MAX_ANSWER_BYTES,
     Reply,
@@ -21,9 +21,11 @@ from mcpbridge.upstream import (
     UpstreamUnreachableError,
 )
 from tests.conftest import assembled_token
+from tests.mcpbridge.tools.examples import EXAMPLES
 
 CREDENTIAL = credential_from_text(assembled_token(secret="Kk4"))
 GET = RestRequest("GET", "/clients")
+POST = RestRequest("POST", "/clients")
 
 
 def send(handler, call=GET, timeout_s=5.0):
@@ -229,20 +231,40 @@ def test_an_answer_that_is_no_http_cannot_be_used(answer):
 def test_every_error_status_of_the_contract_gets_its_code_and_words_for_a_person():
     codes = [400, 401, 402, 403, 404, 409, 422, 429]
     for status in codes:
-        found = problems.from_reply(Reply(status, {}), is_read=True)
+        found = problems.from_reply(Reply(status, {}), GET)
         assert found.code == problems.CODES[status]
         assert found.result is Result.REFUSED
         assert found.hint
         assert found.payload()["error"]["hint"]
 
 
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("create_client", "idempotencyKey"),
+        ("create_time_entry", "idempotencyKey"),
+        ("archive_project", "idempotencyKey"),
+        ("delete_client", "active projects"),
+        ("delete_time_entry", "on an invoice"),
+        ("update_time_entry", "on an invoice"),
+        ("delete_expense", "on an invoice"),
+        ("update_project", "state"),
+    ],
+)
+def test_a_conflict_is_explained_by_the_call_that_met_it(tool, words):
+    arguments = EXAMPLES[tool][0]
+    hint = problems.from_reply(Reply(409, {}), TOOLS[tool].request(arguments)).hint
+    assert words in hint
+    assert "archived" not in hint
+
+
 def test_documented_details_are_passed_on():
     error = {"code": "forbidden_plan", "message": "No API.", "requiredPlan": "studio", "feature": "apiAccess"}
-    payload = problems.from_reply(Reply(402, {"error": error}), is_read=True).payload()["error"]
+    payload = problems.from_reply(Reply(402, {"error": error}), GET).payload()["error"]
     assert payload["requiredPlan"] == "studio"
     assert payload["message"] == "No API."
     assert "Studio or Agency" in payload["hint"]
-    limited = problems.from_reply(Reply(429, {"error": {"code": "rate_limited"}}, 7), is_read=True).payload()["error"]
+    limited = problems.from_reply(Reply(429, {"error": {"code": "rate_limited"}}, 7), GET).payload()["error"]
     assert limited["retryAfter"] == 7
     assert "7 seconds" in limited["hint"]
 
@@ -250,7 +272,7 @@ def test_documented_details_are_passed_on():
 @pytest.mark.parametrize("status", [418, 500, 502, 503])
 def test_unexpected_answers_are_not_quoted(status):
     error = {"code": "weird", "message": f"Traceback with {CREDENTIAL.token}", "fields": {"a": "b"}}
-    shown = repr(problems.from_reply(Reply(status, {"error": error}), is_read=False).payload())
+    shown = repr(problems.from_reply(Reply(status, {"error": error}), POST).payload())
     assert "Traceback" not in shown
     assert CREDENTIAL.secret not in shown
 
