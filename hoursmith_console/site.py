@@ -38,7 +38,8 @@ class ConsoleSite(AdminSite):
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404.
 
-        An auditor gets no further with a form, unless the view is marked as one that `only_reads`.
+        An auditor gets no further with a form, unless the view is marked as one that `only_reads`. A workspace that
+        demands two-factor authentication shows nothing to a reviewer without it, but lets them go to another one.
         """
 
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -49,7 +50,7 @@ class ConsoleSite(AdminSite):
                 return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
             if not self.has_permission(request):
                 raise Http404("This account belongs to no workspace.")
-            if factor_demand(request):
+            if factor_demand(request) and not getattr(view, "leads_elsewhere", False):
                 return HttpResponseRedirect(reverse("mfa_index"))
             changes = request.method not in SAFE and not getattr(view, "only_reads", False)
             if changes and cast(Viewer, viewer_of(request)).member.is_auditor:
@@ -66,7 +67,7 @@ class ConsoleSite(AdminSite):
         ]
         return [
             path("", self.admin_view(require_safe(self.index)), name="index"),
-            path("workspace/", self.admin_view(only_reads(require_POST(choose_workspace))), name="workspace"),
+            path("workspace/", self.admin_view(_leads_elsewhere(choose_workspace)), name="workspace"),
             path("rotations/", include("hoursmith_console.rotation.desk_urls")),
             *areas,
         ]
@@ -132,6 +133,13 @@ def choose_workspace(request: HttpRequest) -> HttpResponse:
             request.session[WORKSPACE_KEY] = member.workspace_id
             return HttpResponseRedirect(reverse("console:index"))
     raise Http404("There is no such workspace.")
+
+
+def _leads_elsewhere(view: View) -> View:
+    """Mark a form that shows and changes nothing of the workspace that is open."""
+    marked = only_reads(require_POST(view))
+    marked.leads_elsewhere = True  # type: ignore[attr-defined]
+    return marked
 
 
 site = ConsoleSite(name="console")

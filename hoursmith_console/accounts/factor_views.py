@@ -17,7 +17,7 @@ from django.urls import reverse
 from hoursmith_console.accounts.factors import passkey_address, passkeys_work_here
 from hoursmith_console.accounts.passwords import RecordedView
 from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_failure_record
-from hoursmith_console.workspaces.visibility import factor_demand
+from hoursmith_console.workspaces.visibility import factor_demand, other_workspaces
 from mcpbridge.audit import AuditUnavailableError
 
 WAYS = {
@@ -32,7 +32,12 @@ class IndexView(base.IndexView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().get_context_data(**kwargs)
-        return {**found, "demand": factor_demand(self.request), "passkeys_work": passkeys_work_here()}
+        return {
+            **found,
+            "demand": factor_demand(self.request),
+            "others": other_workspaces(self.request),
+            "passkeys_work": passkeys_work_here(),
+        }
 
 
 class ActivateAppView(RecordedView, totp.ActivateTOTPView):
@@ -116,8 +121,9 @@ class ReauthenticatePasskeyView(webauthn.ReauthenticateWebAuthnView):
 
     def form_invalid(self, form: Any) -> HttpResponse:
         _failure_record(form, self.request.user, self.request)
-        super().form_invalid(form)
-        return HttpResponseRedirect(self.passthrough_next_url(reverse("mfa_reauthenticate_webauthn")))
+        # In the address and not in a message, which the page that comes after this one is to show.
+        address = reverse("mfa_reauthenticate_webauthn", query={"failed": 1})
+        return HttpResponseRedirect(self.passthrough_next_url(address))
 
 
 def _recovery_code_record(form: Any, user: User, request: HttpRequest) -> None:

@@ -2,20 +2,51 @@
 
 from typing import Any
 
+from allauth.account.forms import ResetPasswordForm
 from allauth.core import context
 from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
-from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, generate_totp_secret
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
+from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.http import HttpRequest
 
+from hoursmith_console.accounts.resets import reset_request
 from hoursmith_console.accounts.secrecy import UnreadableError, decrypted, encrypted
 
 NAME_LENGTH = 60
+
+
+class ResetForm(ResetPasswordForm):
+    """Asks for a reset link. It looks nothing up, so that its answer tells nobody who has an account."""
+
+    def clean_email(self) -> str:
+        """Return the address in lower case."""
+        return str(self.cleaned_data["email"]).lower()
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Ask for the mail and return the address."""
+        email: str = self.cleaned_data["email"]
+        reset_request(email=email)
+        return email
+
+
+# A code is right from one step before its own to one after it.
+_VALID_S = (2 * app_settings.TOTP_TOLERANCE + 1) * app_settings.TOTP_PERIOD
+
+
+def use_up(user: User, code: str) -> None:
+    """Use `code` up for `user`, on every worker and for whatever it is entered next.
+
+    Raises ValidationError where it was used before (RFC 6238, 5.2).
+    """
+    if not cache.add(f"console.code.used:{user.pk}:{normalize_user_code(code)}", 1, timeout=_VALID_S):
+        raise get_adapter().validation_error("incorrect_code")
 
 
 class AppForm(ActivateTOTPForm):
@@ -31,6 +62,12 @@ class AppForm(ActivateTOTPForm):
         if not self.secret:
             self.secret = generate_totp_secret()
             context.request.session[SECRET_SESSION_KEY] = encrypted(self.secret)
+
+    def clean_code(self) -> str:
+        """Return the code; raise ValidationError where it is wrong or was used."""
+        code: str = super().clean_code()
+        use_up(self.user, code)
+        return code
 
     def _pending(self) -> str:
         try:
@@ -52,19 +89,13 @@ class PasskeyForm(AddWebAuthnForm):
 
 
 class OnceOnly:
-    """A code that let somebody in is taken no second time, for as long as it would still be right."""
-
-    _VALID_S = 90
+    """A code that was accepted is accepted no second time, for as long as it would still be right."""
 
     def clean_code(self) -> str:
-        """The code; raises ValidationError where it is wrong or was used."""
+        """Return the code; raise ValidationError where it is wrong or was used."""
         form: Any = super()
         code: str = form.clean_code()
-        used = self.authenticator  # type: ignore[attr-defined]
-        if used.type == Authenticator.Type.TOTP:
-            key = f"console.code.used:{used.pk}:{normalize_user_code(code)}"
-            if not cache.add(key, 1, timeout=self._VALID_S):
-                raise get_adapter().validation_error("incorrect_code")
+        use_up(self.user, code)  # type: ignore[attr-defined]
         return code
 
 

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from importlib import import_module
 
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from hoursmith_console.accounts.models import AGENT_LENGTH, ConsoleSession
 from mcpbridge.recording import storable
@@ -35,14 +37,13 @@ def sessions_of(user: User) -> list[ConsoleSession]:
         began_at__gt=now - timedelta(seconds=settings.SESSION_COOKIE_AGE),
         seen_at__gt=now - timedelta(seconds=settings.SESSION_IDLE_SECONDS),
     )
-    store = _store()
-    return [row for row in rows if store.exists(row.session_key)]
+    return [row for row in rows if _is_open(row, user)]
 
 
 def sessions_end(*, user: User, keep: str | None = None, only: int | None = None) -> int:
     """End all sessions of `user`, but for the one under the key `keep`, or `only` one; how many were open."""
     with transaction.atomic():
-        rows = ConsoleSession.objects.filter(user=user)
+        rows = ConsoleSession.objects.filter(user=user).select_related("user")
         if only is not None:
             rows = rows.filter(pk=only)
         if keep is not None:
@@ -50,15 +51,23 @@ def sessions_end(*, user: User, keep: str | None = None, only: int | None = None
         return _end(rows)
 
 
+def _is_open(row: ConsoleSession, user: User) -> bool:
+    """Return whether the session still signs `user` in: Django ends it without a trace when the password changes."""
+    kept = _store(row.session_key).load()
+    digest = str(kept.get(HASH_SESSION_KEY, ""))
+    right = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return kept.get(SESSION_KEY) == str(user.pk) and any(constant_time_compare(digest, each) for each in right)
+
+
 def _end(rows: Iterable[ConsoleSession]) -> int:
     store, open_ones = _store(), 0
     for row in list(rows):
-        open_ones += store.exists(row.session_key)
+        open_ones += _is_open(row, row.user)
         store.delete(row.session_key)
         row.delete()
     return open_ones
 
 
-def _store() -> SessionBase:
-    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore()
+def _store(key: str | None = None) -> SessionBase:
+    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
     return store

@@ -41,6 +41,7 @@ _DID = {
     "recovery_code_use": ("used a recovery code", False),
     "openid_connect": ("signed in with OpenID Connect for the first time", False),
     "password_change": ("changed their password", False),
+    "password_set": ("set a password", False),
     "password_reset": ("chose a new password by a link", False),
     "freeze": ("froze what destroys for", True),
     "unfreeze": ("lifted the freeze for", True),

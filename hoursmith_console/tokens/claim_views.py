@@ -14,7 +14,7 @@ from mcpbridge.credentials import CredentialFaultError
 FIELD = "token"
 
 
-# No recent sign-in is asked for here: that would set the form aside in the session, with the token in it.
+# No re-authentication is asked for: the token itself is the proof, and a stronger one than a password.
 @sensitive_post_parameters(FIELD)
 def claim(request: HttpRequest) -> HttpResponse:
     """GET asks for the token; POST has it looked at once and answers without it."""

@@ -1,26 +1,26 @@
 """How allauth behaves here: people are invited, nobody signs up by themselves."""
 
 import logging
-import time
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote
 
-from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core import context
-from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
 
+from hoursmith_console.accounts.reauthentication import signed_in_recently
 from hoursmith_console.accounts.services import session_forget
 from hoursmith_console.workspaces.sign_ins import sign_in_failure_record, sign_in_record, sign_out_record
 from mcpbridge.addresses import client_address, parse_networks
 from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +58,19 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
-        """Whether sensitive actions want a recent sign-in: always.
+        """Raise ReauthenticationRequired unless the sign-in is recent.
 
-        allauth lets pass who has neither password nor second factor; they sign in with OpenID Connect once more.
+        allauth's own rule counts no sign-in, only re-authentication, and lets accounts without a password or a second
+        factor pass.
         """
-        request = context.request
-        if settings.OIDC and not self.get_reauthentication_methods(request.user) and not _signed_in_lately(request):
-            asked = urlencode({"next": request.get_full_path() if request.method == "GET" else "/"})
-            raise ImmediateHttpResponse(HttpResponseRedirect(f"{reverse('openid_again')}?{asked}"))
-        return True
+        if not signed_in_recently(context.request):
+            raise ReauthenticationRequired
+        return False
+
+    def is_safe_url(self, url: str) -> bool:
+        """Return whether `url` may be redirected to, and so be kept in the session: a path here, without a token."""
+        text = unquote(url)
+        return url.startswith("/") and redact(text) == text and bool(super().is_safe_url(url))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address whose attempts are counted; behind trusted proxies the one that they vouch for."""
@@ -80,11 +84,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("console:index")
-
-
-def _signed_in_lately(request: HttpRequest) -> bool:
-    steps = get_authentication_records(request, request.user)
-    return bool(steps) and time.time() - steps[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
 
 
 def _way(request: HttpRequest, user: User) -> str:

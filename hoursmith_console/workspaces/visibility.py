@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
 
 Row = TypeVar("Row", bound=Model)
@@ -119,6 +119,14 @@ def factor_demand(request: HttpRequest) -> str:
     if not workspace.needs_second_factor or is_mfa_enabled(request.user):
         return ""
     return workspace.name
+
+
+def other_workspaces(request: HttpRequest) -> list[Workspace]:
+    """The workspaces of whoever looks, but for the one that is open."""
+    viewer = viewer_of(request)
+    if viewer is None:
+        return []
+    return [each.workspace for each in viewer.memberships if each.pk != viewer.member.pk]
 
 
 def _find_viewer(request: HttpRequest) -> Viewer | None:

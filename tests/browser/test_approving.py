@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def show_who_it_is(page: Page, password: str) -> None:
-    """Give the password once more, where it is asked for; what was sent then goes on."""
+    """Give the password once more, where it is asked for."""
     page.wait_for_load_state()
     if "/reauthenticate/" in page.url:
         page.get_by_label("Password").fill(password)

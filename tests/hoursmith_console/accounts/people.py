@@ -4,6 +4,7 @@ import time
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.conf import settings
 from django.test import Client
 
 from mcpbridge.models import AuditEvent
@@ -32,6 +33,15 @@ def password_given(name: str, client: Client | None = None) -> Client:
 def is_in(client: Client) -> bool:
     """Whether the browser sees the overview."""
     return client.get("/").status_code == 200
+
+
+def old(client: Client) -> Client:
+    """The same browser when its sign-in is no longer a recent one."""
+    session, key = client.session, "account_authentication_methods"
+    ago = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT + 1
+    session[key] = [{**step, "at": step["at"] - ago} for step in session[key]]
+    session.save()
+    return client
 
 
 def recent(client: Client) -> Client:

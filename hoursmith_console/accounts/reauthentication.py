@@ -1,0 +1,71 @@
+"""Re-authentication before a sensitive form: asked for first, and nothing of a form that came too early is kept.
+
+Views ask with allauth's `reauthentication_required`. `AccountAdapter` decides whether the sign-in is recent enough,
+and this middleware alone answers where it is not.
+"""
+
+import time
+from urllib.parse import urlencode, urlsplit
+
+from allauth.account.adapter import get_adapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ReauthenticationRequired
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.http import url_has_allowed_host_and_scheme
+
+NOTHING_KEPT = "The form was not sent, because your sign-in was too long ago. Please enter it again; nothing was kept."
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Reauthentication(MiddlewareMixin):
+    """Answers `ReauthenticationRequired` in place of allauth, which would write the whole form into the session.
+
+    It stands behind allauth's middleware, since Django asks the innermost one first.
+    """
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Redirect to re-authentication, and from there to the form, which is empty again."""
+        if not isinstance(exception, ReauthenticationRequired):
+            return None
+        place = _place(request)
+        if place is None:
+            return render(request, "account/reauthentication_impossible.html", status=403)
+        target = request.get_full_path()
+        if request.method not in _SAFE:
+            target = _form_address(request)
+            if request.user.is_authenticated:
+                messages.warning(request, NOTHING_KEPT)
+        address = f"{place}?{urlencode({'next': target})}"
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": address})
+        return HttpResponseRedirect(address)
+
+
+def signed_in_recently(request: HttpRequest) -> bool:
+    """Return whether the user signed in or re-authenticated within ACCOUNT_REAUTHENTICATION_TIMEOUT seconds."""
+    steps = get_authentication_records(request, request.user)
+    return bool(steps) and time.time() - steps[-1]["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def _place(request: HttpRequest) -> str | None:
+    """Return the address where this user re-authenticates; None where the account has no way to."""
+    if not request.user.is_authenticated:
+        return reverse("account_login")
+    methods = get_adapter().get_reauthentication_methods(request.user)
+    if methods:
+        return str(methods[0]["url"])
+    return reverse("openid_again") if settings.OIDC else None
+
+
+def _form_address(request: HttpRequest) -> str:
+    """Return the address of the page that showed the form, as the browser names it; else that of the form itself."""
+    shown = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(shown, {request.get_host()}, require_https=request.is_secure()):
+        return request.get_full_path()
+    parts = urlsplit(shown)
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
