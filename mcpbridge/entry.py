@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mcp_types as types
@@ -48,7 +48,7 @@ class Answer:
     """An HTTP answer; no body where `body` is None."""
 
     status: int
-    body: dict[str, Any] | None
+    body: dict[str, Any] | list[Any] | None
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -88,7 +88,7 @@ class HttpEntry:
                 answer = Answer(refusal.status, refusal.body, (*refusal.headers, (b"connection", b"close")))
             except Exception as error:
                 answer = _failed(error, request_id, None)
-            span.replies(answer.body or {}, answer.status)
+            span.replies(answer.body if isinstance(answer.body, dict) else {}, answer.status)
             await _send(send, answer, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, request_id: str, span: spans.BridgeSpan) -> Answer:
@@ -111,6 +111,8 @@ class HttpEntry:
             body = decoded(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or is_read_only(headers)
             visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
+            if isinstance(body, list) and rpc.allows_batches(headers.get("mcp-protocol-version")):
+                return await self._answer_batch(body, headers, visit)
             return await self._exchange(body, headers, visit, span)
         except CredentialFaultError as fault:
             caller.env, caller.prefix = fault.env, fault.prefix
@@ -127,6 +129,23 @@ class HttpEntry:
                 retryAfter=error.retry_after,
             ) from None
 
+    async def _answer_batch(self, messages: list[Any], headers: dict[str, str], visit: Visit) -> Answer:
+        """Answer the messages of a batch one after the other; nothing is said where all of them are notifications."""
+        if not 0 < len(messages) <= rpc.MOST_IN_A_BATCH:
+            error = rpc.RpcError(types.INVALID_REQUEST, f"A batch holds 1 to {rpc.MOST_IN_A_BATCH} messages.")
+            return Answer(error.http_status, error.body(None))
+        bodies = []
+        for message in messages:
+            if isinstance(message, dict) and message.get("method") == "initialize":
+                error = rpc.RpcError(types.INVALID_REQUEST, "initialize cannot be part of a batch: send it alone.")
+                answer = Answer(error.http_status, error.body(rpc.id_in(message)))
+            else:
+                own = replace(visit, caller=replace(visit.caller))
+                answer = await self._exchange(message, headers, own, spans.NOTHING)
+            if answer.body is not None:
+                bodies.append(answer.body)
+        return Answer(200, bodies) if bodies else Answer(202, None)
+
     async def _exchange(self, body: Any, headers: dict[str, str], visit: Visit, span: spans.BridgeSpan) -> Answer:
         version = headers.get("mcp-protocol-version")
         try:
@@ -135,7 +154,7 @@ class HttpEntry:
                 rpc.check_notification_version(version)
                 return Answer(202, None)
         except rpc.RpcError as error:
-            return Answer(error.http_status, error.body(None))
+            return Answer(error.http_status, error.body(rpc.id_in(body)))
         try:
             _introduce(visit.caller, request, version)
             span.asks(request.method, request.params, visit.caller)
@@ -239,7 +258,7 @@ async def _send(send: Send, answer: Answer, request_id: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _encoded(body: dict[str, Any]) -> bytes:
+def _encoded(body: dict[str, Any] | list[Any]) -> bytes:
     try:
         return orjson.dumps(body)
     except TypeError:

@@ -55,6 +55,11 @@ _MOST_BRACKETS_IN_TEXT = 64
 _CAN_ASK = Dialogue(can_ask=True)
 
 
+# The one revision with batches (MCP 2025-03-26, basic), and how many messages one may hold here.
+BATCHING_VERSION = "2025-03-26"
+MOST_IN_A_BATCH = 20
+
+
 class RpcError(Exception):
     """A JSON-RPC error and the HTTP status it goes out with."""
 
@@ -88,13 +93,22 @@ def is_modern(version: str | None) -> bool:
     return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
 
 
+def allows_batches(version: str | None) -> bool:
+    """Return whether the revision of a request with this header has batches: 2025-03-26 alone, which knew no header."""
+    return version in (None, BATCHING_VERSION)
+
+
 def read_request(body: Any) -> Request | None:
     """Return the request that a decoded body is, None for a notification or a posted response; raises RpcError.
 
     Arguments of a tool call that are an object in a string, or an empty list, become that object in `body` itself.
     """
     if not isinstance(body, dict):
-        reason = "Batches are not supported: send one request." if isinstance(body, list) else "Send a JSON object."
+        reason = (
+            "This protocol version has no batches: send one request."
+            if isinstance(body, list)
+            else "Send a JSON object."
+        )
         raise RpcError(types.INVALID_REQUEST, reason)
     if body.get("jsonrpc") != "2.0":
         raise RpcError(types.INVALID_REQUEST, 'The member "jsonrpc" must be "2.0".')
@@ -124,6 +138,12 @@ def _object_in(arguments: Any) -> Any:
         except orjson.JSONDecodeError:
             return arguments
     return {} if arguments == [] else arguments
+
+
+def id_in(body: Any) -> str | int | None:
+    """Return the id under which a faulty message is answered; None where it has none that can be read."""
+    found = body.get("id") if isinstance(body, dict) else None
+    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
 
 
 @dataclass

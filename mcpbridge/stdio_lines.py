@@ -5,14 +5,14 @@ The SDK's own reader drops a line that it cannot take, and a client would wait f
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import anyio.to_thread
 import mcp_types as types
 from pydantic import ValidationError
 
 from mcpbridge.intake import MAX_BODY_BYTES, Refusal, decoded
-from mcpbridge.rpc import RpcError, read_request
+from mcpbridge.rpc import RpcError, id_in, read_request
 
 Refuse = Callable[[types.JSONRPCError], Awaitable[None]]
 
@@ -80,8 +80,6 @@ def _check(line: bytes) -> None:
 
 def _id_in(line: bytes) -> str | int | None:
     try:
-        body: Any = decoded(line) if len(line) <= MAX_BODY_BYTES else None
+        return id_in(decoded(line)) if len(line) <= MAX_BODY_BYTES else None
     except Refusal:
         return None
-    found = body.get("id") if isinstance(body, dict) else None
-    return found if isinstance(found, str | int) and not isinstance(found, bool) else None

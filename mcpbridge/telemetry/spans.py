@@ -62,7 +62,7 @@ class _Nothing:
         return None
 
 
-_NOTHING = _Nothing()
+NOTHING = _Nothing()
 
 
 class Step:
@@ -104,7 +104,7 @@ def upstream_call(method: str, route: str, address: tuple[str, int]) -> Step | _
 
 def _child(name: str, kind: SpanKind, attributes: Attributes) -> Step | _Nothing:
     if _tracer is None or not trace.get_current_span().is_recording():
-        return _NOTHING
+        return NOTHING
     return Step(_tracer.start_span(name, None, kind, attributes))
 
 
@@ -233,7 +233,7 @@ BridgeSpan = BridgeRequest | _Nothing
 def bridge_request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> BridgeSpan:
     """The span of a POST to the bridge, with its headers as ASGI has them."""
     if _tracer is None:
-        return _NOTHING
+        return NOTHING
     parent = next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), "")
     about: Attributes = {"network.transport": "tcp", "hoursmith.request_id": request_id}
     return BridgeRequest(_tracer, parent, about)
@@ -241,13 +241,13 @@ def bridge_request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> B
 
 def stdio_request() -> BridgeSpan:
     """The span of a request over standard input."""
-    return _NOTHING if _tracer is None else BridgeRequest(_tracer, "", {"network.transport": "pipe"})
+    return NOTHING if _tracer is None else BridgeRequest(_tracer, "", {"network.transport": "pipe"})
 
 
 def page_request(method: str, parent: str, request_id: str) -> PageRequest | _Nothing:
     """The span of a request for a page; `parent` is its `traceparent` header."""
     if _tracer is None:
-        return _NOTHING
+        return NOTHING
     known = method if method in _HTTP_METHODS else _OTHER
     return PageRequest(_tracer, parent, {"http.request.method": known, "hoursmith.request_id": request_id})
 

@@ -72,7 +72,8 @@ def entry(data: bytes) -> None:
     promise(not any(b"\n" in value or b"\r" in value for _, value in start["headers"]), "a header is one line")
     if answer:
         said = json.loads(answer)
-        promise(said["jsonrpc"] == "2.0" and ("result" in said) != ("error" in said), "an answer is JSON-RPC")
+        for each in said if isinstance(said, list) else [said]:
+            promise(each["jsonrpc"] == "2.0" and ("result" in each) != ("error" in each), "an answer is JSON-RPC")
     else:
         promise(status == 202, "only a notification has no answer")
 

@@ -1,5 +1,6 @@
 """Faulty tool calls and JSON-RPC: one clear error that repeats nothing, in both eras, and the process lives."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -178,3 +179,46 @@ def test_a_notification_is_taken_without_an_answer(wire: Wire) -> None:
     body = {"jsonrpc": "2.0", "method": f"notifications/{MARK}"}
     response = wire.post(body)
     assert (response.status_code, response.content) == (202, b"")
+
+
+@pytest.fixture
+def older(wire: Wire) -> Wire:
+    """A client of the revision that has batches, which sends no version in its headers."""
+    return dataclasses.replace(wire, version="2025-03-26")
+
+
+def test_the_revision_with_batches_gets_an_answer_for_each_request(older: Wire) -> None:
+    headers = older.headers()
+    del headers["MCP-Protocol-Version"]
+    batch = [
+        older.request("tools/call", {"name": "get_me", "arguments": {}}, request_id="a"),
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        older.request("tools/call", {"name": "get_client", "arguments": {"id": MARK}}, request_id=2),
+        {"jsonrpc": "2.0", "id": 3, "method": "initialize", "params": {}},
+        {"jsonrpc": "2.0", "id": "four", "method": 4},
+        [older.request("ping", request_id=5)],
+        older.request("ping", request_id=6),
+    ]
+    answers = older.post(batch, headers).json()
+    assert [each["id"] for each in answers] == ["a", 2, 3, "four", None, 6]
+    assert answers[0]["result"]["isError"] is False
+    assert error_in(answers[1]["result"])["code"] == "validation_error"
+    assert [each["error"]["code"] for each in answers[2:5]] == [INVALID_REQUEST] * 3
+    assert answers[5]["result"] == {}
+    only_told = older.post([{"jsonrpc": "2.0", "method": "notifications/initialized"}], headers)
+    assert (only_told.status_code, only_told.content) == (202, b"")
+
+
+@pytest.mark.parametrize("messages", [0, 21])
+def test_a_batch_is_neither_empty_nor_long(older: Wire, messages: int) -> None:
+    refused(older.post([older.request("ping")] * messages, older.headers()), status=400, code=INVALID_REQUEST)
+
+
+def test_other_revisions_have_no_batches(wire: Wire) -> None:
+    error = refused(wire.post([wire.request("ping")]), status=400, code=INVALID_REQUEST)
+    assert "no batches" in error["message"]
+
+
+def test_a_faulty_request_is_answered_under_its_own_id(wire: Wire) -> None:
+    body = wire.post({"id": "mine", "method": "ping"}).json()
+    assert (body["id"], body["error"]["code"]) == ("mine", INVALID_REQUEST)

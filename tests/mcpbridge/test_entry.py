@@ -284,7 +284,14 @@ def test_both_rows_of_a_deletion_tell_who_what_and_what_was_lost(talking):
         ({"content": b"{"}, 400),
         ({"content": b'{"jsonrpc":"2.0","id":1,"method":"\xff"}'}, 400),
         ({"content": b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)}, 400),
-        ({"content": b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]'}, 400),
+        ({"content": b"[]"}, 400),
+        (
+            {
+                "content": b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
+                "headers": {"MCP-Protocol-Version": "2025-11-25"},
+            },
+            400,
+        ),
         ({"content": b'{"jsonrpc":"1.0","id":1,"method":"ping"}'}, 400),
         ({"content": b'{"jsonrpc":"2.0","id":{},"method":"ping"}'}, 400),
         ({"content": b'{"jsonrpc":"2.0","id":1,"method":7}'}, 400),
