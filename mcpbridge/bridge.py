@@ -5,23 +5,21 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections
 
+from mcpbridge.accepted_tokens import AcceptedTokens
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience, parse_networks
 from mcpbridge.approvals.holding import Approvals
 from mcpbridge.audit import AuditWriter
 from mcpbridge.calls import Calls
-from mcpbridge.credentials import Credential
 from mcpbridge.entry import HttpEntry
 from mcpbridge.events import events_go_through
-from mcpbridge.gate import AttemptLimit
 from mcpbridge.identity import Identities
 from mcpbridge.keeper import Keeper
-from mcpbridge.models import SeenToken
 from mcpbridge.orders.reading import order_book
+from mcpbridge.refusals import Refusals
 from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.sinks.courier import SinkCourier
 from mcpbridge.upstream import Upstream
@@ -37,10 +35,12 @@ class Bridge:
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
         self.keeper = Keeper(self.audit, lock_path=_lock_path())
         self.courier = SinkCourier(lock_path=_lock_path())
+        self.refusals = Refusals(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
+        self.accepted = AcceptedTokens()
         self.identities = Identities(
             upstream,
-            AttemptLimit(workers=settings.WEB_CONCURRENCY),
-            was_seen=_was_seen,
+            self.refusals,
+            was_accepted=self.accepted.has,
             ttl_s=settings.IDENTITY_TTL_S,
         )
         self.calls = Calls(
@@ -82,6 +82,8 @@ class Bridge:
         await self.audit.stop()
         # Side by side: each waits for the database where that is away, and the server does not wait for ever.
         await asyncio.gather(self.keeper.stop(), self.courier.stop(), self.activity.stop(), self.orders.stop())
+        self.accepted.close()
+        self.refusals.close()
         await self.upstream.aclose()
 
 
@@ -91,8 +93,3 @@ def _lock_path() -> Path | None:
     if connection.vendor != "sqlite":
         return None
     return Path(f"{connection.settings_dict['NAME']}.audit-lock")
-
-
-async def _was_seen(credential: Credential) -> bool:
-    seen = SeenToken.objects.filter(env=credential.env, prefix=credential.prefix)
-    return await sync_to_async(seen.exists, thread_sensitive=False)()

@@ -75,16 +75,16 @@ class Credential:
     env: str
     prefix: str
     secret: str = field(repr=False)
+    # What tells the token from its prefix; see `token_digest`.
+    digests: Digests = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digests", token_digests(self.token))
 
     @property
     def token(self) -> str:
         """The token as Hoursmith reads it; only `upstream` may ask."""
         return f"hsk_{self.env}_{self.prefix}_{self.secret}"
-
-    @property
-    def digests(self) -> Digests:
-        """What tells the token from its prefix; see `token_digest`."""
-        return token_digests(self.token)
 
 
 class CredentialFaultError(Exception):

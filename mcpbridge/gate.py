@@ -1,18 +1,21 @@
-"""What stops a request at the door although its credential is well formed: too many bad tries."""
+"""Keeps bad tokens from spending the budget that Hoursmith gives the bridge's address.
+
+A token that Hoursmith has accepted before waits for nothing here, and is never refused here: the budget is for tokens
+that it is not known to have accepted. Nothing that a stranger chooses decides whose budget is spent: not a prefix, a
+name or a connection, only the address that the request came from, and the whole.
+"""
 
 import asyncio
 import contextlib
-import math
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-WINDOW_S = 60.0
-# Hoursmith allows 10 bad tokens in 60 s from one address, which here is the bridge's. We stay below it.
-BAD_TOKENS_UPSTREAM = 8
-BAD_TOKENS_PER_ADDRESS = 4
-BAD_TOKENS_PER_PREFIX = 2
-_ALL = "everybody"
+from mcpbridge.refusals import NoPlace, Place, Refusals, Sort
+
+# How long a question waits for a place that another one holds and may give back, and how many may wait.
+_WAIT_S = 10.0
+_WAITING_AT_MOST = 500
+_LOOK_S = 0.05
 
 
 class TooManyAttemptsError(Exception):
@@ -23,57 +26,61 @@ class TooManyAttemptsError(Exception):
         self.retry_after = retry_after
 
 
+class Attempt:
+    """One question to Hoursmith about a token that it may refuse."""
+
+    def __init__(self) -> None:
+        self.is_refused = False
+
+
 class AttemptLimit:
-    """Keeps bad tokens from spending the budget that Hoursmith gives the bridge's address.
+    """Hands out the places of `refusals`. One for a process; the places are all processes'."""
 
-    Counts what Hoursmith refused over the last 60 s, per address, per public prefix and in all. `workers` share
-    the budget evenly, since each process counts for itself.
-    """
-
-    def __init__(self, *, workers: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._in_all = max(1, BAD_TOKENS_UPSTREAM // max(1, workers))
-        self._per_address = min(BAD_TOKENS_PER_ADDRESS, self._in_all)
+    def __init__(self, refusals: Refusals, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._refusals = refusals
         self._clock = clock
-        self._tries: dict[str, deque[float]] = {}
-        self._asking: dict[str, asyncio.Semaphore] = {}
+        self._waiting = 0
 
     @contextlib.asynccontextmanager
     async def attempt(
-        self, address: str, prefix: str, *, was_seen: Callable[[], Awaitable[bool]]
-    ) -> AsyncIterator[None]:
-        """Let one token that is not known yet be asked about; raises TooManyAttemptsError where that is too much.
+        self, address: str, *, was_refused: bool, was_accepted: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[Attempt]:
+        """Let Hoursmith be asked about one token; raises TooManyAttemptsError where no place is free.
 
-        At most as many questions as one address may waste are under way for it at once, so that a burst cannot
-        outrun the count. Where the limit is reached, a token of which `was_seen` says that Hoursmith once
-        accepted its prefix still gets through: strangers must not lock out the people who work here.
+        `was_refused`: of a token that it accepted once and refused since, which has places of its own. `was_accepted`
+        is asked where strangers have used up theirs: a token that Hoursmith accepted before needs none.
         """
-        asking = self._asking.setdefault(address, asyncio.Semaphore(self._per_address))
-        async with asking:
-            wait = max(self._wait(address, self._per_address), self._wait(_ALL, self._in_all))
-            if wait and (self._wait(prefix, BAD_TOKENS_PER_PREFIX) or not await was_seen()):
-                raise TooManyAttemptsError(wait)
-            yield
+        sort = Sort.REFUSED_BEFORE if was_refused else Sort.STRANGER
+        found = await self._place(sort, address)
+        if isinstance(found, NoPlace) and (was_refused or not await was_accepted()):
+            raise TooManyAttemptsError(found.wait_s)
+        attempt = Attempt()
+        try:
+            yield attempt
+        finally:
+            if attempt.is_refused and sort is Sort.STRANGER and await was_accepted():
+                # A known token's refusal is not to be paid for by strangers.
+                sort = Sort.ACCEPTED_BEFORE
+            if isinstance(found, NoPlace):
+                if attempt.is_refused:
+                    self._refusals.count(sort, address)
+            elif attempt.is_refused:
+                self._refusals.spend(found, sort, address)
+            else:
+                self._refusals.give_back(found)
 
-    def count(self, address: str, prefix: str) -> None:
-        """Note that Hoursmith refused a token with `prefix` from `address`."""
-        now = self._clock()
-        for key in (_ALL, address, prefix):
-            self._tries.setdefault(key, deque()).append(now)
-        for key in [key for key, tries in self._tries.items() if not self._recent(tries)]:
-            del self._tries[key]
-        for key in [key for key in self._asking if key not in self._tries]:
-            # Whoever still waits on it keeps it alive; it only stops being found.
-            del self._asking[key]
-
-    def _wait(self, key: str, most: int) -> int:
-        """Seconds until `key` may try again, 0 for now."""
-        tries = self._tries.get(key)
-        if not tries or self._recent(tries) < most:
-            return 0
-        return max(1, math.ceil(tries[0] + WINDOW_S - self._clock()))
-
-    def _recent(self, tries: deque[float]) -> int:
-        since = self._clock() - WINDOW_S
-        while tries and tries[0] <= since:
-            tries.popleft()
-        return len(tries)
+    async def _place(self, sort: Sort, address: str) -> Place | NoPlace:
+        """A place, after waiting for one that may be given back."""
+        give_up_at = self._clock() + _WAIT_S
+        self._waiting += 1
+        try:
+            while True:
+                place = self._refusals.take(sort, address)
+                if isinstance(place, Place) or not place.is_held:
+                    return place
+                if self._waiting > _WAITING_AT_MOST or self._clock() >= give_up_at:
+                    return place
+                # Another process may hold it, which cannot tell us when it gives it back.
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            self._waiting -= 1

@@ -1,12 +1,9 @@
 """Asks Hoursmith whom a token acts as, and remembers the answer for a short while without remembering the token.
 
-The memory's keys are digests under a random key of this process: neither a dump of the memory nor a second
-process can tell which token an entry belongs to.
+The memory's keys are digests of whole tokens (`token_digest`).
 """
 
 import asyncio
-import hashlib
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -14,14 +11,13 @@ from typing import Any, Protocol
 
 from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Identity
-from mcpbridge.gate import AttemptLimit
+from mcpbridge.gate import AttemptLimit, TooManyAttemptsError
+from mcpbridge.refusals import Refusals, Refused, Sort
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, UpstreamError
 
 ME = RestRequest("GET", "/me", route="/me")
 CAPACITY = 10_000
-# A refused token stays refused for this long without asking again: what Hoursmith revoked never comes back.
-REFUSED_S = 60.0
 # When Hoursmith cannot be asked, a caller it accepted this lately is still taken for what they were.
 STALE_S = 600.0
 
@@ -46,20 +42,20 @@ class Identities:
     def __init__(
         self,
         upstream: Asks,
-        limit: AttemptLimit,
+        refusals: Refusals,
         *,
-        was_seen: Callable[[Credential], Awaitable[bool]],
+        was_accepted: Callable[[Credential], Awaitable[bool]],
         ttl_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`was_accepted` says whether Hoursmith accepted a token before, as far as anybody remembers."""
         self._upstream = upstream
-        self._limit = limit
-        self._was_seen = was_seen
+        self._refusals = refusals
+        self._limit = AttemptLimit(refusals, clock=clock)
+        self._was_accepted = was_accepted
         self._ttl_s = ttl_s
         self._clock = clock
-        self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, tuple[Identity, float]] = OrderedDict()
-        self._refused: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Identity]] = {}
 
     async def of(self, credential: Credential, *, address: str, fresh: bool = False) -> Identity:
@@ -68,68 +64,93 @@ class Identities:
         Raises CredentialFaultError (refused), TooManyAttemptsError (this address tried too many bad ones),
         IdentityUnavailableError (an answer without an identity), UpstreamError (no answer).
         """
-        digest = self._digest(credential)
-        now = self._clock()
+        digest = credential.digests[0]
         known = self._known.get(digest)
-        if known and not fresh and now - known[1] < self._ttl_s:
+        if known and not fresh and self._clock() - known[1] < self._ttl_s:
             return known[0]
-        if self._refused.get(digest, 0.0) > now:
-            raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
+        refused = self._refusals.refused(digest)
+        if refused is not None and refused.is_in_force:
+            self._known.pop(digest, None)
+            raise _rejected(credential)
         try:
-            if known is None:
-                return await self._ask_about_stranger(digest, credential, address)
-            return await self._ask_once(digest, credential)
+            return await self._ask_once(digest, credential, address, refused)
         except (UpstreamError, IdentityUnavailableError) as error:
             may_be_stale = isinstance(error, UpstreamError) or error.reply.status in (429, 500, 502, 503, 504)
-            if known and may_be_stale and now - known[1] < STALE_S:
+            if known and may_be_stale and self._clock() - known[1] < STALE_S:
                 return known[0]
             raise
 
-    def refuse(self, credential: Credential) -> None:
-        """Forget a token that Hoursmith has just refused, and refuse it here for a while."""
-        digest = self._digest(credential)
-        self._known.pop(digest, None)
-        _remember(self._refused, digest, self._clock() + REFUSED_S)
+    def refuse(self, credential: Credential, *, address: str) -> None:
+        """Forget a token that Hoursmith accepted and has just refused, and refuse it here for a while."""
+        self._known.pop(credential.digests[0], None)
+        self._refusals.count(Sort.ACCEPTED_BEFORE, address)
+        self._refusals.refuse(credential.digests[0], was_accepted=True)
 
-    def _digest(self, credential: Credential) -> bytes:
-        return hashlib.blake2b(credential.token.encode(), key=self._key, digest_size=32).digest()
-
-    async def _ask_about_stranger(self, digest: bytes, credential: Credential, address: str) -> Identity:
-        # Any token that was not accepted lately could be a guess, and Hoursmith counts guesses per address,
-        # which here is ours and everybody's.
-        async with self._limit.attempt(address, credential.prefix, was_seen=lambda: self._was_seen(credential)):
-            # While this call queued, another one may have brought the answer.
-            if self._refused.get(digest, 0.0) > self._clock():
-                raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
-            if known := self._known.get(digest):
-                return known[0]
-            try:
-                return await self._ask_once(digest, credential)
-            except CredentialFaultError:
-                self._limit.count(address, credential.prefix)
-                raise
-
-    async def _ask_once(self, digest: bytes, credential: Credential) -> Identity:
+    async def _ask_once(self, digest: bytes, credential: Credential, address: str, refused: Refused | None) -> Identity:
         """One question at a time for each token, however many calls wait for the answer."""
         task = self._asking.get(digest)
         if task is None:
-            task = asyncio.create_task(self._ask(digest, credential))
+            is_known = digest in self._known
+            asking = (
+                self._ask_about_known(credential, address)
+                if is_known
+                else self._ask_about_new(credential, address, refused)
+            )
+            task = asyncio.create_task(asking)
             self._asking[digest] = task
             task.add_done_callback(lambda _: self._asking.pop(digest, None))
         # Shielded: a caller who goes away must not take the answer from the others.
         return await asyncio.shield(task)
 
-    async def _ask(self, digest: bytes, credential: Credential) -> Identity:
+    async def _ask_about_known(self, credential: Credential, address: str) -> Identity:
+        try:
+            return await self._ask(credential)
+        except CredentialFaultError:
+            self.refuse(credential, address=address)
+            raise
+
+    async def _ask_about_new(self, credential: Credential, address: str, refused: Refused | None) -> Identity:
+        """Ask about a token that was not accepted lately: it could be a guess, and Hoursmith counts guesses."""
+        was_refused = refused is not None and refused.was_accepted
+        looked_up: list[bool] = []
+
+        async def was_accepted() -> bool:
+            if not looked_up:
+                looked_up.append(await self._was_accepted(credential))
+            return looked_up[0]
+
+        try:
+            async with self._limit.attempt(address, was_refused=was_refused, was_accepted=was_accepted) as attempt:
+                try:
+                    identity = await self._ask(credential)
+                except CredentialFaultError:
+                    attempt.is_refused = True
+                    raise
+        except CredentialFaultError:
+            self._refusals.refuse(credential.digests[0], was_accepted=was_refused or looked_up == [True])
+            raise
+        except TooManyAttemptsError:
+            if refused is not None:
+                # It is no guess that has to wait: Hoursmith refused this very token the last time.
+                raise _rejected(credential) from None
+            raise
+        if refused is not None:
+            self._refusals.forget(credential.digests[0])
+        return identity
+
+    async def _ask(self, credential: Credential) -> Identity:
         reply = await self._upstream.send(ME, credential)
         if reply.status == 401:
-            self.refuse(credential)
-            raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
+            raise _rejected(credential)
         if not reply.is_success:
             raise IdentityUnavailableError(reply)
         identity = _identity(reply.payload.get("data"))
-        self._refused.pop(digest, None)
-        _remember(self._known, digest, (identity, self._clock()))
+        _remember(self._known, credential.digests[0], (identity, self._clock()))
         return identity
+
+
+def _rejected(credential: Credential) -> CredentialFaultError:
+    return CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
 
 
 def _identity(me: Any) -> Identity:

@@ -22,11 +22,11 @@ from mcpbridge.clients import ClientInfo, client_from_session_id, client_from_us
 from mcpbridge.credentials import Credential, CredentialFaultError, Fault, credential_from_headers
 from mcpbridge.entry import HttpEntry
 from mcpbridge.export.csv import protected
-from mcpbridge.gate import AttemptLimit
 from mcpbridge.identity import Identities
 from mcpbridge.leaks.signs import is_suspect, secrets_in
 from mcpbridge.orders.reading import Orders
 from mcpbridge.redaction import redact
+from mcpbridge.refusals import Refusals
 from mcpbridge.server import HoursmithTools, build_server, visit_in
 from mcpbridge.upstream import Upstream
 from tests.conftest import assembled_token
@@ -180,7 +180,7 @@ def _entry() -> HttpEntry:
     """The bridge's door in front of a Hoursmith that knows one token, and with nothing behind it that writes."""
     logging.disable(logging.CRITICAL)
     upstream = Upstream("https://hoursmith.example/api/v1", timeout_s=2, transport=httpx.MockTransport(_hoursmith))
-    identities = Identities(upstream, AttemptLimit(workers=1), was_seen=_never, ttl_s=30)
+    identities = Identities(upstream, Refusals(None), was_accepted=_never, ttl_s=30)
     activity, orders = ActivityRecorder(), _NoOrders()
     calls = Calls(
         upstream=upstream,

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+from django.conf import settings
 
 from mcpbridge.bridge import Bridge
 from mcpbridge.upstream import Upstream
@@ -35,7 +37,8 @@ def hoursmith(request: httpx.Request) -> httpx.Response:
 
 
 def bridge_to(handler: Handler = hoursmith) -> Bridge:
-    """A bridge whose upstream is `handler`."""
+    """A bridge whose upstream is `handler`, and which remembers no refused tokens of other tests."""
+    (Path(settings.VAR_DIR) / "refusals").unlink(missing_ok=True)
     return Bridge(Upstream("https://hoursmith.example/api/v1", timeout_s=2, transport=httpx.MockTransport(handler)))
 
 

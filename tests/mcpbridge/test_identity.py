@@ -1,11 +1,15 @@
 import asyncio
+import contextlib
+import gc
+from collections import deque
 from collections.abc import Callable
 
 import pytest
 
 from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_text
-from mcpbridge.gate import BAD_TOKENS_PER_ADDRESS, AttemptLimit, TooManyAttemptsError
-from mcpbridge.identity import REFUSED_S, STALE_S, Identities, IdentityUnavailableError
+from mcpbridge.gate import TooManyAttemptsError
+from mcpbridge.identity import STALE_S, Identities, IdentityUnavailableError
+from mcpbridge.refusals import MOST_AN_ADDRESS, REFUSED_S, Refusals
 from mcpbridge.upstream import Reply, UpstreamError, UpstreamTimeoutError
 from tests.conftest import assembled_token
 
@@ -42,13 +46,15 @@ class Hoursmith:
         return self.answer()
 
 
-def identities(answer, clock, *, seen=False, workers=1):
-    async def was_seen(credential):
-        return seen
+def identities(answer, clock, *, accepted=(), path=None, workers=1):
+    """A process's identities; `accepted` are the digests that the database knows."""
+
+    async def was_accepted(credential):
+        return credential.digests[0] in accepted
 
     hoursmith = Hoursmith(answer)
-    limit = AttemptLimit(workers=workers, clock=clock)
-    return Identities(hoursmith, limit, was_seen=was_seen, ttl_s=30, clock=clock), hoursmith
+    refusals = Refusals(path, workers=workers, clock=clock)
+    return Identities(hoursmith, refusals, was_accepted=was_accepted, ttl_s=30, clock=clock), hoursmith
 
 
 def credential(number=0):
@@ -142,8 +148,8 @@ def test_bad_tokens_never_spend_hoursmiths_budget_of_ten_a_minute():
 
     async def story():
         at_once = await asyncio.gather(*(attempt(number, "one") for number in range(30)))
-        assert at_once.count("refused") == BAD_TOKENS_PER_ADDRESS
-        assert at_once.count("limited") == 30 - BAD_TOKENS_PER_ADDRESS
+        assert at_once.count("refused") == MOST_AN_ADDRESS
+        assert at_once.count("limited") == 30 - MOST_AN_ADDRESS
         for number in range(100, 130):
             await attempt(number, f"address {number}")
         assert hoursmith.asked < 10
@@ -162,21 +168,169 @@ def test_workers_share_the_budget():
                 await known.of(credential(number), address=f"{number}")
 
     asyncio.run(story())
-    assert hoursmith.asked == 2
+    assert hoursmith.asked == 1
 
 
-def test_people_whose_token_was_seen_before_are_not_locked_out_by_strangers():
-    clock = Clock()
-    answers = [REFUSED] * 8 + [GOOD]
-    known, _ = identities(lambda: answers.pop(0), clock, seen=True)
+PREFIX = "4f8a2c1bdedf"
+
+
+def wrong_secret(number, prefix=PREFIX):
+    """The known prefix with a made-up secret."""
+    return credential_from_text(assembled_token(prefix, secret=f"wrong{number:03}"))
+
+
+def outcomes(known, *asked):
+    """How each of the questions, a credential and an address, ended."""
+
+    async def one(token, address):
+        try:
+            await known.of(token, address=address)
+        except CredentialFaultError:
+            return 401
+        except TooManyAttemptsError:
+            return 429
+        return 200
 
     async def story():
-        for number in range(8):
-            with pytest.raises(CredentialFaultError):
-                await known.of(credential(number), address=f"{number}")
-        assert (await known.of(credential(99), address="office")).org_id == "org-1"
+        return [await one(*each) for each in asked]
+
+    return asyncio.run(story())
+
+
+def hoursmith_knows(*good):
+    """A Hoursmith that accepts the tokens `good`."""
+
+    def of(known, hoursmith):
+        async def send(call, token):
+            hoursmith.asked += 1
+            return GOOD if token in good else REFUSED
+
+        hoursmith.send = send
+        return known, hoursmith
+
+    return of
+
+
+def test_strangers_with_the_prefix_at_the_same_address_never_lock_the_token_out(tmp_path):
+    clock = Clock()
+    real = credential_from_text(assembled_token(PREFIX))
+    answers = []
+    # Each minute a reload: nothing is remembered but what the file and the database hold.
+    for minute in range(4):
+        clock.now = 1000.0 + 61 * minute
+        known, hoursmith = hoursmith_knows(real)(
+            *identities(None, clock, accepted={real.digests[0]}, path=tmp_path / "refusals")
+        )
+        outcomes(known, *((wrong_secret(100 * minute + number), "office") for number in range(16)))
+        assert hoursmith.asked <= 6
+        answers += outcomes(known, *[(real, "office")] * 9)
+        clock.now += 1
+    assert answers == [200] * 36
+
+
+def test_ten_revoked_tokens_do_not_starve_the_others(tmp_path):
+    clock = Clock()
+    revoked = [credential(number) for number in range(10)]
+    good, new = credential(77), credential(78)
+    accepted = {each.digests[0] for each in (*revoked, good)}
+    known, hoursmith = hoursmith_knows(good, new)(
+        *identities(None, clock, accepted=accepted, path=tmp_path / "refusals")
+    )
+    assert outcomes(known, *((each, "office") for each in revoked)) == [401] * 10
+    asked = []
+    for _ in range(20):
+        clock.now += 61
+        before = hoursmith.asked
+        # Not one of them is told that others tried too much: each is told that it is refused.
+        assert outcomes(known, *((each, "office") for each in revoked * 3)) == [401] * 30
+        asked.append(hoursmith.asked - before)
+        assert outcomes(known, (good, "office")) == [200]
+    assert max(asked) <= 2
+    clock.now += 61
+    assert outcomes(known, *((each, "office") for each in revoked), (new, "office")) == [401] * 10 + [200]
+
+
+def test_what_was_refused_stays_so_through_restarts_and_for_longer_each_time(tmp_path):
+    clock = Clock()
+    token = credential(1)
+    asked = []
+    for _ in range(12):
+        known, hoursmith = identities(lambda: REFUSED, clock, accepted={token.digests[0]}, path=tmp_path / "refusals")
+        assert outcomes(known, (token, "a")) == [401]
+        asked.append(hoursmith.asked)
+        clock.now += 61
+    # At the first, after one minute, after two more, after four more …
+    assert asked == [1, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_a_token_that_hoursmith_accepts_again_is_forgotten_as_refused(tmp_path):
+    clock = Clock()
+    answers = [REFUSED, REFUSED, GOOD]
+    known, _ = identities(lambda: answers.pop(0), clock, accepted={credential().digests[0]}, path=tmp_path / "refusals")
+    assert outcomes(known, (credential(), "a")) == [401]
+    clock.now += 61
+    assert outcomes(known, (credential(), "a")) == [401]
+    clock.now += 121
+    assert outcomes(known, (credential(), "a")) == [200]
+    assert known._refusals.refused(credential().digests[0]) is None
+
+
+def test_workers_count_together(tmp_path):
+    clock = Clock()
+    workers = [identities(lambda: REFUSED, clock, path=tmp_path / "refusals", workers=4) for _ in range(4)]
+    for number in range(40):
+        outcomes(workers[number % 4][0], (credential(number), f"{number}"))
+    assert sum(hoursmith.asked for _, hoursmith in workers) == 6
+
+
+def test_while_the_database_is_away_unknown_tokens_are_held_up_by_refusals_alone(tmp_path):
+    clock = Clock()
+    people = [credential(number) for number in range(200)]
+    known, _ = hoursmith_knows(*people)(*identities(None, clock, path=tmp_path / "refusals"))
+    # Nobody can say whether they were accepted before, and all of them get in, at once and one after the other.
+    assert outcomes(known, *((each, "office") for each in people[:50])) == [200] * 50
+
+    async def at_once():
+        return await asyncio.gather(*(known.of(each, address="office") for each in people))
+
+    assert len(asyncio.run(at_once())) == 200
+
+
+def test_the_memory_stays_small_while_hoursmith_is_down_and_addresses_pour_in():
+    def down():
+        raise UpstreamTimeoutError
+
+    known, _ = identities(down, Clock())
+
+    async def story():
+        for number in range(100_000):
+            with contextlib.suppress(UpstreamError, TooManyAttemptsError):
+                await known.of(credential(number), address=f"2001:db8:{number % 65_536:x}:{number >> 16:x}::1")
 
     asyncio.run(story())
+    gc.collect()
+    assert held_by(known) < 5_000
+
+
+def held_by(thing):
+    """How many things can be reached from `thing` through containers and our own objects."""
+    seen, waiting = {}, [thing]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        is_ours = type(each).__module__.startswith(("mcpbridge", "asyncio"))
+        if is_ours or isinstance(each, dict | list | tuple | set | frozenset | deque):
+            waiting += gc.get_referents(each)
+    return len(seen)
+
+
+def test_without_a_file_each_process_has_its_share(tmp_path):
+    (tmp_path / "file").touch()
+    known, hoursmith = identities(lambda: REFUSED, Clock(), path=tmp_path / "file" / "refusals", workers=3)
+    outcomes(known, *((credential(number), f"{number}") for number in range(30)))
+    assert hoursmith.asked == 2
 
 
 @pytest.mark.parametrize("trouble", [UpstreamTimeoutError(), Reply(503, {}), Reply(429, {}, 7), Reply(500, {})])
@@ -228,14 +382,12 @@ def test_an_answer_without_a_workspace_is_no_identity(payload):
         asyncio.run(known.of(credential(), address="a"))
 
 
-def test_the_memory_holds_no_token_and_no_digest_that_another_process_could_make():
-    one, _ = identities(lambda: GOOD, Clock())
-    two, _ = identities(lambda: GOOD, Clock())
-
-    async def story():
-        await one.of(credential(), address="a")
-        await two.of(credential(), address="a")
-
-    asyncio.run(story())
-    assert set(one._known).isdisjoint(two._known)
-    assert credential().secret not in repr(vars(one))
+def test_the_memory_holds_no_token(tmp_path):
+    known, _ = identities(lambda: GOOD, Clock(), path=tmp_path / "refusals")
+    other, _ = identities(lambda: REFUSED, Clock(), path=tmp_path / "refusals")
+    outcomes(known, (credential(), "a"))
+    outcomes(other, (credential(1), "a"))
+    assert credential().secret not in repr(vars(known)) + repr(vars(other))
+    assert credential().secret.encode() not in (tmp_path / "refusals").read_bytes()
+    assert credential(1).digests[0] in (tmp_path / "refusals").read_bytes()
+    assert (tmp_path / "refusals").stat().st_mode & 0o777 == 0o600
