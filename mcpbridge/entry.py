@@ -25,7 +25,7 @@ from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.headers import plain_headers
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_text_id
-from mcpbridge.intake import Receive, Refusal, check_media_types, decoded, folded, is_read_only, read_body
+from mcpbridge.intake import Body, Receive, Refusal, check_media_types, decoded, folded, is_read_only, read_body
 from mcpbridge.orders.reading import OrderBook
 from mcpbridge.rejections import Rejection
 from mcpbridge.server import McpServer, Visit
@@ -80,12 +80,14 @@ class HttpEntry:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_text_id()
         logs.request_id.set(request_id)
+        body = Body(receive)
         with spans.bridge_request(scope["headers"], request_id) as span:
             try:
-                answer = await self._answer(scope, receive, request_id, span)
+                answer = await self._answer(scope, body, request_id, span)
             except Refusal as refusal:
-                # The body may be unread, and what is left of it would be taken for the next request.
-                answer = Answer(refusal.status, refusal.body, (*refusal.headers, (b"connection", b"close")))
+                # The rest of an unread body would be taken for the next request, so the server closes the connection.
+                ending = () if await body.is_drained() else ((b"connection", b"close"),)
+                answer = Answer(refusal.status, refusal.body, (*refusal.headers, *ending))
             except Exception as error:
                 answer = _failed(error, request_id, None)
             span.replies(answer.body if isinstance(answer.body, dict) else {}, answer.status)

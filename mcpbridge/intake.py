@@ -16,6 +16,9 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 BODY_TIMEOUT_S = 30.0
+# What is still taken of the body of a refused request, so that its connection can go on.
+MOST_DRAINED_BYTES = 64 * 1024
+DRAINING_S = 1.0
 TRANSPORT_FAULT = -32042
 
 
@@ -84,6 +87,35 @@ def _media_types(content_type: str, accept: str) -> tuple[bool, bool]:
         content_type.split(";")[0].strip().lower() == "application/json",
         bool(accepted & {"application/json", "application/*", "*/*"}),
     )
+
+
+class Body:
+    """The body of one request as the server hands it out, which knows whether all of it was taken."""
+
+    __slots__ = ("_receive", "is_complete")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_complete = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        message = await self._receive()
+        self.is_complete = message["type"] == "http.request" and not message.get("more_body")
+        return message
+
+    async def is_drained(self) -> bool:
+        """Take what is left of a small body, and return whether nothing is left of it; waits for a second at most."""
+        taken = 0
+        try:
+            async with asyncio.timeout(DRAINING_S):
+                while not self.is_complete and taken <= MOST_DRAINED_BYTES:
+                    message = await self()
+                    if message["type"] == "http.disconnect":
+                        return False
+                    taken += len(message.get("body", b""))
+        except TimeoutError:
+            return False
+        return self.is_complete
 
 
 async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:

@@ -1,6 +1,8 @@
 """Faulty HTTP: one clear error that repeats nothing, in both eras, and the process lives."""
 
+import http.client
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,3 +145,41 @@ def test_a_header_that_asks_for_less_is_never_overruled(wire: Wire, said: tuple[
     tools = wire.post(wire.request("tools/list"), lines).json()["result"]["tools"]
     assert "list_clients" in {tool["name"] for tool in tools}
     assert {tool["annotations"]["readOnlyHint"] for tool in tools} == {True}
+
+
+PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+
+
+def on_one_connection(console: Served, *requests: bytes) -> list[tuple[int, str]]:
+    """Status and Connection header of each answer on one connection, until it is closed."""
+    answers: list[tuple[int, str]] = []
+    with socket.create_connection(("127.0.0.1", console.port), timeout=30) as line:
+        for request in requests:
+            try:
+                line.sendall(request)
+                response = http.client.HTTPResponse(line)
+                response.begin()
+            except OSError:
+                break
+            response.read()
+            answers.append((response.status, response.headers.get("Connection", "")))
+    return answers
+
+
+def raw(path: str, token: str, body: bytes, *, declared: int | None = None) -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body) if declared is None else declared}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/accounts/login/"])
+def test_a_connection_ends_exactly_where_that_is_announced(console: Served, owner_token: str, path: str) -> None:
+    good = raw("/mcp", owner_token, PING)
+    for unread in (raw("/mcp", owner_token, b"{"), raw("/mcp", "hsk_", PING), raw("/mcp/elsewhere", owner_token, PING)):
+        (_, announced), *others = on_one_connection(console, unread, good)
+        assert (announced, others) == ("", [(200, "")])
+    # The rest of a body that is too large to be read would be taken for the next request.
+    cut_off = raw(path, owner_token, b"x" * 100, declared=5_000_000)
+    assert on_one_connection(console, cut_off, good) == [(413, "close")]
