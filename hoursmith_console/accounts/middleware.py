@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
+from hoursmith_console.accounts.known_browsers import browser_note, browser_remember
 from hoursmith_console.accounts.services import session_forget, session_keep
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ class SessionLimits(MiddlewareMixin):
         request.session.flush()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Note the session once a minute, and whenever it got another key."""
+        """Note the session once a minute, and whenever it got another key; remember the browser of a sign-in."""
+        browser_remember(request, response)
         session = getattr(request, "session", None)
         # A session that nobody has looked into cannot have changed, and is not to be loaded for this.
         if session is None or not session.accessed or SESSION_KEY not in session:
@@ -81,4 +83,5 @@ def session_begins(sender: Any, request: HttpRequest, user: User, **more: Any) -
     """A receiver of Django's signal that somebody has signed in, which every way to sign in sends."""
     request.session.pop(PLACE, None)
     request.user = user
+    browser_note(request, user)
     session_note(request)

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
 
+from hoursmith_console.accounts.known_browsers import browser_key
 from hoursmith_console.accounts.reauthentication import signed_in_recently
 from hoursmith_console.accounts.services import session_forget
 from hoursmith_console.workspaces.sign_ins import sign_in_failure_record, sign_in_record, sign_out_record
@@ -53,6 +54,11 @@ class AccountAdapter(DefaultAccountAdapter):
             sign_in_failure_record(email=str(email), address=self.get_client_ip(request))
         except AuditUnavailableError as error:
             logger.error("A failed sign-in is not on record: %s", error)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Return what failed attempts are counted under; allauth has no public way to say so."""
+        key = browser_key(request, str(credentials.get("email") or ""))
+        return key or str(super()._get_login_attempts_cache_key(request, **credentials))
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

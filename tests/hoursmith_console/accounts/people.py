@@ -1,6 +1,10 @@
 """People who sign in, codes as their apps would show them, and what the record says of it."""
 
 import time
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
@@ -28,6 +32,23 @@ def password_given(name: str, client: Client | None = None) -> Client:
     answer = client.post("/accounts/login/", {"login": f"{name}@example.com", "password": PASSWORD})
     assert answer.status_code == 302, answer.content.decode()
     return client
+
+
+class _Stay(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def by_openid(client: Client, **form: str) -> Any:
+    """Sign in at the provider that is set up, and come back; what the console then answers."""
+    leaving = client.post("/accounts/openid/login/", form)
+    assert leaving.status_code == 200, leaving.content.decode()
+    try:
+        build_opener(_Stay).open(leaving["Refresh"].removeprefix("0; url="), timeout=5)
+    except HTTPError as redirect:
+        with redirect:
+            back = urlsplit(redirect.headers["Location"])
+    return client.get(f"{back.path}?{back.query}")
 
 
 def is_in(client: Client) -> bool:
