@@ -18,7 +18,7 @@ run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, ma
 telemetry: $(VENV)/.telemetry ## Install what sends traces and metrics by OpenTelemetry
 
 .PHONY: test
-test: $(VENV)/.development ## Run every test
+test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly-seed=…" repeats one)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check

@@ -1,17 +1,35 @@
 """What all tests share."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
+from django.db import connections
+from django.test.utils import setup_databases
+from pytest_django import Settings
+from pytest_django.plugin import DjangoDbBlocker
 
+from tests.places import run_folder
+from tests.prepared import empty_databases
 from tests.servers import Served, served_console
 
 
+def pytest_configure() -> None:
+    """Make the folder that the processes of this run share, before there are others."""
+    run_folder()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what starts servers and waits for them, so that no process is left with it alone at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Begin with files that start servers and wait for them, so that no process is left with one alone at the end.
+
+    Those come in a random order as well, as do the tests of a file.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def assembled_token(prefix: str = "4f8a2c1bdedf", secret: str = "S3cr3t", env: str = "live") -> str:  # noqa: S107 – not one
@@ -35,9 +53,33 @@ def needs() -> Callable[[bool, str], None]:
     return check
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One console with a sandbox for all tests of this process that only need one to be there. No rate limits."""
+    """One console with a sandbox for the tests of one file. No rate limits."""
     folder: Path = tmp_path_factory.mktemp("console")
     with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off"}) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let the databases of this process's unit tests be copies, in memory, of migrated files. Tests roll back."""
+    with django_db_blocker.unblock():
+        if connections["default"].vendor != "sqlite":
+            # Where the sandbox is tested on a server, in a process of its own.
+            setup_databases(verbosity=0, interactive=False, keepdb=True)
+            return
+        for alias, name in (("default", "console"), ("sandbox", "console-sandbox")):
+            connection = connections[alias]
+            connection.close()
+            connection.settings_dict["NAME"] = f"file:tests_{alias}?mode=memory&cache=shared"
+            connection.ensure_connection()
+            with closing(sqlite3.connect(empty_databases() / f"{name}.sqlite3")) as source:
+                source.backup(connection.connection)
+
+
+@pytest.fixture(autouse=True)
+def own_state(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let what the product keeps in memory and in its folder begin empty with each test."""
+    settings.VAR_DIR = tmp_path_factory.mktemp("var")
+    cache.clear()

@@ -1,27 +1,22 @@
 """Databases of their own for tests of the record: real files and servers, which a test may lock, fill or kill."""
 
-import atexit
-import functools
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from django.core.management import call_command
 from django.db import connections
 
 from hoursmith_console import configuration
-from tests.places import ROOT
-from tests.postgres import Cluster
-
-_TEMPLATE = "record_template"
+from tests.places import ROOT, made_once
+from tests.postgres import RECORD, Cluster
+from tests.prepared import prepare
 
 
 @dataclass
@@ -97,21 +92,11 @@ def as_default(url: str) -> Iterator[None]:
         connections["default"] = connection_before
 
 
-@functools.cache
 def _sqlite_template() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="console-template-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "template.sqlite3"
-    with as_default(f"sqlite:///{path}"):
-        call_command("migrate", "mcpbridge", verbosity=0)
-    return path
+    def make(folder: Path) -> None:
+        prepare(folder, ("migrate", "mcpbridge", "--verbosity", "0"))
 
-
-@functools.cache
-def _postgres_template(cluster: Cluster) -> str:
-    with as_default(cluster.create_database(_TEMPLATE)):
-        call_command("migrate", "mcpbridge", verbosity=0)
-    return _TEMPLATE
+    return made_once("record", make) / "console.sqlite3"
 
 
 @contextmanager
@@ -127,6 +112,6 @@ def sqlite_record(folder: Path) -> Iterator[RecordDatabase]:
 @contextmanager
 def postgres_record(folder: Path, cluster: Cluster) -> Iterator[RecordDatabase]:
     """A fresh database on `cluster`."""
-    url = cluster.create_database("record", template=_postgres_template(cluster))
+    url = cluster.create_database("record", template=RECORD)
     with as_default(url):
         yield RecordDatabase(url, folder, cluster=cluster)

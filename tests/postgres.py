@@ -16,9 +16,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.places import made_once
+from tests.prepared import EMPTY, POSTGRES, SEED_PRINTED, SEEDED, prepare
 from tests.servers import free_port
 
 START_TIMEOUT_S = 30
+# What a database of the record alone is a copy of.
+RECORD = "record_template"
 _USER = "console"
 _SET_PARENT_DEATH_SIGNAL = 1
 
@@ -45,8 +49,11 @@ def end_with_parent() -> None:
 class Cluster:
     """One PostgreSQL server."""
 
-    def __init__(self, programs: Path, *, network: str = "") -> None:
-        """Start it for this machine alone, or for whoever comes from `network` too, such as 10.0.0.0/8."""
+    def __init__(self, programs: Path, *, copy_of: Path | None = None, network: str = "") -> None:
+        """Start it for this machine alone, or for whoever comes from `network` too, such as 10.0.0.0/8.
+
+        It begins empty, or with the files of the stopped server in `copy_of`.
+        """
         self._programs = programs
         self._listens_at = "*" if network else "127.0.0.1"
         self._folder = Path(tempfile.mkdtemp(prefix="console-pg-"))
@@ -54,7 +61,11 @@ class Cluster:
             shutil.chown(self._folder, "nobody", "nogroup")
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "-D", self._data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        if copy_of is None:
+            self._run("initdb", "-D", self._data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        else:
+            # Whoever owns the files keeps them, which Python's own copy does not do.
+            subprocess.run(["cp", "-a", str(copy_of), self._data], check=True)
         if network:
             with (self._folder / "data" / "pg_hba.conf").open("a", encoding="utf-8") as access:
                 access.write(f"host all all {network} trust\n")
@@ -112,6 +123,10 @@ class Cluster:
             self._process.wait(timeout=30)
             self._process = None
 
+    def copy_files(self, folder: Path) -> None:
+        """Copy the files of the stopped server to `folder`."""
+        subprocess.run(["cp", "-a", self._data, str(folder)], check=True)
+
     def log(self) -> bytes:
         """All that the server wrote so far."""
         return (self._folder / "log").read_bytes()
@@ -142,16 +157,41 @@ class Cluster:
         self.execute(f'DROP TABLESPACE "{name}"')
 
 
+def _prepared(programs: Path) -> Path:
+    """The files of a stopped server that has the databases which others are copies of; made once a test run."""
+
+    def make(folder: Path) -> None:
+        cluster = Cluster(programs)
+        try:
+            migrate = ("migrate", "--verbosity", "0")
+            prepare(folder, ("migrate", "mcpbridge", "--verbosity", "0"), database_url=cluster.create_database(RECORD))
+            prepare(folder, migrate, database_url=cluster.create_database(EMPTY))
+            seeded = cluster.create_database(SEEDED, template=EMPTY)
+            printed = prepare(folder, ("sandbox_seed", "--json"), database_url=seeded)
+            (folder / SEED_PRINTED).write_text(printed, encoding="utf-8")
+            cluster.stop(signal.SIGINT)
+            cluster.copy_files(folder / "data")
+        finally:
+            cluster.discard()
+
+    return made_once(POSTGRES, make) / "data"
+
+
 @functools.cache
 def _shared_cluster(programs: Path) -> Cluster:
-    cluster = Cluster(programs)
+    cluster = Cluster(programs, copy_of=_prepared(programs))
     atexit.register(cluster.discard)
     return cluster
 
 
-def own_cluster(needs: Callable[[bool, str], None], *, network: str) -> Cluster:
-    """A server that listens to `network` too, in the caller's network namespace. Skips where none is installed."""
-    return Cluster(_installed(needs), network=network)
+def prepared_files(needs: Callable[[bool, str], None]) -> Path:
+    """The files that servers of tests begin with. Skips where PostgreSQL is not installed."""
+    return _prepared(_installed(needs))
+
+
+def own_cluster(needs: Callable[[bool, str], None], *, files: Path, network: str) -> Cluster:
+    """A server on a copy of `files` that listens to `network` too, in the caller's network namespace."""
+    return Cluster(_installed(needs), copy_of=files, network=network)
 
 
 def shared_cluster(needs: Callable[[bool, str], None]) -> Cluster:

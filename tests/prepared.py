@@ -1,11 +1,8 @@
-"""What consoles of tests begin with: migrated and seeded databases and static files, made once a test process."""
+"""What consoles of tests begin with: migrated and seeded databases and static files, made once a test run."""
 
-import atexit
-import functools
 import os
 import secrets
 import shutil
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +10,12 @@ import psycopg
 from psycopg import sql
 
 from tests.management import Manager
-from tests.places import ROOT
+from tests.places import ROOT, made_once, run_folder
+
+# Databases on a prepared server that others are copies of; `tests.postgres` makes them.
+EMPTY, SEEDED = "console_empty", "console_seeded"
+POSTGRES = "postgres"
+SEED_PRINTED = "seed.json"
 
 
 def console_environment(
@@ -34,65 +36,69 @@ def console_environment(
     }
 
 
-@functools.cache
-def _sqlite() -> tuple[Path, str]:
-    """A folder with the files of an empty and of a seeded console, and what the seed printed."""
-    folder = Path(tempfile.mkdtemp(prefix="console-prepared-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    environment = console_environment(folder, 0, 1, {}, None)
-    with closing(Manager(environment)) as manager:
-        manager.run("migrate", "--verbosity", "0")
-        shutil.copy(folder / "console.sqlite3", folder / "empty-console.sqlite3")
-        seed = manager.run("sandbox_seed", "--json")
-        manager.run("collectstatic", "--no-input", "--verbosity", "0")
-    return folder, seed
+def prepare(folder: Path, *commands: tuple[str, ...], database_url: str | None = None) -> str:
+    """Run `manage.py` with each of `commands` for a console in `folder`; what the last one printed."""
+    printed = ""
+    with closing(Manager(console_environment(folder, 0, 1, {}, database_url))) as manager:
+        for command in commands:
+            printed = manager.run(*command)
+    return printed
+
+
+def _make_empty(folder: Path) -> None:
+    prepare(folder, ("migrate", "--verbosity", "0"), ("migrate", "--database", "sandbox", "--verbosity", "0"))
+
+
+def _make_seeded(folder: Path) -> None:
+    _copy_databases(empty_databases(), folder)
+    (folder / SEED_PRINTED).write_text(prepare(folder, ("sandbox_seed", "--json")), encoding="utf-8")
+
+
+def _make_static(folder: Path) -> None:
+    prepare(folder, ("collectstatic", "--no-input", "--verbosity", "0"))
+
+
+def _copy_databases(source: Path, folder: Path) -> None:
+    for path in source.glob("*.sqlite3"):
+        shutil.copy(path, folder / path.name)
+
+
+def empty_databases() -> Path:
+    """Return the folder with the migrated files `console.sqlite3` and `console-sandbox.sqlite3`."""
+    return made_once("empty", _make_empty)
 
 
 def copy_static(folder: Path) -> None:
     """Put the collected static files where a console in `folder` looks for them."""
-    shutil.copytree(_sqlite()[0] / "static", folder / "static", dirs_exist_ok=True)
+    shutil.copytree(made_once("static", _make_static) / "static", folder / "static", dirs_exist_ok=True)
 
 
 def fill_database(database_url: str, *, seed: bool) -> str:
     """Put into the database at `database_url` all that a console begins with; what the seed printed, if there was one.
 
-    A database on a server is made anew for it, in its place on the disk.
+    A database on a server is replaced, in its place on the disk.
     """
     path = database_url.removeprefix("sqlite:///")
     return _fill_postgres(database_url, seed) if path == database_url else _fill_sqlite(Path(path), seed)
 
 
 def _fill_sqlite(path: Path, seed: bool) -> str:
-    prepared, printed = _sqlite()
-    shutil.copy(prepared / ("console.sqlite3" if seed else "empty-console.sqlite3"), path)
-    if seed:
-        shutil.copy(prepared / "console-sandbox.sqlite3", path.with_name(f"{path.stem}-sandbox.sqlite3"))
-    return printed if seed else ""
+    prepared = made_once("seeded", _make_seeded) if seed else empty_databases()
+    shutil.copy(prepared / "console.sqlite3", path)
+    if not seed:
+        return ""
+    shutil.copy(prepared / "console-sandbox.sqlite3", path.with_name(f"{path.stem}-sandbox.sqlite3"))
+    return (prepared / SEED_PRINTED).read_text(encoding="utf-8")
 
 
 def _fill_postgres(database_url: str, seed: bool) -> str:
     server, name = database_url.rsplit("/", 1)
-    template, printed = _postgres(server, seed)
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         found = connection.execute(
             "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname = %s",
             [name],
         ).fetchone()
-        names = map(sql.Identifier, (name, template, str(found[0]) if found else "pg_default"))
+        given = (name, SEEDED if seed else EMPTY, str(found[0]) if found else "pg_default")
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}").format(*names))
-    return printed
-
-
-@functools.cache
-def _postgres(server: str, seed: bool) -> tuple[str, str]:
-    """The name of a database on `server` that others are copies of, and what the seed printed."""
-    name = "console_seeded" if seed else "console_empty"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    folder = Path(tempfile.mkdtemp(prefix="console-prepared-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    environment = console_environment(folder, 0, 1, {}, f"{server}/{name}")
-    with closing(Manager(environment)) as manager:
-        manager.run("migrate", "--verbosity", "0")
-        return name, manager.run("sandbox_seed", "--json") if seed else ""
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}").format(*map(sql.Identifier, given)))
+    return (run_folder() / POSTGRES / SEED_PRINTED).read_text(encoding="utf-8") if seed else ""

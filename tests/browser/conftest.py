@@ -70,7 +70,7 @@ def chromium(needs: Callable[[bool, str], None]) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tokens(console: Served) -> dict[str, str]:
     """The tokens, by role, with which assistants have worked: called, created, deleted, been refused."""
     tokens = {role: console.mint_for(role, f"{role.capitalize()}'s laptop") for role in ("OWNER", "MANAGER")}

@@ -81,20 +81,20 @@ def bench(
         yield Bench(served, hoursmith, url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hoursmith() -> Iterator[Hoursmith]:
     with serving() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Hoursmith]:
     """Another origin: what the console must never talk to. The environment names it as the proxy for everything."""
     with serving() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sqlite_bench(
     hoursmith: Hoursmith, elsewhere: Hoursmith, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
@@ -102,9 +102,10 @@ def sqlite_bench(
     proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), proxy)
     with bench(tmp_path_factory.mktemp("faults"), hoursmith, **proxies) as running:
         yield running
+        assert elsewhere.seen == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_bench(
     hoursmith: Hoursmith, tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], None]
 ) -> Iterator[Bench]:

@@ -18,7 +18,7 @@ RECORDED_WITHIN_S = 5.0
 UNLIMITED = {"SANDBOX_RATE_LIMITS": "off"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A console on two workers, so that nothing can live in one worker's memory unnoticed."""
     folder = tmp_path_factory.mktemp("interop-console")
@@ -27,7 +27,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert "Traceback" not in served.output()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def owner_token(console: Served) -> str:
     return console.mint_for("OWNER", "Interop")
 

@@ -121,6 +121,15 @@ def every(wire: Wire, tool: str, **arguments: Any) -> list[dict[str, Any]]:
         cursor = {"cursor": page["pagination"]["nextCursor"]}
 
 
+def refusal(wire: Wire, tool: str, arguments: dict[str, Any], status: int, code: str) -> dict[str, Any]:
+    """Call `tool`, which must be refused with `status` and `code`; the error."""
+    error = wire.error(tool, **arguments)
+    assert (error["status"], error["code"]) == (status, code), error
+    assert error["message"]
+    assert error["hint"]
+    return error
+
+
 def minted(console: Served, http: httpx.Client, *asked: tuple[str, str]) -> list[Wire]:
     """A client with a new token for each e-mail address and scope, all of them minted in one go."""
     code = f"""

@@ -49,7 +49,7 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def owner_token(console: Served) -> str:
     return console.mint_for("OWNER", "owner of a test")
 

@@ -2,8 +2,6 @@
 
 import dataclasses
 import uuid
-from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import jsonschema_rs
@@ -11,8 +9,7 @@ import pytest
 
 from mcpbridge.models import Kind
 from mcpbridge.tools import READ_TOOLS, TOOLS
-from tests.mcpbridge.cast import NOWHERE, ROLES, Cast, cast_of, every
-from tests.mcpbridge.wire import Wire
+from tests.mcpbridge.cast import NOWHERE, ROLES, Cast, cast_of, every, refusal
 from tests.servers import Served
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_log")]
@@ -43,14 +40,6 @@ MEMBERS_MAY = {
 @pytest.fixture(scope="module")
 def cast(console: Served, http: httpx.Client) -> Cast:
     return cast_of(console, http)
-
-
-def refusal(wire: Wire, tool: str, arguments: dict[str, Any], status: int, code: str) -> dict[str, Any]:
-    error = wire.error(tool, **arguments)
-    assert (error["status"], error["code"]) == (status, code), error
-    assert error["message"]
-    assert error["hint"]
-    return error
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -207,34 +196,3 @@ def test_the_readonly_address_only_reads(cast: Cast, tool: str) -> None:
         refusal(wire, tool, arguments, 403, "read_only")
         if TOOLS[tool].kind is Kind.DESTRUCTIVE:
             assert cast.alice.data(f"get_{TOOLS[tool].target_type}", id=arguments["id"])["deletedAt"] is None
-
-
-@pytest.fixture(scope="module")
-def on_free(console: Served, cast: Cast) -> Iterator[None]:
-    console.manage("sandbox_plan", "free")
-    yield
-    console.manage("sandbox_plan", "agency")
-    assert cast.alice.data("get_me")["plan"] == "agency"
-
-
-@pytest.mark.usefixtures("on_free")
-@pytest.mark.parametrize("tool", TOOLS)
-def test_on_the_free_plan_every_tool_says_which_plan_it_needs(cast: Cast, tool: str) -> None:
-    arguments = {"id": NOWHERE} if tool in WITH_ID else {}
-    required = {"name": "New", "clientId": NOWHERE, "projectId": NOWHERE, "entryDate": "2026-11-02", "duration": "1h"}
-    required |= {"description": "New", "amount": 1, "expenseDate": "2026-11-02"}
-    needed = (*TOOLS[tool].required, *TOOLS[tool].either[1:])
-    arguments |= {name: required[name] for name in needed if name != "id"}
-    if tool.startswith("update_"):
-        arguments |= {"note": "x"} if tool == "update_time_entry" else {"description": "x"}
-        arguments = {"id": NOWHERE, "notes": "x"} if tool == "update_client" else arguments
-    for wire in (cast.alice, cast.bob):
-        error = refusal(wire, tool, arguments, 402, "forbidden_plan")
-        assert error["requiredPlan"] == "studio"
-        assert "Studio or Agency" in error["hint"]
-
-
-@pytest.mark.usefixtures("on_free")
-def test_on_the_free_plan_a_token_never_seen_before_gets_the_same_answer(cast: Cast) -> None:
-    assert refusal(cast.unused, "get_me", {}, 402, "forbidden_plan")["requiredPlan"] == "studio"
-    assert len(cast.unused.send("tools/list").json()["result"]["tools"]) == 31

@@ -9,7 +9,7 @@ from tests.browser.catalogue.bench import Bench, bench_in
 from tests.servers import Served, served_console
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     environment = {"DJANGO_SETTINGS_MODULE": "tests.browser.catalogue.settings"}
     with served_console(tmp_path_factory.mktemp("catalogue"), env=environment, seed=False) as console:

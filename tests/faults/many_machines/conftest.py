@@ -21,17 +21,15 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from psycopg.rows import dict_row
-from pytest_django.plugin import DjangoDbBlocker
 
 from tests.certificates import self_signed
-from tests.databases import as_default
 from tests.faults.many_machines.machines import NETWORK, Machines, why_not
 from tests.faults.mcp import Answer, call_tool
 from tests.faults.upstream import BASE, Hoursmith, serving
 from tests.places import ROOT
-from tests.postgres import Cluster, end_with_parent, own_cluster
+from tests.postgres import Cluster, end_with_parent, own_cluster, prepared_files
+from tests.prepared import EMPTY
 from tests.servers import Served
 
 CABLES = (
@@ -141,15 +139,15 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(
-    tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], None], django_db_blocker: DjangoDbBlocker
-) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], None]) -> Iterator[Site]:
     needs(shutil.which("ip") is not None, "The program ip is not installed (Debian: iproute2).")
     needs(shutil.which("haproxy") is not None, "HAProxy is not installed (Debian: haproxy).")
     if reason := why_not():
         # Nothing that could be installed would change that.
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("site")
+    # Out here: what prepares them is not on the database's machine.
+    files = prepared_files(needs)
     with ExitStack() as stack:
         machines = Machines()
         stack.callback(machines.close)
@@ -163,10 +161,9 @@ def site(
         with machines.inside("hoursmith"):
             hoursmith = stack.enter_context(serving(tls))
         with machines.inside("database"):
-            cluster = own_cluster(needs, network=NETWORK)
+            cluster = own_cluster(needs, files=files, network=NETWORK)
             stack.callback(cluster.discard)
-            with django_db_blocker.unblock(), as_default(cluster.create_database("console")):
-                call_command("migrate", verbosity=0)
+            cluster.create_database("console", template=EMPTY)
         shared = {"SECRET_KEY": secrets.token_urlsafe(48), "AUDIT_SIGNING_KEY": settings.AUDIT_SIGNING_KEY}
         nodes = {node: _node(machines, node, folder / node, cluster, hoursmith, authority, shared) for node in NODES}
         stack.callback(_stop, nodes)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from hoursmith_console.audit.handing_out import HandingOut
@@ -75,7 +74,6 @@ def test_a_recent_password_is_asked_of_who_may_and_nobody_else_may(
 
 @pytest.mark.parametrize("area", ["audit", "activity"])
 def test_the_page_says_how_far_one_s_own_export_is(cast: Cast, browse: Browse, trusted: Browse, area: str) -> None:
-    cache.clear()
     address = f"/{area}/export/progress/"
     for _ in range(3):
         make_call(cast.tokens["owner"])
@@ -91,7 +89,6 @@ def test_the_page_says_how_far_one_s_own_export_is(cast: Cast, browse: Browse, t
 
 
 def test_half_an_export_is_shown_as_such(cast: Cast, browse: Browse) -> None:
-    cache.clear()
     now = HandingOut(member=cast.people["owner"], area="audit", total=4)
     now.count(1)
     now.say()

@@ -1,11 +1,10 @@
 """What people do in the console is in the audit record of their workspace, or it is not done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
 
@@ -17,13 +16,6 @@ from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 
 OWNER = "Owner Person <owner@example.com>"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.fixture

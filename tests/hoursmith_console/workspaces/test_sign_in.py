@@ -1,10 +1,9 @@
 """Who gets in, how often one may try, and how one leaves."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory, override_settings
@@ -14,13 +13,6 @@ from tests.hoursmith_console.conftest import PASSWORD, Cast
 
 Browse = Callable[[str], Client]
 PAGES = ("/", "/tokens/", "/audit/", "/activity/", "/tokens/1/", "/activity/1/")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.mark.parametrize("address", PAGES)
