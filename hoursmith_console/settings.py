@@ -260,6 +260,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known-browser" if _https else "known-browser"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_SERIALIZER = "hoursmith_console.library_tables.SessionSerializer"
 SESSION_COOKIE_AGE = int(3600 * env.float("SESSION_HOURS", default=12.0))
 SESSION_IDLE_SECONDS = 60 * env.float("SESSION_IDLE_MINUTES", default=60.0)
 SECURE_SSL_REDIRECT = _https

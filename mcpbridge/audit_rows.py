@@ -13,7 +13,7 @@ from mcpbridge.heads import heads_for_writing
 from mcpbridge.ids import new_id
 from mcpbridge.models import AuditEvent, Kind, Phase, Result
 from mcpbridge.recording import recordable_snapshot, storable, storable_columns
-from mcpbridge.statements import insert
+from mcpbridge.statements import insert, masked
 
 # What some phases say and others do not.
 _EMPTY = {
@@ -26,6 +26,7 @@ _EMPTY = {
     "actor": "",
     "note": "",
 }
+_COLUMNS = [column for column in AuditEvent._meta.fields if column.name not in ("sequence", "previous_hash", "hash")]
 ACTOR_LENGTH = 200
 NOTE_LENGTH = 1000
 
@@ -143,6 +144,8 @@ def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str,
             **row.details,
             **storable_columns(row.call),
         }
+        # Before it is linked: the chain's hash is over what is stored.
+        columns = dict(masked(_COLUMNS, [columns])[0])
         heads[columns["org_id"]] = link(columns, heads[columns["org_id"]])
         made.append(columns)
     return made

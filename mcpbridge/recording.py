@@ -15,7 +15,7 @@ from django.db.models import CharField
 
 from mcpbridge.facts import Call
 from mcpbridge.models import CallFacts, ToolCall
-from mcpbridge.redaction import redact
+from mcpbridge.redaction import cut, redact
 
 # Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -80,7 +80,7 @@ def storable(text: str, limit: int) -> str:
     if not text:
         return text
     # Four times the limit is enough for what masking makes shorter, and spares us the rest of a megabyte.
-    return _UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256]))[:limit]
+    return cut(_UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256])), limit)
 
 
 _SHARED = {column.name for column in CallFacts._meta.get_fields()}
@@ -158,7 +158,7 @@ class _Shortener:
         kept = storable(text, limit)
         if len(text) > limit:
             note = f"… ({len(text):,} characters)"
-            kept = kept[: limit - len(note)] + note
+            kept = cut(kept, limit - len(note)) + note
         cost = len(json.dumps(kept)) + 2
         if cost > self.room:
             self.room -= 10

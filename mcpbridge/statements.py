@@ -15,6 +15,9 @@ import orjson
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from mcpbridge.masked_fields import Masked
+from mcpbridge.token_shape import is_suspect
+
 # What the drivers take as it is; every other column is prepared by its field, or by a quicker way to the same.
 _PLAIN = (models.CharField, models.IntegerField, models.FloatField)
 _PLAIN_FOR_POSTGRESQL = (models.UUIDField, models.DateTimeField)
@@ -100,6 +103,7 @@ def _values(
 ) -> list[list[Any]]:
     """The values of each row, in the order of `fields`, as the driver takes them."""
     names = [field.name for field in fields]
+    rows = masked(fields, rows)
     prepared = [(place, _preparation(connection, field)) for place, field in enumerate(fields)]
     # Most columns go as they are, so only the others are looked at one by one.
     prepared_only = [(place, prepare) for place, prepare in prepared if prepare is not None]
@@ -110,6 +114,37 @@ def _values(
             values[place] = prepare(values[place])
         made.append(values)
     return made
+
+
+def masked(
+    fields: Sequence["models.Field[Any, Any]"], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """Return `rows` without secrets in the columns that are masked; nearly always one look at all of them is enough."""
+    gated = [field for field in fields if isinstance(field, Masked)]
+    texts: list[str] = []
+    for field in gated:
+        for row in rows:
+            value = row[field.name]
+            if type(value) is str:
+                texts.append(value)
+            elif value:
+                _collect(value, texts)
+    if not is_suspect("\n\n".join(texts)):
+        return rows
+    return [{**row, **{field.name: field.masked(row[field.name]) for field in gated}} for row in rows]
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    """Add every text in a value of JSON's types to `texts`."""
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, dict):
+        texts.extend(map(str, value))
+        for item in value.values():
+            _collect(item, texts)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, texts)
 
 
 def _preparation(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:

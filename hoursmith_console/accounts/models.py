@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from mcpbridge.masked_fields import MaskedCharField
+
 AGENT_LENGTH = 200
 
 
@@ -12,8 +14,8 @@ class ConsoleSession(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="console_sessions")
     session_key = models.CharField(max_length=40, unique=True)
-    address = models.CharField(max_length=45, blank=True, help_text="Where it was last seen.")
-    agent = models.CharField(max_length=AGENT_LENGTH, blank=True, help_text="What the browser calls itself.")
+    address = MaskedCharField(max_length=45, blank=True, help_text="Where it was last seen.")
+    agent = MaskedCharField(max_length=AGENT_LENGTH, blank=True, help_text="What the browser calls itself.")
     began_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now, help_text="To the minute.")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
+from mcpbridge.masked_fields import MaskedCharField
 from mcpbridge.verification import Kind
 
 # A run writes how far it is every second; after this long without, its process has ended.
@@ -14,8 +15,8 @@ SILENCE = timedelta(seconds=60)
 class Verification(models.Model):
     """One run of the verifier over a workspace's chain."""
 
-    org_id = models.CharField("workspace", max_length=64)
-    asked_by = models.CharField(max_length=255, blank=True)
+    org_id = MaskedCharField("workspace", max_length=64)
+    asked_by = MaskedCharField(max_length=255, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now, help_text="When the run last said how far it is.")
     ended_at = models.DateTimeField(null=True)
@@ -23,12 +24,12 @@ class Verification(models.Model):
     total = models.PositiveBigIntegerField(default=0, help_text="Rows there were when it began.")
     vouched = models.PositiveBigIntegerField(default=0, help_text="The last row that a checkpoint covers.")
     is_sound = models.BooleanField(null=True, help_text="Empty while it runs, and where it could not be done.")
-    fault = models.CharField(max_length=200, blank=True, help_text="Why it could not be done.")
-    bad_kind = models.CharField(max_length=20, blank=True, help_text="What happened: edited, removed, cut tail …")
+    fault = MaskedCharField(max_length=200, blank=True, help_text="Why it could not be done.")
+    bad_kind = MaskedCharField(max_length=20, blank=True, help_text="What happened: edited, removed, cut tail …")
     bad_sequence = models.PositiveBigIntegerField(null=True, help_text="The first bad row's place in the chain.")
-    bad_row = models.CharField(max_length=64, blank=True, help_text="That row's id, where a row stands there.")
+    bad_row = MaskedCharField(max_length=64, blank=True, help_text="That row's id, where a row stands there.")
     bad_call = models.UUIDField(null=True, help_text="The call or event that the row belongs to.")
-    bad_reason = models.CharField(max_length=400, blank=True)
+    bad_reason = MaskedCharField(max_length=400, blank=True)
 
     class Meta:
         ordering = ["-id"]

@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.masked_fields import MaskedCharField
 
 LABEL_LENGTH = 120
 
@@ -24,8 +25,8 @@ class Connection(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="connections")
     slug = models.CharField(max_length=40, unique=True)
-    client = models.CharField(max_length=32, help_text="Which client it is: a key of the catalogue.")
-    label = models.CharField(max_length=LABEL_LENGTH)
+    client = MaskedCharField(max_length=32, help_text="Which client it is: a key of the catalogue.")
+    label = MaskedCharField(max_length=LABEL_LENGTH)
     access = models.CharField(max_length=8, choices=Access, default=Access.FULL)
     created_at = models.DateTimeField(default=timezone.now)
     removed_at = models.DateTimeField(null=True, blank=True)

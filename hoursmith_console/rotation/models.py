@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
 from mcpbridge.models import PREFIX_LENGTH, TokenIdentity
 
 
@@ -42,15 +43,15 @@ class Campaign(models.Model):
     """An admin's request to rotate all tokens that fit `criteria` by a day."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
-    title = models.CharField(max_length=120)
-    reason = models.CharField(max_length=500, blank=True)
-    criteria = models.JSONField(default=dict, help_text="What the tokens had in common, as it was asked for.")
+    title = MaskedCharField(max_length=120)
+    reason = MaskedCharField(max_length=500, blank=True)
+    criteria = MaskedJSONField(default=dict, help_text="What the tokens had in common, as it was asked for.")
     due_on = models.DateField()
-    asked_by = models.CharField(max_length=200)
+    asked_by = MaskedCharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
-    closed_by = models.CharField(max_length=200, blank=True)
-    summary = models.JSONField(null=True, blank=True, help_text="How it stood when it was closed.")
+    closed_by = MaskedCharField(max_length=200, blank=True)
+    summary = MaskedJSONField(null=True, blank=True, help_text="How it stood when it was closed.")
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -80,12 +81,12 @@ class Rotation(TokenIdentity):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="rotations")
     kind = models.CharField(max_length=8, choices=Kind)
     owner = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
-    owner_name = models.CharField(max_length=200, blank=True, help_text="As they were called then.")
-    token_name = models.CharField(max_length=200, blank=True)
-    role = models.CharField(max_length=16, blank=True)
-    reason = models.CharField(max_length=500, blank=True)
+    owner_name = MaskedCharField(max_length=200, blank=True, help_text="As they were called then.")
+    token_name = MaskedCharField(max_length=200, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    reason = MaskedCharField(max_length=500, blank=True)
     campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
-    asked_by = models.CharField(max_length=200)
+    asked_by = MaskedCharField(max_length=200)
     asked_at = models.DateTimeField(default=timezone.now)
     due_on = models.DateField(null=True, blank=True)
     reminded_at = models.DateTimeField(null=True, blank=True)
@@ -98,7 +99,7 @@ class Rotation(TokenIdentity):
     silent_at = models.DateTimeField(null=True, blank=True, help_text="When nothing tried the old one any more.")
     ended_at = models.DateTimeField(null=True, blank=True)
     ending = models.CharField(max_length=9, choices=Ending, blank=True)
-    ended_by = models.CharField(max_length=200, blank=True)
+    ended_by = MaskedCharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-asked_at", "-id"]
@@ -128,10 +129,10 @@ class RotationPlace(models.Model):
     """One assistant that used the old token and must get the new one: a connection, or a client's name without one."""
 
     rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="places")
-    connection = models.CharField(max_length=40, blank=True, help_text="The id in its address, where it has one.")
-    client_name = models.CharField(max_length=120, blank=True, help_text="Self-reported.")
-    client = models.CharField(max_length=32, blank=True, help_text="Which client it is: a key of the catalogue.")
-    label = models.CharField(max_length=200)
+    connection = MaskedCharField(max_length=40, blank=True, help_text="The id in its address, where it has one.")
+    client_name = MaskedCharField(max_length=120, blank=True, help_text="Self-reported.")
+    client = MaskedCharField(max_length=32, blank=True, help_text="Which client it is: a key of the catalogue.")
+    label = MaskedCharField(max_length=200)
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="With the old token, before the rotation.")
     ticked_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that it is updated.")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token was first seen here.")
@@ -151,11 +152,11 @@ class LeakReport(TokenIdentity):
     """Somebody found this token of the workspace where it should not be. Marked when it is dealt with."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="leak_reports")
-    place = models.CharField(max_length=200, blank=True, help_text="Where it was found, in their words.")
-    reported_by = models.CharField(max_length=200)
+    place = MaskedCharField(max_length=200, blank=True, help_text="Where it was found, in their words.")
+    reported_by = MaskedCharField(max_length=200)
     reported_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True, blank=True)
-    settled_by = models.CharField(max_length=200, blank=True)
+    settled_by = MaskedCharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-reported_at", "-id"]
@@ -182,7 +183,7 @@ class Mail(models.Model):
     `key` names the occasion, such as this campaign or this day, so that nobody is written to twice about it.
     """
 
-    key = models.CharField(max_length=80, unique=True)
+    key = MaskedCharField(max_length=80, unique=True)
     kind = models.CharField(max_length=8, choices=MailKind)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
@@ -191,7 +192,7 @@ class Mail(models.Model):
     next_try_at = models.DateTimeField(null=True, blank=True, help_text="Empty once it is sent or given up.")
     tries = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
-    fault = models.CharField(max_length=120, blank=True, help_text="Why the last try failed.")
+    fault = MaskedCharField(max_length=120, blank=True, help_text="Why the last try failed.")
 
     class Meta:
         ordering = ["-queued_at", "-id"]

@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member
+from mcpbridge.masked_fields import MaskedCharField
 from mcpbridge.models import TokenIdentity
 
 
@@ -11,8 +12,8 @@ class TokenClaim(TokenIdentity):
     """The member to whom a token belongs, and how the console came to know."""
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="token_claims")
-    source = models.CharField(max_length=32, help_text="How this is known: minted here, claimed, imported …")
-    form = models.CharField(max_length=32, blank=True, help_text="The one-use mark of the form that minted it here.")
+    source = MaskedCharField(max_length=32, help_text="How this is known: minted here, claimed, imported …")
+    form = MaskedCharField(max_length=32, blank=True, help_text="The one-use mark of the form that minted it here.")
     claimed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from mcpbridge.masked_fields import MaskedCharField, MaskedEmailField
+
 
 class Role(models.TextChoices):
     """What a member may do at Hoursmith; their tokens may do exactly that."""
@@ -17,9 +19,9 @@ class Role(models.TextChoices):
 class Workspace(models.Model):
     """One Hoursmith organization. The bridge's rows belong to it by `org_id`."""
 
-    org_id = models.CharField(max_length=64, unique=True, help_text="Hoursmith's id of the workspace.")
-    name = models.CharField(max_length=200)
-    plan = models.CharField(max_length=16, blank=True)
+    org_id = MaskedCharField(max_length=64, unique=True, help_text="Hoursmith's id of the workspace.")
+    name = MaskedCharField(max_length=200)
+    plan = MaskedCharField(max_length=16, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     needs_second_factor = models.BooleanField(
         default=False, help_text="Whoever reviews the workspace has a second factor, or sets one up before anything."
@@ -50,10 +52,10 @@ class Member(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="memberships"
     )
-    member_id = models.CharField(max_length=64, help_text="Hoursmith's id of the membership.")
-    user_ref = models.CharField(max_length=64, help_text="Hoursmith's id of the person.")
-    name = models.CharField(max_length=200)
-    email = models.EmailField()
+    member_id = MaskedCharField(max_length=64, help_text="Hoursmith's id of the membership.")
+    user_ref = MaskedCharField(max_length=64, help_text="Hoursmith's id of the person.")
+    name = MaskedCharField(max_length=200)
+    email = MaskedEmailField()
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
     is_auditor = models.BooleanField(
@@ -63,7 +65,7 @@ class Member(models.Model):
     shut_out_at = models.DateTimeField(
         null=True, blank=True, help_text="When their way into the console was closed here, whatever Hoursmith says."
     )
-    shut_out_by = models.CharField(max_length=200, blank=True)
+    shut_out_by = MaskedCharField(max_length=200, blank=True)
 
     objects = Members.as_manager()
 

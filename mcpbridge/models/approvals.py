@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
 from mcpbridge.models.identity import TokenIdentity
 
 
@@ -23,9 +24,9 @@ class Decision(models.TextChoices):
 class ApprovalRule(models.Model):
     """Which destructive calls of a workspace wait for a person. One that chooses nothing lets all of them through."""
 
-    org_id = models.CharField("workspace", max_length=64, unique=True)
-    tools = models.JSONField(default=list)
-    tokens = models.JSONField(default=list, help_text="Each as env_prefix.")
+    org_id = MaskedCharField("workspace", max_length=64, unique=True)
+    tools = MaskedJSONField(default=list)
+    tokens = MaskedJSONField(default=list, help_text="Each as env_prefix.")
     hourly_limit = models.PositiveIntegerField(null=True, help_text="Destructive calls of one token, in an hour.")
     answered_in = models.CharField(max_length=7, choices=AnsweredIn, default=AnsweredIn.CONSOLE)
     holds_s = models.PositiveSmallIntegerField(default=45, help_text="How long a call is held for an answer.")
@@ -38,25 +39,25 @@ class ApprovalRule(models.Model):
 class ApprovalRequest(TokenIdentity):
     """One destructive call that waits for a person, or waited. Consent is for this call alone, and for once."""
 
-    org_id = models.CharField("workspace", max_length=64)
+    org_id = MaskedCharField("workspace", max_length=64)
     call_id = models.UUIDField(unique=True, help_text="The call that asked first; the request's address.")
-    tool = models.CharField(max_length=64)
+    tool = MaskedCharField(max_length=64)
     digest = models.CharField(max_length=64, help_text="SHA-256 of the arguments: consent is bound to them.")
-    arguments = models.JSONField(default=dict, help_text="Redacted and shortened.")
-    snapshot = models.JSONField(null=True, help_text="The record as it is; emptied when the request is closed.")
-    target_type = models.CharField(max_length=32, blank=True)
-    target_id = models.CharField(max_length=64, blank=True)
-    target_label = models.CharField(max_length=200, blank=True)
-    token_name = models.CharField(max_length=200, blank=True)
-    role = models.CharField(max_length=16, blank=True)
-    client_name = models.CharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
-    cause = models.CharField(max_length=5, help_text="tool, token or rate")
+    arguments = MaskedJSONField(default=dict, help_text="Redacted and shortened.")
+    snapshot = MaskedJSONField(null=True, help_text="The record as it is; emptied when the request is closed.")
+    target_type = MaskedCharField(max_length=32, blank=True)
+    target_id = MaskedCharField(max_length=64, blank=True)
+    target_label = MaskedCharField(max_length=200, blank=True)
+    token_name = MaskedCharField(max_length=200, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    client_name = MaskedCharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
+    cause = MaskedCharField(max_length=5, help_text="tool, token or rate")
     answered_in = models.CharField(max_length=7, choices=AnsweredIn)
     asked_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     decision = models.CharField(max_length=8, choices=Decision, blank=True)
     decided_at = models.DateTimeField(null=True)
-    decided_by = models.CharField(max_length=200, blank=True)
+    decided_by = MaskedCharField(max_length=200, blank=True)
     used_at = models.DateTimeField(null=True, help_text="When the call left, on the strength of the consent.")
     closed_at = models.DateTimeField(null=True, help_text="Used, refused, or out of time.")
 

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
 from mcpbridge.models.calls import CallFacts
 from mcpbridge.models.vocabulary import Phase, Result
 
@@ -18,15 +19,15 @@ class AuditEvent(CallFacts):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     phase = models.CharField(max_length=10, choices=Phase)
     recorded_at = models.DateTimeField(help_text="When this row was made (UTC).")
-    org_name = models.CharField(max_length=200, blank=True)
-    snapshot = models.JSONField(null=True, help_text="The record as it was just before, read with the caller's token.")
-    snapshot_fault = models.CharField(max_length=40, blank=True, help_text="Why there is no snapshot.")
+    org_name = MaskedCharField(max_length=200, blank=True)
+    snapshot = MaskedJSONField(null=True, help_text="The record as it was just before, read with the caller's token.")
+    snapshot_fault = MaskedCharField(max_length=40, blank=True, help_text="Why there is no snapshot.")
     result = models.CharField(max_length=9, choices=Result, blank=True, help_text="Empty on an intent.")
     status = models.PositiveSmallIntegerField(null=True)
-    code = models.CharField(max_length=40, blank=True)
+    code = MaskedCharField(max_length=40, blank=True)
     duration_ms = models.FloatField(null=True)
-    actor = models.CharField(max_length=200, blank=True, help_text="The person, where a person did it in the console.")
-    note = models.CharField(max_length=1000, blank=True, help_text="What that person wrote about it.")
+    actor = MaskedCharField(max_length=200, blank=True, help_text="The person, where a person did it in the console.")
+    note = MaskedCharField(max_length=1000, blank=True, help_text="What that person wrote about it.")
     sequence = models.PositiveBigIntegerField(editable=False, help_text="The row's place in its workspace's chain.")
     previous_hash = models.CharField(max_length=64, editable=False)
     hash = models.CharField(max_length=64, editable=False)

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
 from mcpbridge.models.identity import TokenIdentity
 from mcpbridge.models.vocabulary import Kind, Result
 
@@ -9,24 +10,24 @@ from mcpbridge.models.vocabulary import Kind, Result
 class CallFacts(TokenIdentity):
     """Who called what, from where: the facts that activity and audit rows share."""
 
-    org_id = models.CharField("workspace", max_length=64, help_text="Hoursmith's id of the workspace.")
+    org_id = MaskedCharField("workspace", max_length=64, help_text="Hoursmith's id of the workspace.")
     call_id = models.UUIDField(help_text="One tool call; intent, outcome and activity of it share this id.")
     at = models.DateTimeField(help_text="When the bridge took the call (UTC).")
-    tool = models.CharField(max_length=64)
+    tool = MaskedCharField(max_length=64)
     kind = models.CharField(max_length=11, choices=Kind)
-    target_type = models.CharField(max_length=32, blank=True, help_text="client, project, task …")
-    target_id = models.CharField(max_length=64, blank=True)
-    target_label = models.CharField(max_length=200, blank=True, help_text="What the record was called then.")
-    arguments = models.JSONField(default=dict, help_text="As the assistant sent them, redacted and shortened.")
-    token_name = models.CharField(max_length=200, blank=True)
-    role = models.CharField(max_length=16, blank=True)
-    client_name = models.CharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
-    client_version = models.CharField(max_length=60, blank=True)
-    connection = models.CharField(max_length=40, blank=True, help_text="The id in /mcp/c/<connection>.")
-    protocol = models.CharField(max_length=16, blank=True, help_text="MCP revision, such as 2026-07-28.")
-    transport = models.CharField(max_length=8, default="http", help_text="http or stdio")
-    address = models.CharField(max_length=45, blank=True, help_text="Where the request came from.")
-    request_id = models.CharField(max_length=36, blank=True)
+    target_type = MaskedCharField(max_length=32, blank=True, help_text="client, project, task …")
+    target_id = MaskedCharField(max_length=64, blank=True)
+    target_label = MaskedCharField(max_length=200, blank=True, help_text="What the record was called then.")
+    arguments = MaskedJSONField(default=dict, help_text="As the assistant sent them, redacted and shortened.")
+    token_name = MaskedCharField(max_length=200, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    client_name = MaskedCharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
+    client_version = MaskedCharField(max_length=60, blank=True)
+    connection = MaskedCharField(max_length=40, blank=True, help_text="The id in /mcp/c/<connection>.")
+    protocol = MaskedCharField(max_length=16, blank=True, help_text="MCP revision, such as 2026-07-28.")
+    transport = MaskedCharField(max_length=8, default="http", help_text="http or stdio")
+    address = MaskedCharField(max_length=45, blank=True, help_text="Where the request came from.")
+    request_id = MaskedCharField(max_length=36, blank=True)
 
     class Meta:
         abstract = True
@@ -37,7 +38,7 @@ class ToolCall(CallFacts):
 
     result = models.CharField(max_length=9, choices=Result)
     status = models.PositiveSmallIntegerField(help_text="HTTP status of Hoursmith's answer, or what stands for it.")
-    code = models.CharField(max_length=40, blank=True, help_text="The error's code, empty where there was none.")
+    code = MaskedCharField(max_length=40, blank=True, help_text="The error's code, empty where there was none.")
     duration_ms = models.FloatField()
 
     class Meta:
@@ -75,7 +76,7 @@ class ToolCall(CallFacts):
 class ActivityLoss(models.Model):
     """Calls that happened but whose activity rows could not be kept, because the database was slow or away."""
 
-    org_id = models.CharField("workspace", max_length=64)
+    org_id = MaskedCharField("workspace", max_length=64)
     since = models.DateTimeField()
     until = models.DateTimeField()
     calls = models.PositiveIntegerField()

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField
 from mcpbridge.models.identity import PREFIX_LENGTH, TokenIdentity
 
 
@@ -9,7 +10,7 @@ class Lifted(models.Model):
     """An order that somebody may lift again. That marks its row; the record must still name it later."""
 
     lifted_at = models.DateTimeField(null=True)
-    lifted_by = models.CharField(max_length=200, blank=True)
+    lifted_by = MaskedCharField(max_length=200, blank=True)
 
     class Meta:
         abstract = True
@@ -18,10 +19,10 @@ class Lifted(models.Model):
 class TokenBlock(TokenIdentity, Lifted):
     """A token that an admin stopped at the bridge."""
 
-    org_id = models.CharField("workspace", max_length=64, db_index=True)
-    reason = models.CharField(max_length=200, blank=True)
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
+    reason = MaskedCharField(max_length=200, blank=True)
     blocked_at = models.DateTimeField()
-    blocked_by = models.CharField(max_length=200)
+    blocked_by = MaskedCharField(max_length=200)
 
     class Meta:
         ordering = ["-blocked_at"]
@@ -40,10 +41,10 @@ class Freeze(TokenIdentity, Lifted):
 
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
-    org_id = models.CharField("workspace", max_length=64, db_index=True)
-    reason = models.CharField(max_length=200, blank=True)
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
+    reason = MaskedCharField(max_length=200, blank=True)
     frozen_at = models.DateTimeField()
-    frozen_by = models.CharField(max_length=200)
+    frozen_by = MaskedCharField(max_length=200)
 
     class Meta:
         ordering = ["-frozen_at"]
@@ -60,9 +61,9 @@ class Freeze(TokenIdentity, Lifted):
 class SnapshotStop(Lifted):
     """A workspace that wants no snapshots of what is destroyed."""
 
-    org_id = models.CharField("workspace", max_length=64)
+    org_id = MaskedCharField("workspace", max_length=64)
     stopped_at = models.DateTimeField()
-    stopped_by = models.CharField(max_length=200)
+    stopped_by = MaskedCharField(max_length=200)
 
     class Meta:
         ordering = ["-stopped_at"]
@@ -79,8 +80,8 @@ class SnapshotStop(Lifted):
 class TokenNotice(TokenIdentity):
     """One line that the token's assistants are told with each result, so that they can tell their person."""
 
-    org_id = models.CharField("workspace", max_length=64, db_index=True)
-    text = models.CharField(max_length=300)
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
+    text = MaskedCharField(max_length=300)
     is_in_text = models.BooleanField(default=False, help_text="Also as a text block of the result, not in _meta alone.")
     given_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
 from mcpbridge.models.identity import PREFIX_LENGTH, TokenIdentity
 
 
@@ -11,15 +12,15 @@ class SeenToken(TokenIdentity):
     token_digest = models.BinaryField(
         max_length=32, null=True, help_text="Of the secret that Hoursmith last accepted (`mcpbridge.token_digest`)."
     )
-    org_id = models.CharField("workspace", max_length=64, db_index=True)
-    org_name = models.CharField(max_length=200, blank=True)
-    token_name = models.CharField(max_length=200, blank=True)
-    role = models.CharField(max_length=16, blank=True)
-    plan = models.CharField(max_length=16, blank=True)
-    scopes = models.JSONField(default=list)
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
+    org_name = MaskedCharField(max_length=200, blank=True)
+    token_name = MaskedCharField(max_length=200, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    plan = MaskedCharField(max_length=16, blank=True)
+    scopes = MaskedJSONField(default=list)
     first_used_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
-    last_tool = models.CharField(max_length=64, blank=True)
+    last_tool = MaskedCharField(max_length=64, blank=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     calls_read = models.PositiveBigIntegerField(default=0)
     calls_write = models.PositiveBigIntegerField(default=0)
@@ -43,12 +44,12 @@ class SeenClient(models.Model):
     """An assistant that used a token: what a rotation must update. Its name is what it says of itself."""
 
     token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="clients")
-    name = models.CharField(max_length=120)
-    version = models.CharField(max_length=60, blank=True)
-    connection = models.CharField(max_length=40, blank=True)
-    protocol = models.CharField(max_length=16, blank=True)
-    transport = models.CharField(max_length=8, default="http")
-    address = models.CharField(max_length=45, blank=True)
+    name = MaskedCharField(max_length=120)
+    version = MaskedCharField(max_length=60, blank=True)
+    connection = MaskedCharField(max_length=40, blank=True)
+    protocol = MaskedCharField(max_length=16, blank=True)
+    transport = MaskedCharField(max_length=8, default="http")
+    address = MaskedCharField(max_length=45, blank=True)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     calls = models.PositiveBigIntegerField(default=0)
@@ -67,7 +68,7 @@ class TokenNetwork(models.Model):
     """A network from which a token was used: its address cut to /24, or to /48 for IPv6."""
 
     token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="networks")
-    network = models.CharField(max_length=45)
+    network = MaskedCharField(max_length=45)
     calls = models.PositiveBigIntegerField(default=0)
     first_at = models.DateTimeField(db_index=True)
     last_at = models.DateTimeField()
@@ -88,26 +89,26 @@ class SeenConnection(TokenIdentity):
     """
 
     slug = models.CharField(max_length=40, unique=True, help_text="The id in the address; not a secret.")
-    org_id = models.CharField("workspace", max_length=64, db_index=True)
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
-    role = models.CharField(max_length=16, blank=True)
-    client_name = models.CharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
-    client_version = models.CharField(max_length=60, blank=True)
-    protocol = models.CharField(max_length=16, blank=True)
-    transport = models.CharField(max_length=8, blank=True)
-    address = models.CharField(max_length=45, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    client_name = MaskedCharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
+    client_version = MaskedCharField(max_length=60, blank=True)
+    protocol = MaskedCharField(max_length=16, blank=True)
+    transport = MaskedCharField(max_length=8, blank=True)
+    address = MaskedCharField(max_length=45, blank=True)
     first_seen_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True, help_text="The last accepted request of any kind.")
-    last_method = models.CharField(max_length=64, blank=True, help_text="The tool, or the MCP method that was no call.")
+    last_method = MaskedCharField(max_length=64, blank=True, help_text="The tool, or the MCP method that was no call.")
     called_at = models.DateTimeField(null=True, help_text="The last tool call.")
     last_status = models.PositiveSmallIntegerField(null=True, help_text="Of that call.")
     calls = models.PositiveBigIntegerField(default=0)
-    fault = models.CharField(max_length=40, blank=True, help_text="What was wrong with the last refused request.")
+    fault = MaskedCharField(max_length=40, blank=True, help_text="What was wrong with the last refused request.")
     fault_at = models.DateTimeField(null=True)
     fault_env = models.CharField(max_length=4, blank=True)
     fault_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Where the credential had one.")
-    fault_client = models.CharField(max_length=120, blank=True)
+    fault_client = MaskedCharField(max_length=120, blank=True)
 
     class Meta:
         ordering = ["-last_seen_at"]
@@ -125,10 +126,10 @@ class RejectedCredential(models.Model):
 
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Only where the credential had one.")
-    fault = models.CharField(max_length=40)
-    client_name = models.CharField("assistant", max_length=120, blank=True)
-    connection = models.CharField(max_length=40, blank=True)
-    address = models.CharField(max_length=45, blank=True)
+    fault = MaskedCharField(max_length=40)
+    client_name = MaskedCharField("assistant", max_length=120, blank=True)
+    connection = MaskedCharField(max_length=40, blank=True)
+    address = MaskedCharField(max_length=45, blank=True)
     matches_token = models.BooleanField(
         default=False, help_text="The request carried the token itself, not only its prefix."
     )

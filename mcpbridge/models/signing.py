@@ -2,11 +2,13 @@
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField
+
 
 class SignedHead(models.Model):
     """Where a workspace's chain stood at an instant, signed. What a copy of the chain must agree with."""
 
-    org_id = models.CharField("workspace", max_length=64)
+    org_id = MaskedCharField("workspace", max_length=64)
     sequence = models.PositiveBigIntegerField(help_text="The last row's place; 0 where there was none yet.")
     hash = models.CharField(max_length=64, help_text="The last row's hash.")
     at = models.DateTimeField()
@@ -20,7 +22,7 @@ class SignedHead(models.Model):
 class SigningHead(SignedHead):
     """A checkpoint."""
 
-    reason = models.CharField(max_length=10, help_text="rows, time, shutdown, prune, demand")
+    reason = MaskedCharField(max_length=10, help_text="rows, time, shutdown, prune, demand")
 
     class Meta:
         ordering = ["-id"]

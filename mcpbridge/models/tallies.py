@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from mcpbridge.masked_fields import MaskedCharField
 from mcpbridge.models.identity import PREFIX_LENGTH, TokenIdentity
 from mcpbridge.models.sightings import SeenToken
 
@@ -15,7 +16,7 @@ class CallHour(TokenIdentity):
 
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
-    org_id = models.CharField("workspace", max_length=64)
+    org_id = MaskedCharField("workspace", max_length=64)
     hour = models.IntegerField(db_index=True, help_text="Hours since 1970 (UTC).")
     calls_read = models.PositiveBigIntegerField(default=0)
     calls_write = models.PositiveBigIntegerField(default=0)
@@ -41,7 +42,7 @@ class TokenTool(models.Model):
     """How often a token called one tool."""
 
     token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="tools")
-    tool = models.CharField(max_length=64)
+    tool = MaskedCharField(max_length=64)
     calls = models.PositiveBigIntegerField(default=0)
     refused = models.PositiveBigIntegerField(default=0, help_text="Of these, refused or failed.")
     first_at = models.DateTimeField()

@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils import timezone
 
+from mcpbridge.masked_fields import MaskedCharField
+
 NAME_LENGTH = 80
 ADDRESS_LENGTH = 500
 
@@ -49,17 +51,17 @@ class Sink(models.Model):
     repetition by its id.
     """
 
-    org_id = models.CharField("workspace", max_length=64)
-    name = models.CharField(max_length=NAME_LENGTH)
+    org_id = MaskedCharField("workspace", max_length=64)
+    name = MaskedCharField(max_length=NAME_LENGTH)
     kind = models.CharField(max_length=8, choices=SinkKind)
     format = models.CharField(max_length=8, choices=SinkFormat)
-    address = models.CharField(max_length=ADDRESS_LENGTH, help_text="An https:// or tls:// address, or a file's name.")
+    address = MaskedCharField(max_length=ADDRESS_LENGTH, help_text="An https:// or tls:// address, or a file's name.")
     sealed_secret = models.TextField(blank=True, help_text="What signs a webhook's bodies, sealed under SECRET_KEY.")
     is_paused = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
-    created_by = models.CharField(max_length=200, blank=True)
+    created_by = MaskedCharField(max_length=200, blank=True)
     deleted_at = models.DateTimeField(null=True)
-    deleted_by = models.CharField(max_length=200, blank=True)
+    deleted_by = MaskedCharField(max_length=200, blank=True)
 
     confirmed = models.PositiveBigIntegerField(default=0, help_text="The last row that the receiver confirmed.")
     confirmed_checkpoint = models.PositiveBigIntegerField(default=0, help_text="The same of checkpoints, by their key.")
@@ -72,7 +74,7 @@ class Sink(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="Failed ones since the last success.")
     failures = models.PositiveBigIntegerField(default=0, help_text="All failed ones.")
     failing_since = models.DateTimeField(null=True)
-    fault = models.CharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
+    fault = MaskedCharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
     next_try_at = models.DateTimeField(null=True)
     holder = models.CharField(max_length=36, blank=True, help_text="The process that delivers.")
     held_until = models.DateTimeField(null=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
+from django.core import signing
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.management import call_command
 from django.db import connection
@@ -68,13 +68,15 @@ def test_a_clean_console_exits_0_and_says_what_was_looked_through(database: Reco
 def test_each_column_of_each_row_is_looked_at_and_named_by_table_column_and_key(
     database: RecordDatabase, empty: Path
 ) -> None:
-    seen = make_token("org-1", "4f8a2c1bdedf", name=f"pasted {TOKEN}")
-    rows = [call_row(seen, target_label="Globex") for _ in range(_BATCH + 3)]
-    rows[-1].arguments = {"note": ["x", {"deep": base64.b64encode(f"ab{TOKEN}".encode()).decode()}]}
-    ToolCall.objects.bulk_create(rows)
+    seen = make_token("org-1", "4f8a2c1bdedf")
+    ToolCall.objects.bulk_create([call_row(seen, target_label="Globex") for _ in range(_BATCH + 3)])
     last = ToolCall.objects.order_by("pk").last()
     assert last is not None
+    # Past the columns, which would mask it.
+    deep = json.dumps({"note": ["x", {"deep": base64.b64encode(f"ab{TOKEN}".encode()).decode()}]})
     with connection.cursor() as cursor:
+        cursor.execute("UPDATE mcpbridge_seentoken SET token_name = %s", [f"pasted {TOKEN}"])
+        cursor.execute("UPDATE mcpbridge_toolcall SET arguments = %s WHERE id = %s", [deep, last.pk])
         cursor.execute("CREATE TABLE stranger (note text)")
         cursor.execute("INSERT INTO stranger VALUES ('nothing'), (%s)", [TOKEN.replace("_", "%5F")])
     status, found, _ = sweep(empty)
@@ -92,7 +94,7 @@ def test_each_column_of_each_row_is_looked_at_and_named_by_table_column_and_key(
 def test_a_key_that_is_itself_a_secret_is_not_printed(database: RecordDatabase, empty: Path) -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data text)")
-        data = SessionStore().encode({"form": {"token": TOKEN}})
+        data = signing.dumps({"form": {"token": TOKEN}}, compress=True)
         cursor.execute("INSERT INTO django_session VALUES ('abcdefghijklmnopqrstuvwxyz012345', %s)", [data])
         cursor.execute("CREATE TABLE by_token (token varchar(80) PRIMARY KEY)")
         cursor.execute("INSERT INTO by_token VALUES (%s)", [TOKEN])
