@@ -19,6 +19,7 @@ REASONS = {
     "sealed_secret": "ciphertext",
     "cache_key": "a digest that is made here, with the name of what is counted",
     "value": "a count",
+    "token_digest": DIGEST,
 }
 
 
