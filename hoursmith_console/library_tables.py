@@ -10,8 +10,7 @@ from typing import Any
 from django.contrib.sessions.serializers import JSONSerializer
 from django.db import models
 
-from mcpbridge.redaction import cut, redact, redact_value
-from mcpbridge.token_shape import tokens_in
+from mcpbridge.redaction import cut, redact_pasted, redact_value
 
 _OURS = ("hoursmith_console.", "mcpbridge.")
 _TEXTS = (models.CharField, models.TextField, models.JSONField)
@@ -51,7 +50,7 @@ class SessionSerializer(JSONSerializer):
 def _without_tokens(value: Any) -> Any:
     """The same without whole tokens. Random texts, such as a passkey's challenge, must not be touched by accident."""
     if isinstance(value, str):
-        return redact(value) if any(tokens_in(value)) else value
+        return redact_pasted(value)
     if isinstance(value, dict):
         return {_without_tokens(key): _without_tokens(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "hoursmith_console.request_ids.RequestIdMiddleware",
     "hoursmith_console.page_headers.PageHeadersMiddleware",
     "csp.middleware.CSPMiddleware",
+    "hoursmith_console.pasted_tokens.PastedTokens",
     "django.middleware.security.SecurityMiddleware",
     "hoursmith_console.static_files.StaticFilesMiddleware",
     "hoursmith_console.page_spans.PageSpansMiddleware",
@@ -272,6 +273,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 
 # logs: to stderr, with anything shaped like a token masked
 
+DEFAULT_EXCEPTION_REPORTER = "hoursmith_console.error_reports.MaskedReporter"
 LOG_FORMAT = configuration.check_choice("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), ("line", "json"))
 LOGGING = {
     "version": 1,

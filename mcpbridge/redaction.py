@@ -34,6 +34,7 @@ _BEGINNING = re.compile(r"(?:live|test)?[^0-9A-Za-z]*", re.IGNORECASE | re.ASCII
 _LOOSE = re.compile(
     r"(?P<public>hsk_(?:live|test)_[0-9A-Za-z]{12})[\s:|=]{1,4}[0-9A-Za-z]{32}(?![0-9A-Za-z])", re.IGNORECASE | re.ASCII
 )
+_PASTED = re.compile(r"(?<![0-9A-Za-z_\-])(?:hsk[_\-]|bearer)", re.IGNORECASE | re.ASCII)
 # Longer words behind “bearer” are words, unless they have a digit in them or are far too long.
 _BEARER = re.compile(
     r"(?P<said>bearer['\"]?(?:%20|[\s:=+])++['\"]?)(?!hsk[_\-])(?=[^\s'\",]{20}|[^\s'\",0-9]{0,19}[0-9])[^\s'\",]{8,}+",
@@ -56,9 +57,10 @@ def redact(text: str) -> str:
     return text
 
 
-def holds_secret(text: str) -> bool:
-    """Whether a person who typed `text` typed more of a token than its public prefix."""
-    return redact(text) != text
+def redact_pasted(text: str) -> str:
+    """`redact` for what may also be random, such as a code in an address: only what begins like a token is masked."""
+    kept = redact(text)
+    return kept if kept != text and (_PASTED.search(text) or any(tokens_in(text))) else text
 
 
 def cut(text: str, limit: int) -> str:

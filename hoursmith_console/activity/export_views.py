@@ -13,6 +13,7 @@ from hoursmith_console.activity.exporting import FORMATS, rows_of
 from hoursmith_console.audit.export_views import progress_context
 from hoursmith_console.audit.exporting import in_parts
 from hoursmith_console.audit.handing_out import HandingOut
+from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
 from hoursmith_console.listing import KeysetChangeList
 from mcpbridge.audit import AuditUnavailableError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hoursmith_console.activity.admin import ActivityAdmin
 
 
-class ActivityExportForm(forms.Form):
+class ActivityExportForm(Form):
     """In which form the calls are handed out."""
 
     format = forms.ChoiceField(

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from hoursmith_console.forms import Form
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.approvals.rules import DESTRUCTIVE_TOOLS, LONGEST_HOLD_S, LONGEST_LIFE_S, SHORTEST_LIFE_S
 from mcpbridge.models import AnsweredIn, ApprovalRule
@@ -22,7 +23,7 @@ def _public(line: str) -> str:
     return f"hsk_{match[1]}_{match[2]}" if match else redact(line)
 
 
-class RuleForm(forms.Form):
+class RuleForm(Form):
     """Which calls wait, where a person answers, and for how long."""
 
     tools = forms.MultipleChoiceField(

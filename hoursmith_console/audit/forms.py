@@ -2,10 +2,11 @@
 
 from django import forms
 
+from hoursmith_console.forms import Form
 from mcpbridge.audit_rows import NOTE_LENGTH
 
 
-class ResolveForm(forms.Form):
+class ResolveForm(Form):
     """What somebody found out about a call whose outcome nobody knew."""
 
     note = forms.CharField(
@@ -16,7 +17,7 @@ class ResolveForm(forms.Form):
     )
 
 
-class ExportForm(forms.Form):
+class ExportForm(Form):
     """In which form the record is handed out."""
 
     format = forms.ChoiceField(

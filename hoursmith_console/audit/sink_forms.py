@@ -2,6 +2,7 @@
 
 from django import forms
 
+from hoursmith_console.forms import Form
 from mcpbridge.sinks.models import ADDRESS_LENGTH, FORMATS, NAME_LENGTH, SinkFormat, SinkKind
 
 # The way and the form of the rows in one choice: not every way carries every form.
@@ -18,7 +19,7 @@ ADDRESS_HELP = {
 }
 
 
-class _SinkForm(forms.Form):
+class _SinkForm(Form):
     name = forms.CharField(label="Name", max_length=NAME_LENGTH, help_text="What your team calls it, such as “SIEM”.")
     address = forms.CharField(
         label="Address",
@@ -56,7 +57,7 @@ class ChangeSinkForm(_SinkForm):
 
     def __init__(self, *args: object, kind: str, **more: object) -> None:
         """For a sink of `kind`."""
-        super().__init__(*args, **more)  # type: ignore[arg-type]
+        super().__init__(*args, **more)
         self.fields["address"].help_text = ADDRESS_HELP[SinkKind(kind)]
         choices = [(form.value, form.label) for form in FORMATS[SinkKind(kind)]]
         self.fields["format"].choices = choices  # type: ignore[attr-defined]
@@ -64,7 +65,7 @@ class ChangeSinkForm(_SinkForm):
             self.fields["format"].widget = forms.HiddenInput()
 
 
-class RestartSinkForm(forms.Form):
+class RestartSinkForm(Form):
     """From which row on a receiver shall get the record again."""
 
     sequence = forms.IntegerField(label="Row", min_value=1, max_value=2**53)

@@ -3,9 +3,10 @@
 from django import forms
 
 from hoursmith_console.connections.models import LABEL_LENGTH, Access
+from hoursmith_console.forms import Form
 
 
-class ConnectionForm(forms.Form):
+class ConnectionForm(Form):
     """What a connection is called, and what its address lets it do."""
 
     label = forms.CharField(

@@ -4,11 +4,12 @@ from typing import Any
 
 from django import forms
 
+from hoursmith_console.forms import Form
 from hoursmith_console.workspaces.access import may_invite
 from hoursmith_console.workspaces.models import Member, Role
 
 
-class InviteForm(forms.Form):
+class InviteForm(Form):
     """Whom to let into the console, and as what until Hoursmith's own list says it."""
 
     email = forms.EmailField(label="E-mail address at Hoursmith", max_length=200)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from hoursmith_console.area import Area, deciding
+from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
 from hoursmith_console.policies.facts import console_facts, rows_beyond
 from hoursmith_console.policies.freezing import FreezeForm, freeze_answer, freeze_of
@@ -26,7 +27,7 @@ from mcpbridge.orders.snapshots import snapshots_resume, snapshots_stop
 FEWEST_DAYS = 30
 
 
-class RetentionForm(forms.Form):
+class RetentionForm(Form):
     """How long audit rows are kept."""
 
     days = forms.IntegerField(

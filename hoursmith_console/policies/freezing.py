@@ -4,16 +4,22 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
 
+from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import Freeze
 from mcpbridge.orders.freezes import destruction_freeze, destruction_unfreeze
 
 
-class FreezeForm(forms.Form):
+class FreezeForm(Form):
     """Why nothing is to be deleted or archived for now."""
 
-    reason = forms.CharField(label="Why", max_length=200, help_text="It stays in the record, with your name.")
+    reason = forms.CharField(
+        label="Why",
+        max_length=200,
+        help_text="It stays in the record, with your name.",
+        error_messages={"required": "Say why, in a few words: the next person wants to know."},
+    )
 
 
 def freeze_of(*, org_id: str, env: str = "", prefix: str = "") -> Freeze | None:
@@ -36,6 +42,6 @@ def freeze_answer(request: HttpRequest, *, org_id: str, env: str = "", prefix: s
             destruction_freeze(org_id=org_id, env=env, prefix=prefix, actor=actor, reason=form.cleaned_data["reason"])
             messages.success(request, "Frozen from the next call on, and that is in the record.")
         elif not lifts:
-            messages.error(request, "Say why, in a few words: the next person wants to know.")
+            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
     except AuditUnavailableError as error:
         messages.error(request, str(error))

@@ -2,11 +2,14 @@
 
 from django import forms
 
+from hoursmith_console.forms import Form
 from hoursmith_console.saved_views.models import NAME_LENGTH
 
 
-class SaveViewForm(forms.Form):
+class SaveViewForm(Form):
     """A name for the filters of a list."""
+
+    masked = frozenset({"query"})
 
     name = forms.CharField(max_length=NAME_LENGTH, error_messages={"required": "A view needs a name."})
     query = forms.CharField(required=False, widget=forms.HiddenInput)

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
 from hoursmith_console.rotation.progress.rules import may_block, may_unblock
 from hoursmith_console.rotation.progress.services import rotation_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from hoursmith_console.tokens.admin import TokenAdmin
 
 
-class ContainForm(forms.Form):
+class ContainForm(Form):
     """Why a token is stopped."""
 
     reason = forms.CharField(

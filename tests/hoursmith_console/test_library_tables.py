@@ -30,7 +30,7 @@ def test_accounts_addresses_and_identities_are_masked() -> None:
 
 def test_a_session_holds_no_token_and_all_else() -> None:
     session = SessionStore()
-    kept = {"state": "hsk_5Gx-91k_Bearer9x", "number": 3, "list": [1, None]}
+    kept = {"state": "4x9k-hsk_5Gx-91k_Bearer9x", "number": 3, "list": [1, None]}
     session["kept"] = kept
     session["pasted"] = {"note": [f"x {TOKEN} " * 40], TOKEN: 1}
     session.save()

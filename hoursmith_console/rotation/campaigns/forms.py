@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from hoursmith_console.forms import Form
 from hoursmith_console.rotation.campaigns.criteria import Criteria
 from hoursmith_console.rotation.progress.services import REASON_LENGTH
 from hoursmith_console.tokens.keys import key_from_address
@@ -16,7 +17,7 @@ MOST_DAYS = 3650
 USUAL_TIME = timedelta(days=14)
 
 
-class CriteriaForm(forms.Form):
+class CriteriaForm(Form):
     """Which tokens; what is left empty narrows nothing."""
 
     older_than_days = forms.IntegerField(
@@ -56,7 +57,7 @@ class CriteriaForm(forms.Form):
         return Criteria(**said, member=owner.pk if owner else None)
 
 
-class AskForm(forms.Form):
+class AskForm(Form):
     """How the campaign is called, why, and by when."""
 
     title = forms.CharField(label="Title", help_text="As the board and the record name it.", max_length=120)

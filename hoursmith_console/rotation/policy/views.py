@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
 from hoursmith_console.rotation.notices.assistants import notices_refresh
 from hoursmith_console.rotation.pages import page
@@ -18,7 +19,7 @@ from mcpbridge.audit import AuditUnavailableError
 MOST_DAYS = 3650
 
 
-class PolicyForm(forms.Form):
+class PolicyForm(Form):
     """The limits; an empty one is none."""
 
     max_age_days = forms.IntegerField(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from hoursmith_console.forms import Form
 from hoursmith_console.rotation.models import Kind
 from hoursmith_console.rotation.progress.services import REASON_LENGTH
 from hoursmith_console.tokens.keys import key_from_public
@@ -12,7 +13,7 @@ from hoursmith_console.workspaces.models import Member
 NAME_LENGTH = 100
 
 
-class StartForm(forms.Form):
+class StartForm(Form):
     """Why a token is to be replaced; the answer decides the order of the steps."""
 
     kind = forms.ChoiceField(
@@ -38,14 +39,14 @@ class StartForm(forms.Form):
     )
 
 
-class MintForm(forms.Form):
+class MintForm(Form):
     """What the new token is called."""
 
     name = forms.CharField(label="Its name", max_length=NAME_LENGTH, strip=True)
     form = forms.CharField(widget=forms.HiddenInput, max_length=32)
 
 
-class SuccessorForm(forms.Form):
+class SuccessorForm(Form):
     """The public part of a token that was made at Hoursmith. A whole one is refused, and not repeated."""
 
     public = forms.CharField(
@@ -63,7 +64,7 @@ class SuccessorForm(forms.Form):
         return found
 
 
-class OwnerForm(forms.Form):
+class OwnerForm(Form):
     """Whose token it is."""
 
     owner = forms.ModelChoiceField(label="Whose token is it?", queryset=Member.objects.none())
@@ -73,7 +74,7 @@ class OwnerForm(forms.Form):
         self.fields["owner"].queryset = Member.objects.filter(workspace_id=workspace_id, is_active=True)  # type: ignore[attr-defined]
 
 
-class LeavingForm(forms.Form):
+class LeavingForm(Form):
     """Why all tokens of somebody go."""
 
     reason = forms.CharField(label="Why? It goes into the record.", max_length=REASON_LENGTH)
