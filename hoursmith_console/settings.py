@@ -197,7 +197,14 @@ ACCOUNT_SESSION_REMEMBER = False
 # How many seconds a sign-in, or a re-authentication, counts as recent.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_FORMS = {"reset_password": "hoursmith_console.accounts.forms.ResetForm"}
+ACCOUNT_FORMS = {
+    "reset_password": "hoursmith_console.accounts.forms.ResetForm",
+    "login": "hoursmith_console.accounts.library_forms.LoginForm",
+    "change_password": "hoursmith_console.accounts.library_forms.ChangeForm",
+    "set_password": "hoursmith_console.accounts.library_forms.SetForm",
+    "reset_password_from_key": "hoursmith_console.accounts.library_forms.ResetFromKeyForm",
+    "reauthenticate": "hoursmith_console.accounts.library_forms.AgainForm",
+}
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.accounts.resets.ResetTokens"  # noqa: S105 – a class
 MFA_ADAPTER = "hoursmith_console.accounts.factors.FactorAdapter"
@@ -209,6 +216,12 @@ MFA_FORMS = {
     "add_webauthn": "hoursmith_console.accounts.forms.PasskeyForm",
     "authenticate": "hoursmith_console.accounts.forms.CodeForm",
     "reauthenticate": "hoursmith_console.accounts.forms.CodeAgainForm",
+    "deactivate_totp": "hoursmith_console.accounts.library_forms.RemoveAppForm",
+    "generate_recovery_codes": "hoursmith_console.accounts.library_forms.CodesForm",
+    "edit_webauthn": "hoursmith_console.accounts.library_forms.RenamePasskeyForm",
+    "authenticate_webauthn": "hoursmith_console.accounts.library_forms.PasskeySecondForm",
+    "login_webauthn": "hoursmith_console.accounts.library_forms.PasskeySignInForm",
+    "reauthenticate_webauthn": "hoursmith_console.accounts.library_forms.PasskeyAgainForm",
 }
 # A code of the half minute before and after is taken too, for clocks that do not agree.
 MFA_TOTP_TOLERANCE = 1

@@ -18,11 +18,12 @@ from django.http import HttpRequest
 
 from hoursmith_console.accounts.resets import reset_request
 from hoursmith_console.accounts.secrecy import UnreadableError, decrypted, encrypted
+from hoursmith_console.forms import NoTokens
 
 NAME_LENGTH = 60
 
 
-class ResetForm(ResetPasswordForm):
+class ResetForm(NoTokens, ResetPasswordForm):
     """Asks for a reset link. It looks nothing up, so that its answer tells nobody who has an account."""
 
     def clean_email(self) -> str:
@@ -49,7 +50,7 @@ def use_up(user: User, code: str) -> None:
         raise get_adapter().validation_error("incorrect_code")
 
 
-class AppForm(ActivateTOTPForm):
+class AppForm(NoTokens, ActivateTOTPForm):
     """Sets an authenticator app up. Until it is confirmed, its secret lies encrypted in the session."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,7 +77,7 @@ class AppForm(ActivateTOTPForm):
             return ""
 
 
-class PasskeyForm(AddWebAuthnForm):
+class PasskeyForm(NoTokens, AddWebAuthnForm):
     """Adds a passkey, or a security key that is only the second factor."""
 
     name = forms.CharField(label="What you call it", max_length=NAME_LENGTH, required=False)
@@ -99,9 +100,9 @@ class OnceOnly:
         return code
 
 
-class CodeForm(OnceOnly, AuthenticateForm):
+class CodeForm(OnceOnly, NoTokens, AuthenticateForm):
     """Asks for a code at sign-in."""
 
 
-class CodeAgainForm(OnceOnly, ReauthenticateForm):
+class CodeAgainForm(OnceOnly, NoTokens, ReauthenticateForm):
     """Asks for a code before a sensitive action."""

@@ -13,6 +13,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from hoursmith_console.accounts.library_forms import InvitedForm
 from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_record
 from mcpbridge.audit import AuditUnavailableError
 
@@ -23,6 +24,7 @@ class InvitationView(PasswordResetConfirmView):
     Setting the password uses the link up: its key is made from the password there was.
     """
 
+    form_class = InvitedForm
     template_name = "account/invitation.html"
     post_reset_login = True
     post_reset_login_backend = "allauth.account.auth_backends.AuthenticationBackend"

@@ -3,12 +3,13 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django import forms
 from django.http import QueryDict
 from django.test import Client, RequestFactory
-from django.urls import resolve, reverse
+from django.urls import URLResolver, get_resolver, resolve, reverse
 from django.views.debug import technical_500_response
 
 import hoursmith_console
@@ -41,6 +42,26 @@ def test_every_form_of_the_console_refuses_tokens() -> None:
     found = set(all_forms())
     assert len(found) > 20
     assert [each for each in found if not issubclass(each, NoTokens)] == []
+
+
+def test_every_form_of_every_view_refuses_tokens() -> None:
+    found = {}
+    for name, view in views(get_resolver()):
+        made = getattr(view, "view_class", None)
+        if made is not None and hasattr(made, "get_form_class"):
+            found[name] = made().get_form_class()
+    assert {"account_login", "account_change_password", "account_invitation", "mfa_authenticate"} <= set(found)
+    with_fields = {name: each for name, each in found.items() if each is not None and each.base_fields}
+    assert {name: each for name, each in with_fields.items() if not issubclass(each, NoTokens)} == {}
+
+
+def views(resolver: URLResolver) -> Iterator[tuple[str, Any]]:
+    """Every view that has an address, by its name."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern)
+        else:
+            yield str(pattern.name), pattern.callback
 
 
 @pytest.mark.parametrize("text", ALL.values(), ids=ALL)

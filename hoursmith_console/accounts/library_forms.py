@@ -1,0 +1,62 @@
+"""The sign-in library's own forms as the console uses them: without tokens in them."""
+
+from allauth.account import forms as account
+from allauth.mfa.recovery_codes.forms import GenerateRecoveryCodesForm
+from allauth.mfa.totp.forms import DeactivateTOTPForm
+from allauth.mfa.webauthn.forms import (
+    AuthenticateWebAuthnForm,
+    EditWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
+from django.contrib.auth.forms import SetPasswordForm
+
+from hoursmith_console.forms import NoTokens
+
+
+class LoginForm(NoTokens, account.LoginForm):
+    """Asks for address and password."""
+
+
+class ChangeForm(NoTokens, account.ChangePasswordForm):
+    """Asks for the old and the new password."""
+
+
+class SetForm(NoTokens, account.SetPasswordForm):
+    """Asks for a first password."""
+
+
+class ResetFromKeyForm(NoTokens, account.ResetPasswordKeyForm):
+    """Asks for a new password behind a link."""
+
+
+class AgainForm(NoTokens, account.ReauthenticateForm):
+    """Asks for the password once more."""
+
+
+class InvitedForm(NoTokens, SetPasswordForm):  # type: ignore[type-arg]  # It is generic to the type checker alone.
+    """Asks for the first password behind an invitation's link."""
+
+
+class RemoveAppForm(NoTokens, DeactivateTOTPForm):
+    """Asks whether the authenticator app shall go."""
+
+
+class CodesForm(NoTokens, GenerateRecoveryCodesForm):
+    """Asks whether new recovery codes shall be made."""
+
+
+class RenamePasskeyForm(NoTokens, EditWebAuthnForm):
+    """Asks for a passkey's name."""
+
+
+class PasskeySignInForm(NoTokens, LoginWebAuthnForm):
+    """Takes a passkey's answer at sign-in."""
+
+
+class PasskeySecondForm(NoTokens, AuthenticateWebAuthnForm):
+    """Takes a passkey's answer behind the password."""
+
+
+class PasskeyAgainForm(NoTokens, ReauthenticateWebAuthnForm):
+    """Takes a passkey's answer once more."""
