@@ -26,6 +26,9 @@ def _public(line: str) -> str:
 class RuleForm(Form):
     """Which calls wait, where a person answers, and for how long."""
 
+    # Whoever pastes a whole token here means its prefix.
+    masked = frozenset({"tokens"})
+
     tools = forms.MultipleChoiceField(
         label="Tools",
         choices=[(name, TOOLS[name].title) for name in DESTRUCTIVE_TOOLS],

@@ -83,10 +83,15 @@ def test_more_than_so_many_views_of_a_list_are_not_kept(cast: Cast, browse: Brow
 
 def test_a_token_is_kept_by_its_public_part_alone(browse: Browse) -> None:
     token = assembled_token(secret="Zq7" * 11)
-    _save(browse("owner"), f"About {token}", f"q={token}")
-    view = SavedView.objects.get()
-    assert view.query == "q=hsk_live_4f8a2c1bdedf"
-    assert "Zq7" not in view.name
+    _save(browse("owner"), "About it", f"q={token}")
+    assert SavedView.objects.get().query == "q=hsk_live_4f8a2c1bdedf"
+
+
+def test_a_token_is_no_name_of_a_view(browse: Browse) -> None:
+    page = _save(browse("owner"), f"About {assembled_token(secret='Zq7' * 11)}", "q=Globex")
+    assert "looks like a Hoursmith token" in page
+    assert "Zq7" not in page
+    assert not SavedView.objects.exists()
 
 
 def test_a_bookmark_is_no_part_of_the_record(browse: Browse) -> None:
