@@ -21,8 +21,10 @@ from hoursmith_console.body_limit import limited  # noqa: E402 – needs the app
 from hoursmith_console.health import Health  # noqa: E402
 from hoursmith_console.metrics import Metrics  # noqa: E402
 from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
+from mcpbridge.addresses import parse_networks  # noqa: E402
 from mcpbridge.bridge import Bridge  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
+from mcpbridge.forwarding import as_it_was_sent  # noqa: E402
 from mcpbridge.origin import configured_upstream  # noqa: E402
 from mcpbridge.server import VERSION  # noqa: E402
 from mcpbridge.telemetry import Telemetry  # noqa: E402
@@ -45,6 +47,7 @@ class Application:
         self._watch = RotationWatch()
         self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
         self._pages = limited(django_application)
+        self._trusted = parse_networks(settings.TRUSTED_PROXIES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -52,13 +55,14 @@ class Application:
         elif scope["type"] == "http":
             path = scope["path"]
             if self._bridge is not None and serves(path):
-                await self._bridge.http(scope, receive, send)
+                await self._bridge.http(as_it_was_sent(scope, self._trusted), receive, send)
             elif self._health is not None and path in ("/healthz", "/readyz"):
                 await self._health(scope, receive, send)
             elif path == "/metrics":
+                # As it came: what any proxy has passed on is refused there.
                 await self._metrics(scope, receive, send)
             else:
-                await self._pages(scope, receive, send)
+                await self._pages(as_it_was_sent(scope, self._trusted), receive, send)
         else:
             raise RuntimeError(f"There is nothing to serve over {scope['type']}.")
 

@@ -25,7 +25,7 @@ HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = configuration.check_networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", default=[]))
 
 if DEBUG:
     # A developer's are kept too: a key that signed something yesterday must be there today.
@@ -281,8 +281,8 @@ SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
-# Only a proxy that the operator named may say that the browser came over https.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+# Whether the browser came over https is in the request's scheme (`mcpbridge.forwarding`); no header may say it here.
+SECURE_PROXY_SSL_HEADER = None
 
 # logs: to stderr, with anything shaped like a token masked
 

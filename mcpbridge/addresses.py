@@ -47,6 +47,9 @@ def is_within(text: str, networks: Sequence[Network]) -> bool:
     if not _is_address(text):
         return False
     address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        # How a socket for both families names an IPv4 peer.
+        address = address.ipv4_mapped
     return any(address.version == network.version and address in network for network in networks)
 
 

@@ -10,7 +10,7 @@ from django.db import connections
 
 from mcpbridge.accepted_tokens import AcceptedTokens
 from mcpbridge.activity import ActivityRecorder
-from mcpbridge.addresses import Audience, parse_networks
+from mcpbridge.addresses import Audience
 from mcpbridge.approvals.holding import Approvals
 from mcpbridge.audit import AuditWriter
 from mcpbridge.calls import Calls
@@ -60,7 +60,6 @@ class Bridge:
             orders=self.orders,
             activity=self.activity,
             audience=Audience(settings.ALLOWED_HOSTS),
-            trusted_proxies=parse_networks(settings.TRUSTED_PROXIES),
         )
 
     async def start(self) -> None:

@@ -16,7 +16,7 @@ import orjson
 
 from mcpbridge import logs, rpc
 from mcpbridge.activity import ActivityRecorder
-from mcpbridge.addresses import Audience, Network, client_address
+from mcpbridge.addresses import Audience
 from mcpbridge.clients import UNKNOWN, client_from_info, client_from_session_id, client_from_user_agent, session_id
 from mcpbridge.connections import ID_PATTERN, Greeting
 from mcpbridge.credentials import CredentialFaultError, Fault, credential_from_headers
@@ -68,14 +68,12 @@ class HttpEntry:
         orders: OrderBook,
         activity: ActivityRecorder,
         audience: Audience,
-        trusted_proxies: tuple[Network, ...],
     ) -> None:
         self._server = server
         self._identities = identities
         self._orders = orders
         self._activity = activity
         self._audience = audience
-        self._trusted = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_text_id()
@@ -196,7 +194,6 @@ class HttpEntry:
 
     def _caller(self, scope: Scope, headers: dict[str, str], connection: str, request_id: str) -> Caller:
         peer = scope.get("client")
-        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         client = client_from_session_id(headers.get("mcp-session-id", ""))
         if not client.name:
             client = client_from_user_agent(headers.get("user-agent", ""))
@@ -207,7 +204,7 @@ class HttpEntry:
             client_version=client.version,
             connection=connection,
             protocol=headers.get("mcp-protocol-version", rpc.ASSUMED_VERSION)[:16],
-            address=client_address(peer[0] if peer else None, forwarded, self._trusted),
+            address=peer[0] if peer else "",
             request_id=request_id,
         )
 

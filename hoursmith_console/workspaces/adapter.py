@@ -8,7 +8,6 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -19,7 +18,6 @@ from hoursmith_console.accounts.known_browsers import browser_key
 from hoursmith_console.accounts.reauthentication import signed_in_recently
 from hoursmith_console.accounts.services import session_forget
 from hoursmith_console.workspaces.sign_ins import sign_in_failure_record, sign_in_record, sign_out_record
-from mcpbridge.addresses import client_address, parse_networks
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.redaction import redact
 
@@ -80,10 +78,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address whose attempts are counted; behind trusted proxies the one that they vouch for."""
-        # ASGI has joined repeated headers with commas, in their order.
-        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
-        trusted = parse_networks(settings.TRUSTED_PROXIES)
-        address = client_address(request.META.get("REMOTE_ADDR"), [forwarded] if forwarded else [], trusted)
+        address = str(request.META.get("REMOTE_ADDR") or "")
         if not address:
             raise PermissionDenied("The request has no address.")
         return address

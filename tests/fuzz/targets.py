@@ -198,7 +198,6 @@ def _entry() -> HttpEntry:
         orders=orders,  # type: ignore[arg-type]
         activity=activity,
         audience=AUDIENCE,
-        trusted_proxies=PROXIES,
     )
 
 

@@ -50,7 +50,6 @@ from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Vis
 from hoursmith_console.sandbox.api.tokens import authenticate
 from hoursmith_console.sandbox.api.values import InvalidValueError, Text
 from hoursmith_console.sandbox.models import IdempotencyRecord, Scope, Token
-from mcpbridge.addresses import client_address, parse_networks
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +149,7 @@ class Exchange:
             return authenticate(self._request.headers.get("Authorization", ""))
         except UnauthenticatedError:
             # Counted only for bad tokens, so that one client's bad token does not lock out its neighbours.
-            self._spend(f"address:{_address(self._request)}"[:80], limits.BAD_TOKENS)
+            self._spend(f"address:{self._request.META.get('REMOTE_ADDR')}"[:80], limits.BAD_TOKENS)
             raise
 
     def _check_plan_and_limit(self, caller: Caller) -> None:
@@ -252,9 +251,3 @@ def _json(value: Any) -> str:
 def _instant(now: float) -> datetime:
     """Whole milliseconds, as answers show them: an instant that was read can be asked for."""
     return datetime.fromtimestamp(int(now * 1000) / 1000, UTC)
-
-
-def _address(request: HttpRequest) -> str:
-    forwarded = request.headers.get("X-Forwarded-For")
-    trusted = parse_networks(settings.TRUSTED_PROXIES)
-    return client_address(request.META.get("REMOTE_ADDR"), [forwarded] if forwarded else [], trusted)
