@@ -75,7 +75,7 @@ class Application:
                     self._bridge = Bridge(
                         configured_upstream(django_application), catalogue=import_string(settings.MCP_CATALOGUE)
                     )
-                    self._health = Health(self._bridge.upstream)
+                    self._health = Health(self._bridge.upstream, self._bridge.orders)
                     await self._bridge.start()
                     self._watch.start()
                     self._mailer.start()

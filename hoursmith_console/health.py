@@ -5,24 +5,32 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connections
 
 from mcpbridge.headers import plain_headers
+from mcpbridge.orders.reading import OrderBook
+from mcpbridge.own_connection import drop_connection, use_own_connection
 from mcpbridge.upstream import Upstream
+from mcpbridge.workers import overdue_jobs
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 2.0
 
 
 class Health:
-    """Answers `/healthz` at once, and `/readyz` after looking at the database and Hoursmith's address."""
+    """Answers `/healthz` at once, and `/readyz` after looking at the database, Hoursmith's address and restrictions.
 
-    def __init__(self, upstream: Upstream) -> None:
+    Background jobs that fail are shown, but make no node unready: it answers its callers all the same.
+    """
+
+    def __init__(self, upstream: Upstream, orders: OrderBook) -> None:
         self._upstream = upstream
+        self._orders = orders
+        # One thread of its own: whoever waits for the database elsewhere must not make this look like a fault.
+        self._thread = ThreadPoolExecutor(1, "readiness")
         self._lock = asyncio.Lock()
         self._looked_at = float("-inf")
         self._faults: dict[str, str] = {}
@@ -33,8 +41,15 @@ class Health:
         receive: Callable[[], Awaitable[Mapping[str, Any]]],
         send: Callable[[Mapping[str, Any]], Awaitable[None]],
     ) -> None:
-        faults = await self._look() if scope["path"] == "/readyz" else {}
-        body = json.dumps({"status": "unavailable" if faults else "ok", **faults}).encode()
+        faults: dict[str, str] = {}
+        more: dict[str, Any] = {}
+        if scope["path"] == "/readyz":
+            faults = await self._look()
+            if fault := self._orders.fault():
+                faults = {**faults, "restrictions": fault}
+            if jobs := overdue_jobs():
+                more["background"] = jobs
+        body = json.dumps({"status": "unavailable" if faults else "ok", **faults, **more}).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -55,7 +70,7 @@ class Health:
 
     async def _database(self) -> str:
         try:
-            await asyncio.wait_for(sync_to_async(_select_one, thread_sensitive=False)(), TIMEOUT_S)
+            await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._thread, _select_one), TIMEOUT_S)
         except Exception as error:
             return f"The database does not answer ({type(error).__name__})."
         return ""
@@ -76,9 +91,10 @@ class Health:
 
 
 def _select_one() -> None:
-    connection = connections["default"]
+    # Not from the pages' pool, which they may have used up.
+    connection = use_own_connection("default", limit_s=TIMEOUT_S)
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     finally:
-        connection.close()
+        drop_connection("default")

@@ -3,17 +3,18 @@
 Source: Prometheus exposition format 0.0.4; RFC 6750 for the optional bearer token.
 """
 
+import asyncio
 import hmac
 import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import Error, connections, router
+from django.db import Error, router
 from django.http.request import split_domain_port
 from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -28,7 +29,7 @@ from mcpbridge.addresses import Audience, is_within, parse_networks
 from mcpbridge.headers import plain_headers
 from mcpbridge.heads import standings
 from mcpbridge.models import AuditEvent
-from mcpbridge.own_connection import limited_look
+from mcpbridge.own_connection import drop_connection, limited_look, use_own_connection
 from mcpbridge.sinks.standing import SinkState, sinks_standing
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ _HELP = {
 def _look() -> dict[str, float]:
     alias = router.db_for_read(AuditEvent)
     now = timezone.now()
+    # Not from the pages' pool, which they may have used up.
+    use_own_connection(alias, limit_s=LIMIT_S)
     try:
         with limited_look(alias, limit_s=LIMIT_S):
             chains = standings(alias)
@@ -80,7 +83,7 @@ def _look() -> dict[str, float]:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
         return {"hoursmith_database_up": 0}
     finally:
-        connections[alias].close()
+        drop_connection(alias)
     ages = [(now - chain.signed_at).total_seconds() for chain in chains if chain.signed_at is not None]
     return {
         "hoursmith_database_up": 1,
@@ -100,6 +103,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.record = Record()
+        # One thread of its own: monitoring must see what is wrong while everybody else waits for the database.
+        self._thread = ThreadPoolExecutor(1, "metrics")
         self._networks = parse_networks(settings.METRICS_NETWORKS)
         self._audience = Audience(settings.ALLOWED_HOSTS)
 
@@ -110,7 +115,7 @@ class Metrics:
         send: Callable[[Mapping[str, Any]], Awaitable[None]],
     ) -> None:
         if scope["method"] in ("GET", "HEAD") and self._is_monitoring(scope):
-            status, body = 200, await sync_to_async(self._text, thread_sensitive=False)()
+            status, body = 200, await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
         else:
             status, body = 404, b"Not found.\n"
         headers = [

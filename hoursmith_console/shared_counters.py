@@ -11,14 +11,14 @@ logger = logging.getLogger(__name__)
 
 # What our counters fill, many times over. More than the library takes at first, so that no file ever grows.
 _BYTES = 256 * 1024
-_KINDS = ("counter", "gauge_livesum", "histogram")
+_KINDS = ("counter", "gauge_livemin", "gauge_livesum", "histogram")
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def counters_share(folder: Path) -> None:
     """Let the processes that are started from here count in `folder`, from nothing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in folder.glob("*.db"):
+    for left in (*folder.glob("*.db"), *folder.glob("*.part")):
         left.unlink(missing_ok=True)
     os.environ[FOLDER_VARIABLE] = str(folder)
 
@@ -31,10 +31,14 @@ def process_began(pid: int) -> None:
     paths = [Path(os.environ[FOLDER_VARIABLE]) / f"{kind}_{pid}.db" for kind in _KINDS]
     try:
         for path in paths:
-            path.write_bytes(bytes(_BYTES))
+            # Under its name only when it is whole: another process may be adding up what stands there.
+            part = path.with_suffix(".part")
+            part.write_bytes(bytes(_BYTES))
+            part.replace(path)
     except OSError as error:
         logger.warning("Monitoring does not see what process %d counts: %s", pid, error.strerror)
         for path in paths:
+            path.with_suffix(".part").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
         del os.environ[FOLDER_VARIABLE]
         from prometheus_client import values

@@ -6,7 +6,6 @@ is slow or away the queue fills up; what does not fit is counted by workspace an
 what a killed process had not written yet (`mcpbridge.unwritten`).
 """
 
-import asyncio
 import logging
 import threading
 import time
@@ -24,13 +23,14 @@ from mcpbridge import metrics
 from mcpbridge.connections import Greeting, connections_seen
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import ActivityLoss, ToolCall
-from mcpbridge.own_connection import drop_connection, limited_transaction, use_own_connection
+from mcpbridge.own_connection import drop_connection, limited_transaction
 from mcpbridge.recording import storable, storable_columns
 from mcpbridge.rejections import Rejection, attempts_of, catch_all, credentials_rejected, forget_old_rejections
 from mcpbridge.sightings import EndedCall, KnownToken, TokenKey, clients_seen, known_tokens, tokens_seen
 from mcpbridge.statements import insert
 from mcpbridge.tallies import calls_tally, forget_old_hours
 from mcpbridge.unwritten import Unwritten, left_behind
+from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +102,15 @@ class ActivityRecorder:
         self._losses_due_at = 0.0
         self._uncounted: Counter[Rejection] = Counter()
         self._counts = metrics.CallCounts()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._look_at = self._clean_up_at = 0.0
+        self._worker = PeriodicWorker(
+            "activity-recorder",
+            self._round,
+            attempts=Attempts("activity", title="Activity", every_s=interval_s, longest_pause_s=_LONGEST_PAUSE_S),
+            alias=self._alias,
+            limit_s=limit_s,
+            leave=self._leave,
+        )
         self._is_failing = False
         self.lost = 0
 
@@ -114,17 +121,13 @@ class ActivityRecorder:
 
     def start(self) -> None:
         """Begin writing, on a thread of its own."""
-        self._stopping.clear()
         self._unwritten = Unwritten(self._folder)
-        self._thread = threading.Thread(target=self._run, name="activity-recorder", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     async def stop(self) -> None:
         """Write what is waiting, once, and end the thread; what could not be written is logged as lost."""
-        self._stopping.set()
-        if self._thread is not None:
-            # A try that is under way, and one more, each with the moment that it takes to notice that it is in vain.
-            await asyncio.to_thread(self._thread.join, 3 * self._limit_s)
+        # A try that is under way, and one more, each with the moment that it takes to notice that it is in vain.
+        await self._worker.stop(within_s=3 * self._limit_s)
 
     def call(self, call: Call, ending: Ending, *, recorded_in_token: bool = True) -> None:
         """Take note of a call that ended. Never waits and never raises.
@@ -165,24 +168,25 @@ class ActivityRecorder:
 
     # From here on everything runs on the recorder's thread.
 
-    def _run(self) -> None:
-        use_own_connection(self._alias, limit_s=self._limit_s)
-        pause_s, clean_up_at, look_at, is_last = self._interval_s, 0.0, 0.0, False
-        while not is_last:
-            is_last = self._stopping.wait(pause_s)
-            metrics.activity_waiting.set(self.waiting)
-            self._counts.flush()
-            is_done = self._empty_queue()
-            if is_done and time.monotonic() >= look_at:
-                look_at = time.monotonic() + _LOSSES_EVERY_S
-                self._count_what_others_left()
-            if is_done and time.monotonic() >= clean_up_at:
-                clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
-                self._clean_up()
-            pause_s = self._interval_s if is_done else min(2 * pause_s, _LONGEST_PAUSE_S)
-        self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
-        self._unwritten.close()
-        drop_connection(self._alias)
+    def _round(self) -> None:
+        metrics.activity_waiting.set(self.waiting)
+        is_done = self._empty_queue()
+        self._counts.flush()
+        if not is_done:
+            raise AlreadyLoggedError
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOSSES_EVERY_S
+            self._count_what_others_left()
+        if time.monotonic() >= self._clean_up_at:
+            self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
+            self._clean_up()
+
+    def _leave(self) -> None:
+        try:
+            self._round()
+        finally:
+            self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
+            self._unwritten.close()
 
     def _empty_queue(self) -> bool:
         """Write until nothing is waiting; False where the database could not take it."""
@@ -203,7 +207,7 @@ class ActivityRecorder:
         with self._overflow_lock:
             batch.rejected.update(self._uncounted)
             self._uncounted.clear()
-            if self._losses and (time.monotonic() >= self._losses_due_at or self._stopping.is_set()):
+            if self._losses and (time.monotonic() >= self._losses_due_at or self._worker.is_stopping):
                 self._losses_due_at = time.monotonic() + _LOSSES_EVERY_S
                 batch.losses, self._losses = self._losses, {}
         is_something = bool(batch.ended or batch.rejected or batch.losses or batch.greetings)
@@ -294,7 +298,7 @@ class ActivityRecorder:
     def _give_up(self, ended: list[EndedCall]) -> None:
         for each in ended:
             self._lose(each.call)
-        if self._stopping.is_set() and ended:
+        if self._worker.is_stopping and ended:
             logger.error("%d calls end here without a row in the activity.", len(ended))
 
     def _clean_up(self) -> None:

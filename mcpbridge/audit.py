@@ -29,7 +29,8 @@ from mcpbridge import metrics
 from mcpbridge.audit_rows import AuditRow, intent_row, outcome_row, rows_append
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import AuditEvent, Phase, Result
-from mcpbridge.own_connection import Turn, drop_connection, limited_transaction, use_own_connection
+from mcpbridge.own_connection import Turn, drop_connection, limited_transaction
+from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,22 @@ class AuditWriter:
         self._turn = Turn(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
         self._changed = threading.Condition()
         self._queue: deque[_Entry] = deque()
-        self._thread: threading.Thread | None = None
+        self._worker = PeriodicWorker(
+            "audit-writer",
+            self._round,
+            attempts=Attempts(
+                "audit",
+                title="The audit record",
+                every_s=0.0,
+                again_s=_FIRST_PAUSE_S,
+                longest_pause_s=_LONGEST_PAUSE_S,
+                is_on_demand=True,
+            ),
+            alias=self._alias,
+            limit_s=timeout_s,
+            wait=self._has_work,
+            leave=self._leave,
+        )
         self._stop_at: float | None = None
         self._is_open = False
         self._is_failing = False
@@ -87,16 +103,14 @@ class AuditWriter:
     def start(self) -> None:
         """Begin writing, on a thread of its own."""
         self._stop_at, self._is_open = None, True
-        self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     async def stop(self) -> None:
         """Write what is waiting, for as long as the time limit allows, and end the thread."""
         with self._changed:
             self._stop_at = time.monotonic() + self._timeout_s
             self._changed.notify()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, 3 * self._timeout_s + 1)
+        await asyncio.to_thread(self._worker.join, 3 * self._timeout_s + 1)
 
     async def intent(self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "") -> None:
         """Return once the intent of `call` is durably committed; only then may the call be sent.
@@ -167,8 +181,7 @@ class AuditWriter:
         """Queue `entries` where that makes `limit` at most; False where the writer cannot take them."""
         with self._changed:
             # A thread does not survive a fork, so this also refuses in a child that forgot to start.
-            is_running = self._is_open and self._thread is not None and self._thread.is_alive()
-            if not is_running or len(self._queue) + len(entries) > limit:
+            if not (self._is_open and self._worker.is_alive) or len(self._queue) + len(entries) > limit:
                 return False
             self._queue.extend(entries)
             self._changed.notify()
@@ -193,26 +206,23 @@ class AuditWriter:
 
     # From here on everything runs on the writer's thread.
 
-    def _run(self) -> None:
-        use_own_connection(self._alias, limit_s=self._timeout_s)
-        pause_s = _FIRST_PAUSE_S
-        while self._has_work():
-            self._gather()
-            if self._write():
-                pause_s = _FIRST_PAUSE_S
-            else:
-                time.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    def _round(self) -> None:
+        metrics.audit_waiting.set(len(self._queue))
+        self._gather()
+        if not self._write():
+            raise AlreadyLoggedError
+
+    def _leave(self) -> None:
         self._lose([entry for entry in self._queue if entry.row.phase == Phase.OUTCOME])
         self._settle(list(self._queue), is_committed=False)
-        drop_connection(self._alias)
         self._turn.close()
 
     def _has_work(self) -> bool:
         """Sleep until there are rows to write; False when it is time to end."""
+        # What was not written is tried again a little later.
+        time.sleep(self._worker.attempts.pause_s)
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stop_at is not None)
-            metrics.audit_waiting.set(len(self._queue))
             self._is_open = self._stop_at is None or (bool(self._queue) and time.monotonic() < self._stop_at)
             return self._is_open
 

@@ -18,7 +18,7 @@ from mcpbridge.entry import HttpEntry
 from mcpbridge.events import events_go_through
 from mcpbridge.identity import Identities
 from mcpbridge.keeper import Keeper
-from mcpbridge.orders.reading import order_book
+from mcpbridge.orders.books import order_book
 from mcpbridge.refusals import Refusals
 from mcpbridge.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.sinks.courier import SinkCourier

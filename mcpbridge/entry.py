@@ -1,7 +1,7 @@
 """The HTTP door of the bridge: one POST, one JSON answer, nothing kept.
 
-A request passes, in this order: address, Host and Origin, method, credential, blocks, media types, size, JSON,
-JSON-RPC. Each refusal is one JSON-RPC error that says what to do. Only then somebody is asked anything.
+A request passes, in this order: address, Host and Origin, method, restrictions, credential, blocks, media types, size,
+JSON, JSON-RPC. Each refusal is one JSON-RPC error that says what to do. Only then somebody is asked anything.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import mcp_types as types
 import orjson
 
-from mcpbridge import logs, rpc
+from mcpbridge import logs, metrics, rpc
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.addresses import Audience
 from mcpbridge.clients import UNKNOWN, client_from_info, client_from_session_id, client_from_user_agent, session_id
@@ -26,7 +26,7 @@ from mcpbridge.headers import plain_headers
 from mcpbridge.identity import Identities, IdentityUnavailableError
 from mcpbridge.ids import new_text_id
 from mcpbridge.intake import Body, Receive, Refusal, check_media_types, decoded, folded, is_read_only, read_body
-from mcpbridge.orders.reading import OrderBook
+from mcpbridge.orders.reading import OrderBook, Orders, RestrictionsUnknownError
 from mcpbridge.rejections import Rejection
 from mcpbridge.server import McpServer, Visit
 from mcpbridge.telemetry import spans
@@ -39,6 +39,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 UNAUTHENTICATED = -32040
 TOO_MANY_ATTEMPTS = -32041
+_UNKNOWN_WAIT_S = 5
 
 _PATH = re.compile(rf"/mcp(?:/c/(?P<connection>{ID_PATTERN}))?(?P<readonly>/readonly)?/?", re.ASCII)
 
@@ -99,12 +100,12 @@ class HttpEntry:
         self._check_audience(headers)
         if scope["method"] != "POST":
             raise Refusal(405, "Send a POST: this server keeps no stream.", headers=[(b"allow", b"POST")])
+        orders = self._restrictions()
         caller = self._caller(scope, headers, path["connection"] or "", request_id)
         credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
         try:
             credential = credential_from_headers(credential_lines)
             caller.env, caller.prefix, caller.digests = credential.env, credential.prefix, credential.digests
-            orders = self._orders.now()
             if orders.holds(credential.env, credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
             check_media_types(headers)
@@ -184,6 +185,16 @@ class HttpEntry:
             return
         if caller.connection:
             self._activity.greeted(Greeting.of(caller, identity, method=method))
+
+    def _restrictions(self) -> Orders:
+        try:
+            return self._orders.now()
+        except RestrictionsUnknownError as error:
+            metrics.restrictions_unknown.inc()
+            wait = [(b"retry-after", str(_UNKNOWN_WAIT_S).encode())]
+            raise Refusal(
+                503, str(error), headers=wait, fault="restrictions_unknown", retryAfter=_UNKNOWN_WAIT_S
+            ) from None
 
     def _check_audience(self, headers: dict[str, str]) -> None:
         if not self._audience.is_our_host(headers.get("host", "")):

@@ -38,8 +38,36 @@ activity_waiting = Gauge(
     "hoursmith_activity_waiting", "Calls whose activity row is not written yet.", multiprocess_mode="livesum"
 )
 audit_waiting = Gauge("hoursmith_audit_waiting", "Audit rows that are not committed yet.", multiprocess_mode="livesum")
-COUNTERS = (_calls, _upstream, _refused, _unrecorded, activity_lost, outcomes_lost)
+_background_runs = Counter(
+    "hoursmith_background_runs", "Runs of background jobs, by how they ended.", ["job", "result"]
+)
+_background_succeeded = Gauge(
+    "hoursmith_background_last_success_timestamp_seconds",
+    "When the background job last succeeded; of several processes the one that is furthest behind.",
+    ["job"],
+    multiprocess_mode="livemin",
+)
+restrictions_known = Gauge(
+    "hoursmith_restrictions_known",
+    "0 where a process could not read the restrictions since its start, and answers every MCP request with 503.",
+    multiprocess_mode="livemin",
+)
+restrictions_unknown = Counter(
+    "hoursmith_refused_without_restrictions", "MCP requests answered with 503 because the restrictions are unknown."
+)
+COUNTERS = (
+    _calls,
+    _upstream,
+    _refused,
+    _unrecorded,
+    activity_lost,
+    outcomes_lost,
+    restrictions_unknown,
+    _background_runs,
+)
 GAUGES = (activity_waiting, audit_waiting)
+# Not to be added up: of several processes the lowest counts.
+LOWEST = (restrictions_known, _background_succeeded)
 # Known from the start, so that a rule over their increase sees the first one too.
 for _fault in sorted(_FAULTS):
     _refused.labels(_fault)
@@ -85,6 +113,21 @@ def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
     histogram._sum.inc(sum(seconds))
     for place, count in Totals(bisect_left(BUCKETS, each) for each in seconds).items():
         histogram._buckets[place].inc(count)
+
+
+def background_begins(job: str, *, is_timed: bool) -> None:
+    """Let monitoring see the background job from the start, also where it never succeeds; when, where `is_timed`."""
+    for result in ("succeeded", "failed"):
+        _background_runs.labels(job, result)
+    if is_timed:
+        _background_succeeded.labels(job).set_to_current_time()
+
+
+def background_ran(job: str, *, is_success: bool, is_timed: bool) -> None:
+    """Count a run of the background job, and note the time where it `is_timed`."""
+    _background_runs.labels(job, "succeeded" if is_success else "failed").inc()
+    if is_timed:
+        _background_succeeded.labels(job).set_to_current_time()
 
 
 def refusal_count(fault: str) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.db import Error, OperationalError, connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
@@ -65,7 +65,7 @@ def drop_connection(alias: str) -> None:
     """Close the calling thread's connection to `alias`; the next statement opens a new one."""
     try:
         connections[alias].close()
-    except Error:
+    except Exception:
         # A connection that cannot even be closed is forgotten.
         connections[alias].connection = None
 

@@ -9,7 +9,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
-from mcpbridge import problems
+from mcpbridge import metrics, problems
 from mcpbridge.bridge import Bridge
 from mcpbridge.calls import Answer
 from mcpbridge.clients import client_from_info
@@ -17,6 +17,7 @@ from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Caller
 from mcpbridge.gate import TooManyAttemptsError
 from mcpbridge.models import Result
+from mcpbridge.orders.reading import Notice, RestrictionsUnknownError
 from mcpbridge.rejections import Rejection
 from mcpbridge.server import ToolResult, Visit, build_server, result_of
 from mcpbridge.stdio_lines import MessageLines, take_standard_input
@@ -40,6 +41,9 @@ class StdioTools:
             if self._bridge.orders.now().holds(visit.credential.env, visit.credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
             return await self._bridge.catalogue.call(name, arguments, visit)
+        except RestrictionsUnknownError:
+            metrics.restrictions_unknown.inc()
+            return result_of(Answer.of(problems.problem("restrictions_unknown", 503, Result.REFUSED)))
         except CredentialFaultError as fault:
             self._bridge.activity.rejected(Rejection.of(visit.caller, fault.fault))
             return result_of(Answer.of(problems.unauthenticated(fault.explanation)))
@@ -53,6 +57,14 @@ class StdioTools:
 
     def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
         return self._bridge.catalogue.prompt(name, arguments, read_only=read_only)
+
+
+def _notice(bridge: Bridge, credential: Credential) -> Notice | None:
+    try:
+        return bridge.orders.now().notice(credential.env, credential.prefix)
+    except RestrictionsUnknownError:
+        # A call is refused for it; the list of tools is no secret.
+        return None
 
 
 async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False, connection: str = "") -> None:
@@ -75,8 +87,7 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             request_id=uuid4().hex,
             digests=digests,
         )
-        notice = bridge.orders.now().notice(credential.env, credential.prefix)
-        return Visit(credential, caller, read_only, notice)
+        return Visit(credential, caller, read_only, _notice(bridge, credential))
 
     async def traced(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.request_id is None:

@@ -4,18 +4,15 @@ A thread of its own with a connection of its own in every process that serves; o
 What fails because the database is away is tried again at the next round.
 """
 
-import asyncio
 import fcntl
-import logging
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from django.db import Error, connections, router
+from django.db import connections, router
 from django.utils import timezone
 
 from hoursmith_console.rotation.campaigns.asking import all_mails_send, all_notices_refresh, all_reminders_queue
@@ -24,9 +21,8 @@ from hoursmith_console.rotation.progress.evidence import evidence_of
 from hoursmith_console.rotation.progress.observing import is_news, rotation_observe
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.heads import try_to_hold
-from mcpbridge.own_connection import drop_connection, limited_transaction, use_own_connection
-
-logger = logging.getLogger(__name__)
+from mcpbridge.own_connection import limited_transaction
+from mcpbridge.workers import Attempts, TimedJob, Timetable
 
 _LIMIT_S = 5.0
 _NAME = "rotation watch"
@@ -71,58 +67,36 @@ class RotationWatch:
     """The watch of this process. Start and stop it with the bridge."""
 
     def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "rotation-watch") -> None:
-        self._jobs = jobs
-        self._name = name
-        self._look_every_s = look_every_s
         self._alias = router.db_for_write(Rotation)
         self._alone = Alone(self._alias)
-        self._due = {job.name: 0.0 for job in jobs}
-        self._faults: dict[str, str] = {}
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Timetable(
+            name,
+            [TimedJob(_attempts(job), partial(self._do, job)) for job in jobs],
+            look_every_s=look_every_s,
+            alias=self._alias,
+            limit_s=_LIMIT_S,
+            leave=self._alone.close,
+        )
 
     def start(self) -> None:
         """Begin, on a thread of its own."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     async def stop(self) -> None:
         """End after the round that is under way."""
-        self._stopping.set()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, 3 * _LIMIT_S)
+        await self._worker.stop(within_s=3 * _LIMIT_S)
 
-    def _run(self) -> None:
-        use_own_connection(self._alias, limit_s=_LIMIT_S)
-        while not self._stopping.wait(self._look_every_s):
-            for job in self._jobs:
-                if time.monotonic() >= self._due[job.name] and not self._stopping.is_set():
-                    self._due[job.name] = time.monotonic() + job.every_s
-                    self._try(job)
-        drop_connection(self._alias)
-        self._alone.close()
+    def _do(self, job: Job) -> None:
+        """Do `job`, unless another process does."""
+        with self._alone.one_at_a_time() if job.is_alone else nullcontext(True) as is_ours:
+            if is_ours:
+                job.work()
+        # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
+        connections[self._alias].queries_log.clear()
 
-    def _try(self, job: Job) -> None:
-        """Do `job`, unless another process does. Each new fault is logged once."""
-        try:
-            with self._alone.one_at_a_time() if job.is_alone else nullcontext(True) as is_ours:
-                if is_ours:
-                    job.work()
-        except (Error, AuditUnavailableError) as error:
-            fault = f"{type(error).__name__}: {error}"
-            if self._faults.get(job.name) != fault:
-                self._faults[job.name] = fault
-                logger.error("%s: not now. %s", job.name, fault)
-            drop_connection(self._alias)
-        except Exception:
-            # Nobody would start this thread again.
-            logger.exception("%s failed.", job.name)
-        else:
-            if self._faults.pop(job.name, None):
-                logger.warning("%s: all is well again.", job.name)
-            # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
-            connections[self._alias].queries_log.clear()
+
+def _attempts(job: Job) -> Attempts:
+    return Attempts(job.name.lower(), title=job.name, every_s=job.every_s, expected=(AuditUnavailableError,))
 
 
 class Alone:

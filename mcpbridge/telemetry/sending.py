@@ -127,6 +127,10 @@ def _instruments(meter: Meter, standing: Standing | None) -> None:
         (family,) = gauge.describe()
         name, text = _dotted(family.name), family.documentation
         meter.create_observable_up_down_counter(name, [_shares(gauge, family.name)], description=text)
+    for lowest in metrics.LOWEST:
+        (family,) = lowest.describe()
+        name, text = _dotted(family.name), family.documentation
+        meter.create_observable_gauge(name, [_shares(lowest, family.name)], description=text)
     for family in standing.describe() if standing else ():
         meter.create_observable_gauge(
             _dotted(family.name), [_shares(standing, family.name)], description=family.documentation

@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from mcpbridge.models import TokenBlock
 from mcpbridge.orders.blocks import token_block, token_unblock
+from mcpbridge.orders.books import POLL_S, SqliteOrderBook, order_book
 from mcpbridge.orders.freezes import destruction_freeze, destruction_unfreeze
+from mcpbridge.orders.generation import Generation
 from mcpbridge.orders.notices import notice_end, notice_give
-from mcpbridge.orders.reading import POLL_S, Generation, Notice, SqliteOrderBook, order_book
+from mcpbridge.orders.reading import Notice, RestrictionsUnknownError
 
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}
 
@@ -106,9 +108,13 @@ def test_a_block_outlives_a_server_that_goes_away(postgres_database, runner):
     runner.run(book.stop())
 
 
-def test_a_missing_database_blocks_nobody_and_stops_nobody(tmp_path):
-    book = SqliteOrderBook(str(tmp_path / "none.sqlite3"))
-    assert not book.now().holds(**TOKEN)
+def test_without_a_database_and_a_copy_nothing_is_known(tmp_path):
+    path = tmp_path / "none.sqlite3"
+    book = SqliteOrderBook(str(path))
+    with pytest.raises(RestrictionsUnknownError):
+        book.now()
+    # An empty file in its place would say that nothing is blocked.
+    assert not path.exists()
     asyncio.run(book.stop())
 
 

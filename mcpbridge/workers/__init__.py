@@ -1,0 +1,7 @@
+"""Work that a process does again and again beside its requests: one policy for what goes wrong in it."""
+
+from mcpbridge.workers.attempts import AlreadyLoggedError, Attempts, overdue_jobs
+from mcpbridge.workers.periodic import PeriodicTask, PeriodicWorker
+from mcpbridge.workers.timetable import TimedJob, Timetable
+
+__all__ = ["AlreadyLoggedError", "Attempts", "PeriodicTask", "PeriodicWorker", "TimedJob", "Timetable", "overdue_jobs"]

@@ -1,0 +1,127 @@
+"""The policy for background jobs: catch everything, log a fault once, back off, count, and say what is overdue."""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from django.db import Error
+
+from mcpbridge import metrics
+
+logger = logging.getLogger(__name__)
+
+# A fault that lasts is logged again after this.
+LOG_AGAIN_S = 3600.0
+# A job that did not succeed for so many periods, and for so many seconds at least, is overdue.
+_OVERDUE_PERIODS = 5
+_OVERDUE_S = 30.0
+_FAULTS_REMEMBERED = 50
+_running: "dict[int, Attempts]" = {}
+
+
+class AlreadyLoggedError(Exception):
+    """Raised by a job that failed and has logged why: counted, and tried again later."""
+
+
+class Attempts:
+    """How one job goes in this process. Used by one thread or event loop at a time."""
+
+    def __init__(
+        self,
+        job: str,
+        *,
+        title: str,
+        every_s: float,
+        again_s: float | None = None,
+        longest_pause_s: float = 10.0,
+        expected: tuple[type[Exception], ...] = (),
+        is_on_demand: bool = False,
+    ) -> None:
+        """Run the job every `every_s` seconds, or `is_on_demand`; after a failure first in `again_s`, then ever later.
+
+        `job` is its label in the metrics, `title` begins its log lines. Errors of the database, of the operating
+        system and `expected` ones are logged without a traceback.
+        """
+        self.job = job
+        self._title = title
+        self._every_s = every_s
+        self._again_s = every_s if again_s is None else again_s
+        self._longest_pause_s = max(longest_pause_s, self._again_s)
+        self._expected: tuple[type[Exception], ...] = (Error, OSError, *expected)
+        self._is_on_demand = is_on_demand
+        self._logged: dict[str, float] = {}
+        self._succeeded_at = time.monotonic()
+        self._fault = ""
+        self.pause_s = every_s
+
+    def begin(self) -> None:
+        """Count the job among those that run in this process."""
+        self._succeeded_at = time.monotonic()
+        metrics.background_begins(self.job, is_timed=not self._is_on_demand)
+        _running[id(self)] = self
+
+    def end(self) -> None:
+        """Expect no more of the job."""
+        _running.pop(id(self), None)
+
+    def run(self, work: Callable[[], object]) -> bool:
+        """Do `work` and never raise; False where it failed. Work that returns False is done, with more to do soon."""
+        try:
+            is_done = work() is not False
+        except Exception as error:
+            self._failed(error)
+            return False
+        self._succeeded(is_done)
+        return True
+
+    async def run_async(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Do the same with work on the event loop; cancelling goes through."""
+        try:
+            is_done = await work() is not False
+        except Exception as error:
+            self._failed(error)
+            return False
+        self._succeeded(is_done)
+        return True
+
+    def overdue(self) -> str:
+        """For how long the job has not succeeded and why, in words for an operator; empty while it is on time."""
+        if self._is_on_demand and not self._fault:
+            return ""
+        since_s = time.monotonic() - self._succeeded_at
+        if since_s <= max(_OVERDUE_S, _OVERDUE_PERIODS * self._every_s):
+            return ""
+        return f"No success for {since_s:.0f} s" + (f" ({self._fault})." if self._fault else ".")
+
+    def _succeeded(self, is_done: bool) -> None:
+        if self._logged or self._fault:
+            self._logged, self._fault = {}, ""
+            logger.warning("%s: all is well again.", self._title)
+        self._succeeded_at = time.monotonic()
+        self.pause_s = self._every_s if is_done else self._again_s
+        metrics.background_ran(self.job, is_success=True, is_timed=not self._is_on_demand)
+
+    def _failed(self, error: Exception) -> None:
+        is_first, self._fault = not self._fault, type(error).__name__
+        self.pause_s = self._again_s if is_first else min(max(2 * self.pause_s, 0.1), self._longest_pause_s)
+        metrics.background_ran(self.job, is_success=False, is_timed=False)
+        if isinstance(error, AlreadyLoggedError):
+            return
+        fault = f"{type(error).__name__}: {error}"
+        # Ports and process numbers differ each time in what is the same fault.
+        key = re.sub(r"\d+", "0", fault)
+        if time.monotonic() - self._logged.get(key, float("-inf")) < LOG_AGAIN_S:
+            return
+        if len(self._logged) >= _FAULTS_REMEMBERED:
+            self._logged.clear()
+        self._logged[key] = time.monotonic()
+        if isinstance(error, self._expected):
+            logger.error("%s: not now. %s", self._title, fault)
+        else:
+            logger.error("%s failed.", self._title, exc_info=error)
+
+
+def overdue_jobs() -> dict[str, str]:
+    """The jobs of this process that have not succeeded for several periods, and since when."""
+    return {each.job: text for each in list(_running.values()) if (text := each.overdue())}
