@@ -36,7 +36,7 @@ class AcceptedTokens:
         self._limit_s = limit_s
         self._alias = router.db_for_read(SeenToken)
         self._thread = ThreadPoolExecutor(1, "accepted-tokens")
-        self._has_connection = False
+        self._has_connection = self._is_closed = False
         self._waiting: list[_Question] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -54,7 +54,10 @@ class AcceptedTokens:
             return False
 
     def close(self) -> None:
-        """Let go of the thread and its connection."""
+        """Let go of the thread and its connection; nothing where that was done before."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._thread.submit(self._drop)
         self._thread.shutdown(wait=False)
 

@@ -11,6 +11,7 @@ from tests.places import ROOT
 # What may start a thread or a task by itself, and why it is no loop that has to go on.
 _ALLOWED = {
     "mcpbridge/workers/periodic.py": "the policy itself",
+    "mcpbridge/accepted_tokens.py": "one look at the database, for all who ask at that moment",
     "mcpbridge/calls.py": "one call, carried to its end",
     "mcpbridge/identity.py": "one question to Hoursmith, shared by those who wait for it",
     "mcpbridge/telemetry/sending.py": "the last flush of the process",
