@@ -246,11 +246,10 @@ def databases(url: str) -> dict[str, dict[str, object]]:
             "OPTIONS": sqlite_options(durable=False),
         }
         return {"default": default, "sandbox": sandbox}
+    default["ENGINE"] = "hoursmith_console.postgresql"
     # Under ASGI each request has its own thread: without a pool each would open a connection and leave it behind.
     # While the database is away the pool tries less and less often, for as long as it is told: soon given up is soon
-    # begun anew.
-    pool = {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 6}
+    # begun again. The backend itself looks whether a pooled connection is alive.
+    pool = {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 2}
     default["OPTIONS"] = _LINE_IS_CUT | default.get("OPTIONS", {}) | {"pool": pool}
-    # A connection that died with the database's last start must not fail the page that is given it.
-    default["CONN_HEALTH_CHECKS"] = True
     return {"default": default}
