@@ -20,8 +20,8 @@ from tests.canary import (
     tables_of,
 )
 from tests.collector import Collector, collecting
-from tests.faults.conftest import prefix_of
 from tests.postgres import shared_cluster
+from tests.revoking import revoke_at_hoursmith
 from tests.servers import Served, served_console
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("canary")]
@@ -55,11 +55,6 @@ def served(
         yield running
 
 
-def revoke(served: Served, token: str) -> None:
-    code = "import json; from hoursmith_console.sandbox.services import token_revoke;"
-    assert served.shell(f"{code} print(json.dumps(token_revoke(env='live', prefix={prefix_of(token)!r})))") is True
-
-
 def push_through_every_path(served: Served, canaries: Canaries) -> list[tuple[str, bytes]]:
     """What the command over stdio wrote meanwhile."""
     good = canaries.token("a good token", served.mint_for("OWNER"))
@@ -68,7 +63,7 @@ def push_through_every_path(served: Served, canaries: Canaries) -> list[tuple[st
     malformed = canaries.malformed()
     push_as_credential(served, good)
     push_as_credential(served, revoked)
-    revoke(served, revoked)
+    revoke_at_hoursmith(served, revoked)
     push_as_credential(served, revoked)
     push_as_credential(served, unknown)
     for credential in malformed.values():

@@ -18,9 +18,13 @@ class HostedAuthority:
         """Raise NotMintedHereError."""
         raise NotMintedHereError(self.page)
 
-    def token_revoke(self, *, env: str, prefix: str) -> bool:
+    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
         """Raise NotMintedHereError."""
         raise NotMintedHereError(self.page)
+
+    def token_owner(self, *, env: str, prefix: str) -> str:
+        """Return nothing: Hoursmith names no person."""
+        return ""
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
         """Nothing, since nothing is done here that could be taken back."""

@@ -49,7 +49,7 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str], form: str, a
     authority = current_authority()
     if not authority.can_mint:
         raise NotMintedHereError(authority.page)
-    _refuse_used(form)
+    _refuse_used(member, form)
     workspace = member.workspace
     try:
         with authority.all_or_nothing(), transaction.atomic(using=router.db_for_write(TokenClaim)):
@@ -67,13 +67,14 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str], form: str, a
                 details={"for": member.named, "scopes": list(scopes)},
             )
     except IntegrityError:
-        # Somebody sent the same form in the same instant; what was minted here has been taken back.
-        _refuse_used(form)
+        # They sent the same form in the same instant; what was minted here has been taken back.
+        _refuse_used(member, form)
         raise
     return minted
 
 
-def _refuse_used(form: str) -> None:
-    claim = TokenClaim.objects.filter(form=form).select_related("member").first()
+def _refuse_used(member: Member, form: str) -> None:
+    # A mark counts for its member alone: whoever sends another's learns nothing and takes nothing from them.
+    claim = TokenClaim.objects.filter(form=form, member=member).select_related("member").first()
     if claim is not None:
         raise AlreadyMintedError(claim)

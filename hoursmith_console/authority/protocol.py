@@ -10,6 +10,10 @@ class UnknownMemberError(Exception):
     """The authority knows nobody by this user id."""
 
 
+class NotTheirsError(Exception):
+    """The token works, and the acting member may not end it."""
+
+
 class NotMintedHereError(Exception):
     """Tokens of this service are minted and revoked on its own page alone; the argument is its address."""
 
@@ -42,8 +46,14 @@ class Authority(Protocol):
     def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
         """Make a token for the member. Raises UnknownMemberError, NotMintedHereError."""
 
-    def token_revoke(self, *, env: str, prefix: str) -> bool:
-        """End the token from its next request on; False where it was no longer valid. Raises NotMintedHereError."""
+    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+        """End the token from its next request on, as the member `user_ref` of the workspace `org_id` may.
+
+        Return False where it was no longer valid. Raises NotTheirsError, NotMintedHereError.
+        """
+
+    def token_owner(self, *, env: str, prefix: str) -> str:
+        """Return the user id of whom the token acts as; empty where the authority does not tell."""
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
         """Take back what was minted or revoked inside, where the block ends with an exception."""

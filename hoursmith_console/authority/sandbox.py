@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from hoursmith_console.authority.protocol import MintedToken, UnknownMemberError
+from hoursmith_console.authority.protocol import MintedToken, NotTheirsError, UnknownMemberError
 from hoursmith_console.sandbox import services
 
 
@@ -22,9 +22,16 @@ class SandboxAuthority:
         minted = services.token_mint(member=member, name=name, scopes=scopes)
         return MintedToken(minted.env, minted.prefix, minted.plaintext)
 
-    def token_revoke(self, *, env: str, prefix: str) -> bool:
-        """End the token from its next request on; False where it was no longer valid."""
-        return services.token_revoke(env=env, prefix=prefix)
+    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+        """End the token from its next request on; False where it was no longer valid. Raises NotTheirsError."""
+        try:
+            return services.token_revoke(org_id=org_id, user_ref=user_ref, env=env, prefix=prefix)
+        except services.NotTheirsError:
+            raise NotTheirsError from None
+
+    def token_owner(self, *, env: str, prefix: str) -> str:
+        """Return the user id of whom the token acts as; empty where there is no such token."""
+        return services.token_owner(env=env, prefix=prefix)
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
         """Take back what was minted or revoked inside, where the block ends with an exception."""

@@ -112,7 +112,7 @@ class ConnectionAdmin(LedgerAdmin):
         """One connection, a removed one too."""
         connection = found_connection(request, key)
         client = CLIENTS.get(request.GET.get("client", ""))
-        setup = setup_of(standing_now(connection), client=client)
+        setup = setup_of(standing_now(viewer(request), connection), client=client)
         return self.detail_response(request, connection, setup=setup, is_chosen=client is not None)
 
     def list_context(self, viewer: Viewer, rows: list[Connection]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class ConnectionAdmin(LedgerAdmin):
         }
 
     def detail_context(self, viewer: Viewer, row: Connection) -> dict[str, Any]:
-        standing = standing_now(row)
+        standing = standing_now(viewer, row)
         calls = activity_rows(viewer, calls_of(viewer, row.slug)[:LATEST])
         is_own = owns(viewer, row)
         evidence = evidence_context(viewer, standing)
@@ -141,6 +141,6 @@ class ConnectionAdmin(LedgerAdmin):
 
 
 def _rows(viewer: Viewer, connections: list[Connection]) -> list[ConnectionRow]:
-    found = standings(connections, now=timezone.now())
+    found = standings(viewer, connections, now=timezone.now())
     cards = token_cards(viewer, [each.seen for each in found if each.seen.prefix])
     return [ConnectionRow(each, cards.get(key_of(each.seen))) for each in found]

@@ -21,7 +21,7 @@ ATTEMPTS = 10
 def doctor(request: HttpRequest, key: str) -> HttpResponse:
     """The five findings, and the attempts that were turned away at this connection's address."""
     connection = found_connection(request, key)
-    standing = standing_now(connection)
+    standing = standing_now(viewer(request), connection)
     if standing.client is None:
         raise Http404("The catalogue no longer lists this client.")
     findings = diagnosis(client=standing.client, evidence=evidence_of(standing))

@@ -13,12 +13,12 @@ from hoursmith_console.connections.catalogue.client import Access, Client
 from hoursmith_console.connections.catalogue.pages import ClientSetup, client_setup
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_url
-from hoursmith_console.connections.standing import Standing, standing_of
+from hoursmith_console.connections.standing import Standing, standings
 from hoursmith_console.ledger import viewer
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import SeenConnection, ToolCall
+from mcpbridge.models import ToolCall
 
 STEPS = (
     ("client", "Choose the client"),
@@ -48,10 +48,9 @@ def owns(looker: Viewer, connection: Connection) -> bool:
     return connection.owner_id == looker.member.pk
 
 
-def standing_now(connection: Connection) -> Standing:
-    """How the connection stands at this instant."""
-    seen = SeenConnection.objects.filter(slug=connection.slug).first()
-    return standing_of(connection, seen, now=timezone.now())
+def standing_now(looker: Viewer, connection: Connection) -> Standing:
+    """How the connection stands at this instant, as far as the viewer may see it."""
+    return standings(looker, [connection], now=timezone.now())[0]
 
 
 def rail(now: str, connection: Connection | None = None) -> list[RailStep]:

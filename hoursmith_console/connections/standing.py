@@ -1,5 +1,6 @@
 """How a connection stands, from what the bridge saw of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,7 +8,9 @@ from django.db import models
 
 from hoursmith_console.connections.catalogue import CLIENTS, Client
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.connections.troubles import Trouble, trouble_of
+from hoursmith_console.connections.troubles import OTHER_MEMBER, Trouble, trouble_of
+from hoursmith_console.tokens.cards import key_of, token_owners
+from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import SeenConnection
 
 SILENT_AFTER = timedelta(days=7)
@@ -85,8 +88,24 @@ def standing_of(connection: Connection, seen: SeenConnection | None, *, now: dat
     return Standing(connection, seen, state, days, trouble)
 
 
-def standings(connections: list[Connection], *, now: datetime) -> list[Standing]:
-    """How each of `connections` stands, in one query."""
-    rows = SeenConnection.objects.filter(slug__in=[each.slug for each in connections])
-    seen = {row.slug: row for row in rows.order_by()}
+def standings(viewer: Viewer, connections: list[Connection], *, now: datetime) -> list[Standing]:
+    """How each of `connections` stands as far as `viewer` may see it, in two queries."""
+    rows = SeenConnection.objects.filter(slug__in=[each.slug for each in connections], org_id=viewer.org_id)
+    seen = {row.slug: row for row in in_sight(viewer, rows.order_by())}
     return [standing_of(each, seen.get(each.slug), now=now) for each in connections]
+
+
+def in_sight(viewer: Viewer, rows: Iterable[SeenConnection]) -> list[SeenConnection]:
+    """Return `rows` without the calls of tokens known as another member's, unless `viewer` reviews the workspace.
+
+    The id in a connection's address is no secret: whoever uses it leaves what they call on it.
+    """
+    found = list(rows)
+    if viewer.member.sees_workspace:
+        return found
+    owners = token_owners(viewer, [row.prefix for row in found if row.prefix])
+    return [row if owners.get(key_of(row), viewer.member).pk == viewer.member.pk else _cut(row) for row in found]
+
+
+def _cut(row: SeenConnection) -> SeenConnection:
+    return SeenConnection(slug=row.slug, org_id=row.org_id, fault=OTHER_MEMBER, fault_at=row.last_seen_at)

@@ -9,6 +9,7 @@ from mcpbridge.problems import HINTS, MESSAGES
 
 FORBIDDEN_PLAN = "forbidden_plan"
 TOO_MANY_ATTEMPTS = "too_many_attempts"
+OTHER_MEMBER = "other_member"
 
 _TITLES = {
     Fault.MISSING: "No token came",
@@ -51,6 +52,9 @@ def trouble_of(code: str, client: Client | None) -> Trouble:
     if code == OTHER_WORKSPACE:
         mend = "Use a token of this workspace, or make a connection in the workspace that the token belongs to."
         return Trouble(code, "The token belongs to another workspace", (mend,))
+    if code == OTHER_MEMBER:
+        mend = "If the assistant is yours, put your own token into it. If not, somebody uses this connection's address."
+        return Trouble(code, "Another member's token came here", (mend,))
     if code == TOO_MANY_ATTEMPTS:
         mend = "Wait a minute, put the right token in, and start the client again."
         return Trouble(code, "Too many unknown tokens were tried", (mend,))

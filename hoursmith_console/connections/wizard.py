@@ -84,7 +84,7 @@ def token(request: HttpRequest, key: str) -> HttpResponse:
 def setup(request: HttpRequest, key: str) -> HttpResponse:
     """What to put where, and the evidence that it works."""
     connection = _own(request, key)
-    standing = standing_now(connection)
+    standing = standing_now(viewer(request), connection)
     return _page(request, "setup", _setup_title(connection), connection, setup=setup_of(standing))
 
 
@@ -97,7 +97,7 @@ def ask(request: HttpRequest, key: str) -> HttpResponse:
 
 def evidence(request: HttpRequest, key: str) -> HttpResponse:
     """The evidence line alone, for the script that keeps it fresh; 204 where nothing has changed since."""
-    standing = standing_now(found_connection(request, key))
+    standing = standing_now(viewer(request), found_connection(request, key))
     if request.GET.get("mark") == standing.mark and not standing.is_settled:
         return HttpResponse(status=204)
     context = evidence_context(viewer(request), standing, place=request.GET.get("place", ""))
@@ -129,7 +129,7 @@ def _mint(request: HttpRequest, connection: Connection) -> HttpResponse:
 
 
 def _shown(request: HttpRequest, connection: Connection, minted: MintedToken) -> HttpResponse:
-    standing = standing_now(connection)
+    standing = standing_now(viewer(request), connection)
     context = _context(request, "setup", _setup_title(connection), connection)
     made = setup_of(standing, prefix=minted.prefix, token=minted.plaintext)
     address = reverse("console:connections:setup", args=[connection.slug])
@@ -162,7 +162,7 @@ def _token_page(request: HttpRequest, connection: Connection, *, status: int = 2
         tokens_page=authority.page,
         mark=mint_form(),
         scopes=SCOPES[Access(connection.access)],
-        prefix=newest_prefix(standing_now(connection)),
+        prefix=newest_prefix(standing_now(viewer(request), connection)),
         refusal=refusal,
     )
 
@@ -204,6 +204,6 @@ def _context(request: HttpRequest, step: str, title: str, connection: Connection
         "slot": SLOT,
     }
     if connection is not None:
-        context |= evidence_context(viewer(request), standing_now(connection), place=step)
+        context |= evidence_context(viewer(request), standing_now(viewer(request), connection), place=step)
         context["later_address"] = reverse("console:connections:detail", args=[connection.slug])
     return context

@@ -1,11 +1,15 @@
 """Rotations, what each must update, the campaigns that ask for them, and the workspace's policy. Never a secret."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import models
+from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
-from mcpbridge.models import PREFIX_LENGTH, TokenIdentity
+from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, SeenConnection, SeenToken, TokenIdentity
 
 
 class Kind(models.TextChoices):
@@ -70,8 +74,44 @@ class Campaign(models.Model):
         return self.closed_by.partition(" <")[0]
 
 
+class Successor(models.TextChoices):
+    """How a rotation knows that the new token is its owner's. A prefix that somebody typed is no way."""
+
+    MINTED = "minted", "Created by this rotation"
+    SHOWN = "shown", "Shown by its owner, or known as theirs before"
+
+
+class Rotations(models.QuerySet["Rotation"]):
+    """Rotations, and what their old tokens were seen to do."""
+
+    def with_evidence(self) -> "Rotations":
+        """Each with what `Rotation.is_contradicted` needs."""
+        return self.annotate(contradiction=_contradiction())
+
+    def retiring(self) -> "Rotations":
+        """Those whose old token is out of use: it was revoked, or said to be, and Hoursmith did not accept it since."""
+        return self.filter(~_contradiction(), revoked_at__isnull=False)
+
+
+def _contradiction() -> Q:
+    """Rotations whose old token Hoursmith accepted after it was said to be revoked, and has not refused since."""
+    # Until the bridge asks Hoursmith anew, a call may still be under way.
+    grace = timedelta(seconds=settings.IDENTITY_TTL_S)
+    edge = ExpressionWrapper(OuterRef("revoked_at") + grace, output_field=models.DateTimeField())
+    same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
+    here = {**same, "org_id": OuterRef("workspace__org_id")}
+    refused = RejectedCredential.objects.filter(**same, fault="rejected", matches_token=True).order_by()
+    used = SeenToken.objects.filter(**here, last_used_at__gt=edge).order_by()
+    greeted = SeenConnection.objects.filter(**here, last_seen_at__gt=edge).order_by()
+    return Q(Exists(used.exclude(Exists(refused.filter(last_at__gt=OuterRef("last_used_at")))))) | Q(
+        Exists(greeted.exclude(Exists(refused.filter(last_at__gt=OuterRef("last_seen_at")))))
+    )
+
+
 class Rotation(TokenIdentity):
-    """One token's way to its successor. `env` and `prefix` are the old token's; every instant is a step that was seen.
+    """One token's way to its successor. `env` and `prefix` are the old token's; every instant is a step.
+
+    A step was done by the console, or seen by the bridge, or said by a member, whose key then stands beside it.
 
     leaked:  revoked → minted → updated → seen
     planned: minted → updated → seen → revoked → silent
@@ -82,6 +122,7 @@ class Rotation(TokenIdentity):
     kind = models.CharField(max_length=8, choices=Kind)
     owner = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
     owner_name = MaskedCharField(max_length=200, blank=True, help_text="As they were called then.")
+    is_owner_said = models.BooleanField(default=False, help_text="An admin named the owner; no claim shows it.")
     token_name = MaskedCharField(max_length=200, blank=True)
     role = MaskedCharField(max_length=16, blank=True)
     reason = MaskedCharField(max_length=500, blank=True)
@@ -92,21 +133,29 @@ class Rotation(TokenIdentity):
     reminded_at = models.DateTimeField(null=True, blank=True)
     new_env = models.CharField(max_length=4, blank=True)
     new_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
+    successor = models.CharField(max_length=6, choices=Successor, blank=True, help_text="How the new one is known.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    is_revocation_said = models.BooleanField(
+        default=False, help_text="A member said that they revoked it at Hoursmith; the console did not."
+    )
     minted_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that all is updated.")
+    updated_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token had worked everywhere.")
     silent_at = models.DateTimeField(null=True, blank=True, help_text="When nothing tried the old one any more.")
     ended_at = models.DateTimeField(null=True, blank=True)
     ending = models.CharField(max_length=9, choices=Ending, blank=True)
     ended_by = MaskedCharField(max_length=200, blank=True)
 
+    objects = Rotations.as_manager()
+
     class Meta:
         ordering = ["-asked_at", "-id"]
         constraints = [
             # Two people who rotate the same token meet in one rotation.
             models.UniqueConstraint(
-                fields=["env", "prefix"], condition=models.Q(ended_at=None), name="one_rotation_under_way"
+                fields=["workspace", "env", "prefix"], condition=models.Q(ended_at=None), name="one_rotation_under_way"
             )
         ]
         indexes = [models.Index(fields=["workspace", "-asked_at", "-id"], name="rotation_workspace")]
@@ -124,6 +173,21 @@ class Rotation(TokenIdentity):
         """Hoursmith's id of the workspace."""
         return self.workspace.org_id
 
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether Hoursmith accepted the old token last, after it was said to be revoked. Read it `with_evidence`."""
+        return bool(self.__dict__["contradiction"])
+
+    @property
+    def old_key(self) -> tuple[str, str]:
+        """What identifies the old token."""
+        return self.env, self.prefix
+
+    @property
+    def new_key(self) -> tuple[str, str] | None:
+        """What identifies the new token, where there is one."""
+        return (self.new_env, self.new_prefix) if self.new_prefix else None
+
 
 class RotationPlace(models.Model):
     """One assistant that used the old token and must get the new one: a connection, or a client's name without one."""
@@ -137,6 +201,9 @@ class RotationPlace(models.Model):
     ticked_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that it is updated.")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token was first seen here.")
     given_up_at = models.DateTimeField(null=True, blank=True, help_text="When it was said to be no longer in use.")
+    said_by = models.ForeignKey(
+        Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Who said so last."
+    )
 
     class Meta:
         ordering = ["id"]

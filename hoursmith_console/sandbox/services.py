@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from hoursmith_console.sandbox.api.tokens import secret_hash
-from hoursmith_console.sandbox.models import Member, Organization, Scope, Token
+from hoursmith_console.sandbox.models import Member, Organization, Role, Scope, Token
 
 # The environment part of the tokens minted here; the contract's sample says live.
 TOKEN_ENV = "live"  # noqa: S105 – not a secret
@@ -24,6 +25,10 @@ _BASE62 = string.ascii_letters + string.digits
 
 class UnknownMemberError(Exception):
     """Nobody in the workspace is known by this e-mail address or user id."""
+
+
+class NotTheirsError(Exception):
+    """The token works and is not within reach of the member who wants to end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,36 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str]) -> MintedTok
     return MintedToken(TOKEN_ENV, prefix, member, f"hsk_{TOKEN_ENV}_{prefix}_{secret}")
 
 
-def token_revoke(*, env: str, prefix: str) -> bool:
-    """Refuse the token from the next request on; False where there is none or it was revoked before."""
-    return bool(Token.objects.filter(env=env, prefix=prefix, revoked_at=None).update(revoked_at=now()))
+def token_revoke(*, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+    """Refuse the token from the next request on, as the member `user_ref` of the workspace `org_id` may.
+
+    As at Hoursmith, members end their own tokens, Owners and Admins any of their workspace. Return False where no
+    such token works any more. Raises NotTheirsError where it works and is out of the member's reach.
+    """
+    working = Token.objects.filter(env=env, prefix=prefix, revoked_at=None)
+    if working.filter(_within_reach(org_id, user_ref)).update(revoked_at=now()):
+        return True
+    if working.exists():
+        raise NotTheirsError
+    return False
+
+
+def _within_reach(org_id: str, user_ref: str) -> Q:
+    """Tokens that the member may end."""
+    try:
+        org, user = uuid.UUID(org_id), uuid.UUID(user_ref)
+    except ValueError:
+        return Q(pk__in=[])
+    actors = Member.objects.filter(org_id=org, user_id=user, is_active=True)
+    owned = Exists(actors.filter(pk=OuterRef("member_id")))
+    administered = Exists(actors.filter(org_id=OuterRef("member__org_id"), role__in=(Role.OWNER, Role.ADMIN)))
+    return Q(member__org_id=org) & (Q(owned) | Q(administered))
+
+
+def token_owner(*, env: str, prefix: str) -> str:
+    """Return the user id of the member whom the token acts as; empty where there is no such token."""
+    owner = Token.objects.filter(env=env, prefix=prefix).values_list("member__user_id", flat=True).first()
+    return str(owner or "")
 
 
 def all_or_nothing() -> AbstractContextManager[None]:

@@ -4,7 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -15,17 +16,19 @@ from django.views.decorators.http import require_http_methods, require_POST
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.area import deciding
 from hoursmith_console.audit.rows import audit_rows
-from hoursmith_console.ledger import LedgerAdmin
+from hoursmith_console.ledger import LedgerAdmin, viewer
 from hoursmith_console.overview.chart import draw
 from hoursmith_console.policies.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.reading import Order
 from hoursmith_console.rotation.policy.flags import Flag, token_flags
 from hoursmith_console.rotation.policy.power_hints import power_hints
 from hoursmith_console.rotation.policy.token_filter import PolicyFilter
-from hoursmith_console.rotation.progress.rules import may_rotate, may_unblock
+from hoursmith_console.rotation.progress.claims import claim_release
+from hoursmith_console.rotation.progress.rules import may_release, may_rotate, may_unblock
 from hoursmith_console.site import site
 from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
-from hoursmith_console.tokens.claim_views import claim
+from hoursmith_console.tokens.claim_views import claim as claim_view
+from hoursmith_console.tokens.claiming import ClaimError
 from hoursmith_console.tokens.contain_views import ContainViews
 from hoursmith_console.tokens.filters import (
     BlockedFilter,
@@ -37,11 +40,13 @@ from hoursmith_console.tokens.filters import (
     TokenAssistantFilter,
     token_key,
 )
+from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.states import TokenState, token_states
 from hoursmith_console.tokens.tallies import DAYS, Month, calls_by_day, hours_of, months_of
 from hoursmith_console.tokens.timeline import timeline
 from hoursmith_console.tokens.used_tools import used_tools
 from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
 LATEST = 10
@@ -114,9 +119,10 @@ class TokenAdmin(LedgerAdmin):
         guard, views = self.admin_site.admin_view, ContainViews(self)
         form = require_http_methods(["GET", "HEAD", "POST"])
         return [
-            path("claim/", guard(form(claim)), name="claim"),
+            path("claim/", guard(form(claim_view)), name="claim"),
             path("contain/", guard(form(views.contain)), name="contain"),
             path("release/", guard(form(views.release)), name="release"),
+            path("<int:key>/release-claim/", guard(require_POST(self.release_claim_view)), name="release_claim"),
             path("<int:key>/freeze/", guard(require_POST(deciding(self.freeze_view))), name="freeze"),
             *super().get_urls(),
         ]
@@ -126,6 +132,24 @@ class TokenAdmin(LedgerAdmin):
         token = get_object_or_404(self.get_queryset(request), pk=key)
         freeze_answer(request, org_id=token.org_id, env=token.env, prefix=token.prefix)
         return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
+
+    def release_claim_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Say that the token is not the one's who showed it."""
+        looker = viewer(request)
+        token = get_object_or_404(self.get_queryset(request), pk=key)
+        ours = TokenClaim.objects.filter(member__workspace=looker.member.workspace_id).select_related("member")
+        claim = get_object_or_404(ours, env=token.env, prefix=token.prefix)
+        if not may_release(looker.member, claim):
+            raise PermissionDenied
+        try:
+            claim_release(claim=claim, member=looker.member)
+        except (ClaimError, AuditUnavailableError) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Nobody is known to own {token.masked_token} any more. Its owner can show it.")
+        if looker.tokens().filter(pk=key).exists():
+            return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
+        return HttpResponseRedirect(reverse("console:tokens:list"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SeenToken]:
         made = F("calls_read") + F("calls_write") + F("calls_destructive")
@@ -158,6 +182,7 @@ class TokenAdmin(LedgerAdmin):
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
         owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_states(viewer, [row])[key_of(row)]
+        claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
         now = timezone.now()
         hints = power_hints([row], now=now)
         return {
@@ -165,6 +190,7 @@ class TokenAdmin(LedgerAdmin):
             "power": hints.get(row.pk),
             "state": state,
             "may_rotate": may_rotate(viewer.member, owner),
+            "may_release": claim is not None and may_release(viewer.member, claim),
             "may_unblock": state.block is not None and may_unblock(viewer.member, state.block),
             "title": row.token_name or "Unnamed token",
             "freeze": freeze_of(org_id=row.org_id, env=row.env, prefix=row.prefix),

@@ -48,10 +48,20 @@ def token_cards(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, T
 def token_in_sight(viewer: Viewer, key: Key) -> TokenCard | None:
     """The token that the viewer may act on: seen at work in their sight, or known to be somebody's there."""
     card = token_cards(viewer, [SeenToken(env=key[0], prefix=key[1])])[key]
+    return card if _is_in_sight(viewer, card) else None
+
+
+def keys_in_sight(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
+    """Return those of `keys` whose tokens the viewer may see at work, or may know as somebody's; in two queries."""
+    wanted = set(keys)
+    cards = token_cards(viewer, [SeenToken(env=env, prefix=prefix) for env, prefix in wanted])
+    return {key for key, card in cards.items() if _is_in_sight(viewer, card)}
+
+
+def _is_in_sight(viewer: Viewer, card: TokenCard) -> bool:
     if card.page is not None:
-        return card
-    is_ours = card.owner is not None and (viewer.member.sees_workspace or card.owner.pk == viewer.member.pk)
-    return card if is_ours else None
+        return True
+    return card.owner is not None and (viewer.member.sees_workspace or card.owner.pk == viewer.member.pk)
 
 
 def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[Key, Member]:

@@ -13,7 +13,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import router, transaction
 from django.utils import timezone
 
-from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
+from hoursmith_console.authority import current_authority
+from hoursmith_console.tokens.models import SHOWN, ClaimAttempt, TokenClaim
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.credentials import EXPLANATIONS, Credential, Fault, credential_from_text
@@ -105,10 +106,13 @@ def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> 
             f"This token acts as {str(me.get('role'))[:16]}, and you are {member.role}: it is somebody else's, or your "
             "role has changed at Hoursmith and the console does not know it yet (members_sync)."
         )
+    owner = current_authority().token_owner(env=credential.env, prefix=credential.prefix)
+    if owner and owner != member.user_ref:
+        raise ClaimError("This token acts as another member of this workspace, so it is theirs. Tell them you have it.")
     name = str(me.get("tokenName") or "")[:200]
     with transaction.atomic(using=router.db_for_write(TokenClaim)):
         known = TokenClaim.objects.filter(env=credential.env, prefix=credential.prefix).exists()
-        claim = token_claim(env=credential.env, prefix=credential.prefix, member=member, source="shown")
+        claim = token_claim(env=credential.env, prefix=credential.prefix, member=member, source=SHOWN)
         is_theirs = claim.member_id == member.pk
         if not known or not is_theirs:
             event_record(
@@ -124,7 +128,7 @@ def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> 
             )
     if not is_theirs:
         raise ClaimError(
-            f"{claim.masked_token} is already known as {claim.member.name}'s, and the first claim stands. If it was "
-            "minted by you, ask an Owner or Admin; if not, tell them that you have it."
+            f"{claim.masked_token} is already known as {claim.member.name}'s, who showed it first. If you made it, ask "
+            "an Owner or Admin to release that claim on the token's page; if not, tell them that you have it."
         )
     return Claimed(claim, name, is_new=not known)

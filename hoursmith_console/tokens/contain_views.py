@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
-from hoursmith_console.rotation.progress.rules import may_block, may_unblock
+from hoursmith_console.rotation.progress.rules import liftable_by, may_block, may_unblock
 from hoursmith_console.rotation.progress.services import rotation_of
 from hoursmith_console.tokens.cards import TokenCard, token_in_sight
 from hoursmith_console.tokens.keys import key_from_address
@@ -54,7 +54,8 @@ class ContainViews:
         card = _card(request)
         if request.method != "POST":
             return HttpResponseRedirect(_next(request, card))
-        block = get_object_or_404(TokenBlock, env=card.env, prefix=card.prefix, lifted_at=None)
+        ours = TokenBlock.objects.filter(org_id=viewer(request).org_id, lifted_at=None)
+        block = get_object_or_404(ours, env=card.env, prefix=card.prefix)
         if not may_unblock(viewer(request).member, block):
             raise PermissionDenied
         answer: HttpResponseBase = self._release_guarded(request, card, block)
@@ -72,6 +73,7 @@ class ContainViews:
                         org_id=looker.org_id,
                         actor=looker.member.named,
                         reason=form.cleaned_data["reason"],
+                        liftable_by=liftable_by(looker.member),
                     )
                 except AuditUnavailableError as error:
                     status = 503

@@ -127,7 +127,7 @@ class StateFilter(ChoiceFilter):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
         rotations = Rotation.objects.filter(workspace_id=self._viewer.member.workspace_id, **same)
-        retired = Exists(rotations.exclude(revoked_at=None))
+        retired = Exists(rotations.retiring())
         match value:
             case "replacing":
                 return queryset.filter(Exists(rotations.filter(ended_at=None)))
@@ -180,7 +180,8 @@ class OwnerFilter(MemberFilter):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != _NOBODY:
             return super().narrow(queryset, value)
-        return queryset.exclude(Exists(TokenClaim.objects.filter(env=OuterRef("env"), prefix=OuterRef("prefix"))))
+        same = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "member__workspace__org_id": OuterRef("org_id")}
+        return queryset.exclude(Exists(TokenClaim.objects.filter(**same)))
 
 
 class BlockedFilter(ChoiceFilter):
@@ -193,5 +194,6 @@ class BlockedFilter(ChoiceFilter):
         return [("yes", "blocked"), ("no", "not blocked")]
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        block = TokenBlock.objects.filter(env=OuterRef("env"), prefix=OuterRef("prefix"), lifted_at=None)
+        same = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "org_id": OuterRef("org_id")}
+        block = TokenBlock.objects.filter(**same, lifted_at=None)
         return queryset.filter(Exists(block) if value == "yes" else ~Exists(block))

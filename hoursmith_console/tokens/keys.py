@@ -3,16 +3,9 @@
 import re
 
 _ADDRESS = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})", re.ASCII)
-_PUBLIC = re.compile(r"(?:hsk_)?(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?:_[•…]*)?", re.ASCII)
 
 
 def key_from_address(text: str) -> tuple[str, str] | None:
     """Environment and prefix of `live_4f8a2c1bdedf`, as addresses name a token; None where it is none."""
     match = _ADDRESS.fullmatch(text)
-    return (match["env"], match["prefix"]) if match else None
-
-
-def key_from_public(text: str) -> tuple[str, str] | None:
-    """The same of `hsk_live_4f8a2c1bdedf`, as people copy it, with or without what masks the rest."""
-    match = _PUBLIC.fullmatch(text.strip())
     return (match["env"], match["prefix"]) if match else None

@@ -7,6 +7,8 @@ from hoursmith_console.workspaces.models import Member
 from mcpbridge.masked_fields import MaskedCharField
 from mcpbridge.models import TokenIdentity
 
+SHOWN = "shown"
+
 
 class TokenClaim(TokenIdentity):
     """The member to whom a token belongs, and how the console came to know."""
@@ -20,11 +22,16 @@ class TokenClaim(TokenIdentity):
         ordering = ["-claimed_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["env", "prefix"], name="token_claimed_once"),
-            models.UniqueConstraint(fields=["form"], condition=~models.Q(form=""), name="form_mints_once"),
+            models.UniqueConstraint(fields=["member", "form"], condition=~models.Q(form=""), name="form_mints_once"),
         ]
 
     def __str__(self) -> str:
         return self.masked_token
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it rests on showing the token; otherwise the console created it for its member."""
+        return self.source == SHOWN
 
 
 class ClaimAttempt(models.Model):

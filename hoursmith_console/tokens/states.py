@@ -11,20 +11,31 @@ from mcpbridge.models import TokenBlock, TokenIdentity
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """`rotation` is the one under way, or else the last."""
+    """`rotation` is the one under way, or else the last; `is_alive`: Hoursmith accepts the token that it revoked."""
 
     block: TokenBlock | None = None
     rotation: Rotation | None = None
+    is_alive: bool = False
 
     @property
     def is_worth_a_word(self) -> bool:
         """Whether anything is to be said of it."""
-        return self.block is not None or self.is_retired or self.is_being_replaced
+        return self.block is not None or self.is_retired or self.is_being_replaced or self.is_contradicted
 
     @property
     def is_retired(self) -> bool:
-        """Whether it was revoked, as far as this console knows."""
-        return self.rotation is not None and self.rotation.revoked_at is not None
+        """Whether it was revoked, or said to be and not accepted since."""
+        return self.rotation is not None and self.rotation.revoked_at is not None and not self.is_alive
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether it is still in use although it was said to be revoked."""
+        return self.rotation is not None and self.rotation.revoked_at is not None and self.is_alive
+
+    @property
+    def is_only_said(self) -> bool:
+        """Whether only a member's word says that it is revoked."""
+        return self.rotation is not None and self.rotation.is_revocation_said
 
     @property
     def is_being_replaced(self) -> bool:
@@ -43,10 +54,12 @@ def token_states(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, 
     prefixes = [prefix for _, prefix in keys]
     blocks = TokenBlock.objects.filter(prefix__in=prefixes, org_id=viewer.org_id, lifted_at=None)
     blocked = {key_of(block): block for block in blocks}
-    rotations: dict[Key, Rotation] = {}
+    states: dict[Key, TokenState] = {}
     # The newest that is under way comes last, and stays.
     for rotation in sorted(
-        viewer.rotations().filter(prefix__in=prefixes).order_by(), key=lambda each: (not each.ended_at, each.asked_at)
+        viewer.rotations().with_evidence().filter(prefix__in=prefixes).order_by(),
+        key=lambda each: (not each.ended_at, each.asked_at),
     ):
-        rotations[key_of(rotation)] = rotation
-    return {key: TokenState(blocked.get(key), rotations.get(key)) for key in keys}
+        key = key_of(rotation)
+        states[key] = TokenState(blocked.get(key), rotation, rotation.is_contradicted)
+    return {key: states.get(key) or TokenState(blocked.get(key)) for key in keys}

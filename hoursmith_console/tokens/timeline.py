@@ -26,6 +26,7 @@ class Milestone:
 def timeline(token: SeenToken) -> list[Milestone]:
     """What happened to `token`, the latest first; of each sort the first few."""
     found = [Milestone(token.first_used_at, "First used"), Milestone(token.last_used_at, "Last used", token.last_tool)]
+    same = {"env": token.env, "prefix": token.prefix, "org_id": token.org_id}
     # The first assistant and network came with the first use.
     clients = token.clients.order_by("first_seen_at", "pk")[1 : 1 + _MOST_OF_A_SORT]
     networks = token.networks.order_by("first_at", "pk")[1 : 1 + _MOST_OF_A_SORT]
@@ -34,11 +35,12 @@ def timeline(token: SeenToken) -> list[Milestone]:
     destroyed = token.tools.filter(tool__in=_DESTRUCTIVE).aggregate(first=Min("first_at"))["first"]
     if destroyed:
         found.append(Milestone(destroyed, "First destructive call", tone="failed"))
-    for block in TokenBlock.objects.filter(env=token.env, prefix=token.prefix)[:_MOST_OF_A_SORT]:
+    for block in TokenBlock.objects.filter(**same)[:_MOST_OF_A_SORT]:
         found.append(Milestone(block.blocked_at, "Blocked", f"by {block.blocked_by}", tone="refused"))
         if block.lifted_at:
             found.append(Milestone(block.lifted_at, "Block lifted", f"by {block.lifted_by}", tone="succeeded"))
-    for rotation in Rotation.objects.filter(env=token.env, prefix=token.prefix)[:_MOST_OF_A_SORT]:
+    ours = Rotation.objects.filter(env=token.env, prefix=token.prefix, workspace__org_id=token.org_id)
+    for rotation in ours.select_related("revoked_by")[:_MOST_OF_A_SORT]:
         found += _of_rotation(rotation)
     return sorted(found, key=lambda milestone: milestone.at, reverse=True)
 
@@ -47,7 +49,10 @@ def _of_rotation(rotation: Rotation) -> list[Milestone]:
     found = [Milestone(rotation.asked_at, "Rotation asked for", f"by {rotation.asker}")]
     if rotation.revoked_at:
         successor = f"replaced by hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
-        found.append(Milestone(rotation.revoked_at, "Revoked", successor, tone="refused"))
+        what = "Revoked"
+        if rotation.is_revocation_said:
+            what = f"Said to be revoked, by {rotation.revoked_by.name if rotation.revoked_by else 'somebody'}"
+        found.append(Milestone(rotation.revoked_at, what, successor, tone="refused"))
     if rotation.ending == Ending.ABANDONED and rotation.ended_at:
         found.append(Milestone(rotation.ended_at, "Rotation stopped", tone="failed"))
     return found

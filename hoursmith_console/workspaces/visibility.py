@@ -15,7 +15,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.rotation.models import Rotation, Rotations
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
@@ -71,7 +71,7 @@ class Viewer:
         rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
         return rows if self.member.sees_workspace else rows.filter(owner=self.member)
 
-    def rotations(self) -> QuerySet[Rotation]:
+    def rotations(self) -> Rotations:
         """The rotations in sight: those of the workspace, or of one's own tokens."""
         rows = Rotation.objects.filter(workspace_id=self.member.workspace_id).select_related("workspace", "owner")
         return rows if self.member.sees_workspace else rows.filter(Q(owner=self.member) | self._own_tokens)

@@ -23,12 +23,15 @@ class TokenBlock(TokenIdentity, Lifted):
     reason = MaskedCharField(max_length=200, blank=True)
     blocked_at = models.DateTimeField()
     blocked_by = MaskedCharField(max_length=200)
+    liftable_by = models.BigIntegerField(
+        null=True, help_text="The console's key of the member who may unblock it; admins may in any case."
+    )
 
     class Meta:
         ordering = ["-blocked_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["env", "prefix"], condition=models.Q(lifted_at=None), name="one_block_in_force"
+                fields=["org_id", "env", "prefix"], condition=models.Q(lifted_at=None), name="one_block_in_force"
             )
         ]
 
@@ -90,7 +93,7 @@ class TokenNotice(TokenIdentity):
         ordering = ["-given_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["env", "prefix"], condition=models.Q(ended_at=None), name="one_notice_in_force"
+                fields=["org_id", "env", "prefix"], condition=models.Q(ended_at=None), name="one_notice_in_force"
             )
         ]
 

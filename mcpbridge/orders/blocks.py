@@ -8,18 +8,24 @@ from mcpbridge.models import SeenToken, TokenBlock
 from mcpbridge.orders.reading import tell_everyone
 
 
-def token_block(*, env: str, prefix: str, org_id: str, actor: str, reason: str) -> TokenBlock:
+def token_block(
+    *, env: str, prefix: str, org_id: str, actor: str, reason: str, liftable_by: int | None = None
+) -> TokenBlock:
     """Refuse the token at the bridge from the next request on, on every worker, and record who asked and why.
 
-    Raises AuditUnavailableError where that cannot be recorded; then the token is not blocked.
+    `liftable_by` is the key of the member who may unblock it again beside the workspace's admins; None: admins alone.
+    A block that a member may lift becomes an admin's where an admin asks for it too, and is recorded once more.
+    Raises AuditUnavailableError where that cannot be recorded; then nothing has changed.
     """
     with transaction.atomic():
+        asked = {"blocked_by": actor, "reason": reason, "blocked_at": timezone.now(), "liftable_by": liftable_by}
         block, made = TokenBlock.objects.get_or_create(
-            env=env,
-            prefix=prefix,
-            lifted_at=None,
-            defaults={"org_id": org_id, "blocked_by": actor, "reason": reason, "blocked_at": timezone.now()},
+            env=env, prefix=prefix, org_id=org_id, lifted_at=None, defaults=asked
         )
+        if not made and liftable_by is None:
+            in_force = TokenBlock.objects.filter(pk=block.pk, lifted_at=None).exclude(liftable_by=None)
+            made = bool(in_force.update(**asked))
+            block.refresh_from_db()
         if made:
             tell_everyone()
             _record("console.token_block", block, actor=actor, note=reason)

@@ -21,10 +21,10 @@ def notice_give(*, env: str, prefix: str, org_id: str, text: str, is_in_text: bo
     """
     line = storable(" ".join(text.split()), NOTICE_LENGTH)
     with transaction.atomic():
-        standing = TokenNotice.objects.filter(env=env, prefix=prefix, ended_at=None).first()
+        standing = TokenNotice.objects.filter(env=env, prefix=prefix, org_id=org_id, ended_at=None).first()
         if standing is not None and (standing.text, standing.is_in_text) == (line, is_in_text):
             return standing
-        notice_end(env=env, prefix=prefix)
+        notice_end(env=env, prefix=prefix, org_id=org_id)
         made = TokenNotice.objects.create(
             env=env, prefix=prefix, org_id=org_id, text=line, is_in_text=is_in_text, given_at=timezone.now()
         )
@@ -32,10 +32,11 @@ def notice_give(*, env: str, prefix: str, org_id: str, text: str, is_in_text: bo
     return made
 
 
-def notice_end(*, env: str, prefix: str) -> bool:
-    """Say nothing more to the token's assistants; False where nothing was said."""
+def notice_end(*, env: str, prefix: str, org_id: str) -> bool:
+    """Say nothing more to the assistants of the workspace's token; False where nothing was said."""
     with transaction.atomic():
-        ended = TokenNotice.objects.filter(env=env, prefix=prefix, ended_at=None).update(ended_at=timezone.now())
+        standing = TokenNotice.objects.filter(env=env, prefix=prefix, org_id=org_id, ended_at=None)
+        ended = standing.update(ended_at=timezone.now())
         if ended:
             tell_everyone()
     return bool(ended)

@@ -9,6 +9,8 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.test import Client
 
+# Loaded in sandbox mode, whichever mode the first test to ask for a page is in: addresses are made once.
+import hoursmith_console.urls  # noqa: F401
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import

@@ -13,6 +13,7 @@ import pytest
 from mcpbridge.credentials import Fault
 from tests.mcpbridge.cast import minted
 from tests.mcpbridge.wire import ERAS, Wire, refused
+from tests.revoking import revoke_at_hoursmith
 from tests.servers import Served, served_console
 
 pytestmark = pytest.mark.slow
@@ -112,11 +113,10 @@ def test_unknown_revoked_and_blocked_tokens_are_refused_and_guessing_ends(door: 
     for wire in (good, revoked, blocked):
         assert wire.data("get_me")["role"] == "OWNER"
 
+    revoke_at_hoursmith(door, revoked.token)
     door.shell(
         f"""
-from hoursmith_console.sandbox.services import token_revoke
 from mcpbridge.orders.blocks import token_block
-assert token_revoke(env="live", prefix="{revoked.token.split("_")[2]}")
 token_block(env="live", prefix="{blocked.token.split("_")[2]}", org_id="x", actor="test", reason="")
 print("true")
 """

@@ -84,6 +84,10 @@ def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) 
 def asked_elsewhere(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` that another campaign asks for already."""
     asked = Rotation.objects.filter(
-        env=OuterRef("env"), prefix=OuterRef("prefix"), ended_at=None, campaign__closed_at=None
+        env=OuterRef("env"),
+        prefix=OuterRef("prefix"),
+        workspace__org_id=OuterRef("org_id"),
+        ended_at=None,
+        campaign__closed_at=None,
     ).exclude(campaign=None)
     return tokens.filter(Exists(asked))

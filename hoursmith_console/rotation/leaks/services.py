@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from hoursmith_console.rotation.models import Kind, LeakReport, Rotation
+from hoursmith_console.rotation.progress.rules import liftable_by
 from hoursmith_console.tokens.cards import token_owners
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.visibility import Viewer
@@ -58,11 +59,12 @@ class Found:
     block: TokenBlock | None = None
     rotation: Rotation | None = None
     refused_at: datetime | None = None
+    is_retired: bool = False
 
     @property
     def is_revoked(self) -> bool:
-        """Whether a rotation has seen it revoked."""
-        return self.rotation is not None and self.rotation.revoked_at is not None
+        """Whether it was revoked, or said to be and not accepted since."""
+        return self.is_retired
 
     @property
     def is_contained(self) -> bool:
@@ -111,16 +113,22 @@ def leaks_report(*, workspace: Workspace, parts: Sequence[PublicPart], actor: st
     return len(known)
 
 
-def leaks_contain(*, tokens: Iterable[SeenToken], actor: str) -> int:
-    """Refuse each of `tokens` at the bridge from the next request on; how many were not blocked before.
+def leaks_contain(*, tokens: Iterable[SeenToken], member: Member) -> int:
+    """Refuse each of `tokens`, which `member` may act on, at the bridge from the next request on.
 
-    Raises AuditUnavailableError where a block cannot be recorded; then those before it stay blocked.
+    Return how many were not blocked before. Raises AuditUnavailableError where a block cannot be recorded; then those
+    before it stay blocked.
     """
     count = 0
     for token in tokens:
         started = timezone.now()
         block = token_block(
-            env=token.env, prefix=token.prefix, org_id=token.org_id, actor=actor, reason="Reported as leaked"
+            env=token.env,
+            prefix=token.prefix,
+            org_id=token.org_id,
+            actor=member.named,
+            reason="Reported as leaked",
+            liftable_by=liftable_by(member),
         )
         count += block.blocked_at >= started
     return count
@@ -148,12 +156,15 @@ def open_reports(viewer: Viewer) -> QuerySet[LeakReport]:
     """Reports in the viewer's sight about tokens that are neither blocked nor being rotated as leaked."""
     tokens = viewer.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-    blocked = TokenBlock.objects.filter(lifted_at=None, **same)
-    rotated = Rotation.objects.filter(Q(kind=Kind.LEAKED) | Q(revoked_at__isnull=False), **same)
+    blocked = TokenBlock.objects.filter(lifted_at=None, org_id=viewer.org_id, **same)
+    ours = Rotation.objects.filter(workspace_id=viewer.member.workspace_id, **same)
+    # One that was stopped, or whose token still works though it was said to be revoked, settles nothing.
+    rotated, retired = ours.filter(kind=Kind.LEAKED, ended_at=None), ours.retiring()
     return (
         LeakReport.objects.filter(Exists(tokens), workspace_id=viewer.member.workspace_id, settled_at=None)
         .exclude(Exists(blocked))
         .exclude(Exists(rotated))
+        .exclude(Exists(retired))
     )
 
 
@@ -161,11 +172,16 @@ def leaks_found(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Found]:
     """What the viewer may know of each of `parts`, the known ones first; the same few queries however many."""
     tokens = {_part(token): token for token in viewer.tokens().filter(_any_of(parts))}
     owners = token_owners(viewer, [part.prefix for part in tokens])
-    blocks = {_part(row): row for row in TokenBlock.objects.filter(_any_of(tokens), lifted_at=None)}
+    blocked = TokenBlock.objects.filter(_any_of(tokens), org_id=viewer.org_id, lifted_at=None)
+    blocks = {_part(row): row for row in blocked}
     rotations: dict[PublicPart, Rotation] = {}
-    for row in Rotation.objects.filter(_any_of(tokens), workspace_id=viewer.member.workspace_id):
+    retired = set()
+    ours = Rotation.objects.with_evidence().filter(_any_of(tokens), workspace_id=viewer.member.workspace_id)
+    for row in ours.select_related("workspace"):
         # The newest stands first, and one under way is always the newest.
         rotations.setdefault(_part(row), row)
+        if row.revoked_at is not None and not row.is_contradicted:
+            retired.add(_part(row))
     clients: dict[int, SeenClient] = {}
     for client in SeenClient.objects.filter(token__in=tokens.values()).order_by("-last_seen_at"):
         clients.setdefault(client.token_id, client)
@@ -185,6 +201,7 @@ def leaks_found(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Found]:
                 client=clients.get(token.pk) if token else None,
                 block=blocks.get(part),
                 rotation=rotations.get(part),
+                is_retired=part in retired,
                 refused_at=refused_at if token and refused_at and refused_at > token.last_used_at else None,
             )
         )

@@ -37,7 +37,7 @@ def contain(request: HttpRequest) -> HttpResponse:
     """Block the tokens at the bridge, all of them that the person may block."""
     parts, tokens = _chosen(request)
     try:
-        count = leaks_contain(tokens=tokens, actor=viewer(request).member.named)
+        count = leaks_contain(tokens=tokens, member=viewer(request).member)
     except AuditUnavailableError as error:
         messages.error(request, str(error))
     else:

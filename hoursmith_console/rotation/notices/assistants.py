@@ -54,7 +54,7 @@ def rotation_notice_refresh(rotation: Rotation, policy: Policy) -> None:
             is_in_text=policy.tells_in_text,
         )
     else:
-        notice_end(env=rotation.env, prefix=rotation.prefix)
+        notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
 
 
 def notices_refresh(*, workspace: Workspace, now: datetime) -> int:
@@ -69,7 +69,7 @@ def notices_refresh(*, workspace: Workspace, now: datetime) -> int:
     }
     changed = 0
     for env, prefix in standing.keys() - wanted.keys():
-        changed += notice_end(env=env, prefix=prefix)
+        changed += notice_end(env=env, prefix=prefix, org_id=workspace.org_id)
     for (env, prefix), text in sorted(wanted.items()):
         if standing.get((env, prefix)) != (text, policy.tells_in_text):
             notice_give(env=env, prefix=prefix, org_id=workspace.org_id, text=text, is_in_text=policy.tells_in_text)

@@ -25,10 +25,11 @@ class Due(StrEnum):
 def living(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` that may still open something.
 
-    Left out are those revoked in a rotation, and those that Hoursmith has refused since they last worked.
+    Left out are those revoked in a rotation of their workspace and not accepted since, and those that Hoursmith has
+    refused since they last worked.
     """
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-    revoked = Rotation.objects.filter(revoked_at__isnull=False, **same)
+    revoked = Rotation.objects.retiring().filter(workspace__org_id=OuterRef("org_id"), **same)
     refused = RejectedCredential.objects.filter(
         fault="rejected", matches_token=True, last_at__gt=OuterRef("last_used_at"), **same
     )
@@ -108,4 +109,5 @@ def alive_keys(tokens: Iterable[SeenToken]) -> set[tuple[str, str]]:
 
 
 def _under_way() -> QuerySet[Rotation]:
-    return Rotation.objects.filter(env=OuterRef("env"), prefix=OuterRef("prefix"), ended_at=None)
+    here = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "workspace__org_id": OuterRef("org_id")}
+    return Rotation.objects.filter(**here, ended_at=None)

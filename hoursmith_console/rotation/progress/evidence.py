@@ -46,23 +46,27 @@ class Knock:
 
 @dataclass(frozen=True, slots=True)
 class PlaceEvidence:
-    """One assistant: the new token there, the old one there, the old one turned away there."""
+    """One assistant: the new token there, the old one there, the old one turned away there.
+
+    `is_lagging`: the old token was used here after the new one, or after somebody said that it is updated.
+    """
 
     place: RotationPlace
     new: Sighting | None = None
     old_at: datetime | None = None
     knock: Knock | None = None
+    seen_at: datetime | None = None
+    is_lagging: bool = False
 
-    @property
-    def seen_at(self) -> datetime | None:
-        """When the new token was first seen here."""
-        return self.place.seen_at or (self.new.first_at if self.new else None)
-
-    @property
-    def is_lagging(self) -> bool:
-        """Whether the old token was used here after the new one, or after somebody said that it is updated."""
-        told = [instant for instant in (self.place.ticked_at, self.seen_at) if instant is not None]
-        return bool(told) and self.old_at is not None and self.old_at > max(told) and not self.place.given_up_at
+    @classmethod
+    def of(
+        cls, place: RotationPlace, *, new: Sighting | None, old_at: datetime | None, knock: Knock | None
+    ) -> "PlaceEvidence":
+        """Return what these sightings say of `place`."""
+        seen_at = place.seen_at or (new.first_at if new else None)
+        told = [instant for instant in (place.ticked_at, seen_at) if instant is not None]
+        is_lagging = bool(told) and old_at is not None and old_at > max(told) and not place.given_up_at
+        return cls(place, new=new, old_at=old_at, knock=knock, seen_at=seen_at, is_lagging=is_lagging)
 
     @property
     def is_settled(self) -> bool:
@@ -72,7 +76,7 @@ class PlaceEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of one rotation."""
+    """All of one rotation. What a page shows of it is `rotation.progress.sight.in_sight`."""
 
     places: Sequence[PlaceEvidence] = ()
     new_token: SeenToken | None = None
@@ -103,7 +107,12 @@ class Evidence:
         """Whether Hoursmith accepted the old token after it was said to be revoked."""
         # Until the bridge asks Hoursmith anew, it may still refuse for other reasons than the token.
         grace = timedelta(seconds=settings.IDENTITY_TTL_S)
-        return revoked_at is not None and self.old_at is not None and self.old_at > revoked_at + grace
+        is_used = revoked_at is not None and self.old_at is not None and self.old_at > revoked_at + grace
+        return is_used and not self.is_refused_after(self.old_at)
+
+    def is_refused_after(self, instant: datetime | None) -> bool:
+        """Whether Hoursmith itself refused the old token since."""
+        return any(knock.fault == "rejected" for knock in self.knocks_after(instant))
 
     def knocks_after(self, instant: datetime | None) -> list[Knock]:
         """The tries that were turned away since, the latest first."""
@@ -152,13 +161,12 @@ class _Seen:
     def evidence(self, rotation: Rotation) -> Evidence:
         key, new_key = (rotation.env, rotation.prefix), (rotation.new_env, rotation.new_prefix)
         places = self.places[rotation.pk]
-        # A prefix of another workspace tells nothing, whoever typed it in here.
         old, new = self._token(rotation, key), self._token(rotation, new_key)
         uses = self._uses(rotation, key, old)
         knocks = [self._knock(rotation, places, row) for row in self.rejected[key]]
         found = [
-            PlaceEvidence(
-                place=place,
+            PlaceEvidence.of(
+                place,
                 new=self._new(rotation, new_key, new, place),
                 old_at=max((use.last_used_at for use in uses if _is_of(use, place)), default=None),
                 knock=next((knock for knock in knocks if knock.place is place), None),

@@ -1,28 +1,33 @@
 """Moves rotations on by what the bridge has seen. Idempotent: the same evidence changes nothing twice."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 
+from hoursmith_console.authority import current_authority
 from hoursmith_console.rotation.models import Ending, Kind, Rotation
 from hoursmith_console.rotation.notices.assistants import rotation_notice_refresh
 from hoursmith_console.rotation.policy.services import policy_of
 from hoursmith_console.rotation.progress.evidence import Evidence, evidence_of
 from hoursmith_console.rotation.progress.places import Use, place_key, places_add
-from hoursmith_console.rotation.progress.services import RotationError, rotation_end, rotation_held
+from hoursmith_console.rotation.progress.services import RotationError, owner_set, rotation_end, rotation_held
 from hoursmith_console.rotation.progress.steps import Instants, current_step
 from hoursmith_console.tokens.models import TokenClaim
 
 
 def instants_of(rotation: Rotation) -> Instants:
     """When each step of `rotation` was done."""
+    # Until the old token is revoked, what counts is how that will be.
+    is_said = rotation.is_revocation_said if rotation.revoked_at else not current_authority().can_mint
     return Instants(
         revoked_at=rotation.revoked_at,
         minted_at=rotation.minted_at,
         updated_at=rotation.updated_at,
         seen_at=rotation.seen_at,
         silent_at=rotation.silent_at,
+        is_revocation_said=is_said,
     )
 
 
@@ -38,6 +43,8 @@ def rotation_observe(*, rotation: Rotation, now: datetime) -> Evidence:
         with transaction.atomic():
             held = rotation_held(rotation)
             places_add(held, _new_uses(held, evidence))
+            if (claim := _owner_known(held)) is not None:
+                owner_set(held, claim.member, is_said=False)
             # Once more under the lock: somebody else may have moved it on meanwhile.
             evidence = evidence_of([held])[held.pk]
             _advance(held, evidence, now)
@@ -49,7 +56,7 @@ def rotation_observe(*, rotation: Rotation, now: datetime) -> Evidence:
 
 def is_news(rotation: Rotation, evidence: Evidence, now: datetime) -> bool:
     """Whether `rotation_observe` would change anything."""
-    if _new_uses(rotation, evidence) or _owner_known(rotation):
+    if _new_uses(rotation, evidence) or _owner_known(rotation) is not None:
         return True
     if any(each.new is not None and each.place.seen_at is None for each in evidence.places):
         return True
@@ -59,15 +66,13 @@ def is_news(rotation: Rotation, evidence: Evidence, now: datetime) -> bool:
 
 
 def _advance(rotation: Rotation, evidence: Evidence, now: datetime) -> None:
-    if (owner := _owner_known(rotation)) is not None:
-        rotation.owner, rotation.owner_name = owner.member, owner.member.name
     for each in evidence.places:
         if each.new is not None and each.place.seen_at is None:
             each.place.seen_at = each.new.first_at
             each.place.save(update_fields=["seen_at"])
     after = _seen(rotation, evidence, now)
     rotation.updated_at, rotation.seen_at, rotation.silent_at = after.updated_at, after.seen_at, after.silent_at
-    rotation.save(update_fields=["owner", "owner_name", "updated_at", "seen_at", "silent_at"])
+    rotation.save(update_fields=["updated_at", "seen_at", "silent_at"])
     rotation_notice_refresh(rotation, policy_of(rotation.workspace))
     if _is_over(rotation, after, evidence):
         rotation_end(rotation, Ending.DONE, actor="")
@@ -83,15 +88,9 @@ def _seen(rotation: Rotation, evidence: Evidence, now: datetime) -> Instants:
         told = [each.place.ticked_at or each.seen_at or each.place.given_up_at for each in evidence.places]
         if all(told):
             updated_at = now
-    if silent_at is None and before.revoked_at is not None and _is_silent(before.revoked_at, evidence, now):
+    if silent_at is None and before.revoked_at is not None and _is_silent(rotation, before.revoked_at, evidence, now):
         silent_at = now
-    return Instants(
-        revoked_at=before.revoked_at,
-        minted_at=before.minted_at,
-        updated_at=updated_at,
-        seen_at=seen_at,
-        silent_at=silent_at,
-    )
+    return replace(before, updated_at=updated_at, seen_at=seen_at, silent_at=silent_at)
 
 
 def quiet_span() -> timedelta:
@@ -99,7 +98,12 @@ def quiet_span() -> timedelta:
     return timedelta(hours=settings.ROTATION_QUIET_HOURS)
 
 
-def _is_silent(revoked_at: datetime, evidence: Evidence, now: datetime) -> bool:
+def _is_silent(rotation: Rotation, revoked_at: datetime, evidence: Evidence, now: datetime) -> bool:
+    if evidence.works_after(revoked_at):
+        return False
+    if rotation.kind != Kind.PLANNED and evidence.is_refused_after(revoked_at):
+        # Hoursmith itself said that it is revoked. A planned rotation still waits for who was forgotten.
+        return True
     return now - max(revoked_at, evidence.last_try_at or revoked_at) >= quiet_span()
 
 
@@ -119,8 +123,8 @@ def _new_uses(rotation: Rotation, evidence: Evidence) -> list[Use]:
 
 
 def _owner_known(rotation: Rotation) -> TokenClaim | None:
-    """The claim that tells whose token it is, where the rotation does not know it yet."""
-    if rotation.owner_id is not None:
+    """The claim that tells whose token it is, where the rotation does not know it yet, or only by an admin's word."""
+    if rotation.owner_id is not None and not rotation.is_owner_said:
         return None
     claims = TokenClaim.objects.filter(
         env=rotation.env, prefix=rotation.prefix, member__workspace_id=rotation.workspace_id

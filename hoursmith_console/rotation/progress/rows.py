@@ -9,6 +9,7 @@ from django.utils import timezone
 from hoursmith_console.rotation.models import Kind, Rotation
 from hoursmith_console.rotation.progress.evidence import Evidence, evidence_of
 from hoursmith_console.rotation.progress.observing import instants_of
+from hoursmith_console.rotation.progress.sight import in_sight
 from hoursmith_console.rotation.progress.steps import Progress, StepState, steps_of
 from hoursmith_console.tokens.cards import TokenCard, token_cards
 from hoursmith_console.workspaces.visibility import Viewer
@@ -41,6 +42,11 @@ class RotationRow:
         return sum(knock.attempts for knock in self.evidence.knocks_after(self.rotation.revoked_at))
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the old token still works though it was said to be revoked."""
+        return self.evidence.works_after(self.rotation.revoked_at)
+
+    @property
     def is_late(self) -> bool:
         due = self.rotation.due_on
         return self.rotation.ended_at is None and due is not None and due < timezone.now().date()
@@ -54,7 +60,7 @@ class RotationRow:
 
 def rotation_rows(viewer: Viewer, rotations: Sequence[Rotation]) -> list[RotationRow]:
     """A row for each of `rotations`, in a few queries however many there are."""
-    evidence, cards = evidence_of(rotations), token_cards(viewer, rotations)
+    evidence, cards = in_sight(viewer, rotations, evidence_of(rotations)), token_cards(viewer, rotations)
     return [
         RotationRow(
             rotation=each,

@@ -4,6 +4,7 @@ An auditor reads everything and does nothing.
 """
 
 from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import TokenBlock
 
@@ -19,7 +20,7 @@ def may_drive(member: Member, rotation: Rotation) -> bool:
 
 
 def may_mint(member: Member, rotation: Rotation) -> bool:
-    """Whether the successor may be minted by `member`: only by whose token it is."""
+    """Whether the successor may be minted, or shown, by `member`: only by whose token it is."""
     return _acts(member) and member.workspace_id == rotation.workspace_id and _is(member, rotation.owner)
 
 
@@ -29,8 +30,9 @@ def may_revoke(member: Member, rotation: Rotation) -> bool:
 
 
 def may_assign(member: Member, rotation: Rotation) -> bool:
-    """Whether `member` may say whose token it is, where nobody knows."""
-    return member.workspace_id == rotation.workspace_id and member.administers and rotation.owner is None
+    """Whether `member` may say whose token it is: where nobody knows, or an admin said it before."""
+    is_open = rotation.owner is None or rotation.is_owner_said
+    return _acts(member) and member.workspace_id == rotation.workspace_id and member.administers and is_open
 
 
 def may_block(member: Member, owner: Member | None) -> bool:
@@ -39,8 +41,20 @@ def may_block(member: Member, owner: Member | None) -> bool:
 
 
 def may_unblock(member: Member, block: TokenBlock) -> bool:
-    """Whether `member` may lift `block`: who decides for the workspace, or whoever asked for it."""
-    return _acts(member) and (member.administers or block.blocked_by == member.named)
+    """Whether `member` may lift `block`: who decides for its workspace, or the member who asked for it."""
+    is_ours = block.org_id == member.workspace.org_id
+    return _acts(member) and is_ours and (member.administers or block.liftable_by == member.pk)
+
+
+def may_release(member: Member, claim: TokenClaim) -> bool:
+    """Whether `member` may say that a token is not its claimer's: they, or an admin; not where it was created here."""
+    is_ours = claim.member.workspace_id == member.workspace_id
+    return _acts(member) and is_ours and claim.is_shown and (member.administers or claim.member_id == member.pk)
+
+
+def liftable_by(member: Member) -> int | None:
+    """Whose key a block that `member` asks for carries: their own, or None where only admins are to lift it."""
+    return None if member.administers else member.pk
 
 
 def _acts(member: Member) -> bool:

@@ -3,13 +3,11 @@
 Each service takes the name of whoever asks, and records it in the same transaction as the change.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from hoursmith_console.rotation.models import Campaign, Ending, Kind, Rotation
@@ -58,11 +56,11 @@ def rotation_start(
         if token is None and claim is None:
             raise UnknownTokenError("This workspace has no such token.")
         rotation, is_new = Rotation.objects.get_or_create(
+            workspace=workspace,
             env=env,
             prefix=prefix,
             ended_at=None,
             defaults={
-                "workspace": workspace,
                 "kind": kind,
                 **_frozen(token, owner or (claim.member if claim else None)),
                 "reason": reason[:REASON_LENGTH],
@@ -101,17 +99,36 @@ def _join(
 
 
 def rotation_assign(*, rotation: Rotation, owner: Member, actor: str) -> None:
-    """Say whose token it is, where nobody knew: they are to make the successor. Claims nothing of the token itself."""
+    """Say whose token it is, where no claim shows it: they are to make the successor. Claims nothing of the token."""
     with transaction.atomic():
-        unowned = Rotation.objects.filter(pk=rotation.pk, owner=None, ended_at=None, workspace=owner.workspace_id)
-        if not unowned.update(owner=owner, owner_name=owner.name):
+        held = rotation_held(rotation)
+        if owner.workspace_id != held.workspace_id or (held.owner_id is not None and not held.is_owner_said):
             raise RotationError("It is known by now whose token this is.")
-        rotation.owner, rotation.owner_name = owner, owner.name
-        rotation_record(rotation, "assign", actor=actor, details={"owner": owner.named})
+        owner_set(held, owner, is_said=True)
+        rotation_record(held, "assign", actor=actor, details={"owner": owner.named})
+    rotation.refresh_from_db()
+
+
+def owner_set(rotation: Rotation, owner: Member, *, is_said: bool) -> None:
+    """Know `rotation`, which the transaction around this holds, as `owner`'s. A successor of somebody else is none."""
+    if rotation.owner_id != owner.pk:
+        successor_clear(rotation)
+    rotation.owner, rotation.owner_name, rotation.is_owner_said = owner, owner.name, is_said
+    rotation.save(update_fields=["owner", "owner_name", "is_owner_said"])
+
+
+def successor_clear(rotation: Rotation) -> None:
+    """Know no successor of `rotation` any more, with all that was seen of it; the transaction around this holds it."""
+    rotation.new_env = rotation.new_prefix = rotation.successor = ""
+    rotation.minted_at = rotation.updated_at = rotation.updated_by = rotation.seen_at = None
+    rotation.save(
+        update_fields=["new_env", "new_prefix", "successor", "minted_at", "updated_at", "updated_by", "seen_at"]
+    )
+    rotation.places.update(ticked_at=None, seen_at=None)
 
 
 def rotation_finish(*, rotation: Rotation, actor: str, note: str = "") -> None:
-    """End the rotation as done because `actor` says so, whatever the bridge has seen; raises RotationError.
+    """End the rotation as done because `actor` says so; raises RotationError where the bridge has seen otherwise.
 
     The old token must have been revoked: a rotation that leaves it alive is abandoned, not done.
     """
@@ -119,11 +136,19 @@ def rotation_finish(*, rotation: Rotation, actor: str, note: str = "") -> None:
         rotation = rotation_held(rotation)
         if rotation.revoked_at is None:
             raise RotationError("The old token still works. Revoke it first, or stop this rotation.")
+        if not Rotation.objects.retiring().filter(pk=rotation.pk).exists():
+            raise RotationError(
+                "Hoursmith accepted the old token after it was said to be revoked, so it still works. Revoke it at "
+                "Hoursmith, then take back “I have revoked it” and say it again."
+            )
         rotation_end(rotation, Ending.DONE, actor=actor, note=note)
 
 
 def rotation_abandon(*, rotation: Rotation, actor: str, note: str = "") -> None:
-    """Stop the rotation where it stands. Nothing that was done is undone; raises RotationError where it has ended."""
+    """Stop the rotation where it stands; it can be resumed. Raises RotationError where it has ended.
+
+    Nothing that was done is undone. Its successor is free for another rotation.
+    """
     with transaction.atomic():
         rotation_end(rotation_held(rotation), Ending.ABANDONED, actor=actor, note=note)
 
@@ -134,51 +159,10 @@ def rotation_end(rotation: Rotation, ending: Ending, *, actor: str, note: str = 
     rotation.ending = ending
     rotation.ended_by = actor
     rotation.save(update_fields=["ended_at", "ending", "ended_by"])
-    notice_end(env=rotation.env, prefix=rotation.prefix)
+    notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
     action = "finish" if ending is Ending.DONE else "abandon"
     successor = f"hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
     rotation_record(rotation, action, actor=actor, note=note, details={"successor": successor} if successor else None)
-
-
-def member_offboard(*, member: Member, actor: str, reason: str = "") -> list[Rotation]:
-    """Start a rotation without successor for each token of `member` that may still work; all of them, or none.
-
-    Raises AuditUnavailableError; then nothing was started.
-    """
-    with transaction.atomic():
-        return [
-            rotation_start(
-                env=env,
-                prefix=prefix,
-                workspace=member.workspace,
-                kind=Kind.LEAVING,
-                owner=member,
-                actor=actor,
-                reason=reason,
-            )
-            for env, prefix in tokens_left(member)
-        ]
-
-
-def tokens_left(member: Member) -> list[tuple[str, str]]:
-    """The tokens of `member` that are not known to be revoked."""
-    claims = TokenClaim.objects.filter(member=member).order_by("claimed_at", "pk").values_list("env", "prefix")
-    gone = _revoked(member.workspace_id)
-    return [key for key in claims if key not in gone]
-
-
-def tokens_left_in(workspace_id: int) -> Counter[int]:
-    """How many tokens of each member, by their key, are not known to be revoked; in two queries."""
-    gone = _revoked(workspace_id)
-    claims = TokenClaim.objects.filter(member__workspace=workspace_id).order_by()
-    return Counter(
-        member for member, env, prefix in claims.values_list("member_id", "env", "prefix") if (env, prefix) not in gone
-    )
-
-
-def _revoked(workspace_id: int) -> set[tuple[str, str]]:
-    rotations = Rotation.objects.filter(workspace=workspace_id).exclude(revoked_at=None)
-    return set(rotations.order_by().values_list("env", "prefix"))
 
 
 def rotation_held(rotation: Rotation) -> Rotation:
@@ -211,15 +195,6 @@ def rotation_of(*, env: str, prefix: str, workspace: Workspace) -> Rotation | No
     """The rotation of the token that is under way, or else the last one; None where there was none."""
     found = Rotation.objects.filter(env=env, prefix=prefix, workspace=workspace)
     return found.filter(ended_at=None).first() or found.first()
-
-
-def retired(workspace: Workspace) -> Q:
-    """Tokens (`env`, `prefix`) that a rotation of `workspace` has revoked, as a filter."""
-    revoked = Rotation.objects.filter(workspace=workspace).exclude(revoked_at=None).order_by()
-    found = Q(prefix__in=[])
-    for env in ("live", "test"):
-        found |= Q(env=env, prefix__in=revoked.filter(env=env).values("prefix"))
-    return found
 
 
 def _frozen(token: SeenToken | None, owner: Member | None) -> dict[str, Any]:

@@ -1,31 +1,31 @@
-"""The steps that people take: revoke, mint, say what is updated. The steps that are seen are in `observing`."""
+"""The steps that members take: revoke, mint, say what is updated. The steps that are seen are in `observing`."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hoursmith_console.authority import current_authority
 from hoursmith_console.authority.minting import token_mint
-from hoursmith_console.authority.protocol import MintedToken
-from hoursmith_console.rotation.models import Kind, Rotation, RotationPlace
+from hoursmith_console.authority.protocol import MintedToken, NotTheirsError
+from hoursmith_console.rotation.models import Kind, Rotation, RotationPlace, Successor
 from hoursmith_console.rotation.notices.assistants import rotation_notice_refresh
 from hoursmith_console.rotation.policy.services import policy_of
 from hoursmith_console.rotation.progress.observing import instants_of
-from hoursmith_console.rotation.progress.rules import may_mint
-from hoursmith_console.rotation.progress.services import RotationError, rotation_held, rotation_record
+from hoursmith_console.rotation.progress.rules import may_mint, may_revoke
+from hoursmith_console.rotation.progress.services import RotationError, rotation_held, rotation_record, successor_clear
 from hoursmith_console.rotation.progress.steps import may_revoke_now
-from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import SeenToken
 
 SCOPES = ("read", "write")
 
 
-def rotation_mint(*, rotation: Rotation, member: Member, name: str, form: str, actor: str) -> MintedToken:
+def rotation_mint(*, rotation: Rotation, member: Member, name: str, form: str) -> MintedToken:
     """The successor, whole, this once. `form` is the mark of the form that asks (`authority.minting.mint_form`).
 
-    A successor that was never seen at work, because its secret was lost, is replaced and revoked with it. Raises
-    RotationError where `member` is not whose token it is or it has a successor at work, and all that
-    `authority.minting.token_mint` raises; then nothing was minted.
+    A successor that this rotation minted and that was never seen at work, because its secret was lost, is replaced
+    and revoked with it; no other token is. Raises RotationError where `member` is not whose token it is or it has a
+    successor at work, and all that `authority.minting.token_mint` raises; then nothing was minted.
     """
     authority = current_authority()
     with authority.all_or_nothing(), transaction.atomic():
@@ -33,56 +33,37 @@ def rotation_mint(*, rotation: Rotation, member: Member, name: str, form: str, a
         if not may_mint(member, rotation):
             raise RotationError("A token acts as whoever makes it, so only the owner of the old one makes the new one.")
         _refuse_successor_at_work(rotation)
-        lost = (rotation.new_env, rotation.new_prefix)
-        minted = token_mint(member=member, name=name, scopes=_scopes_of(rotation), form=form, actor=actor)
-        if lost[1]:
-            authority.token_revoke(env=lost[0], prefix=lost[1])
-        rotation.new_env, rotation.new_prefix = minted.env, minted.prefix
-        rotation.minted_at = timezone.now()
-        rotation.save(update_fields=["new_env", "new_prefix", "minted_at"])
-        rotation_notice_refresh(rotation, policy_of(rotation.workspace))
-        details = {"successor": minted.public, "lost": f"hsk_{lost[0]}_{lost[1]}" if lost[1] else ""}
-        rotation_record(rotation, "mint", actor=actor, details={name: text for name, text in details.items() if text})
+        lost = rotation.new_key if rotation.successor == Successor.MINTED else None
+        minted = token_mint(member=member, name=name, scopes=_scopes_of(rotation), form=form, actor=member.named)
+        if lost is not None:
+            _revoke(lost, member)
+        successor_clear(rotation)
+        successor_set(rotation, (minted.env, minted.prefix), Successor.MINTED)
+        details = {"successor": minted.public, "lost": f"hsk_{lost[0]}_{lost[1]}" if lost else ""}
+        details = {name: text for name, text in details.items() if text}
+        rotation_record(rotation, "mint", actor=member.named, details=details)
     return minted
 
 
-def rotation_successor(*, rotation: Rotation, env: str, prefix: str, actor: str) -> None:
-    """Know the successor that was made elsewhere by its public part; raises RotationError where it cannot be it."""
-    with transaction.atomic():
-        rotation = rotation_held(rotation)
-        _refuse_successor_at_work(rotation)
-        if not may_succeed(rotation, env, prefix):
-            raise RotationError("That is no new token of this person in this workspace. Look at its public part again.")
-        rotation.new_env, rotation.new_prefix = env, prefix
-        rotation.minted_at = timezone.now()
-        rotation.save(update_fields=["new_env", "new_prefix", "minted_at"])
-        rotation_notice_refresh(rotation, policy_of(rotation.workspace))
-        rotation_record(rotation, "successor", actor=actor, details={"successor": f"hsk_{env}_{prefix}"})
+def successor_set(rotation: Rotation, key: tuple[str, str], how: Successor) -> None:
+    """Know the token `key` as the successor of `rotation`, which the transaction around this holds."""
+    rotation.new_env, rotation.new_prefix = key
+    rotation.successor, rotation.minted_at = how, timezone.now()
+    rotation.save(update_fields=["new_env", "new_prefix", "successor", "minted_at"])
+    rotation_notice_refresh(rotation, policy_of(rotation.workspace))
 
 
-def may_succeed(rotation: Rotation, env: str, prefix: str) -> bool:
-    """Whether the token can be the successor: another one, and no other person's, workspace's or rotation's."""
-    if (env, prefix) == (rotation.env, rotation.prefix):
-        return False
-    seen = SeenToken.objects.filter(env=env, prefix=prefix).first()
-    if seen is not None and seen.org_id != rotation.workspace.org_id:
-        return False
-    claim = TokenClaim.objects.filter(env=env, prefix=prefix).first()
-    if claim is not None and rotation.owner_id != claim.member_id:
-        return False
-    rotations = Rotation.objects.exclude(pk=rotation.pk)
-    is_old = rotations.filter(env=env, prefix=prefix).exclude(revoked_at=None).exists()
-    return not is_old and not rotations.filter(new_env=env, new_prefix=prefix).exists()
+def rotation_revoke(*, rotation: Rotation, member: Member) -> None:
+    """Revoke the old token: the sandbox does it now, as `member` may; of the hosted service `member` says so.
 
-
-def rotation_revoke(*, rotation: Rotation, actor: str) -> None:
-    """Revoke the old token: the sandbox does it now; of the hosted service `actor` says that they did.
-
-    Raises RotationError where its kind promises that the new one is seen first; then nothing was revoked.
+    Raises RotationError where it is not theirs to revoke, or its kind promises that the new one is seen first; then
+    nothing was revoked.
     """
     authority = current_authority()
     with authority.all_or_nothing(), transaction.atomic():
         rotation = rotation_held(rotation)
+        if not may_revoke(member, rotation):
+            raise RotationError("Only the owner of the token, an Owner or an Admin revokes it.")
         if rotation.revoked_at is not None:
             return
         if not may_revoke_now(Kind(rotation.kind), instants_of(rotation)):
@@ -91,49 +72,71 @@ def rotation_revoke(*, rotation: Rotation, actor: str) -> None:
                 "have leaked, say so, and it goes first."
             )
         if authority.can_mint:
-            authority.token_revoke(env=rotation.env, prefix=rotation.prefix)
-        rotation.revoked_at = timezone.now()
-        rotation.save(update_fields=["revoked_at"])
+            _revoke(rotation.old_key, member)
+        rotation.revoked_at, rotation.revoked_by = timezone.now(), member
+        rotation.is_revocation_said = not authority.can_mint
+        rotation.save(update_fields=["revoked_at", "revoked_by", "is_revocation_said"])
         rotation_notice_refresh(rotation, policy_of(rotation.workspace))
-        by = "the console" if authority.can_mint else "the person, at Hoursmith"
-        rotation_record(rotation, "revoke", actor=actor, details={"revoked_by": by})
+        by = "the console" if authority.can_mint else "the person, at Hoursmith, as they say"
+        rotation_record(rotation, "revoke", actor=member.named, details={"revoked_by": by})
 
 
-def rotation_updated(*, rotation: Rotation, actor: str) -> None:
-    """Take `actor`'s word that every assistant has the new token; the bridge goes on looking."""
+def rotation_updated(*, rotation: Rotation, member: Member) -> None:
+    """Take the word of `member` that every assistant has the new token; the bridge goes on looking."""
     with transaction.atomic():
         rotation = rotation_held(rotation)
         if rotation.updated_at is None:
-            rotation.updated_at = timezone.now()
-            rotation.save(update_fields=["updated_at"])
-            rotation_record(rotation, "updated", actor=actor)
+            rotation.updated_at, rotation.updated_by = timezone.now(), member
+            rotation.save(update_fields=["updated_at", "updated_by"])
+            rotation_record(rotation, "updated", actor=member.named)
 
 
-def place_tick(*, place: RotationPlace, actor: str) -> None:
-    """Take `actor`'s word that this assistant has the new token, as often as it turns out that it had not."""
+def place_tick(*, place: RotationPlace, member: Member) -> None:
+    """Take the word of `member` that this assistant has the new token, as often as it turns out that it had not."""
     with transaction.atomic():
         rotation = rotation_held(place.rotation)
-        place.ticked_at, place.given_up_at = timezone.now(), None
-        place.save(update_fields=["ticked_at", "given_up_at"])
-        rotation_record(rotation, "tick", actor=actor, details={"assistant": place.label})
+        place.ticked_at, place.given_up_at, place.said_by = timezone.now(), None, member
+        place.save(update_fields=["ticked_at", "given_up_at", "said_by"])
+        rotation_record(rotation, "tick", actor=member.named, details={"assistant": place.label})
 
 
-def place_give_up(*, place: RotationPlace, actor: str) -> None:
-    """Take `actor`'s word that this assistant is no longer in use, so that nobody waits for it."""
+def place_give_up(*, place: RotationPlace, member: Member) -> None:
+    """Take the word of `member` that this assistant is no longer in use, so that nobody waits for it."""
     with transaction.atomic():
         rotation = rotation_held(place.rotation)
-        place.given_up_at = timezone.now()
-        place.save(update_fields=["given_up_at"])
-        rotation_record(rotation, "give_up", actor=actor, details={"assistant": place.label})
+        place.given_up_at, place.said_by = timezone.now(), member
+        place.save(update_fields=["given_up_at", "said_by"])
+        rotation_record(rotation, "give_up", actor=member.named, details={"assistant": place.label})
+
+
+def _revoke(key: tuple[str, str], member: Member) -> None:
+    """End the token `key` as `member` may; raises RotationError where it is not theirs."""
+    env, prefix = key
+    try:
+        current_authority().token_revoke(
+            org_id=member.workspace.org_id, user_ref=member.user_ref, env=env, prefix=prefix
+        )
+    except NotTheirsError:
+        raise RotationError(
+            f"hsk_{env}_{prefix} acts as another member, so you cannot revoke it. Its owner, an Owner or an Admin can."
+        ) from None
 
 
 def _refuse_successor_at_work(rotation: Rotation) -> None:
-    if rotation.new_prefix and SeenToken.objects.filter(env=rotation.new_env, prefix=rotation.new_prefix).exists():
-        raise RotationError(f"The new token hsk_{rotation.new_env}_{rotation.new_prefix} is at work already.")
+    key = rotation.new_key
+    if key is not None and tokens_here(rotation).filter(env=key[0], prefix=key[1]).exists():
+        raise RotationError(
+            f"The new token hsk_{key[0]}_{key[1]} is at work already. If it is not the right one, correct that first."
+        )
+
+
+def tokens_here(rotation: Rotation) -> QuerySet[SeenToken]:
+    """Return the tokens of the workspace of `rotation`: no other's is ever found by a prefix."""
+    return SeenToken.objects.filter(org_id=rotation.org_id)
 
 
 def _scopes_of(rotation: Rotation) -> list[str]:
     """What the old token may do; never more."""
-    seen = SeenToken.objects.filter(env=rotation.env, prefix=rotation.prefix).first()
+    seen = tokens_here(rotation).filter(env=rotation.env, prefix=rotation.prefix).first()
     old = [scope for scope in SCOPES if scope in seen.scopes] if seen else []
     return old or list(SCOPES)

@@ -4,8 +4,8 @@ leaked:  revoke → mint → update → seen working
 planned: mint → update → seen working on every connection → revoke → silence of the old
 leaving: revoke
 
-An instant is a step that happened; it never un-happens, so a rotation never goes backwards, in whatever order the
-evidence arrives.
+Where only a member's word says that the old token is revoked, the silence of the old ends every kind.
+What the bridge saw never un-happens; what somebody said can be taken back until the rotation ends.
 """
 
 from collections.abc import Mapping
@@ -67,6 +67,7 @@ class Instants:
     updated_at: datetime | None = None
     seen_at: datetime | None = None
     silent_at: datetime | None = None
+    is_revocation_said: bool = False
 
     def of(self, step: Step) -> datetime | None:
         """When `step` was done, by itself or because a later one proves it."""
@@ -96,10 +97,16 @@ class StepState:
         return self.step.label
 
 
+def order_of(kind: Kind, instants: Instants) -> tuple[Step, ...]:
+    """Return the steps of this kind; a revocation that was only said is confirmed last."""
+    order = ORDER[kind]
+    return (*order, Step.SILENT) if instants.is_revocation_said and Step.SILENT not in order else order
+
+
 def steps_of(kind: Kind, instants: Instants) -> list[StepState]:
     """The steps in their order: what is done, the first that is not, and what comes later."""
     found, is_now_taken = [], False
-    for number, step in enumerate(ORDER[kind], start=1):
+    for number, step in enumerate(order_of(kind, instants), start=1):
         at = instants.of(step)
         progress = Progress.DONE if at else Progress.LATER if is_now_taken else Progress.NOW
         is_now_taken = is_now_taken or progress is Progress.NOW

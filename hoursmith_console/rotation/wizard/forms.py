@@ -7,7 +7,6 @@ from django import forms
 from hoursmith_console.forms import Form
 from hoursmith_console.rotation.models import Kind
 from hoursmith_console.rotation.progress.services import REASON_LENGTH
-from hoursmith_console.tokens.keys import key_from_public
 from hoursmith_console.workspaces.models import Member
 
 NAME_LENGTH = 100
@@ -44,24 +43,6 @@ class MintForm(Form):
 
     name = forms.CharField(label="Its name", max_length=NAME_LENGTH, strip=True)
     form = forms.CharField(widget=forms.HiddenInput, max_length=32)
-
-
-class SuccessorForm(Form):
-    """The public part of a token that was made at Hoursmith. A whole one is refused, and not repeated."""
-
-    public = forms.CharField(
-        label="The public part of the new token",
-        help_text="It begins with <code>hsk_live_</code> and 12 letters or digits follow. Leave out the rest.",
-        max_length=200,
-        widget=forms.TextInput(attrs={"data-public-only": "", "autocomplete": "off", "placeholder": "hsk_live_…"}),
-    )
-
-    def clean_public(self) -> tuple[str, str]:
-        """Environment and prefix."""
-        found = key_from_public(self.cleaned_data["public"])
-        if found is None:
-            raise forms.ValidationError("That is not the public part of a Hoursmith token.")
-        return found
 
 
 class OwnerForm(Form):

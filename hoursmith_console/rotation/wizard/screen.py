@@ -11,12 +11,13 @@ from django.utils import timezone
 from hoursmith_console.authority import current_authority
 from hoursmith_console.authority.minting import mint_form
 from hoursmith_console.rotation.models import Kind, Rotation
-from hoursmith_console.rotation.progress.candidates import candidates_of
 from hoursmith_console.rotation.progress.evidence import Evidence, Knock, PlaceEvidence, evidence_of
 from hoursmith_console.rotation.progress.observing import instants_of, quiet_span, rotation_observe
 from hoursmith_console.rotation.progress.rules import may_assign, may_block, may_drive, may_mint, may_unblock
+from hoursmith_console.rotation.progress.sight import in_sight
 from hoursmith_console.rotation.progress.steps import Step, StepState, current_step, steps_of
-from hoursmith_console.rotation.wizard.forms import MintForm, OwnerForm, SuccessorForm
+from hoursmith_console.rotation.progress.succeeding import arrivals_of, candidates_of
+from hoursmith_console.rotation.wizard.forms import MintForm, OwnerForm
 from hoursmith_console.tokens.cards import TokenCard, token_cards
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.audit import AuditUnavailableError
@@ -79,7 +80,7 @@ def screen_of(viewer: Viewer, rotation: Rotation) -> Screen:
     cards = token_cards(viewer, [rotation, *([successor] if rotation.new_prefix else [])])
     return Screen(
         rotation=rotation,
-        evidence=evidence,
+        evidence=in_sight(viewer, [rotation], {rotation.pk: evidence})[rotation.pk],
         steps=steps_of(kind, instants),
         step=None if rotation.ended_at else current_step(kind, instants),
         old=cards[rotation.env, rotation.prefix],
@@ -90,7 +91,8 @@ def screen_of(viewer: Viewer, rotation: Rotation) -> Screen:
 def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     """What the wizard's templates need beside the screen itself."""
     rotation, member, authority = screen.rotation, viewer.member, current_authority()
-    block = TokenBlock.objects.filter(env=rotation.env, prefix=rotation.prefix, lifted_at=None).first()
+    ours = TokenBlock.objects.filter(org_id=rotation.org_id, lifted_at=None)
+    block = ours.filter(env=rotation.env, prefix=rotation.prefix).first()
     may = {
         "drive": may_drive(member, rotation),
         "mint": may_mint(member, rotation),
@@ -110,9 +112,9 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     }
     if may["assign"]:
         context["owner_form"] = OwnerForm(workspace_id=rotation.workspace_id)
-    if screen.step is Step.MINT and not authority.can_mint:
-        context["candidates"] = candidates_of(rotation) if may["drive"] else []
-        context["successor_form"] = SuccessorForm()
+    if not authority.can_mint and rotation.ended_at is None:
+        context["arrivals"] = arrivals_of(viewer, rotation) if screen.step is Step.MINT else []
+        context["candidates"] = candidates_of(rotation, member) if may["mint"] else []
     is_unused = bool(rotation.new_prefix) and screen.evidence.new_at is None
     if may["mint"] and authority.can_mint and (screen.step is Step.MINT or is_unused):
         context["mint_form"] = MintForm(initial={"name": rotation.token_name or "My assistant", "form": mint_form()})

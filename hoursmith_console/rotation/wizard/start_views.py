@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -12,14 +13,12 @@ from django.urls import reverse
 
 from hoursmith_console.authority import current_authority
 from hoursmith_console.ledger import viewer
+from hoursmith_console.rotation.progress.leaving import leaving_of, member_offboard, tokens_left_in
 from hoursmith_console.rotation.progress.rules import may_rotate
 from hoursmith_console.rotation.progress.services import (
     RotationError,
-    member_offboard,
     rotation_of,
     rotation_start,
-    tokens_left,
-    tokens_left_in,
 )
 from hoursmith_console.rotation.progress.stepping import rotation_revoke
 from hoursmith_console.rotation.wizard.forms import LeavingForm, StartForm
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from hoursmith_console.rotation.admin import RotationAdmin
 
 MOST_OFFERED = 100
+MOST_LISTED = 500
 
 
 class StartViews:
@@ -80,14 +80,16 @@ class StartViews:
         return back_to(rotation)
 
     def leaving(self, request: HttpRequest) -> HttpResponse:
-        """Whose tokens could go."""
+        """Whose tokens could go: everybody of the workspace, and who has left it with tokens that may still work."""
         looker = _reviewer(request)
         left = tokens_left_in(looker.member.workspace_id)
-        people = [(member, left[member.pk]) for member in Member.objects.filter(pk__in=left)]
+        members = Member.objects.filter(workspace=looker.member.workspace_id)
+        known = members.filter(Q(pk__in=left) | Q(is_active=True))[:MOST_LISTED]
+        people = sorted(((member, left[member.pk]) for member in known), key=lambda each: not each[1])
         return self._page(request, "rotations/leaving.html", "Somebody leaves", people=people)
 
     def offboard(self, request: HttpRequest, member: int) -> HttpResponseBase:
-        """GET shows all tokens of one member; POST starts to end them, and in the sandbox ends them."""
+        """GET shows what is known of one member's tokens; POST starts to end them, and in the sandbox ends them."""
         looker = _reviewer(request)
         person = get_object_or_404(Member, pk=member, workspace=looker.member.workspace_id)
         answer: HttpResponseBase = self._offboard_guarded(request, person)
@@ -98,7 +100,7 @@ class StartViews:
         form = LeavingForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                count = _end_all(person, actor=looker.member.named, reason=form.cleaned_data["reason"])
+                count = _end_all(person, actor=looker.member, reason=form.cleaned_data["reason"])
             except (RotationError, AuditUnavailableError) as error:
                 form.add_error(None, str(error))
             else:
@@ -106,8 +108,15 @@ class StartViews:
                 tokens = f"{count} token{'' if count == 1 else 's'}"
                 messages.success(request, f"{tokens} of {person.name}: {done}.")
                 return HttpResponseRedirect(reverse("console:rotations:list"))
-        cards = [TokenCard(env, prefix, None, person) for env, prefix in tokens_left(person)]
-        page = {"person": person, "cards": cards, "form": form, "does_it_here": current_authority().can_mint}
+        known = leaving_of(person)
+        cards = token_cards(looker, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
+        page = {
+            "person": person,
+            "known": known,
+            "cards": [cards[key] for key in known.left],
+            "form": form,
+            "does_it_here": current_authority().can_mint,
+        }
         status = 400 if request.method == "POST" else 200
         return self._page(request, "rotations/offboard.html", f"{person.name} leaves", status=status, **page)
 
@@ -135,9 +144,9 @@ def _reviewer(request: HttpRequest) -> Viewer:
     return looker
 
 
-def _end_all(person: Member, *, actor: str, reason: str) -> int:
-    rotations = member_offboard(member=person, actor=actor, reason=reason)
+def _end_all(person: Member, *, actor: Member, reason: str) -> int:
+    rotations = member_offboard(member=person, actor=actor.named, reason=reason)
     if current_authority().can_mint:
         for rotation in rotations:
-            rotation_revoke(rotation=rotation, actor=actor)
+            rotation_revoke(rotation=rotation, member=actor)
     return len(rotations)

@@ -10,29 +10,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
 from hoursmith_console.authority.minting import AlreadyMintedError, UnmarkedFormError
 from hoursmith_console.authority.protocol import NotMintedHereError, UnknownMemberError
 from hoursmith_console.ledger import viewer
-from hoursmith_console.rotation.models import Kind, Rotation, RotationPlace
+from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.rotation.progress.rules import may_assign, may_drive, may_mint, may_revoke
-from hoursmith_console.rotation.progress.services import (
-    RotationError,
-    rotation_abandon,
-    rotation_assign,
-    rotation_finish,
-    rotation_start,
-)
-from hoursmith_console.rotation.progress.stepping import (
-    place_give_up,
-    place_tick,
-    rotation_mint,
-    rotation_revoke,
-    rotation_successor,
-    rotation_updated,
-)
-from hoursmith_console.rotation.wizard.forms import MintForm, OwnerForm, SuccessorForm
+from hoursmith_console.rotation.progress.services import RotationError
+from hoursmith_console.rotation.progress.stepping import rotation_mint
+from hoursmith_console.rotation.wizard import acts
+from hoursmith_console.rotation.wizard.forms import MintForm
 from hoursmith_console.rotation.wizard.screen import screen_context, screen_of
 from hoursmith_console.rotation.wizard.setups import setups_of
 from hoursmith_console.tokens.shown_once import shown_once
@@ -53,24 +42,29 @@ class Wizard:
 
     def urls(self) -> list[URLPattern]:
         """What a person can do, each behind its rule; after a leak nobody is asked twice but where a token ends."""
-        acts: dict[str, tuple[Rule, Act, bool]] = {
-            "revoke": (may_revoke, _revoke, True),
+        steps: dict[str, tuple[Rule, Act, bool]] = {
+            "revoke": (may_revoke, acts.revoke, True),
+            "revoke-undo": (may_revoke, acts.revoke_undo, False),
             "mint": (may_mint, self._mint, True),
-            "successor": (may_drive, _successor, False),
-            "updated": (may_drive, _updated, False),
-            "tick": (may_drive, _tick, False),
-            "give-up": (may_drive, _give_up, False),
-            "leaked": (may_drive, _leaked, False),
-            "owner": (may_assign, _owner, False),
-            "finish": (may_drive, _finish, False),
-            "abandon": (may_drive, _abandon, False),
+            "successor": (may_mint, acts.successor, False),
+            "successor-undo": (may_drive, acts.successor_undo, False),
+            "updated": (may_drive, acts.updated, False),
+            "updated-undo": (may_drive, acts.updated_undo, False),
+            "tick": (may_drive, acts.tick, False),
+            "give-up": (may_drive, acts.give_up, False),
+            "tick-undo": (may_drive, acts.tick_undo, False),
+            "leaked": (may_drive, acts.leaked, False),
+            "owner": (may_assign, acts.owner, False),
+            "finish": (may_drive, acts.finish, False),
+            "abandon": (may_drive, acts.abandon, False),
+            "resume": (may_drive, acts.resume, False),
         }
         guard = self._admin.admin_site.admin_view
         return [
             path("<int:key>/live/", guard(require_safe(self.live)), name="live"),
             *(
                 path(f"<int:key>/{name}/", guard(self._view(rule, act, asks_again)), name=name.replace("-", "_"))
-                for name, (rule, act, asks_again) in acts.items()
+                for name, (rule, act, asks_again) in steps.items()
             ),
         ]
 
@@ -89,6 +83,7 @@ class Wizard:
 
         guarded = reauthentication_required(work) if asks_again else work
 
+        @sensitive_post_parameters(acts.TOKEN)
         def view(request: HttpRequest, key: int) -> HttpResponseBase:
             rotation: Rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
             if request.method != "POST":
@@ -115,7 +110,6 @@ class Wizard:
                 member=looker.member,
                 name=form.cleaned_data["name"],
                 form=form.cleaned_data["form"],
-                actor=looker.member.named,
             )
         except AlreadyMintedError as error:
             page |= {"title": "Already made", "claim": error.claim, "again_address": address_of(rotation)}
@@ -149,71 +143,3 @@ def _acted(request: HttpRequest, rotation: Rotation, act: Act) -> HttpResponse:
     elif said:
         messages.success(request, said)
     return back_to(rotation)
-
-
-def _actor(request: HttpRequest) -> str:
-    return viewer(request).member.named
-
-
-def _place(request: HttpRequest, rotation: Rotation) -> RotationPlace:
-    chosen = request.POST.get("place", "")
-    return get_object_or_404(rotation.places.select_related("rotation"), pk=chosen if chosen.isdecimal() else 0)
-
-
-def _revoke(request: HttpRequest, rotation: Rotation) -> str:
-    rotation_revoke(rotation=rotation, actor=_actor(request))
-    return f"{rotation.masked_token} is revoked."
-
-
-def _successor(request: HttpRequest, rotation: Rotation) -> str:
-    form = SuccessorForm(request.POST)
-    if not form.is_valid():
-        # Not shown again: what was pasted may be a whole token.
-        return "!That is not the public part of a Hoursmith token, such as hsk_live_4f8a2c1bdedf."
-    env, prefix = form.cleaned_data["public"]
-    rotation_successor(rotation=rotation, env=env, prefix=prefix, actor=_actor(request))
-    return f"hsk_{env}_{prefix} is the new token."
-
-
-def _updated(request: HttpRequest, rotation: Rotation) -> str:
-    rotation_updated(rotation=rotation, actor=_actor(request))
-    return ""
-
-
-def _tick(request: HttpRequest, rotation: Rotation) -> str:
-    place_tick(place=_place(request, rotation), actor=_actor(request))
-    return ""
-
-
-def _give_up(request: HttpRequest, rotation: Rotation) -> str:
-    place_give_up(place=_place(request, rotation), actor=_actor(request))
-    return ""
-
-
-def _leaked(request: HttpRequest, rotation: Rotation) -> str:
-    rotation_start(
-        env=rotation.env,
-        prefix=rotation.prefix,
-        workspace=rotation.workspace,
-        kind=Kind.LEAKED,
-        actor=_actor(request),
-    )
-    return "The order has changed: the old token goes first."
-
-
-def _owner(request: HttpRequest, rotation: Rotation) -> str:
-    form = OwnerForm(request.POST, workspace_id=rotation.workspace_id)
-    if not form.is_valid():
-        return "!Choose whose token it is."
-    rotation_assign(rotation=rotation, owner=form.cleaned_data["owner"], actor=_actor(request))
-    return ""
-
-
-def _finish(request: HttpRequest, rotation: Rotation) -> str:
-    rotation_finish(rotation=rotation, actor=_actor(request))
-    return ""
-
-
-def _abandon(request: HttpRequest, rotation: Rotation) -> str:
-    rotation_abandon(rotation=rotation, actor=_actor(request))
-    return "The rotation is stopped. What was done stays done."

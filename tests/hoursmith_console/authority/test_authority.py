@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hoursmith_console.authority import HostedAuthority, SandboxAuthority, current_authority
-from hoursmith_console.authority.protocol import NotMintedHereError, UnknownMemberError
+from hoursmith_console.authority.protocol import NotMintedHereError, NotTheirsError, UnknownMemberError
 from tests.hoursmith_console.sandbox.world import World, code, send
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -29,9 +29,18 @@ def test_the_sandbox_mints_and_revokes(world: World, settings: Any) -> None:
     call = {"authorization": f"Bearer {minted.plaintext}"}
     me = send("GET", "/me", **call).json()["data"]
     assert (me["role"], me["tokenName"], me["scopes"]) == ("MEMBER", "laptop", ["read"])
-    assert authority.token_revoke(env=minted.env, prefix=minted.prefix)
+    who = {"org_id": str(world.org.pk), "user_ref": str(world.member.user_id)}
+    assert authority.token_owner(env=minted.env, prefix=minted.prefix) == str(world.member.user_id)
+    with pytest.raises(NotTheirsError):
+        authority.token_revoke(
+            org_id=str(world.org.pk),
+            user_ref=str(world.manager.member.user_id),
+            env=minted.env,
+            prefix=minted.prefix,
+        )
+    assert authority.token_revoke(**who, env=minted.env, prefix=minted.prefix)
     assert code(send("GET", "/me", **call)) == (401, "unauthenticated")
-    assert not authority.token_revoke(env=minted.env, prefix=minted.prefix)
+    assert not authority.token_revoke(**who, env=minted.env, prefix=minted.prefix)
 
 
 @pytest.mark.parametrize("who", [str(uuid.UUID(int=1)), "user-7", ""])
@@ -55,4 +64,5 @@ def test_in_hosted_mode_the_console_only_knows_the_page(settings: Any) -> None:
     with pytest.raises(NotMintedHereError):
         authority.token_mint(org_id="x", user_ref="x", name="x", scopes=["read"])
     with pytest.raises(NotMintedHereError):
-        authority.token_revoke(env="live", prefix="0" * 12)
+        authority.token_revoke(org_id="x", user_ref="x", env="live", prefix="0" * 12)
+    assert authority.token_owner(env="live", prefix="0" * 12) == ""

@@ -18,6 +18,8 @@ from mcpbridge.upstream import Upstream
 from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import Cast
 
+pytestmark = pytest.mark.django_db(databases="__all__")
+
 Browse = Callable[[str], Client]
 SECRET = "Sn0wyOwl"
 TOKEN = assembled_token(prefix="cccccccccccc", secret=SECRET)

@@ -56,7 +56,7 @@ def test_a_notice_goes_out_with_each_result_until_it_ends(bridge, runner):
         assert len(result["content"]) == 1
         assert "error" not in result["structuredContent"]
     assert modern["resultType"] == "complete"
-    notice_end(**TOKEN)
+    notice_end(**TOKEN, org_id=ME["orgId"])
     assert NOTICE_META_KEY not in result_of(runner.run(Talk(bridge).call("get_me")))["_meta"]
 
 

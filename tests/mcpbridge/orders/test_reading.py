@@ -154,7 +154,7 @@ def test_a_notice_replaces_the_one_before_it_and_ends(sqlite_database):
     assert book.now().notice(**TOKEN) == Notice("Rotate by Friday.", False)
     notice_give(**TOKEN, org_id="org-1", text="Rotate today.", is_in_text=True)
     assert book.now().notice(**TOKEN) == Notice("Rotate today.", True)
-    assert notice_end(**TOKEN)
-    assert not notice_end(**TOKEN)
+    assert notice_end(**TOKEN, org_id="org-1")
+    assert not notice_end(**TOKEN, org_id="org-1")
     assert book.now().notice(**TOKEN) is None
     asyncio.run(book.stop())

@@ -9,19 +9,19 @@ from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotation.models import Ending, Kind, Rotation, RotationPlace
-from hoursmith_console.rotation.progress.candidates import candidates_of
 from hoursmith_console.rotation.progress.evidence import Evidence, evidence_of
 from hoursmith_console.rotation.progress.observing import rotation_observe
-from hoursmith_console.rotation.progress.services import RotationError, rotation_start
+from hoursmith_console.rotation.progress.services import RotationError, rotation_abandon, rotation_start
 from hoursmith_console.rotation.progress.stepping import (
     place_give_up,
     place_tick,
     rotation_revoke,
-    rotation_successor,
     rotation_updated,
 )
+from hoursmith_console.rotation.progress.succeeding import arrivals_of, candidates_of, rotation_successor
 from hoursmith_console.rotation.watch import rotations_observe
 from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import SeenClient, SeenConnection, SeenToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
@@ -58,11 +58,17 @@ def began(cast: Cast) -> Began:
         rotation = rotation_start(env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=kind, actor="Ana")
         Rotation.objects.filter(pk=rotation.pk).update(asked_at=timezone.now() - HOUR)
         if successor:
-            rotation_successor(rotation=rotation, env="live", prefix=NEW, actor="Ana")
+            show(cast, rotation, NEW)
         rotation.refresh_from_db()
         return rotation
 
     return start
+
+
+def show(cast: Cast, rotation: Rotation, prefix: str, who: str = "manager") -> None:
+    """Somebody shows a token, and says that it is the new one."""
+    claim = token_claim(env="live", prefix=prefix, member=cast.people[who], source="shown")
+    rotation_successor(rotation=rotation, member=cast.people[who], claim=claim)
 
 
 def use(cast: Cast, prefix: str, name: str, connection: str = "", at: datetime | None = None) -> None:
@@ -138,7 +144,7 @@ def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_mended(c
     lagging = look(rotation).unsettled
     assert [(each.place.label, each.is_lagging) for each in lagging] == [("Cursor", True)]
     assert rotation.seen_at is None
-    place_tick(place=place(rotation, "Cursor"), actor="Ana")
+    place_tick(place=place(rotation, "Cursor"), member=cast.people["manager"])
     assert look(rotation).unsettled == []
     assert rotation.seen_at is not None
     # Seen is seen: another slip is told, and takes nothing back.
@@ -150,16 +156,16 @@ def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_mended(c
 def test_what_is_no_longer_in_use_is_not_waited_for(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "claude-code", "ana-laptop")
-    place_give_up(place=place(rotation, "Cursor"), actor="Ana")
+    place_give_up(place=place(rotation, "Cursor"), member=cast.people["manager"])
     look(rotation)
     assert rotation.seen_at is not None
     assert [action for action, _ in events()] == ["start", "successor", "give_up"]
 
 
-def test_giving_everything_up_proves_nothing(began: Began) -> None:
+def test_giving_everything_up_proves_nothing(cast: Cast, began: Began) -> None:
     rotation = began()
     for each in rotation.places.all():
-        place_give_up(place=each, actor="Ana")
+        place_give_up(place=each, member=cast.people["manager"])
     look(rotation)
     assert rotation.seen_at is None
     assert rotation.updated_at is not None
@@ -178,7 +184,7 @@ def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, beg
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor")
     look(rotation)
-    rotation_revoke(rotation=rotation, actor="Ana")
+    rotation_revoke(rotation=rotation, member=cast.people["manager"])
     make_refusal(cast.tokens["manager"], client_name="Cursor", last_at=timezone.now() + 10 * HOUR)
     rotation.refresh_from_db()
     look(rotation, 33 * HOUR)
@@ -190,7 +196,7 @@ def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, beg
 
 def test_a_rotation_after_a_leak_ends_when_the_new_token_works_and_the_knocking_stays(cast: Cast, began: Began) -> None:
     rotation = began(Kind.LEAKED)
-    rotation_revoke(rotation=rotation, actor="Ana")
+    rotation_revoke(rotation=rotation, member=cast.people["manager"])
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor")
     make_refusal(cast.tokens["manager"], connection="ana-laptop", client_name="", last_at=timezone.now() + HOUR)
@@ -202,12 +208,12 @@ def test_a_rotation_after_a_leak_ends_when_the_new_token_works_and_the_knocking_
 
 def test_what_hoursmith_still_accepts_is_not_revoked_whatever_was_said(cast: Cast, began: Began) -> None:
     rotation = began(Kind.LEAKED)
-    rotation_revoke(rotation=rotation, actor="Ana")
+    rotation_revoke(rotation=rotation, member=cast.people["manager"])
     rotation.refresh_from_db()
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor")
     use(cast, rotation.prefix, "Cursor", at=timezone.now() + timedelta(minutes=1))
-    place_tick(place=place(rotation, "Cursor"), actor="Ana")
+    place_tick(place=place(rotation, "Cursor"), member=cast.people["manager"])
     RotationPlace.objects.filter(rotation=rotation).update(ticked_at=timezone.now() + timedelta(minutes=2))
     found = look(rotation)
     assert found.works_after(rotation.revoked_at)
@@ -215,26 +221,67 @@ def test_what_hoursmith_still_accepts_is_not_revoked_whatever_was_said(cast: Cas
     assert rotation.ended_at is None
 
 
-def test_a_planned_rotation_does_not_revoke_before_the_new_token_was_seen(began: Began) -> None:
+def test_a_planned_rotation_does_not_revoke_before_the_new_token_was_seen(cast: Cast, began: Began) -> None:
     rotation = began()
     with pytest.raises(RotationError, match="not seen everywhere"):
-        rotation_revoke(rotation=rotation, actor="Ana")
-    rotation_updated(rotation=rotation, actor="Ana")
+        rotation_revoke(rotation=rotation, member=cast.people["manager"])
+    rotation_updated(rotation=rotation, member=cast.people["manager"])
     with pytest.raises(RotationError, match="not seen everywhere"):
-        rotation_revoke(rotation=rotation, actor="Ana")
+        rotation_revoke(rotation=rotation, member=cast.people["manager"])
 
 
-@pytest.mark.parametrize("whose", ["itself", "outsider", "owner", "a retired one", "another's successor"])
-def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Began, whose: str) -> None:
-    rotation = began(successor=False)
-    prefix = {"itself": rotation.prefix, "a retired one": "d" * 12, "another's successor": "e" * 12}.get(whose)
-    prefix = prefix or cast.tokens[whose].prefix
+@pytest.mark.parametrize(
+    ("whose", "said"),
+    [
+        ("itself", "the old token itself"),
+        ("a colleague's", "not known to be yours"),
+        ("another workspace's", "not known to be yours"),
+        ("one used before", "in use before this rotation began"),
+        ("a revoked one", "revoked in another rotation"),
+        ("another's successor", "replaces another token of yours"),
+        ("one of another role", "acts as OWNER, and you are MANAGER"),
+    ],
+)
+def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Began, whose: str, said: str) -> None:
+    rotation, manager = began(successor=False), cast.people["manager"]
     old = make_token(cast.org_id, "d" * 12)
+    token_claim(env="live", prefix=old.prefix, member=manager, source="shown")
     other = rotation_start(env="live", prefix=old.prefix, workspace=cast.workspace, kind=Kind.LEAKED, actor="Ana")
-    rotation_revoke(rotation=other, actor="Ana")
-    rotation_successor(rotation=other, env="live", prefix="e" * 12, actor="Ana")
-    with pytest.raises(RotationError):
-        rotation_successor(rotation=rotation, env="live", prefix=prefix, actor="Ana")
+    rotation_revoke(rotation=other, member=manager)
+    SeenToken.objects.filter(prefix=old.prefix).update(first_used_at=timezone.now())
+    show(cast, other, "e" * 12)
+    use(cast, "1" * 12, "Cursor", at=timezone.now() - 2 * HOUR)
+    use(cast, "2" * 12, "Cursor")
+    SeenToken.objects.filter(prefix="2" * 12).update(role="OWNER")
+    prefix = {
+        "itself": rotation.prefix,
+        "a colleague's": cast.tokens["owner"].prefix,
+        "another workspace's": cast.tokens["outsider"].prefix,
+        "one used before": "1" * 12,
+        "a revoked one": old.prefix,
+        "another's successor": "e" * 12,
+        "one of another role": "2" * 12,
+    }[whose]
+    with pytest.raises(RotationError, match=said):
+        show(cast, rotation, prefix)
+    rotation.refresh_from_db()
+    assert rotation.new_prefix == ""
+
+
+@pytest.mark.parametrize("who", ["owner", "admin", "member", "outsider"])
+def test_nobody_but_the_owner_says_which_token_replaces_theirs(cast: Cast, began: Began, who: str) -> None:
+    rotation = began(successor=False)
+    with pytest.raises(RotationError, match="Only the owner"):
+        show(cast, rotation, NEW, who)
+
+
+def test_a_stopped_rotation_frees_its_successor(cast: Cast, began: Began) -> None:
+    rotation = began()
+    rotation_abandon(rotation=rotation, actor="Ana")
+    again = rotation_start(env="live", prefix=rotation.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana")
+    show(cast, again, NEW)
+    again.refresh_from_db()
+    assert (again.new_prefix, again.pk == rotation.pk) == (NEW, False)
 
 
 def test_a_token_of_another_workspace_is_no_evidence(cast: Cast, began: Began) -> None:
@@ -247,7 +294,7 @@ def test_a_token_of_another_workspace_is_no_evidence(cast: Cast, began: Began) -
     assert rotation.seen_at is None
 
 
-def test_the_successor_is_guessed_where_the_old_token_was(cast: Cast, began: Began) -> None:
+def test_what_came_up_where_the_old_token_was_is_shown_to_who_may_see_it(cast: Cast, began: Began) -> None:
     rotation = began(successor=False)
     use(cast, "1" * 12, "Zed")
     use(cast, "2" * 12, "Cursor")
@@ -257,7 +304,20 @@ def test_the_successor_is_guessed_where_the_old_token_was(cast: Cast, began: Beg
     token_claim(env="live", prefix="5" * 12, member=cast.people["admin"], source="claimed")
     use(cast, "6" * 12, "Cursor")
     SeenToken.objects.filter(prefix="6" * 12).update(role="OWNER")
-    assert [token.prefix for token in candidates_of(rotation)] == ["3" * 12, "2" * 12]
+    seen = {who: [token.prefix for token in arrivals_of(Viewer(cast.people[who], []), rotation)] for who in cast.people}
+    nothing: list[str] = []
+    reviewed = ["3" * 12, "2" * 12]
+    assert seen == {"owner": reviewed, "admin": reviewed, "manager": nothing, "member": nothing, "outsider": nothing}
+
+
+def test_only_tokens_that_the_owner_showed_are_offered(cast: Cast, began: Began) -> None:
+    rotation = began(successor=False)
+    manager = cast.people["manager"]
+    use(cast, "1" * 12, "Zed")
+    use(cast, "2" * 12, "Cursor")
+    token_claim(env="live", prefix="1" * 12, member=manager, source="shown")
+    token_claim(env="live", prefix="2" * 12, member=cast.people["admin"], source="shown")
+    assert [each.claim.prefix for each in candidates_of(rotation, manager)] == ["1" * 12]
 
 
 def test_whose_token_it_is_is_learned_from_the_claim(cast: Cast) -> None:

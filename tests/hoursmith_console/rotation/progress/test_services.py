@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from hoursmith_console.rotation.models import Ending, Kind, Policy, Rotation
+from hoursmith_console.rotation.progress.leaving import member_offboard
 from hoursmith_console.rotation.progress.services import (
     RotationError,
     UnknownTokenError,
-    member_offboard,
     rotation_abandon,
     rotation_assign,
     rotation_finish,
@@ -123,16 +123,21 @@ def test_a_rotation_whose_old_token_works_is_not_done(start: Start) -> None:
     assert events() == [("start", "Ana")]
 
 
-def test_an_unowned_token_is_given_to_somebody_once(cast: Cast, start: Start) -> None:
+def test_who_owns_an_unowned_token_is_said_and_corrected(cast: Cast, start: Start) -> None:
     make_token(cast.org_id, "c" * 12)
     rotation = start(prefix="c" * 12)
     assert rotation.owner is None
-    rotation_assign(rotation=rotation, owner=cast.people["admin"], actor="Ana")
-    rotation.refresh_from_db()
-    assert rotation.owner_name == "Admin Person"
-    for owner in ("manager", "outsider"):
-        with pytest.raises(RotationError):
-            rotation_assign(rotation=rotation, owner=cast.people[owner], actor="Ana")
+    for owner in ("admin", "manager"):
+        rotation_assign(rotation=rotation, owner=cast.people[owner], actor="Ana")
+    assert (rotation.owner_name, rotation.is_owner_said) == ("Manager Person", True)
+    with pytest.raises(RotationError):
+        rotation_assign(rotation=rotation, owner=cast.people["outsider"], actor="Ana")
+
+
+def test_who_owns_a_claimed_token_is_not_for_an_admin_to_say(cast: Cast, start: Start) -> None:
+    rotation = start()
+    with pytest.raises(RotationError):
+        rotation_assign(rotation=rotation, owner=cast.people["admin"], actor="Ana")
 
 
 def test_whoever_leaves_leaves_with_all_their_tokens(cast: Cast) -> None:

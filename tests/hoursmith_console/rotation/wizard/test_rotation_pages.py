@@ -18,7 +18,10 @@ from tests.hoursmith_console.records import make_client, make_refusal, make_toke
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 Browse = Callable[[str], Client]
-ACTS = ("revoke", "mint", "successor", "updated", "tick", "give-up", "leaked", "owner", "finish", "abandon")
+ACTS = (
+    "revoke", "revoke-undo", "mint", "successor", "successor-undo", "updated", "updated-undo", "tick", "give-up",
+    "tick-undo", "leaked", "owner", "finish", "abandon", "resume",
+)  # fmt: skip
 
 
 @pytest.fixture

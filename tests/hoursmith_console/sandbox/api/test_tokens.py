@@ -13,6 +13,11 @@ from tests.hoursmith_console.sandbox.world import Caller, World, code, send
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 
+def revoke(actor: Caller, prefix: str) -> bool:
+    member = actor.member
+    return services.token_revoke(org_id=str(member.org_id), user_ref=str(member.user_id), env="live", prefix=prefix)
+
+
 def _parts(token: str) -> tuple[str, str, str, str]:
     mark, env, prefix, secret = token.split("_")
     return mark, env, prefix, secret
@@ -45,7 +50,7 @@ def _refused(header: str | None) -> tuple[int, bytes, str]:
 def test_missing_malformed_unknown_wrong_and_revoked_tokens_get_one_answer(world: World) -> None:
     mark, env, prefix, secret = _parts(world.owner.token)
     revoked = world.narrowed(world.owner, "read")
-    assert services.token_revoke(env="live", prefix=_parts(revoked.token)[2])
+    assert revoke(world.owner, _parts(revoked.token)[2])
     headers = [
         None,
         "",
@@ -73,10 +78,53 @@ def test_the_scheme_is_read_in_any_case(world: World) -> None:
 def test_revoking_bites_on_the_next_request_and_works_once(world: World) -> None:
     prefix = _parts(world.owner.token)[2]
     assert world.owner.get("/me").status_code == 200
-    assert services.token_revoke(env="live", prefix=prefix)
+    assert revoke(world.owner, prefix)
     assert code(world.owner.get("/me")) == (401, "unauthenticated")
-    assert not services.token_revoke(env="live", prefix=prefix)
-    assert not services.token_revoke(env="live", prefix="0" * 12)
+    assert not revoke(world.owner, prefix)
+    assert not revoke(world.owner, "0" * 12)
+
+
+@pytest.mark.parametrize(
+    ("actor", "target", "may"),
+    [
+        ("owner", "member", True),
+        ("admin", "owner", True),
+        ("manager", "manager", True),
+        ("manager", "member", False),
+        ("member", "owner", False),
+    ],
+)
+def test_members_revoke_their_own_tokens_and_admins_those_of_their_workspace(
+    world: World, actor: str, target: str, may: bool
+) -> None:
+    caller = getattr(world, target)
+    prefix = _parts(caller.token)[2]
+    if may:
+        assert revoke(getattr(world, actor), prefix)
+    else:
+        with pytest.raises(services.NotTheirsError):
+            revoke(getattr(world, actor), prefix)
+    assert (caller.get("/me").status_code == 200) is not may
+
+
+@pytest.mark.parametrize("role", ["owner", "admin", "manager", "member"])
+def test_nobody_revokes_a_token_of_another_workspace(world: World, role: str) -> None:
+    other = World("Globex")
+    with pytest.raises(services.NotTheirsError):
+        revoke(getattr(other, role), _parts(world.member.token)[2])
+    assert world.member.get("/me").status_code == 200
+
+
+def test_an_admin_of_another_workspace_gains_nothing_by_naming_this_one(world: World) -> None:
+    stranger = World("Globex").owner.member
+    with pytest.raises(services.NotTheirsError):
+        services.token_revoke(
+            org_id=str(world.org.pk),
+            user_ref=str(stranger.user_id),
+            env="live",
+            prefix=_parts(world.member.token)[2],
+        )
+    assert world.member.get("/me").status_code == 200
 
 
 def test_removing_or_deactivating_the_member_kills_their_tokens(world: World) -> None:
