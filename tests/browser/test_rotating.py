@@ -77,7 +77,7 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
         assert laggard.knocks().status == 200
         ana.press("Nobody has it any more")
         ana.step_is("Done")
-        assert "The old token is dead, and the new one works" in window.text()
+        assert "The old token is revoked, and the new one works" in window.text()
         window.goto("/tokens/?state=retired")
         assert f"replaced by hsk_live_{prefix_of(new)}" in window.text()
         assert window.complaints == []
@@ -113,7 +113,7 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         assistant.token = new
         assistant.works()
         carla.step_is("Done")
-        assert "The old token is dead, and the new one works" in window.text()
+        assert "The old token is revoked, and the new one works" in window.text()
         canaries = Canaries()
         canaries.token("the minted token", new)
         assert {place: found for place, content in files_of(console) if (found := canaries.traces(content))} == {}
@@ -143,7 +143,7 @@ def test_without_script_one_stops_a_rotation_contains_the_token_and_begins_anew(
         carla.step_is("Abandoned")
         assert "the old token still works" in window.text()
         assert assistant.knocks().status == 200
-        carla.press("Start again")
+        carla.press("Start a new one")
         carla.page.get_by_label("It is time").check()
         carla.press("Begin")
         carla.press("Contain now")

@@ -1,6 +1,6 @@
 """Rotations in front of the hosted service, for which another console's sandbox stands: nothing is pretended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser
@@ -8,6 +8,7 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import Visit
 from tests.browser.rotating import Assistant, Walker
 from tests.faults.conftest import prefix_of
+from tests.revoking import revoke_at_hoursmith
 from tests.servers import Served, served_console
 
 pytestmark = pytest.mark.slow
@@ -19,15 +20,10 @@ from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import account_create
 print(json.dumps(account_create(member=Member.objects.get(email={email!r}), password={password!r})))
 """
-_REVOKE = """
-import json
-from hoursmith_console.sandbox.services import token_revoke
-print(json.dumps(token_revoke(env="live", prefix={prefix!r})))
-"""
-_RETIRED = """
+_STANDING = """
 import json
 from hoursmith_console.rotation.models import Rotation
-rotation = Rotation.objects.get(prefix={prefix!r})
+rotation = Rotation.objects.filter(prefix={prefix!r}).order_by("pk").last()
 print(json.dumps([rotation.new_prefix, rotation.revoked_at is not None, rotation.ending]))
 """
 
@@ -41,59 +37,93 @@ def hosted(console: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     with served_console(tmp_path_factory.mktemp("hosted"), env=env) as served:
         served.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
-        served.shell(_ACCOUNT.format(email=console.person("owner")["email"], password=PASSWORD))
+        for person in console.people:
+            served.shell(_ACCOUNT.format(email=person["email"], password=PASSWORD))
         yield served
 
 
+Entering = Callable[[str], Walker]
+
+
 @pytest.fixture
-def olive(console: Served, hosted: Served, chromium: Browser) -> Iterator[Walker]:
+def enter(hosted: Served, chromium: Browser) -> Iterator[Entering]:
+    """Signs a person in at the hosted console, by their address."""
+    contexts = []
+
+    def signed_in(email: str) -> Walker:
+        contexts.append(chromium.new_context())
+        window = Visit(contexts[-1].new_page(), hosted.url)
+        window.listen()
+        window.goto("/accounts/login/")
+        window.page.get_by_label("Email").fill(email)
+        window.page.get_by_label("Password").fill(PASSWORD)
+        window.page.get_by_role("button", name="Sign in", exact=True).click()
+        window.page.wait_for_url(f"{hosted.url}/")
+        return Walker(window, PASSWORD)
+
+    yield signed_in
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def olive(console: Served, enter: Entering) -> Walker:
     """The owner, signed in at the hosted console."""
-    context = chromium.new_context()
-    window = Visit(context.new_page(), hosted.url)
-    window.listen()
-    window.goto("/accounts/login/")
-    window.page.get_by_label("Email").fill(console.person("owner")["email"])
-    window.page.get_by_label("Password").fill(PASSWORD)
-    window.page.get_by_role("button", name="Sign in", exact=True).click()
-    window.page.wait_for_url(f"{hosted.url}/")
-    yield Walker(window, PASSWORD)
-    context.close()
+    return enter(console.person("owner")["email"])
 
 
-def revoke_at_hoursmith(console: Served, token: str) -> None:
-    """What a person does on Hoursmith's own page."""
-    assert console.shell(_REVOKE.format(prefix=prefix_of(token))) is True
+def standing(hosted: Served, token: str) -> list[object]:
+    """The successor's prefix, whether the old token counts as revoked, and how the rotation ended."""
+    found: list[object] = hosted.shell(_STANDING.format(prefix=prefix_of(token)))
+    return found
+
+
+def show(walker: Walker, token: str) -> None:
+    """Show the new token, once."""
+    walker.page.get_by_label("New token").fill(token)
+    walker.press("This is the new token")
+
+
+def claim(walker: Walker, token: str) -> None:
+    """Show a token on the page that says whose it is."""
+    walker.opens("/tokens/claim/")
+    walker.page.get_by_label("Token", exact=True).fill(token)
+    walker.press("It is mine")
 
 
 def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hosted: Served, olive: Walker) -> None:
     old, new = console.mint_for("owner", "The old one"), console.mint_for("owner", "The new one")
     assistant = Assistant(hosted, "cursor-vscode", old)
     assistant.works()
-    olive.opens(f"/rotations/new/?token=live_{prefix_of(old)}")
-    olive.page.get_by_label("It is time").check()
-    olive.press("Begin")
-    olive.step_is("Make a new token")
+    path = begin(olive, old)
     assert "Make the new token" not in olive.window.text()
     page = olive.page.get_by_role("link", name="Settings → API").first
     assert (page.get_attribute("href"), page.get_attribute("rel")) == (f"{console.url}/settings/api", "noreferrer")
     assistant.token = new
     assistant.works()
-    olive.sees(f"hsk_live_{prefix_of(new)}_••••")
-    olive.press("Yes, that is it")
+    olive.sees("a token without a known owner came to one of these assistants")
+    show(olive, new)
     olive.step_is("Revoke the old token")
     assert "Revoke hsk_live" not in olive.window.text()
     # Said too early: the bridge sees that the old token still works, and the rotation does not end.
     olive.press("I have revoked it")
     olive.step_is("Hear no more of the old")
+    olive.sees("You said on")
     olive.page.wait_for_timeout(600)
     assert Assistant(hosted, "Zed", old).knocks().status == 200
     olive.sees("Hoursmith still accepts the old token")
+    olive.opens("/tokens/?state=current")
+    olive.sees("said to be revoked, still accepted")
+    olive.opens(path)
+    olive.press("Take back “I have revoked it”")
+    olive.step_is("Revoke the old token")
     revoke_at_hoursmith(console, old)
+    olive.press("I have revoked it")
     assert Assistant(hosted, "Zed", old).knocks().status == 401
     olive.sees("Zed still has the old token, last try")
     olive.press("Nobody has it any more")
     olive.step_is("Done")
-    assert hosted.shell(_RETIRED.format(prefix=prefix_of(old))) == [prefix_of(new), True, "done"]
+    assert standing(hosted, old) == [prefix_of(new), True, "done"]
     assert assistant.knocks().status == 200
     assert olive.window.complaints == []
 
@@ -104,6 +134,7 @@ def test_after_a_leak_the_bridge_holds_the_token_until_hoursmith_is_reached(
     old, new = console.mint_for("owner", "The leaked one"), console.mint_for("owner", "Its successor")
     assistant = Assistant(hosted, "cursor-vscode", old)
     assistant.works()
+    claim(olive, old)
     olive.opens(f"/rotations/new/?token=live_{prefix_of(old)}&kind=leaked")
     olive.press("Begin")
     olive.step_is("Revoke the old token")
@@ -114,12 +145,69 @@ def test_after_a_leak_the_bridge_holds_the_token_until_hoursmith_is_reached(
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
     olive.step_is("Make a new token")
-    olive.page.locator("summary", has_text="I know its public part").click()
-    # A whole token, pasted by mistake, is shortened before it leaves the browser.
-    olive.page.get_by_label("The public part of the new token").fill(new)
-    olive.press("This is the new token")
+    show(olive, new)
     olive.step_is("Update the assistants")
     assistant.token = new
     assistant.works()
+    # Blocked here, the old token never came to Hoursmith again: nothing but a word says that it is revoked.
+    olive.step_is("Hear no more of the old")
+    olive.press("Nobody has it any more")
     olive.step_is("Done")
     assert new.rsplit("_", 1)[1] not in hosted.output()
+
+
+def begin(walker: Walker, token: str) -> str:
+    """Claim a token and begin its planned rotation; the path of its page."""
+    claim(walker, token)
+    walker.opens(f"/rotations/new/?token=live_{prefix_of(token)}")
+    walker.page.get_by_label("It is time").check()
+    walker.press("Begin")
+    walker.step_is("Make a new token")
+    return walker.page.url.removeprefix(walker.window.url)
+
+
+def test_a_colleagues_prefix_is_typed_in_vain(console: Served, hosted: Served, enter: Entering) -> None:
+    """Both are Members, and both use Cursor: neither role nor name tells their tokens apart."""
+    dmitri, elif_ = [person["email"] for person in console.people if person["role"] == "MEMBER"][:2]
+    tokens = [console.mint(dmitri, "Dmitri's"), console.mint(elif_, "Elif's old"), console.mint(elif_, "Elif's new")]
+    old, others_old, others_new = tokens
+    for token in (old, others_old):
+        Assistant(hosted, "cursor-vscode", token).works()
+    attacker, victim = enter(dmitri), enter(elif_)
+    begin(victim, others_old)
+    path = begin(attacker, old)
+    page = attacker.page
+    form = {"csrfmiddlewaretoken": page.locator("main [name=csrfmiddlewaretoken]").first.input_value()}
+    for field in ("public", "prefix", "token", "claim"):
+        typed = {**form, field: f"hsk_live_{prefix_of(others_new)}"}
+        page.request.post(f"{hosted.url}{path}successor/", form=typed, headers={"Referer": page.url})
+    assert standing(hosted, old) == ["", False, ""]
+    Assistant(hosted, "cursor-vscode", others_new).works()
+    # The one whose token it is shows it, and nobody was there before them.
+    show(victim, others_new)
+    victim.step_is("Revoke the old token")
+    assert standing(hosted, others_old)[0] == prefix_of(others_new)
+    attacker.opens(path)
+    assert prefix_of(others_new) not in page.content()
+    attacker.step_is("Make a new token")
+
+
+def test_a_stopped_rotation_goes_on_and_a_wrong_new_token_is_corrected(
+    console: Served, hosted: Served, olive: Walker
+) -> None:
+    old, wrong, right = (console.mint_for("owner", name) for name in ("Old", "Wrong", "Right"))
+    Assistant(hosted, "cursor-vscode", old).works()
+    path = begin(olive, old)
+    show(olive, wrong)
+    olive.step_is("Update the assistants")
+    olive.page.locator("summary", has_text="Wrong new token?").click()
+    olive.page.get_by_label("New token").fill(right)
+    olive.press("This is the right one")
+    assert standing(hosted, old) == [prefix_of(right), False, ""]
+    olive.page.locator("summary", has_text="Stop this rotation").click()
+    olive.press("Stop it")
+    olive.step_is("Abandoned")
+    olive.press("Resume this rotation")
+    olive.step_is("Update the assistants")
+    assert olive.page.url.removeprefix(hosted.url) == path
+    assert standing(hosted, old) == [prefix_of(right), False, ""]

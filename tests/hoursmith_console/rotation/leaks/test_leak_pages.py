@@ -129,7 +129,7 @@ def test_who_may_act_on_none_of_them_finds_nothing(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("action", ["contain", "rotate"])
-def test_an_old_sign_in_is_asked_again_and_the_order_is_then_carried_out(
+def test_an_old_sign_in_is_asked_again_and_the_form_is_not_kept_meanwhile(
     cast: Cast, browse: Browse, action: str
 ) -> None:
     visitor = browse("owner")
@@ -139,6 +139,8 @@ def test_an_old_sign_in_is_asked_again_and_the_order_is_then_carried_out(
     assert not TokenBlock.objects.exists()
     assert not Rotation.objects.exists()
     visitor.post(answer.headers["Location"], {"password": PASSWORD})
+    assert not TokenBlock.objects.exists()
+    visitor.post(f"{DESK}{action}/", {"prefix": f"live_{cast.tokens['member'].prefix}"})
     assert TokenBlock.objects.exists() or Rotation.objects.get().kind == "leaked"
 
 

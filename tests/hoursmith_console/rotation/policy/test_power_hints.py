@@ -59,6 +59,6 @@ def test_a_revoked_token_needs_no_hint(cast: Cast) -> None:
     _called(token, "get_me")
     assert list(over_powered(SeenToken.objects.all(), now=NOW)) == [token]
     rotation = rotation_start(env="live", prefix=token.prefix, workspace=cast.workspace, kind="planned", actor="Ana")
-    rotation.revoked_at = NOW
+    rotation.revoked_at = timezone.now()
     rotation.save()
     assert not over_powered(SeenToken.objects.all(), now=NOW).exists()
