@@ -80,7 +80,7 @@ def standing(hosted: Served, token: str) -> list[object]:
 
 def show(walker: Walker, token: str) -> None:
     """Show the new token, once."""
-    walker.page.get_by_label("New token").fill(token)
+    walker.page.get_by_label("New token", exact=True).fill(token)
     walker.press("This is the new token")
 
 
@@ -201,7 +201,7 @@ def test_a_stopped_rotation_goes_on_and_a_wrong_new_token_is_corrected(
     show(olive, wrong)
     olive.step_is("Update the assistants")
     olive.page.locator("summary", has_text="Wrong new token?").click()
-    olive.page.get_by_label("New token").fill(right)
+    olive.page.get_by_label("New token", exact=True).fill(right)
     olive.press("This is the right one")
     assert standing(hosted, old) == [prefix_of(right), False, ""]
     olive.page.locator("summary", has_text="Stop this rotation").click()
