@@ -6,7 +6,7 @@ and the links of the page. Headers and form fields are masked. A field that was 
 (`hoursmith_console.forms`), with a word on what to paste instead, and the page shows what the mask left. A password is
 emptied instead: what a mask leaves is public.
 
-One field is meant for a token (`TAKES_TOKEN`). The embedded sandbox stands for Hoursmith itself, which is sent tokens.
+Two fields are meant for a token (`TAKES_TOKEN`): both show it to Hoursmith once and drop it. The embedded sandbox stands for Hoursmith itself, which is sent tokens.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,8 +26,8 @@ from django.template import loader
 from mcpbridge.redaction import MASK, redact_pasted
 from mcpbridge.token_shape import is_suspect
 
-# The view, by its name, and the field.
-TAKES_TOKEN: Final = {"console:tokens:claim": "token"}
+# The views, by their names, and the field of each.
+TAKES_TOKEN: Final = {"console:tokens:claim": "token", "console:rotations:successor": "token"}
 _NOT_OURS = "/sandbox/api/"
 _SAFE = frozenset({"GET", "HEAD"})
 
