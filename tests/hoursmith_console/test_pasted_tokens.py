@@ -163,16 +163,19 @@ def test_a_token_is_no_password(cast: Cast, browse: Browse) -> None:
     assert not user.check_password(f"{PREFIX}_••••")
 
 
-def test_the_one_page_that_takes_a_token_gets_it(cast: Cast, browse: Browse) -> None:
+def test_the_pages_that_take_a_token_get_it(cast: Cast, browse: Browse) -> None:
+    addresses = {"console:tokens:claim": reverse("console:tokens:claim")}
+    addresses["console:rotations:successor"] = reverse("console:rotations:successor", args=[1])
+    assert addresses.keys() == TAKES_TOKEN.keys()
     for name, field in TAKES_TOKEN.items():
-        request = RequestFactory().post(reverse(name), {field: TOKEN, "note": TOKEN})
+        request = RequestFactory().post(addresses[name], {field: TOKEN, "note": TOKEN})
         seen = {}
 
         def view(request, *args, seen=seen, **kwargs):
             seen.update(request.POST.items())
 
         middleware = PastedTokens(lambda request: view(request))
-        request.resolver_match = resolve(reverse(name))
+        request.resolver_match = resolve(addresses[name])
         middleware.process_view(request, view, (), {})
         view(request)
         assert seen == {field: TOKEN, "note": f"{PREFIX}_••••"}
