@@ -6,8 +6,8 @@ and the links of the page. Headers and form fields are masked. A field that was 
 (`hoursmith_console.forms`), with a word on what to paste instead, and the page shows what the mask left. A password is
 emptied instead: what a mask leaves is public.
 
-Two fields are meant for a token (`TAKES_TOKEN`): both show it to Hoursmith once and drop it. The embedded sandbox stands
-for Hoursmith itself, which is sent tokens.
+Two fields are meant for a token (`TAKES_TOKEN`): both show it to Hoursmith once and drop it. The embedded sandbox
+stands for Hoursmith itself, which is sent tokens.
 """
 
 from collections.abc import Callable, Mapping
