@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool
 
@@ -25,6 +26,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def _is_alive(connection: Any) -> bool:
     try:
         ConnectionPool.check_connection(connection)
-    except base.Database.Error:
+    except psycopg.Error:
         return False
     return True
