@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -22,6 +23,7 @@ from hoursmith_console.workspaces.visibility import WORKSPACE_KEY, Viewer, facto
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+_RELATED_LOOKUPS = frozenset({TO_FIELD_VAR, IS_POPUP_VAR})
 
 
 class ConsoleSite(AdminSite):
@@ -55,6 +57,7 @@ class ConsoleSite(AdminSite):
             changes = request.method not in SAFE and not getattr(view, "only_reads", False)
             if changes and cast(Viewer, viewer_of(request)).member.is_auditor:
                 raise PermissionDenied
+            _forget_related_lookups(request)
             return view(request, *args, **kwargs)
 
         guarded = csrf_protect(inner)
@@ -143,3 +146,12 @@ def _leads_elsewhere(view: View) -> View:
 
 
 site = ConsoleSite(name="console")
+
+
+def _forget_related_lookups(request: HttpRequest) -> None:
+    """Drop what the admin's pop-ups put into an address: there are none here, and an unknown value is an error."""
+    if _RELATED_LOOKUPS & request.GET.keys():
+        given = request.GET.copy()
+        for name in _RELATED_LOOKUPS:
+            given.pop(name, None)
+        request.GET = cast(Any, given)

@@ -19,7 +19,7 @@ _RANGES = {
 
 
 class TimeFilter(ListFilter):
-    """Rows between two instants, the named days and minutes included. What is neither filters nothing."""
+    """Rows between two instants, the named days and minutes included; none, and `faults`, where one cannot be read."""
 
     title = "time"
     control = "time"
@@ -30,8 +30,20 @@ class TimeFilter(ListFilter):
         super().__init__(request, params, model, model_admin)
         given = {name: params.pop(name, [""])[-1] for name in self.PARAMETERS}
         self.range = given["range"] if given["range"] in _RANGES else ""
-        self.since = _span(given["since"])
-        self.until = _span(given["until"])
+        self.faults: list[str] = []
+        self.since = self._read("From", given["since"])
+        self.until = self._read("To", given["until"])
+
+    def _read(self, control: str, text: str) -> tuple[datetime, datetime] | None:
+        if not text:
+            return None
+        found = _span(text)
+        if found is None:
+            self.faults.append(
+                f"The time in “{control}” cannot be read. Write a day (2026-11-30) or a minute (2026-11-30T09:30, "
+                "with an offset such as +02:00 where it is not UTC)."
+            )
+        return found
 
     def has_output(self) -> bool:
         return True
@@ -44,7 +56,7 @@ class TimeFilter(ListFilter):
 
     def value(self) -> Any:
         """Something, where this filter is in use."""
-        return self.range or self.since or self.until
+        return self.range or self.since or self.until or self.faults
 
     def options(self) -> list[dict[str, Any]]:
         """What the select element shows."""
@@ -61,6 +73,9 @@ class TimeFilter(ListFilter):
         return f"{self.until[1] - timedelta(minutes=1):%Y-%m-%dT%H:%M}" if self.until else ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.faults:
+            # Other rows than those that were asked for would be taken for them.
+            return queryset.none()
         if self.range:
             queryset = queryset.filter(**{f"{self.field}__gte": timezone.now() - _RANGES[self.range][1]})
         if self.since:
@@ -71,12 +86,17 @@ class TimeFilter(ListFilter):
 
 
 def _span(text: str) -> tuple[datetime, datetime] | None:
-    """The day or minute that `text` names: its begin, and the begin of what comes after it."""
+    """Return the day or minute that `text` names, in UTC unless it says otherwise: its begin, and that of the next.
+
+    None where it names neither. A plus sign may have become a space on its way through an address (`+02:00`).
+    """
+    text = text.strip()
     try:
         if "T" not in text:
             day = datetime.combine(date.fromisoformat(text), time(), UTC)
             return day, day + timedelta(days=1)
-        minute = datetime.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=UTC)
+        said = datetime.fromisoformat(text.replace(" ", "+"))
+        minute = (said if said.tzinfo else said.replace(tzinfo=UTC)).astimezone(UTC).replace(second=0, microsecond=0)
         return minute, minute + timedelta(minutes=1)
     except (ValueError, OverflowError):
         return None

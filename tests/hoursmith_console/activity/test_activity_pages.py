@@ -86,11 +86,19 @@ def test_older_pages_keep_the_filters(cast: Cast, browse: Browse) -> None:
         "?q=%00",
         "?q=" + "x" * 5000,
         "?_to_field=id&_facets=True",
+        "?_to_field=x&_popup=1&_source_model=x.y",
     ],
 )
 def test_a_faulty_address_still_shows_the_list(cast: Cast, browse: Browse, query: str) -> None:
     make_call(cast.tokens["owner"])
     _get(browse("owner"), query)
+
+
+@pytest.mark.parametrize("query", ["?since=yesterday", "?until=30.11.2026&range=1h", "?since=2026-03-01T25:00"])
+def test_a_time_that_cannot_be_read_is_told_so(cast: Cast, browse: Browse, query: str) -> None:
+    make_call(cast.tokens["owner"])
+    text = _get(browse("owner"), query)
+    assert "cannot be read" in text
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,12 @@ def test_a_faulty_address_still_shows_the_list(cast: Cast, browse: Browse, query
         ("?until=2026-03-02", {"a", "b"}),
         ("?since=2026-03-04", {"d"}),
         ("?since=2026-03-01T12:00&until=2026-03-01T12:00", {"a"}),
+        ("?since=2026-03-01T14:00%2B02:00&until=2026-03-01T14:00%2B02:00", {"a"}),
+        ("?since=2026-03-01T14:00+02:00&until=2026-03-01T14:00+02:00", {"a"}),
+        ("?since=2026-03-01T07:00-05:00&until=2026-03-01T12:00Z", {"a"}),
+        ("?since=2026-03-01T12:00%2B02:00&until=2026-03-01T12:00%2B02:00", set()),
+        ("?since=yesterday", set()),
+        ("?until=2026-13-45&kind=read", set()),
         ("?since=2026-03-01T12:01&until=2026-03-03T23:58", {"b"}),
         ("?range=30d", set()),
         ("?range=30d&kind=read", set()),
