@@ -213,15 +213,15 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TRUST_ENABLED = False
 MFA_FORMS = {
     "activate_totp": "hoursmith_console.accounts.forms.AppForm",
-    "add_webauthn": "hoursmith_console.accounts.forms.PasskeyForm",
     "authenticate": "hoursmith_console.accounts.forms.CodeForm",
     "reauthenticate": "hoursmith_console.accounts.forms.CodeAgainForm",
     "deactivate_totp": "hoursmith_console.accounts.library_forms.RemoveAppForm",
     "generate_recovery_codes": "hoursmith_console.accounts.library_forms.CodesForm",
-    "edit_webauthn": "hoursmith_console.accounts.library_forms.RenamePasskeyForm",
-    "authenticate_webauthn": "hoursmith_console.accounts.library_forms.PasskeySecondForm",
-    "login_webauthn": "hoursmith_console.accounts.library_forms.PasskeySignInForm",
-    "reauthenticate_webauthn": "hoursmith_console.accounts.library_forms.PasskeyAgainForm",
+    "add_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyForm",
+    "authenticate_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyCodeForm",
+    "edit_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyNameForm",
+    "login_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeySignInForm",
+    "reauthenticate_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyAgainForm",
 }
 # A code of the half minute before and after is taken too, for clocks that do not agree.
 MFA_TOTP_TOLERANCE = 1

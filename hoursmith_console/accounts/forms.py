@@ -10,7 +10,6 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, generate_totp_secret
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -19,8 +18,6 @@ from django.http import HttpRequest
 from hoursmith_console.accounts.resets import reset_request
 from hoursmith_console.accounts.secrecy import UnreadableError, decrypted, encrypted
 from hoursmith_console.forms import NoTokens
-
-NAME_LENGTH = 60
 
 
 class ResetForm(NoTokens, ResetPasswordForm):
@@ -75,18 +72,6 @@ class AppForm(NoTokens, ActivateTOTPForm):
             return decrypted(context.request.session.get(SECRET_SESSION_KEY, ""))
         except UnreadableError:
             return ""
-
-
-class PasskeyForm(NoTokens, AddWebAuthnForm):
-    """Adds a passkey, or a security key that is only the second factor."""
-
-    name = forms.CharField(label="What you call it", max_length=NAME_LENGTH, required=False)
-    passwordless = forms.BooleanField(
-        label="Sign in with it alone, without a password",
-        required=False,
-        initial=True,
-        help_text="It then asks for your finger, face or PIN. Otherwise it is asked for after the password.",
-    )
 
 
 class OnceOnly:

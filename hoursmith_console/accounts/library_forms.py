@@ -3,12 +3,6 @@
 from allauth.account import forms as account
 from allauth.mfa.recovery_codes.forms import GenerateRecoveryCodesForm
 from allauth.mfa.totp.forms import DeactivateTOTPForm
-from allauth.mfa.webauthn.forms import (
-    AuthenticateWebAuthnForm,
-    EditWebAuthnForm,
-    LoginWebAuthnForm,
-    ReauthenticateWebAuthnForm,
-)
 from django.contrib.auth.forms import SetPasswordForm
 
 from hoursmith_console.forms import NoTokens
@@ -44,19 +38,3 @@ class RemoveAppForm(NoTokens, DeactivateTOTPForm):
 
 class CodesForm(NoTokens, GenerateRecoveryCodesForm):
     """Asks whether new recovery codes shall be made."""
-
-
-class RenamePasskeyForm(NoTokens, EditWebAuthnForm):
-    """Asks for a passkey's name."""
-
-
-class PasskeySignInForm(NoTokens, LoginWebAuthnForm):
-    """Takes a passkey's answer at sign-in."""
-
-
-class PasskeySecondForm(NoTokens, AuthenticateWebAuthnForm):
-    """Takes a passkey's answer behind the password."""
-
-
-class PasskeyAgainForm(NoTokens, ReauthenticateWebAuthnForm):
-    """Takes a passkey's answer once more."""

@@ -28,7 +28,7 @@ from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import saw
 from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal
 
-browse, cast, trusted = people.browse, people.cast, people.trusted
+browse, cast, trusted, with_app = people.browse, people.cast, people.trusted, people.with_app
 Browse = Callable[[str], Client]
 
 # Ends an attribute, a text, a title, a script and a comment, names a template's expression and begins a formula.
