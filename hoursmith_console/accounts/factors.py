@@ -1,6 +1,7 @@
 """How allauth's second factors behave here: secrets encrypted, the QR code drawn without an image or a style."""
 
 import logging
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import qrcode
@@ -24,6 +25,11 @@ _QUIET_ZONE = 3
 
 class FactorAdapter(DefaultMFAAdapter):
     """Encrypts at rest, names this console to authenticator apps and passkeys, and draws QR codes."""
+
+    error_messages: ClassVar[dict[str, str]] = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "Incorrect code: enter the newest one. Each works once.",
+    }
 
     def encrypt(self, text: str) -> str:
         return encrypted(text)

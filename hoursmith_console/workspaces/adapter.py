@@ -1,7 +1,7 @@
 """How allauth behaves here: people are invited, nobody signs up by themselves."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -26,6 +26,16 @@ logger = logging.getLogger(__name__)
 
 class AccountAdapter(DefaultAccountAdapter):
     """Closes sign-up, records who comes and goes, and counts attempts by the address that really asks."""
+
+    error_messages: ClassVar[dict[str, str]] = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "The e-mail address or the password is wrong. Check both and try again.",
+        "enter_current_password": "This is not your current password.",
+        "incorrect_code": "Incorrect code: enter the newest one.",
+        "incorrect_password": "This is not your password. Try again.",
+        "rate_limited": "Too many attempts. Wait a few minutes, then try again.",
+        "too_many_login_attempts": "Too many failed attempts. Wait five minutes, then try again.",
+    }
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Let `user` in, once that is on record; without a record nobody gets in."""

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.conf import settings as active
 from django.core.cache import cache
 from django.template import TemplateDoesNotExist
@@ -217,3 +220,32 @@ MESSAGES = {
     "account": ["logged_in", "logged_out", "password_changed", "password_set"],
     "mfa": ["recovery_codes_generated", "totp_activated", "totp_deactivated", "webauthn_added", "webauthn_removed"],
 }
+
+
+def test_what_a_form_refuses_is_said_in_our_words(cast: Cast, with_app: Give) -> None:
+    wrong = {"login": "owner@example.com", "password": "not the password"}
+    pages = [Client().post("/accounts/login/", wrong)]
+    client = password_given("owner")
+    form = {"oldpassword": "no", "password1": "a much better passphrase", "password2": "a much better passphrase"}
+    pages.append(client.post("/accounts/password/change/", form))
+    pages.append(client.post("/accounts/reauthenticate/", {"password": "no"}))
+    with_app("admin")
+    pages.append(password_given("admin").post("/accounts/2fa/authenticate/", {"code": "000000"}))
+    for _ in range(5):
+        Client().post("/accounts/login/", wrong)
+    pages.append(Client().post("/accounts/login/", wrong))
+    theirs = {
+        str(text) for adapter in (DefaultAccountAdapter, DefaultMFAAdapter) for text in adapter.error_messages.values()
+    }
+    for page in pages:
+        shown = page.content.decode()
+        assert 'class="errors"' in shown
+        assert not [text for text in theirs if text in shown]
+
+
+def test_a_refused_passkey_is_asked_for_again_on_the_way_to_the_same_page(cast: Cast, browse: Browse) -> None:
+    Authenticator.objects.create(user=cast.people["owner"].user, type="webauthn", data={"name": "x", "credential": {}})
+    client = browse("owner")
+    address = "/accounts/2fa/passkeys/reauthenticate/"
+    answer = client.post(f"{address}?next=/audit/export/", {"credential": "{}"})
+    assert answer["Location"] == f"{address}?failed=1&next=%2Faudit%2Fexport%2F"
