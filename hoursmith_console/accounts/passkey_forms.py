@@ -69,8 +69,7 @@ class PasskeyForm(NoTokens, AddWebAuthnForm):
     def clean(self) -> dict[str, Any]:
         """Check the credential; raise ValidationError where it is none."""
         with _refusing_what_is_no_credential():
-            checked: dict[str, Any] = super().clean()
-            return checked
+            return super().clean() or {}
 
 
 class PasskeyNameForm(NoTokens, EditWebAuthnForm):
