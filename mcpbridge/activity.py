@@ -40,6 +40,7 @@ _LONGEST_PAUSE_S = 2.0
 _GREETINGS_AT_MOST = 1_000
 _CLEAN_UP_EVERY_S = 3600.0
 _LOSSES_EVERY_S = 5.0
+_TELL_EVERY_S = 60.0
 _ARGUMENTS_LEFT_OUT = {"…": "left out while the record was behind"}
 
 
@@ -61,6 +62,8 @@ class _Batch:
     losses: dict[str, _Loss] = field(default_factory=dict)
     greetings: list[Greeting] = field(default_factory=list)
     is_doubtful: bool = False
+    # Calls of which nobody can say whose they are, once it was looked up.
+    unattributed: int = 0
 
     def parts(self) -> list["_Batch"]:
         """The same in smaller batches, or in one where it is a single call, or all of one other kind."""
@@ -112,6 +115,7 @@ class ActivityRecorder:
             leave=self._leave,
         )
         self._is_failing = False
+        self._tell_at = 0.0
         self.lost = 0
 
     @property
@@ -227,6 +231,7 @@ class ActivityRecorder:
             return self._recover(batch, error)
         self._unwritten.settled(Counter(each.call.identity.org_id for each in batch.ended))
         self._unwritten.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
+        self._tell_operators(batch.unattributed)
         if self._is_failing:
             self._is_failing = False
             logger.warning("Activity can be recorded again.")
@@ -250,16 +255,28 @@ class ActivityRecorder:
             logger.error("%d calls had no row yet when their process was killed.", each.calls)
             metrics.activity_lost.inc(each.calls)
 
+    def _tell_operators(self, calls: int) -> None:
+        """Say that `calls` of unknown tokens came to nothing: no workspace is shown them, and anybody can make them."""
+        if not calls:
+            return
+        metrics.unattributed_calls.inc(calls)
+        if time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + _TELL_EVERY_S
+            logger.warning(
+                "Calls of unknown tokens got no answer from Hoursmith, and belong to no workspace: %d.", calls
+            )
+
     def _is_present(self, batch: _Batch) -> bool:
-        # A transaction comes in whole or not at all, so its first call stands for all.
+        # A transaction comes in whole or not at all, so any of its calls stands for all.
         calls = ToolCall.objects.using(self._alias)
-        return bool(batch.ended) and calls.filter(call_id=batch.ended[0].call.call_id).exists()
+        return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
 
     def _record(self, batch: _Batch) -> None:
         tokens_seen(self._alias, batch.ended)
         tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
         clients_seen(self._alias, batch.ended, tokens)
-        rows = [_tool_call(each, tokens) for each in batch.ended]
+        rows = [row for row in (_tool_call(each, tokens) for each in batch.ended) if row["org_id"]]
+        batch.unattributed = len(batch.ended) - len(rows)
         insert(self._alias, ToolCall, rows)
         attempts = attempts_of(self._alias, batch.rejected)
         if attempts:

@@ -126,6 +126,10 @@ class Identities:
                 except CredentialFaultError:
                     attempt.is_refused = True
                     raise
+                except IdentityUnavailableError as error:
+                    # Hoursmith may have had enough of bad tokens, and is not to be shown more at once.
+                    attempt.is_refused = error.reply.status == 429
+                    raise
         except CredentialFaultError:
             self._refusals.refuse(credential.digests[0], was_accepted=was_refused or looked_up == [True])
             raise

@@ -33,6 +33,9 @@ _unrecorded = Counter(
     "hoursmith_unrecorded_refusals", "Destructive calls refused because the record could not be written."
 )
 activity_lost = Counter("hoursmith_activity_lost", "Calls of which no activity row could be kept.")
+unattributed_calls = Counter(
+    "hoursmith_unattributed_calls", "Calls of unknown tokens that Hoursmith gave no answer to; they leave no row."
+)
 outcomes_lost = Counter("hoursmith_audit_outcomes_lost", "Outcomes of destructive calls that could not be recorded.")
 activity_waiting = Gauge(
     "hoursmith_activity_waiting", "Calls whose activity row is not written yet.", multiprocess_mode="livesum"
@@ -61,6 +64,7 @@ COUNTERS = (
     _refused,
     _unrecorded,
     activity_lost,
+    unattributed_calls,
     outcomes_lost,
     restrictions_unknown,
     _background_runs,

@@ -91,6 +91,11 @@ _KEY_IS_USED = (
     "This idempotencyKey belongs to another call, or to one that is still under way. Call again without it, or with a "
     "new one; look first whether the other call did what you want."
 )
+# Hoursmith gave no answer that can be used.
+UNANSWERED = (
+    *("upstream_unreachable", "upstream_timeout", "upstream_dropped", "upstream_redirect"),
+    *("upstream_malformed", "upstream_error", "internal"),
+)
 _MAYBE_DONE = "Look before you repeat it: Hoursmith may have carried it out."
 _READ_AGAIN = "Try again in a moment."
 

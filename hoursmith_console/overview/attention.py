@@ -12,7 +12,7 @@ from hoursmith_console.audit.calls import DestructiveCall, State
 from hoursmith_console.audit.verifying import verification_standing
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.cards import Card, Provider, Tone
-from hoursmith_console.overview.templatetags.console import ago, thousands
+from hoursmith_console.overview.templatetags.console import ago, exact, thousands
 from hoursmith_console.rotation.attention import due_tokens, leak_reports, own_asks
 from hoursmith_console.rotation.progress.knocking import Knocker, knockers
 from hoursmith_console.tokens.cards import key_of
@@ -106,6 +106,26 @@ def lost_activity(viewer: Viewer) -> Iterator[Card]:
         )
 
 
+def unreachable_hoursmith(viewer: Viewer) -> Iterator[Card]:
+    """Hoursmith does not answer the workspace's assistants, until a call succeeds."""
+    if not viewer.member.sees_workspace or (found := queries.outage(viewer)) is None:
+        return
+    calls = found["calls"]
+    yield Card(
+        tone=Tone.LOST,
+        sign="!",
+        what=format_html(
+            "<strong>Hoursmith unreachable</strong> since {}: {} call{} got no answer, and none has succeeded since",
+            exact(found["since"]),
+            thousands(calls),
+            "" if calls == 1 else "s",
+        ),
+        second=format_html("last call {}", ago(found["until"])),
+        about="the calls that failed",
+        address=f"{reverse('console:activity:list')}?result=failed",
+    )
+
+
 def lapsed_plan(viewer: Viewer) -> Iterator[Card]:
     """The workspace's plan has no API any more: the last call was answered so, whosever it was."""
     last = queries.latest_calls(viewer, 1)
@@ -197,6 +217,7 @@ def failing_sinks(viewer: Viewer) -> Iterator[Card]:
 
 PROVIDERS: tuple[Provider, ...] = (
     broken_record,
+    unreachable_hoursmith,
     lapsed_plan,
     waiting_approvals,
     leak_reports,

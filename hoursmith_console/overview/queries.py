@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Case, Count, IntegerField, Max, Sum, Value, When
+from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, When
 from django.utils import timezone
 
 from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
 from hoursmith_console.tokens.tallies import Span, calls_by_day, calls_by_hour, hours_in_sight
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.models import AuditEvent, Phase, ToolCall
+from mcpbridge.models import AuditEvent, Phase, Result, ToolCall
+from mcpbridge.problems import UNANSWERED
 
 DAYS = 7
 UNSETTLED_DAYS = 30
@@ -64,6 +65,24 @@ def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Ma
 def latest_calls(viewer: Viewer, limit: int = 8) -> list[ToolCall]:
     """The last calls of any kind."""
     return list(viewer.rows(ToolCall.objects.defer("arguments")).order_by("-at", "-pk")[:limit])
+
+
+def outage(viewer: Viewer) -> Mapping[str, Any] | None:
+    """The calls of the last days that Hoursmith has not answered since one last succeeded: `since`, `until`, `calls`.
+
+    None where there are none, or where one has succeeded since.
+    """
+    rows = viewer.rows(ToolCall.objects.order_by()).filter(at__gte=timezone.now() - timedelta(days=DAYS))
+    # The exclusion is what the partial index is made for.
+    unanswered = rows.exclude(result=Result.SUCCEEDED).filter(result=Result.FAILED, code__in=UNANSWERED)
+    if not (until := unanswered.aggregate(until=Max("at"))["until"]):
+        return None
+    succeeded = rows.filter(result=Result.SUCCEEDED)
+    if succeeded.filter(at__gt=until).exists():
+        return None
+    if before := succeeded.aggregate(at=Max("at"))["at"]:
+        unanswered = unanswered.filter(at__gt=before)
+    return unanswered.aggregate(since=Min("at"), until=Max("at"), calls=Count("pk"))
 
 
 def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:

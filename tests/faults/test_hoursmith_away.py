@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.conftest import assembled_token
 from tests.faults import upstream
 from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, bench, prefix_of
 from tests.faults.mcp import call_tool
@@ -42,6 +43,30 @@ def test_while_it_is_down_nothing_was_sent_and_afterwards_all_is_well(either_ben
     assert hoursmith.seen == []
     assert either_bench.record_of(prefix_of(token)) == [INTENT, ("outcome", "failed", 502, deletion.error["code"])]
     assert call_tool(served, token, "delete_client", {"id": record_id}).result["isError"] is False
+
+
+def test_calls_of_an_outage_are_their_workspaces_also_after_a_restart(either_bench: Bench) -> None:
+    hoursmith, served = either_bench.hoursmith, either_bench.served
+    token = hoursmith.mint()
+    assert call_tool(served, token, "get_me").result["isError"] is False
+    either_bench.eventually(lambda: bool(either_bench.rows("seentoken", "WHERE prefix = ?", prefix_of(token))))
+    (seen,) = either_bench.rows("seentoken", "WHERE prefix = ?", prefix_of(token))
+    with hoursmith.down():
+        served.stop()
+        served.start()
+        for secret in ("wrong1", "wrong2"):
+            guessed = call_tool(served, assembled_token(prefix_of(token), secret=secret), "list_clients")
+            assert guessed.error["code"] in ("upstream_unreachable", "upstream_dropped")
+        for _ in range(20):
+            call_tool(served, token, "list_clients")
+
+        def rows() -> list[dict[str, object]]:
+            return either_bench.rows("toolcall", "WHERE prefix = ? AND result = 'failed'", prefix_of(token))
+
+        either_bench.eventually(lambda: len(rows()) >= 20)
+    served.stop()
+    assert [row["org_id"] for row in rows()] == [seen["org_id"]] * 20
+    served.start()
 
 
 def test_a_slow_answer_is_an_answer_and_holds_up_nobody_else(sqlite_bench: Bench) -> None:

@@ -10,10 +10,12 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from mcpbridge import metrics
 from mcpbridge.activity import ActivityRecorder, _Batch
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import Kind, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
 from mcpbridge.rejections import Rejection
+from mcpbridge.token_digest import token_digests
 from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
 from tests.record_facts import NOBODY, OWNER, REFUSED, SUCCEEDED, a_call
@@ -123,22 +125,37 @@ def test_an_identity_nobody_confirmed_makes_and_changes_no_token(record: Record)
     assert SeenClient.objects.get().calls == 1
 
 
-def test_a_call_without_identity_goes_to_the_workspace_its_token_was_seen_in(record: Record) -> None:
+def unattributed() -> float:
+    return float(metrics.unattributed_calls._value.get())
+
+
+def test_a_call_without_identity_goes_to_the_workspace_of_the_token_that_hoursmith_vouched_for(record: Record) -> None:
     refused = Ending(Result.REFUSED, 402, "forbidden_plan", 2.0)
+    before = unattributed()
     record((a_call(identity=NOBODY), refused))
-    assert ToolCall.objects.get().org_id == ""
-    assert SeenToken.objects.count() == 0
+    assert (ToolCall.objects.count(), SeenToken.objects.count(), unattributed() - before) == (0, 0, 1)
     record((a_call(), SUCCEEDED))
     later = a_call(identity=NOBODY)
-    elsewhere = a_call(identity=NOBODY, caller={"env": "test"})
-    record((later, refused), (elsewhere, refused))
+    record((later, refused), (a_call(identity=NOBODY, caller={"env": "test"}), refused))
     assert ToolCall.objects.get(call_id=later.call_id).org_id == "org-1"
-    assert ToolCall.objects.get(call_id=elsewhere.call_id).org_id == ""
-    # A stranger who knows the prefix cannot write into the workspace's history, whatever Hoursmith's state.
-    stranger = a_call(identity=NOBODY)
-    record((stranger, refused), accepted=False)
-    assert ToolCall.objects.get(call_id=stranger.call_id).org_id == ""
-    assert SeenToken.objects.get().calls == 1
+    assert (ToolCall.objects.count(), unattributed() - before) == (2, 2)
+
+
+def test_while_hoursmith_is_away_a_call_goes_to_the_workspace_of_its_token_and_not_of_its_prefix(
+    record: Record,
+) -> None:
+    token, guess = (token_digests(assembled_token(secret=secret)) for secret in ("S3cr3t", "Gu3ss"))
+    record((a_call(caller={"digests": token}), SUCCEEDED))
+    down = Ending(Result.FAILED, 502, "upstream_unreachable", 2.0)
+    before, seen = unattributed(), SeenToken.objects.values().get()
+    calls = [a_call(kind=Kind.READ, identity=NOBODY, caller={"digests": token}) for _ in range(20)]
+    guesses = [a_call(kind=Kind.READ, identity=NOBODY, caller={"digests": digests}) for digests in (guess, ()) * 10]
+    record(*((call, down) for call in calls + guesses), accepted=False)
+    rows = ToolCall.objects.filter(code="upstream_unreachable")
+    assert {row.call_id for row in rows} == {call.call_id for call in calls}
+    assert set(rows.values_list("org_id", flat=True)) == {"org-1"}
+    assert unattributed() - before == 20
+    assert SeenToken.objects.values().get() == seen
 
 
 def test_assistants_are_told_apart_by_name_version_and_connection(record: Record) -> None:

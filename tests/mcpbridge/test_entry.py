@@ -5,8 +5,9 @@ import httpx
 import pytest
 
 from mcpbridge.intake import MAX_BODY_BYTES, MAX_DEPTH
-from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenToken, ToolCall
+from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenConnection, SeenToken, ToolCall
 from mcpbridge.orders.blocks import token_block
+from mcpbridge.orders.notices import notice_give
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.harness import CLIENT_ID, ME, TOKEN, Talk, bridge_to, envelope, error_of, hoursmith, result_of
 from tests.tool_results import error_in
@@ -327,8 +328,9 @@ def test_brackets_in_text_are_not_nesting(talking):
     assert result_of(talking(conversation))["isError"] is False
 
 
-@pytest.mark.parametrize(("status", "workspace"), [(402, "org-1"), (500, ""), (429, "")])
-def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(talking, status, workspace):
+@pytest.mark.parametrize("status", [401, 429, 500])
+@pytest.mark.parametrize("tool", [("get_me", {}), DELETE])
+def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(talking, status, tool):
     answers = []
 
     def handler(request):
@@ -336,13 +338,20 @@ def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(
 
     async def conversation(talk):
         answers.append(await talk.call("get_me"))
-        talk.bridge.identities._known.clear()
-        await asyncio.sleep(0.4)
-        await talk.call("get_me", token=TOKEN[:-4] + "xxxx")
+        await asyncio.to_thread(
+            notice_give, env="live", prefix=TOKEN[9:21], org_id=ME["orgId"], text="Please rotate me", is_in_text=True
+        )
+        answers.append(await talk.call(*tool, token=TOKEN[:-4] + "xxxx", path="/mcp/c/desk"))
 
+    SeenConnection.objects.create(slug="desk", org_id=ME["orgId"])
     talking(conversation, handler)
-    assert ToolCall.objects.latest("id").org_id == workspace
-    assert SeenToken.objects.get().calls == 1
+    assert "rotate" not in answers[1].text
+    assert ToolCall.objects.count() == 1
+    token = SeenToken.objects.get()
+    assert (token.calls, token.calls_refused, token.last_status) == (1, 0, 200)
+    assert (token.clients.count(), token.networks.count(), AuditEvent.objects.count()) == (1, 1, 0)
+    assert SeenConnection.objects.values_list("env", "prefix", "last_seen_at").get() == ("", "", None)
+    assert not RejectedCredential.objects.filter(matches_token=True).exists()
 
 
 @pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25", "2025-06-18"])

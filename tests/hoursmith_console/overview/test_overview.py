@@ -47,6 +47,27 @@ def test_nothing_to_attend_to_is_said_in_words(browse: Browse) -> None:
     assert "Nothing needs you" in _page(browse("owner"))
 
 
+def test_an_outage_of_hoursmith_is_shown_until_a_call_succeeds(cast: Cast, browse: Browse) -> None:
+    now, token = timezone.now(), cast.tokens["owner"]
+    down = {"result": Result.FAILED, "status": 502, "code": "upstream_unreachable"}
+    make_call(token, at=now - timedelta(minutes=50), **down)
+    make_call(token, at=now - timedelta(minutes=40))
+    for minutes in (30, 20, 10):
+        make_call(cast.tokens["member"], at=now - timedelta(minutes=minutes), **down)
+    # What another workspace gets says nothing here.
+    make_call(cast.tokens["outsider"], at=now)
+    page = _page(browse("owner"))
+    assert "Hoursmith unreachable" in page
+    assert "3 calls got no answer" in page
+    assert f"{now - timedelta(minutes=30):%H:%M}" in page.partition("Hoursmith unreachable")[2].partition("got no")[0]
+    for other in ("outsider", "manager"):
+        assert "Hoursmith unreachable" not in _page(browse(other))
+    make_call(token, at=now - timedelta(minutes=5), result=Result.REFUSED, status=422, code="validation_error")
+    assert "Hoursmith unreachable" in _page(browse("owner"))
+    make_call(token, at=now)
+    assert "Hoursmith unreachable" not in _page(browse("owner"))
+
+
 def test_a_lapsed_plan_asks_for_attention_until_a_call_goes_through(cast: Cast, browse: Browse) -> None:
     now, token = timezone.now(), cast.tokens["owner"]
     make_call(token, at=now - timedelta(minutes=3), result=Result.REFUSED, status=402, code="forbidden_plan")
