@@ -192,6 +192,8 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_EMAIL_NOTIFICATIONS = ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
+# A username is random; people are shown by their address.
+ACCOUNT_USER_DISPLAY = "hoursmith_console.accounts.addresses.shown"
 ACCOUNT_ADAPTER = "hoursmith_console.workspaces.adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
 # How many seconds a sign-in, or a re-authentication, counts as recent.

@@ -101,6 +101,7 @@ class ConsoleSite(AdminSite):
             "workspace": viewer.member.workspace,
             "memberships": viewer.memberships,
             "is_sandbox": settings.SANDBOX_MODE,
+            "has_openid": bool(settings.OIDC),
             "menu": [
                 {
                     "title": title,

@@ -1,4 +1,7 @@
-"""A small OpenID Connect provider on loopback: authorization code with PKCE, signed tokens, keys, userinfo."""
+"""Small OpenID Connect providers on loopback: authorization code with PKCE, signed tokens, keys, userinfo.
+
+Several may run at a time; each is an issuer of its own. `visit` takes a test's browser there and back.
+"""
 
 import base64
 import hashlib
@@ -12,9 +15,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.test import Client
+
+from hoursmith_console import configuration
 
 CLIENT_ID, CLIENT_SECRET = "console", "known to both"
 
@@ -68,11 +75,17 @@ class Provider:
             or challenge.rstrip(b"=").decode() != asked["code_challenge"]
         ):
             return None
-        return {"access_token": "for userinfo", "token_type": "Bearer", "expires_in": 60, "id_token": self.signed()}
+        return {
+            "access_token": "for userinfo",
+            "token_type": "Bearer",
+            "expires_in": 60,
+            "id_token": self.signed(asked),
+        }
 
-    def signed(self) -> str:
+    def signed(self, asked: dict[str, str]) -> str:
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 60, **self.person, **self.claims}
+        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 60, "nonce": asked.get("nonce")}
+        claims |= {**self.person, **self.claims}
         key: Any = rsa.generate_private_key(65537, 2048) if self.is_forged else self.key
         if self.algorithm == "none":
             key = None
@@ -83,6 +96,29 @@ class Provider:
     def keys(self) -> dict[str, Any]:
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
         return {"keys": [{**public, "kid": "1", "alg": "RS256", "use": "sig"}]}
+
+
+def configure(settings: Any, provider: Provider) -> None:
+    """Let the console use `provider`, as after a start with its issuer in OIDC_ISSUER."""
+    settings.OIDC = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
+    settings.SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(settings.OIDC)
+
+
+class _Stay(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def visit(client: Client, address: str = "/accounts/openid/login/", **form: str) -> Any:
+    """Post a form that leads to the provider, go there and come back; return what the console then answers."""
+    leaving = client.post(address, form)
+    assert leaving.status_code == 200, (leaving.status_code, leaving.content.decode())
+    try:
+        build_opener(_Stay).open(leaving["Refresh"].removeprefix("0; url="), timeout=5)
+    except OSError as redirect:
+        back = urlsplit(redirect.headers["Location"])  # type: ignore[attr-defined]
+        redirect.close()  # type: ignore[attr-defined]
+    return client.get(f"{back.path}?{back.query}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Who is signed in where, and the one thing that all workers count together: attempts to sign in."""
+"""Sessions, proofs of addresses, OpenID Connect identities, and the attempts that all workers count together."""
 
 from django.conf import settings
 from django.db import models
@@ -41,3 +41,43 @@ class SharedCount(models.Model):
 
     def __str__(self) -> str:
         return self.cache_key
+
+
+class AddressProof(models.Model):
+    """How and when the user of an account showed that they receive mail at one of its addresses.
+
+    allauth's `EmailAddress.verified` is true exactly where there is a proof; `accounts.addresses` writes both.
+    """
+
+    class How(models.TextChoices):
+        MAIL_LINK = "mail_link", "link by mail"
+        OIDC = "oidc", "OpenID Connect"
+
+    address = models.OneToOneField("account.EmailAddress", on_delete=models.CASCADE, related_name="proof")
+    how = models.CharField(max_length=16, choices=How)
+    issuer = MaskedCharField(max_length=255, blank=True, help_text="The OpenID Connect issuer that vouched for it.")
+    proven_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["proven_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.address} by {self.get_how_display()}"
+
+
+class OpenIdIdentity(models.Model):
+    """A user at an OpenID Connect provider who signs in to an account. Issuer and subject together are who they are."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="openid_identities")
+    issuer = MaskedCharField(max_length=255)
+    subject = MaskedCharField(max_length=255)
+    label = MaskedCharField(max_length=254, blank=True, help_text="The verified address that the provider last gave.")
+    linked_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["linked_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="openid_identity_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"

@@ -1,10 +1,9 @@
 """Sign-in with OpenID Connect: who the provider says somebody is, checked as OpenID Connect Core 1.0 asks."""
 
+import secrets
 from typing import Any
 
 import jwt
-from allauth.account.adapter import get_adapter as get_account_adapter
-from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.internal import jwtkit
@@ -12,23 +11,29 @@ from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
-from django.contrib.auth.models import User
-from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
-from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_failure_record
-from mcpbridge.audit import AuditUnavailableError
+from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.accounts.openid_identities import Told
+from hoursmith_console.accounts.openid_sign_in import openid_arrive
 
 PROVIDER = "oidc"
+# Ties the id_token to the browser that asked for it (OpenID Connect Core 1.0, 3.1.3.7, number 11).
+NONCE = "console_openid_nonce"
 # Signatures that only the provider can make; a shared secret or none at all would prove nothing.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-_KEPT = ("sub", "email", "email_verified", "name")
+_SUBJECT_LENGTH = 255
+
+
+def nonce_of(request: HttpRequest) -> str:
+    """Return what the id_tokens for this browser must repeat."""
+    nonce: str = request.session.setdefault(NONCE, secrets.token_urlsafe(16))
+    return nonce
 
 
 class CheckedIdentity(OpenIDConnectOAuth2Adapter):
-    """Takes an identity only with a signature, from the configured issuer and for this client."""
+    """Takes an identity only with a signature, from the configured issuer and for this client and browser."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
@@ -39,19 +44,22 @@ class CheckedIdentity(OpenIDConnectOAuth2Adapter):
         return found
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
-        """Who signed in, by the signed id_token; the address from the userinfo where the token has none."""
+        """Return who signed in, by the signed id_token; the address from the userinfo where the token has none."""
         signed = kwargs["response"].get("id_token")
         if not signed:
             raise OAuth2Error("The provider gave no id_token.")
         claims = self._decode_id_token(app, signed)
-        if "email" not in claims:
-            more = self._fetch_user_info(token.token)
-            # OpenID Connect Core 1.0, 5.3.2: else the answer may be somebody else's.
-            if more.get("sub") != claims["sub"]:
-                raise OAuth2Error("The userinfo is of another person than the id_token.")
-            claims = {**more, **claims}
-        kept = {name: claims[name] for name in _KEPT if name in claims}
+        if not secrets.compare_digest(str(claims.get("nonce", "")), nonce_of(request)):
+            raise OAuth2Error("The id_token is not for this browser.")
+        kept = {"sub": claims["sub"], **_address(claims if "email" in claims else self._userinfo(token, claims))}
         return self.get_provider().sociallogin_from_response(request, {"id_token": kept})
+
+    def _userinfo(self, token: Any, claims: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = self._fetch_user_info(token.token)
+        # OpenID Connect Core 1.0, 5.3.2: else the answer may be somebody else's.
+        if found.get("sub") != claims["sub"]:
+            raise OAuth2Error("The userinfo is of another person than the id_token.")
+        return found
 
     def _decode_id_token(self, app: Any, id_token: str) -> dict[str, Any]:
         try:
@@ -66,13 +74,21 @@ class CheckedIdentity(OpenIDConnectOAuth2Adapter):
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
             raise OAuth2Error("The id_token cannot be read.") from error
-        if not claims.get("sub") or claims.get("azp", app.client_id) != app.client_id:
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH or not subject.isprintable():
+            raise OAuth2Error("The id_token names no usable subject.")
+        if claims.get("azp", app.client_id) != app.client_id:
             raise OAuth2Error("The id_token is not for this console.")
         return claims
 
 
+def _address(claims: dict[str, Any]) -> dict[str, Any]:
+    """Return the address and whether it is verified, both of one source: one alone says nothing about the other."""
+    return {name: claims[name] for name in ("email", "email_verified") if name in claims}
+
+
 class OpenIdAdapter(DefaultSocialAccountAdapter):
-    """Lets in those whom the console knows by an address that the provider has verified, and nobody else."""
+    """Lets in those whom the console knows by issuer and subject; allauth's own table of accounts stays empty."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return False
@@ -83,29 +99,10 @@ class OpenIdAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(render(request, "account/openid_failed.html", status=401))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find whose sign-in this is, or answer that it is nobody's."""
-        is_new = not sociallogin.is_existing
-        user = _known(sociallogin) if is_new else sociallogin.user
-        address = get_account_adapter().get_client_ip(request)
-        try:
-            if user is None or not Member.objects.with_access().filter(user=user).exists():
-                _refuse(request, sociallogin, address)
-            elif is_new:
-                with transaction.atomic():
-                    sociallogin.connect(request, user)
-                    account_event_record(user=user, action="console.openid_connect", address=address)
-        except AuditUnavailableError:
-            raise ImmediateHttpResponse(render(request, "503.html", status=503)) from None
+        """Find whose sign-in this is by issuer and subject, or answer that it is nobody's.
 
-
-def _known(sociallogin: SocialLogin) -> User | None:
-    """The account with an address that the provider has verified."""
-    verified = [each.email.lower() for each in sociallogin.email_addresses if each.verified is True]
-    found = EmailAddress.objects.filter(email__in=verified, verified=True).select_related("user").first()
-    return found.user if found is not None else None
-
-
-def _refuse(request: HttpRequest, sociallogin: SocialLogin, address: str) -> None:
-    for each in sociallogin.email_addresses[:1]:
-        sign_in_failure_record(email=each.email, address=address, way="openid")
-    raise ImmediateHttpResponse(render(request, "account/openid_unknown.html", status=403))
+        Whatever allauth found by the subject alone counts for nothing.
+        """
+        verified = [normal(each.email) for each in sociallogin.email_addresses if each.verified is True and each.email]
+        told = Told(settings.OIDC["issuer"], str(sociallogin.account.uid), verified[0] if verified else "")
+        sociallogin.user = openid_arrive(request, told, sociallogin.state)

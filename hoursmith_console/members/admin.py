@@ -1,5 +1,6 @@
 """The members area. Django's admin imports it at the start, as it does every area's."""
 
+import shlex
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hoursmith_console.accounts.addresses import address_proof, normal
 from hoursmith_console.accounts.services import sessions_of
 from hoursmith_console.area import Area, deciding
 from hoursmith_console.connections.models import Connection
@@ -21,10 +23,10 @@ from hoursmith_console.members.roll import members_in_sight, persons
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.site import site
 from hoursmith_console.workspaces import access
-from hoursmith_console.workspaces.invitations import invitation_path
-from hoursmith_console.workspaces.mail import invitation_send, mail_leaves
-from hoursmith_console.workspaces.models import Member, Role
-from hoursmith_console.workspaces.services import account_invite
+from hoursmith_console.workspaces.invitation_views import invitation_path
+from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
+from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send, mail_leaves
+from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import SeenToken
@@ -69,7 +71,7 @@ class MembersArea(Area):
         return self.page(request, "detail.html", **_detail(looker, member))
 
     def invite_view(self, request: HttpRequest) -> HttpResponse:
-        """Let somebody into the console."""
+        """Invite somebody to the console."""
         looker = viewer(request)
         form = InviteForm(request.POST if request.method == "POST" else None, actor=looker.member)
         if not form.is_valid():
@@ -81,12 +83,15 @@ class MembersArea(Area):
                 mail_leaves=mail_leaves(),
                 status=400 if form.is_bound else 200,
             )
-        email, role = form.cleaned_data["email"].lower(), form.cleaned_data["role"]
-        known = Member.objects.filter(workspace=looker.member.workspace, email=email).first()
+        email, role = normal(form.cleaned_data["email"]), form.cleaned_data["role"]
+        try:
+            known = member_find(workspace=looker.member.workspace, email=email)
+        except InvitationError as error:
+            return self._not_invited(request, error, None)
         return self._invited(request, email, known.role if known else role, known)
 
     def invite_again_view(self, request: HttpRequest, key: int) -> HttpResponse:
-        """Give somebody a new link, where they have never used one."""
+        """Invite a member who has no account here yet."""
         member = self._managed(request, key)
         return self._invited(request, member.email, member.role, member)
 
@@ -131,36 +136,47 @@ class MembersArea(Area):
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
     def _invited(self, request: HttpRequest, email: str, role: str, known: Member | None) -> HttpResponse:
-        """Invite, and show or mail the link where it opens nothing that is in use."""
+        """Invite, and mail the link. It is never shown here: it would open for whoever reads the page."""
         looker = viewer(request)
         if not access.may_invite(looker.member, role) or (known and not access.may_manage(looker.member, known)):
             raise PermissionDenied
-        if known is not None and not (known.is_active and known.shut_out_at is None):
-            messages.error(request, "The console is closed to them. Open it first.")
-            return HttpResponseRedirect(reverse("console:members:detail", args=[known.pk]))
+        way = Invitation.Way.MAIL if mail_leaves() else Invitation.Way.CONSOLE
+        workspace, actor = looker.member.workspace, looker.member.named
         try:
-            member = account_invite(
-                workspace=looker.member.workspace, email=email, role=role, actor=looker.member.named
-            )
-        except AuditUnavailableError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(reverse("console:members:invite"))
-        link, fault = _link(member, inviter=looker.member.named)
-        return self.page(request, "invited.html", title="Invited", person=persons([member])[0], link=link, fault=fault)
+            invitation, secret = invite(workspace=workspace, email=email, role=role, way=way, actor=actor)
+        except (AuditUnavailableError, InvitationError) as error:
+            return self._not_invited(request, error, known)
+        return self.page(
+            request,
+            "invited.html",
+            title="Invited",
+            person=persons([invitation.member])[0],
+            command="" if secret else _command(invitation),
+            is_mailed=bool(secret) and _mailed(invitation, secret),
+            openid_name=settings.OIDC.get("name", ""),
+        )
+
+    def _not_invited(self, request: HttpRequest, error: Exception, known: Member | None) -> HttpResponse:
+        messages.error(request, str(error))
+        address = reverse("console:members:detail", args=[known.pk]) if known else reverse("console:members:invite")
+        return HttpResponseRedirect(address)
 
 
-def _link(member: Member, *, inviter: str) -> tuple[str, str]:
-    """The link to show, where mail does not carry it; or why there is none."""
-    if not isinstance(member.user, User) or not access.is_fresh(member):
-        return "", "in use"
-    link = f"{settings.PUBLIC_URL}{invitation_path(user=member.user)}"
-    if not mail_leaves():
-        return link, ""
+def _mailed(invitation: Invitation, secret: str) -> bool:
+    """Mail the link to the invited address; False where the mail server does not take it."""
+    link = f"{settings.PUBLIC_URL}{invitation_path(secret)}"
     try:
-        invitation_send(member=member, link=link, inviter=inviter)
-    except OSError:
-        return "", "not mailed"
-    return "", ""
+        invitation_send(member=invitation.member, link=link, inviter=invitation.inviter)
+    except MailNotSentError:
+        return False
+    return True
+
+
+def _command(invitation: Invitation) -> str:
+    """Return what an operator types for a link. An address may hold what a shell would carry out."""
+    given = ["--email", invitation.email, "--role", invitation.role.lower()]
+    given += ["--workspace", invitation.member.workspace.org_id]
+    return f".venv/bin/python manage.py console_invite {shlex.join(given)}"
 
 
 def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
@@ -174,7 +190,7 @@ def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
         "is_self": member.pk == looker.member.pk,
         "may_manage": access.may_manage(looker.member, member),
         "may_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
-        "is_fresh": access.is_fresh(member) or member.user is None,
+        "proof": address_proof(member.user, member.email) if isinstance(member.user, User) else None,
         "tokens": SeenToken.objects.filter(org_id=looker.org_id, prefix__in=list(claims))[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],

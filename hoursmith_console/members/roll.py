@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.models import Invitation, Member
 from hoursmith_console.workspaces.visibility import Viewer
 
 FACTORS = {"webauthn": "passkey", "totp": "app"}
@@ -24,18 +24,19 @@ class Person:
     factors: Sequence[str] = field(default_factory=list)
     tokens: int = 0
     rotations: int = 0
+    is_invited: bool = False
 
     @property
     def account(self) -> str:
-        """How they stand to the console: none, invited, active, closed, left."""
+        """Return how they stand to the console: none, invited, active, closed, left."""
         user = self.member.user
         if not self.member.is_active:
             return "left"
         if self.member.shut_out_at is not None:
             return "closed"
         if not isinstance(user, User):
-            return "none"
-        return "active" if user.has_usable_password() or user.last_login else "invited"
+            return "invited" if self.is_invited else "none"
+        return "active"
 
     @property
     def account_words(self) -> str:
@@ -59,7 +60,18 @@ def persons(members: Iterable[Member]) -> list[Person]:
     factors = _factors(found)
     tokens = _counts(TokenClaim.objects.filter(member__in=found), "member_id")
     rotations = _counts(Rotation.objects.filter(owner__in=found, ended_at=None), "owner_id")
-    return [Person(each, factors[each.user_id or 0], tokens[each.pk], rotations[each.pk]) for each in found]
+    invited = _invited(found)
+    return [
+        Person(each, factors[each.user_id or 0], tokens[each.pk], rotations[each.pk], each.pk in invited)
+        for each in found
+    ]
+
+
+def _invited(members: Iterable[Member]) -> set[int]:
+    """Return which of those without an account could come in by an invitation."""
+    without = [each.pk for each in members if each.user_id is None and each.invited_at is not None]
+    open_ones = Invitation.objects.open().filter(member_id__in=without) if without else Invitation.objects.none()
+    return set(open_ones.order_by().values_list("member_id", flat=True))
 
 
 def _factors(members: Iterable[Member]) -> Mapping[int, list[str]]:

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
+from hoursmith_console.accounts.addresses import AddressTakenError
 from hoursmith_console.sandbox.models import Member, Organization, Role
 from hoursmith_console.workspaces.models import Member as ConsoleMember
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
@@ -42,5 +43,9 @@ def console_member(member: Member) -> ConsoleMember:
 
 def _sign_in(member: Member) -> SignIn:
     password = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
-    is_new = account_create(member=console_member(member), password=password)
+    try:
+        is_new = account_create(member=console_member(member), password=password)
+    except AddressTakenError:
+        # Another workspace's account uses the address; its user is not asked to come in here.
+        is_new = False
     return SignIn(member.user.name, member.user.email, member.role, password if is_new else None)

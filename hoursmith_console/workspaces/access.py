@@ -25,18 +25,6 @@ def may_invite(actor: Member, role: str) -> bool:
     return actor.administers and (role in (Role.MANAGER, Role.MEMBER) or actor.role == Role.OWNER)
 
 
-def is_fresh(member: Member) -> bool:
-    """Whether an invitation link for `member` opens nothing that they already use, here or in another workspace.
-
-    Such a link sets the account's password: of an account in use nobody but its person may be given one.
-    """
-    user = member.user
-    if user is None:
-        return False
-    elsewhere = Member.objects.filter(user=user).exclude(workspace_id=member.workspace_id)
-    return not user.has_usable_password() and user.last_login is None and not elsewhere.exists()
-
-
 def member_shut_out(*, member: Member, actor: str) -> None:
     """Close the console to `member` at once, whatever Hoursmith says. Their tokens are untouched.
 

@@ -1,57 +1,249 @@
-"""One-time links that let an imported member choose a password and sign in."""
+"""Invites members, and lets accounts accept: the only way by which an account comes into a workspace.
 
-from typing import Any
+A link carries a random secret, of which a digest is kept. It works once, within its time, and for the member as they
+were when it was made. Inside an account the open invitations of its proven addresses are offered without a link.
+"""
 
-from allauth.account.adapter import get_adapter
-from allauth.mfa.utils import is_mfa_enabled
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from enum import Enum
+
 from django.contrib.auth.models import User
-from django.contrib.auth.tokens import default_token_generator
-from django.contrib.auth.views import PasswordResetConfirmView
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.urls import reverse, reverse_lazy
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
+from django.db import router, transaction
+from django.db.models import Q
+from django.utils import timezone
 
-from hoursmith_console.accounts.library_forms import InvitedForm
-from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_record
-from mcpbridge.audit import AuditUnavailableError
+from hoursmith_console.accounts.addresses import (
+    address_claim,
+    address_drop,
+    address_prove,
+    claiming_accounts,
+    normal,
+    proven_account,
+    proven_addresses,
+)
+from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.workspaces.models import ACTOR_LENGTH, INVITED, Invitation, Invitations, Member, Workspace
+from hoursmith_console.workspaces.services import member_import, membership_join
+from hoursmith_console.workspaces.sign_ins import account_event_record
+from hoursmith_console.workspaces.texts import one_line
+from mcpbridge.events import event_record
+
+LINK_LIFETIME, OFFER_LIFETIME = timedelta(days=3), timedelta(days=30)
 
 
-class InvitationView(PasswordResetConfirmView):
-    """Takes the link's key out of the address first, asks for a password, and signs the person in.
+class InvitationError(Exception):
+    """Somebody cannot be invited, or an invitation cannot be accepted; the text says why and what to do."""
 
-    Setting the password uses the link up: its key is made from the password there was.
+
+class AddressState(Enum):
+    """Whether an account uses an address."""
+
+    FREE = "free"
+    CLAIMED = "claimed"
+    PROVEN = "proven"
+
+
+def address_state(email: str) -> AddressState:
+    """Return whether an account uses `email`, and with a proof."""
+    if proven_account(email) is not None:
+        return AddressState.PROVEN
+    return AddressState.CLAIMED if claiming_accounts(email) else AddressState.FREE
+
+
+def member_find(*, workspace: Workspace, email: str) -> Member | None:
+    """Return the member of `workspace` with `email`: the active one, or else the last who had it.
+
+    Raises InvitationError where two active members have it.
     """
-
-    form_class = InvitedForm
-    template_name = "account/invitation.html"
-    post_reset_login = True
-    post_reset_login_backend = "allauth.account.auth_backends.AuthenticationBackend"
-    success_url = reverse_lazy("console:index")
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        """Set the password and sign in, once that is on record."""
-        assert self.user is not None  # noqa: S101 – no form is shown without a link that names somebody
-        address = get_adapter().get_client_ip(self.request)
-        # A link replaces a forgotten password, never a second factor.
-        self.post_reset_login = not is_mfa_enabled(self.user)
-        try:
-            if self.post_reset_login:
-                sign_in_record(user=self.user, way="invitation", address=address)
-            else:
-                account_event_record(user=self.user, action="console.password_reset", address=address)
-        except AuditUnavailableError:
-            return render(self.request, "503.html", status=503)
-        return super().form_valid(form)
+    found = list(Member.objects.filter(workspace=workspace, email=normal(email)).order_by("-is_active", "-pk"))
+    if len([member for member in found if member.is_active]) > 1:
+        raise InvitationError(f"Two members have the address {email} at Hoursmith. Change one there, then synchronize.")
+    return found[0] if found else None
 
 
-def invitation_path(*, user: User) -> str:
-    """The path of a one-time sign-in link for `user`, good until PASSWORD_RESET_TIMEOUT or the next sign-in."""
-    return reverse(
-        "account_invitation",
-        kwargs={
-            "uidb64": urlsafe_base64_encode(force_bytes(user.pk)),
-            "token": default_token_generator.make_token(user),
-        },
+def invite(
+    *,
+    workspace: Workspace,
+    email: str,
+    role: str,
+    way: Invitation.Way,
+    actor: str,
+    takes_address: bool = False,
+) -> tuple[Invitation, str]:
+    """Invite the member with `email`; return the invitation and the secret of its link, empty where it has none.
+
+    Somebody whom Hoursmith's list has not named yet becomes a member with `role`; a known member keeps theirs. No
+    account is made. Raises InvitationError, and AuditUnavailableError where it cannot be recorded: then nothing is
+    done.
+    """
+    secret = "" if way == Invitation.Way.CONSOLE else secrets.token_urlsafe(32)
+    lifetime = LINK_LIFETIME if secret else OFFER_LIFETIME
+    with transaction.atomic(using=router.db_for_write(Member)):
+        member = _invitable(workspace, email, role)
+        _settle(Invitation.objects.filter(member=member), Invitation.Outcome.REPLACED)
+        invitation = Invitation.objects.create(
+            member=member,
+            email=member.email,
+            role=member.role,
+            way=way,
+            digest=_digest(secret) if secret else None,
+            takes_address=takes_address,
+            inviter=one_line(actor, ACTOR_LENGTH),
+            expires_at=timezone.now() + lifetime,
+        )
+        member.invited_at = invitation.made_at
+        member.save(update_fields=["invited_at"])
+        _record(invitation, "console.invite", actor, role=member.role, way=invitation.get_way_display())
+    return invitation, secret
+
+
+def _invitable(workspace: Workspace, email: str, role: str) -> Member:
+    member = member_find(workspace=workspace, email=email)
+    if member is None:
+        return member_import(
+            workspace=workspace,
+            member_id="",
+            user_ref=f"{INVITED}{uuid.uuid4().hex}",
+            name="",
+            email=email,
+            role=role,
+        )
+    if not member.is_active:
+        raise InvitationError(f"{member.name} is no longer a member at Hoursmith. Invite them there first.")
+    if member.shut_out_at is not None:
+        raise InvitationError(f"The console is closed to {member.name}. Open it first.")
+    if member.user_id is not None:
+        raise InvitationError(f"{member.name} has an account in this workspace already, and signs in with it.")
+    return member
+
+
+def invitation_find(secret: str) -> Invitation | None:
+    """Return the open invitation whose link has `secret`."""
+    return _with_member(Invitation.objects.open().filter(digest=_digest(secret))).first()
+
+
+def invitation_of(key: object) -> Invitation | None:
+    """Return the open invitation with the primary key `key`, as a session remembers it."""
+    return _with_member(Invitation.objects.open().filter(pk=key)).first() if isinstance(key, int) else None
+
+
+def invitations_to(emails: Iterable[str], *, opened: object = None) -> list[Invitation]:
+    """Return the open invitations of these addresses, and the one with the key `opened`, whose link was followed."""
+    wanted = Q(email__in=[normal(email) for email in emails])
+    if isinstance(opened, int):
+        wanted |= Q(pk=opened)
+    return list(_with_member(Invitation.objects.open().filter(wanted)))
+
+
+def has_open_invitation(user: User) -> bool:
+    """Return whether the account is invited by one of its proven addresses."""
+    return bool(invitations_to(proven_addresses(user)))
+
+
+def may_make_account(invitation: Invitation) -> bool:
+    """Return whether the holder of the invitation's link may make a new account with its address."""
+    state = address_state(invitation.email)
+    takes = invitation.takes_address or invitation.way == Invitation.Way.MAIL
+    return state == AddressState.FREE or (state == AddressState.CLAIMED and takes)
+
+
+def invitation_accept(*, invitation: Invitation, user: User, has_link: bool, address: str) -> None:
+    """Let the account of `user` into the workspace, by a decision of its user.
+
+    Without its link the invitation must be for an address that they proved; with a link that came by mail they prove
+    it thereby. Raises MembershipError, InvitationError and AuditUnavailableError; then nothing is done.
+    """
+    if not has_link and invitation.email not in proven_addresses(user):
+        raise InvitationError("This invitation is for another address than those of your account.")
+    with transaction.atomic(using=router.db_for_write(Member)):
+        _settle_one(invitation, Invitation.Outcome.ACCEPTED)
+        membership_join(member=invitation.member, user=user)
+        proves = has_link and invitation.way == Invitation.Way.MAIL
+        if proves and proven_account(invitation.email) in (None, user):
+            _prove(invitation, user)
+        _record(invitation, "console.invitation_accept", address=address, way=invitation.get_way_display())
+
+
+def invitation_accept_new(*, invitation: Invitation, user: User, address: str) -> None:
+    """Save the new account `user`, which has a password and no more, and let it into the workspace.
+
+    Raises InvitationError where the invitation has ended or does not allow that, and AuditUnavailableError.
+    """
+    with transaction.atomic(using=router.db_for_write(Member)):
+        _settle_one(invitation, Invitation.Outcome.ACCEPTED)
+        if not may_make_account(invitation):
+            raise InvitationError("Another account uses this address. Sign in to it and accept the invitation there.")
+        user.save()
+        if invitation.way == Invitation.Way.MAIL:
+            _prove(invitation, user)
+        else:
+            dropped_record(_drop_claims(invitation.email), invitation.email)
+            address_claim(user=user, email=invitation.email)
+        membership_join(member=invitation.member, user=user)
+        _record(invitation, "console.invitation_accept", address=address, way=invitation.get_way_display(), is_new=True)
+
+
+def invitation_decline(*, invitation: Invitation, address: str) -> None:
+    """End the invitation by a decision of the user whom it invites. Raises InvitationError, AuditUnavailableError."""
+    with transaction.atomic(using=router.db_for_write(Member)):
+        _settle_one(invitation, Invitation.Outcome.DECLINED)
+        _record(invitation, "console.invitation_decline", address=address)
+
+
+def _settle_one(invitation: Invitation, outcome: Invitation.Outcome) -> None:
+    """Use the invitation up; of two who try at once one gets an InvitationError."""
+    is_open = Invitation.objects.open().filter(pk=invitation.pk).exists()
+    if not is_open or not _settle(Invitation.objects.filter(pk=invitation.pk), outcome):
+        raise InvitationError("This invitation has ended. Ask for a new one.")
+
+
+def _settle(invitations: Invitations, outcome: Invitation.Outcome) -> int:
+    return invitations.filter(settled_at=None).update(settled_at=timezone.now(), outcome=outcome)
+
+
+def _prove(invitation: Invitation, user: User) -> None:
+    losers = address_prove(user=user, email=invitation.email, how=AddressProof.How.MAIL_LINK, takes=True)
+    dropped_record(losers, invitation.email)
+
+
+def _drop_claims(email: str) -> list[User]:
+    return [user for user in claiming_accounts(email) if address_drop(user=user, email=email)]
+
+
+def dropped_record(users: Sequence[User], email: str) -> None:
+    """Record with each account that lost an address, in its own workspaces, that it did; not to whom."""
+    for user in users:
+        account_event_record(
+            user=user,
+            action="console.address_lost",
+            address="",
+            details={"email": email, "reason": "another account proved it"},
+            actor="console",
+        )
+
+
+def _with_member(invitations: Invitations) -> Invitations:
+    return invitations.select_related("member__workspace").order_by("made_at", "pk")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _record(invitation: Invitation, action: str, actor: str = "", *, address: str = "", **details: object) -> None:
+    member = invitation.member
+    event_record(
+        org_id=member.workspace.org_id,
+        org_name=member.workspace.name,
+        action=action,
+        actor=actor or member.named,
+        target_type="account",
+        target_id=str(member.user_id or ""),
+        target_label=member.named,
+        details=details,
+        address=address,
     )

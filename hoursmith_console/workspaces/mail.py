@@ -1,25 +1,54 @@
-"""Whether mail leaves this console, and the one letter that it writes."""
+"""Builds every e-mail of the console, and says whether mail is sent at all."""
+
+import re
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 
 from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.texts import one_line
+from mcpbridge.redaction import redact
 
 _LOCAL = ("console", "dummy", "locmem", "filebased")
+_SUBJECT_LENGTH = 200
+# What a mail program could take for an address: signs between two letters of what people typed.
+_LINKABLE = re.compile(r"(?<=\S)[.:/@\\]+(?=\S)|[\r\n\t]+")
+
+
+class MailNotSentError(Exception):
+    """The mail server did not take a message, or its address is not one that mail can be sent to."""
 
 
 def mail_leaves() -> bool:
-    """Whether the configured backend sends mail to people; the others only keep it on this machine."""
+    """Return whether the configured backend sends mail to people; the others only keep it on this machine."""
     return settings.EMAIL_BACKEND.split(".")[-2] not in _LOCAL
 
 
+def plain(text: str) -> str:
+    """Return `text` on one line, without token secrets and without anything that a mail program makes a link of."""
+    return " ".join(_LINKABLE.sub(" ", redact(text)).split())
+
+
+def message_build(*, subject: str, text: str, to: str, connection: BaseEmailBackend | None = None) -> EmailMessage:
+    """Return an e-mail to `to`; names in its subject cannot begin another header."""
+    return EmailMessage(one_line(subject, _SUBJECT_LENGTH), text, to=[one_line(to, 320)], connection=connection)
+
+
 def invitation_send(*, member: Member, link: str, inviter: str) -> None:
-    """Mail `link` to `member`; raises OSError where the mail server does not take it."""
-    send_mail(
-        f"Your way into the Hoursmith console of {member.workspace.name}",
-        f"{inviter} lets you into the console of {member.workspace.name}, which shows what AI assistants did there.\n\n"
-        f"Choose a password, once, within three days:\n{link}\n\n"
-        "If you did not expect this, do nothing.\n",
-        None,
-        [member.email],
+    """Mail the invitation `link` to `member`. Raises MailNotSentError."""
+    workspace = plain(member.workspace.name)
+    message = message_build(
+        subject=f"Invitation to the Hoursmith console of {workspace}",
+        text=(
+            f"{plain(inviter)} invites you to the Hoursmith console of {workspace}. "
+            "It shows what AI assistants did there with Hoursmith tokens.\n\n"
+            f"Open this link within three days. It works once, and only for you:\n{link}\n\n"
+            "If you did not expect this invitation, ignore this message.\n"
+        ),
+        to=member.email,
     )
+    try:
+        message.send()
+    except (OSError, ValueError) as error:
+        raise MailNotSentError(type(error).__name__) from error

@@ -2,9 +2,14 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 
 from mcpbridge.masked_fields import MaskedCharField, MaskedEmailField
+
+# Begins the `user_ref` of a member whom Hoursmith's list has not named yet.
+INVITED = "invited:"
+ACTOR_LENGTH = 500
 
 
 class Role(models.TextChoices):
@@ -82,6 +87,11 @@ class Member(models.Model):
         return self.name
 
     @property
+    def is_listed(self) -> bool:
+        """Return whether Hoursmith's list of members has named this member; otherwise they were only invited."""
+        return not self.user_ref.startswith(INVITED)
+
+    @property
     def named(self) -> str:
         """Name and address, as the audit record names who did something."""
         return f"{self.name} <{self.email}>"
@@ -100,3 +110,59 @@ class Member(models.Model):
     def shown_role(self) -> str:
         """The role that counts in the console."""
         return "AUDITOR" if self.is_auditor else self.role
+
+
+class Invitations(models.QuerySet["Invitation"]):
+    """Invitations of members."""
+
+    def open(self) -> "Invitations":
+        """Return those that can still be accepted.
+
+        An invitation is for one member as they were then: another address or role, an account, a closed console or
+        the end of the membership at Hoursmith ends it.
+        """
+        return self.filter(
+            settled_at=None,
+            expires_at__gt=timezone.now(),
+            email=F("member__email"),
+            role=F("member__role"),
+            member__user=None,
+            member__is_active=True,
+            member__shut_out_at=None,
+        )
+
+
+class Invitation(models.Model):
+    """An offer to a member to sign in to the console, by a one-time link or only inside an account."""
+
+    class Way(models.TextChoices):
+        MAIL = "mail", "link by mail"
+        OPERATOR = "operator", "link from an operator"
+        CONSOLE = "console", "no link"
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        REPLACED = "replaced"
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="invitations")
+    email = MaskedEmailField(help_text="The member's address when they were invited.")
+    role = models.CharField(max_length=16, choices=Role, help_text="The member's role when they were invited.")
+    way = models.CharField(max_length=16, choices=Way)
+    digest = models.CharField(max_length=64, unique=True, null=True, help_text="SHA-256 of the link's secret.")  # noqa: DJ001
+    takes_address = models.BooleanField(
+        default=False, help_text="Makes an account even where another one uses the address without proof."
+    )
+    inviter = MaskedCharField(max_length=ACTOR_LENGTH)
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome, blank=True)
+
+    objects = Invitations.as_manager()
+
+    class Meta:
+        ordering = ["-made_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.email} by {self.get_way_display()}"

@@ -1,137 +1,85 @@
 """What changes workspaces, members and their console accounts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import uuid
 
-from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.db import router, transaction
-from django.utils import timezone
 
+from hoursmith_console.accounts.addresses import address_claim, normal
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.events import event_record
+from hoursmith_console.workspaces.texts import one_line
+
+NAME_LENGTH = 200
+
+
+class MembershipError(Exception):
+    """An account cannot become who a member signs in as; the text says why."""
 
 
 def workspace_import(*, org_id: str, name: str, plan: str) -> Workspace:
     """Know the workspace under its Hoursmith id, with the name and plan it has now."""
-    workspace, _ = Workspace.objects.update_or_create(org_id=org_id, defaults={"name": name, "plan": plan})
+    facts = {"name": one_line(name, NAME_LENGTH) or org_id, "plan": one_line(plan, 16)}
+    workspace, _ = Workspace.objects.update_or_create(org_id=org_id, defaults=facts)
     return workspace
 
 
 def member_import(*, workspace: Workspace, member_id: str, user_ref: str, name: str, email: str, role: str) -> Member:
-    """Know the person `user_ref` as an active member of `workspace`, with the name and role they have now."""
-    member, _ = Member.objects.update_or_create(
-        workspace=workspace,
-        user_ref=user_ref,
-        defaults={"member_id": member_id, "name": name, "email": email.lower(), "role": role, "is_active": True},
-    )
-    return member
-
-
-def members_replace(*, workspace: Workspace, members: Sequence[Mapping[str, str]], actor: str) -> int:
-    """Know exactly `members` (Hoursmith's member objects) as active in `workspace`; how many others no longer are.
-
-    Raises AuditUnavailableError where that cannot be recorded; then everything stays as it was.
-    """
-    with transaction.atomic(using=router.db_for_write(Member)):
-        before = _roles(workspace)
-        for each in members:
-            # Somebody invited before Hoursmith's list named them keeps their account.
-            invited = Member.objects.filter(workspace=workspace, user_ref=_invited_ref(each["email"]))
-            invited.update(user_ref=each["userId"])
-            member_import(
-                workspace=workspace,
-                member_id=each["id"],
-                user_ref=each["userId"],
-                name=each["name"],
-                email=each["email"],
-                role=each["role"],
-            )
-        present = [each["userId"] for each in members]
-        gone = Member.objects.filter(workspace=workspace, is_active=True).exclude(user_ref__in=present)
-        left = gone.update(is_active=False)
-        event_record(
-            org_id=workspace.org_id,
-            org_name=workspace.name,
-            action="console.members_sync",
-            actor=actor,
-            target_type="members",
-            target_label=f"{len(members)} members",
-            details=_changes(before, _roles(workspace)),
-        )
-    return left
-
-
-def _roles(workspace: Workspace) -> dict[str, str]:
-    """The role of each active member, by their address."""
-    return dict(
-        Member.objects.filter(workspace=workspace, is_active=True).order_by("email").values_list("email", "role")
-    )
-
-
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
-    changed = [email for email in after if before.get(email, after[email]) != after[email]]
-    changes = {
-        "joined": [email for email in after if email not in before],
-        "left": [email for email in before if email not in after],
-        "changed": {email: f"{before[email]} → {after[email]}" for email in changed},
+    """Know Hoursmith's user `user_ref` as an active member of `workspace`, with the facts that they have now."""
+    email = normal(email)
+    facts = {
+        "member_id": member_id,
+        "name": one_line(name, NAME_LENGTH) or email.partition("@")[0],
+        "email": email,
+        "role": role,
+        "is_active": True,
     }
-    return {name: change for name, change in changes.items() if change}
-
-
-def account_invite(*, workspace: Workspace, email: str, role: str, actor: str) -> Member:
-    """The member with `email`, with a console account that has no password until its invitation is used.
-
-    Somebody whom Hoursmith's list did not name yet becomes a member with `role`; a known member keeps theirs.
-    Raises AuditUnavailableError where that cannot be recorded; then there is no account.
-    """
-    email = email.lower()
-    with transaction.atomic(using=router.db_for_write(Member)):
-        member = Member.objects.filter(workspace=workspace, email=email).first()
-        if member is None:
-            member = member_import(
-                workspace=workspace,
-                member_id="",
-                user_ref=_invited_ref(email),
-                name=email.partition("@")[0],
-                email=email,
-                role=role,
-            )
-        is_new = account_create(member=member, password=None)
-        member.invited_at = timezone.now()
-        member.save(update_fields=["invited_at"])
-        event_record(
-            org_id=workspace.org_id,
-            org_name=workspace.name,
-            action="console.invite",
-            actor=actor,
-            target_type="account",
-            target_id=str(member.user_id),
-            target_label=member.named,
-            details={"role": member.role, "is_new": is_new},
-        )
+    member, _ = Member.objects.update_or_create(workspace=workspace, user_ref=user_ref, defaults=facts)
     return member
-
-
-def _invited_ref(email: str) -> str:
-    return f"invited:{email.lower()}"[:64]
 
 
 def account_create(*, member: Member, password: str | None) -> bool:
-    """Let `member` sign in with their e-mail address and `password`; True when an account was made.
+    """Let `member` sign in with their e-mail address and `password`; True where an account was made.
 
-    A person who already signs in for another workspace keeps that account and password, and sees both.
+    The address is not proven by it. Raises AddressTakenError where another account uses it: an address is no reason
+    to let that account into the workspace.
     """
     if member.user_id is not None:
         return False
-    email = member.email.lower()
     with transaction.atomic(using=router.db_for_write(Member)):
-        address = EmailAddress.objects.filter(email=email).select_related("user").first()
-        if address is not None:
-            user = cast(User, address.user)
-        else:
-            user = User.objects.create_user(username=email, email=email, password=password)
-            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
-        member.user = user
-        member.save(update_fields=["user"])
-    return address is None
+        user = account_draft()
+        user.set_password(password)
+        user.save()
+        address_claim(user=user, email=member.email)
+        membership_join(member=member, user=user)
+    return True
+
+
+def account_draft(*, email: str = "", name: str = "") -> User:
+    """Return an account that is not saved yet, without a usable password.
+
+    Its `username` names nobody: accounts are found by their addresses. E-mail and name are there for the check that
+    a password does not resemble them; `accounts.addresses` sets the address.
+    """
+    user = User(username=uuid.uuid4().hex, email=email, first_name=name[:150])
+    user.set_unusable_password()
+    return user
+
+
+def membership_join(*, member: Member, user: User) -> None:
+    """Let the account of `user` be the one that `member` signs in with.
+
+    Raises MembershipError where the member has an account, or the account belongs to another member of the workspace.
+    """
+    with transaction.atomic(using=router.db_for_write(Member)):
+        current = Member.objects.select_for_update().get(pk=member.pk)
+        if current.user_id not in (None, user.pk):
+            raise MembershipError(f"{current.name} has another account already.")
+        others = Member.objects.filter(workspace_id=current.workspace_id, user=user).exclude(pk=current.pk)
+        present = others.filter(is_active=True).first()
+        if present is not None:
+            raise MembershipError(f"Your account already belongs to {present.named} in this workspace.")
+        # The membership that ended keeps its history; the account goes on as the new one.
+        others.update(user=None)
+        current.user = user
+        current.save(update_fields=["user"])
+    member.user = user

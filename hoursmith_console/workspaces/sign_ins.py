@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from hoursmith_console.accounts.addresses import account_with
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.events import event_record
 from mcpbridge.models import Result
@@ -26,15 +27,21 @@ def sign_out_record(*, user: User, address: str) -> None:
 
 
 def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
-    """Record that somebody, nobody knows who, failed to sign in as the account with `email`, if there is one.
+    """Record a failed attempt to sign in as the account that `email` names, if there is one.
 
-    Raises AuditUnavailableError. Attempts beyond the limits of the sign-in page never come here.
+    Where two accounts use the address and neither proved it, it names none: one of them would be told of attempts at
+    the other. Raises AuditUnavailableError. Attempts beyond the limits of the sign-in page never come here.
     """
-    user = User.objects.filter(emailaddress__email=email.strip().lower()).first()
-    details = {"way": way} if way else None
+    user = account_with(email)
     if user is not None:
-        for member in _memberships(user):
-            _record(member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED)
+        account_failure_record(user=user, address=address, way=way)
+
+
+def account_failure_record(*, user: User, address: str, way: str = "") -> None:
+    """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
+    details = {"way": way} if way else None
+    for member in _memberships(user):
+        _record(member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED)
 
 
 def account_event_record(

@@ -8,10 +8,15 @@ from django.views.decorators.cache import never_cache
 
 from hoursmith_console.accounts import factor_views
 from hoursmith_console.accounts.openid import PROVIDER
-from hoursmith_console.accounts.openid_views import openid_again, openid_callback, openid_login
+from hoursmith_console.accounts.openid_views import OpenIdView, openid_again, openid_callback, openid_login
 from hoursmith_console.accounts.passwords import PasswordChangeView, PasswordResetView, PasswordSetView, SignInView
 from hoursmith_console.accounts.session_views import SessionsView, signed_out
-from hoursmith_console.workspaces.invitations import InvitationView
+from hoursmith_console.workspaces.invitation_views import (
+    InvitationsView,
+    NewAccountView,
+    RecoveryView,
+    invitation_follow,
+)
 from hoursmith_console.workspaces.mail import mail_leaves
 
 factor_urlpatterns: list[URLPattern] = [
@@ -40,10 +45,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("openid/login/", openid_login, name="openid_connect_login"),
     path("openid/callback/", openid_callback, {"provider_id": PROVIDER}, name="openid_connect_callback"),
     path("openid/again/", openid_again, name="openid_again"),
+    path("openid/", OpenIdView.as_view(), name="account_openid"),
     path("logout/", signed_out, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
-    path("invitation/<uidb64>/<token>/", InvitationView.as_view(), name="account_invitation"),
+    path("invitation/", NewAccountView.as_view(), name="account_invitation_new"),
+    path("invitation/<secret>/", invitation_follow, name="account_invitation"),
+    path("invitations/", InvitationsView.as_view(), name="account_invitations"),
+    path("recovery/<uidb64>/<token>/", RecoveryView.as_view(), name="account_recovery"),
     path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),
     path("password/set/", PasswordSetView.as_view(), name="account_set_password"),
     path("sessions/", SessionsView.as_view(), name="account_sessions"),

@@ -17,14 +17,15 @@ PASSWORD = "correct horse battery staple"
 
 INVITE = """
 import json
-from hoursmith_console.workspaces.invitations import invitation_path
+from hoursmith_console.workspaces.invitation_views import invitation_path
+from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.models import Workspace
-from hoursmith_console.workspaces.services import account_invite
 found = {}
 for number in range(2):
     email = f"newcomer-{number}@example.com"
-    made = account_invite(workspace=Workspace.objects.get(), email=email, role="MEMBER", actor="the test")
-    found[email] = invitation_path(user=made.user)
+    workspace = Workspace.objects.get()
+    _, secret = invite(workspace=workspace, email=email, role="MEMBER", way="operator", actor="the test")
+    found[email] = invitation_path(secret)
 print(json.dumps(found))
 """
 
@@ -50,7 +51,7 @@ def newcomer(
     page.goto(link)
     page.get_by_label("New password", exact=True).fill(PASSWORD)
     page.get_by_label("New password confirmation").fill(PASSWORD)
-    page.get_by_role("button", name="Save and sign in").click()
+    page.get_by_role("button", name="Create account").click()
     page.wait_for_url(re.compile(r"\d/$"))
     yield context, email, complaints
     context.close()

@@ -1,4 +1,7 @@
-"""The cast of the page tests: four people of one workspace, one of another, and a passer-by."""
+"""The cast of the page tests: four people of one workspace, one of another, and a passer-by.
+
+Each came by a mailed link, so that their address is proven.
+"""
 
 import time
 from collections.abc import Callable
@@ -7,10 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
+from django.contrib.auth.models import User
 from django.test import Client
 
 # Loaded in sandbox mode, whichever mode the first test to ask for a page is in: addresses are made once.
 import hoursmith_console.urls  # noqa: F401
+from hoursmith_console.accounts.addresses import address_prove
+from hoursmith_console.accounts.models import AddressProof
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
@@ -61,7 +67,14 @@ def _person(workspace: Workspace, name: str, role: str) -> Member:
         role=role,
     )
     account_create(member=member, password=PASSWORD)
+    address_prove(user=account_of(member), email=member.email, how=AddressProof.How.MAIL_LINK)
     return member
+
+
+def account_of(member: Member) -> User:
+    """The account that `member` signs in with."""
+    assert isinstance(member.user, User)
+    return member.user
 
 
 @pytest.fixture

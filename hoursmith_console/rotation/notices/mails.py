@@ -6,15 +6,15 @@ a process that died is not tried again: it may have been sent.
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import get_connection
 from django.utils import timezone
 
 from hoursmith_console.rotation.models import Campaign, Kind, Mail, MailKind, Rotation
+from hoursmith_console.workspaces.mail import message_build, plain
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.redaction import redact
 
@@ -26,8 +26,6 @@ _TRIES_AT_MOST = 4
 _FIRST_PAUSE = timedelta(minutes=5)
 # Backends that show mail to the operator alone, or nobody.
 _NOT_REAL = ("console", "dummy")
-# What a mail program could take for an address: signs between two letters of what people typed.
-_LINKABLE = re.compile(r"(?<=\S)[.:/@\\]+(?=\S)|[\r\n\t]+")
 _FAULT_LENGTH = 120
 
 
@@ -87,7 +85,7 @@ def _send(mail: Mail, now: datetime) -> bool:
     subject, text = mail_text(mail, rotations, now)
     try:
         connection = get_connection(timeout=10) if "smtp" in settings.EMAIL_BACKEND else get_connection()
-        EmailMessage(subject, text, to=[mail.member.email], connection=connection).send()
+        message_build(subject=subject, text=text, to=mail.member.email, connection=connection).send()
     except Exception as error:
         # Whatever a mail server or its library does, the page must be able to say that it failed.
         _failed(mail, now, error)
@@ -133,8 +131,3 @@ def mail_text(mail: Mail, rotations: Sequence[Rotation], now: datetime) -> tuple
         "",
     ]
     return f"{first} your Hoursmith {many}", "\n".join(lines)
-
-
-def plain(text: str) -> str:
-    """`text` on one line, without token secrets and without anything that a mail program makes a link of."""
-    return " ".join(_LINKABLE.sub(" ", redact(text)).split())

@@ -1,18 +1,19 @@
 """People who sign in, codes as their apps would show them, and what the record says of it."""
 
 import time
+from io import StringIO
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, build_opener
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import settings
+from django.core.management import call_command
 from django.test import Client
 
+from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, SECRET, Cast
+from tests.openid_provider import visit
 
 
 def code_now(secret: str = SECRET) -> str:
@@ -34,21 +35,17 @@ def password_given(name: str, client: Client | None = None) -> Client:
     return client
 
 
-class _Stay(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 def by_openid(client: Client, **form: str) -> Any:
     """Sign in at the provider that is set up, and come back; what the console then answers."""
-    leaving = client.post("/accounts/openid/login/", form)
-    assert leaving.status_code == 200, leaving.content.decode()
-    try:
-        build_opener(_Stay).open(leaving["Refresh"].removeprefix("0; url="), timeout=5)
-    except HTTPError as redirect:
-        with redirect:
-            back = urlsplit(redirect.headers["Location"])
-    return client.get(f"{back.path}?{back.query}")
+    return visit(client, **form)
+
+
+def operators_link(email: str, role: str, workspace: Workspace, *more: str) -> str:
+    """The path of the link that an operator's command prints."""
+    printed = StringIO()
+    given = ["--email", email, "--role", role, "--workspace", workspace.org_id, *more]
+    call_command("console_invite", *given, stdout=printed, stderr=StringIO())
+    return printed.getvalue().strip().removeprefix(settings.PUBLIC_URL)
 
 
 def is_in(client: Client) -> bool:

@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail
+from django.core.management import call_command
 from django.test import Client, override_settings
 
-from hoursmith_console.workspaces.invitations import invitation_path
-from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import account_create, account_invite, member_import
+from hoursmith_console.workspaces.models import Invitation, Member, Workspace
+from hoursmith_console.workspaces.services import member_import, membership_join
 from mcpbridge.models import AuditEvent
-from tests.hoursmith_console.accounts.people import password_given, told
-from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast
+from tests.hoursmith_console.accounts.people import operators_link, password_given, told
+from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
 
 Browse = Callable[[str], Client]
-LINK = re.compile(r"/accounts/invitation/\w+/[\w-]+/")
+LINK = re.compile(r"/accounts/invitation/[\w-]+/")
 
 
 def _address(cast: Cast, name: str, deed: str = "") -> str:
@@ -103,7 +105,7 @@ def test_somebody_shut_out_of_one_workspace_stays_in_the_other(cast: Cast, brows
     elsewhere = member_import(
         workspace=cast.other, member_id="x", user_ref="x", name="M", email="member@example.com", role="MEMBER"
     )
-    account_create(member=elsewhere, password=None)
+    membership_join(member=elsewhere, user=account_of(cast.people["member"]))
     theirs = browse("member")
     trusted("owner").post(_address(cast, "member", "close/"))
     assert "Globex Ltd" in theirs.get("/").content.decode()
@@ -121,37 +123,60 @@ def test_a_teammate_is_signed_out_everywhere(cast: Cast, trusted: Browse) -> Non
     )
 
 
-def test_an_invitation_link_is_shown_once_and_works_once(cast: Cast, trusted: Browse) -> None:
-    inviter = trusted("admin")
-    answer = inviter.post("/members/invite/", {"email": "New@example.com", "role": "MEMBER"})
-    link = LINK.search(answer.content.decode())
-    assert link is not None
-    assert "no-store" in answer["Cache-Control"]
+def test_without_mail_no_page_shows_a_link_but_the_command_that_an_operator_types(trusted: Browse) -> None:
+    page = trusted("admin").post("/members/invite/", {"email": "New@example.com", "role": "MEMBER"}).content.decode()
+    assert not LINK.search(page)
+    command = "manage.py console_invite --email new@example.com --role member --workspace org-acme"
+    assert command in page
     new = Member.objects.get(email="new@example.com")
-    assert not LINK.search(inviter.get(f"/members/{new.pk}/").content.decode())
+    assert new.user is None
+    assert "invited" in trusted("admin").get(f"/members/{new.pk}/").content.decode()
+    assert not LINK.search(trusted("admin").get(f"/members/{new.pk}/").content.decode())
+    assert told() == ["invite"]
+
+
+def test_the_command_holds_nothing_that_a_shell_would_carry_out(trusted: Browse) -> None:
+    page = trusted("owner").post("/members/invite/", {"email": "a`id`$b@example.com", "role": "MEMBER"})
+    assert "--email &#x27;a`id`$b@example.com&#x27; --role" in page.content.decode()
+
+
+def test_an_operators_link_works_once_and_its_secret_is_kept_nowhere(cast: Cast) -> None:
+    link = operators_link("new@example.com", "member", cast.workspace)
     invited = Client()
-    form = invited.get(link[0], follow=True)
+    form = invited.get(link, follow=True)
+    assert link.split("/")[-2] not in form.request["PATH_INFO"]
+    assert "no-store" in form["Cache-Control"]
     invited.post(form.request["PATH_INFO"], {"new_password1": PASSWORD, "new_password2": PASSWORD})
     assert invited.get("/").status_code == 200
-    assert "does not work any more" in Client().get(link[0], follow=True).content.decode()
-    assert told() == ["invite", "sign_in"]
-    assert link[0].split("/")[-2] not in str(list(AuditEvent.objects.values()))
+    assert "no longer valid" in Client().get(link).content.decode()
+    assert told() == ["invite", "invitation_accept", "sign_in"]
+    kept = [list(AuditEvent.objects.values()), list(Invitation.objects.values()), dict(invited.session)]
+    assert link.split("/")[-2] not in str(kept)
 
 
-def test_nobody_is_given_a_link_into_an_account_that_is_in_use(cast: Cast, trusted: Browse) -> None:
+def test_a_member_with_an_account_is_invited_no_second_time(cast: Cast, trusted: Browse) -> None:
     for address, data in (
         (_address(cast, "manager", "invite/"), {}),
         ("/members/invite/", {"email": "manager@example.com", "role": "MANAGER"}),
     ):
-        page = trusted("owner").post(address, data).content.decode()
-        assert "their account is in use already" in page
-        assert not LINK.search(page)
+        page = trusted("owner").post(address, data, follow=True).content.decode()
+        assert "has an account in this workspace already" in page
+    assert told() == []
 
 
-def test_nobody_is_given_a_link_into_an_account_of_another_workspace(cast: Cast, trusted: Browse) -> None:
-    account_invite(workspace=cast.other, email="both@example.com", role="OWNER", actor="Globex")
-    page = trusted("owner").post("/members/invite/", {"email": "both@example.com", "role": "MEMBER"}).content.decode()
-    assert not LINK.search(page)
+def test_a_page_does_not_tell_of_an_account_in_another_workspace(cast: Cast, trusted: Browse) -> None:
+    pages = []
+    for email in ("outsider@example.com", "nobody-is@example.com"):
+        answer = trusted("owner").post("/members/invite/", {"email": email, "role": "MEMBER"})
+        member = Member.objects.get(workspace=cast.workspace, email=email)
+        pages.append(
+            re.sub(r'value="[^"]*"|/members/\d+/', "", answer.content.decode())
+            .replace(email, "")
+            .replace(member.name, "")
+            .partition("<main")[2]
+        )
+        assert member.user is None
+    assert pages[0] == pages[1]
 
 
 def test_an_admin_makes_no_owner(cast: Cast, trusted: Browse) -> None:
@@ -160,33 +185,64 @@ def test_an_admin_makes_no_owner(cast: Cast, trusted: Browse) -> None:
     assert trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "OWNER"}).status_code == 200
 
 
-def test_an_unused_invitation_is_given_again(cast: Cast, trusted: Browse) -> None:
-    trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
+def test_only_the_latest_invitation_counts(cast: Cast, trusted: Browse) -> None:
+    first = operators_link("new@example.com", "member", cast.workspace)
     new = Member.objects.get(email="new@example.com")
     assert "Invite again" in trusted("owner").get(f"/members/{new.pk}/").content.decode()
-    assert LINK.search(trusted("owner").post(f"/members/{new.pk}/invite/").content.decode())
+    trusted("owner").post(f"/members/{new.pk}/invite/")
+    assert Client().get(first).status_code == 404
 
 
 @override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
 def test_where_mail_leaves_the_link_goes_to_the_person_alone(trusted: Browse, mailoutbox: list[Any]) -> None:
     page = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"}).content.decode()
     assert not LINK.search(page)
-    assert [letter.to for letter in mail.outbox] == [["new@example.com"]]
+    assert "console_invite" not in page
+    assert [message.to for message in mail.outbox] == [["new@example.com"]]
     assert LINK.search(str(mail.outbox[0].body))
 
 
-def test_a_link_does_not_get_past_a_second_factor(cast: Cast, with_app: Callable[[str], list[str]]) -> None:
+@override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
+def test_a_name_with_line_breaks_begins_no_header_and_no_link(
+    cast: Cast, trusted: Browse, mailoutbox: list[Any]
+) -> None:
+    name = "Acme\r\nBcc: all@example.com\nhttps://evil.example/"
+    Workspace.objects.filter(pk=cast.workspace.pk).update(name=name)
+    Member.objects.filter(pk=cast.people["owner"].pk).update(name="Owner\n\nhttps://evil.example/ Person")
+    answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
+    assert answer.status_code == 200
+    message = mail.outbox[0].message()
+    assert (message["To"], message["Bcc"]) == ("new@example.com", None)
+    assert "\n" not in str(mail.outbox[0].subject)
+    assert "evil.example" not in str(mail.outbox[0].body)
+
+
+@override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
+def test_an_address_that_no_mail_can_go_to_is_said_so(trusted: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("Invalid address")
+
+    monkeypatch.setattr("tests.hoursmith_console.members.post.EmailBackend.send_messages", refuse)
+    answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
+    assert "could not be sent" in answer.content.decode()
+
+
+def test_a_link_to_a_new_password_does_not_get_past_a_second_factor(
+    cast: Cast, browse: Browse, with_app: Callable[[str], list[str]]
+) -> None:
     with_app("owner")
-    user = cast.people["owner"].user
-    assert user is not None
+    elsewhere = browse("owner")
+    printed = StringIO()
+    call_command("console_password_reset", email="Owner@example.com", stdout=printed)
     client = Client()
-    form = client.get(invitation_path(user=user), follow=True)
+    form = client.get(printed.getvalue().strip().removeprefix(settings.PUBLIC_URL), follow=True)
     client.post(
         form.request["PATH_INFO"],
         {"new_password1": "another long passphrase", "new_password2": "another long passphrase"},
     )
     assert client.get("/").status_code == 302
-    assert told() == ["password_reset"]
+    assert elsewhere.get("/").status_code == 302
+    assert told() == ["password_reset_link", "password_reset"]
 
 
 def test_what_cannot_be_recorded_is_not_done(

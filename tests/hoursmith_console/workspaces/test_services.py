@@ -3,11 +3,18 @@
 import pytest
 from django.contrib.auth.models import User
 
+from hoursmith_console.accounts.addresses import AddressTakenError, normal
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member, Workspace
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
-from tests.hoursmith_console.conftest import Cast
+from hoursmith_console.workspaces.services import (
+    MembershipError,
+    account_create,
+    member_import,
+    membership_join,
+    workspace_import,
+)
+from tests.hoursmith_console.conftest import Cast, account_of
 
 pytestmark = pytest.mark.django_db
 
@@ -45,13 +52,55 @@ def test_an_account_is_made_once_and_keeps_its_password() -> None:
     assert User.objects.get(email="ana@example.com").check_password("the first password")
 
 
-def test_the_same_person_in_two_workspaces_has_one_account() -> None:
+def test_an_address_lets_no_account_into_a_second_workspace() -> None:
     first = _import(workspace_import(org_id="o1", name="Acme", plan="studio"))
     second = _import(workspace_import(org_id="o2", name="Globex", plan="studio"), email="ana@example.com")
     assert account_create(member=first, password="the first password") is True
-    assert account_create(member=second, password="the second password") is False
+    with pytest.raises(AddressTakenError):
+        account_create(member=second, password="the second password")
     assert User.objects.get().check_password("the first password")
-    assert set(User.objects.get().memberships.all()) == {first, second}
+    assert [member.pk for member in Member.objects.filter(user=User.objects.get())] == [first.pk]
+
+
+def test_an_account_joins_a_second_workspace_and_no_member_who_has_another() -> None:
+    first = _import(workspace_import(org_id="o1", name="Acme", plan="studio"))
+    second = _import(workspace_import(org_id="o2", name="Globex", plan="studio"))
+    third = _import(first.workspace, user_ref="u2", member_id="m2", email="bo@example.com")
+    account_create(member=first, password="the first password")
+    account_create(member=third, password="the other password")
+    membership_join(member=second, user=account_of(first))
+    assert set(account_of(first).memberships.all()) == {first, second}
+    with pytest.raises(MembershipError, match="another account"):
+        membership_join(member=second, user=account_of(third))
+    Member.objects.filter(pk=third.pk).update(user=None)
+    with pytest.raises(MembershipError, match="already belongs to Ana"):
+        membership_join(member=third, user=account_of(first))
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        (" Ana@Example.COM ", "ana@example.com"),
+        ("ÄRNE@example.com", "ärne@example.com"),
+        ("straße@example.com", "straße@example.com"),
+        # The Kelvin sign, which lower case would make a "k", and the capital İ of Turkish, which it would make two.
+        ("mi\u212ae@example.com", "mi\u212ae@example.com"),
+        ("\u0130da@example.com", "\u0130da@example.com"),
+    ],
+)
+def test_addresses_are_compared_in_one_form_that_makes_no_two_mailboxes_one(written: str, stored: str) -> None:
+    assert normal(written) == stored
+    assert normal(stored) == stored
+    workspace = workspace_import(org_id="o1", name="Acme", plan="studio")
+    assert _import(workspace, email=written).email == stored
+
+
+def test_names_from_hoursmith_are_one_line_and_fit_their_columns() -> None:
+    workspace = workspace_import(org_id="o1", name="Acme\r\nBcc: all@example.com\0" + "x" * 300, plan="studio")
+    assert workspace.name.startswith("Acme Bcc: all@example.com x")
+    assert len(workspace.name) == 200
+    assert _import(workspace, name="Ana\u2028\u202eRuiz").name == "Ana Ruiz"
+    assert _import(workspace, name=" \n ").name == "ana"
 
 
 def test_the_first_claim_of_a_token_stands(cast: Cast) -> None:

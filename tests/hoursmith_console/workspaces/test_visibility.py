@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import account_create, member_import
+from hoursmith_console.workspaces.services import member_import, membership_join
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.models import ActivityLoss, AuditEvent, RejectedCredential, SeenToken, ToolCall
-from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast
+from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
 from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal, make_token
 
 Browse = Callable[[str], Client]
@@ -149,7 +149,7 @@ def test_a_person_of_two_workspaces_chooses_one(cast: Cast, browse: Browse) -> N
     second = member_import(
         workspace=cast.other, member_id="x", user_ref="x", name="Owner", email="owner@example.com", role="MEMBER"
     )
-    account_create(member=second, password=PASSWORD)
+    membership_join(member=second, user=account_of(cast.people["owner"]))
     call = make_call(cast.tokens["owner"])
     visitor = browse("owner")
     assert visitor.get(f"/activity/{call.pk}/").status_code == 200

@@ -3,10 +3,10 @@
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from hoursmith_console.accounts.addresses import account_with
 from hoursmith_console.accounts.services import sessions_end
 from hoursmith_console.workspaces.sign_ins import account_event_record
 from mcpbridge.audit import AuditUnavailableError
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--email", required=True, help="The account's e-mail address.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.filter(emailaddress__email=options["email"].lower()).first()
+        user = account_with(options["email"])
         if user is None:
             raise CommandError(f"There is no account with the address {options['email']}.")
         try:

@@ -8,7 +8,8 @@ from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError
 
 from hoursmith_console.workspaces.roll import Roll, RollError, roll_read
-from hoursmith_console.workspaces.services import members_replace, workspace_import
+from hoursmith_console.workspaces.services import workspace_import
+from hoursmith_console.workspaces.sync import Synced, members_sync
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.credentials import Credential, CredentialFaultError, credential_from_text
 from mcpbridge.events import operator
@@ -32,11 +33,18 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         workspace = workspace_import(org_id=roll.me["orgId"], name=roll.me["orgName"], plan=roll.me["plan"])
         try:
-            gone = members_replace(workspace=workspace, members=roll.members, actor=operator())
-        except AuditUnavailableError as error:
+            synced = members_sync(workspace=workspace, members=roll.members, actor=operator())
+        except (AuditUnavailableError, RollError) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{workspace}: {len(roll.members)} members, {gone} others are no longer.")
-        self.stdout.write("Let one in: manage.py console_invite --email … --role …")
+        self._tell(str(workspace), synced)
+
+    def _tell(self, workspace: str, synced: Synced) -> None:
+        self.stdout.write(f"{workspace}: {synced.members} members synced, {len(synced.left)} removed.")
+        for old, new in synced.moved.items():
+            self.stdout.write(f"{old} is now {new}.")
+        for problem in synced.problems:
+            self.stderr.write(f"Check: {problem}")
+        self.stdout.write("To invite one: manage.py console_invite --email … --role …")
 
     async def _read(self, credential: Credential) -> Roll:
         upstream, progress = (

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hoursmith_console.rotation.campaigns.services import reminders_queue
 from hoursmith_console.rotation.models import Mail, Rotation
-from hoursmith_console.rotation.notices.mails import mail_is_possible, mail_take, mails_send, plain
+from hoursmith_console.rotation.notices.mails import mail_is_possible, mail_take, mails_send
 from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.rotation.campaigns.test_campaigns import start
@@ -101,7 +101,3 @@ def test_without_a_mail_server_nobody_is_promised_a_message(cast: Cast, settings
     assert not mail_is_possible()
     start(cast, "member")
     assert not Mail.objects.exists()
-
-
-def test_plain_text_is_one_line() -> None:
-    assert plain("a\r\nBcc: x@y.example\t b") == "a Bcc: x y example b"

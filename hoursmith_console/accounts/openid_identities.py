@@ -1,0 +1,98 @@
+"""Which account signs in as which user of an OpenID Connect provider.
+
+Issuer and subject together are the identity (OpenID Connect Core 1.0, 5.7). An e-mail address is never one: it may
+lead an identity to an account once, under the conditions of `identity_lead`, and only a verified address does.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, router, transaction
+from django.utils import timezone
+
+from hoursmith_console.accounts.addresses import (
+    AddressTakenError,
+    address_prove,
+    claiming_accounts,
+    is_unused,
+    proven_account,
+)
+from hoursmith_console.accounts.models import AddressProof, OpenIdIdentity
+
+
+class IdentityTakenError(Exception):
+    """The identity belongs to another account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who a provider says somebody is. `email` is empty where the provider has not verified it."""
+
+    issuer: str
+    subject: str
+    email: str
+
+
+class Lead(Enum):
+    """What a verified address says about an identity that no account has yet."""
+
+    NOWHERE = "no account uses the address"
+    CONNECT = "the identity may be connected to the account"
+    LINK_INSIDE = "the account's user must link the identity from inside"
+    UNPROVEN = "an account uses the address, but nobody proved it"
+
+
+def identity_user(told: Told) -> User | None:
+    """Return the account that has this identity."""
+    found = OpenIdIdentity.objects.filter(issuer=told.issuer, subject=told.subject).select_related("user").first()
+    return found.user if found is not None else None
+
+
+def identity_lead(told: Told) -> tuple[Lead, User | None]:
+    """Return whether the identity may be connected to the account that its verified address names.
+
+    Only where the account has no identity, and its user proved the address or nobody ever used the account.
+    """
+    if not told.email:
+        return Lead.NOWHERE, None
+    user = proven_account(told.email)
+    claiming = [] if user is not None else claiming_accounts(told.email)
+    if user is None and not claiming:
+        return Lead.NOWHERE, None
+    if user is None and len(claiming) == 1 and is_unused(claiming[0]):
+        user = claiming[0]
+    if user is None:
+        return Lead.UNPROVEN, None
+    return (Lead.LINK_INSIDE if user.openid_identities.exists() else Lead.CONNECT), user
+
+
+def identity_link(*, user: User, told: Told) -> None:
+    """Let the identity sign in to the account. Raises IdentityTakenError where another account has it."""
+    try:
+        with transaction.atomic(using=router.db_for_write(OpenIdIdentity)):
+            OpenIdIdentity.objects.create(user=user, issuer=told.issuer, subject=told.subject, label=told.email)
+    except IntegrityError:
+        raise IdentityTakenError(told.subject) from None
+    identity_use(user=user, told=told)
+
+
+def identity_use(*, user: User, told: Told) -> None:
+    """Note that the identity was used, and that its verified address, where nobody else uses it, is the account's."""
+    now = timezone.now()
+    OpenIdIdentity.objects.filter(issuer=told.issuer, subject=told.subject).update(label=told.email, used_at=now)
+    if not told.email:
+        return
+    try:
+        address_prove(user=user, email=told.email, how=AddressProof.How.OIDC, issuer=told.issuer)
+    except AddressTakenError:
+        # It stays where it is; this account is found by its identity.
+        return
+
+
+def identity_unlink(*, user: User, key: int) -> OpenIdIdentity | None:
+    """Let an identity of the account sign in no longer; return it, None where the account has none with that key."""
+    found = OpenIdIdentity.objects.filter(user=user, pk=key).first()
+    if found is not None:
+        OpenIdIdentity.objects.filter(pk=found.pk).delete()
+    return found
