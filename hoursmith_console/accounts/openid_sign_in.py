@@ -32,6 +32,15 @@ from mcpbridge.audit import AuditUnavailableError
 
 # Who began to link an identity in this browser; and whether a new account was asked for.
 LINKING, WANTS_ACCOUNT = "console_openid_linking", "console_openid_new_account"
+_UNKNOWN, _LINK_INSIDE = "account/openid_unknown.html", "account/openid_link_inside.html"
+
+
+class _RefusedError(Exception):
+    """Nobody is signed in; `page` says why. `user` is the account whose verified address was named."""
+
+    def __init__(self, page: str, user: User | None = None, *, is_invited: bool = False) -> None:
+        super().__init__(page)
+        self.page, self.user, self.is_invited = page, user, is_invited
 
 
 def openid_arrive(request: HttpRequest, told: Told, state: dict[str, Any]) -> User:
@@ -41,8 +50,11 @@ def openid_arrive(request: HttpRequest, told: Told, state: dict[str, Any]) -> Us
     try:
         if state.get("process") == AuthProcess.CONNECT:
             raise ImmediateHttpResponse(_link(request, told, linking))
-        with transaction.atomic():
-            user = _account(request, told, wants_account=wants_account)
+        try:
+            with transaction.atomic():
+                user = _account(request, told, wants_account=wants_account)
+        except _RefusedError as refused:
+            raise ImmediateHttpResponse(_refusal(request, told, refused)) from None
     except AuditUnavailableError:
         raise ImmediateHttpResponse(render(request, "503.html", status=503)) from None
     if not _has_access(user):
@@ -54,30 +66,30 @@ def _account(request: HttpRequest, told: Told, *, wants_account: bool) -> User:
     user = identity_user(told)
     if user is not None:
         identity_use(user=user, told=told)
-        if not (_has_access(user) or has_open_invitation(user)):
-            raise _refused(request, told, "account/openid_unknown.html", user)
+        if not _may_enter(user):
+            raise _RefusedError(_UNKNOWN, user)
         return user
     lead, user = identity_lead(told)
-    if lead == Lead.CONNECT and user is not None and (_has_access(user) or has_open_invitation(user)):
-        _connect(request, user, told)
+    if lead == Lead.CONNECT and user is not None and _may_enter(user):
+        identity_link(user=user, told=told)
+        _linked_record(request, user, told, "console.openid_connect")
         return user
     if lead == Lead.LINK_INSIDE:
-        raise _refused(request, told, "account/openid_link_inside.html", user)
+        raise _RefusedError(_LINK_INSIDE, user)
     is_invited = bool(told.email and invitations_to([told.email]))
     if is_invited and (lead == Lead.NOWHERE or (lead == Lead.UNPROVEN and wants_account)):
         return _new_account(told)
     if lead == Lead.UNPROVEN:
-        raise _refused(request, told, "account/openid_link_inside.html", None, is_invited=is_invited)
-    raise _refused(request, told, "account/openid_unknown.html", user)
+        raise _RefusedError(_LINK_INSIDE, is_invited=is_invited)
+    raise _RefusedError(_UNKNOWN, user)
+
+
+def _may_enter(user: User) -> bool:
+    return _has_access(user) or has_open_invitation(user)
 
 
 def _has_access(user: User) -> bool:
     return Member.objects.with_access().filter(user=user).exists()
-
-
-def _connect(request: HttpRequest, user: User, told: Told) -> None:
-    identity_link(user=user, told=told)
-    _linked_record(request, user, told, "console.openid_connect")
 
 
 def _new_account(told: Told) -> User:
@@ -123,11 +135,9 @@ def _linked_record(request: HttpRequest, user: User, told: Told, action: str) ->
     )
 
 
-def _refused(
-    request: HttpRequest, told: Told, page: str, user: User | None, *, is_invited: bool = False
-) -> ImmediateHttpResponse:
-    """Return the refusal. It is recorded with an account only where the provider verified that account's address."""
-    if user is not None:
-        account_failure_record(user=user, address=get_adapter().get_client_ip(request), way="openid")
-    found = {"name": settings.OIDC["name"], "is_invited": is_invited, "has_address": bool(told.email)}
-    return ImmediateHttpResponse(render(request, page, found, status=403))
+def _refusal(request: HttpRequest, told: Told, refused: _RefusedError) -> HttpResponse:
+    """Return the refusal, on record with an account only where the provider verified that account's address."""
+    if refused.user is not None:
+        account_failure_record(user=refused.user, address=get_adapter().get_client_ip(request), way="openid")
+    found = {"name": settings.OIDC["name"], "is_invited": refused.is_invited, "has_address": bool(told.email)}
+    return render(request, refused.page, found, status=403)
