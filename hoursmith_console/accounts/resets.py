@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from threading import BoundedSemaphore
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.core.mail import send_mail
 from django.db import connections
 from django.urls import reverse
 from django.utils.http import base36_to_int
 
-from hoursmith_console.workspaces.mail import mail_leaves
+from hoursmith_console.accounts.addresses import proven_account
+from hoursmith_console.workspaces.invitations import has_open_invitation
+from hoursmith_console.workspaces.mail import mail_leaves, message_build
 from hoursmith_console.workspaces.models import Member
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _EPOCH = datetime(2001, 1, 1)
 class ResetTokens(PasswordResetTokenGenerator):
     """Keys of reset links: used up by the new password or the next sign-in, too old after an hour.
 
-    Links to invitations have other keys, and live longer.
+    An operator's links to a new password have other keys, and live longer.
     """
 
     key_salt = "hoursmith_console.accounts.resets"
@@ -81,24 +81,24 @@ def _answer(email: str) -> None:
 
 
 def _account(email: str) -> User | None:
-    """Return the account whose proven address `email` is, where it may enter the console."""
-    proven = EmailAddress.objects.filter(email=email, verified=True, user__is_active=True).select_related("user")
-    found = proven.first()
-    if found is None or not Member.objects.with_access().filter(user=found.user).exists():
+    """Return the account whose proven address `email` is, where it may enter the console or is invited to."""
+    user = proven_account(email)
+    if user is None or not user.is_active:
         return None
-    user: User = found.user
-    return user
+    may_enter = Member.objects.with_access().filter(user=user).exists() or has_open_invitation(user)
+    return user if may_enter else None
 
 
 def _send(user: User, email: str) -> None:
     key = {"uidb36": user_pk_to_url_str(user), "key": ResetTokens().make_token(user)}
     # By the configured address, never by the one that the request named.
     link = f"{settings.PUBLIC_URL}{reverse('account_reset_password_from_key', kwargs=key)}"
-    send_mail(
-        "Reset your password for the Hoursmith console",
-        f"Somebody asked for a new password for {email} at the Hoursmith console.\n\n"
-        f"Choose one within an hour:\n{link}\n\n"
-        "If it was not you, do nothing: your password stays as it is.\n",
-        None,
-        [email],
-    )
+    message_build(
+        subject="Reset your password for the Hoursmith console",
+        text=(
+            f"Somebody asked for a new password for {email} at the Hoursmith console.\n\n"
+            f"Choose one within an hour:\n{link}\n\n"
+            "If it was not you, do nothing: your password stays as it is.\n"
+        ),
+        to=email,
+    ).send()

@@ -21,6 +21,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.views import View
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from hoursmith_console.accounts.addresses import proven_addresses
 from hoursmith_console.accounts.services import sessions_end
@@ -53,6 +54,7 @@ def invitation_path(secret: str) -> str:
 
 
 @never_cache
+@require_safe
 def invitation_follow(request: HttpRequest, secret: str) -> HttpResponse:
     """Take the link's secret out of the address, and go on to what it is for."""
     invitation = invitation_find(secret)

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -64,14 +65,16 @@ def served(patterns: list[URLPattern | URLResolver]) -> dict[str, Any]:
 
 
 def settings_of(app: str) -> set[str]:
-    """The settings that an application of the library reads."""
+    """The settings that an application of the library reads, through its own module of settings or past it."""
     source = find_spec(f"allauth.{app}.app_settings")
     assert source is not None
     assert source.origin is not None
     tree = ast.parse(Path(source.origin).read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
     names = [call.args[0] for call in calls if getattr(call.func, "attr", "") == "_setting"]
-    return {PREFIXES[app] + name.value for name in names if isinstance(name, ast.Constant)}
+    past = re.compile(rf'getattr\(settings, "({PREFIXES[app]}\w+)"')
+    read = {name for file in (FOLDER / app).rglob("*.py") for name in past.findall(file.read_text(encoding="utf-8"))}
+    return read | {PREFIXES[app] + name.value for name in names if isinstance(name, ast.Constant)}
 
 
 def templates() -> set[str]:

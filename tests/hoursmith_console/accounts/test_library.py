@@ -192,7 +192,8 @@ def _signed_in_by_openid(cast: Cast) -> Client:
 
 def _address(name: str) -> str:
     keys: dict[str, dict[str, Any]] = {
-        "account_invitation": {"uidb64": "MQ", "token": "x-y"},
+        "account_invitation": {"secret": "x-y"},
+        "account_recovery": {"uidb64": "MQ", "token": "x-y"},
         "account_reset_password_from_key": {"uidb36": "1", "key": "x-y"},
         "mfa_remove_webauthn": {"pk": 1},
         "mfa_edit_webauthn": {"pk": 1},

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from hoursmith_console.accounts import resets
 from hoursmith_console.accounts.models import ConsoleSession
 from hoursmith_console.workspaces.access import member_shut_out
-from hoursmith_console.workspaces.invitations import invitation_path
+from hoursmith_console.workspaces.invitation_views import recovery_path
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.accounts.people import is_in, password_given, told
 from tests.hoursmith_console.conftest import Cast
@@ -175,7 +175,7 @@ def test_a_link_works_once_for_an_hour_and_for_nothing_else(
     used = link_of(mailoutbox[0])
     assert "Your password is changed" in choose(Client(), used).content.decode()
     assert "does not work any more" in Client().get(used, follow=True).content.decode()
-    key = invitation_path(user=user).rstrip("/").rpartition("/")[2]
+    key = recovery_path(user=user).rstrip("/").rpartition("/")[2]
     foreign = re.sub(r"(/key/\w+-)[^/]+", rf"\g<1>{key}", used)
     assert "does not work any more" in Client().get(foreign, follow=True).content.decode()
     for broken in ("x", "x-y", "-", f"{'z' * 40}-y"):

@@ -81,14 +81,17 @@ def test_an_invitation_lets_one_person_in_once(console, hosted):
     with ana.open(link) as page:
         form, address = page.read().decode(), page.url
     assert link.rsplit("/", 2)[1] not in address
+    assert [email, "ADMIN", True, False] in hosted.shell(MEMBERS)
     password = "a long and plain sentence"
     data = {"csrfmiddlewaretoken": csrf(form), "new_password1": password, "new_password2": password}
     request = urllib.request.Request(address, urlencode(data).encode(), {"Referer": address})
     with ana.open(request) as page:
         assert page.url == f"{hosted.url}/"
         assert "Overview" in page.read().decode()
-    with browser().open(link) as page:
-        assert "does not work any more" in page.read().decode()
+    with pytest.raises(urllib.error.HTTPError) as ended:
+        browser().open(link)
+    assert "no longer valid" in ended.value.read().decode()
+    assert [email, "ADMIN", True, True] in hosted.shell(MEMBERS)
 
 
 def test_an_invitation_does_not_change_a_role(console, hosted):
@@ -97,14 +100,15 @@ def test_an_invitation_does_not_change_a_role(console, hosted):
         hosted.manage("console_invite", "--email", console.person("manager")["email"], "--role", "owner")
 
 
-def test_somebody_invited_before_the_list_names_them_keeps_their_account(console, hosted):
+def test_somebody_invited_whom_the_list_does_not_name_is_no_member(console, hosted):
     with pytest.raises(AssertionError, match="Run members_sync first"):
         hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member")
     hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
     hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member")
-    assert ["new@northwind.example", "MEMBER", True, True] in hosted.shell(MEMBERS)
-    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
-    assert ["new@northwind.example", "MEMBER", False, True] in hosted.shell(MEMBERS)
+    assert ["new@northwind.example", "MEMBER", True, False] in hosted.shell(MEMBERS)
+    printed = hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    assert f"{len(console.people)} members synced, 1 removed" in printed
+    assert ["new@northwind.example", "MEMBER", False, False] in hosted.shell(MEMBERS)
 
 
 def test_the_sandbox_commands_refuse_in_hosted_mode(hosted):

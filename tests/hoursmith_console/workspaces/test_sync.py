@@ -171,6 +171,7 @@ def test_somebody_who_came_back_and_signs_in_with_openid_connect_proves_it_by_th
     invite(workspace=cast.workspace, email="manager@example.com", role="MEMBER", way=Invitation.Way.CONSOLE, actor="O")
     client, answer = by_openid(provider, "s-manager", "manager@example.com")
     assert answer["Location"] == INVITATIONS
+    recent(client)
     client.post(INVITATIONS, {"invitation": Invitation.objects.get().pk, "do": "accept"})
     assert "Back Person" in client.get("/").content.decode()
 
