@@ -17,13 +17,14 @@ from django.shortcuts import render
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.accounts.openid_identities import Told
 from hoursmith_console.accounts.openid_sign_in import openid_arrive
+from hoursmith_console.workspaces.texts import is_storable
 
 PROVIDER = "oidc"
 # Ties the id_token to the browser that asked for it (OpenID Connect Core 1.0, 3.1.3.7, number 11).
 NONCE = "console_openid_nonce"
 # Signatures that only the provider can make; a shared secret or none at all would prove nothing.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-_SUBJECT_LENGTH = 255
+_SUBJECT_LENGTH, _ADDRESS_LENGTH = 255, 254
 
 
 def nonce_of(request: HttpRequest) -> str:
@@ -75,7 +76,7 @@ class CheckedIdentity(OpenIDConnectOAuth2Adapter):
         except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
             raise OAuth2Error("The id_token cannot be read.") from error
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH or not subject.isprintable():
+        if not isinstance(subject, str) or not is_storable(subject, _SUBJECT_LENGTH):
             raise OAuth2Error("The id_token names no usable subject.")
         if claims.get("azp", app.client_id) != app.client_id:
             raise OAuth2Error("The id_token is not for this console.")
@@ -103,6 +104,7 @@ class OpenIdAdapter(DefaultSocialAccountAdapter):
 
         Whatever allauth found by the subject alone counts for nothing.
         """
-        verified = [normal(each.email) for each in sociallogin.email_addresses if each.verified is True and each.email]
+        given = [normal(each.email) for each in sociallogin.email_addresses if each.verified is True]
+        verified = [email for email in given if is_storable(email, _ADDRESS_LENGTH)]
         told = Told(settings.OIDC["issuer"], str(sociallogin.account.uid), verified[0] if verified else "")
         sociallogin.user = openid_arrive(request, told, sociallogin.state)

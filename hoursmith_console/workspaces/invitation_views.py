@@ -8,12 +8,11 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordResetConfirmView
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
@@ -22,8 +21,10 @@ from django.utils.http import urlsafe_base64_encode
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.generic import FormView
 
 from hoursmith_console.accounts.addresses import proven_addresses
+from hoursmith_console.accounts.library_forms import InvitedForm
 from hoursmith_console.accounts.services import sessions_end
 from hoursmith_console.workspaces.invitations import (
     AddressState,
@@ -67,54 +68,51 @@ def invitation_follow(request: HttpRequest, secret: str) -> HttpResponse:
 
 
 @method_decorator(never_cache, name="dispatch")
-class NewAccountView(View):
+class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to the type checker alone.
     """Makes the account of somebody who followed a link; asks those who have one to sign in to it."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        invitation = self._invitation(request)
-        return self._page(request, invitation, SetPasswordForm(self._draft(invitation)) if invitation else None)
+    form_class = InvitedForm
+    template_name = "account/invitation.html"
+    success_url = reverse_lazy("console:index")
+    invitation: Invitation
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Make the account, let it into the workspace and sign in, all on record or not at all."""
-        invitation = self._invitation(request)
-        if invitation is None or not may_make_account(invitation):
-            return self._page(request, invitation, None)
-        user = self._draft(invitation)
-        form = SetPasswordForm(user, request.POST)
-        if not form.is_valid():
-            return self._page(request, invitation, form)
-        form.save(commit=False)
-        address = get_adapter().get_client_ip(request)
-        try:
-            with transaction.atomic():
-                invitation_accept_new(invitation=invitation, user=user, address=address)
-                sign_in_record(user=user, way="invitation", address=address)
-        except InvitationError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.path)
-        except AuditUnavailableError:
-            return render(request, "503.html", status=503)
-        request.session.pop(OPENED, None)
-        login(request, user, backend=BACKEND)
-        return HttpResponseRedirect(reverse("console:index"))
-
-    def _invitation(self, request: HttpRequest) -> Invitation | None:
-        return None if request.user.is_authenticated else invitation_of(request.session.get(OPENED))
-
-    def _draft(self, invitation: Invitation) -> User:
-        return account_draft(email=invitation.email, name=invitation.member.name)
-
-    def _page(self, request: HttpRequest, invitation: Invitation | None, form: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return HttpResponseRedirect(reverse("account_invitations"))
+        invitation = invitation_of(request.session.get(OPENED))
         if invitation is None:
             return render(request, "account/invitation_ended.html", status=404)
-        found = {
-            "invitation": invitation,
-            "form": form if may_make_account(invitation) else None,
-            "is_used": address_state(invitation.email) != AddressState.FREE,
+        self.invitation = invitation
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        draft = account_draft(email=self.invitation.email, name=self.invitation.member.name)
+        return {**super().get_form_kwargs(), "user": draft}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {
+            **super().get_context_data(**kwargs),
+            "invitation": self.invitation,
+            "may_make_account": may_make_account(self.invitation),
+            "is_used": address_state(self.invitation.email) != AddressState.FREE,
         }
-        return render(request, "account/invitation.html", found)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Make the account, let it into the workspace and sign in, all on record or not at all."""
+        user: User = form.save(commit=False)
+        address = get_adapter().get_client_ip(self.request)
+        try:
+            with transaction.atomic():
+                invitation_accept_new(invitation=self.invitation, user=user, address=address)
+                sign_in_record(user=user, way="invitation", address=address)
+        except InvitationError as error:
+            messages.error(self.request, str(error))
+            return HttpResponseRedirect(self.request.path)
+        except AuditUnavailableError:
+            return render(self.request, "503.html", status=503)
+        self.request.session.pop(OPENED, None)
+        login(self.request, user, backend=BACKEND)
+        return super().form_valid(form)
 
 
 @method_decorator([never_cache, login_required], name="dispatch")
@@ -169,6 +167,7 @@ class RecoveryView(PasswordResetConfirmView):
     Setting the password uses the link up: its key is made from the password there was.
     """
 
+    form_class = InvitedForm
     template_name = "account/recovery.html"
     post_reset_login = True
     post_reset_login_backend = BACKEND

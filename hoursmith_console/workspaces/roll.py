@@ -12,7 +12,7 @@ from django.core.validators import EmailValidator
 
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.workspaces.models import INVITED, Role
-from hoursmith_console.workspaces.texts import one_line
+from hoursmith_console.workspaces.texts import is_storable, one_line
 from mcpbridge.credentials import Credential
 from mcpbridge.problems import from_reply
 from mcpbridge.tools import RestRequest
@@ -135,7 +135,7 @@ def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> Lis
     email, role, member_id = facts.get("email"), facts.get("role"), facts.get("id")
     listed = Listed(
         user_ref,
-        member_id if isinstance(member_id, str) and len(member_id) <= _ID_LENGTH and "\0" not in member_id else "",
+        member_id if isinstance(member_id, str) and is_storable(member_id, _ID_LENGTH) else "",
         one_line(facts.get("name"), 200),
         normal(email) if isinstance(email, str) and _is_address(email) else "",
         role if isinstance(role, str) and role in Role.values else "",
@@ -160,7 +160,7 @@ def _shown(listed: Listed) -> str:
 
 
 def _is_id(text: str) -> bool:
-    return 0 < len(text) <= _ID_LENGTH and text.isprintable() and not text.startswith(INVITED)
+    return is_storable(text, _ID_LENGTH) and not text.startswith(INVITED)
 
 
 def _is_address(text: str) -> bool:
@@ -168,4 +168,4 @@ def _is_address(text: str) -> bool:
         EmailValidator()(text.strip())
     except ValidationError:
         return False
-    return len(text) <= _EMAIL_LENGTH
+    return is_storable(text.strip(), _EMAIL_LENGTH)

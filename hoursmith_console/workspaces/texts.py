@@ -4,6 +4,7 @@ import unicodedata
 from typing import Any
 
 from mcpbridge.recording import storable
+from mcpbridge.redaction import redact
 
 
 def one_line(text: Any, limit: int) -> str:
@@ -16,6 +17,11 @@ def one_line(text: Any, limit: int) -> str:
         return ""
     shown = "".join(" " if _breaks(letter) else letter for letter in text[: 4 * limit])
     return storable(" ".join(shown.split()), limit).strip()
+
+
+def is_storable(text: str, limit: int) -> bool:
+    """Return whether `text` can be kept as it is: what is masked or cut could be taken for another's."""
+    return 0 < len(text) <= limit and text.isprintable() and redact(text) == text
 
 
 def _breaks(letter: str) -> bool:
