@@ -53,6 +53,8 @@ class ConsoleSite(AdminSite):
             if not self.has_permission(request):
                 raise Http404("This account belongs to no workspace.")
             if factor_demand(request) and not getattr(view, "leads_elsewhere", False):
+                if request.headers.get("HX-Request"):
+                    return HttpResponse(headers={"HX-Redirect": reverse("mfa_index")})
                 return HttpResponseRedirect(reverse("mfa_index"))
             changes = request.method not in SAFE and not getattr(view, "only_reads", False)
             if changes and cast(Viewer, viewer_of(request)).member.is_auditor:

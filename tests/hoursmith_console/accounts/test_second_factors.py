@@ -241,6 +241,8 @@ def test_the_rule_of_one_workspace_closes_that_one_alone(cast: Cast, browse: Bro
     assert client.post("/workspace/", {"workspace": cast.workspace.pk}).status_code == 302
     for address in ("/", "/tokens/", "/audit/"):
         assert client.get(address)["Location"] == "/accounts/2fa/"
+    part = client.get("/audit/verification/", headers={"HX-Request": "true"})
+    assert (part.status_code, part["HX-Redirect"]) == (200, "/accounts/2fa/")
     # Nothing but the choice of workspace passes, and the way to meet the rule stays open.
     assert client.post("/members/invite/", {"email": "x@example.com"})["Location"] == "/accounts/2fa/"
     assert recent(client).get("/accounts/2fa/app/add/").status_code == 200
