@@ -140,6 +140,13 @@ def words(key: str) -> str:
 
 
 @register.filter
+def full_stop(text: str) -> str:
+    """Return `text` as the end of a sentence: with a full stop, unless it ends a sentence already."""
+    text = str(text).rstrip()
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+@register.filter
 def fault(code: str) -> str:
     """Why a token was turned away at the door."""
     known = {"rejected": "Hoursmith does not accept it", "blocked": "blocked in this console"}

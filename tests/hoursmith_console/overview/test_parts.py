@@ -1,9 +1,10 @@
 """Small parts that long lists repeat: written quickly, and as safely as everything else."""
 
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from hoursmith_console.overview.templatetags.console import options, page, part
+from hoursmith_console.overview.templatetags.console import full_stop, options, page, part
 
 _HOSTILE = '"><script>alert(1)</script>'
 
@@ -33,3 +34,19 @@ def test_a_rows_address_is_the_one_that_django_would_give() -> None:
     assert page("activity", 7) == reverse("console:activity:detail", args=[7])
     call = "4f8a2c1b-0000-4000-8000-000000000001"
     assert page("audit", call) == reverse("console:audit:detail", args=[call])
+
+
+def test_a_message_is_shown_as_it_was_written() -> None:
+    shown = render_to_string("console/base.html", {"messages": ["hsk_live_4f8a2c1bdedf_•••• is blocked."]})
+    assert ">hsk_live_4f8a2c1bdedf_•••• is blocked.<" in shown
+
+
+def test_a_sentence_ends_once() -> None:
+    given = ("the limit is reached", "Acme Inc.", "Really?", "and so on…", " spaced ")
+    assert [full_stop(text) for text in given] == [
+        "the limit is reached.",
+        "Acme Inc.",
+        "Really?",
+        "and so on…",
+        " spaced.",
+    ]
