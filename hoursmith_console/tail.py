@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from hoursmith_console.keys import key_from
 from hoursmith_console.ledger import LedgerAdmin, viewer
 from hoursmith_console.listing import KeysetChangeList
 from hoursmith_console.reading import instant_text, parse_instant
@@ -185,5 +186,4 @@ class _FilterAlone(KeysetChangeList):
 
 
 def _added(request: HttpRequest) -> int:
-    text = request.GET.get("added", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return min(key_from(request.GET.get("added", "")) or 0, 99_999)

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
 from hoursmith_console.accounts.services import sessions_end, sessions_of
+from hoursmith_console.keys import key_from
 from hoursmith_console.workspaces.sign_ins import account_event_record
 from mcpbridge.audit import AuditUnavailableError
 
@@ -49,9 +50,9 @@ class SessionsView(LoginRequiredMixin, TemplateView):
         user, chosen = cast(User, request.user), request.POST.get("session", "")
         try:
             with transaction.atomic():
-                ended = sessions_end(
-                    user=user, keep=request.session.session_key, only=int(chosen) if chosen.isdigit() else None
-                )
+                # Without a choice all others end; a choice that cannot be read is none of them.
+                only = (key_from(chosen) or 0) if chosen else None
+                ended = sessions_end(user=user, keep=request.session.session_key, only=only)
                 if ended:
                     account_event_record(
                         user=user,

@@ -15,6 +15,7 @@ from hoursmith_console.approvals.forms import RuleForm
 from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
 from hoursmith_console.area import Area, deciding
 from hoursmith_console.audit.opening import contents_open
+from hoursmith_console.keys import key_from
 from hoursmith_console.ledger import viewer
 from hoursmith_console.site import site
 from hoursmith_console.workspaces.visibility import Viewer
@@ -44,9 +45,8 @@ class ApprovalsArea(Area):
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """What waits first, then what was decided."""
-        looker, before = viewer(request), request.GET.get("before", "")
-        is_key = before.isascii() and before.isdigit() and len(before) < 16
-        rows = list(decided(looker, before=int(before) if is_key else None)[: ON_A_PAGE + 1])
+        looker, before = viewer(request), key_from(request.GET.get("before", ""))
+        rows = list(decided(looker, before=before)[: ON_A_PAGE + 1])
         older = rows[ON_A_PAGE - 1].pk if len(rows) > ON_A_PAGE else None
         return self.page(
             request,

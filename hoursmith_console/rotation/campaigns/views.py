@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
+from hoursmith_console.keys import key_from
 from hoursmith_console.ledger import viewer
 from hoursmith_console.rotation.campaigns.board import board_of, campaign_rows, preview_rows
 from hoursmith_console.rotation.campaigns.criteria import Criteria, tokens_matching
@@ -51,7 +52,7 @@ def new(request: HttpRequest) -> HttpResponse:
     ask = AskForm(request.POST)
     if not ask.is_valid():
         return _new_page(request, form, criteria, ask, status=400)
-    ticked = [key for key in request.POST.getlist("token") if key.isdecimal()][:AT_MOST]
+    ticked = [key for text in request.POST.getlist("token") if (key := key_from(text))][:AT_MOST]
     fitting = tokens_matching(workspace, criteria, now=timezone.now())
     try:
         campaign = campaign_start(

@@ -3,6 +3,7 @@
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
+from hoursmith_console.keys import key_from
 from hoursmith_console.ledger import viewer
 from hoursmith_console.rotation.models import Kind, Rotation, RotationPlace
 from hoursmith_console.rotation.progress.services import (
@@ -52,7 +53,7 @@ def successor(request: HttpRequest, rotation: Rotation) -> str:
         return "!This rotation has ended."
     if chosen:
         own = TokenClaim.objects.filter(member=member)
-        claim = get_object_or_404(own, pk=chosen if chosen.isdecimal() else 0)
+        claim = get_object_or_404(own, pk=key_from(chosen))
     else:
         try:
             claim = token_prove(member=member, text=request.POST.get(TOKEN, ""), actor=member.named).claim
@@ -145,4 +146,4 @@ def _member(request: HttpRequest) -> Member:
 
 def _place(request: HttpRequest, rotation: Rotation) -> RotationPlace:
     chosen = request.POST.get("place", "")
-    return get_object_or_404(rotation.places.select_related("rotation"), pk=chosen if chosen.isdecimal() else 0)
+    return get_object_or_404(rotation.places.select_related("rotation"), pk=key_from(chosen))
