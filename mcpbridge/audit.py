@@ -26,7 +26,7 @@ from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
 from mcpbridge import metrics
-from mcpbridge.audit_rows import AuditRow, intent_row, outcome_row, rows_append
+from mcpbridge.audit_rows import AuditRow, intent_row, outcome_row, refusal_row, rows_append
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.own_connection import Turn, drop_connection, limited_transaction
@@ -46,6 +46,10 @@ class AuditUnavailableError(Exception):
     """The record could not be written, so the call must not be sent. The text is fit for the caller."""
 
 
+class HourlyLimitError(Exception):
+    """The token has had as many destructive calls within the last hour as may pass unasked. Nothing was recorded."""
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
     """A row in the queue, and the future of whoever waits for it: on an event loop, or on a thread."""
@@ -55,6 +59,7 @@ class _Entry:
     is_claimed: bool = False
     is_dropped: bool = False
     is_doubtful: bool = False
+    is_over_limit: bool = False
 
 
 class AuditWriter:
@@ -112,14 +117,18 @@ class AuditWriter:
             self._changed.notify()
         await asyncio.to_thread(self._worker.join, 3 * self._timeout_s + 1)
 
-    async def intent(self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "") -> None:
+    async def intent(
+        self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "", hourly_limit: int | None = None
+    ) -> None:
         """Return once the intent of `call` is durably committed; only then may the call be sent.
 
-        Raises AuditUnavailableError within the time limit otherwise. If the row got into the database
-        all the same, an outcome that says "refused, nothing sent" follows it.
+        Raises HourlyLimitError where it would be more than `hourly_limit` of its token's within an hour, counted in
+        the transaction that would commit it; AuditUnavailableError within the time limit otherwise. If the row got
+        into the database all the same, an outcome that says "refused, nothing sent" follows it.
         """
         waiter = asyncio.get_running_loop().create_future()
-        entry = _Entry(intent_row(call, snapshot=snapshot, snapshot_fault=snapshot_fault), waiter)
+        row = intent_row(call, snapshot=snapshot, snapshot_fault=snapshot_fault, hourly_limit=hourly_limit)
+        entry = _Entry(row, waiter)
         if not self._put([entry], self._capacity // 2):
             raise AuditUnavailableError("The audit record is not taking entries, so nothing was sent to Hoursmith.")
         is_committed = False
@@ -130,6 +139,8 @@ class AuditWriter:
             if not is_committed:
                 self._under_way -= 1
                 self._withdraw(entry)
+        if entry.is_over_limit:
+            raise HourlyLimitError
         if not is_committed:
             raise AuditUnavailableError(
                 f"The audit record could not be written within {self._timeout_s:g} seconds,"
@@ -197,7 +208,7 @@ class AuditWriter:
             if entry.row.phase not in (Phase.INTENT, Phase.EVENT):
                 return
             elapsed_ms = (timezone.now() - call.at).total_seconds() * 1000
-            refusal = _Entry(outcome_row(call, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
+            refusal = _Entry(refusal_row(entry.row, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
             if self._is_open:
                 self._queue.append(refusal)
                 self._changed.notify()
@@ -242,19 +253,23 @@ class AuditWriter:
     def _write(self, alone: _Entry | None = None) -> bool:
         """Commit all waiting rows, or just `alone`, in one transaction; False where the database could not."""
         entries: list[_Entry] = []
+        over: list[_Entry] = []
         is_committing = False
         try:
             with self._turn, limited_transaction(self._alias, limit_s=self._timeout_s):
                 # Taken only now that the database is ours: whoever gave up while we waited leaves no trace.
                 entries = [alone] if alone else self._claim()
-                self._insert(entries)
+                over = self._insert(entries)
                 is_committing = True
         except Exception as error:
             return self._recover(entries, error, is_doubtful=is_committing)
         if self._is_failing:
             self._is_failing = False
             logger.warning("The audit record can be written again.")
-        self._settle(entries, is_committed=True)
+        for entry in over:
+            entry.is_over_limit, entry.is_claimed = True, False
+        self._settle(over, is_committed=False)
+        self._settle([entry for entry in entries if not entry.is_over_limit], is_committed=True)
         return True
 
     def _claim(self) -> list[_Entry]:
@@ -265,12 +280,16 @@ class AuditWriter:
                 entry.is_claimed = True
         return entries
 
-    def _insert(self, entries: list[_Entry]) -> None:
-        """Insert the rows in their order, leaving out those that an earlier commit brought in after all."""
+    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+        """Insert the rows in their order, leaving out those that an earlier commit brought in after all.
+
+        Return those that were left out because of their tokens' hourly limits.
+        """
         doubtful = [entry.row.id for entry in entries if entry.is_doubtful]
         events = AuditEvent.objects.using(self._alias)
         present = set(events.filter(pk__in=doubtful).values_list("pk", flat=True)) if doubtful else set()
-        rows_append(self._alias, [entry.row for entry in entries if entry.row.id not in present])
+        over = rows_append(self._alias, [entry.row for entry in entries if entry.row.id not in present])
+        return [entry for entry in entries if entry.row in over]
 
     def _recover(self, entries: list[_Entry], error: Exception, *, is_doubtful: bool) -> bool:
         """Keep `entries` for the next try where the database is at fault; else find the faulty one and fail it."""

@@ -1,8 +1,10 @@
 """The rows of the audit record, and the one way by which any of them gets into its workspace's chain."""
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -27,18 +29,25 @@ _EMPTY = {
     "note": "",
 }
 _COLUMNS = [column for column in AuditEvent._meta.fields if column.name not in ("sequence", "previous_hash", "hash")]
+_HOUR = timedelta(hours=1)
 ACTOR_LENGTH = 200
 NOTE_LENGTH = 1000
 
 
 @dataclass(slots=True, eq=False)
 class AuditRow:
-    """A row on its way into the record. It is left out where its call already has a row of a phase in `unless`."""
+    """A row on its way into the record.
+
+    It is left out where its call already has a row of a phase in `unless`, or none yet of a phase in `after`, and where
+    its token has had `hourly_limit` calls let through within the last hour.
+    """
 
     call: Call
     phase: Phase
     details: dict[str, Any]
     unless: tuple[Phase, ...] = ()
+    after: tuple[Phase, ...] = ()
+    hourly_limit: int | None = None
     id: uuid.UUID = field(default_factory=new_id)
 
     @property
@@ -47,10 +56,10 @@ class AuditRow:
         return str(storable_columns(self.call)["org_id"])
 
 
-def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str) -> AuditRow:
+def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str, hourly_limit: int | None = None) -> AuditRow:
     """What is about to be asked of Hoursmith, and the record as it is, whole unless it is far too large."""
     details = {"snapshot": recordable_snapshot(snapshot), "snapshot_fault": storable(snapshot_fault, 40)}
-    return AuditRow(call, Phase.INTENT, details)
+    return AuditRow(call, Phase.INTENT, details, hourly_limit=hourly_limit)
 
 
 def outcome_row(call: Call, ending: Ending) -> AuditRow:
@@ -62,6 +71,11 @@ def outcome_row(call: Call, ending: Ending) -> AuditRow:
         "duration_ms": ending.duration_ms,
     }
     return AuditRow(call, Phase.OUTCOME, details)
+
+
+def refusal_row(row: AuditRow, ending: Ending) -> AuditRow:
+    """That nothing was done about `row`, which nobody waits for any more. Nothing where that never came in."""
+    return replace(outcome_row(row.call, ending), id=new_id(), after=(row.phase,))
 
 
 def unknown_row(call: Call) -> AuditRow:
@@ -116,18 +130,58 @@ def call_of(row: AuditEvent) -> Call:
     )
 
 
-def rows_append(alias: str, rows: Sequence[AuditRow]) -> None:
+def rows_append(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     """Link `rows` behind the last of their workspaces' chains, in their order, in the caller's transaction.
 
-    From here until it ends nobody else can lengthen these chains, so it should end soon.
+    Return those that were left out because their tokens have reached their hourly limits. From here until the
+    transaction ends nobody else can lengthen these chains, so it should end soon.
     """
     heads = heads_for_writing(alias, {row.org_id for row in rows})
-    wanted = [row for row in rows if not (row.unless and _has_row(alias, row))]
-    insert(alias, AuditEvent, _chained(wanted, heads))
+    # Counted only now that all who could add to the count have committed, or wait for us.
+    over = _over_limits(alias, rows)
+    wanted = [row for row in rows if row not in over]
+    insert(alias, AuditEvent, _chained([row for row in wanted if _is_wanted(alias, row, wanted)], heads))
+    return over
 
 
-def _has_row(alias: str, row: AuditRow) -> bool:
-    return AuditEvent.objects.using(alias).filter(call_id=row.call.call_id, phase__in=row.unless).exists()
+def _is_wanted(alias: str, row: AuditRow, others: Sequence[AuditRow]) -> bool:
+    events = AuditEvent.objects.using(alias).filter(call_id=row.call.call_id)
+    if row.unless and events.filter(phase__in=row.unless).exists():
+        return False
+    is_behind = not row.after or any(each.call is row.call and each.phase in row.after for each in others)
+    return is_behind or events.filter(phase__in=row.after).exists()
+
+
+def _over_limits(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
+    """The intents among `rows` that would be more than their tokens' limits.
+
+    Every intent of the last hour counts, whatever became of the call, and whether a person approved it or not.
+    """
+    over: list[AuditRow] = []
+    before: dict[tuple[str, str, str, int], int] = {}
+    here: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        if row.phase is not Phase.INTENT:
+            continue
+        token = (row.org_id, row.call.caller.env, row.call.caller.prefix)
+        if (limit := row.hourly_limit) is not None:
+            key = (*token, limit)
+            if key not in before:
+                before[key] = intents_of_the_hour(alias, *token, most=limit)
+            if before[key] + here[token] >= limit:
+                over.append(row)
+                continue
+        here[token] += 1
+    return over
+
+
+def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most: int) -> int:
+    """How many destructive calls of the token were let through within the last hour, `most` at most."""
+    since = timezone.now() - _HOUR
+    intents = AuditEvent.objects.using(alias).filter(
+        org_id=org_id, env=env, prefix=prefix, phase=Phase.INTENT, recorded_at__gt=since
+    )
+    return intents.order_by()[:most].count()
 
 
 def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str, Any]]:

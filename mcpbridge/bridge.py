@@ -43,13 +43,14 @@ class Bridge:
             was_accepted=self.accepted.has,
             ttl_s=settings.IDENTITY_TTL_S,
         )
+        self.approvals = Approvals(self.orders, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000)
         self.calls = Calls(
             upstream=upstream,
             identities=self.identities,
             audit=self.audit,
             activity=self.activity,
             orders=self.orders,
-            approvals=Approvals(self.orders, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000),
+            approvals=self.approvals,
             snapshots=settings.AUDIT_SNAPSHOTS,
             arguments=settings.ACTIVITY_ARGUMENTS,
         )
@@ -81,6 +82,7 @@ class Bridge:
         await self.audit.stop()
         # Side by side: each waits for the database where that is away, and the server does not wait for ever.
         await asyncio.gather(self.keeper.stop(), self.courier.stop(), self.activity.stop(), self.orders.stop())
+        self.approvals.close()
         self.accepted.close()
         self.refusals.close()
         await self.upstream.aclose()

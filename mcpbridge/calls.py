@@ -14,7 +14,7 @@ from typing import Any
 from mcpbridge import problems
 from mcpbridge.activity import ActivityRecorder
 from mcpbridge.approvals.holding import Approvals
-from mcpbridge.audit import AuditUnavailableError, AuditWriter
+from mcpbridge.audit import AuditUnavailableError, AuditWriter, HourlyLimitError
 from mcpbridge.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.facts import Call, Caller, Dialogue, Ending, Identity
 from mcpbridge.identity import ME, Identities, IdentityUnavailableError
@@ -151,14 +151,22 @@ class Calls:
             call.target_label = tool.target_label(snapshot)
             return snapshot
 
-        with self._approvals.counted(call):
+        is_over_limit = False
+        while True:
             with spans.step("ask for approval"):
-                verdict = await self._approvals.verdict(rule, call, arguments, dialogue, title=tool.title, look=look)
+                verdict = await self._approvals.verdict(
+                    rule, call, arguments, dialogue, title=tool.title, look=look, is_over_limit=is_over_limit
+                )
             if verdict.problem is not None:
                 return self._end(call, Answer.of(verdict.problem, question=verdict.question), started)
-            return await self._to_the_end(
-                self._destroy(tool, arguments, credential, call, started, consent=verdict.request)
-            )
+            consent = verdict.request
+            limit = rule.hourly_limit if consent is None else None
+            work = self._destroy(tool, arguments, credential, call, started, consent=consent, hourly_limit=limit)
+            try:
+                return await self._to_the_end(work)
+            except HourlyLimitError:
+                # Others came in between, on any worker; now a person is asked, so this does not happen twice.
+                is_over_limit = True
 
     def _is_frozen(self, call: Call) -> bool:
         caller = call.caller
@@ -189,6 +197,7 @@ class Calls:
         started: float,
         *,
         consent: int | None = None,
+        hourly_limit: int | None = None,
     ) -> Answer:
         if consent is not None and (problem := await self._too_late(consent, arguments, call)):
             return self._end(call, Answer.of(problem), started)
@@ -198,7 +207,7 @@ class Calls:
         call.target_label = tool.target_label(snapshot)
         try:
             with spans.step("record intent"):
-                await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault)
+                await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault, hourly_limit=hourly_limit)
         except AuditUnavailableError:
             return self._end(call, Answer.of(problems.problem("audit_unavailable", 503, Result.REFUSED)), started)
         answer = await self._ask(tool.request(arguments), credential, is_read=False)

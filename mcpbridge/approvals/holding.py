@@ -7,24 +7,25 @@ hears of at once; it asks the database only when there is something to be found.
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import Error, connections, router
+from django.db import Error, router
 from django.utils import timezone
 
 from mcpbridge import problems
 from mcpbridge.approvals import requests
 from mcpbridge.approvals.questions import consent_in, is_answer_to, question
 from mcpbridge.audit import AuditUnavailableError
+from mcpbridge.audit_rows import intents_of_the_hour
 from mcpbridge.facts import Call, Dialogue
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision, Result
 from mcpbridge.orders.reading import Consents, OrderBook
-from mcpbridge.own_connection import impatient
+from mcpbridge.own_connection import drop_connection, limited_look, limited_transaction, use_own_connection
 from mcpbridge.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ Snapshot = Mapping[str, Any] | None
 _LOOK_S = 0.1
 # A worker that was not told looks by itself.
 _LOOK_ANYWAY_S = 2.0
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +57,13 @@ class Approvals:
         """No question to the database waits for longer than `limit_s` seconds."""
         self._orders = orders
         self._limit_s = limit_s
-        self._under_way: Counter[tuple[str, str]] = Counter()
+        self._alias = router.db_for_write(ApprovalRequest)
+        # Threads of their own: however many calls are held, nobody else waits for one.
+        self._threads = ThreadPoolExecutor(_THREADS, "approvals")
 
-    @contextmanager
-    def counted(self, call: Call) -> Iterator[None]:
-        """Count the call as its token's until it is over, so that many at once do not slip past an hourly limit."""
-        key = (call.caller.env, call.caller.prefix)
-        self._under_way[key] += 1
-        try:
-            yield
-        finally:
-            self._under_way[key] -= 1
-            if not self._under_way[key]:
-                del self._under_way[key]
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False)
 
     async def verdict(
         self,
@@ -78,13 +74,16 @@ class Approvals:
         *,
         title: str,
         look: Callable[[], Awaitable[Snapshot]],
+        is_over_limit: bool = False,
     ) -> Verdict:
         """Whether `call` may leave. `look` reads the record that it would destroy, and names it in `call`.
 
-        A call that cannot be asked about, or whose request cannot be recorded, does not leave.
+        `is_over_limit` says that the audit log refused it for its token's hourly limit; what leaves without a request
+        may still be refused so, since calls are counted where intents are committed. A call that cannot be asked about,
+        or whose request cannot be recorded, does not leave.
         """
         try:
-            cause = await self._cause(rule, call)
+            cause = "rate" if is_over_limit else await self._cause(rule, call)
             if not cause:
                 return Verdict()
             digest = requests.digest_of(arguments)
@@ -120,11 +119,9 @@ class Approvals:
             return "token"
         if rule.hourly_limit is None:
             return ""
-        limit, others = rule.hourly_limit, self._under_way[key] - 1
-        if others >= limit:
-            return "rate"
-        made = await self._work(lambda: requests.calls_in_the_last_hour(call, most=limit))
-        return "rate" if made + max(others, self._under_way[key] - 1) >= limit else ""
+        limit, org_id = rule.hourly_limit, call.identity.org_id
+        made = await self._look(lambda: intents_of_the_hour(self._alias, org_id, *key, most=limit))
+        return "rate" if made >= limit else ""
 
     async def _answered(self, request: ApprovalRequest, call: Call, dialogue: Dialogue, digest: str) -> ApprovalRequest:
         """`request` as it stands after what the client brought back; as it was where that is no answer to it."""
@@ -139,7 +136,7 @@ class Approvals:
                 )
             )
         except requests.NothingToDecideError:
-            return await self._work(lambda: ApprovalRequest.objects.get(pk=request.pk))
+            return await self._look(lambda: ApprovalRequest.objects.get(pk=request.pk))
 
     async def _held(self, request: ApprovalRequest, rule: Consents) -> Verdict:
         """The verdict, after waiting for a decision for as long as the rule holds a call."""
@@ -152,7 +149,7 @@ class Approvals:
         look_at = 0.0
         while True:
             if key not in self._orders.now().undecided or time.monotonic() >= look_at:
-                request = await self._work(look)
+                request = await self._look(look)
                 look_at = time.monotonic() + _LOOK_ANYWAY_S
             if request.decision or time.monotonic() >= until:
                 break
@@ -162,18 +159,27 @@ class Approvals:
             return _not_now("approval_expired")
         return _verdict(request)
 
-    async def _work(self, work: Callable[[], Found]) -> Found:
-        """Do `work` with the database on a thread that keeps no connection."""
+    async def _look(self, work: Callable[[], Found]) -> Found:
+        """Do `work`, which only reads."""
+        return await self._on_thread(work, limited_look)
 
+    async def _work(self, work: Callable[[], Found]) -> Found:
+        """Do `work` in a transaction."""
+        return await self._on_thread(work, limited_transaction)
+
+    async def _on_thread(
+        self, work: Callable[[], Found], limited: Callable[..., AbstractContextManager[None]]
+    ) -> Found:
         def done() -> Found:
-            alias = router.db_for_write(ApprovalRequest)
+            # Not from the pages' pool, and not with their patience.
+            use_own_connection(self._alias, limit_s=self._limit_s)
             try:
-                with impatient(alias, limit_s=self._limit_s):
+                with limited(self._alias, limit_s=self._limit_s):
                     return work()
             finally:
-                connections[alias].close()
+                drop_connection(self._alias)
 
-        return await asyncio.to_thread(done)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, done)
 
 
 def _verdict(request: ApprovalRequest) -> Verdict:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.events import TokenNamed, event_record
 from mcpbridge.facts import Call
-from mcpbridge.models import AnsweredIn, ApprovalRequest, AuditEvent, Decision, Phase
+from mcpbridge.heads import hold
+from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision
 from mcpbridge.orders.reading import Consents, tell_everyone
 from mcpbridge.recording import recordable_arguments, recordable_snapshot, storable, storable_columns
 
@@ -20,7 +21,6 @@ REFUSED, EXPIRED = "approval.refused", "approval.expired"
 _ACTIONS = {Decision.APPROVED: APPROVED, Decision.REFUSED: REFUSED, Decision.EXPIRED: EXPIRED}
 # Nobody decides about more with care, and each one costs a row of the record.
 MOST_OPEN = 20
-_HOUR = timedelta(hours=1)
 
 
 class TooManyRequestsError(Exception):
@@ -36,19 +36,6 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(arguments, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def calls_in_the_last_hour(call: Call, *, most: int) -> int:
-    """How many destructive calls of the token were let through, `most` at most."""
-    caller = call.caller
-    intents = AuditEvent.objects.filter(
-        org_id=call.identity.org_id,
-        env=caller.env,
-        prefix=caller.prefix,
-        phase=Phase.INTENT,
-        recorded_at__gt=timezone.now() - _HOUR,
-    )
-    return intents.order_by()[:most].count()
-
-
 def approval_ask(
     *, call: Call, rule: Consents, digest: str, snapshot: Mapping[str, Any] | None, cause: str
 ) -> ApprovalRequest:
@@ -59,6 +46,8 @@ def approval_ask(
     caller, now = call.caller, timezone.now()
     key = {"env": caller.env, "prefix": caller.prefix, "tool": call.tool, "digest": digest}
     with transaction.atomic():
+        # Who counts those that wait is alone with it, so that two at once are not both the last that may.
+        hold(router.db_for_write(ApprovalRequest), f"approvals {caller.env} {caller.prefix}")
         last = ApprovalRequest.objects.filter(**key).order_by("-id").first()
         if last is not None and last.expires_at > now and last.used_at is None:
             return last
