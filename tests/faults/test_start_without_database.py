@@ -1,0 +1,88 @@
+"""A console that starts while its database is away: blocked stays blocked, and what is unknown is not served."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Bench, bench, prefix_of
+from tests.faults.mcp import call_tool
+from tests.faults.upstream import Hoursmith
+from tests.postgres import Cluster, shared_cluster
+
+pytestmark = pytest.mark.slow
+
+RECORD = "6f0c6f0e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
+
+
+@pytest.fixture
+def cluster(needs: Callable[[bool, str], None]) -> Cluster:
+    return shared_cluster(needs)
+
+
+@pytest.fixture
+def running(hoursmith: Hoursmith, cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    url = cluster.create_database("starting")
+    with bench(tmp_path, hoursmith, database_url=url, workers=2) as started:
+        yield started
+
+
+def _block(running: Bench, token: str) -> None:
+    running.served.shell(
+        "from mcpbridge.orders.blocks import token_block\n"
+        f"token_block(env='live', prefix='{prefix_of(token)}', org_id='org-1', actor='Ana', reason='leaked')\n"
+        "print('true')"
+    )
+    running.served.dismiss_manager()
+
+
+def _status(running: Bench, token: str, tool: str = "list_clients") -> int:
+    return call_tool(running.served, token, tool, {"id": RECORD} if tool.startswith("delete") else None).status
+
+
+def _ready(running: Bench) -> tuple[int, dict[str, str]]:
+    try:
+        with urllib.request.urlopen(f"{running.served.url}/readyz", timeout=20) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_a_block_holds_over_a_start_without_the_database(running: Bench, cluster: Cluster) -> None:
+    blocked, free = running.hoursmith.mint(), running.hoursmith.mint()
+    assert _status(running, blocked) == _status(running, free) == 200
+    _block(running, blocked)
+    copy = running.served.var / "restrictions"
+    running.eventually(lambda: copy.exists() and prefix_of(blocked).encode() in copy.read_bytes())
+    running.served.stop()
+    cluster.stop()
+    try:
+        running.served.start()
+        for _ in range(4):
+            assert _status(running, blocked) == _status(running, blocked, "delete_client") == 401
+            assert _status(running, free) == 200
+        assert call_tool(running.served, free, "delete_client", {"id": RECORD}).error["code"] == "audit_unavailable"
+        assert "copy on disk" in _ready(running)[1]["restrictions"]
+
+        running.served.stop()
+        copy.unlink()
+        running.served.start()
+        answer = call_tool(running.served, free, "list_clients")
+        assert answer.status == 503
+        assert answer.headers["retry-after"]
+        assert answer.body["error"]["data"]["fault"] == "restrictions_unknown"
+        assert "database does not answer" in answer.body["error"]["message"]
+        assert _status(running, blocked) == 503
+        status, told = _ready(running)
+        assert (status, "Restrictions are unknown" in told["restrictions"]) == (503, True)
+        assert running.served.output().count("the copy of the restrictions cannot be used") == 2, "once for each worker"
+    finally:
+        cluster.start()
+    # On each worker: several requests in a row are answered by the database's word.
+    running.eventually(
+        lambda: all((_status(running, blocked), _status(running, free)) == (401, 200) for _ in range(6)), seconds=60
+    )
+    assert copy.exists()
