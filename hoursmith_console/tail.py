@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, cast
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -117,7 +118,7 @@ class FollowedAdmin(LedgerAdmin):
         raise NotImplementedError
 
     def last_number(self, viewer: Viewer) -> int:
-        """The number of what was written last."""
+        """The number of what was written last, behind which nothing with a lower number can come to be seen."""
         raise NotImplementedError
 
     def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
@@ -131,6 +132,12 @@ class FollowedAdmin(LedgerAdmin):
     def get_urls(self) -> list[URLPattern]:
         tail = self.admin_site.admin_view(require_safe(self.tail_view))
         return [path("tail/", tail, name="tail"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        place: Place | None = getattr(request, "tail_place", None)
+        # What came since the place was taken is the tail's to bring, so that it comes once.
+        return rows if place is None else rows.filter(**{f"{self.number}__lte": place.number})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return _FilterAlone if hasattr(request, "is_tail") else super().get_changelist(request, **kwargs)
@@ -148,11 +155,8 @@ class FollowedAdmin(LedgerAdmin):
         place: Place | None = getattr(request, "tail_place", None)
         if place is None:
             return {"tail": Tail(self.area, self.noun, "off", changes)}
-        rows = changes.result_list
-        place = place._replace(number=max([place.number, *(getattr(row, self.number) for row in rows)]))
-        return {
-            "tail": Tail(self.area, self.noun, "live", changes, place, self.open_keys(listed), is_empty=not rows),
-        }
+        is_empty = not changes.result_list
+        return {"tail": Tail(self.area, self.noun, "live", changes, place, self.open_keys(listed), is_empty=is_empty)}
 
     def tail_view(self, request: HttpRequest) -> HttpResponse:
         """What is newer than the place in the address, for htmx to put on top."""

@@ -20,6 +20,7 @@ from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
 from mcpbridge import metrics
+from mcpbridge.activity_order import calls_begin
 from mcpbridge.connections import Greeting, connections_seen
 from mcpbridge.facts import Call, Ending
 from mcpbridge.models import ActivityLoss, ToolCall
@@ -277,6 +278,7 @@ class ActivityRecorder:
         clients_seen(self._alias, batch.ended, tokens)
         rows = [row for row in (_tool_call(each, tokens) for each in batch.ended) if row["org_id"]]
         batch.unattributed = len(batch.ended) - len(rows)
+        calls_begin(self._alias)
         insert(self._alias, ToolCall, rows)
         attempts = attempts_of(self._alias, batch.rejected)
         if attempts:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.db import router
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -24,6 +25,7 @@ from hoursmith_console.time_filter import TimeFilter
 from hoursmith_console.tokens.cards import key_of, token_cards
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.activity_order import whole_until
 from mcpbridge.models import AuditEvent, Phase, ToolCall
 from mcpbridge.problems import MESSAGES
 
@@ -68,7 +70,7 @@ class ActivityAdmin(FollowedAdmin):
         return activity_rows(viewer, rows)
 
     def last_number(self, viewer: Viewer) -> int:
-        return ToolCall.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        return whole_until(router.db_for_read(ToolCall))
 
     def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
         looker, now = viewer(request), timezone.now()
@@ -76,7 +78,7 @@ class ActivityAdmin(FollowedAdmin):
         # The instant keeps the search short, for it is what the indexes are in the order of.
         rows = changes.queryset.filter(at__gte=place.at - _LONGEST_CALL, pk__gt=place.number, pk__lte=last)
         found = list(rows.defer(*self.list_defer).order_by("pk")[:MOST_AT_ONCE])
-        there = Place(place.at, found[-1].pk) if len(found) == MOST_AT_ONCE else Place(now, last)
+        there = Place(place.at, found[-1].pk) if len(found) == MOST_AT_ONCE else Place(now, max(last, place.number))
         return News(there, self.listed(looker, found[::-1]))
 
     def list_context(self, viewer: Viewer, rows: list[ToolCall]) -> dict[str, Any]:
