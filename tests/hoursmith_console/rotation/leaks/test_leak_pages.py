@@ -164,6 +164,8 @@ def test_a_report_is_open_until_contained_rotated_or_closed(cast: Cast, browse: 
 
 def test_a_token_that_hoursmith_refuses_by_now_is_probably_revoked(cast: Cast, browse: Browse) -> None:
     token = cast.tokens["member"]
+    make_refusal(token, last_at=timezone.now(), matches_token=False)
+    assert "Probably revoked" not in browse("owner").get(f"{DESK}?t=live_{token.prefix}").content.decode()
     make_refusal(token, last_at=timezone.now())
     assert "Probably revoked" in browse("owner").get(f"{DESK}?t=live_{token.prefix}").content.decode()
 

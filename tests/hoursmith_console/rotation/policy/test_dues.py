@@ -55,15 +55,17 @@ def test_without_limits_nothing_is_due(cast: Cast) -> None:
 
 
 def test_the_dead_are_not_due(cast: Cast) -> None:
-    revoked, refused, back, guessed = (_aged(cast, letter, 100, 5) for letter in "abcd")
+    revoked, refused, back, faulty, guessed = (_aged(cast, letter, 100, 5) for letter in "abcde")
     rotation = rotation_start(env="live", prefix=revoked.prefix, workspace=cast.workspace, kind="planned", actor="Ana")
     rotation.revoked_at = NOW
     rotation.save()
     make_refusal(refused, last_at=NOW - timedelta(days=1))
     make_refusal(back, last_at=NOW - timedelta(days=9))
-    make_refusal(guessed, fault="malformed", last_at=NOW - timedelta(days=1))
-    alive = living(SeenToken.objects.filter(prefix__in=[each.prefix for each in (revoked, refused, back, guessed)]))
-    assert set(alive) == {back, guessed}
+    make_refusal(faulty, fault="malformed", last_at=NOW - timedelta(days=1))
+    make_refusal(guessed, matches_token=False, last_at=NOW - timedelta(days=1))
+    every = (revoked, refused, back, faulty, guessed)
+    alive = living(SeenToken.objects.filter(prefix__in=[each.prefix for each in every]))
+    assert set(alive) == {back, faulty, guessed}
 
 
 def test_who_is_asked_already_is_not_counted_again(cast: Cast) -> None:

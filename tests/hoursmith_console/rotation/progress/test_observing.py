@@ -186,6 +186,10 @@ def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, beg
     look(rotation)
     rotation_revoke(rotation=rotation, member=cast.people["manager"])
     make_refusal(cast.tokens["manager"], client_name="Cursor", last_at=timezone.now() + 10 * HOUR)
+    # Whoever knows the prefix can send this every minute.
+    for hours in (11, 20, 34):
+        last_at = timezone.now() + hours * HOUR
+        make_refusal(cast.tokens["manager"], client_name=f"Claude {hours}", last_at=last_at, matches_token=False)
     rotation.refresh_from_db()
     look(rotation, 33 * HOUR)
     assert rotation.silent_at is None

@@ -1,0 +1,69 @@
+"""A prefix is public: what anybody can send with it is no evidence, on no page, and a digest is seen nowhere."""
+
+import ast
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from hoursmith_console.rotation.models import Rotation
+from mcpbridge.models import SeenToken
+from mcpbridge.token_digest import token_digests
+from tests.addresses import console_routes
+from tests.conftest import assembled_token
+from tests.hoursmith_console.records import make_refusal
+from tests.places import ROOT
+from tests.security.conftest import Browse, World, content_of
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+FORGED = "Forged Assistant"
+
+
+def pages(world: World, trusted: Browse) -> Iterator[tuple[str, str, str]]:
+    """Every page that the owner and a member are shown: its route, who asks, and what it holds."""
+    for person in ("owner", "member"):
+        for route in console_routes():
+            answer = trusted(person).get(world.address(route))
+            if answer.status_code == 200:
+                yield route, person, content_of(answer).decode(errors="replace")
+
+
+def test_a_request_with_a_known_prefix_shows_up_as_nobodys_assistant(hostile: World, trusted: Browse) -> None:
+    slug = hostile.keys["connections/"]
+    Rotation.objects.update(revoked_at=timezone.now() - timedelta(hours=1))
+    for token in SeenToken.objects.all():
+        make_refusal(token, client_name=FORGED, connection=slug, matches_token=False)
+    shown = {route for route, _, text in pages(hostile, trusted) if FORGED in text}
+    assert {route for route in shown if "tokens" not in route and "doctor" not in route} == set()
+    (token_page,) = {text for route, person, text in pages(hostile, trusted) if person == "owner" and FORGED in text
+                     and route.startswith("tokens/")}  # fmt: skip
+    assert "prefix only" in token_page.partition(FORGED)[2][:300]
+
+
+def test_no_page_and_no_export_shows_a_digest(hostile: World, trusted: Browse) -> None:
+    digest = token_digests(assembled_token())[0]
+    SeenToken.objects.update(token_digest=digest)
+    spellings = {digest.hex(), digest.hex().upper(), base64.b64encode(digest).decode(), repr(digest)[2:-1]}
+    texts = [text for _, _, text in pages(hostile, trusted)]
+    answers = [trusted("owner").post("/audit/export/", {"format": form}) for form in ("jsonl", "csv", "ocsf", "cef")]
+    texts += [content_of(answer).decode() for answer in answers]
+    assert len(texts) > 30
+    for spelling in spellings:
+        assert not [text for text in texts if spelling in text]
+
+
+def test_every_question_about_rejected_requests_says_whether_they_carried_the_token() -> None:
+    found = 0
+    for path in sorted((Path(ROOT) / "hoursmith_console").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            source = ast.unparse(function)
+            if "RejectedCredential.objects" not in source:
+                continue
+            found += 1
+            # The doctor lists what came in at an address, of which most has no token at all.
+            assert "matches_token" in source or path.name == "doctor.py", f"{path.name}: {function.name}"
+    assert found >= 7
