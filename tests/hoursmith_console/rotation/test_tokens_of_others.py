@@ -42,8 +42,9 @@ def victim(request: pytest.FixtureRequest, acme: Town, globex: Town) -> Somebody
 def test_a_member_cannot_revoke_a_strangers_token_by_naming_it_as_the_lost_successor(
     acme: Town, victim: Somebody
 ) -> None:
-    # Never seen at work here, so nothing but its owner's configuration knows that it is used.
+    # Never seen at work here and claimed by nobody: nothing but its owner's configuration knows that it is used.
     SeenToken.objects.filter(pk=victim.token.pk).delete()
+    TokenClaim.objects.filter(prefix=victim.token.prefix).delete()
     attacker = acme["member"]
     browser, rotation = attacker.browser(), rotating(attacker)
     for named in (victim.public, victim.token.prefix, f"{victim.public}_••••"):
