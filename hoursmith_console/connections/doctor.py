@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -13,7 +14,8 @@ from hoursmith_console.connections.standing import Standing
 from hoursmith_console.ledger import viewer
 from hoursmith_console.site import site
 from hoursmith_console.tokens.models import TokenClaim
-from mcpbridge.models import RejectedCredential, SeenClient
+from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.models import RejectedCredential, SeenClient, SeenToken
 
 ATTEMPTS = 10
 
@@ -34,10 +36,18 @@ def doctor(request: HttpRequest, key: str) -> HttpResponse:
         "findings": findings,
         "found": [each for each in findings if each.verdict is Verdict.FOUND],
         "possible": [each for each in findings if each.verdict is Verdict.POSSIBLE],
-        "refused": RejectedCredential.objects.filter(connection=connection.slug)[:ATTEMPTS],
+        "refused": _rejected(viewer(request), connection)[:ATTEMPTS],
         "is_own": owns(viewer(request), connection),
     }
     return TemplateResponse(request, "connections/doctor.html", context)
+
+
+def _rejected(looker: Viewer, connection: Connection) -> QuerySet[RejectedCredential]:
+    """Rejected requests at the connection's address, but for those with tokens that the viewer may not see."""
+    same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
+    in_sight = looker.tokens().order_by().filter(**same)
+    others = Exists(SeenToken.objects.order_by().filter(**same)) & ~Exists(in_sight)
+    return RejectedCredential.objects.filter(connection=connection.slug).exclude(others)
 
 
 def evidence_of(standing: Standing) -> Evidence:

@@ -22,6 +22,7 @@ from hoursmith_console.members.forms import InviteForm
 from hoursmith_console.members.roll import members_in_sight, persons
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.site import site
+from hoursmith_console.tokens.cards import tokens_known_as
 from hoursmith_console.workspaces import access
 from hoursmith_console.workspaces.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
@@ -29,7 +30,6 @@ from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send,
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.visibility import Viewer
 from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.models import SeenToken
 
 PER_PAGE = LATEST = 50
 
@@ -182,7 +182,6 @@ def _command(invitation: Invitation) -> str:
 def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
     """What the page of one member shows. Sessions are theirs and those people's who decide about them."""
     person = persons([member])[0]
-    claims = member.token_claims.values_list("prefix", flat=True)
     sees_sessions = member.pk == looker.member.pk or looker.member.sees_workspace
     return {
         "title": member.name,
@@ -191,7 +190,7 @@ def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
         "may_manage": access.may_manage(looker.member, member),
         "may_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
         "proof": address_proof(member.user, member.email) if isinstance(member.user, User) else None,
-        "tokens": SeenToken.objects.filter(org_id=looker.org_id, prefix__in=list(claims))[:LATEST],
+        "tokens": tokens_known_as(looker, member)[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],
         "sessions": sessions_of(member.user) if sees_sessions and isinstance(member.user, User) else [],

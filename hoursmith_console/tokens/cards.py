@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from django.db.models import QuerySet
+
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.workspaces.visibility import Viewer, rows_of_tokens
 from mcpbridge.models import SeenToken, TokenIdentity
 
 Key = tuple[str, str]
@@ -49,6 +51,12 @@ def token_in_sight(viewer: Viewer, key: Key) -> TokenCard | None:
     """The token that the viewer may act on: seen at work in their sight, or known to be somebody's there."""
     card = token_cards(viewer, [SeenToken(env=key[0], prefix=key[1])])[key]
     return card if _is_in_sight(viewer, card) else None
+
+
+def tokens_known_as(viewer: Viewer, member: Member) -> QuerySet[SeenToken]:
+    """Return the tokens in the viewer's sight that are known to be `member`'s and were used here."""
+    claims = TokenClaim.objects.filter(member=member).order_by().values_list("env", "prefix")
+    return viewer.tokens().filter(rows_of_tokens(claims))
 
 
 def keys_in_sight(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:

@@ -13,7 +13,7 @@ from django.db.models import prefetch_related_objects
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotation.models import Rotation, RotationPlace
-from hoursmith_console.rotation.progress.places import Use
+from hoursmith_console.rotation.progress.places import Use, may_name
 from mcpbridge.models import RejectedCredential, SeenClient, SeenConnection, SeenToken
 
 Key = tuple[str, str]
@@ -122,7 +122,7 @@ class Evidence:
 def evidence_of(rotations: Iterable[Rotation]) -> Mapping[int, Evidence]:
     """The evidence of each of `rotations`, by their keys."""
     asked = list(rotations)
-    prefetch_related_objects(asked, "workspace")
+    prefetch_related_objects(asked, "workspace", "owner")
     seen = _Seen(asked)
     return {rotation.pk: seen.evidence(rotation) for rotation in asked}
 
@@ -153,10 +153,7 @@ class _Seen:
         for row in rejected.order_by("-last_at"):
             self.rejected[row.env, row.prefix].append(row)
             slugs.add(row.connection)
-        self.labels = {
-            (connection.workspace_id, connection.slug): connection.label
-            for connection in Connection.objects.filter(slug__in=slugs - {""})
-        }
+        self.named = {each.slug: each for each in Connection.objects.filter(slug__in=slugs - {""})}
 
     def evidence(self, rotation: Rotation) -> Evidence:
         key, new_key = (rotation.env, rotation.prefix), (rotation.new_env, rotation.new_prefix)
@@ -224,7 +221,8 @@ class _Seen:
     def _knock(self, rotation: Rotation, places: Sequence[RotationPlace], row: RejectedCredential) -> Knock:
         use = Use(row.connection, row.client_name, row.last_at)
         place = next((place for place in places if _is_of(use, place)), None)
-        known = self.labels.get((rotation.workspace_id, row.connection))
+        connection = self.named.get(row.connection)
+        known = connection.label if connection is not None and may_name(rotation, connection) else None
         label = known or (place.label if place else row.client_name or "Somebody")
         return Knock(
             place, row.client_name, row.connection if known else "", label, row.fault, row.address, row.last_at,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotation.models import Rotation
 from hoursmith_console.tokens.cards import Key, key_of
 from hoursmith_console.workspaces.visibility import Viewer
@@ -32,8 +31,7 @@ def knockers(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, Knocker]:
         if rotation is not None and rotation.revoked_at is not None and row.last_at > rotation.revoked_at:
             tries[row.env, row.prefix] = row
     slugs = [row.connection for row in tries.values() if row.connection]
-    known = Connection.objects.filter(slug__in=slugs, workspace_id=viewer.member.workspace_id)
-    labels = dict(known.values_list("slug", "label"))
+    labels = dict(viewer.connections().filter(slug__in=slugs).values_list("slug", "label"))
     return {
         key: Knocker(rotations[key], labels.get(row.connection) or row.client_name or "Somebody")
         for key, row in tries.items()

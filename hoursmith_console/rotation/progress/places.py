@@ -75,4 +75,14 @@ def place_key(place: RotationPlace) -> tuple[str, str]:
 
 def _connections(rotation: Rotation, slugs: Iterable[str]) -> dict[str, Connection]:
     known = Connection.objects.filter(slug__in=[slug for slug in slugs if slug], workspace=rotation.workspace_id)
-    return {connection.slug: connection for connection in known}
+    return {connection.slug: connection for connection in known if may_name(rotation, connection)}
+
+
+def may_name(rotation: Rotation, connection: Connection) -> bool:
+    """Whether the rotation calls an assistant by its connection: one of its owner's, or of any they may see.
+
+    The id in a connection's address is no secret; whoever calls at a teammate's does not learn what it is called.
+    """
+    owner = rotation.owner
+    is_ours = connection.workspace_id == rotation.workspace_id
+    return is_ours and (owner is None or owner.sees_workspace or connection.owner_id == owner.pk)
