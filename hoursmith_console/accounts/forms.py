@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpRequest
 
+from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.accounts.resets import reset_request
 from hoursmith_console.accounts.secrecy import UnreadableError, decrypted, encrypted
 from hoursmith_console.forms import NoTokens
@@ -24,8 +25,8 @@ class ResetForm(NoTokens, ResetPasswordForm):
     """Asks for a reset link. It looks nothing up, so that its answer tells nobody who has an account."""
 
     def clean_email(self) -> str:
-        """Return the address in lower case."""
-        return str(self.cleaned_data["email"]).lower()
+        """Return the address as addresses are stored."""
+        return normal(self.cleaned_data["email"])
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Ask for the mail and return the address."""

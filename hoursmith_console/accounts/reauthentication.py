@@ -9,9 +9,11 @@ from urllib.parse import urlencode, urlsplit
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -50,6 +52,11 @@ def signed_in_recently(request: HttpRequest) -> bool:
     """Return whether the user signed in or re-authenticated within ACCOUNT_REAUTHENTICATION_TIMEOUT seconds."""
     steps = get_authentication_records(request, request.user)
     return bool(steps) and time.time() - steps[-1]["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def sign_in_note(request: HttpRequest, user: User, *, method: str) -> None:
+    """Note that `user` has just signed in by `method`, a way in that is not one of allauth's own."""
+    record_authentication(request, user, method)
 
 
 def _place(request: HttpRequest) -> str | None:

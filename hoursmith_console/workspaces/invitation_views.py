@@ -25,6 +25,7 @@ from django.views.generic import FormView
 
 from hoursmith_console.accounts.addresses import proven_addresses
 from hoursmith_console.accounts.library_forms import InvitedForm
+from hoursmith_console.accounts.reauthentication import sign_in_note
 from hoursmith_console.accounts.services import sessions_end
 from hoursmith_console.workspaces.invitations import (
     AddressState,
@@ -112,6 +113,7 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
             return render(self.request, "503.html", status=503)
         self.request.session.pop(OPENED, None)
         login(self.request, user, backend=BACKEND)
+        sign_in_note(self.request, user, method="invitation")
         return super().form_valid(form)
 
 
@@ -187,7 +189,10 @@ class RecoveryView(PasswordResetConfirmView):
         except AuditUnavailableError:
             return render(self.request, "503.html", status=503)
         sessions_end(user=self.user)
-        return super().form_valid(form)
+        answer = super().form_valid(form)
+        if self.post_reset_login:
+            sign_in_note(self.request, self.user, method="recovery link")
+        return answer
 
 
 def recovery_path(*, user: User) -> str:

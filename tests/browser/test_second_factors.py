@@ -75,11 +75,6 @@ def _virtual_authenticator(page: Page) -> None:
     )
 
 
-def _password_again(page: Page) -> None:
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Go on").click()
-
-
 def _sign_out(page: Page) -> None:
     page.goto("/accounts/logout/")
     page.get_by_role("button", name="Sign out").click()
@@ -93,7 +88,6 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_second_factor(
     page = context.pages[0]
     _virtual_authenticator(page)
     page.goto("/accounts/2fa/passkeys/add/")
-    _password_again(page)
     page.get_by_label("What you call it").fill("The laptop's finger")
     page.get_by_role("button", name="Go on").click()
     page.wait_for_url("**/2fa/codes/")
@@ -125,7 +119,6 @@ def test_an_app_is_set_up_and_asked_for(newcomer: tuple[BrowserContext, str, lis
     context, email, complaints = newcomer
     page = context.pages[0]
     page.goto("/accounts/2fa/app/add/")
-    _password_again(page)
     box = page.locator("svg.qr").bounding_box()
     assert box is not None
     assert box["width"] > 150
