@@ -13,6 +13,7 @@ from typing import Any
 from django.core import signing
 
 from mcpbridge.redaction import redact
+from mcpbridge.visible_text import marked, shows_nothing
 
 _SALT = "mcpbridge.clients"
 MAX_SESSION_ID = 600
@@ -69,4 +70,4 @@ def client_from_session_id(value: str) -> ClientInfo:
 def _label(value: str, length: int) -> str:
     # A label is shown in lists: one line, nothing that hides or turns the text around.
     text = "".join(character for character in value[: length * 2] if character.isprintable())
-    return redact(text).strip()[:length]
+    return "" if shows_nothing(text) else marked(redact(text).strip())[:length]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 
 from mcpbridge.redaction import cut, redact_value
+from mcpbridge.visible_text import marked
 
 if TYPE_CHECKING:
     _Base = models.Field[Any, Any]
@@ -21,8 +22,13 @@ class Masked(_Base):
     """The part that all of them share."""
 
     def masked(self, value: Any) -> Any:
-        """Return `value` without secrets, and no longer than the column where masking made it so."""
+        """Return `value` without secrets, and no longer than the column where masking made it so.
+
+        In a short text, which is one line on a page, hidden characters are marked.
+        """
         kept = redact_value(value)
+        if isinstance(kept, str) and isinstance(self, models.CharField):
+            kept = marked(kept)
         if isinstance(kept, str) and kept != value and self.max_length:
             return cut(kept, self.max_length)
         return kept

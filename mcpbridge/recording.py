@@ -16,6 +16,7 @@ from django.db.models import CharField
 from mcpbridge.facts import Call
 from mcpbridge.models import CallFacts, ToolCall
 from mcpbridge.redaction import cut, redact
+from mcpbridge.visible_text import is_plain, marked
 
 # Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -76,11 +77,11 @@ def _is_fine(value: Any, limits: _Limits) -> bool:
 
 
 def storable(text: str, limit: int) -> str:
-    """`text` without token secrets and without characters that a database refuses, at most `limit` characters."""
+    """Return `text` fit for a column: no token secret, nothing hidden, at most `limit` characters."""
     if not text:
         return text
     # Four times the limit is enough for what masking makes shorter, and spares us the rest of a megabyte.
-    return cut(_UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256])), limit)
+    return cut(marked(redact(text[: 4 * limit + 256])), limit)
 
 
 _SHARED = {column.name for column in CallFacts._meta.get_fields()}
@@ -104,7 +105,7 @@ def _columns(call: Call) -> dict[str, Any]:
     texts = [columns[name] for name in _TEXT_LIMITS]
     # Nearly always all of them are fine, and one look at all together costs a tenth of twenty looks.
     together = " ".join(texts)
-    is_fine = redact(together) == together and not _UNSTORABLE.search(together)
+    is_fine = redact(together) == together and is_plain(together)
     if not is_fine or any(map(gt, map(len, texts), _TEXT_LIMITS.values())):
         for name, limit in _TEXT_LIMITS.items():
             columns[name] = storable(columns[name], limit)
@@ -155,7 +156,8 @@ class _Shortener:
 
     def _text(self, text: str) -> str:
         limit = self._limits.text
-        kept = storable(text, limit)
+        # The value itself, hidden characters and all: pages mark them where they show it.
+        kept = cut(_UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256])), limit)
         if len(text) > limit:
             note = f"… ({len(text):,} characters)"
             kept = cut(kept, limit - len(note)) + note

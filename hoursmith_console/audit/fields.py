@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mcpbridge.visible_text import marked
+
 _BORDERS = re.compile(r"_+|(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
@@ -44,7 +46,7 @@ def labelled(record: Any) -> Fields:
 def label_of(key: str) -> str:
     """`key` as a label: `billingLine1` becomes "Billing line 1"."""
     words = [word if word.isupper() and len(word) > 1 else word.lower() for word in _BORDERS.split(key)]
-    text = " ".join(words).strip() or key
+    text = marked(" ".join(words).strip() or key)
     return text[:1].upper() + text[1:]
 
 
@@ -62,10 +64,10 @@ def _field(label: str, key: str, value: Any, depth: int) -> Field:
         return Field(label, "group", parts=parts)
     if isinstance(value, list) and depth < DEEPEST:
         if all(isinstance(item, str | int | float) and not _ID.fullmatch(str(item)) for item in value):
-            return Field(label, "text", ", ".join(str(item) for item in value))
+            return Field(label, "text", marked(", ".join(str(item) for item in value)))
         parts = [_field(str(place), "", item, depth + 1) for place, item in enumerate(value, start=1)]
         return Field(label, "group", parts=parts)
-    return _text(label, "" if value is None else str(value))
+    return _text(label, "" if value is None else marked(str(value)))
 
 
 def _number(label: str, key: str, value: float) -> Field:

@@ -19,6 +19,7 @@ import jsonschema_rs
 
 from mcpbridge.models import Kind
 from mcpbridge.tools.arguments import Argument, unreadable
+from mcpbridge.visible_text import marked, shows_nothing
 
 MOST_FAULTS = 30
 LABEL_LENGTH = 200
@@ -202,11 +203,11 @@ class Tool:
         return found if isinstance(found, str) else ""
 
     def target_label(self, record: dict[str, Any] | None) -> str:
-        """What a person calls `record`, on one line; empty where it has no such field."""
+        """Return what a person calls `record`, on one line; empty where nothing in it can be read as a name."""
         for name in self.label:
             value = (record or {}).get(name)
-            if isinstance(value, str) and (line := " ".join(value.split())):
-                return line[:LABEL_LENGTH]
+            if isinstance(value, str) and not shows_nothing(line := " ".join(value[: 4 * LABEL_LENGTH].split())):
+                return marked(line)[:LABEL_LENGTH]
         return ""
 
 

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from hoursmith_console.audit.fields import Fields
 from hoursmith_console.audit.fields import labelled as fields_of
+from mcpbridge.visible_text import marked
 
 register = template.Library()
 
@@ -196,5 +197,5 @@ def labelled(record: Any) -> Fields:
 
 @register.filter
 def raw(record: Any) -> str:
-    """A record as JSON, for the fold."""
-    return json.dumps(record, indent=2, ensure_ascii=False)
+    """Return a record as JSON, with hidden characters marked."""
+    return marked(json.dumps(record, indent=2, ensure_ascii=False))

@@ -33,8 +33,8 @@ def test_plain_text_is_one_line() -> None:
     assert plain("a\r\nBcc: x@y.example\t b") == "a Bcc: x y example b"
 
 
-def test_what_turns_a_text_around_is_left_out() -> None:
-    assert one_line("Ana\u202e gnp.exe\u2066", 50) == "Ana gnp.exe"
+def test_what_turns_a_text_around_is_marked() -> None:
+    assert one_line("Ana\u202e gnp.exe\u2066", 50) == "Ana\ufffd gnp.exe\ufffd"
 
 
 def test_every_message_is_built_in_one_place() -> None:
