@@ -5,6 +5,7 @@ bridge and for Django alike, and no forwarding header is left that anything coul
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from mcpbridge.addresses import Network, client_address, is_within
@@ -32,6 +33,7 @@ _OTHERS = frozenset(
 )
 
 
+@lru_cache(maxsize=1024)
 def is_forwarding_header(name: bytes) -> bool:
     """Whether the header says where a request came from or what it was before a proxy, rather than what it asks."""
     # Some servers take an underscore for a hyphen.
@@ -46,9 +48,12 @@ def as_it_was_sent(scope: Scope, trusted: Sequence[Network]) -> Scope:
     the right: what stands further left may be the client's own.
     """
     headers = scope["headers"]
-    said = [(name, value) for name, value in headers if is_forwarding_header(name)]
-    if not said:
+    for name, _ in headers:
+        if is_forwarding_header(name):
+            break
+    else:
         return scope
+    said = [line for line in headers if is_forwarding_header(line[0])]
     peer = scope.get("client")
     scope = {**scope, "headers": [line for line in headers if not is_forwarding_header(line[0])]}
     if peer is None or not is_within(peer[0], trusted):

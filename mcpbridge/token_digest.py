@@ -30,8 +30,12 @@ Digests = tuple[bytes, ...]
 def token_digests(token: str) -> Digests:
     """The digests of the whole `token`, 32 bytes each: the first is the one to keep, any may be one kept before."""
     text = token.encode()
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return tuple([hashlib.blake2b(text, key=_key(key), digest_size=SIZE).digest() for key in keys])
+    digests = []
+    for keyed in _keyed(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        digest = keyed.copy()
+        digest.update(text)
+        digests.append(digest.digest())
+    return tuple(digests)
 
 
 def is_digest_of(kept: bytes | None, digests: Iterable[bytes]) -> bool:
@@ -40,5 +44,10 @@ def is_digest_of(kept: bytes | None, digests: Iterable[bytes]) -> bool:
 
 
 @lru_cache(maxsize=16)
+def _keyed(*secrets: str) -> tuple["hashlib.blake2b", ...]:
+    """A digest of nothing yet under the key of each of `secrets`, to be copied: that spares each token the key."""
+    return tuple(hashlib.blake2b(key=_key(secret), digest_size=SIZE) for secret in secrets)
+
+
 def _key(secret: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode())
