@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -151,3 +152,20 @@ def test_an_account_that_has_no_way_to_re_authenticate_does_nothing_sensitive(ho
     assert answer.status_code == 403
     assert "Re-authentication is not possible" in answer.content.decode()
     assert visitor.get("/accounts/password/set/").status_code == 403
+
+
+@pytest.mark.parametrize("spelled", [TOKEN, TOKEN.replace("_", "%5F"), TOKEN.upper()])
+@pytest.mark.usefixtures("provider")
+def test_where_a_sign_in_leads_is_kept_without_a_token(hostile: World, with_app: Any, spelled: str) -> None:
+    """The address that comes after a second factor, or after the provider, waits in the session."""
+    with_app("owner")
+    target = f"/audit/?q={spelled}"
+    visitor = Client()
+    form = {"login": "owner@example.com", "password": PASSWORD}
+    for address in ("/accounts/login/", "/accounts/openid/login/"):
+        for query, body in ((urlencode({"next": target}), form), ("", {**form, "next": target})):
+            assert visitor.post(f"{address}?{query}", body).status_code < 500
+            assert not traces()
+    visitor = Client()
+    visitor.post("/accounts/login/", {**form, "next": "/audit/?q=client"})
+    assert "/audit/?q=client" in kept()
