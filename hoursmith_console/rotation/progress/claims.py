@@ -11,6 +11,7 @@ from hoursmith_console.tokens.claiming import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.events import TokenNamed, event_record
+from mcpbridge.orders.blocks import token_name
 
 
 def claim_release(*, claim: TokenClaim, member: Member) -> None:
@@ -31,6 +32,7 @@ def claim_release(*, claim: TokenClaim, member: Member) -> None:
             successor_clear(rotation)
             rotation.owner, rotation.owner_name, rotation.is_owner_said = None, "", False
             rotation.save(update_fields=["owner", "owner_name", "is_owner_said"])
+        name = token_name(held.env, held.prefix)
         held.delete()
         event_record(
             org_id=workspace.org_id,
@@ -39,6 +41,7 @@ def claim_release(*, claim: TokenClaim, member: Member) -> None:
             actor=member.named,
             target_type="token",
             target_id=held.prefix,
-            token=TokenNamed(held.env, held.prefix),
+            target_label=name or held.masked_token,
+            token=TokenNamed(held.env, held.prefix, name),
             details={"was": held.member.named},
         )

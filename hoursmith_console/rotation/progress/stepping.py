@@ -77,8 +77,9 @@ def rotation_revoke(*, rotation: Rotation, member: Member) -> None:
         rotation.is_revocation_said = not authority.can_mint
         rotation.save(update_fields=["revoked_at", "revoked_by", "is_revocation_said"])
         rotation_notice_refresh(rotation, policy_of(rotation.workspace))
-        by = "the console" if authority.can_mint else "the person, at Hoursmith, as they say"
-        rotation_record(rotation, "revoke", actor=member.named, details={"revoked_by": by})
+        # The record tells what was done from what was said.
+        action = "revoke" if authority.can_mint else "revoke_said"
+        rotation_record(rotation, action, actor=member.named)
 
 
 def rotation_updated(*, rotation: Rotation, member: Member) -> None:

@@ -1,13 +1,16 @@
 """What members say of a rotation is shown as said, checked against what is seen, and taken back until it ends."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.audit.events import told
 from hoursmith_console.rotation.models import Ending, Kind, LeakReport, Rotation
 from hoursmith_console.rotation.policy.dues import living
 from hoursmith_console.rotation.progress.claims import claim_release
@@ -31,7 +34,7 @@ from hoursmith_console.rotation.progress.undoing import (
 from hoursmith_console.tokens.claiming import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import token_claim
-from mcpbridge.models import SeenToken, TokenNotice
+from mcpbridge.models import AuditEvent, SeenToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
 from tests.hoursmith_console.rotation.progress.test_services import events
@@ -133,6 +136,26 @@ def test_nobody_ends_by_hand_what_the_bridge_saw_otherwise(cast: Cast, said: Rot
         rotation_finish(rotation=said, actor="Ana")
     make_refusal(cast.tokens["member"], last_at=timezone.now())
     rotation_finish(rotation=said, actor="Ana")
+
+
+def test_the_record_tells_what_was_said_from_what_was_done(said: Rotation) -> None:
+    assert [action for action, _ in events()] == ["start", "revoke_said"]
+
+
+def test_every_step_of_a_rotation_has_its_words_in_the_record() -> None:
+    folder = Path(__file__).parents[4] / "hoursmith_console" / "rotation" / "progress"
+    written = {
+        action
+        for path in folder.glob("*.py")
+        for action in re.findall(
+            r'rotation_record\(\w+, "(\w+)"|action = "(\w+)"|else "(\w+)"\n', path.read_text("utf-8")
+        )
+        for action in action
+        if action
+    }
+    assert {"start", "escalate", "revoke_said", "successor_take_back", "resume", "finish", "abandon"} <= written
+    for action in written:
+        assert not told(AuditEvent(tool=f"console.rotation_{action}", target_id="x")).did.startswith("did "), action
 
 
 def test_i_have_revoked_it_is_taken_back(cast: Cast, said: Rotation) -> None:
