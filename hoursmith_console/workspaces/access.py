@@ -9,7 +9,7 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.workspaces.models import Member, Role
+from hoursmith_console.workspaces.models import Invitation, Member, Role
 from mcpbridge.events import event_record
 
 
@@ -33,6 +33,9 @@ def member_shut_out(*, member: Member, actor: str) -> None:
     with _recorded(member, "console.access_close", actor):
         member.shut_out_at, member.shut_out_by, member.is_auditor = timezone.now(), actor, False
         member.save(update_fields=["shut_out_at", "shut_out_by", "is_auditor"])
+        # Else a link from before would open again with the console.
+        open_ones = Invitation.objects.filter(member=member, settled_at=None)
+        open_ones.update(settled_at=timezone.now(), outcome=Invitation.Outcome.WITHDRAWN)
         if isinstance(member.user, User) and not Member.objects.with_access().filter(user=member.user).exists():
             sessions_end(user=member.user)
 

@@ -144,6 +144,7 @@ class Invitation(models.Model):
         ACCEPTED = "accepted"
         DECLINED = "declined"
         REPLACED = "replaced"
+        WITHDRAWN = "withdrawn"
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="invitations")
     email = MaskedEmailField(help_text="The member's address when they were invited.")

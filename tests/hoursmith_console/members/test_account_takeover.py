@@ -271,6 +271,15 @@ def test_a_link_ends_with_the_address_the_role_and_the_access_that_it_was_made_f
         assert not Member.objects.filter(workspace=cast.other, email=VERA, user__isnull=False).exists()
 
 
+def test_a_link_ends_for_good_when_the_console_is_closed_to_the_member(cast: Cast, trusted: Browse) -> None:
+    link = operators_link(VERA, "member", cast.other)
+    key = member_of(cast.other).pk
+    trusted("outsider").post(f"/members/{key}/close/")
+    assert Client().get(link).status_code == 404
+    trusted("outsider").post(f"/members/{key}/open/")
+    assert Client().get(link).status_code == 404
+
+
 def test_a_link_ends_with_its_time(cast: Cast) -> None:
     link = operators_link(VERA, "member", cast.other)
     for invitation in Invitation.objects.all():

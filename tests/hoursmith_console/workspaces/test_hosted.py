@@ -111,6 +111,41 @@ def test_somebody_invited_whom_the_list_does_not_name_is_no_member(console, host
     assert ["new@northwind.example", "MEMBER", False, False] in hosted.shell(MEMBERS)
 
 
+RENAME = (
+    "from hoursmith_console.sandbox.models import Person;import json;"
+    "[Person.objects.filter(email=old).update(email=new) for old, new in {pairs!r}];print(json.dumps(True))"
+)
+FOUND = (
+    "from hoursmith_console.accounts.addresses import account_with;"
+    "from hoursmith_console.workspaces.models import Member;import json;"
+    "rows = {{m.email: m.name for m in Member.objects.filter(user=account_with({email!r}))}};print(json.dumps(rows))"
+)
+
+
+def test_addresses_that_change_hands_at_hoursmith_change_no_account(console, hosted):
+    token = console.mint_for("owner")
+    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": token})
+    admin, manager = console.person("admin"), console.person("manager")
+    link = hosted.manage("console_invite", "--email", admin["email"], "--role", "admin").strip()
+    hosted.start()
+    client = browser()
+    with client.open(link) as page:
+        form, address = page.read().decode(), page.url
+    data = {"csrfmiddlewaretoken": csrf(form), "new_password1": "a plain sentence", "new_password2": "a plain sentence"}
+    client.open(urllib.request.Request(address, urlencode(data).encode(), {"Referer": address})).close()
+    swap = [(admin["email"], "x@x.example"), (manager["email"], admin["email"]), ("x@x.example", manager["email"])]
+    console.shell(RENAME.format(pairs=swap))
+    try:
+        printed = hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": token})
+    finally:
+        console.shell(RENAME.format(pairs=[(new, old) for old, new in reversed(swap)]))
+    assert f"{admin['email']} is now {manager['email']}." in printed
+    assert hosted.shell(FOUND.format(email=manager["email"])) == {manager["email"]: admin["name"]}
+    assert hosted.shell(FOUND.format(email=admin["email"])) != {admin["email"]: admin["name"]}
+    with client.open(f"{hosted.url}/") as page:
+        assert admin["name"] in page.read().decode()
+
+
 def test_the_sandbox_commands_refuse_in_hosted_mode(hosted):
     for command in (
         ["sandbox_seed"],
