@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from hoursmith_console.accounts.factors import passkey_address, passkeys_work_here
 from hoursmith_console.accounts.passwords import RecordedView
-from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_failure_record
+from hoursmith_console.workspaces.sign_ins import account_event_record, account_failure_record
 from hoursmith_console.workspaces.visibility import factor_demand, other_workspaces
 from mcpbridge.audit import AuditUnavailableError
 
@@ -145,4 +145,4 @@ def _failure_record(form: Any, user: User, request: HttpRequest) -> None:
     # Attempts beyond the limit are refused unseen, so that nobody can fill the record.
     if form.has_error("code", "incorrect_code") or form.has_error("credential", "incorrect_code"):
         way = "second factor" if "code" in form.fields else "passkey"
-        sign_in_failure_record(email=user.email, address=get_adapter().get_client_ip(request), way=way)
+        account_failure_record(user=user, address=get_adapter().get_client_ip(request), way=way)

@@ -298,3 +298,15 @@ def test_failed_attempts_at_an_address_are_told_to_whoever_proved_it_alone(
     Client().post("/accounts/login/", {"login": VERA, "password": "a slip of the finger"})
     assert told("org-globex")[-1] == "sign_in_failed"
     assert "sign_in_failed" not in told()
+
+
+def test_a_failed_second_factor_is_recorded_with_the_account_and_not_by_its_address(
+    cast: Cast, with_app: Callable[[str], list[str]]
+) -> None:
+    with_app("owner")
+    client = Client()
+    client.post("/accounts/login/", {"login": "owner@example.com", "password": PASSWORD})
+    # Whatever the account's own column says: an address names whoever proved it.
+    User.objects.filter(pk=account_of(cast.people["owner"]).pk).update(email="outsider@example.com")
+    client.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    assert (told(), told("org-globex")) == (["sign_in_failed"], [])
