@@ -151,8 +151,7 @@ class Calls:
             call.target_label = tool.target_label(snapshot)
             return snapshot
 
-        is_over_limit = False
-        while True:
+        async def attempt(*, is_over_limit: bool) -> Answer:
             with spans.step("ask for approval"):
                 verdict = await self._approvals.verdict(
                     rule, call, arguments, dialogue, title=tool.title, look=look, is_over_limit=is_over_limit
@@ -162,11 +161,13 @@ class Calls:
             consent = verdict.request
             limit = rule.hourly_limit if consent is None else None
             work = self._destroy(tool, arguments, credential, call, started, consent=consent, hourly_limit=limit)
-            try:
-                return await self._to_the_end(work)
-            except HourlyLimitError:
-                # Others came in between, on any worker; now a person is asked, so this does not happen twice.
-                is_over_limit = True
+            return await self._to_the_end(work)
+
+        try:
+            return await attempt(is_over_limit=False)
+        except HourlyLimitError:
+            # Others came in between, on any worker. A person is asked now, so this does not happen twice.
+            return await attempt(is_over_limit=True)
 
     def _is_frozen(self, call: Call) -> bool:
         caller = call.caller
