@@ -10,6 +10,7 @@ from django.db import router, transaction
 
 from hoursmith_console.saved_views.models import QUERY_LENGTH, SavedView
 from hoursmith_console.workspaces.models import Member
+from mcpbridge.heads import hold
 from mcpbridge.redaction import redact
 
 MOST_VIEWS = 30
@@ -33,12 +34,15 @@ def view_save(*, member: Member, area: str, name: str, query: str) -> SavedView:
         raise SavedViewError("Nothing is filtered, so there is no view to save. Choose a filter first.")
     if len(kept) > QUERY_LENGTH:
         raise SavedViewError("These filters are too long to save. Shorten the search.")
-    with transaction.atomic(using=router.db_for_write(SavedView)):
+    alias = router.db_for_write(SavedView)
+    with transaction.atomic(using=alias):
+        # Of two at once, the second counts the first.
+        hold(alias, f"saved views {member.pk} {area}")
         view, is_new = SavedView.objects.update_or_create(
             member=member, area=area, name=redact(name), defaults={"query": kept}
         )
         if is_new and SavedView.objects.filter(member=member, area=area).count() > MOST_VIEWS:
-            transaction.set_rollback(True, using=router.db_for_write(SavedView))
+            transaction.set_rollback(True, using=alias)
             raise SavedViewError(f"More than {MOST_VIEWS} views of one list are not kept. Remove one first.")
     return view
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mcpbridge.audit_rows import ACTOR_LENGTH
 from mcpbridge.events import event_record
-from mcpbridge.heads import head_of
+from mcpbridge.heads import head_of, hold
 from mcpbridge.models import Result, SigningHead
 from mcpbridge.recording import storable
 from mcpbridge.sinks.batches import last_checkpoint
@@ -39,6 +39,8 @@ def sink_create(
     alias = router.db_for_write(Sink)
     secret = new_secret() if kind == SinkKind.WEBHOOK else ""
     with _named_once(), transaction.atomic(using=alias):
+        # Of two at once, the second counts the first.
+        hold(alias, f"log destinations {org_id}")
         live = Sink.objects.using(alias).live().filter(org_id=org_id)
         if live.count() >= MOST_SINKS:
             raise UnfitSinkError(f"A workspace has at most {MOST_SINKS} sinks. Delete one that is not needed any more.")
