@@ -194,6 +194,8 @@ class PostgresOrderBook(_Book):
         try:
             if self._connection is None:
                 self._connection = await psycopg.AsyncConnection.connect(**self._conninfo(), autocommit=True)  # type: ignore[arg-type]
+                # Somebody who locks a table must not keep us from noticing that nothing is read any more.
+                await self._connection.execute(f"SET statement_timeout = {int(_SILENCE_S * 1000)}")
                 await self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
             else:
                 async for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
