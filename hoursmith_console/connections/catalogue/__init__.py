@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hoursmith_console.connections.catalogue import claude, commands, editors, terminals
+from hoursmith_console.connections.catalogue import agents, claude, commands, editors, terminals
 from hoursmith_console.connections.catalogue.client import SLOT, Access, Client, Family, Link, Secret, Snippet, System
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "client_kind_of",
 ]
 
-_ALL = (*claude.CLIENTS, *editors.CLIENTS, *terminals.CLIENTS, *commands.CLIENTS)
+_ALL = (*claude.CLIENTS, *editors.CLIENTS, *terminals.CLIENTS, *agents.CLIENTS, *commands.CLIENTS)
 
 CLIENTS: Mapping[str, Client] = MappingProxyType({client.key: client for client in _ALL})
 

@@ -73,6 +73,7 @@ CLAUDE_CODE = Client(
         "The single quotes in the command matter: without them the shell puts the token itself into ~/.claude.json.",
         f"${VARIABLE} without braces is not expanded.",
         "An entry of the same name must be removed first: claude mcp remove hoursmith",
+        "A project’s .mcp.json waits for approval: Claude Code asks when it starts there, and /mcp says what waits.",
     ),
     facts=(
         "The command writes for the folder you are in; add --scope user for all of them.",

@@ -113,11 +113,17 @@ class Place:
     is_shared: bool = False
 
 
-def own_file(path: str, *, windows: str | None = None, macos: str | None = None) -> Place:
-    """The person's own file: `path` on Linux, and on the others too unless they are named."""
+def own_file(
+    path: str,
+    *,
+    windows: str | None = None,
+    macos: str | None = None,
+    title: str = "For you, in every project",
+) -> Place:
+    """Return the user's own file: `path` on Linux, and on the others too unless they are named."""
     home = path.replace("~/", "%USERPROFILE%\\").replace("/", "\\")
     paths = {System.MACOS: macos or path, System.WINDOWS: windows or home, System.LINUX: path}
-    return Place("For you, in every project", MappingProxyType(paths))
+    return Place(title, MappingProxyType(paths))
 
 
 def project_file(path: str) -> Place:
@@ -245,7 +251,7 @@ class Client:
             ]
         if self.literal_config is not None:
             literal = self.render(self.literal_config(target))
-            note = "Only where the bridge says that the reference arrived unexpanded."
+            note = "Only where the bridge reports an unexpanded reference."
             found.append(Snippet("If the reference is not expanded", self.language, literal, places=own, note=note))
         return found
 

@@ -168,12 +168,18 @@ CLINE = Client(
             macos=f"~/Library/Application Support/{_STORAGE}/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
             windows=r"%APPDATA%\Code\User\globalStorage\saoudrizwan.claude-dev\settings\cline_mcp_settings.json",
         ),
+        own_file("~/.cline/data/settings/cline_mcp_settings.json", title="For Cline’s command line"),
     ),
     config=_cline,
     restart="Nothing, as far as is known: Cline connects again when the file is saved.",
     troubles=("The type is streamableHttp in one word; without it Cline expects SSE.",),
-    facts=("MCP Servers → Configure opens the file.", "No reference is reported to work: the token stands in it."),
-    aliases=("cline",),
+    facts=(
+        "MCP Servers → Configure opens the file.",
+        "Cline’s command line has a file of its own, with the same entry.",
+        "Neither expands a reference: the token stands in the file.",
+    ),
+    # Its parts name themselves after their package: @cline/core.
+    aliases=("cline", "@cline"),
     is_desktop=True,
 )
 

@@ -73,6 +73,11 @@ def _yaml(value: Mapping[str, Any], indent: str) -> list[str]:
         name = f"{indent}{_scalar(key)}:"
         if isinstance(item, Mapping) and item:
             lines += [name, *_yaml(item, f"{indent}  ")]
+        elif isinstance(item, list | tuple) and item and all(isinstance(entry, Mapping) for entry in item):
+            lines.append(name)
+            for entry in item:
+                first, *rest = _yaml(entry, f"{indent}    ")
+                lines += [f"{indent}  - {first.lstrip()}", *rest]
         elif isinstance(item, list | tuple) and item:
             lines += [name, *(f"{indent}  - {_scalar(entry)}" for entry in item)]
         else:

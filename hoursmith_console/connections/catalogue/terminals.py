@@ -64,6 +64,11 @@ def _copilot(target: Target) -> Config:
     return _copilot_with(target, _BRACED)
 
 
+def _copilot_command(target: Target) -> list[str]:
+    header = f"Authorization: Bearer {_BRACED}"
+    return ["copilot", "mcp", "add", "--transport", "http", SERVER, target.address, "--header", header]
+
+
 def _copilot_literal(target: Target) -> Config:
     return _copilot_with(target, SLOT)
 
@@ -107,10 +112,11 @@ GEMINI_CLI = Client(
     config=_gemini,
     restart="Start Gemini CLI again.",
     troubles=(
-        "The key is httpUrl: with url it would speak SSE, which is not served here.",
+        "In a folder that is not trusted, gemini mcp list shows Disabled: run gemini trust there.",
         _UNSET_TROUBLE,
     ),
     facts=(
+        'httpUrl works in every version. From 0.61, url together with "type": "http" does too.',
         f"It reads ~/.gemini/.env too: a line {VARIABLE}=… there is enough.",
         "excludeTools takes tools away from it.",
     ),
@@ -155,10 +161,10 @@ COPILOT_CLI = Client(
     reference=_BRACED,
     config=_copilot,
     literal_config=_copilot_literal,
+    command=_copilot_command,
     restart="Start Copilot CLI again.",
     troubles=(
-        f"Reports differ on whether it expands {_BRACED} in headers. If the bridge reports an unexpanded reference, "
-        "use the form with the token itself.",
+        f"Before 1.0.102 it does not expand {_BRACED}: update it, or use the form with the token itself.",
         _UNSET_TROUBLE,
     ),
     aliases=("github-copilot-developer", "github-copilot-cli", "copilot-cli", "github-copilot"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,15 @@ def test_the_wizard_leads_from_the_client_to_a_connection(cast: Cast, browse: Br
     made = Connection.objects.get()
     assert (made.owner, made.label, made.access) == (cast.people["member"], "Laptop", "readonly")
     assert answer.headers["Location"] == f"/connections/{made.slug}/token/"
+
+
+def test_who_connects_is_told_why_a_web_page_cannot(browse: Browse) -> None:
+    said = words(browse("member").get("/connections/new/"))
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text("utf-8")
+
+    for text in (said, readme.replace("`", "")):
+        assert re.search(r"A web page on another site cannot (be a client|call /mcp)", text)
+        assert "refuses requests from pages of other origins, so that no page you visit can reach a console" in text
 
 
 @pytest.mark.parametrize("query", ["", "?client=", "?client=telnet"])

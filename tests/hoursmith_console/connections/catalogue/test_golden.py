@@ -98,6 +98,33 @@ GOLDEN: dict[str, list[dict[str, Any]]] = {
         servers({"type": "http", "url": URL, "headers": BRACED}),
         servers({"type": "http", "url": URL, "headers": BEARER_SLOT}),
     ],
+    "continue": [
+        {
+            "name": "Hoursmith",
+            "version": "1.0.0",
+            "schema": "v1",
+            "mcpServers": [
+                {
+                    "name": "hoursmith",
+                    "type": "streamable-http",
+                    "url": URL,
+                    "requestOptions": {
+                        "headers": {"Authorization": "Bearer ${{ secrets.HOURSMITH_API_TOKEN }}"},
+                    },
+                }
+            ],
+        }
+    ],
+    "qwen-code": [servers({"httpUrl": URL, "headers": BRACED})],
+    "droid": [
+        servers({"type": "http", "url": URL, "headers": BRACED}),
+        servers({"type": "http", "url": URL, "headers": BEARER_SLOT}),
+    ],
+    "auggie": [servers({"type": "http", "url": URL, "headers": BEARER_SLOT})],
+    "amp": [servers({"url": URL, "headers": BRACED}, "amp.mcpServers")],
+    "crush": [
+        servers({"type": "http", "url": URL, "headers": {"Authorization": "Bearer $HOURSMITH_API_TOKEN"}}, "mcp"),
+    ],
     "mcp-remote": [servers(REMOTE)],
     "mcp-stdio": [
         servers(
@@ -118,6 +145,18 @@ COMMANDS = {
         *["--header", "Authorization: Bearer ${HOURSMITH_API_TOKEN}"],
     ],
     "codex": ["codex", "mcp", "add", "hoursmith", "--url", URL, "--bearer-token-env-var", "HOURSMITH_API_TOKEN"],
+    "copilot-cli": [
+        *["copilot", "mcp", "add", "--transport", "http", "hoursmith", URL],
+        *["--header", "Authorization: Bearer ${HOURSMITH_API_TOKEN}"],
+    ],
+    "qwen-code": [
+        *["qwen", "mcp", "add", "--scope", "user", "--transport", "http", "hoursmith", URL],
+        *["--header", "Authorization: Bearer ${HOURSMITH_API_TOKEN}"],
+    ],
+    "droid": [
+        *["droid", "mcp", "add", "hoursmith", URL, "--type", "http"],
+        *["--header", "Authorization: Bearer ${HOURSMITH_API_TOKEN}"],
+    ],
 }
 FILES = {
     "claude-desktop": (
@@ -151,6 +190,20 @@ FILES = {
         r"%USERPROFILE%\.copilot\mcp-config.json",
         "~/.copilot/mcp-config.json",
     ),
+    "continue": ("~/.continue/config.yaml", r"%USERPROFILE%\.continue\config.yaml", "~/.continue/config.yaml"),
+    "qwen-code": ("~/.qwen/settings.json", r"%USERPROFILE%\.qwen\settings.json", "~/.qwen/settings.json"),
+    "droid": ("~/.factory/mcp.json", r"%USERPROFILE%\.factory\mcp.json", "~/.factory/mcp.json"),
+    "auggie": ("~/.augment/settings.json", r"%USERPROFILE%\.augment\settings.json", "~/.augment/settings.json"),
+    "amp": (
+        "~/.config/amp/settings.json",
+        r"%USERPROFILE%\.config\amp\settings.json",
+        "~/.config/amp/settings.json",
+    ),
+    "crush": (
+        "~/.config/crush/crush.json",
+        r"%USERPROFILE%\.config\crush\crush.json",
+        "~/.config/crush/crush.json",
+    ),
 }
 SHARED = {
     "claude-code": ".mcp.json",
@@ -159,6 +212,11 @@ SHARED = {
     "roo-code": ".roo/mcp.json",
     "gemini-cli": ".gemini/settings.json",
     "opencode": "opencode.json",
+    "continue": ".continue/mcpServers/hoursmith.yaml",
+    "qwen-code": ".qwen/settings.json",
+    "droid": ".factory/mcp.json",
+    "amp": ".amp/settings.json",
+    "crush": "crush.json",
 }
 READERS = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
 
@@ -235,6 +293,34 @@ def test_the_files_of_vs_code_and_its_extensions_lie_in_its_folder() -> None:
         assert paths[System.MACOS] == f"~/Library/Application Support/Code/{tail}"
         assert paths[System.WINDOWS] == "%APPDATA%\\Code\\" + tail.replace("/", "\\")
         assert paths[System.LINUX] == f"~/.config/Code/{tail}"
+
+
+def test_clines_command_line_has_a_file_of_its_own() -> None:
+    places = {place.title: place.paths for place in CLIENTS["cline"].places}
+
+    assert places["For Cline’s command line"] == {
+        System.MACOS: "~/.cline/data/settings/cline_mcp_settings.json",
+        System.WINDOWS: r"%USERPROFILE%\.cline\data\settings\cline_mcp_settings.json",
+        System.LINUX: "~/.cline/data/settings/cline_mcp_settings.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("gemini-cli", '"type": "http" does too'),
+        ("gemini-cli", "gemini mcp list shows Disabled"),
+        ("copilot-cli", "Before 1.0.102 it does not expand ${HOURSMITH_API_TOKEN}"),
+        ("claude-code", ".mcp.json waits for approval"),
+        ("cline", "command line has a file of its own"),
+        ("amp", "amp mcp approve hoursmith"),
+        ("auggie", "Sources disagree"),
+        ("droid", "Not every source says"),
+        ("qwen-code", "documentation disagrees"),
+    ],
+)
+def test_what_has_to_be_known_is_said(key: str, said: str) -> None:
+    assert said in " ".join((*CLIENTS[key].troubles, *CLIENTS[key].facts))
 
 
 def test_the_link_for_cursor_carries_the_entry() -> None:
