@@ -96,7 +96,13 @@ def assert_strict_page(answer: httpx.Response) -> None:
     assert headers["cross-origin-opener-policy"] == "same-origin", where
     assert "camera=()" in headers["permissions-policy"], where
     assert headers["x-frame-options"] == "DENY", where
-    for directive in ("script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'"):
+    for directive in (
+        "script-src 'self'",
+        "worker-src 'self'",
+        "style-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+    ):
         assert directive in headers["content-security-policy"], where
     if answer.headers.get("content-type", "").startswith("text/html"):
         assert not re.search(_INLINE, answer.text), where

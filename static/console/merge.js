@@ -1,15 +1,10 @@
-// Merges our entry into a file that the person picks. The file is read, changed and handed back in this page:
+// Merges our entry into a file that the user picks. The file is read, changed and given back in this browser:
 // it is never sent anywhere. Without this file the page still shows what to put where.
 
-import { MergeFault } from "./merge/common.js";
-import { difference } from "./merge/difference.js";
-import { merged } from "./merge/entry.js";
-
-const LARGEST = 20_000_000;
 const OUTCOMES = {
-    fresh: "The file was empty: this is all it needs.",
-    added: "The entry is added; everything else stays as it is.",
-    replaced: "There was an entry of that name, or a part of it; this changes.",
+    fresh: "The file was empty. This is all it needs.",
+    added: "The entry is added. Everything else stays as it is.",
+    replaced: "There was an entry of that name, or a part of it. Only this changes.",
     same: "The file already says this. Nothing has to change.",
 };
 const WORDS = { "+": "added", "−": "removed" };
@@ -17,15 +12,20 @@ const WORDS = { "+": "added", "−": "removed" };
 class Merge {
     constructor(section) {
         this.contract = JSON.parse(section.querySelector("script[type='application/json']").textContent);
+        this.script = section.dataset.merge;
         this.picker = section.querySelector("input[type=file]");
-        this.zone = section.querySelector(".drop");
         this.status = section.querySelector(".merge-status");
+        this.running = section.querySelector(".merge-running");
+        this.bar = section.querySelector("progress");
         this.result = section.querySelector(".merge-result");
+        this.refusal = section.querySelector(".merge-refusal");
         this.rows = section.querySelector(".diff");
         this.link = section.querySelector("a[download]");
         this.picker.addEventListener("change", () => this.take(this.picker.files));
-        this.zone.addEventListener("dragover", (event) => event.preventDefault());
-        this.zone.addEventListener("drop", (event) => {
+        section.querySelector(".merge-cancel").addEventListener("click", () => this.cancel());
+        const zone = section.querySelector(".drop");
+        zone.addEventListener("dragover", (event) => event.preventDefault());
+        zone.addEventListener("drop", (event) => {
             event.preventDefault();
             this.take(event.dataTransfer.files);
         });
@@ -33,36 +33,58 @@ class Merge {
         addEventListener("pageshow", (event) => event.persisted && this.clear());
     }
 
-    async take([file]) {
+    take([file]) {
         this.clear();
-        if (!file) {
-            return;
+        if (file) {
+            this.start(file);
         }
-        try {
-            this.show(file.name, await read(file));
-        } catch (error) {
-            if (!(error instanceof MergeFault)) {
-                this.say("This file could not be read.", false);
-                throw error;
-            }
-            this.say(error.message, false);
-        } finally {
-            // So that the same file, mended, can be picked again.
-            this.picker.value = "";
+        // So that the same file, once fixed, can be picked again.
+        this.picker.value = "";
+    }
+
+    start(file) {
+        this.worker = new Worker(this.script, { type: "module" });
+        this.worker.addEventListener("message", ({ data }) => this.hear(file.name, data));
+        this.worker.addEventListener("error", () => this.refuse("This browser could not merge the file."));
+        this.bar.value = 0;
+        this.running.hidden = false;
+        this.worker.postMessage({ file, contract: this.contract });
+    }
+
+    hear(name, { progress, result, refusal }) {
+        if (progress) {
+            this.bar.value = progress;
+        } else if (refusal) {
+            this.refuse(refusal);
+        } else {
+            this.stop();
+            this.show(name, result);
         }
     }
 
-    show(name, before) {
-        const { text, state } = merged(before, this.contract);
+    show(name, { state, blob, rows }) {
         this.say(`${name}: ${OUTCOMES[state]}`, true);
         if (state === "same") {
             return;
         }
-        this.rows.replaceChildren(...difference(before, text).map(row));
-        this.link.href = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
+        this.rows.replaceChildren(...rows.map(row));
+        this.link.href = URL.createObjectURL(blob);
         this.link.download = name;
         this.link.textContent = `Download ${name}`;
         this.result.hidden = false;
+    }
+
+    refuse(reason) {
+        this.stop();
+        this.say(`${reason} Nothing was changed.`, false);
+        this.refusal.querySelector("pre").textContent = this.contract.text;
+        this.refusal.hidden = false;
+    }
+
+    cancel() {
+        this.clear();
+        this.say("Cancelled. Nothing was changed.", true);
+        this.picker.focus();
     }
 
     say(text, isGood) {
@@ -70,25 +92,22 @@ class Merge {
         this.status.classList.toggle("is-fault", !isGood);
     }
 
+    stop() {
+        this.worker?.terminate();
+        this.worker = null;
+        this.running.hidden = true;
+    }
+
     clear() {
+        this.stop();
         if (this.link.href) {
             URL.revokeObjectURL(this.link.href);
             this.link.removeAttribute("href");
         }
         this.result.hidden = true;
+        this.refusal.hidden = true;
         this.rows.replaceChildren();
         this.say("", true);
-    }
-}
-
-async function read(file) {
-    if (file.size > LARGEST) {
-        throw new MergeFault("The file is far too large for a configuration.");
-    }
-    try {
-        return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
-    } catch (error) {
-        throw error instanceof TypeError ? new MergeFault("The file is not text in UTF-8.") : error;
     }
 }
 

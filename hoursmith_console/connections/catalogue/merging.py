@@ -1,6 +1,6 @@
 """What the merging script in the browser needs to know: where the entry goes, and what it is.
 
-`static/console/merge.js` reads this as JSON from the page. It never gets the person's file to see here.
+`static/console/merge.js` reads this as JSON from the page. The user's file never leaves the browser.
 """
 
 import json
@@ -26,12 +26,15 @@ def merge_contract(
     access: Access = "full",
     folder: str = FOLDER,
     token: str | None = None,
-) -> dict[str, Any]:
-    """`language`, `text` (the whole file where there is none yet) and `pieces`, each with `path` and `value`.
+) -> dict[str, Any] | None:
+    """Return `language`, `text` (the whole file where there is none yet) and `pieces`, each with `path` and `value`.
 
-    A piece with `family` is an item of the list at `path` and takes the place of an item whose id begins so. The
-    token is in it only where it is given and the client needs it; raises CredentialFaultError as `Snippet.render`.
+    None for YAML, which is not changed in the browser. A piece with `family` is an item of the list at `path` and
+    takes the place of an item whose id begins so, unless another server uses that one. The token is in it only where
+    it is given and the client needs it; raises CredentialFaultError as `Snippet.render`.
     """
+    if client.language == "yaml":
+        return None
     config = client.config(Target(url, prefix, access == "readonly", folder))
     pieces: list[dict[str, Any]] = []
     for key, value in config.items():

@@ -66,7 +66,8 @@ class ClientSetup:
     configurations: tuple[ShownSnippet, ...]
     commands: tuple[ShownSnippet, ...]
     link: Link | None
-    merge: dict[str, Any]
+    # None where the browser does not change the client's file.
+    merge: dict[str, Any] | None
     # Files of this client that usually end up in version control.
     shared_files: tuple[str, ...]
 

@@ -1,176 +1,131 @@
-// TOML: split into statements with their place, changed as text.
+// Puts our table into TOML by edits of its own lines; every other line stays as it is.
 
-import { MergeFault, WAYS, endOfLineIn, fault } from "./common.js";
+import { MergeFault, WAYS, isSame, newlineAt, notReadBack, sorted, twice, unescaped, widened } from "./common.js";
+import { TomlReader, decoded } from "./toml_reader.js";
 
-const TOML_KEY = /(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')/y;
+// They may carry what the user put there, beside the token; what does not name it stays.
+const HEADERS = new Set(["http_headers", "env_http_headers"]);
 
-class TomlReader {
-    constructor(text) {
-        this.text = text;
-        this.at = 0;
-    }
+const begins = (path, start) => start.length <= path.length && start.every((key, place) => path[place] === key);
+const keyText = (key) => (/^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key));
+const byHand = (path) => new MergeFault(
+    `“${path.join(".")}” is written in a way that this page does not change. Put the entry into the file by hand.`);
 
-    // The statements with their place: {kind: "space" | "table" | "pair", path, start, end}; paths are whole.
-    statements() {
-        const found = [];
-        let table = [];
-        while (this.at < this.text.length) {
-            const start = this.at;
-            let kind = "space";
-            let path = [];
-            this.match(/[ \t]*/y);
-            if (this.text[this.at] === "[") {
-                kind = "table";
-                table = path = this.header();
-            } else if (!/[#\r\n]|$/y.test(this.text[this.at] ?? "")) {
-                kind = "pair";
-                path = [...table, ...this.keys()];
-                this.valueOf();
+export function mergeToml(text, { pieces: [{ path, value }] }) {
+    const own = ownIn(new TomlReader(text).statements(), path);
+    const lines = new Map(Object.entries(value).map(([key, each]) => [key, JSON.stringify(each)]));
+    return own.table ? changed(text, own, path, lines) : { edits: [appended(text, path, lines)], hasOld: false };
+}
+
+// Our table with its pairs, and the tables below it, each with its statements.
+function ownIn(statements, path) {
+    const own = { table: null, pairs: [], below: [] };
+    let body = null;
+    for (const each of statements.filter(({ kind }) => kind !== "space")) {
+        if (each.kind === "pair") {
+            if (body) {
+                body.push(each);
+            } else if (begins(each.path, path) || begins(path, each.path) || isDottedTo(each, statements, path)) {
+                throw byHand(each.path.slice(0, path.length));
             }
-            this.rest();
-            found.push({ kind, path, start, end: this.at });
+            continue;
         }
-        return found;
-    }
-
-    fault(what) {
-        return fault("TOML", this.text, this.at, what);
-    }
-
-    match(pattern) {
-        pattern.lastIndex = this.at;
-        const found = pattern.exec(this.text);
-        this.at += found ? found[0].length : 0;
-        return found && found[0];
-    }
-
-    header() {
-        const opened = this.match(/\[\[?/y);
-        const path = this.keys();
-        if (this.match(opened === "[" ? /\]/y : /\]\]/y) === null) {
-            throw this.fault("a closing bracket is missing");
-        }
-        return path;
-    }
-
-    keys() {
-        const path = [];
-        do {
-            this.match(/[ \t]*/y);
-            const key = this.match(TOML_KEY);
-            if (key === null) {
-                throw this.fault("a key is missing or misspelt");
+        body = null;
+        if (each.kind === "array" && begins(path, each.path)) {
+            throw byHand(each.path);
+        } else if (isSame(each.path, path)) {
+            if (own.table) {
+                throw twice(path.join("."));
             }
-            path.push(/^["']/.test(key) ? key.slice(1, -1) : key);
-            this.match(/[ \t]*/y);
-        } while (this.match(/\./y));
-        return path;
-    }
-
-    valueOf() {
-        if (this.match(/=[ \t]*/y) === null) {
-            throw this.fault("an equals sign is missing");
-        }
-        const start = this.at;
-        let depth = 0;
-        for (;;) {
-            this.match(/[^"'#[\]{}\r\n]+/y);
-            const next = this.text[this.at];
-            if (next === undefined || ((next === "\n" || next === "\r" || next === "#") && depth === 0)) {
-                break;
-            }
-            if (next === '"' || next === "'") {
-                this.string();
-                continue;
-            }
-            if (this.match(/#[^\n]*/y) === null) {
-                depth += { "[": 1, "{": 1, "]": -1, "}": -1 }[next] ?? 0;
-                this.at += 1;
-            }
-            if (depth < 0) {
-                throw this.fault("there is a bracket too many");
-            }
-        }
-        if (depth !== 0 || this.text.slice(start, this.at).trim() === "") {
-            throw this.fault(depth ? "a closing bracket is missing" : "a value is missing");
+            own.table = each;
+            body = own.pairs;
+        } else if (begins(each.path, path)) {
+            body = [each];
+            own.below.push(body);
         }
     }
+    if (own.below.length && !own.table) {
+        throw new MergeFault(`There are tables below “${path.join(".")}” and none of that name. Put the entry before them by hand.`);
+    }
+    return own;
+}
 
-    string() {
-        if (this.match(/"""(?:[^\\]|\\[^])*?"{3,5}|'''[^]*?'{3,5}|"(?!"")(?:[^"\\\n]|\\.)*"|'(?!'')[^'\n]*'/y) === null) {
-            throw this.fault("the end of a text is missing");
+// Whether a dotted key at the top makes the table that ours would go into: programs differ on what may follow.
+const isDottedTo = ({ path, keyStart }, statements, [section]) =>
+    path[0] === section && keyStart < (statements.find(({ kind }) => kind === "table" || kind === "array")?.start ?? Infinity);
+
+function appended(text, path, lines) {
+    const newline = newlineAt(text, text.length);
+    const isEnded = text.endsWith("\n");
+    const gap = /\n[ \t]*\r?\n$/.test(text) ? "" : newline;
+    const made = [`[${path.map(keyText).join(".")}]`, ...[...lines].map(([key, value]) => `${keyText(key)} = ${value}`)].join(newline);
+    return { start: text.length, end: text.length, text: (isEnded ? "" : newline) + gap + made + (isEnded ? newline : "") };
+}
+
+function changed(text, { table, pairs, below }, path, lines) {
+    const edits = [];
+    const keyOf = (statement) => statement.path[path.length];
+    const lacking = [];
+    for (const [key, value] of lines) {
+        const found = pairs.filter((pair) => keyOf(pair) === key);
+        if (found.length > 1 || found[0]?.path.length > path.length + 1 || below.some(([head]) => keyOf(head) === key)) {
+            throw byHand([...path, key]);
+        } else if (!found.length) {
+            lacking.push([key, value]);
+        } else if (!says(text, found[0], value)) {
+            edits.push({ start: found[0].valueStart, end: found[0].to, text: value });
         }
     }
+    const isGone = (statement) => WAYS.has(keyOf(statement)) && !lines.has(keyOf(statement));
+    checkHeaders(text, [...pairs, ...below.flat()].filter((statement) => HEADERS.has(keyOf(statement))), path);
+    const gone = pairs.filter(isGone);
+    // What is new takes the place of what goes, so that comments beside it stay with the entry.
+    while (gone.length && lacking.length) {
+        const pair = gone.shift();
+        const [key, value] = lacking.shift();
+        edits.push({ start: pair.keyStart, end: pair.keyEnd, text: keyText(key) }, { start: pair.valueStart, end: pair.to, text: value });
+    }
+    edits.push(...gone.map(({ from, to }) => widened(text, from, to)));
+    edits.push(...below.filter(([head]) => isGone(head)).map((body) => ({ start: body[0].start, end: body.at(-1).end, text: "" })));
+    if (lacking.length) {
+        const newline = newlineAt(text, table.end);
+        const made = lacking.map(([key, value]) => `${keyText(key)} = ${value}`).join(newline);
+        const isEnded = text[table.end - 1] === "\n";
+        edits.push({ start: table.end, end: table.end, text: isEnded ? made + newline : newline + made });
+    }
+    return { edits: sorted(edits), hasOld: true };
+}
 
-    rest() {
-        this.match(/[ \t]*(?:#[^\n]*)?/y);
-        if (this.at < this.text.length && this.match(/\r?\n/y) === null) {
-            throw this.fault("something stands after a value");
-        }
+function says(text, { valueStart, to }, value) {
+    const raw = text.slice(valueStart, to);
+    const isLine = /^["']/.test(raw) && !/^("""|''')/.test(raw);
+    return raw === value || (isLine && JSON.stringify(decoded(raw)) === value);
+}
+
+function checkHeaders(text, statements, path) {
+    if (statements.some(({ from, to }) => /authorization/i.test(unescaped(text.slice(from, to))))) {
+        throw new MergeFault(`“${path.join(".")}” sends an Authorization header of its own, which would contradict the token. Replace the entry by hand.`);
     }
 }
 
-const startsWith = (path, start) => start.every((key, place) => path[place] === key);
-
-export function mergeToml(text, { text: ours, pieces: [{ path }] }) {
-    const newline = endOfLineIn(text);
-    const statements = new TomlReader(text).statements();
-    const own = new TomlReader(ours).statements().filter((each) => each.kind === "pair");
-    const wanted = new Map(own.map((each) => [each.path.at(-1), ours.slice(each.start, each.end).trim()]));
-    const regions = regionsOf(statements, path);
-    if (!regions.length) {
-        const body = text.replace(/\s*$/, "");
-        return { text: body + newline + newline + ours.replaceAll("\n", newline), state: "added" };
+// Reads the changed file back: what is not ours has to be there as it was, and ours has to say what it should.
+export function checkToml(before, after, { pieces: [{ path, value }] }) {
+    const [old, made] = [before, after].map((text) => new TomlReader(text).statements());
+    const own = ownIn(made, path);
+    const ours = new Map(own.pairs.map((pair) => [pair.path.slice(path.length).join("."), pair]));
+    const isThere = Object.entries(value).every(([key, each]) => ours.has(key) && says(after, ours.get(key), JSON.stringify(each)));
+    if (!own.table || !isThere || !isSame(othersIn(before, old, path, value), othersIn(after, made, path, value))) {
+        throw notReadBack();
     }
-    let state = "same";
-    for (const { table, body } of regions.toReversed()) {
-        const made = table.path.length === path.length
-            ? tomlTable(text, table, body, wanted, newline)
-            : WAYS.has(table.path[path.length]) ? "" : null;
-        const end = body.at(-1)?.end ?? table.end;
-        if (made !== null && made !== text.slice(table.start, end)) {
-            text = text.slice(0, table.start) + made + text.slice(end);
-            state = "replaced";
-        }
-    }
-    return { text, state };
 }
 
-// Our table and those below it, each with the statements in it. Comments right before the next table are that table's.
-function regionsOf(statements, path) {
-    const regions = [];
-    let region = null;
-    for (const each of statements) {
-        if (each.kind === "table") {
-            region = startsWith(each.path, path) ? { table: each, body: [] } : null;
-            if (region) {
-                regions.push(region);
-            }
-        } else if (region) {
-            region.body.push(each);
-        } else if (each.kind === "pair" && (startsWith(each.path, path) || (each.path.length < path.length && startsWith(path, each.path)))) {
-            throw new MergeFault(`“${each.path.join(".")}” is written in a way that this page does not change. Replace it by hand with the entry above.`);
-        }
-    }
-    for (const { body } of regions) {
-        while (body.length && body.at(-1).kind === "space") {
-            body.pop();
-        }
-    }
-    if (regions.length && !regions.some(({ table }) => table.path.length === path.length)) {
-        throw new MergeFault(`There are tables below “${path.join(".")}” and none of that name. Put the entry above before them by hand.`);
-    }
-    return regions;
-}
-
-function tomlTable(text, table, body, wanted, newline) {
-    const raw = (each) => text.slice(each.start, each.end);
-    const key = (each) => each.path[table.path.length];
-    const kept = body.filter((each) => each.kind === "space" || !(wanted.has(key(each)) || WAYS.has(key(each))));
-    const gone = body.filter((each) => !kept.includes(each)).map((each) => raw(each).trim()).sort();
-    if (gone.join("\n") === [...wanted.values()].sort().join("\n")) {
-        return raw(table) + body.map(raw).join("");
-    }
-    const head = raw(table).endsWith("\n") ? raw(table) : raw(table) + newline;
-    return head + [...wanted.values()].map((line) => line + newline).join("") + kept.map(raw).join("");
+// Every statement outside our tables, and in them what an older entry keeps.
+function othersIn(text, statements, path, value) {
+    let isOwn = false;
+    return statements.flatMap((each) => {
+        isOwn = each.kind === "table" || each.kind === "array" ? begins(each.path, path) : isOwn;
+        const key = each.path[path.length];
+        const isOurs = isOwn && (key === undefined || WAYS.has(key) || Object.hasOwn(value, key));
+        return isOurs || each.kind === "space" ? [] : [text.slice(each.from, each.to)];
+    });
 }

@@ -1,5 +1,6 @@
 """A page of the catalogue in a real browser, and what becomes of the files that are given to it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,44 @@ class Bench:
         self.page.goto(f"{self.url}/try/{key}/", wait_until="load")
         self.requests.clear()
 
-    def give(self, content: str | bytes, name: str = "mcp.json") -> None:
+    def pick(self, content: str | bytes, name: str = "mcp.json") -> None:
         """Pick a file of this content."""
         raw = content.encode() if isinstance(content, str) else content
         picked: Any = {"name": name, "mimeType": "text/plain", "buffer": raw}
         self.page.locator("input[type=file]").set_input_files(picked)
+
+    def give(self, content: str | bytes, name: str = "mcp.json") -> None:
+        """Pick a file of this content, and wait for what the page says."""
+        self.pick(content, name)
         expect(self.page.locator(".merge-status")).not_to_have_text("", timeout=30_000)
+
+    def drop(self, content: str, name: str = "mcp.json") -> None:
+        """Drop a file of what the script `content` gives, made in the page; wait for what the page says."""
+        self.page.evaluate(
+            """(name) => {
+                const dragged = new DataTransfer();
+                dragged.items.add(new File([content], name));
+                const event = new DragEvent("drop", { dataTransfer: dragged, bubbles: true, cancelable: true });
+                document.querySelector(".drop").dispatchEvent(event);
+            }""".replace("[content]", f"[{content}]"),
+            name,
+        )
+        expect(self.page.locator(".merge-status")).not_to_have_text("", timeout=60_000)
 
     def said(self) -> str:
         return self.page.locator(".merge-status").inner_text()
 
     def has_result(self) -> bool:
         return self.page.locator(".merge-result").is_visible()
+
+    def refused(self) -> str:
+        """The entry that is shown where a file is refused."""
+        return self.page.locator(".merge-refusal pre").filter(visible=True).text_content() or ""
+
+    def snippet(self) -> str:
+        """The configuration as the page was told it."""
+        told = self.page.locator("[data-merge] script").text_content() or ""
+        return str(json.loads(told)["text"])
 
     def got(self) -> tuple[str, str]:
         """Name and content of the file that is handed back."""
@@ -56,23 +83,6 @@ class Bench:
         """The rows that changed: mark and line."""
         rows = self.page.locator(".diff > ins, .diff > del").all_text_contents()
         return [(row[0], row[1:].split(": ", 1)[1].rstrip("\n")) for row in rows]
-
-    def batch(self, key: str, texts: list[str]) -> list[str]:
-        """Many merges at once by the page's own modules, for texts that nobody thought of."""
-        self.open(key)
-        return list(
-            self.page.evaluate(
-                """async (texts) => {
-                    const script = document.querySelector("script[type=module]");
-                    const source = await (await fetch(script.src)).text();
-                    const entry = /from "(.*entry[^"]*)"/.exec(source)[1];
-                    const { merged } = await import(new URL(entry, script.src));
-                    const contract = JSON.parse(document.querySelector("[data-merge] script").textContent);
-                    return texts.map((text) => merged(text, contract).text);
-                }""",
-                texts,
-            )
-        )
 
 
 def bench_in(context: BrowserContext, served: Served) -> Bench:

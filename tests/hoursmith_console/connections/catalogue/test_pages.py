@@ -48,7 +48,16 @@ def test_the_page_that_shows_a_token_once_leaves_no_placeholder(key: str, token:
     assert token not in (setup.link.address if setup.link else "")
 
 
-@pytest.mark.parametrize("key", CLIENTS)
+@pytest.mark.parametrize("key", [key for key, client in CLIENTS.items() if client.language == "yaml"])
+def test_a_file_in_yaml_is_left_to_the_user(key: str) -> None:
+    html = fragment(key, "_merge")
+
+    assert client_setup(CLIENTS[key], url=URL).merge is None
+    assert "<script" not in html
+    assert "which this page does not change" in html
+
+
+@pytest.mark.parametrize("key", [key for key, client in CLIENTS.items() if client.language != "yaml"])
 def test_the_merging_script_is_told_the_same_as_the_person(key: str, token: str) -> None:
     setup = client_setup(CLIENTS[key], url=URL, token=token)
     html = fragment(key, "_merge", token)
@@ -57,6 +66,7 @@ def test_the_merging_script_is_told_the_same_as_the_person(key: str, token: str)
     assert found is not None
     told = json.loads(found[1])
     assert told == setup.merge
+    assert 'data-merge="/static/console/merge/worker.js"' in html
     assert told["text"] == setup.configurations[0].text
     assert told["language"] == CLIENTS[key].language
     assert [piece["path"] for piece in told["pieces"] if "family" not in piece] == [
@@ -67,7 +77,8 @@ def test_the_merging_script_is_told_the_same_as_the_person(key: str, token: str)
 def test_a_file_that_is_usually_committed_is_warned_of() -> None:
     warned = {key for key in CLIENTS if "Usually committed" in fragment(key, "_snippets")}
 
-    assert warned == {"claude-code", "cursor", "vscode", "roo-code", "gemini-cli", "opencode"}
+    assert warned == {key for key, client in CLIENTS.items() if any(place.is_shared for place in client.places)}
+    assert {"claude-code", "cursor", "vscode", "roo-code", "gemini-cli", "opencode"} < warned
     assert ".roo/mcp.json" in fragment("roo-code", "_snippets")
 
 
