@@ -9,22 +9,27 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-import httpx
 import psycopg
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 
 from tests.faults.mcp import LEGACY, MODERN, call_tool, post
 from tests.faults.upstream import new_token
 from tests.places import ROOT
 from tests.servers import Served
+from tests.wrapped_tokens import wrapped
 
 PIECE = 8
+# They read from standard input until it ends; `push_by_stdio` is for them.
+_SERVES = ("mcp_stdio",)
 NO_ID = "00000000-0000-4000-8000-000000000000"
 DOORS = ("/mcp", "/mcp/readonly", "/mcp/c/ana-laptop", "/mcp/c/ana-laptop/readonly")
+# What a text may be split by and still be read.
+_NOTHING = re.compile(rb"[\s\x00]|\xe2\x80\x8b|\xc2\xad|\xe2\x81\xa0|\xef\xbb\xbf|<wbr>")
 _RUN = re.compile(rb"[0-9a-z+/]{%d,}" % PIECE)
 
 # P is an environment and prefix, S a secret, C its first twenty characters.
@@ -49,6 +54,8 @@ class Canaries:
     """Every secret that was pushed in, by what it was pushed in as."""
 
     pieces: dict[bytes, str] = field(default_factory=dict)
+    literals: dict[bytes, str] = field(default_factory=dict)
+    _wrapping: int = 0
 
     def watch(self, label: str, text: str) -> None:
         """Look out for any eight characters in a row of `text`, in any case."""
@@ -62,6 +69,16 @@ class Canaries:
         self.watch(label, token.rsplit("_", 1)[1])
         return token
 
+    def wrapped(self, label: str) -> str:
+        """A token that nobody minted, watched from now on, in the next of all wrappings."""
+        token = self.token(label)
+        wrappings = wrapped(token)
+        self._wrapping = (self._wrapping + 1) % len(wrappings)
+        name, text = list(wrappings.items())[self._wrapping]
+        if not self.traces(text.encode()):
+            self.literals[text[len(text) // 2 :].encode()] = f"{label} {name}"
+        return text
+
     def malformed(self) -> dict[str, str]:
         """A faulty credential of every kind, watched from now on."""
         made = {}
@@ -73,11 +90,12 @@ class Canaries:
 
     def traces(self, content: bytes) -> set[str]:
         """What the secrets were of which a piece stands in `content`."""
-        found = set()
-        for run in set(_RUN.findall(content.lower())):
-            for start in range(len(run) - PIECE + 1):
-                if label := self.pieces.get(run[start : start + PIECE]):
-                    found.add(label)
+        found = {label for literal, label in self.literals.items() if literal in content}
+        for reading in (content, _NOTHING.sub(b"", content), unquote_to_bytes(content)):
+            for run in set(_RUN.findall(reading.lower())):
+                for start in range(len(run) - PIECE + 1):
+                    if label := self.pieces.get(run[start : start + PIECE]):
+                        found.add(label)
         return found
 
 
@@ -219,40 +237,24 @@ def push_by_stdio(served: Served, credential: str, pasted: str) -> bytes:
     return done.stdout + done.stderr
 
 
-def push_into_forms(served: Served, token: str) -> None:
-    """Into the sign-in form, by somebody who mistakes it for the place to paste a token."""
-    with httpx.Client(base_url=served.url) as browser:
-        for form in ({"login": token, "password": "x"}, {"login": "ana@example.com", "password": token}):
-            page = browser.get("/accounts/login/").text
-            found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-            browser.post("/accounts/login/", data={**form, "csrfmiddlewaretoken": found[1] if found else ""})
-
-
-def pages_of(served: Served, *, at_most: int) -> Iterator[tuple[str, bytes]]:
-    """The pages that the workspace's owner reaches by following links."""
-    owner = served.person("OWNER")
-    with httpx.Client(base_url=served.url, follow_redirects=True, timeout=20) as browser:
-        page = browser.get("/accounts/login/").text
-        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-        form = {
-            "login": owner["email"],
-            "password": owner["password"],
-            "csrfmiddlewaretoken": found[1] if found else "",
-        }
-        assert browser.post("/accounts/login/", data=form).status_code == 200
-        waiting, known = ["/"], {"/"}
-        while waiting and len(known) <= at_most * 4 and at_most > 0:
-            address = waiting.pop(0)
-            answer = browser.get(address)
-            assert answer.status_code == 200, address
-            at_most -= 1
-            yield address, answer.content
-            for link in re.findall(r'(?:href|src|hx-get)="([^"#]+)', answer.text):
-                target = str(answer.url.join(unescape(link)))
-                path = target.removeprefix(served.url)
-                if target.startswith(served.url) and "logout" not in path and path not in known:
-                    known.add(path)
-                    waiting.append(path)
+def push_by_commands(served: Served, canaries: Canaries) -> int:
+    """Into every option and argument of every command of ours that takes a text; how many there were."""
+    count = 0
+    for name, app in get_commands().items():
+        if not isinstance(app, str) or not app.startswith(("mcpbridge", "hoursmith_console")) or name in _SERVES:
+            continue
+        parser = load_command_class(app, name).create_parser("manage.py", name)
+        known = {action.dest for action in BaseCommand().create_parser("manage.py", name)._actions}
+        given: list[str] = []
+        for action in parser._actions:
+            if action.dest in known or action.nargs == 0 or action.choices:
+                continue
+            count += 1
+            token = canaries.token(f"command {name} {action.dest}")
+            given += [action.option_strings[-1], token] if action.option_strings else [token]
+        if given:
+            served.manage(name, *given, check=False)
+    return count
 
 
 def files_of(served: Served) -> Iterator[tuple[str, bytes]]:
