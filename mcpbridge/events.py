@@ -17,6 +17,7 @@ from mcpbridge.facts import Call, Caller, Identity
 from mcpbridge.models import AuditEvent, Kind, Result, SeenToken
 from mcpbridge.own_connection import impatient, limit_statements, limited_look, limited_transaction
 from mcpbridge.recording import recordable_arguments
+from mcpbridge.redaction import MASK
 from mcpbridge.telemetry import spans
 
 TRANSPORT = "console"
@@ -30,6 +31,11 @@ class TokenNamed(NamedTuple):
     env: str
     prefix: str
     name: str = ""
+
+    @property
+    def masked(self) -> str:
+        """As details name a token: `hsk_live_4f8a2c1bdedf_••••`, which no mask changes."""
+        return f"hsk_{self.env}_{self.prefix}_{MASK}"
 
 
 def events_go_through(writer: AuditWriter | None) -> None:
@@ -72,10 +78,15 @@ def event_record(
         target_type=target_type,
         target_id=target_id,
         target_label=target_label,
-        arguments=recordable_arguments(dict(details or {}), "full"),
+        arguments=recordable_arguments(_named(details or {}), "full"),
     )
     with spans.step("record event"):
         row_record(alias, event_row(call, actor=actor, note=note, result=result))
+
+
+def _named(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The details with the tokens among them as people may see them."""
+    return {name: value.masked if isinstance(value, TokenNamed) else value for name, value in details.items()}
 
 
 def row_record(alias: str, row: AuditRow) -> None:

@@ -161,8 +161,7 @@ def rotation_end(rotation: Rotation, ending: Ending, *, actor: str, note: str = 
     rotation.save(update_fields=["ended_at", "ending", "ended_by"])
     notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
     action = "finish" if ending is Ending.DONE else "abandon"
-    successor = f"hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
-    rotation_record(rotation, action, actor=actor, note=note, details={"successor": successor} if successor else None)
+    rotation_record(rotation, action, actor=actor, note=note)
 
 
 def rotation_held(rotation: Rotation) -> Rotation:
@@ -186,9 +185,17 @@ def rotation_record(
         target_id=rotation.prefix,
         target_label=rotation.token_name or rotation.masked_token,
         token=TokenNamed(rotation.env, rotation.prefix, rotation.token_name),
-        details={"rotation": rotation.pk, **(details or {})},
+        details={"rotation": rotation.pk, **_tokens(rotation), **(details or {})},
         note=note,
     )
+
+
+def _tokens(rotation: Rotation) -> dict[str, TokenNamed]:
+    """The old token, and the new one where it is known, each as a detail of its own."""
+    named = {"old_token": TokenNamed(rotation.env, rotation.prefix)}
+    if rotation.new_prefix:
+        named["new_token"] = TokenNamed(rotation.new_env, rotation.new_prefix)
+    return named
 
 
 def rotation_of(*, env: str, prefix: str, workspace: Workspace) -> Rotation | None:

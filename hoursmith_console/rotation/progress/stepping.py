@@ -15,6 +15,7 @@ from hoursmith_console.rotation.progress.rules import may_mint, may_revoke
 from hoursmith_console.rotation.progress.services import RotationError, rotation_held, rotation_record, successor_clear
 from hoursmith_console.rotation.progress.steps import may_revoke_now
 from hoursmith_console.workspaces.models import Member
+from mcpbridge.events import TokenNamed
 from mcpbridge.models import SeenToken
 
 SCOPES = ("read", "write")
@@ -39,8 +40,7 @@ def rotation_mint(*, rotation: Rotation, member: Member, name: str, form: str) -
             _revoke(lost, member)
         successor_clear(rotation)
         successor_set(rotation, (minted.env, minted.prefix), Successor.MINTED)
-        details = {"successor": minted.public, "lost": f"hsk_{lost[0]}_{lost[1]}" if lost else ""}
-        details = {name: text for name, text in details.items() if text}
+        details = {"lost_token": TokenNamed(*lost)} if lost else {}
         rotation_record(rotation, "mint", actor=member.named, details=details)
     return minted
 

@@ -17,6 +17,7 @@ from hoursmith_console.rotation.progress.stepping import successor_set, tokens_h
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.visibility import Viewer
+from mcpbridge.events import TokenNamed
 from mcpbridge.models import SeenToken
 
 MOST_OFFERED = 3
@@ -48,9 +49,7 @@ def rotation_successor(*, rotation: Rotation, member: Member, claim: TokenClaim)
         before = rotation.new_key
         successor_clear(rotation)
         successor_set(rotation, key, Successor.SHOWN)
-        details = {"successor": f"hsk_{key[0]}_{key[1]}"}
-        if before is not None:
-            details["instead_of"] = f"hsk_{before[0]}_{before[1]}"
+        details = {"instead_of": TokenNamed(*before)} if before is not None else {}
         rotation_record(rotation, "successor", actor=member.named, details=details)
 
 

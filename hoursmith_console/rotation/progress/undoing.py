@@ -12,6 +12,7 @@ from hoursmith_console.rotation.progress.places import places_open
 from hoursmith_console.rotation.progress.services import RotationError, rotation_held, rotation_record, successor_clear
 from hoursmith_console.rotation.progress.succeeding import is_taken
 from hoursmith_console.workspaces.models import Member
+from mcpbridge.events import TokenNamed
 
 
 def successor_take_back(*, rotation: Rotation, member: Member) -> None:
@@ -23,7 +24,7 @@ def successor_take_back(*, rotation: Rotation, member: Member) -> None:
             raise RotationError("This rotation has no new token.")
         successor_clear(rotation)
         rotation_notice_refresh(rotation, policy_of(rotation.workspace))
-        details = {"successor": f"hsk_{key[0]}_{key[1]}"}
+        details = {"new_token": TokenNamed(*key)}
         rotation_record(rotation, "successor_take_back", actor=member.named, details=details)
 
 
