@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from mcpbridge.orders.generation import Generation
 
 PROCESSES = 130
@@ -39,6 +41,36 @@ def test_processes_that_start_at_once_do_not_kill_each_other(tmp_path: Path) -> 
         ends = [os.waitpid(pid, 0)[1] for pid in pids]
         assert [end for end in ends if os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGBUS] == []
         assert set(ends) == {0}
+
+
+def test_who_saw_no_file_a_moment_ago_cuts_off_nothing_that_others_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "console.sqlite3"
+    looked = tmp_path / "looked"
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            reader = Generation(str(path))
+            assert reader.now() is not None
+            looked.touch()
+            until = time.monotonic() + 60
+            while not (tmp_path / "enough").exists() and time.monotonic() < until:
+                for _ in range(1000):
+                    reader.now()
+            code = 0
+        finally:
+            os._exit(code)
+    while not looked.exists():
+        time.sleep(0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(os.path, "exists", lambda _: False)
+        for _ in range(3000):
+            Generation(str(path)).change()
+    (tmp_path / "enough").touch()
+    _, end = os.waitpid(pid, 0)
+    assert end == 0, "the process that looked was killed by SIGBUS"
 
 
 def test_a_file_that_is_mapped_keeps_its_size_and_what_it_says(tmp_path: Path) -> None:

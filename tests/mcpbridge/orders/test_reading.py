@@ -6,6 +6,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from mcpbridge.credentials import credential_from_text
+from mcpbridge.facts import Caller
 from mcpbridge.models import TokenBlock
 from mcpbridge.orders.blocks import token_block, token_unblock
 from mcpbridge.orders.books import POLL_S, SqliteOrderBook, order_book
@@ -13,6 +15,11 @@ from mcpbridge.orders.freezes import destruction_freeze, destruction_unfreeze
 from mcpbridge.orders.generation import Generation
 from mcpbridge.orders.notices import notice_end, notice_give
 from mcpbridge.orders.reading import Notice, RestrictionsUnknownError
+from mcpbridge.server import Visit
+from mcpbridge.stdio import StdioTools
+from tests.conftest import assembled_token
+from tests.mcpbridge.harness import bridge_to
+from tests.tool_results import error_in
 
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}
 
@@ -158,3 +165,14 @@ def test_a_notice_replaces_the_one_before_it_and_ends(sqlite_database):
     assert not notice_end(**TOKEN, org_id="org-1")
     assert book.now().notice(**TOKEN) is None
     asyncio.run(book.stop())
+
+
+def test_over_stdio_a_call_is_refused_while_nothing_is_known(sqlite_database, runner, tmp_path):
+    bridge = bridge_to()
+    runner.run(bridge.start())
+    bridge.orders = SqliteOrderBook(str(tmp_path / "none.sqlite3"))
+    credential = credential_from_text(assembled_token())
+    visit = Visit(credential, Caller(credential.env, credential.prefix))
+    answer = runner.run(StdioTools(bridge).call("list_clients", {}, visit))
+    runner.run(bridge.stop())
+    assert error_in(answer)["code"] == "restrictions_unknown"
