@@ -51,9 +51,12 @@ class AttemptLimit:
         is asked where strangers have used up theirs: a token that Hoursmith accepted before needs none.
         """
         sort = Sort.REFUSED_BEFORE if was_refused else Sort.STRANGER
-        found = await self._place(sort, address)
+        found = self._refusals.take(sort, address)
+        # A token that was accepted before does not even wait for what strangers hold.
         if isinstance(found, NoPlace) and (was_refused or not await was_accepted()):
-            raise TooManyAttemptsError(found.wait_s)
+            found = await self._place(sort, address)
+            if isinstance(found, NoPlace):
+                raise TooManyAttemptsError(found.wait_s)
         attempt = Attempt()
         try:
             yield attempt

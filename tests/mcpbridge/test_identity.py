@@ -296,6 +296,33 @@ def test_while_the_database_is_away_unknown_tokens_are_held_up_by_refusals_alone
     assert len(asyncio.run(at_once())) == 200
 
 
+def test_a_known_token_does_not_wait_while_hoursmith_lets_strangers_wait(tmp_path):
+    real = credential_from_text(assembled_token(PREFIX))
+    known, hoursmith = identities(None, Clock(), accepted={real.digests[0]}, path=tmp_path / "refusals")
+    full = asyncio.Event()
+
+    async def send(call, token):
+        hoursmith.asked += 1
+        if hoursmith.asked == 6:
+            full.set()
+        if token != real:
+            await asyncio.Event().wait()
+        return GOOD
+
+    hoursmith.send = send
+
+    async def story():
+        strangers = [asyncio.create_task(known.of(wrong_secret(n), address=f"{n}")) for n in range(20)]
+        await full.wait()
+        # The clock stands still, so whoever waits here waits for ever.
+        assert (await known.of(real, address="0")).org_id == "org-1"
+        for each in (*strangers, *known._asking.values()):
+            each.cancel()
+        await asyncio.gather(*strangers, *known._asking.values(), return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+
+
 def test_the_memory_stays_small_while_hoursmith_is_down_and_addresses_pour_in():
     def down():
         raise UpstreamTimeoutError
