@@ -64,6 +64,11 @@ def address_proof(user: User, email: str) -> AddressProof | None:
     return AddressProof.objects.filter(address__user=user, address__email=normal(email)).first()
 
 
+def address_is_used(*, user: User, email: str) -> bool:
+    """Return whether the account uses `email`, with or without proof."""
+    return _holders(email).filter(user=user).exists()
+
+
 def is_unused(user: User) -> bool:
     """Return whether nobody has ever been able to sign in to the account."""
     return not user.has_usable_password() and user.last_login is None

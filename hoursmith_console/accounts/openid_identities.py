@@ -13,6 +13,9 @@ from django.utils import timezone
 
 from hoursmith_console.accounts.addresses import (
     AddressTakenError,
+    address_doubt,
+    address_is_used,
+    address_proof,
     address_prove,
     claiming_accounts,
     is_unused,
@@ -78,16 +81,24 @@ def identity_link(*, user: User, told: Told) -> None:
 
 
 def identity_use(*, user: User, told: Told) -> None:
-    """Note that the identity was used, and that its verified address, where nobody else uses it, is the account's."""
-    now = timezone.now()
-    OpenIdIdentity.objects.filter(issuer=told.issuer, subject=told.subject).update(label=told.email, used_at=now)
-    if not told.email:
-        return
-    try:
-        address_prove(user=user, email=told.email, how=AddressProof.How.OIDC, issuer=told.issuer)
-    except AddressTakenError:
-        # It stays where it is; this account is found by its identity.
-        return
+    """Note that the identity was used, and what its provider says now of the account's addresses.
+
+    It proves an address that the account uses already and gives it no other: a provider may be late to hear that an
+    address has moved. Where it names another one than before, what it vouched for before is proven no longer.
+    """
+    known = OpenIdIdentity.objects.filter(issuer=told.issuer, subject=told.subject)
+    before = known.values_list("label", flat=True).first() or ""
+    known.update(label=told.email, used_at=timezone.now())
+    if before and before != told.email:
+        proof = address_proof(user, before)
+        if proof is not None and (proof.how, proof.issuer) == (AddressProof.How.OIDC, told.issuer):
+            address_doubt(user=user, email=before)
+    if told.email and address_is_used(user=user, email=told.email):
+        try:
+            address_prove(user=user, email=told.email, how=AddressProof.How.OIDC, issuer=told.issuer)
+        except AddressTakenError:
+            # Another account proved it. This one is found by its identity.
+            return
 
 
 def identity_unlink(*, user: User, key: int) -> OpenIdIdentity | None:

@@ -63,6 +63,20 @@ def test_a_subject_is_known_whatever_its_address_says_later(cast: Cast, first: P
     assert proven_addresses(account_of(cast.people["admin"])) == ["admin@example.com"]
 
 
+def test_a_provider_gives_an_account_no_address_and_takes_back_what_it_vouched_for(cast: Cast, first: Provider) -> None:
+    user = account_of(cast.people["owner"])
+    visit(Client())
+    assert AddressProof.objects.get(address__user=user).how == "oidc"
+    first.person = {**OWNER, "email": "elsewhere@example.com"}
+    client = Client()
+    visit(client)
+    assert is_in(client)
+    assert proven_addresses(user) == []
+    first.person = dict(OWNER)
+    visit(Client())
+    assert proven_addresses(user) == ["owner@example.com"]
+
+
 def test_the_same_subject_of_another_issuer_is_somebody_else(
     cast: Cast, first: Provider, second: Provider, settings: Any
 ) -> None:
