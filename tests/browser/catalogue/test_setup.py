@@ -104,14 +104,19 @@ def test_only_code_scrolls_sideways_on_a_phone(opened: Opened, key: str) -> None
     assert window.page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+@pytest.mark.parametrize(
+    "content", ['{"mcpServers": {"hoursmith": {"command": "npx"}}}', "{"], ids=["merged", "refused"]
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(opened: Opened, scheme: str, needs: Callable[[bool, str], None]) -> None:
+def test_axe_finds_no_serious_fault(
+    opened: Opened, scheme: str, content: str, needs: Callable[[bool, str], None]
+) -> None:
     try:
         installed_node()
     except NodeUnavailableError as error:
         needs(False, str(error))
     window = opened("cursor", color_scheme=scheme)
-    window.give('{"mcpServers": {"hoursmith": {"command": "npx"}}}')
+    window.give(content)
     window.page.evaluate(AXE.read_text("utf-8"))
     found = window.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
 
