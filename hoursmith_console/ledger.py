@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from django.contrib.admin import ModelAdmin, ShowFacets
 from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import Combinable
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -17,7 +17,6 @@ from hoursmith_console.listing import SORT, KeysetChangeList
 from hoursmith_console.reading import Order
 from hoursmith_console.saved_views.pages import ViewPages
 from hoursmith_console.workspaces.visibility import Viewer, viewer_of
-from mcpbridge.redaction import MASK, redact
 
 if TYPE_CHECKING:
     _ModelAdmin = ModelAdmin[Any]
@@ -27,7 +26,7 @@ else:
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])(?P<rest>_\S*)?")
+_TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])")
 
 
 class LedgerAdmin(_ModelAdmin):
@@ -112,8 +111,6 @@ class LedgerAdmin(_ModelAdmin):
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """The newest rows that fit the filters in the address."""
-        if kept := _without_secret(request):
-            return HttpResponseRedirect(kept)
         changes = cast(KeysetChangeList, self.get_changelist_instance(request))
         shown = self.list_context(viewer(request), list(changes.result_list))
         context = {
@@ -167,24 +164,3 @@ def only_reads(view: View) -> View:
 def viewer(request: HttpRequest) -> Viewer:
     """Who looks; behind the site's door there is always somebody."""
     return cast(Viewer, viewer_of(request))
-
-
-def _without_secret(request: HttpRequest) -> str | None:
-    """The same address with a token in the search reduced to its public part; None where there was none.
-
-    People paste whole tokens into search boxes. The script shortens them before they leave the browser; this
-    keeps them at least out of the page, the history entry and the next links where there is no script.
-    """
-    asked = request.GET.get("q", "")
-    match = _TOKEN.search(asked)
-    if match is None:
-        shown = redact(asked)
-    elif (match["rest"] or "").strip(f"_{MASK}"):
-        shown = f"hsk_{match['env']}_{match['prefix']}"
-    else:
-        return None
-    if shown == asked:
-        return None
-    query = request.GET.copy()
-    query["q"] = shown
-    return f"{request.path}?{query.urlencode()}"

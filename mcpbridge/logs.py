@@ -24,7 +24,7 @@ class LineFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        record.message = record.getMessage()
+        record.message = _message(record)
         record.asctime = self.formatTime(record)
         lines = [self.formatMessage(record)]
         if asked := request_id.get():
@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": redact(_message(record)),
         }
         if asked := request_id.get():
             facts["request_id"] = asked
@@ -51,6 +51,17 @@ class JsonFormatter(logging.Formatter):
         # Half a surrogate pair, which cannot be written, must not cost the line.
         line = orjson.dumps({name: value.encode(errors="replace").decode() for name, value in facts.items()}).decode()
         return _STEERING.sub(_escaped, line)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """What the record says. Where its parts do not fit, they come one after the other.
+
+    The library would print those to standard error itself, unmasked.
+    """
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args!r}"
 
 
 def _escaped(match: re.Match[str]) -> str:

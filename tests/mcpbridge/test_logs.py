@@ -46,3 +46,13 @@ def test_what_cannot_be_encoded_does_not_cost_the_line():
 
 def test_a_line_for_people_names_the_request_where_there_is_one(asked):
     assert LineFormatter().format(record("failed")).endswith(f"mcpbridge: failed [request {asked}]")
+
+
+@pytest.mark.parametrize("formatter", [LineFormatter(), JsonFormatter()])
+def test_a_line_whose_parts_do_not_fit_is_written_masked(formatter, token, capsys):
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    handler.handle(record("got %d of %s", token))
+    printed = capsys.readouterr().err
+    assert "4f8a2c1bdedf" in printed
+    assert assembled_token().rsplit("_", 1)[1] not in printed

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from hoursmith_console.ledger import _TOKEN
+from hoursmith_console.pasted_tokens import clean_query
 from hoursmith_console.rotation.leaks.services import public_parts
 from mcpbridge.credentials import CredentialFaultError, credential_from_headers
 from mcpbridge.intake import MAX_BODY_BYTES, Refusal, decoded
@@ -33,6 +34,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "the credential": _credential,
     "the body": _body,
     "masking": lambda data: redact(data.decode("latin-1")),
+    "the address": lambda data: clean_query(data.decode("latin-1")),
     "the leak desk": lambda data: public_parts([data.decode("latin-1")]),
     "the search": lambda data: _TOKEN.search(data.decode("latin-1")),
     "the sweep": lambda data: list(secrets_in(data)),
