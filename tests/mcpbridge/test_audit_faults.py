@@ -25,10 +25,11 @@ class GatedWriter(AuditWriter):
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.may_go_on, self.is_inside = threading.Event(), threading.Event()
 
-    def _insert(self, entries: list[_Entry]) -> None:
-        super()._insert(entries)
+    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+        over = super()._insert(entries)
         self.is_inside.set()
         self.may_go_on.wait(10)
+        return over
 
 
 class ForgetfulWriter(AuditWriter):
@@ -36,8 +37,8 @@ class ForgetfulWriter(AuditWriter):
 
     commits = 0
 
-    def _insert(self, entries: list[_Entry]) -> None:
-        super()._insert(entries)
+    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+        over = super()._insert(entries)
         connection = connections["default"]
         commit = connection.commit
         self.commits += 1
@@ -49,6 +50,7 @@ class ForgetfulWriter(AuditWriter):
 
         if self.commits == 1:
             connection.commit = lose_the_answer  # type: ignore[method-assign]
+        return over
 
 
 @pytest.fixture
