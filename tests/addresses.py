@@ -25,6 +25,11 @@ def routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from routes(pattern, prefix + str(pattern.pattern))
 
 
+def every_route() -> list[str]:
+    """All routes of the product behind the bridge, those of the sandbox's API and the refusals of OAuth included."""
+    return sorted(set(routes(get_resolver())))
+
+
 def console_routes() -> list[str]:
     """The routes behind the console's door."""
     namespace = next(

@@ -1,0 +1,269 @@
+"""Every address × method × person × workspace, beside a second workspace: nothing crosses, nothing breaks.
+
+Nobody finds, sees or changes anything of another workspace, whatever stands in the address or in a form's fields; and
+no request, however strange, is answered with a fault of ours.
+"""
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.test import Client, override_settings
+from pytest_django import Settings
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.addresses import console_routes, every_route, filled
+from tests.databases import as_default
+from tests.faults.upstream import Hoursmith, serving
+from tests.postgres import shared_cluster
+from tests.prepared import EMPTY
+from tests.security.conftest import content_of
+from tests.security.forms import Form, filled_with, forms_of
+from tests.security.ownership import FLEETING, models, rows_of, strangers_with
+from tests.security.records import Records, records_of
+from tests.tenants import BOTH, ROLES, Tenant, signed_in, two_tenants, undone
+
+OURS, THEIRS = "ZQours", "ZQtheirs"
+ALIASES = ("default", "sandbox")
+# Who asks, and from which workspace; the other one is foreign to them.
+EVERYBODY = [
+    *((name, OURS) for name in (*ROLES, BOTH)),
+    ("owner", THEIRS), (BOTH, THEIRS), ("nobody", OURS), ("anonymous", OURS),
+]  # fmt: skip
+# With these everything is tried; with the others what a page or a program would send.
+CLOSELY = [("owner", OURS), ("member", OURS), (BOTH, THEIRS)]
+CASES = [
+    *(("sqlite", "sandbox", visitor) for visitor in EVERYBODY),
+    *(
+        (database, mode, visitor)
+        for database, mode in (("sqlite", "hosted"), ("postgres", "sandbox"))
+        for visitor in CLOSELY
+    ),
+]
+# What the pages are made for, and what nobody sends them who means well.
+COMMON, STRANGE = ("get", "post"), ("head", "put", "patch", "delete", "options")
+KEYED = [route for route in every_route() if "<" in route]
+_OUR_OWN = re.compile(rb'(name="csrfmiddlewaretoken" value=|X-CSRFToken": ?)"[^"]*"')
+
+
+@dataclass
+class Site:
+    """The two workspaces, and where each kind of their records is."""
+
+    tenants: dict[str, Tenant]
+    records: dict[str, Records]
+    nobody: User
+
+    def __post_init__(self) -> None:
+        self.both = self.tenants[OURS].people[BOTH].user
+        self.before = {mark: self._rows(mark) for mark in self.tenants}
+
+    def _rows(self, mark: str) -> dict[str, Any]:
+        tenant = self.tenants[mark]
+        assert self.both is not None
+        return rows_of(tenant.org_id, tenant.prefixes, [self.both])
+
+    def visitor(self, name: str, mark: str) -> Client:
+        tenant = self.tenants[mark]
+        if name == "anonymous":
+            return Client(raise_request_exception=False)
+        user = self.nobody if name == "nobody" else tenant.people[name].user
+        assert user is not None
+        return signed_in(user, tenant.workspace)
+
+    def assert_untouched(self, mark: str, where: str) -> None:
+        """Nothing of the workspace has changed, and no row of another one names a token of it."""
+        now, before = self._rows(mark), self.before[mark]
+        changed = [label for label in before if now[label] != before[label]]
+        assert not changed, f"{where} changed {changed} of {mark}"
+        strangers = strangers_with(self.tenants[mark].org_id, self.tenants[mark].prefixes)
+        assert not strangers, f"{where}: rows of others name a token of {mark}: {strangers}"
+
+
+@pytest.fixture(scope="module")
+def hosted() -> Iterator[Hoursmith]:
+    """The Hoursmith that a hosted console stands in front of."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(
+    request: pytest.FixtureRequest,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    needs: Callable[[bool, str], None],
+) -> Iterator[Site]:
+    """Two workspaces in which there is one record of every kind. Each request is undone, so that all find the same."""
+    with django_db_blocker.unblock(), override_settings(SINK_PRIVATE_NETWORKS=["127.0.0.2"], SINK_TIMEOUT_S=0.2):
+        if request.param == "sqlite":
+            with undone(*ALIASES):
+                yield _site()
+            return
+        url = shared_cluster(needs).create_database("tenants", template=EMPTY)
+        with as_default(url), undone(*ALIASES):
+            yield _site()
+
+
+def _site() -> Site:
+    tenants = dict(zip((OURS, THEIRS), two_tenants(OURS, THEIRS), strict=True))
+    records = {mark: records_of(tenant) for mark, tenant in tenants.items()}
+    return Site(tenants, records, User.objects.create_user("nobody", is_staff=True, is_superuser=True))
+
+
+@pytest.fixture
+def mode(request: pytest.FixtureRequest, settings: Settings, hosted: Hoursmith) -> str:
+    """Whether tokens are made here or at Hoursmith."""
+    if request.param == "hosted":
+        settings.SANDBOX_MODE, settings.HOURSMITH_API_URL = False, hosted.url
+    return str(request.param)
+
+
+class Asking:
+    """Makes requests of one visitor, each of them undone, and looks at what they did."""
+
+    def __init__(self, site: Site, name: str, mark: str) -> None:
+        self.site, self.own = site, mark
+        self.foreign = THEIRS if mark == OURS else OURS
+        self.who = f"{name} of {mark}"
+        self.client_is_both = name == BOTH
+        self._is_close = (name, mark) in CLOSELY
+        self.strange = STRANGE if self._is_close or name in ("nobody", "anonymous") else ()
+        self.client = site.visitor(name, mark)
+        others = site.records[self.foreign]
+        # Whoever is in both workspaces may choose the other one by its name.
+        self._secrets = others.secrets if name == BOTH else [*others.secrets, others.name]
+        self._tables = {
+            model._meta.db_table: model._meta.label for model in models() if model._meta.label not in FLEETING
+        }
+
+    def some(self, values: list[str]) -> list[str]:
+        """Those of `values` that this visitor tries."""
+        return values if self._is_close else values[:2]
+
+    def ask(self, method: str, address: str, data: dict[str, Any] | None = None) -> tuple[Any, bytes, set[str]]:
+        """The answer, its body, and the names of the models in which something was written."""
+        written: set[str] = set()
+
+        def note(execute: Any, statement: Any, *rest: Any) -> Any:
+            words = str(statement).split(maxsplit=3)
+            if words[0].upper() in ("INSERT", "UPDATE", "DELETE"):
+                written.update(label for table, label in self._tables.items() if f'"{table}"' in str(statement)[:200])
+            return execute(statement, *rest)
+
+        where = f"{method} {address} by {self.who} with {data}"
+        with (
+            undone(*ALIASES),
+            connections["default"].execute_wrapper(note),
+            connections["sandbox"].execute_wrapper(note),
+        ):
+            answer = getattr(self.client, method)(address, data or {})
+            body = content_of(answer)
+            assert answer.status_code < 500, f"{where}: {getattr(answer, 'exc_info', None)}"
+            self._assert_nothing_is_shown(answer, body, where, f"{address} {data}")
+            if written - self._may_write(address):
+                self.site.assert_untouched(self.foreign, where)
+        return answer, body, written
+
+    def _may_write(self, address: str) -> set[str]:
+        """What concerns an account is on record in each workspace of its person."""
+        is_account = self.client_is_both and address.startswith("/accounts/")
+        return {"mcpbridge.AuditEvent", "mcpbridge.SigningHead"} if is_account else set()
+
+    def _assert_nothing_is_shown(self, answer: Any, body: bytes, where: str, sent: str) -> None:
+        shown = (body + repr(dict(answer.headers)).encode()).decode(errors="replace")
+        leaks = [secret for secret in self._secrets if secret in shown and secret not in sent]
+        assert not leaks, f"{where} shows {leaks}"
+
+
+@pytest.fixture
+def asking(request: pytest.FixtureRequest, site: Site, mode: str) -> Iterator[Asking]:
+    with undone(*ALIASES):
+        yield Asking(site, *request.param)
+
+
+in_every_case = pytest.mark.parametrize(
+    ("site", "mode", "asking"), CASES, indirect=True, ids=lambda part: part if isinstance(part, str) else "-".join(part)
+)
+
+
+@in_every_case
+def test_what_belongs_to_another_workspace_is_not_there(asking: Asking) -> None:
+    for route in KEYED:
+        theirs, absent = asking.site.records[asking.foreign].address(route), filled(route)
+        for method in COMMON:
+            answer, body, written = asking.ask(method, theirs)
+            nothing, nothing_body, _ = asking.ask(method, absent)
+            where = f"{method} {route} by {asking.who}"
+            assert answer.status_code == nothing.status_code, where
+            assert _plain(body, theirs) == _plain(nothing_body, absent), where
+            assert not written, f"{where} wrote {written}"
+        for method in asking.strange:
+            assert not asking.ask(method, theirs)[2], f"{method} {route} by {asking.who}"
+
+
+def _plain(body: bytes, address: str) -> bytes:
+    """`body` without what differs between any two answers: the address that was asked for, and forms' own secrets."""
+    return _OUR_OWN.sub(b"", body).replace(address.encode(), b"")
+
+
+@in_every_case
+def test_every_address_answers_and_shows_and_changes_nothing_of_others(asking: Asking) -> None:
+    own, foreign = (asking.site.records[mark] for mark in (asking.own, asking.foreign))
+    typed = [filled_with(foreign.named, text, foreign.key_of) for text in asking.some(foreign.texts)]
+    for route in every_route():
+        address = own.address(route)
+        for method in (*COMMON, *asking.strange):
+            asking.ask(method, address)
+        asking.ask("get", address, foreign.named)
+        for data in typed:
+            asking.ask("post", address, data)
+
+
+@in_every_case
+def test_no_form_reaches_into_another_workspace(asking: Asking) -> None:
+    foreign = asking.site.records[asking.foreign]
+    for form in _forms(asking):
+        asking.ask("post", form.action, form.data())
+        for name, field in form.fields.items():
+            for value in foreign.numbers if field.is_picked and field.value.isdigit() else asking.some(foreign.texts):
+                asking.ask("post", form.action, {**form.data(), name: value})
+
+
+@in_every_case
+def test_nor_does_any_row_of_requests(asking: Asking) -> None:
+    """What one step has left behind is there for the next: a token is named, then another is made, then it is lost."""
+    own, foreign = (asking.site.records[mark] for mark in (asking.own, asking.foreign))
+    for text in asking.some(foreign.texts)[:2]:
+        data = filled_with(foreign.named, text, foreign.key_of)
+        addresses = [own.address(route) for route in console_routes() if not route.startswith("workspace")]
+        random.shuffle(addresses)
+        for address in (*addresses, *addresses):
+            asking.client.post(address, data)
+        asking.site.assert_untouched(asking.foreign, f"{addresses} by {asking.who} with {data}")
+
+
+def _forms(asking: Asking) -> list[Form]:
+    """The forms on all pages that the visitor can open in their own workspace."""
+    found: dict[Any, Form] = {}
+    for route in every_route():
+        address = asking.site.records[asking.own].address(route)
+        answer, body, _ = asking.ask("get", address)
+        if answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith("text/html"):
+            for form in forms_of(body.decode(), address):
+                found.setdefault(form.shape, form)
+    return list(found.values())
+
+
+@pytest.mark.parametrize(("site", "mode"), [("sqlite", "sandbox")], indirect=True)
+def test_the_keys_open_and_the_forms_are_found(site: Site, mode: str) -> None:
+    """Else the walk above would pass on keys that fit nothing, and on pages without forms."""
+    asking = Asking(site, "owner", OURS)
+    opened = [route for route in KEYED if asking.ask("get", site.records[OURS].address(route))[0].status_code == 200]
+    assert len(opened) >= 12, opened
+    assert len(_forms(asking)) >= 30
