@@ -19,7 +19,8 @@ telemetry: $(VENV)/.telemetry ## Install what sends traces and metrics by OpenTe
 
 .PHONY: test
 test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly-seed=…" repeats one)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@# Hundreds of processes are started, and each would compile the product again where nothing compiled is kept.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrations

@@ -16,6 +16,16 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.places import run_folder
 from tests.prepared import empty_databases
 from tests.servers import Served, served_console
+from tests.shapes import assembled_token
+from tests.standard import (  # noqa: F401 – fixtures for all
+    hosted,
+    hosted_console,
+    issuer,
+    mail,
+    mail_folder,
+    tenants,
+    two_issuers,
+)
 
 
 def pytest_configure() -> None:
@@ -30,11 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
-
-
-def assembled_token(prefix: str = "4f8a2c1bdedf", secret: str = "S3cr3t", env: str = "live") -> str:  # noqa: S107 – not one
-    """A token-shaped string, put together here so that no scanner finds one in the files."""
-    return "_".join(["hsk", env, prefix, (secret * 32)[:32]])
 
 
 @pytest.fixture

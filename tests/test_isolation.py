@@ -11,6 +11,7 @@ from tests.places import ROOT
 READ_ONLY = {
     "needs": "a function that skips",
     "node": "the path of an installed program",
+    "python_1": "the path of an installed program",
     "django_db_setup": "each test's changes are rolled back",
 }
 

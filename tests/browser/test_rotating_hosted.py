@@ -9,7 +9,7 @@ from tests.browser.conftest import Visit
 from tests.browser.rotating import Assistant, Walker
 from tests.faults.conftest import prefix_of
 from tests.revoking import revoke_at_hoursmith
-from tests.servers import Served, served_console
+from tests.servers import Served
 
 pytestmark = pytest.mark.slow
 
@@ -29,17 +29,12 @@ print(json.dumps([rotation.new_prefix, rotation.revoked_at is not None, rotation
 
 
 @pytest.fixture(scope="module")
-def hosted(console: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    env = {
-        "HOURSMITH_API_URL": f"{console.url}/sandbox/api/v1",
-        "HOURSMITH_TOKENS_URL": f"{console.url}/settings/api",
-        "IDENTITY_TTL_S": "0.5",
-    }
-    with served_console(tmp_path_factory.mktemp("hosted"), env=env) as served:
-        served.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
-        for person in console.people:
-            served.shell(_ACCOUNT.format(email=person["email"], password=PASSWORD))
-        yield served
+def hosted(console: Served, hosted_console: Served) -> Served:
+    hosted_console.start()
+    hosted_console.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    for person in console.people:
+        hosted_console.shell(_ACCOUNT.format(email=person["email"], password=PASSWORD))
+    return hosted_console
 
 
 Entering = Callable[[str], Walker]

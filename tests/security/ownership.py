@@ -1,5 +1,6 @@
 """Which rows of which tables belong to a workspace: found by following the models, so that new ones are found too."""
 
+import functools
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -23,16 +24,18 @@ NOBODYS = {
     "sandbox.Person": "Hoursmith's",
 }
 # Come and go with each request of whoever makes it.
-FLEETING = {"sessions.Session", "accounts.ConsoleSession", "accounts.SharedCount"}
+FLEETING = {"sessions.Session", "accounts.ConsoleSession", "accounts.SharedCount", "sandbox.RateCounter"}
 # Names a prefix that need not be one's own: what a person found somewhere, and what somebody tried to use.
 NAMED_FREELY = {"rotation.LeakReport", "mcpbridge.RejectedCredential"}
 
 
+@functools.cache
 def models() -> list[type[Model]]:
     """Return every model with a table of its own."""
     return [model for model in apps.get_models() if model._meta.managed]
 
 
+@functools.cache
 def org_path(model: type[Model]) -> str | None:
     """Return the lookup that leads from `model` to the id of its workspace, the shortest there is."""
     waiting: deque[tuple[type[Model], str]] = deque([(model, "")])
@@ -59,11 +62,13 @@ def prefix_columns(model: type[Model]) -> list[str]:
     return [column.name for column in columns if column.name == "prefix" or column.name.endswith("_prefix")]
 
 
-def rows_of(org_id: str, prefixes: Iterable[str], but: Iterable[User]) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all rows of the workspace by the name of their model; accounts of `but` are left out."""
+def rows_of(
+    org_id: str, prefixes: Iterable[str], but: Iterable[User], among: Iterable[type[Model]]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of the workspace, by the name of their model `among` these; accounts of `but` are left out."""
     found = {}
     shared = [user.pk for user in but]
-    for model in models():
+    for model in among:
         label, path = model._meta.label, org_path(model)
         if path is None and label not in NOBODYS and not prefix_columns(model):
             raise AssertionError(f"Say in `NOBODYS` whose {label} is, or let a column lead to its workspace.")
@@ -76,10 +81,10 @@ def rows_of(org_id: str, prefixes: Iterable[str], but: Iterable[User]) -> dict[s
     return found
 
 
-def strangers_with(org_id: str, prefixes: Iterable[str]) -> dict[str, list[Any]]:
-    """Return the keys of rows of other workspaces that name a token of this one."""
+def strangers_with(org_id: str, prefixes: Iterable[str], among: Iterable[type[Model]]) -> dict[str, list[Any]]:
+    """Return the keys of rows of other workspaces, of models `among` these, that name a token of this one."""
     found = {}
-    for model in models():
+    for model in among:
         path = org_path(model)
         if path is None or model._meta.label in NAMED_FREELY:
             continue

@@ -109,15 +109,8 @@ def records_of(tenant: Tenant) -> Records:
         "q": tenant.mark,
     }
     unseen = f"hsk_{token.env}_{tenant.unseen}"
-    texts = [
-        f"hsk_{public}",
-        unseen,
-        public,
-        str(token.pk),
-        owner.email,
-        made.keys["connections/"],
-        made.keys["audit/"],
-    ]
+    slug, call = made.keys["connections/"], made.keys["audit/"]
+    texts = [f"hsk_{public}", unseen, public, str(token.pk), owner.email, slug, call]
     hidden = [tenant.mark, tenant.org_id, slug, *tenant.prefixes]
     hidden += [person.email for name, person in tenant.people.items() if name != BOTH]
     return Records(keys, made_keys, named, texts, hidden, tenant.workspace.name)

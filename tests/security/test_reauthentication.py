@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,11 +11,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from hoursmith_console.audit.models import Verification
-from hoursmith_console.configuration import openid_provider as openid_settings
 from tests.addresses import account_routes, console_routes, filled
 from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import PASSWORD
-from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, openid_provider
 from tests.places import ROOT
 from tests.security.conftest import Browse, World
 
@@ -24,15 +21,6 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 SECRET = "Zq8vLm2RtY"
 TOKEN = assembled_token(secret=SECRET)
 PIECE = 8
-
-
-@pytest.fixture
-def provider(settings: Any) -> Iterator[Provider]:
-    """An OpenID Connect provider that the console is set up for."""
-    with openid_provider() as made:
-        settings.OIDC = {"issuer": made.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
-        settings.SOCIALACCOUNT_PROVIDERS = openid_settings(settings.OIDC)
-        yield made
 
 
 def field_names() -> set[str]:
@@ -74,7 +62,7 @@ def test_no_form_that_came_too_early_is_kept(
     hostile: World, browse: Browse, request: pytest.FixtureRequest, person: str, ways: str
 ) -> None:
     if "openid" in ways:
-        request.getfixturevalue("provider")
+        request.getfixturevalue("issuer")
     # One goes on, so that no thread is started here.
     Verification.objects.create(org_id=hostile.cast.org_id)
     names, asked = field_names(), set()

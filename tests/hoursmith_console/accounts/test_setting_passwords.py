@@ -1,6 +1,5 @@
 """An account that signs in with OpenID Connect alone is given a password by its user and nobody else."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,25 +7,21 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.test import Client
 
-from hoursmith_console.configuration import openid_provider as openid_settings
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.accounts.people import by_openid, code_now, is_in, old, password_given
 from tests.hoursmith_console.conftest import PASSWORD, Cast
-from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, openid_provider
+from tests.openid_provider import Provider
 
 NEW = "a much better passphrase"
 
 
 @pytest.fixture
-def provider(settings: Any, cast: Cast) -> Iterator[Provider]:
+def provider(issuer: Provider, cast: Cast) -> Provider:
     """A provider that signs in the member, whose account has no password."""
     EmailAddress.objects.update(verified=True)
     User.objects.filter(pk=_account(cast).pk).update(password="!none")
-    with openid_provider() as made:
-        made.person = {"sub": "person-1", "email": "member@example.com", "email_verified": True, "name": "Member"}
-        settings.OIDC = {"issuer": made.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
-        settings.SOCIALACCOUNT_PROVIDERS = openid_settings(settings.OIDC)
-        yield made
+    issuer.person = {"sub": "person-1", "email": "member@example.com", "email_verified": True, "name": "Member"}
+    return issuer
 
 
 def _account(cast: Cast) -> User:

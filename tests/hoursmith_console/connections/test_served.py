@@ -76,14 +76,6 @@ def connect(browser: httpx.Client, client: str) -> str:
     return browser.post(address, data=form).url.path.split("/")[2]
 
 
-@pytest.fixture
-def hosted(console: Served, tmp_path: Path) -> Iterator[Served]:
-    with served_console(
-        tmp_path / "hosted", env={"HOURSMITH_API_URL": f"{console.url}/sandbox/api/v1"}, start=False
-    ) as served:
-        yield served
-
-
 def test_in_the_sandbox_one_mints_once_and_claims_and_calls(tmp_path: Path) -> None:
     canaries = Canaries()
     with served_console(tmp_path / "console", env={"SANDBOX_RATE_LIMITS": "off"}, workers=2) as served:
@@ -141,12 +133,14 @@ def call_over_stdio(served: Served, token: str, slug: str) -> None:
     assert seen.results[0]["structuredContent"]["data"]["role"] == "MANAGER"
 
 
-def test_in_hosted_mode_one_proves_a_token_and_nothing_pretends_to_mint(console: Served, hosted: Served) -> None:
-    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("OWNER")})
-    email = hosted.shell(LET_IN)
+def test_in_hosted_mode_one_proves_a_token_and_nothing_pretends_to_mint(
+    console: Served, hosted_console: Served
+) -> None:
+    hosted_console.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("OWNER")})
+    email = hosted_console.shell(LET_IN)
     token = console.mint(email, "On the train")
-    hosted.start()
-    with signed_in(hosted, email, PASSWORD) as browser:
+    hosted_console.start()
+    with signed_in(hosted_console, email, PASSWORD) as browser:
         address = f"/connections/{connect(browser, 'claude-code')}/token/"
         page = browser.get(address).text
         assert "https://hoursmith.app/settings/api" in page
@@ -154,6 +148,6 @@ def test_in_hosted_mode_one_proves_a_token_and_nothing_pretends_to_mint(console:
         form = {"mark": "a" * 22, "csrfmiddlewaretoken": browser.cookies["csrf"]}
         assert "https://hoursmith.app/settings/api" in browser.post(address, data=form).text
         assert "is yours from now on" in claim(browser, token).text
-    assert hosted.shell(CLAIMS) == [[[token.split("_")[2], email, "shown"]], 0]
+    assert hosted_console.shell(CLAIMS) == [[[token.split("_")[2], email, "shown"]], 0]
     secret = token.rsplit("_", 1)[1].encode()
-    assert not [path for path in hosted.var.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert not [path for path in hosted_console.var.rglob("*") if path.is_file() and secret in path.read_bytes()]

@@ -28,7 +28,7 @@ INVITATIONS = "/accounts/invitations/"
 
 @pytest.fixture
 def with_mail(settings: Any) -> None:
-    settings.EMAIL_BACKEND = "tests.hoursmith_console.members.post.EmailBackend"
+    settings.EMAIL_BACKEND = "tests.mail_backend.EmailBackend"
 
 
 @pytest.fixture

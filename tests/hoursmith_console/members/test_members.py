@@ -193,7 +193,7 @@ def test_only_the_latest_invitation_counts(cast: Cast, trusted: Browse) -> None:
     assert Client().get(first).status_code == 404
 
 
-@override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
+@override_settings(EMAIL_BACKEND="tests.mail_backend.EmailBackend")
 def test_where_mail_leaves_the_link_goes_to_the_person_alone(trusted: Browse, mailoutbox: list[Any]) -> None:
     page = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"}).content.decode()
     assert not LINK.search(page)
@@ -202,7 +202,7 @@ def test_where_mail_leaves_the_link_goes_to_the_person_alone(trusted: Browse, ma
     assert LINK.search(str(mail.outbox[0].body))
 
 
-@override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
+@override_settings(EMAIL_BACKEND="tests.mail_backend.EmailBackend")
 def test_a_name_with_line_breaks_begins_no_header_and_no_link(
     cast: Cast, trusted: Browse, mailoutbox: list[Any]
 ) -> None:
@@ -217,12 +217,12 @@ def test_a_name_with_line_breaks_begins_no_header_and_no_link(
     assert "evil.example" not in str(mail.outbox[0].body)
 
 
-@override_settings(EMAIL_BACKEND="tests.hoursmith_console.members.post.EmailBackend")
+@override_settings(EMAIL_BACKEND="tests.mail_backend.EmailBackend")
 def test_an_address_that_no_mail_can_go_to_is_said_so(trusted: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise ValueError("Invalid address")
 
-    monkeypatch.setattr("tests.hoursmith_console.members.post.EmailBackend.send_messages", refuse)
+    monkeypatch.setattr("tests.mail_backend.EmailBackend.send_messages", refuse)
     answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
     assert "could not be sent" in answer.content.decode()
 

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.prepared import fill_database
-from tests.servers import served_console
 
 MEMBERS = (
     "from hoursmith_console.workspaces.models import Member;import json;"
@@ -17,23 +16,15 @@ MEMBERS = (
 )
 
 
-@pytest.fixture(scope="module")
-def hosting(console, tmp_path_factory):
-    with served_console(
-        tmp_path_factory.mktemp("hosted"), env={"HOURSMITH_API_URL": f"{console.url}/sandbox/api/v1"}, start=False
-    ) as served:
-        yield served
-
-
 @pytest.fixture
-def hosted(hosting):
+def hosted(hosted_console):
     """A console that does not run yet, in whose database there is nobody."""
-    yield hosting
-    if hosting.process is not None:
-        hosting.stop()
-    for left in hosting.var.glob("console.sqlite3-*"):
+    yield hosted_console
+    if hosted_console.process is not None:
+        hosted_console.stop()
+    for left in hosted_console.var.glob("console.sqlite3-*"):
         left.unlink()
-    fill_database(hosting.environment["DATABASE_URL"], seed=False)
+    fill_database(hosted_console.environment["DATABASE_URL"], seed=False)
 
 
 def browser():
