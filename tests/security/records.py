@@ -16,7 +16,8 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 
 from hoursmith_console.rotation.models import Campaign, LeakReport, Rotation
 from hoursmith_console.saved_views.models import SavedView
-from hoursmith_console.workspaces.models import Member, Workspace
+from hoursmith_console.workspaces.invitations import invite
+from hoursmith_console.workspaces.models import Invitation, Member, Workspace
 from mcpbridge.models import SeenToken, Sink
 from tests.addresses import filled
 from tests.hoursmith_console.conftest import Cast
@@ -82,10 +83,14 @@ def records_of(tenant: Tenant) -> Records:
     )
     keys = {area: {"key": key, "member": key} for area, key in made.keys.items()}
     keys["accounts/2fa/passkeys/"] = {"pk": str(passkey.pk)}
-    keys["accounts/invitation/"] = {
+    # Whoever has the secret of a link may use it, so what is in the address here is none.
+    keys["accounts/invitation/"] = {"secret": "0" * 32}
+    keys["accounts/recovery/"] = {
         "uidb64": urlsafe_base64_encode(str(owner.user_id).encode()),
         "token": "set-password",
     }
+    invited = f"invited@{tenant.mark.lower()}.example"
+    invite(workspace=tenant.workspace, email=invited, role="MEMBER", way=Invitation.Way.CONSOLE, actor=owner.named)
     keys["sandbox/api/"] = {"segment": "0b6fd4f6-0000-4000-8000-000000000001"}
     public = f"{token.env}_{token.prefix}"
     made_keys = {
@@ -112,7 +117,7 @@ def records_of(tenant: Tenant) -> Records:
     slug, call = made.keys["connections/"], made.keys["audit/"]
     texts = [f"hsk_{public}", unseen, public, str(token.pk), owner.email, slug, call]
     hidden = [tenant.mark, tenant.org_id, slug, *tenant.prefixes]
-    hidden += [person.email for name, person in tenant.people.items() if name != BOTH]
+    hidden += [invited, *(person.email for name, person in tenant.people.items() if name != BOTH)]
     return Records(keys, made_keys, named, texts, hidden, tenant.workspace.name)
 
 

@@ -143,7 +143,7 @@ def test_an_account_that_has_no_way_to_re_authenticate_does_nothing_sensitive(ho
 
 
 @pytest.mark.parametrize("spelled", [TOKEN, TOKEN.replace("_", "%5F"), TOKEN.upper()])
-@pytest.mark.usefixtures("provider")
+@pytest.mark.usefixtures("issuer")
 def test_where_a_sign_in_leads_is_kept_without_a_token(hostile: World, with_app: Any, spelled: str) -> None:
     """The address that comes after a second factor, or after the provider, waits in the session."""
     with_app("owner")
