@@ -140,13 +140,14 @@ def test_in_hosted_mode_one_proves_a_token_and_nothing_pretends_to_mint(
     email = hosted_console.shell(LET_IN)
     token = console.mint(email, "On the train")
     hosted_console.start()
+    tokens_page = hosted_console.environment["HOURSMITH_TOKENS_URL"]
     with signed_in(hosted_console, email, PASSWORD) as browser:
         address = f"/connections/{connect(browser, 'claude-code')}/token/"
         page = browser.get(address).text
-        assert "https://hoursmith.app/settings/api" in page
+        assert tokens_page in page
         assert 'name="mark"' not in page
         form = {"mark": "a" * 22, "csrfmiddlewaretoken": browser.cookies["csrf"]}
-        assert "https://hoursmith.app/settings/api" in browser.post(address, data=form).text
+        assert tokens_page in browser.post(address, data=form).text
         assert "is yours from now on" in claim(browser, token).text
     assert hosted_console.shell(CLAIMS) == [[[token.split("_")[2], email, "shown"]], 0]
     secret = token.rsplit("_", 1)[1].encode()
