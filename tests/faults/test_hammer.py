@@ -31,8 +31,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 SECONDS = float(os.environ.get("HAMMER_SECONDS", "6"))
 PROCESSES = 4
 CALLERS = 16
-# Whatever waits longer than this hangs: the record and Hoursmith have limits of a few seconds.
-LONGEST_CALL_S = 20.0
+# Whatever waits longer than this hangs: the record and Hoursmith have limits of a few seconds, a busy machine has none.
+LONGEST_CALL_S = 60.0
 
 
 class Caller(threading.Thread):
