@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
-from itertools import chain
+from itertools import accumulate
 
 from django.db.models import BigIntegerField, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -27,17 +27,22 @@ BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records for a sink, in order. `last` and `checkpoint` are where it stands once they are confirmed."""
+    """Records for a sink, in order. `last` and `checkpoint` are where it stands once they are confirmed.
+
+    `lines` is the records as JSON Lines. `is_full` where the next record would have made them too long.
+    """
 
     records: tuple[Event | Checkpoint, ...]
+    lines: bytes
     rows: int
     last: int
     checkpoint: int
+    is_full: bool
 
     @property
-    def lines(self) -> bytes:
-        """The records as JSON Lines."""
-        return b"".join(record_line(record) for record in self.records)
+    def is_divisible(self) -> bool:
+        """Whether fewer of its records can be sent at once."""
+        return sum(not (isinstance(record, Checkpoint) and record.is_cut) for record in self.records) > 1
 
 
 def waiting(sinks: SinkQuerySet, alias: str) -> SinkQuerySet:
@@ -46,12 +51,14 @@ def waiting(sinks: SinkQuerySet, alias: str) -> SinkQuerySet:
 
 
 def annotated(sinks: SinkQuerySet, alias: str) -> SinkQuerySet:
-    """`sinks`, each with its chain's last row (`head`) and the last checkpoint of it (`last_checkpoint`)."""
+    """`sinks`, each with its chain's last row (`head`), its last checkpoint, and the last row removed (`cut`)."""
     events = AuditEvent.objects.using(alias).filter(org_id=OuterRef("org_id")).order_by("-sequence")
     heads = SigningHead.objects.using(alias).filter(org_id=OuterRef("org_id")).order_by("-sequence", "-id")
+    cuts = AuditCut.objects.using(alias).filter(org_id=OuterRef("org_id")).order_by("-sequence")
     return sinks.using(alias).annotate(
         head=Coalesce(Subquery(events.values("sequence")[:1]), 0, output_field=BigIntegerField()),
         last_checkpoint=Coalesce(Subquery(heads.values("id")[:1]), 0, output_field=BigIntegerField()),
+        cut=Coalesce(Subquery(cuts.values("sequence")[:1]), 0, output_field=BigIntegerField()),
     )
 
 
@@ -82,15 +89,32 @@ def _batch(sink: Sink, alias: str) -> Batch | None:
     # Checkpoints first: one that is seen here finds its row below.
     heads = list(_heads(sink, alias)[:CHECKPOINTS])
     events, has_more = _rows(sink)
-    last = events[-1].sequence if events else sink.confirmed
     if has_more:
+        last = events[-1].sequence if events else sink.confirmed
         heads = [head for head in heads if head.sequence <= last]
-    if not events and not heads:
-        return None
     both: list[list[Event | Checkpoint]] = [[*events], [_checkpoint(head) for head in heads]]
-    records = chain(_cut_before(sink, alias, events), merge(*both, key=_order))
-    checkpoint = heads[-1].pk if heads else sink.confirmed_checkpoint
-    return Batch(tuple(records), len(events), last, checkpoint)
+    ahead = list(merge(*both, key=_order))
+    if not ahead:
+        return None
+    lines = [record_line(record) for record in ahead]
+    # What was offered keeps its bounds; what is new is no longer than the receiver takes.
+    fitting = len(ahead) if _was_offered(sink) else _fitting(lines, sink.size_limit or BYTES)
+    rows = [record for record in ahead[:fitting] if isinstance(record, Event)]
+    cut, checkpoints = _cut_before(sink, alias, rows), fitting - len(rows)
+    return Batch(
+        records=(*cut, *ahead[:fitting]),
+        lines=b"".join([*map(record_line, cut), *lines[:fitting]]),
+        rows=len(rows),
+        last=rows[-1].sequence if rows else sink.confirmed,
+        checkpoint=heads[checkpoints - 1].pk if checkpoints else sink.confirmed_checkpoint,
+        is_full=fitting < len(ahead),
+    )
+
+
+def _fitting(lines: list[bytes], limit: int) -> int:
+    """How many of `lines` are within `limit` bytes; one at least."""
+    ends = accumulate(map(len, lines))
+    return max(1, sum(end <= limit for end in ends))
 
 
 def record_line(record: Event | Checkpoint) -> bytes:
@@ -118,11 +142,12 @@ def _rows(sink: Sink) -> tuple[list[Event], bool]:
     """The rows of the batch, and whether others follow that are not in it."""
     rows: list[Event] = []
     size = 0
+    limit = sink.size_limit or BYTES
     for event in _ahead(sink):
         if _was_offered(sink):
             if event.sequence > sink.offered:
                 return rows, True
-        elif len(rows) == ROWS or size >= BYTES:
+        elif len(rows) == ROWS or size > limit:
             return rows, True
         size += len(record_line(event))
         rows.append(event)

@@ -18,7 +18,7 @@ from django.db.models import F, Q
 
 from mcpbridge.own_connection import limited_look, limited_transaction
 from mcpbridge.redaction import redact
-from mcpbridge.sinks.batches import Batch, next_batch, waiting
+from mcpbridge.sinks.batches import BYTES, Batch, next_batch, waiting
 from mcpbridge.sinks.faults import SinkError, TooLargeError, UndeliveredError
 from mcpbridge.sinks.models import Sink, SinkQuerySet
 from mcpbridge.sinks.senders import batch_send
@@ -76,7 +76,10 @@ class Delivery:
         try:
             batch_send(sink, batch, now=self.now(), limit_s=self.limit_s)
         except SinkError as error:
-            self._failed(sink, batch, error)
+            if isinstance(error, TooLargeError) and batch.is_divisible:
+                self._shrink(sink, batch)
+            else:
+                self._failed(sink, batch, error)
             return None
         if self._confirm(sink, batch):
             return batch
@@ -102,6 +105,7 @@ class Delivery:
             confirmed_checkpoint=batch.checkpoint,
             confirmed_at=self.now(),
             rows_sent=F("rows_sent") + batch.rows,
+            size_limit=_grown(sink.size_limit, batch),
             attempts=0,
             failing_since=None,
             fault="",
@@ -114,14 +118,17 @@ class Delivery:
             logger.warning("Sink %s of workspace %s takes rows again.", sink.pk, sink.org_id)
         return confirmed
 
+    def _shrink(self, sink: Sink, batch: Batch) -> None:
+        """Send less from now on: a receiver that has a limit has not failed."""
+        # Only here do the bounds of an offer change; less of it is another message.
+        limit = len(batch.lines) // 2
+        self._write(self._mine(sink), size_limit=limit, offered=0, offered_checkpoint=0, **_GIVEN_BACK)
+        logger.info("Sink %s of workspace %s takes less at once: %s bytes from now on.", sink.pk, sink.org_id, limit)
+
     def _failed(self, sink: Sink, batch: Batch, error: SinkError) -> None:
         now = self.now()
         not_before = error.not_before if isinstance(error, UndeliveredError) else None
         fault = redact(str(error))[:300]
-        changes: dict[str, Any] = {}
-        if isinstance(error, TooLargeError) and batch.rows > 1:
-            # Only here do the bounds of an offer change; half of it is another message.
-            changes = {"offered": sink.confirmed + batch.rows // 2, "offered_checkpoint": sink.confirmed_checkpoint}
         self._write(
             self._mine(sink),
             attempts=sink.attempts + 1,
@@ -130,7 +137,6 @@ class Delivery:
             fault=fault,
             next_try_at=next_try(now, sink.attempts + 1, not_before),
             **_GIVEN_BACK,
-            **changes,
         )
         if fault != sink.fault:
             logger.error("Sink %s of workspace %s: %s", sink.pk, sink.org_id, fault)
@@ -142,6 +148,13 @@ class Delivery:
         alias = _alias()
         with self.turn, limited_transaction(alias, limit_s=LIMIT_S):
             return bool(sinks.using(alias).update(**columns))
+
+
+def _grown(limit: int, batch: Batch) -> int:
+    """Return how many bytes to send at once after `batch` was taken: a little more where it was full; 0 for any."""
+    if limit and batch.is_full:
+        limit = max(limit + limit // 16, len(batch.lines))
+    return limit if limit < BYTES else 0
 
 
 _GIVEN_BACK: dict[str, Any] = {"holder": "", "held_until": None}

@@ -69,6 +69,9 @@ class Sink(models.Model):
     offered = models.PositiveBigIntegerField(default=0, help_text="The last row of the batch under way; 0 for none.")
     offered_checkpoint = models.PositiveBigIntegerField(default=0)
     restarts = models.PositiveIntegerField(default=0, help_text="How often somebody moved it to another row.")
+    size_limit = models.PositiveIntegerField(
+        default=0, help_text="So many bytes are sent at once, since the receiver refused more; 0 where it never did."
+    )
     rows_sent = models.PositiveBigIntegerField(default=0, help_text="Rows that were confirmed, repetitions too.")
 
     attempts = models.PositiveIntegerField(default=0, help_text="Failed ones since the last success.")

@@ -70,7 +70,7 @@ def sink_change(*, sink: Sink, name: str, format: str, address: str, actor: str)
     _check(kind=sink.kind, format=format, address=address)
     with _named_once(), transaction.atomic(using=router.db_for_write(Sink)):
         _check_file(sink.org_id, sink.kind, address, besides=sink.pk)
-        _update(sink, **wanted, **_AT_ONCE)
+        _update(sink, **wanted, size_limit=0, **_AT_ONCE)
         changed = {column: wanted[column] for column in before}
         _record(sink, "change", actor, {**changed, "before": before})
 

@@ -24,11 +24,12 @@ class SinkStanding:
 
     sink: Sink
     head: int
+    cut: int = 0
 
     @property
     def behind(self) -> int:
-        """Rows that wait for it."""
-        return max(0, self.head - self.sink.confirmed)
+        """Rows that wait for it; those that retention removed do not."""
+        return max(0, self.head - max(self.sink.confirmed, self.cut))
 
     @property
     def state(self) -> SinkState:
@@ -64,4 +65,4 @@ def sinks_behind(org_id: str, sequence: int) -> list[Sink]:
 
 def _standings(sinks: SinkQuerySet) -> list[SinkStanding]:
     found = annotated(sinks, router.db_for_read(Sink))
-    return [SinkStanding(sink, sink.head) for sink in found]  # type: ignore[attr-defined]
+    return [SinkStanding(sink, sink.head, sink.cut) for sink in found]  # type: ignore[attr-defined]

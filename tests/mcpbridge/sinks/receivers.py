@@ -45,9 +45,10 @@ class Received:
 
 
 class HttpReceiver:
-    """Answers each request as `script` says, and what comes after its end with `then`."""
+    """Answers each request as `script` says, then with `then`; more than `most` bytes with 413."""
 
-    def __init__(self, *script: Behaviour, then: Behaviour = 200) -> None:
+    def __init__(self, *script: Behaviour, then: Behaviour = 200, most: int = 10**9) -> None:
+        self.most = most
         self.script: list[Behaviour] = list(script)
         self.then: Behaviour = then
         self.answers: dict[str, str] = {}
@@ -83,6 +84,8 @@ class HttpReceiver:
         with self._lock:
             self.requests.append(received)
             behaviour = self.script.pop(0) if self.script else self.then
+            if len(received.body) > self.most:
+                behaviour = 413
             if isinstance(behaviour, int) and 200 <= behaviour < 300:
                 self.confirmed.append(received)
         self.arrived.release()

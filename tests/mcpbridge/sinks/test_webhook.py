@@ -1,9 +1,14 @@
 """What a webhook's receiver may do, and what comes of it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
+from mcpbridge.models import Sink
+from mcpbridge.retention import audit_prune
+from mcpbridge.sinks.standing import sink_standings
 from tests.databases import RecordDatabase
 from tests.mcpbridge.sinks.conftest import Fresh, World
 from tests.mcpbridge.sinks.receivers import (
@@ -93,12 +98,48 @@ def test_the_receiver_says_when_to_come_again(world: World, fresh: Fresh) -> Non
         assert world.round() == 1
 
 
-def test_a_receiver_that_takes_less_gets_less(world: World) -> None:
-    world.write(8)
-    with HttpReceiver(413, 413) as receiver:
-        world.sink(receiver.url)
-        for _ in range(4):
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_receiver_that_takes_less_gets_less(world: World, fresh: Fresh, tmp_path: Path, pruned: bool) -> None:
+    world.write(20)
+    if pruned:
+        audit_prune(org_id="org-1", before=timezone.now(), export_to=tmp_path / "kept", actor="ana")
+        world.write(20)
+        assert world.rows()[0] == 21
+    with HttpReceiver(most=4000) as receiver:
+        sink = world.sink(receiver.url)
+        assert world.rows()[-1] == sink_standings("org-1")[0].behind + (20 if pruned else 0)
+        for _ in range(5):
             world.round()
-            world.wait(seconds=10)
-    assert [len(request.sequences) for request in receiver.requests] == [9, 4, 2, 7]
+        assert receiver.sequences == world.rows()
+        # A limit is no failure, and it is remembered: what comes later fits at once.
+        assert (fresh(sink).failures, fresh(sink).failing_since) == (0, None)
+        tried = len(receiver.requests)
+        world.write(6)
+        world.round()
+    later = receiver.requests[tried:]
+    assert len(later) > 1
+    assert all(len(request.body) <= receiver.most for request in later)
     assert receiver.sequences == world.rows()
+
+
+def test_what_is_sent_at_once_grows_again(world: World, fresh: Fresh) -> None:
+    world.write(100)
+    with HttpReceiver(413) as receiver:
+        sink = world.sink(receiver.url)
+        world.round()
+        limit = fresh(sink).size_limit
+        Sink.objects.update(size_limit=limit // 8)
+        world.round()
+        assert limit // 8 < fresh(sink).size_limit < limit
+    sizes = [len(request.body) for request in receiver.requests[1:]]
+    assert max(sizes) > 1.2 * sizes[0]
+    assert receiver.sequences == world.rows()
+
+
+def test_one_row_that_is_too_large_is_a_failure(world: World, fresh: Fresh) -> None:
+    with HttpReceiver(then=413) as receiver:
+        sink = world.sink(receiver.url)
+        world.round()
+    assert len(receiver.requests) == 1
+    assert "takes less at once" in fresh(sink).fault
+    assert fresh(sink).failing_since == world.now
