@@ -15,10 +15,13 @@ from mcpbridge.audit_rows import intent_row, outcome_row, rows_append
 from mcpbridge.models import AuditEvent, Sink
 from mcpbridge.sinks.delivery import Delivery
 from mcpbridge.sinks.services import sink_create
+from mcpbridge.visible_text import MARK
 from tests.databases import RecordDatabase
 from tests.record_facts import OWNER, SUCCEEDED, a_call
 
 AWKWARD = 'Glöbex | a=b \\ "quoted" ] \n=1+1 \u202ertl 🧾'
+# As the record keeps it: characters that hide others are marked.
+AWKWARD_KEPT = AWKWARD.replace("\u202e", MARK)
 
 
 @dataclass

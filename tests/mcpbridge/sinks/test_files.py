@@ -13,7 +13,7 @@ from mcpbridge.sinks.faults import UndeliveredError
 from mcpbridge.sinks.files import file_append, file_path
 from mcpbridge.sinks.senders import batch_send
 from tests.databases import RecordDatabase
-from tests.mcpbridge.sinks.conftest import AWKWARD, Fresh, World
+from tests.mcpbridge.sinks.conftest import AWKWARD, AWKWARD_KEPT, Fresh, World
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_rows_are_lines_of_a_file_for_its_owner_alone(world: World, fresh: Fresh
     world.round()
     path = file_path("org-1", "audit.jsonl")
     assert sequences(path) == world.rows() == list(range(1, 8))
-    assert json.loads(path.read_bytes().splitlines()[0])["target_label"] == AWKWARD
+    assert json.loads(path.read_bytes().splitlines()[0])["target_label"] == AWKWARD_KEPT
     assert oct(path.stat().st_mode)[-3:] == "600"
     assert oct(path.parent.stat().st_mode)[-3:] == "700"
     assert fresh(sink).confirmed == 7

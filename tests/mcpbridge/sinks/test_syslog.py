@@ -21,7 +21,7 @@ from mcpbridge.sinks.wire import Connection
 from tests.certificates import self_signed
 from tests.databases import RecordDatabase
 from tests.mcpbridge.export.readers import cef_header, cef_row
-from tests.mcpbridge.sinks.conftest import AWKWARD, Fresh, World
+from tests.mcpbridge.sinks.conftest import AWKWARD, AWKWARD_KEPT, Fresh, World
 from tests.mcpbridge.sinks.receivers import SyslogReceiver, parse_syslog
 
 
@@ -66,10 +66,10 @@ def test_awkward_names_come_back_as_they_were(world: World, format: str) -> None
     assert frames[0].has_mark
     for frame in frames[:2]:
         if format == "json":
-            assert json.loads(frame.message)["target_label"] == AWKWARD
+            assert json.loads(frame.message)["target_label"] == AWKWARD_KEPT
         else:
             row = cef_row(frame.message)
-            assert (row["target_label"], row["workspace"]) == (AWKWARD, ORG)
+            assert (row["target_label"], row["workspace"]) == (AWKWARD_KEPT, ORG)
 
 
 def test_a_message_of_ascii_alone_has_no_byte_order_mark(world: World) -> None:
