@@ -239,7 +239,7 @@ def test_the_counts_of_all_workers_add_up(traced: Bench, collector: Collector) -
     assert {point.value for point in collector.points() if point.name == "hoursmith.database_up"} == {1}
     # As in /metrics, no label holds a name or the public part of a token.
     labels = {name for point in collector.points() for name in point.attributes}
-    assert labels == {"tool", "kind", "result", "status", "fault"}
+    assert labels == {"tool", "kind", "result", "status", "fault", "job"}
 
 
 def _total(collector: Collector, name: str, **labels: str) -> float:
@@ -273,13 +273,17 @@ def test_what_a_client_spells_itself_is_not_passed_on(traced: Bench, collector: 
 def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(traced: Bench, collector: Collector) -> None:
     token = traced.hoursmith.mint()
     collector.may_answer.clear()
-    before = len(collector.bodies)
-    call_tool(traced.served, token, "list_clients")
-    collector.eventually(lambda: len(collector.bodies) > before)
+    try:
+        before = len(collector.bodies)
+        call_tool(traced.served, token, "list_clients")
+        collector.eventually(lambda: len(collector.bodies) > before)
 
-    for _ in range(20):
-        assert not call_tool(traced.served, token, "list_clients", timeout=10).result["isError"]
-    began = time.monotonic()
-    assert traced.served.stop() == 0
+        for _ in range(20):
+            assert not call_tool(traced.served, token, "list_clients", timeout=10).result["isError"]
+        began = time.monotonic()
+        assert traced.served.stop() == 0
 
-    assert time.monotonic() - began < COLLECTOR_TIMEOUT_S / 3
+        assert time.monotonic() - began < COLLECTOR_TIMEOUT_S / 3
+    finally:
+        collector.may_answer.set()
+        traced.served.start()
