@@ -154,6 +154,7 @@ def push_through_the_pages(cast: Cast, good: str) -> Walk:
     claimed = cast.canaries.token("a token that was claimed", cast.mint("OWNER"))
     meant = {
         "claim token": claimed,
+        "successor token": cast.canaries.token("a token that was shown as the new one", cast.mint("OWNER")),
         "prefix": f"hsk_live_{prefix_of(good)}",
         "tokens": f"hsk_live_{prefix_of(good)}",
         "public": f"hsk_live_{prefix_of(claimed)}",
