@@ -45,24 +45,20 @@ def as_it_was_sent(scope: Scope, trusted: Sequence[Network]) -> Scope:
     """`scope` with the address and scheme of whoever sent the request first, and without forwarding headers.
 
     Only a peer in `trusted` is believed, and of what it says X-Forwarded-For and X-Forwarded-Proto, each read from
-    the right: what stands further left may be the client's own.
+    the right: what stands further left may be the client's own. An address is written in one way (`parse_address`).
     """
-    headers = scope["headers"]
-    for name, _ in headers:
-        if is_forwarding_header(name):
-            break
-    else:
-        return scope
-    said = [line for line in headers if is_forwarding_header(line[0])]
+    said = [line for line in scope["headers"] if is_forwarding_header(line[0])]
+    if said:
+        scope = {**scope, "headers": [line for line in scope["headers"] if not is_forwarding_header(line[0])]}
     peer = scope.get("client")
-    scope = {**scope, "headers": [line for line in headers if not is_forwarding_header(line[0])]}
-    if peer is None or not is_within(peer[0], trusted):
+    if peer is None:
         return scope
     address = client_address(peer[0], [value.decode("latin-1") for name, value in said if name == _FOR], trusted)
     if address != peer[0]:
-        # Nobody knows the port that the client had.
-        scope["client"] = (address, 0)
-    schemes = b",".join(value for name, value in said if name == _PROTO).split(b",")
-    if (scheme := schemes[-1].strip().lower()) in (b"http", b"https"):
-        scope["scheme"] = scheme.decode()
+        # The port is the peer's own, and says nothing of whoever stands behind it.
+        scope = {**scope, "client": (address, 0)}
+    if said and is_within(peer[0], trusted):
+        schemes = b",".join(value for name, value in said if name == _PROTO).split(b",")
+        if (scheme := schemes[-1].strip().lower()) in (b"http", b"https"):
+            scope = {**scope, "scheme": scheme.decode()}
     return scope

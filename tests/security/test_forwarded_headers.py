@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from mcpbridge.refusals import MOST_AN_ADDRESS
+from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.mcpbridge.test_forwarding import SAID
 from tests.servers import Served, served_console
@@ -59,3 +61,17 @@ def test_what_any_proxy_has_passed_on_is_not_shown_the_metrics(served: Served) -
     assert ask(served, "/metrics").status_code == 200
     for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
         assert ask(served, "/metrics", **{name: SAID[name]}).status_code == 404
+
+
+def test_a_client_behind_a_proxy_spends_its_own_budget_of_unknown_tokens(served: Served) -> None:
+    is_trusted = served.environment["TRUSTED_PROXIES"] == "127.0.0.1"
+
+    def try_unknown_token(number: int, address: str) -> int:
+        token = assembled_token(f"4f8a2c1b{number:04x}")
+        return call_tool(served, token, "get_me", headers={"X-Forwarded-For": address}).status
+
+    # Proxies that write the port write another one for each connection.
+    guesses = [try_unknown_token(number, f"203.0.113.10:{50_000 + number}") for number in range(MOST_AN_ADDRESS + 1)]
+    assert guesses == [401] * MOST_AN_ADDRESS + [429]
+    assert try_unknown_token(20, "::ffff:203.0.113.10") == 429
+    assert try_unknown_token(21, "203.0.113.11:50000") == (401 if is_trusted else 429)
