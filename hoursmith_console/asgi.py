@@ -26,6 +26,7 @@ from mcpbridge.bridge import Bridge  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
 from mcpbridge.forwarding import as_it_was_sent  # noqa: E402
 from mcpbridge.origin import configured_upstream  # noqa: E402
+from mcpbridge.request_targets import in_origin_form  # noqa: E402
 from mcpbridge.server import VERSION  # noqa: E402
 from mcpbridge.telemetry import Telemetry  # noqa: E402
 
@@ -53,6 +54,7 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            scope = in_origin_form(scope)
             path = scope["path"]
             if self._bridge is not None and serves(path):
                 await self._bridge.http(as_it_was_sent(scope, self._trusted), receive, send)
