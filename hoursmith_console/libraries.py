@@ -15,6 +15,7 @@ import django.db.migrations
 import django.db.models
 import django.forms
 import gunicorn.workers.gasgi
+import httpcore
 import httptools
 import httpx
 import jsonschema_rs

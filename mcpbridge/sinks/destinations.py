@@ -142,5 +142,6 @@ def _parsed(url: str, schemes: dict[str, int]) -> Destination:
         raise RefusedDestinationError("The address has a token in it.")
     if port == 0:
         raise RefusedDestinationError("Port 0 is no port.")
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    # A query goes with a path, at least with the root (RFC 9112 3.2.1).
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path
     return Destination(parts.hostname, port or schemes[parts.scheme], parts.scheme in ("https", "tls"), path)

@@ -1,11 +1,16 @@
-"""Posts records to a webhook: JSON Lines, signed, confirmed by any 2xx."""
+"""Posts records to a webhook: JSON Lines, signed, confirmed by any 2xx.
 
-import http.client
+httpcore, which httpx stands on, speaks HTTP over a connection that is made here: no pool, proxy, redirect or second
+look-up of the host can lead it elsewhere.
+"""
+
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from mcpbridge.sinks.destinations import webhook_destination
+import httpcore
+
+from mcpbridge.sinks.destinations import Destination, webhook_destination
 from mcpbridge.sinks.faults import TooLargeError, UndeliveredError
 from mcpbridge.sinks.signing import signed_headers
 from mcpbridge.sinks.wire import Connection
@@ -13,6 +18,7 @@ from mcpbridge.sinks.wire import Connection
 CONTENT_TYPE = "application/x-ndjson"
 _AGENT = "Hoursmith-Console/1"
 _LARGEST_ANSWER = 64 * 1024
+_BROKEN = "The receiver's answer is no whole HTTP answer. See whether the address leads to a web server that works."
 
 
 def webhook_post(address: str, body: bytes, *, secret: str, message_id: str, now: datetime, limit_s: float) -> None:
@@ -23,34 +29,68 @@ def webhook_post(address: str, body: bytes, *, secret: str, message_id: str, now
     destination = webhook_destination(address)
     signature = signed_headers(secret=secret, message_id=message_id, timestamp=int(now.timestamp()), body=body)
     headers = {
+        "Host": _host(destination),
         "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
         "User-Agent": _AGENT,
         "Accept": "*/*",
         "Idempotency-Key": message_id,
         **signature,
         "Connection": "close",
     }
+    url = httpcore.URL(
+        scheme="https" if destination.is_tls else "http",
+        host=destination.host,
+        port=destination.port,
+        target=destination.path or "/",
+    )
     with Connection(destination, limit_s=limit_s) as connection:
-        # It is used for what it writes and reads alone: it never connects by itself.
-        speaker = http.client.HTTPConnection(destination.host, destination.port)
-        speaker.default_port = 443 if destination.is_tls else 80
-        speaker.sock = connection
+        speaker = httpcore.HTTP11Connection(url.origin, _Stream(connection))
         try:
-            speaker.request("POST", destination.path or "/", body, headers)
-            answer = speaker.getresponse()
-            if connection.has_ended:
-                # `http.client` takes an end in the middle of the headers for the end of the headers.
-                raise http.client.IncompleteRead(b"")
-            # Read, so that one who dies in the middle of it has confirmed nothing; what it says does not matter.
-            said = answer.read(_LARGEST_ANSWER)
-            if answer.length and len(said) < _LARGEST_ANSWER:
-                raise http.client.IncompleteRead(said, answer.length)
-        except http.client.HTTPException as error:
-            raise UndeliveredError(f"The receiver's answer is no whole HTTP answer ({type(error).__name__}).") from None
-    _judge(answer.status, answer.headers, now)
+            with speaker.stream("POST", url, headers=[*headers.items()], content=body) as answer:
+                _read(answer.iter_stream())
+        except httpcore.ProtocolError:
+            # What exactly came instead is not told: it may be the greeting of some other service.
+            raise UndeliveredError(_BROKEN) from None
+    _judge(answer, now)
 
 
-def _judge(status: int, headers: Message, now: datetime) -> None:
+class _Stream(httpcore.NetworkStream):
+    """A connection as httpcore uses it. Its own time limits give way to the connection's one deadline."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._connection.receive(max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            self._connection.sendall(buffer)
+        except UndeliveredError as error:
+            # A receiver may answer before it has everything, and close: httpcore reads on after this error.
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        """Leave it to `Connection`, which is closed at the end of its `with`."""
+
+
+def _host(destination: Destination) -> str:
+    host = f"[{destination.host}]" if ":" in destination.host else destination.host
+    return host if destination.port == (443 if destination.is_tls else 80) else f"{host}:{destination.port}"
+
+
+def _read(parts: Iterable[bytes]) -> None:
+    """Read the body, so that a receiver that dies in the middle of it has confirmed nothing; its text is ignored."""
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size >= _LARGEST_ANSWER:
+            return
+
+
+def _judge(answer: httpcore.Response, now: datetime) -> None:
+    status = answer.status
     if 200 <= status < 300:
         return
     text = f"The receiver answered {status}"
@@ -62,7 +102,8 @@ def _judge(status: int, headers: Message, now: datetime) -> None:
         text += ": it does not accept the signature, or lets nobody in"
     elif status in (404, 410):
         text += ": there is nothing at that address"
-    raise UndeliveredError(f"{text}.", not_before=_retry_after(headers.get("Retry-After", ""), now))
+    wishes = [value for name, value in answer.headers if name.lower() == b"retry-after"]
+    raise UndeliveredError(f"{text}.", not_before=_retry_after(wishes[0].decode("latin-1"), now) if wishes else None)
 
 
 def _retry_after(said: str, now: datetime) -> datetime | None:
@@ -70,7 +111,7 @@ def _retry_after(said: str, now: datetime) -> datetime | None:
     said = said.strip()
     try:
         if said.isascii() and said.isdigit():
-            return now + timedelta(seconds=min(int(said), 10**6))
+            return now + timedelta(seconds=min(int(said[:8]), 10**6))
         at = parsedate_to_datetime(said)
     except (ValueError, OverflowError):
         return None

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import io
 import os
 import socket
 import ssl
@@ -20,17 +19,13 @@ _Done = TypeVar("_Done")
 
 
 class Connection:
-    """A connected socket with one deadline for everything on it. What goes wrong is an UndeliveredError.
-
-    It is as much of a socket as `http.client` needs.
-    """
+    """A connected socket with one deadline for everything on it. What goes wrong is an UndeliveredError."""
 
     def __init__(self, destination: Destination, *, limit_s: float) -> None:
         """Connect to an address of the host that was checked, first of all. Raises RefusedDestinationError too."""
         addresses = checked_addresses(destination)
         self._give_up_at = time.monotonic() + limit_s
         self._limit_s = limit_s
-        self.has_ended = False
         self._socket: socket.socket = self._connected(addresses, destination.port)
         if destination.is_tls:
             self._guarded(lambda: self._encrypt(destination.host))
@@ -41,22 +36,13 @@ class Connection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._socket.close()
 
-    def close(self) -> None:
-        """Nothing yet: `http.client` says this while it still reads. The socket goes back at the end of `with`."""
-
     def sendall(self, data: bytes) -> None:
         """Send all of `data`."""
         self._guarded(lambda: self._socket.sendall(data))
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """What the receiver says, to read from."""
-        return io.BufferedReader(_Reader(self))
-
-    def receive(self, buffer: "bytearray | memoryview") -> int:
-        """Read into `buffer`; 0 where the receiver has said its last."""
-        size = self._guarded(lambda: self._socket.recv_into(buffer))
-        self.has_ended = self.has_ended or not size
-        return size
+    def receive(self, size: int) -> bytes:
+        """Return up to `size` bytes; none where the receiver has said its last."""
+        return self._guarded(lambda: self._socket.recv(size))
 
     def finish(self) -> None:
         """Return once the receiver has read everything, and has closed its side in turn.
@@ -72,8 +58,7 @@ class Connection:
             self._guarded(lambda: self._unwrap(encrypted))
         else:
             self._guarded(lambda: self._socket.shutdown(socket.SHUT_WR))
-        rest = bytearray(4096)
-        while self.receive(rest):
+        while self.receive(4096):
             continue
         self._guarded(self._check_received)
 
@@ -129,19 +114,6 @@ class Connection:
             return work()
         except OSError as error:
             raise UndeliveredError(_told(error, limit_s=self._limit_s)) from None
-
-
-class _Reader(io.RawIOBase):
-    """The receiving side of a connection, as `http.client` reads it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        return self._connection.receive(buffer)
 
 
 _SILENT = "The receiver did not answer within {limit_s:.0f} seconds."

@@ -23,7 +23,37 @@ HANG, DIE_SILENT, DIE_IN_HEADERS, DIE_IN_BODY, NO_HTTP, ENDLESS = (
     "no http",
     "endless",
 )
-Behaviour = str | int
+_OK = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+EMPTY = _OK + b"Content-Length: 0\r\n\r\n"
+# What counts as a confirmation, and what does not, though it begins like one.
+TAKEN = (
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n" + EMPTY,
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + EMPTY,
+    b"HTTP/1.0 200 OK\r\n\r\nthanks",
+    _CHUNKED + b"2\r\nok\r\n0\r\n\r\n",
+    _OK + b"Content-Length: 1000000\r\n\r\n" + b"x" * 200_000,
+    _OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno",
+)
+BROKEN = (
+    _CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n",
+    _CHUNKED + b"zz\r\nhello",
+    _CHUNKED + b"5\r\nhel",
+    _CHUNKED + b"f" * 30 + b"\r\n",
+    _OK + b"Content-Length: -1\r\n\r\n",
+    _OK + b"Content-Length: 1_0\r\n\r\n0123456789",
+    _OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    _OK + b"Transfer-Encoding: gzip, identity\r\n\r\n",
+    _OK + b": no name\r\n\r\n",
+    _OK + b"X-Long: " + b"x" * 300_000 + b"\r\n\r\n",
+    b"HTTP/1.1 2\xb20 OK\r\n\r\n",
+    b"HTTP/1.1 99999 OK\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n" + EMPTY,
+    b"\0" * 1000,
+)
+# Whole answers are bytes, as they go over the network.
+Behaviour = str | int | bytes
 
 
 @dataclass
@@ -47,7 +77,7 @@ class Received:
 class HttpReceiver:
     """Answers each request as `script` says, then with `then`; more than `most` bytes with 413."""
 
-    def __init__(self, *script: Behaviour, then: Behaviour = 200, most: int = 10**9) -> None:
+    def __init__(self, *script: Behaviour, then: Behaviour = 200, most: int = 10**9, tls: Path | None = None) -> None:
         self.most = most
         self.script: list[Behaviour] = list(script)
         self.then: Behaviour = then
@@ -59,12 +89,17 @@ class HttpReceiver:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.scheme = "https" if tls else "http"
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/in"
+        return f"{self.scheme}://127.0.0.1:{self.port}/in"
 
     def __enter__(self) -> "HttpReceiver":
         self._thread.start()
@@ -86,7 +121,8 @@ class HttpReceiver:
             behaviour = self.script.pop(0) if self.script else self.then
             if len(received.body) > self.most:
                 behaviour = 413
-            if isinstance(behaviour, int) and 200 <= behaviour < 300:
+            whole = isinstance(behaviour, int) and 200 <= behaviour < 300
+            if whole or (isinstance(behaviour, bytes) and behaviour in TAKEN):
                 self.confirmed.append(received)
         self.arrived.release()
         return behaviour
@@ -107,6 +143,8 @@ class HttpReceiver:
                     self.send_header("Content-Length", "2")
                     self.end_headers()
                     self.wfile.write(b"ok")
+                elif isinstance(behaviour, bytes):
+                    self.wfile.write(behaviour)
                 elif behaviour == HANG:
                     receiver.released.wait(30)
                 elif behaviour == DIE_IN_HEADERS:

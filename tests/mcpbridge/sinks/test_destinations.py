@@ -161,6 +161,7 @@ def test_what_is_refused_is_refused_before_anything_is_sent() -> None:
             "https://siem.example.com:8443/in/1?source=console",
             Destination("siem.example.com", 8443, True, "/in/1?source=console"),
         ),
+        ("https://siem.example.com?source=console", Destination("siem.example.com", 443, True, "/?source=console")),
         ("https://[2606:4700::1111]/x", Destination("2606:4700::1111", 443, True, "/x")),
         ("http://127.0.0.1:9000/in", Destination("127.0.0.1", 9000, False, "/in")),
         ("http://localhost/in", Destination("localhost", 80, False, "/in")),

@@ -1,5 +1,6 @@
 """What a webhook's receiver may do, and what comes of it."""
 
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,16 +9,21 @@ from django.utils import timezone
 
 from mcpbridge.models import Sink
 from mcpbridge.retention import audit_prune
+from mcpbridge.sinks import senders
+from mcpbridge.sinks.services import sink_delete, sink_test
 from mcpbridge.sinks.standing import sink_standings
+from tests.certificates import self_signed
 from tests.databases import RecordDatabase
 from tests.mcpbridge.sinks.conftest import Fresh, World
 from tests.mcpbridge.sinks.receivers import (
+    BROKEN,
     DIE_IN_BODY,
     DIE_IN_HEADERS,
     DIE_SILENT,
     ENDLESS,
     HANG,
     NO_HTTP,
+    TAKEN,
     Behaviour,
     HttpReceiver,
 )
@@ -84,6 +90,90 @@ def test_any_success_confirms(world: World, fresh: Fresh, status: int) -> None:
         sink = world.sink(receiver.url)
         world.round()
     assert fresh(sink).confirmed == 3
+
+
+@pytest.mark.parametrize("answer", TAKEN)
+def test_a_whole_answer_confirms_whatever_its_form(world: World, fresh: Fresh, answer: bytes) -> None:
+    with HttpReceiver(then=answer) as receiver:
+        sink = world.sink(receiver.url)
+        world.round()
+    assert (fresh(sink).confirmed, fresh(sink).fault) == (1, "")
+
+
+@pytest.mark.parametrize("answer", BROKEN)
+def test_a_broken_answer_is_a_failure_that_the_page_shows(world: World, fresh: Fresh, answer: bytes) -> None:
+    with HttpReceiver(answer) as receiver:
+        sink = world.sink(receiver.url)
+        assert world.round() == 0
+        assert fresh(sink).failing_since == world.now
+        assert fresh(sink).fault
+        assert sink_test(sink=sink, actor="ana", limit_s=5) == ""
+        world.wait(seconds=5)
+        assert world.round() > 0
+    assert fresh(sink).failing_since is None
+
+
+def test_what_nobody_foresaw_is_a_failure_that_the_page_shows(
+    world: World, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with HttpReceiver() as receiver:
+        sink = world.sink(receiver.url)
+        with monkeypatch.context() as patch:
+            patch.setattr(senders, "webhook_post", fails)
+            assert world.round() == 0
+            assert "ZeroDivisionError" in sink_test(sink=sink, actor="ana", limit_s=5)
+        assert "failed unexpectedly (ZeroDivisionError)" in fresh(sink).fault
+        assert fresh(sink).next_try_at is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", "/"), ("?a=1", "/?a=1"), ("/in?a=1&b=%20", "/in?a=1&b=%20"), ("/%7e", "/%7e")]
+)
+def test_the_request_names_what_the_address_does(world: World, given: str, sent: str) -> None:
+    with HttpReceiver() as receiver:
+        world.sink(f"http://127.0.0.1:{receiver.port}{given}")
+        world.round()
+    (request,) = receiver.requests
+    assert (request.path, request.headers["host"]) == (sent, f"127.0.0.1:{receiver.port}")
+    assert int(request.headers["content-length"]) == len(request.body)
+
+
+def test_variables_of_the_environment_lead_nowhere_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with HttpReceiver() as receiver, HttpReceiver() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        world.sink(receiver.url)
+        assert world.round() == 1
+        receiver.then, receiver.answers["Location"] = 307, f"http://127.0.0.1:{proxy.port}/"
+        world.write(2)
+        assert world.round() == 0
+    assert len(receiver.requests) == 2
+    assert proxy.requests == []
+
+
+def test_the_certificate_must_name_the_host(
+    world: World, fresh: Fresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    looked_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **named: looked_up("127.0.0.1" if host == "siem.example.com" else host, *more, **named),
+    )
+    world.limit_s = 5
+    with HttpReceiver(tls=certificate) as receiver:
+        named = world.sink(receiver.url)
+        assert world.round() == 1
+        sink_delete(sink=named, actor="ana")
+        other = world.sink(f"https://siem.example.com:{receiver.port}/in", name="Other")
+        assert world.round() == 0
+    assert "certificate is not accepted" in fresh(other).fault
+    assert len(receiver.requests) == 1
 
 
 def test_the_receiver_says_when_to_come_again(world: World, fresh: Fresh) -> None:
