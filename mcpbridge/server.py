@@ -169,9 +169,9 @@ def _described(tool: Tool) -> types.Tool:
 def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
     """Return the tool result for `answer`: one text block with its payload as compact JSON, then `notice`, if any.
 
-    A success carries the payload as `structuredContent` too. An error does not: it would break the tool's own
-    `outputSchema`, and clients that validate (TypeScript SDK 1.x) would show that instead of the error. Where the
-    user has to be asked something, the question is the result.
+    A success carries the payload as `structuredContent` too. An error does not: it is no result of the tool, and
+    clients that validate (TypeScript SDK 1.x) must not have to look whether it fits. Where the user has to be asked
+    something, the question is the result.
     """
     if answer.question is not None:
         return dict(answer.question)

@@ -90,4 +90,10 @@ def page(shape: Shape) -> Shape:
 
 
 def _envelope(data: Shape) -> Shape:
-    return {"type": "object", "properties": {"data": data}, "required": ["data"]}
+    """Return the shape of an answer with `data`, or with the error that a failed call says in its text alone.
+
+    Neither is required: the Gemini CLI reads that text into the structured content and checks it against the shape,
+    and would show its user the broken shape in place of the error.
+    """
+    error = {"type": "object", "description": "In place of data where the call failed: status, code, message, hint."}
+    return {"type": "object", "properties": {"data": data, "error": error}}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcpbridge.models import Kind
+from mcpbridge.models import Kind, Result
+from mcpbridge.problems import problem
 from mcpbridge.tools import READ_TOOLS, TOOLS, Tool
 
 CALLS = {
@@ -244,4 +245,10 @@ def test_results_of_the_contract_fit_their_shape_and_broken_ones_do_not(name: st
         may_be_empty = not name.startswith("get_") or name == "get_running_timer"
         assert validator.is_valid({"data": None}) is may_be_empty
     assert not validator.is_valid({"data": "text"})
-    assert not validator.is_valid({})
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_error_fits_the_shape_of_every_tool(name: str) -> None:
+    validator = Draft202012Validator(TOOLS[name].output_schema)
+    assert validator.is_valid(problem("forbidden_scope", 403, Result.REFUSED).payload())
+    assert not validator.is_valid({"error": "text"})
