@@ -1,10 +1,10 @@
 """Writes rows that are about to leave the record to a file that proves them, and does not believe that it did so."""
 
-import errno
 import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -45,15 +45,17 @@ def archive_write(cut: AuditCut, *, first: int, folder: Path, progress: Progress
     It is an export like any other, so that `docs/verify_audit.py` proves it. Raises ArchiveError.
     """
     written_at = timezone.now().strftime("%Y%m%dT%H%M%SZ")
-    path = folder / f"audit-{_UNFIT.sub('_', cut.org_id)}-rows-{first}-{cut.sequence}-{written_at}.jsonl"
+    # The last part is random: no two writers, on whatever machines, ever mean the same file.
+    name = f"audit-{_UNFIT.sub('_', cut.org_id)}-rows-{first}-{cut.sequence}-{written_at}-{secrets.token_hex(4)}"
+    path = folder / f"{name}.jsonl"
     part = path.with_name(f".{path.name}.part")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # From here on the file is ours to remove.
         try:
-            sha256 = _write(part, cut, _followed(_records(cut), cut.sequence - first + 1, progress))
+            sha256 = _write(descriptor, _followed(_records(cut), cut.sequence - first + 1, progress), cut.org_id)
             _verify(part, cut)
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             # Under its name there is only ever the whole file.
             part.rename(path)
         finally:
@@ -64,11 +66,11 @@ def archive_write(cut: AuditCut, *, first: int, folder: Path, progress: Progress
     return Archive(path, sha256)
 
 
-def _write(path: Path, cut: AuditCut, records: Iterator[Record]) -> str:
-    """Write the file down to the disk; the SHA-256 of what is in it."""
+def _write(descriptor: int, records: Iterator[Record], org_id: str) -> str:
+    """Write the file down to the disk, and close it; return the SHA-256 of its content."""
     digest = hashlib.sha256()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        for line in chain([first_line([cut.org_id], filters={}, is_whole=True)], record_lines(records)):
+    with os.fdopen(descriptor, "wb") as file:
+        for line in chain([first_line([org_id], filters={}, is_whole=True)], record_lines(records)):
             digest.update(line)
             file.write(line)
         file.flush()

@@ -22,7 +22,8 @@ from mcpbridge.archive import Archive, archive_write
 from mcpbridge.chain import Head
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.events import event_record
-from mcpbridge.heads import head_of
+from mcpbridge.exclusive import exclusively
+from mcpbridge.heads import chain_lock, head_of, hold
 from mcpbridge.keyring import signing_key
 from mcpbridge.keys import SigningKeyPair, cut_message
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
@@ -51,6 +52,13 @@ class SinksBehindError(Exception):
     """A sink has not confirmed rows that are to go. The text names it and says what to do."""
 
 
+class PruneUnderwayError(Exception):
+    """Another pruning removes rows of the same workspace."""
+
+
+_UNDERWAY = "Another audit_prune of this workspace is running. Run it again when that has ended."
+
+
 def audit_prune(
     *,
     org_id: str,
@@ -65,37 +73,45 @@ def audit_prune(
     `progress` is told the stage ("written", then "removed"), how many rows it is through, and of how many.
     None where there are none. Raises ValueError for an instant to come, ArchiveError where the file cannot be written
     or does not verify, SinksBehindError where a sink would miss rows unless that is meant (`despite_sinks`),
+    PruneUnderwayError where another one is at work,
     UnannouncedKeyError where nothing can be signed and AuditUnavailableError where it cannot be
     recorded; then nothing was removed.
     """
     if before > timezone.now():
         raise ValueError("What was not made yet cannot be removed: the date lies in the future.")
     alias = router.db_for_write(AuditEvent)
-    start = AuditCut.objects.using(alias).filter(org_id=org_id).order_by("-sequence").first()
-    begin, end = start.sequence if start else 0, _last_before(alias, org_id, before)
-    if end.sequence <= begin:
-        return None
-    rows = end.sequence - begin
-    behind = _sinks_behind(org_id, end.sequence, is_meant=despite_sinks)
-    places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
-    with limited_transaction(alias, limit_s=_LIMIT_S):
-        key = signing_key(alias)
-    last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])
-    pruned = Pruned(
-        rows=rows,
-        sequence=end.sequence,
-        unresolved=unresolved(org_id).filter(sequence__lte=end.sequence).count(),
-        archive=archive_write(last, first=begin + 1, folder=export_to, progress=progress),
-        sinks_behind=behind,
-    )
-    _record(org_id, pruned, before=before, actor=actor)
-    for reached, place in pairwise(places):
-        _remove(alias, last if place == end.sequence else _cut_at(alias, key, org_id, place, rows=place - reached))
-        if progress:
-            progress("removed", place - begin, rows)
-        time.sleep(_PAUSE_S)
+    with exclusively(alias, f"audit prune {org_id}") as is_alone:
+        if not is_alone:
+            raise PruneUnderwayError(_UNDERWAY)
+        begin, end = _last_cut(alias, org_id), _last_before(alias, org_id, before)
+        if end.sequence <= begin:
+            return None
+        behind = _sinks_behind(org_id, end.sequence, is_meant=despite_sinks)
+        places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
+        with limited_transaction(alias, limit_s=_LIMIT_S):
+            key = signing_key(alias)
+        last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])
+        pruned = Pruned(
+            rows=end.sequence - begin,
+            sequence=end.sequence,
+            unresolved=unresolved(org_id).filter(sequence__lte=end.sequence).count(),
+            archive=archive_write(last, first=begin + 1, folder=export_to, progress=progress),
+            sinks_behind=behind,
+        )
+        _record(org_id, pruned, before=before, actor=actor)
+        for reached, place in pairwise(places):
+            _remove(alias, last if place == end.sequence else _cut_at(alias, key, org_id, place, rows=place - reached))
+            if progress:
+                progress("removed", place - begin, pruned.rows)
+            time.sleep(_PAUSE_S)
     checkpoint_make(reason="prune", org_id=org_id)
     return pruned
+
+
+def _last_cut(alias: str, org_id: str) -> int:
+    """The last row that was removed; 0 where none was."""
+    cut = AuditCut.objects.using(alias).filter(org_id=org_id).order_by("-sequence").first()
+    return cut.sequence if cut else 0
 
 
 def _last_before(alias: str, org_id: str, before: datetime) -> Head:
@@ -154,13 +170,21 @@ def _signed_cut(key: SigningKeyPair, org_id: str, head: Head, *, rows: int) -> A
 
 
 def _cut_at(alias: str, key: SigningKeyPair, org_id: str, place: int, *, rows: int) -> AuditCut:
-    row = AuditEvent.objects.using(alias).get(org_id=org_id, sequence=place)
+    row = AuditEvent.objects.using(alias).filter(org_id=org_id, sequence=place).first()
+    if row is None:
+        raise PruneUnderwayError(_UNDERWAY)
     return _signed_cut(key, org_id, Head(row.sequence, row.hash), rows=rows)
 
 
 def _remove(alias: str, cut: AuditCut) -> None:
-    """Let the chain begin behind `cut`, and the rows and checkpoints up to it go, in one."""
+    """Let the chain begin behind `cut`, and the rows and checkpoints up to it go, in one.
+
+    Raises PruneUnderwayError where the chain does not begin any more where `cut` says.
+    """
     with limited_transaction(alias, limit_s=_LIMIT_S):
+        hold(alias, chain_lock(cut.org_id))
+        if _last_cut(alias, cut.org_id) != cut.sequence - cut.rows:
+            raise PruneUnderwayError(_UNDERWAY)
         cut.save(using=alias, force_insert=True)
         for model in (AuditEvent, SigningHead):
             model._default_manager.using(alias).filter(org_id=cut.org_id, sequence__lte=cut.sequence).delete()

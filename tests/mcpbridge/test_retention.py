@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from mcpbridge import retention
@@ -22,7 +24,7 @@ from mcpbridge.audit_rows import intent_row, outcome_row, rows_append
 from mcpbridge.checkpoints import checkpoint_make
 from mcpbridge.keyring import UnannouncedKeyError, published_keys
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, Sink
-from mcpbridge.retention import Pruned, audit_prune
+from mcpbridge.retention import Pruned, PruneUnderwayError, audit_prune
 from mcpbridge.sinks.batches import next_batch
 from mcpbridge.verification import OutsideHead
 from mcpbridge.verification.records import Checkpoint
@@ -274,6 +276,74 @@ def test_writing_goes_on_meanwhile(database: RecordDatabase, tmp_path: Path, mon
     assert prune(tmp_path) is not None
     assert places() == list(range(21, 72))
     assert holds()
+
+
+@pytest.mark.usefixtures("month")
+def test_of_two_prunings_at_once_one_removes_and_the_other_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first has written its file and removed nothing."""
+    record: Callable[..., None] = retention._record
+
+    def recorded(*given: Any, **more: Any) -> None:
+        kept = sorted((tmp_path / "kept").iterdir())
+        ran = in_another_thread(lambda: prune(tmp_path / "kept"))
+        assert isinstance(ran, PruneUnderwayError)
+        assert sorted((tmp_path / "kept").iterdir()) == kept
+        record(*given, **more)
+
+    monkeypatch.setattr(retention, "_record", recorded)
+    pruned = prune(tmp_path / "kept")
+    assert pruned is not None
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [pruned.archive.path.name]
+    assert AuditEvent.objects.filter(tool="console.audit_prune").count() == 1
+    assert places()[0] == 21
+    assert holds()
+    # It is free again, and other workspaces never were held up.
+    monkeypatch.setattr(retention, "_record", record)
+    assert prune(tmp_path, days=20) is not None
+
+
+@pytest.mark.usefixtures("month")
+def test_rows_that_another_pruning_removed_are_not_removed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the lock was lost, the place of the last cut decides, in the transaction that removes."""
+
+    @contextmanager
+    def nothing(*_: object) -> Iterator[bool]:
+        yield True
+
+    record: Callable[..., None] = retention._record
+
+    def recorded(*given: Any, **more: Any) -> None:
+        monkeypatch.setattr(retention, "_record", record)
+        assert prune(tmp_path / "kept") is not None
+        record(*given, **more)
+
+    monkeypatch.setattr(retention, "exclusively", nothing)
+    monkeypatch.setattr(retention, "_record", recorded)
+    with pytest.raises(PruneUnderwayError):
+        prune(tmp_path / "kept")
+    assert sum(AuditCut.objects.values_list("rows", flat=True)) == 20
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert all(proved_elsewhere(path, tmp_path) for path in (tmp_path / "kept").glob("*.jsonl"))
+    assert holds()
+
+
+def in_another_thread(work: Callable[[], Any]) -> Any:
+    """What `work` returns or raises on a thread with connections of its own."""
+
+    def run() -> Any:
+        try:
+            return work()
+        except Exception as error:
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result(60)
 
 
 def a_sink(confirmed: int, **more: Any) -> Sink:

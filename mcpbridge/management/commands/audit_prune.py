@@ -13,7 +13,16 @@ from mcpbridge.events import operator
 from mcpbridge.export.source import known_workspaces
 from mcpbridge.keyring import UnannouncedKeyError
 from mcpbridge.management.progress import ProgressLine
-from mcpbridge.retention import SinksBehindError, audit_prune
+from mcpbridge.retention import PruneUnderwayError, SinksBehindError, audit_prune
+
+_REFUSALS = (
+    ArchiveError,
+    AuditUnavailableError,
+    PruneUnderwayError,
+    SinksBehindError,
+    UnannouncedKeyError,
+    ValueError,
+)
 
 
 class Command(BaseCommand):
@@ -47,7 +56,7 @@ class Command(BaseCommand):
         for org_id in wanted:
             try:
                 self._prune(org_id, options)
-            except (ArchiveError, AuditUnavailableError, SinksBehindError, UnannouncedKeyError, ValueError) as error:
+            except _REFUSALS as error:
                 raise CommandError(f"{org_id}: nothing was removed. {error}") from None
             except Error as error:
                 raise CommandError(f"{org_id}: stopped by the database; run it again later. {error}") from None
