@@ -1,0 +1,19 @@
+"""Hoursmith's tools, which fail with the problem that their arguments name: `MCP_CATALOGUE` of `problem_settings`."""
+
+from typing import Any
+
+from mcpbridge.calls import Answer
+from mcpbridge.models import Result
+from mcpbridge.problems import problem
+from mcpbridge.server import HoursmithTools, ToolResult, Visit, result_of
+
+PROBLEM = "problem"
+
+
+class ProblemTools(HoursmithTools):
+    """The product's catalogue, but that a call with the argument `problem` gets the problem of that code."""
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+        if PROBLEM in arguments:
+            return result_of(Answer.of(problem(arguments[PROBLEM], 400, Result.REFUSED, retryAfter=7)))
+        return await super().call(name, arguments, visit)
