@@ -1,10 +1,12 @@
 """Gives each page request an id, which its answer, its log lines and the page of an unexpected fault carry."""
 
+import sys
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 
+from hoursmith_console.unavailable import unavailable_page
 from mcpbridge.ids import new_id
 from mcpbridge.logs import request_id
 
@@ -30,6 +32,8 @@ class RequestIdMiddleware:
 
 def fault_page(request: HttpRequest) -> HttpResponse:
     """The page of an unexpected fault: what to tell whoever runs the console, and nothing of the fault."""
+    if unavailable := unavailable_page(request, sys.exc_info()[1]):
+        return unavailable
     # Without the request's context, which may ask the very database that failed.
     page = loader.get_template("500.html").render({"fault_id": request_id.get()})
     return HttpResponse(page, status=500)

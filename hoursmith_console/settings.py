@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "hoursmith_console.unavailable.Unavailable",
     "allauth.account.middleware.AccountMiddleware",
     "hoursmith_console.accounts.reauthentication.Reauthentication",
 ]
@@ -239,7 +240,7 @@ SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(OIDC)
 # Attempts are counted for all workers and machines together.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "hoursmith_console.counting_cache.CountingCache",
         "LOCATION": "console_shared_counts",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
@@ -277,6 +278,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known-browser" if _https else "known-browser"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_ENGINE = "hoursmith_console.kept_sessions"
 SESSION_SERIALIZER = "hoursmith_console.library_tables.SessionSerializer"
 SESSION_COOKIE_AGE = int(3600 * env.float("SESSION_HOURS", default=12.0))
 SESSION_IDLE_SECONDS = 60 * env.float("SESSION_IDLE_MINUTES", default=60.0)

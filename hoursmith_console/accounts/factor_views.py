@@ -18,7 +18,6 @@ from hoursmith_console.accounts.factors import passkey_address, passkeys_work_he
 from hoursmith_console.accounts.passwords import RecordedView
 from hoursmith_console.workspaces.sign_ins import account_event_record, account_failure_record
 from hoursmith_console.workspaces.visibility import factor_demand, other_workspaces
-from mcpbridge.audit import AuditUnavailableError
 
 WAYS = {
     Authenticator.Type.TOTP: "authenticator app",
@@ -86,10 +85,7 @@ class AuthenticateView(base.AuthenticateView):
     """Asks for the second factor at sign-in."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        try:
-            _recovery_code_record(form, self.stage.login.user, self.request)
-        except AuditUnavailableError:
-            return render(self.request, "503.html", status=503)
+        _recovery_code_record(form, self.stage.login.user, self.request)
         answer: HttpResponse = super().form_valid(form)
         return answer
 
@@ -103,10 +99,7 @@ class ReauthenticateView(base.ReauthenticateView):
     """Asks for a code before a sensitive action."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        try:
-            _recovery_code_record(form, self.request.user, self.request)
-        except AuditUnavailableError:
-            return render(self.request, "503.html", status=503)
+        _recovery_code_record(form, self.request.user, self.request)
         answer: HttpResponse = super().form_valid(form)
         return answer
 

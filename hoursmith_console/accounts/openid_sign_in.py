@@ -28,7 +28,6 @@ from hoursmith_console.workspaces.invitations import dropped_record, has_open_in
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import account_draft
 from hoursmith_console.workspaces.sign_ins import account_event_record, account_failure_record
-from mcpbridge.audit import AuditUnavailableError
 
 # Who began to link an identity in this browser; and whether a new account was asked for.
 LINKING, WANTS_ACCOUNT = "console_openid_linking", "console_openid_new_account"
@@ -47,16 +46,13 @@ def openid_arrive(request: HttpRequest, told: Told, state: dict[str, Any]) -> Us
     """Return the account to sign in to; raise ImmediateHttpResponse with the answer where there is none."""
     wants_account = bool(request.session.pop(WANTS_ACCOUNT, False))
     linking = request.session.pop(LINKING, None)
+    if state.get("process") == AuthProcess.CONNECT:
+        raise ImmediateHttpResponse(_link(request, told, linking))
     try:
-        if state.get("process") == AuthProcess.CONNECT:
-            raise ImmediateHttpResponse(_link(request, told, linking))
-        try:
-            with transaction.atomic():
-                user = _account(request, told, wants_account=wants_account)
-        except _RefusedError as refused:
-            raise ImmediateHttpResponse(_refusal(request, told, refused)) from None
-    except AuditUnavailableError:
-        raise ImmediateHttpResponse(render(request, "503.html", status=503)) from None
+        with transaction.atomic():
+            user = _account(request, told, wants_account=wants_account)
+    except _RefusedError as refused:
+        raise ImmediateHttpResponse(_refusal(request, told, refused)) from None
     if not _has_access(user):
         state["next"] = reverse("account_invitations")
     return user

@@ -27,7 +27,6 @@ from hoursmith_console.accounts.openid import PROVIDER, CheckedIdentity, nonce_o
 from hoursmith_console.accounts.openid_identities import identity_unlink
 from hoursmith_console.accounts.openid_sign_in import LINKING, WANTS_ACCOUNT
 from hoursmith_console.workspaces.sign_ins import account_event_record
-from mcpbridge.audit import AuditUnavailableError
 
 
 @never_cache
@@ -106,10 +105,7 @@ class OpenIdView(View):
         if is_last and not _has_other_way(user):
             messages.error(request, "This is your only way to sign in. Set a password or add a passkey first.")
             return HttpResponseRedirect(request.path)
-        try:
-            self._unlink(request, user, int(key) if key.isdecimal() and len(key) < 19 else 0)
-        except AuditUnavailableError:
-            return render(request, "503.html", status=503)
+        self._unlink(request, user, int(key) if key.isdecimal() and len(key) < 19 else 0)
         return HttpResponseRedirect(request.path)
 
     def _unlink(self, request: HttpRequest, user: User, key: int) -> None:

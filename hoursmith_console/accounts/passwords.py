@@ -10,12 +10,10 @@ from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.decorators import method_decorator
 
 from hoursmith_console.accounts.services import sessions_end
 from hoursmith_console.workspaces.sign_ins import account_event_record
-from mcpbridge.audit import AuditUnavailableError
 
 
 class RecordedView:
@@ -28,17 +26,14 @@ class RecordedView:
         """Carry out what the form asks, on record."""
         view: Any = super()
         request = self.request  # type: ignore[attr-defined]
-        try:
-            with transaction.atomic():
-                answer: HttpResponse = view.form_valid(form)
-                account_event_record(
-                    user=self.account(),
-                    action=self.action,
-                    address=get_adapter().get_client_ip(request),
-                    details=self.details,
-                )
-        except AuditUnavailableError:
-            return render(request, "503.html", status=503)
+        with transaction.atomic():
+            answer: HttpResponse = view.form_valid(form)
+            account_event_record(
+                user=self.account(),
+                action=self.action,
+                address=get_adapter().get_client_ip(request),
+                details=self.details,
+            )
         return answer
 
     def account(self) -> User:

@@ -7,11 +7,10 @@ from urllib.parse import unquote
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core import context
-from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from django.shortcuts import render
 from django.urls import reverse
 
 from hoursmith_console.accounts.known_browsers import browser_key
@@ -39,10 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Let `user` in, once that is on record; without a record nobody gets in."""
-        try:
-            sign_in_record(user=user, way=_way(request, user), address=self.get_client_ip(request))
-        except AuditUnavailableError:
-            raise ImmediateHttpResponse(render(request, "503.html", status=503)) from None
+        sign_in_record(user=user, way=_way(request, user), address=self.get_client_ip(request))
         super().login(request, user)
 
     def logout(self, request: HttpRequest) -> None:

@@ -43,7 +43,6 @@ from hoursmith_console.workspaces.models import Invitation
 from hoursmith_console.workspaces.services import MembershipError, account_draft
 from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_record
 from hoursmith_console.workspaces.visibility import WORKSPACE_KEY
-from mcpbridge.audit import AuditUnavailableError
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 # Which invitation's link was followed in this browser. Its secret is kept nowhere.
@@ -109,8 +108,6 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
         except InvitationError as error:
             messages.error(self.request, str(error))
             return HttpResponseRedirect(self.request.path)
-        except AuditUnavailableError:
-            return render(self.request, "503.html", status=503)
         self.request.session.pop(OPENED, None)
         login(self.request, user, backend=BACKEND)
         sign_in_note(self.request, user, method="invitation")
@@ -139,8 +136,6 @@ class InvitationsView(View):
         except (InvitationError, MembershipError) as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(request.path)
-        except AuditUnavailableError:
-            return render(request, "503.html", status=503)
         accepted = request.POST.get("do") == "accept"
         return HttpResponseRedirect(reverse("console:index") if accepted else request.path)
 
@@ -181,13 +176,10 @@ class RecoveryView(PasswordResetConfirmView):
         address = get_adapter().get_client_ip(self.request)
         # A link replaces a forgotten password, never a second factor.
         self.post_reset_login = not is_mfa_enabled(self.user)
-        try:
-            with transaction.atomic():
-                account_event_record(user=self.user, action="console.password_reset", address=address)
-                if self.post_reset_login:
-                    sign_in_record(user=self.user, way="recovery link", address=address)
-        except AuditUnavailableError:
-            return render(self.request, "503.html", status=503)
+        with transaction.atomic():
+            account_event_record(user=self.user, action="console.password_reset", address=address)
+            if self.post_reset_login:
+                sign_in_record(user=self.user, way="recovery link", address=address)
         sessions_end(user=self.user)
         answer = super().form_valid(form)
         if self.post_reset_login:

@@ -94,6 +94,10 @@
     addLocalTimes();
     // What htmx puts in place, beside its target too, brings times of its own.
     document.addEventListener("htmx:afterSettle", addLocalTimes);
+    // A button's answer that nothing can be done now is shown too, though it is an error.
+    document.addEventListener("htmx:beforeSwap", (event) => {
+        if (event.detail.xhr.status === 503 && event.detail.xhr.getResponseHeader("HX-Retarget")) event.detail.shouldSwap = true;
+    });
     setInterval(() => {
         for (const element of document.querySelectorAll("time.ago")) {
             const instant = Date.parse(element.dateTime);

@@ -92,7 +92,7 @@ def test_nobody_gets_in_without_a_record() -> None:
     client = Client()
     answer = sign_in(client)
     assert answer.status_code == 503
-    assert "cannot be written" in answer.content.decode()
+    assert "cannot be recorded now" in answer.content.decode()
     assert client.get("/").status_code == 302
 
 
