@@ -1,5 +1,7 @@
 """The same server over standard input and output, for clients that start a command."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -25,10 +27,14 @@ from mcpbridge.telemetry import spans
 
 
 class StdioTools:
-    """The bridge's catalogue for one token. Here no HTTP status can refuse it, so a tool's result does."""
+    """The bridge's catalogue for one token. Here no HTTP status can refuse it, so a tool's result does.
 
-    def __init__(self, bridge: Bridge) -> None:
+    Calls wait for `started`; everything else can be answered while the bridge starts.
+    """
+
+    def __init__(self, bridge: Bridge, started: asyncio.Event) -> None:
         self._bridge = bridge
+        self._started = started
 
     def listing(self, *, read_only: bool) -> types.ListToolsResult:
         return self._bridge.catalogue.listing(read_only=read_only)
@@ -37,6 +43,9 @@ class StdioTools:
         return self._bridge.catalogue.input_schema(name)
 
     async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+        if not self._started.is_set():
+            await self._started.wait()
+            visit = replace(visit, notice=_notice(self._bridge, visit.credential))
         try:
             if self._bridge.orders.now().holds(visit.credential.env, visit.credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
@@ -68,8 +77,11 @@ def _notice(bridge: Bridge, credential: Credential) -> Notice | None:
 
 
 async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False, connection: str = "") -> None:
-    """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id."""
+    """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id.
 
+    The client is answered at once, as some give up on a server that takes long; only calls wait for the bridge, which
+    may have to wait for its database.
+    """
     digests = credential.digests
 
     def visit_of(context: ServerRequestContext[Any, Any]) -> Visit:
@@ -99,12 +111,21 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             span.replies({"result": result})
             return result
 
-    server = build_server(StdioTools(bridge), visit_of).sdk
+    started = asyncio.Event()
+    server = build_server(StdioTools(bridge, started), visit_of).sdk
     server.middleware.append(traced)
-    await bridge.start()
+
+    async def start() -> None:
+        await bridge.start()
+        started.set()
+
     try:
         lines = MessageLines(take_standard_input())
-        async with stdio_server(stdin=cast(anyio.AsyncFile[str], lines)) as (reading, writing):
+        async with (
+            asyncio.TaskGroup() as tasks,
+            stdio_server(stdin=cast(anyio.AsyncFile[str], lines)) as (reading, writing),
+        ):
+            tasks.create_task(start())
             lines.refuse = lambda error: writing.send(SessionMessage(error))
             await server.run(reading, writing, server.create_initialization_options())
     finally:

@@ -10,19 +10,15 @@ import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.db import connections
 
 from mcpbridge import metrics
 from mcpbridge.orders.generation import Generation
 from mcpbridge.orders.last_known import LastKnownFile, LastKnownKeeper, NoLastKnownError
-from mcpbridge.orders.reading import NOTIFY_CHANNEL, QUESTIONS, OrderBook, Orders, RestrictionsUnknownError
-from mcpbridge.own_connection import shorten
+from mcpbridge.orders.reading import QUESTIONS, OrderBook, Orders, RestrictionsUnknownError
 from mcpbridge.workers import Attempts, PeriodicTask
 
 logger = logging.getLogger(__name__)
@@ -30,15 +26,15 @@ logger = logging.getLogger(__name__)
 POLL_S = 1.0
 # How long a start waits for the database before it goes by the last known restrictions.
 FIRST_LOOK_S = 5.0
-# A connection that says nothing for so long is taken for cut.
-_SILENCE_S = 3.0
 _LONGEST_PAUSE_S = 2.0
 
 
-class _Book(ABC):
+class KeptOrderBook(ABC):
     """What both kinds share: what is known, since when, and what to do where nothing is."""
 
-    def __init__(self, last_known: LastKnownFile | None, *, every_s: float) -> None:
+    def __init__(
+        self, last_known: LastKnownFile | None, *, every_s: float, expected: type[Exception] = sqlite3.Error
+    ) -> None:
         self._last_known = last_known
         self._orders: Orders | None = None
         self._is_from_database = False
@@ -50,7 +46,7 @@ class _Book(ABC):
             every_s=every_s,
             again_s=POLL_S,
             longest_pause_s=_LONGEST_PAUSE_S,
-            expected=(psycopg.Error, sqlite3.Error),
+            expected=(expected,),
         )
         self._task = PeriodicTask("restrictions", self._look, attempts=self._attempts)
         self._keeper = LastKnownKeeper(last_known, self._to_keep) if last_known is not None else None
@@ -120,7 +116,7 @@ class _Book(ABC):
             )
 
 
-class SqliteOrderBook(_Book):
+class SqliteOrderBook(KeptOrderBook):
     """Reads the restrictions when their generation changes, and every second besides."""
 
     def __init__(self, path: str, last_known: LastKnownFile | None = None) -> None:
@@ -178,40 +174,6 @@ class SqliteOrderBook(_Book):
         self._connection = self._file = self._version = None
 
 
-class PostgresOrderBook(_Book):
-    """Is told of every change by the database (LISTEN/NOTIFY), and reads the restrictions every second besides."""
-
-    def __init__(self, conninfo: Callable[[], dict[str, object]], last_known: LastKnownFile | None = None) -> None:
-        super().__init__(last_known, every_s=0.0)
-        self._conninfo = conninfo
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-
-    async def stop(self) -> None:
-        await super().stop()
-        await self._close()
-
-    async def _look(self) -> None:
-        try:
-            if self._connection is None:
-                self._connection = await psycopg.AsyncConnection.connect(**self._conninfo(), autocommit=True)  # type: ignore[arg-type]
-                # Somebody who locks a table must not keep us from noticing that nothing is read any more.
-                await self._connection.execute(f"SET statement_timeout = {int(_SILENCE_S * 1000)}")
-                await self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
-            else:
-                async for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
-                    pass
-            rows = [await (await self._connection.execute(question)).fetchall() for question in QUESTIONS]
-        except Exception:
-            await self._close()
-            raise
-        self._learn(Orders.of(*rows))
-
-    async def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
-
-
 def order_book() -> OrderBook:
     """The order book that suits the configured database, with its copy in VAR_DIR."""
     connection = connections["default"]
@@ -219,13 +181,8 @@ def order_book() -> OrderBook:
     if connection.vendor == "sqlite":
         path = str(connection.settings_dict["NAME"])
         return SqliteOrderBook(path, LastKnownFile(folder, database=f"sqlite {Path(path).absolute()}"))
+    # Only here: the driver takes long to load.
+    from mcpbridge.orders.postgresql import PostgresOrderBook, connection_parameters
+
     place = "{HOST}:{PORT}/{NAME}".format_map(connection.settings_dict)
-    return PostgresOrderBook(_conninfo, LastKnownFile(folder, database=f"postgresql {place}"))
-
-
-def _conninfo() -> dict[str, object]:
-    parameters: dict[str, Any] = dict(connections["default"].get_connection_params())
-    for ours in ("cursor_factory", "context", "prepare_threshold", "pool", "server_side_binding"):
-        parameters.pop(ours, None)
-    shorten(parameters, limit_s=_SILENCE_S)
-    return parameters
+    return PostgresOrderBook(connection_parameters, LastKnownFile(folder, database=f"postgresql {place}"))

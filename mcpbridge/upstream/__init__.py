@@ -12,7 +12,6 @@ from mcpbridge.upstream.errors import (
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
-from mcpbridge.upstream.in_process import application_transport
 
 __all__ = [
     "MAX_ANSWER_BYTES",
@@ -26,5 +25,4 @@ __all__ = [
     "UpstreamTimeoutError",
     "UpstreamTooLargeError",
     "UpstreamUnreachableError",
-    "application_transport",
 ]

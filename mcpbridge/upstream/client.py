@@ -1,9 +1,9 @@
 """The one way to Hoursmith's REST API: one origin, the caller's own token, nothing followed, nothing repeated."""
 
 import logging
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
 import orjson
 
 from mcpbridge.credentials import Credential
@@ -11,9 +11,11 @@ from mcpbridge.telemetry import spans
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream.answers import Reply, reply_from
 from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError
-from mcpbridge.upstream.in_process import InProcess
 from mcpbridge.upstream.lines import Line
 from mcpbridge.upstream.network import Network
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +23,20 @@ logger = logging.getLogger(__name__)
 class Upstream:
     """Sends REST requests to one fixed origin: over the network, or through `transport`, httpx's interface, instead."""
 
-    def __init__(self, base_url: str, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, base_url: str, *, timeout_s: float, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
         parts = urlsplit(base_url.rstrip("/"))
         origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path
         # Host and port of the origin.
         self.address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        self._line: Line = (
-            Network(origin, timeout_s=timeout_s)
-            if transport is None
-            else InProcess(transport, origin, timeout_s=timeout_s)
-        )
+        self._line: Line
+        if transport is None:
+            self._line = Network(origin, timeout_s=timeout_s)
+        else:
+            # Only here, as httpx takes long to load and the network needs none of it.
+            from mcpbridge.upstream.in_process import InProcess
+
+            self._line = InProcess(transport, origin, timeout_s=timeout_s)
 
     async def aclose(self) -> None:
         await self._line.aclose()

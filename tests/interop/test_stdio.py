@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
 
 COMMAND = [sys.executable, str(ROOT / "manage.py"), "mcp_stdio"]
 # What the command needs of the console's environment; clients hand on next to nothing by themselves.
-NEEDED = ("DJANGO_SETTINGS_MODULE", "VAR_DIR", "DATABASE_URL", "SECRET_KEY", "AUDIT_SIGNING_KEY", "SANDBOX_RATE_LIMITS")
+NEEDED = ("VAR_DIR", "DATABASE_URL", "SECRET_KEY", "AUDIT_SIGNING_KEY", "SANDBOX_RATE_LIMITS")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Serves MCP over standard input and output."""
 
 import asyncio
+import gc
 import os
 from typing import Any
 
@@ -46,6 +47,9 @@ class Command(BaseCommand):
 
 
 async def _serve(credential: Any, *, read_only: bool, connection: str) -> None:
+    # `manage.py` stopped the collector for the time of loading; what is loaded by now stays.
+    gc.freeze()
+    gc.enable()
     telemetry = Telemetry(settings.TELEMETRY, version=VERSION)
     telemetry.start()
     try:

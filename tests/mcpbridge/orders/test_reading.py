@@ -173,6 +173,8 @@ def test_over_stdio_a_call_is_refused_while_nothing_is_known(sqlite_database, ru
     bridge.orders = SqliteOrderBook(str(tmp_path / "none.sqlite3"))
     credential = credential_from_text(assembled_token())
     visit = Visit(credential, Caller(credential.env, credential.prefix))
-    answer = runner.run(StdioTools(bridge).call("list_clients", {}, visit))
+    started = asyncio.Event()
+    started.set()
+    answer = runner.run(StdioTools(bridge, started).call("list_clients", {}, visit))
     runner.run(bridge.stop())
     assert error_in(answer)["code"] == "restrictions_unknown"
