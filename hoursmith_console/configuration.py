@@ -226,14 +226,16 @@ def sqlite_options(*, durable: bool) -> dict[str, object]:
     }
 
 
-def databases(url: str) -> dict[str, dict[str, object]]:
-    """Django's DATABASES for `url`.
+def databases(url: str, *, direct_url: str = "") -> dict[str, dict[str, object]]:
+    """Django's DATABASES for `url`, which leads to a pooler in transaction mode where there is a `direct_url` besides.
 
     With SQLite the sandbox workspace has a file of its own beside the console's: it stands for somebody
     else's service, so a lock on our records must not stop it.
     """
     default = environ.Env.db_url_config(url)
     if default["ENGINE"] == "django.db.backends.sqlite3":
+        if direct_url:
+            raise ImproperlyConfigured("DATABASE_DIRECT_URL is set, but DATABASE_URL does not lead to PostgreSQL.")
         default["OPTIONS"] = sqlite_options(durable=True)
         name = str(default["NAME"])
         if name == ":memory:":
@@ -246,6 +248,10 @@ def databases(url: str) -> dict[str, dict[str, object]]:
             "OPTIONS": sqlite_options(durable=False),
         }
         return {"default": default, "sandbox": sandbox}
+    if direct_url and environ.Env.db_url_config(direct_url)["ENGINE"] != default["ENGINE"]:
+        raise ImproperlyConfigured("DATABASE_DIRECT_URL must be the postgres:// address of DATABASE_URL's own server.")
+    # They outlive a transaction, for which alone such a pooler gives out a connection.
+    default["DISABLE_SERVER_SIDE_CURSORS"] = bool(direct_url)
     default["ENGINE"] = "hoursmith_console.postgresql"
     # Under ASGI each request has its own thread: without a pool each would open a connection and leave it behind.
     # While the database is away the pool tries less and less often, for as long as it is told: soon given up is soon

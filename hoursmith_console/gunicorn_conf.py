@@ -5,6 +5,7 @@ gunicorn --config python:hoursmith_console.gunicorn_conf hoursmith_console.asgi:
 
 import gc
 import resource
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from gunicorn.glogging import Logger
 
 import hoursmith_console.libraries  # noqa: F401 – for the workers, which are forked from here
 from hoursmith_console.gunicorn_worker import workers_overlap
+from hoursmith_console.postgresql.pooling import pooling_fault
 from hoursmith_console.shared_counters import counters_share, process_began, process_ended
 
 counters_share(settings.VAR_DIR / "metrics")
@@ -53,6 +55,14 @@ logconfig_dict = {
     **settings.LOGGING,
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def on_starting(server: Any) -> None:
+    """Refuse a pooler that would lose what is said on a connection."""
+    if settings.DATABASES["default"]["ENGINE"] == "hoursmith_console.postgresql" and (
+        fault := pooling_fault(settings.DATABASES["default"], settings.DATABASE_DIRECT_URL)
+    ):
+        sys.exit(f"Not started: {fault}")
 
 
 def when_ready(server: Any) -> None:

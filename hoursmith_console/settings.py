@@ -155,8 +155,10 @@ TEMPLATES = [
     },
 ]
 
+DATABASE_DIRECT_URL = configuration.read_optional_secret(env, "DATABASE_DIRECT_URL")
 DATABASES = configuration.databases(
-    configuration.read_secret(env, VAR_DIR, "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'console.sqlite3'}")
+    configuration.read_secret(env, VAR_DIR, "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'console.sqlite3'}"),
+    direct_url=DATABASE_DIRECT_URL,
 )
 DATABASE_ROUTERS = ["hoursmith_console.sandbox.router.SandboxRouter"] if "sandbox" in DATABASES else []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -75,9 +75,9 @@ class RecordDatabase:
 
 
 @contextmanager
-def as_default(url: str) -> Iterator[None]:
+def as_default(url: str, *, direct_url: str = "") -> Iterator[None]:
     """Let `default` mean the database at `url`, in this thread and in those started from now on."""
-    configured = configuration.databases(url)["default"]
+    configured = configuration.databases(url, direct_url=direct_url)["default"]
     options = configured["OPTIONS"]
     assert isinstance(options, dict)
     options.pop("pool", None)

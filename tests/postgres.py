@@ -36,7 +36,7 @@ def _programs() -> Path | None:
     return next((path.parent for path in reversed(found) if (path.parent / "postgres").exists()), None)
 
 
-def _as_nobody() -> dict[str, Any]:
+def as_nobody() -> dict[str, Any]:
     """How to start its programs: they refuse to run as root."""
     return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -74,7 +74,7 @@ class Cluster:
     @property
     def owner(self) -> str | None:
         """Whose its files must be, where that is somebody else than this process's user."""
-        return _as_nobody().get("user")
+        return as_nobody().get("user")
 
     @property
     def _data(self) -> str:
@@ -82,7 +82,7 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(self._programs / program), *arguments], capture_output=True, text=True, cwd="/", **_as_nobody()
+            [str(self._programs / program), *arguments], capture_output=True, text=True, cwd="/", **as_nobody()
         )
         if done.returncode:
             raise AssertionError(f"{program} failed:\n{done.stdout}\n{done.stderr}")
@@ -103,7 +103,7 @@ class Cluster:
                 stderr=log,
                 cwd="/",
                 preexec_fn=end_with_parent,
-                **_as_nobody(),
+                **as_nobody(),
             )
         until = time.monotonic() + START_TIMEOUT_S
         while True:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connections
 
 from mcpbridge.orders.books import POLL_S, KeptOrderBook
@@ -51,6 +52,10 @@ class PostgresOrderBook(KeptOrderBook):
 
 def connection_parameters() -> dict[str, object]:
     """Return what the driver needs to open a connection beside Django's."""
+    if settings.DATABASE_DIRECT_URL:
+        direct: dict[str, Any] = {"conninfo": settings.DATABASE_DIRECT_URL, "prepare_threshold": None}
+        shorten(direct, limit_s=_SILENCE_S)
+        return direct
     parameters: dict[str, Any] = dict(connections["default"].get_connection_params())
     for ours in ("cursor_factory", "context", "prepare_threshold", "pool", "server_side_binding"):
         parameters.pop(ours, None)
