@@ -12,7 +12,6 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_change, connection_remove
 from hoursmith_console.ledger import viewer
 from hoursmith_console.site import site
-from mcpbridge.audit import AuditUnavailableError
 
 
 def change(request: HttpRequest, key: str) -> HttpResponse:
@@ -27,11 +26,7 @@ def change(request: HttpRequest, key: str) -> HttpResponse:
         messages.error(request, f"Nothing was changed. {words}")
         return _to(connection)
     had = connection.access
-    try:
-        has_changed = connection_change(connection=connection, **form.cleaned_data, actor=looker.member.named)
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
-        return _to(connection)
+    has_changed = connection_change(connection=connection, **form.cleaned_data, actor=looker.member.named)
     if connection.access != had:
         messages.warning(request, "Changed. Put the new address below into the client, and start it again.")
     elif has_changed:
@@ -56,10 +51,7 @@ def remove(request: HttpRequest, key: str) -> HttpResponse:
     }
     if request.method != "POST":
         return TemplateResponse(request, "connections/remove.html", context)
-    try:
-        connection_remove(connection=connection, actor=looker.member.named)
-    except AuditUnavailableError as error:
-        return TemplateResponse(request, "connections/remove.html", {**context, "refusal": str(error)}, status=503)
+    connection_remove(connection=connection, actor=looker.member.named)
     messages.success(request, f"{connection.label} is removed.")
     return HttpResponseRedirect(reverse("console:connections:list"))
 

@@ -23,7 +23,6 @@ from hoursmith_console.rotation.campaigns.services import (
 from hoursmith_console.rotation.models import Campaign
 from hoursmith_console.rotation.notices.mails import mail_is_possible
 from hoursmith_console.rotation.pages import page
-from mcpbridge.audit import AuditUnavailableError
 
 MOST_LISTED = 100
 
@@ -62,9 +61,9 @@ def new(request: HttpRequest) -> HttpResponse:
             actor=viewer(request).member.named,
             **ask.cleaned_data,
         )
-    except (CampaignError, AuditUnavailableError) as error:
+    except CampaignError as error:
         ask.add_error(None, str(error))
-        return _new_page(request, form, criteria, ask, status=400 if isinstance(error, CampaignError) else 503)
+        return _new_page(request, form, criteria, ask, status=400)
     messages.success(request, "Everybody whose tokens these are is asked now.")
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
@@ -91,7 +90,7 @@ def remind(request: HttpRequest, key: int) -> HttpResponse:
     campaign = _campaign(request, key)
     try:
         count = campaign_remind(campaign=campaign, actor=viewer(request).member.named, now=timezone.now())
-    except (CampaignError, AuditUnavailableError) as error:
+    except CampaignError as error:
         messages.error(request, str(error))
     else:
         told = f"{count} {'person is' if count == 1 else 'people are'} written to now."
@@ -105,7 +104,7 @@ def close(request: HttpRequest, key: int) -> HttpResponse:
     campaign = _campaign(request, key)
     try:
         campaign_close(campaign=campaign, actor=viewer(request).member.named)
-    except (CampaignError, AuditUnavailableError) as error:
+    except CampaignError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, "The campaign is closed. What is under way goes on.")
