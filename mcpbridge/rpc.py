@@ -50,6 +50,7 @@ _EVERYDAY_META = _TRACE_META | {
     types.CLIENT_INFO_META_KEY,
 }
 
+_SERVED = list(KNOWN_PROTOCOL_VERSIONS)
 # No tool's arguments have more; what is nested deeper would pass by the limit of the body.
 _MOST_BRACKETS_IN_TEXT = 64
 _CAN_ASK = Dialogue(can_ask=True)
@@ -197,7 +198,7 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
             request.id,
             ServerMessageMetadata(request_context=visit),
         )
-        return await serve_one(
+        result = await serve_one(
             server.sdk,
             exchange,
             request.method,
@@ -205,6 +206,10 @@ async def answer(server: McpServer, request: Request, *, headers: Mapping[str, s
             connection=Connection.from_envelope(version, *client),
             lifespan_state=None,
         )
+        if request.method == "server/discover":
+            # As in a version error: the SDK names the stateless versions alone, but all of them are served here.
+            result["supportedVersions"] = _SERVED
+        return result
     except MCPError as error:
         # The SDK repeats the name of a method it does not know.
         data = None if error.error.code == types.METHOD_NOT_FOUND else error.error.data
@@ -299,7 +304,7 @@ def _error(rejection: InboundLadderRejection) -> RpcError:
     data = rejection.data
     if isinstance(data, dict) and "supported" in data:
         # The SDK names those of one kind alone; a client may speak any that is served here.
-        data = {**data, "supported": list(KNOWN_PROTOCOL_VERSIONS)}
+        data = {**data, "supported": _SERVED}
     if isinstance(data, dict) and not _VERSION.fullmatch(str(data.get("requested", ""))):
         # Whatever stood in the header may be a token in the wrong place.
         data = {**data, "requested": "(unreadable)"} if "requested" in data else data

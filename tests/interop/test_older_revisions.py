@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS
 
 from tests.interop.walk import DAY
 from tests.interop.wire import post
@@ -38,3 +38,15 @@ def test_a_client_of_a_revision_nobody_knows_is_offered_the_latest_one(console: 
     _, greeting = post(console, owner_token, "initialize", params)
 
     assert greeting["result"]["protocolVersion"] == HANDSHAKE_PROTOCOL_VERSIONS[-1]
+
+
+def test_discovery_names_every_revision_that_is_served(console: Served, owner_token: str) -> None:
+    versions = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    headers = {"MCP_Protocol_Version": "2026-07-28", "Mcp_Method": "server/discover"}
+
+    _, found = post(console, owner_token, "server/discover", {"_meta": versions}, **headers)
+
+    assert found["result"]["supportedVersions"] == list(KNOWN_PROTOCOL_VERSIONS)
