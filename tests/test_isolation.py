@@ -35,8 +35,8 @@ def fixtures(path: Path) -> dict[str, str]:
 def files() -> Iterator[Path]:
     """Return our own files of the tests."""
     for folder, inner, names in os.walk(ROOT / "tests"):
-        # Node's packages bring Python along.
-        inner[:] = [name for name in inner if name != "node_modules"]
+        # Node's packages bring Python along, and another version of the MCP library has an environment of its own.
+        inner[:] = [name for name in inner if name != "node_modules" and not name.startswith(".")]
         yield from (Path(folder, name) for name in names if name.endswith(".py"))
 
 
