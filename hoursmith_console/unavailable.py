@@ -36,7 +36,9 @@ def unavailable_page(request: HttpRequest, error: BaseException | None) -> HttpR
     # The audit log's writer has said already what is wrong.
     logger.error("Unavailable: %s %s", request.method, request.path, exc_info=None if is_ours else error)
     # Without the request's context, which may ask the very database that failed.
-    page = loader.get_template("503.html").render({"is_safe": request.method in ("GET", "HEAD", "OPTIONS")})
+    is_safe = request.method in ("GET", "HEAD", "OPTIONS")
+    # The text of the audit log's error says what was done nevertheless, where something was.
+    page = loader.get_template("503.html").render({"is_safe": is_safe, "text": str(error) if is_ours else ""})
     response = HttpResponse(page, status=503, headers={"Retry-After": str(_RETRY_AFTER_S)})
     if getattr(request, "htmx", False) and request.method == "POST":
         # What asks by itself, again and again, keeps what it shows; who pressed a button is told.

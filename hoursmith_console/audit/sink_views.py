@@ -18,7 +18,6 @@ from hoursmith_console.area import deciding
 from hoursmith_console.audit.sink_forms import ChangeSinkForm, NewSinkForm, RestartSinkForm
 from hoursmith_console.ledger import viewer
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.sinks.faults import UnfitSinkError
 from mcpbridge.sinks.models import Sink
 from mcpbridge.sinks.services import (
@@ -178,7 +177,7 @@ class SinkPages:
         """What `work` came to; None and a message where it was not done."""
         try:
             return work()
-        except (UnfitSinkError, AuditUnavailableError) as error:
+        except UnfitSinkError as error:
             messages.error(request, str(error))
             return None
 
@@ -235,9 +234,6 @@ def _tried(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
     except UnfitSinkError as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
         return 400, None
-    except AuditUnavailableError as error:
-        form.add_error(None, str(error))
-        return 503, None
 
 
 def _looked_at(view: View) -> View:

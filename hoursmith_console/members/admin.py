@@ -29,7 +29,6 @@ from hoursmith_console.workspaces.invitations import InvitationError, invite, me
 from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send, mail_leaves
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.audit import AuditUnavailableError
 
 PER_PAGE = LATEST = 50
 
@@ -127,12 +126,8 @@ class MembersArea(Area):
         return member
 
     def _done(self, request: HttpRequest, member: Member, change: Change, words: str) -> HttpResponse:
-        try:
-            change(member=member, actor=viewer(request).member.named)
-        except AuditUnavailableError as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, f"{words}, and that is in the record.")
+        change(member=member, actor=viewer(request).member.named)
+        messages.success(request, f"{words}, and that is in the record.")
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
     def _invited(self, request: HttpRequest, email: str, role: str, known: Member | None) -> HttpResponse:
@@ -144,7 +139,7 @@ class MembersArea(Area):
         workspace, actor = looker.member.workspace, looker.member.named
         try:
             invitation, secret = invite(workspace=workspace, email=email, role=role, way=way, actor=actor)
-        except (AuditUnavailableError, InvitationError) as error:
+        except InvitationError as error:
             return self._not_invited(request, error, known)
         return self.page(
             request,

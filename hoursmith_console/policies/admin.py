@@ -20,7 +20,6 @@ from hoursmith_console.rotation.models import Policy
 from hoursmith_console.site import site
 from hoursmith_console.workspaces.rules import rule_change
 from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import Freeze, SnapshotStop
 from mcpbridge.orders.snapshots import snapshots_resume, snapshots_stop
 
@@ -65,10 +64,7 @@ class SettingsArea(Area):
         """Keep snapshots, or none."""
         looker = viewer(request)
         change = snapshots_resume if request.POST.get("do") == "on" else snapshots_stop
-        try:
-            change(org_id=looker.org_id, actor=looker.member.named)
-        except AuditUnavailableError as error:
-            messages.error(request, str(error))
+        change(org_id=looker.org_id, actor=looker.member.named)
         return _back("snapshots")
 
     def factor_view(self, request: HttpRequest) -> HttpResponse:
@@ -85,11 +81,8 @@ class SettingsArea(Area):
 
 def _changed(request: HttpRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
     member = viewer(request).member
-    try:
-        if rule_change(workspace=member.workspace, rule=rule, value=value, actor=member.named):
-            messages.success(request, "Changed, and that is in the record.")
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
+    if rule_change(workspace=member.workspace, rule=rule, value=value, actor=member.named):
+        messages.success(request, "Changed, and that is in the record.")
     return _back(section)
 
 

@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from hoursmith_console.forms import Form
 from hoursmith_console.ledger import viewer
-from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import Freeze
 from mcpbridge.orders.freezes import destruction_freeze, destruction_unfreeze
 
@@ -34,14 +33,11 @@ def freeze_answer(request: HttpRequest, *, org_id: str, env: str = "", prefix: s
     # The button says which of the two was meant: a page may have been open for a day.
     lifts = request.POST.get("do") == "lift"
     form = FreezeForm(request.POST)
-    try:
-        if lifts and standing is not None:
-            destruction_unfreeze(freeze=standing, actor=actor)
-            messages.success(request, "The freeze is lifted, and that is in the record.")
-        elif not lifts and form.is_valid():
-            destruction_freeze(org_id=org_id, env=env, prefix=prefix, actor=actor, reason=form.cleaned_data["reason"])
-            messages.success(request, "Frozen from the next call on, and that is in the record.")
-        elif not lifts:
-            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
+    if lifts and standing is not None:
+        destruction_unfreeze(freeze=standing, actor=actor)
+        messages.success(request, "The freeze is lifted, and that is in the record.")
+    elif not lifts and form.is_valid():
+        destruction_freeze(org_id=org_id, env=env, prefix=prefix, actor=actor, reason=form.cleaned_data["reason"])
+        messages.success(request, "Frozen from the next call on, and that is in the record.")
+    elif not lifts:
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))

@@ -22,7 +22,6 @@ from hoursmith_console.rotation.leaks.services import (
 from hoursmith_console.rotation.models import Kind, LeakReport
 from hoursmith_console.rotation.pages import page, rotation_address
 from hoursmith_console.rotation.progress.services import rotation_start
-from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import SeenToken
 
 
@@ -36,13 +35,9 @@ def desk(request: HttpRequest) -> HttpResponse:
 def contain(request: HttpRequest) -> HttpResponse:
     """Block the tokens at the bridge, all of them that the person may block."""
     parts, tokens = _chosen(request)
-    try:
-        count = leaks_contain(tokens=tokens, member=viewer(request).member)
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
-    else:
-        done = f"{count} token{' is' if count == 1 else 's are'} blocked now: the next call with one is refused."
-        messages.success(request, done if count else "They were blocked already.")
+    count = leaks_contain(tokens=tokens, member=viewer(request).member)
+    done = f"{count} token{' is' if count == 1 else 's are'} blocked now: the next call with one is refused."
+    messages.success(request, done if count else "They were blocked already.")
     return _back(public_parts(request.POST.getlist("shown")) or parts)
 
 
@@ -50,21 +45,17 @@ def rotate(request: HttpRequest) -> HttpResponse:
     """Start the rotation of the tokens as leaked, or turn the ones under way into that."""
     parts, tokens = _chosen(request)
     looker = viewer(request)
-    try:
-        rotations = [
-            rotation_start(
-                env=token.env,
-                prefix=token.prefix,
-                workspace=looker.member.workspace,
-                kind=Kind.LEAKED,
-                actor=looker.member.named,
-                reason="Reported at the leak desk",
-            )
-            for token in tokens
-        ]
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
-        return _back(parts)
+    rotations = [
+        rotation_start(
+            env=token.env,
+            prefix=token.prefix,
+            workspace=looker.member.workspace,
+            kind=Kind.LEAKED,
+            actor=looker.member.named,
+            reason="Reported at the leak desk",
+        )
+        for token in tokens
+    ]
     if len(rotations) == 1:
         return HttpResponseRedirect(rotation_address(rotations[0]))
     messages.success(request, f"{len(rotations)} rotation{'' if len(rotations) == 1 else 's'} under way.")
@@ -75,12 +66,8 @@ def settle(request: HttpRequest, key: int) -> HttpResponse:
     """Say that a report is dealt with."""
     looker = viewer(request)
     report = get_object_or_404(LeakReport, pk=key, workspace_id=looker.member.workspace_id)
-    try:
-        leak_settle(report=report, actor=looker.member.named, note=request.POST.get("note", ""))
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "The report is closed.")
+    leak_settle(report=report, actor=looker.member.named, note=request.POST.get("note", ""))
+    messages.success(request, "The report is closed.")
     return _back([])
 
 
@@ -90,15 +77,12 @@ def _report(request: HttpRequest) -> HttpResponse:
     if not parts:
         fault = "There is no public part of a token in what was sent: it reads hsk_live_ and 12 characters."
         return _page(request, [], fault=fault, status=400)
-    try:
-        leaks_report(
-            workspace=looker.member.workspace,
-            parts=parts,
-            actor=looker.member.named,
-            place=request.POST.get("place", ""),
-        )
-    except AuditUnavailableError as error:
-        return _page(request, [], fault=str(error), status=503)
+    leaks_report(
+        workspace=looker.member.workspace,
+        parts=parts,
+        actor=looker.member.named,
+        place=request.POST.get("place", ""),
+    )
     return _back(parts)
 
 

@@ -25,7 +25,6 @@ from hoursmith_console.rotation.wizard.forms import MintForm
 from hoursmith_console.rotation.wizard.screen import screen_context, screen_of
 from hoursmith_console.rotation.wizard.setups import setups_of
 from hoursmith_console.tokens.shown_once import shown_once
-from mcpbridge.audit import AuditUnavailableError
 
 if TYPE_CHECKING:
     from hoursmith_console.rotation.admin import RotationAdmin
@@ -134,7 +133,7 @@ def _acted(request: HttpRequest, rotation: Rotation, act: Act) -> HttpResponse:
     """What `act` answers, or the wizard with what `act` says; a text that begins with "!" is a warning."""
     try:
         said = act(request, rotation)
-    except (RotationError, AuditUnavailableError) as error:
+    except RotationError as error:
         said = f"!{error}"
     if not isinstance(said, str):
         return said

@@ -56,8 +56,9 @@ def test_what_cannot_be_recorded_is_not_changed(
         raise OperationalError("database or disk is full")
 
     monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
-    page = client.post(f"/settings/{section}", CHANGES[section], follow=True).content.decode()
-    assert "cannot be written" in page
+    answer = client.post(f"/settings/{section}", CHANGES[section])
+    assert answer.status_code == 503
+    assert "cannot be written" in answer.content.decode()
     workspace = Workspace.objects.get(pk=cast.workspace.pk)
     assert (workspace.needs_second_factor, workspace.retention_days) == (False, None)
     assert (Freeze.objects.count(), SnapshotStop.objects.count()) == (0, 0)
