@@ -7,6 +7,7 @@ on first use. `python -m tests.interop.node` does it ahead of time.
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,16 +39,24 @@ class Node:
         self, script: Path, *arguments: str, home: Path, input_text: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """`script` run to its end. It inherits no environment but PATH; what it keeps, it keeps in `home`."""
-        return subprocess.run(
-            [str(self.binary), str(script), *arguments],
-            input=input_text,
-            stdin=subprocess.DEVNULL if input_text is None else None,
+        command = [str(self.binary), str(script), *arguments]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={"PATH": os.environ["PATH"], "HOME": str(home), "NO_COLOR": "1", **environment},
             cwd=home,
-            capture_output=True,
             text=True,
-            timeout=RUN_TIMEOUT_S,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                output, errors = process.communicate(input_text, timeout=RUN_TIMEOUT_S)
+            except BaseException:
+                # Some scripts only start a program of their own, which would go on without them.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def installed_node() -> Node:
