@@ -42,6 +42,7 @@ def test_an_unexpected_fault_shows_a_number_that_the_log_has_and_nothing_else(
     logging.getLogger("django.request").removeHandler(kept)
     number = answer.headers["X-Request-Id"]
     assert answer.status_code == 500
+    assert "default-src" in answer.headers["Content-Security-Policy"]
     assert number in answer.content.decode()
     assert "on fire" not in answer.content.decode()
     assert any(number in line and "on fire" in line for line in lines)

@@ -14,6 +14,7 @@ _ALLOWED = {
     "mcpbridge/accepted_tokens.py": "one look at the database, for all who ask at that moment",
     "mcpbridge/calls.py": "one call, carried to its end",
     "mcpbridge/identity.py": "one question to Hoursmith, shared by those who wait for it",
+    "mcpbridge/stdio.py": "the start of the bridge, behind the greeting",
     "mcpbridge/telemetry/sending.py": "the last flush of the process",
     "hoursmith_console/audit/verifying.py": "one verification, which a person started and watches",
 }
