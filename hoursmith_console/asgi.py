@@ -21,13 +21,13 @@ from hoursmith_console.body_limit import limited  # noqa: E402 – needs the app
 from hoursmith_console.health import Health  # noqa: E402
 from hoursmith_console.metrics import Metrics  # noqa: E402
 from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
+from mcpbridge import __version__  # noqa: E402
 from mcpbridge.addresses import parse_networks  # noqa: E402
 from mcpbridge.bridge import Bridge  # noqa: E402
 from mcpbridge.entry import serves  # noqa: E402
 from mcpbridge.forwarding import as_it_was_sent  # noqa: E402
 from mcpbridge.origin import configured_upstream  # noqa: E402
 from mcpbridge.request_targets import in_origin_form  # noqa: E402
-from mcpbridge.server import VERSION  # noqa: E402
 from mcpbridge.telemetry import Telemetry  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Application:
         self._bridge: Bridge | None = None
         self._health: Health | None = None
         self._metrics = Metrics()
-        self._telemetry = Telemetry(settings.TELEMETRY, version=VERSION, standing=self._metrics.record)
+        self._telemetry = Telemetry(settings.TELEMETRY, version=__version__, standing=self._metrics.record)
         self._watch = RotationWatch()
         self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
         self._pages = limited(django_application)

@@ -16,7 +16,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcpbridge import problems
+from mcpbridge import __version__, problems
 from mcpbridge.calls import NO_DIALOGUE, Answer, Calls
 from mcpbridge.credentials import Credential, CredentialFaultError
 from mcpbridge.facts import Caller, Dialogue
@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 NAME = "hoursmith"
 TITLE = "Hoursmith"
-VERSION = "1.0.0"
 INSTRUCTIONS = (
     "Time tracking, projects, expenses and invoices of one Hoursmith workspace. You act with the rights of the "
     "token's member. Start with get_me to see role and plan. Lists are paged: pass pagination.nextCursor as cursor. "
@@ -225,7 +224,7 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     hint = CacheHint(ttl_ms=LISTING_TTL_MS, scope="private")
     server: Server[Any] = Server(
         NAME,
-        version=VERSION,
+        version=__version__,
         title=TITLE,
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,

@@ -1,14 +1,12 @@
 """How the console itself is set up, as the settings page shows it: nothing here can be changed from a browser."""
 
-import tomllib
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
+from mcpbridge import __version__
 from mcpbridge.models import AuditEvent
 
 _DATABASES = {"sqlite": "SQLite, in a file", "postgresql": "PostgreSQL"}
@@ -17,7 +15,7 @@ _DATABASES = {"sqlite": "SQLite, in a file", "postgresql": "PostgreSQL"}
 def console_facts() -> list[tuple[str, str]]:
     """Labels and values."""
     return [
-        ("Version", _version()),
+        ("Version", __version__),
         ("Database", f"{_DATABASES.get(connection.vendor, connection.vendor)} – {_database()}"),
         ("Hoursmith", "the embedded sandbox" if settings.SANDBOX_MODE else settings.HOURSMITH_API_URL),
         ("Address", settings.PUBLIC_URL),
@@ -39,15 +37,6 @@ def rows_beyond(org_id: str, days: int) -> int:
     last = rows.filter(recorded_at__lt=edge).order_by("-recorded_at", "-id").values_list("sequence", flat=True).first()
     first = rows.order_by("sequence").values_list("sequence", flat=True).first()
     return 0 if last is None or first is None else last - first + 1
-
-
-def _version() -> str:
-    try:
-        return version("hoursmith-console")
-    except PackageNotFoundError:
-        # Run from its folder, as `make run` does.
-        project: dict[str, Any] = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["version"])
 
 
 def _database() -> str:

@@ -8,7 +8,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mcpbridge.export.columns import COLUMNS, PRODUCT, VENDOR, VERSION, cell_text, columns_of
+from mcpbridge import __version__
+from mcpbridge.export.columns import COLUMNS, PRODUCT, VENDOR, cell_text, columns_of
 from mcpbridge.export.ocsf import milliseconds
 from mcpbridge.models import Kind, Phase, Result
 from mcpbridge.verification.records import Event
@@ -47,7 +48,7 @@ def key_of(column: str) -> str:
 
 def cef_line(signature: str, name: str, severity: int, extension: dict[str, str]) -> bytes:
     """One line: the class of the event, what it is called, its severity from 0 to 10, and the rest by keys."""
-    header = (VENDOR, PRODUCT, VERSION, signature, name, str(severity))
+    header = (VENDOR, PRODUCT, __version__, signature, name, str(severity))
     written = " ".join(f"{key}={text.translate(_EXTENSION)}" for key, text in extension.items())
     line = "|".join(["CEF:0", *(text.translate(_HEADER) for text in header), written])
     return line.encode(errors="backslashreplace") + b"\n"

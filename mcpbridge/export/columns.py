@@ -8,7 +8,6 @@ from mcpbridge.verification.records import Event, canonical_or_none
 
 VENDOR = "Hoursmith"
 PRODUCT = "Hoursmith Console"
-VERSION = "1.0.0"
 # Of JSON's kinds in the record, all others are texts.
 JSON_COLUMNS = frozenset({"arguments", "snapshot"})
 COLUMNS = ("id", "sequence", "workspace", *FACTS[2:], "previous_hash", "hash")

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mcpbridge.export.columns import PRODUCT, VENDOR, VERSION, columns_of, json_text
+from mcpbridge import __version__
+from mcpbridge.export.columns import PRODUCT, VENDOR, columns_of, json_text
 from mcpbridge.models import Kind, Phase, Result
 from mcpbridge.verification.records import Event
 
@@ -113,7 +114,7 @@ def _severity(row: dict[str, Any]) -> tuple[int, str]:
 def _metadata(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": SCHEMA,
-        "product": {"name": PRODUCT, "vendor_name": VENDOR, "version": VERSION},
+        "product": {"name": PRODUCT, "vendor_name": VENDOR, "version": __version__},
         "uid": row["id"],
         "sequence": row["sequence"],
         "correlation_uid": row["call_id"],

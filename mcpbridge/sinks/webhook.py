@@ -10,13 +10,14 @@ from email.utils import parsedate_to_datetime
 
 import httpcore
 
+from mcpbridge import __version__
 from mcpbridge.sinks.destinations import Destination, webhook_destination
 from mcpbridge.sinks.faults import TooLargeError, UndeliveredError
 from mcpbridge.sinks.signing import signed_headers
 from mcpbridge.sinks.wire import Connection
 
 CONTENT_TYPE = "application/x-ndjson"
-_AGENT = "Hoursmith-Console/1"
+_AGENT = f"hoursmith-console/{__version__}"
 _LARGEST_ANSWER = 64 * 1024
 _BROKEN = "The receiver's answer is no whole HTTP answer. See whether the address leads to a web server that works."
 

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from mcpbridge import __version__
 from mcpbridge.upstream.answers import Answer
 
 CONNECT_TIMEOUT_S = 5.0
 # With the caller's token and what describes a body all that ever goes out: nothing that the client sent travels on.
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "hoursmith-console"}
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"hoursmith-console/{__version__}",
+}
 
 
 class Line(Protocol):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mcpbridge import __version__
 from tests.faults import upstream
 from tests.faults.conftest import Bench, prefix_of
 from tests.faults.mcp import LEGACY, MODERN, call_tool
@@ -37,7 +38,7 @@ def test_no_header_of_the_caller_travels_on_but_the_token(sqlite_bench: Bench, v
         assert len(names) == len(set(names))
         assert set(names) <= (WITH_BODY if seen.changes else NAMED)
         assert seen.token == token
-        assert seen.header("User-Agent") == "hoursmith-console"
+        assert seen.header("User-Agent") == f"hoursmith-console/{__version__}"
         assert seen.header("Idempotency-Key") != "of the caller"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mcpbridge import __version__
 from tests.places import ROOT
 from tests.servers import Served
 
@@ -104,7 +105,8 @@ def test_the_client_is_greeted_and_told_the_tools_before_the_bridge_has_started(
             return json.loads(process.stdout.readline())
 
         say(1, "initialize", HELLO)
-        assert answer()["result"]["serverInfo"]["name"] == "hoursmith"
+        server = answer()["result"]["serverInfo"]
+        assert (server["name"], server["version"]) == ("hoursmith", __version__)
         say(2, "tools/call", {"name": "get_me", "arguments": {}})
         say(3, "tools/list", {})
         listed = answer()

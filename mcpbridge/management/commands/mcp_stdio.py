@@ -9,11 +9,11 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mcpbridge import __version__
 from mcpbridge.bridge import Bridge
 from mcpbridge.connections import is_connection_id
 from mcpbridge.credentials import CredentialFaultError, credential_from_text
 from mcpbridge.origin import configured_upstream
-from mcpbridge.server import VERSION
 from mcpbridge.stdio import serve
 from mcpbridge.telemetry import Telemetry
 
@@ -50,7 +50,7 @@ async def _serve(credential: Any, *, read_only: bool, connection: str) -> None:
     # `manage.py` stopped the collector for the time of loading; what is loaded by now stays.
     gc.freeze()
     gc.enable()
-    telemetry = Telemetry(settings.TELEMETRY, version=VERSION)
+    telemetry = Telemetry(settings.TELEMETRY, version=__version__)
     telemetry.start()
     try:
         bridge = Bridge(configured_upstream(get_asgi_application()))

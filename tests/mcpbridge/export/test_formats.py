@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcpbridge import __version__
 from mcpbridge.chain import FACTS, canonical, genesis, row_hash
 from mcpbridge.export import cef, csv, jsonl, ocsf
-from mcpbridge.export.columns import COLUMNS, VERSION
+from mcpbridge.export.columns import COLUMNS
 from mcpbridge.recording import recordable_snapshot
-from mcpbridge.server import VERSION as SERVER_VERSION
 from mcpbridge.verification import Event
 from tests.audit_chains import a_chain, an_event, export_of, head_of
 from tests.mcpbridge.export.readers import (
@@ -162,7 +162,7 @@ def cef_line(**more: Any) -> str:
 
 def test_a_cef_line_names_the_event_in_its_header():
     line = cef_line(tool="delete|client\\", result="succeeded", phase="outcome")
-    assert line.startswith("CEF:0|Hoursmith|Hoursmith Console|")
+    assert line.startswith(f"CEF:0|Hoursmith|Hoursmith Console|{__version__}|")
     assert "delete\\|client\\\\:succeeded" in line
     assert cef_header(line)[4:] == ["delete|client\\:succeeded", "delete|client\\ succeeded", "5"]
 
@@ -197,6 +197,11 @@ def test_cef_uses_the_dictionary_where_it_has_a_key():
 
 def ocsf_event(**more: Any) -> dict[str, Any]:
     return ocsf.event_of(an_event(genesis("org-1"), **more))
+
+
+def test_an_ocsf_event_names_the_product_and_its_version():
+    product = {"name": "Hoursmith Console", "vendor_name": "Hoursmith", "version": __version__}
+    assert ocsf_event()["metadata"]["product"] == product
 
 
 REQUIRED = {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"}
@@ -269,10 +274,6 @@ def test_a_row_that_cannot_be_read_is_still_named(write):
     (line,) = list(write([broken]))[-1:]
     assert b"an id" in line
     assert b"1" * 64 in line
-
-
-def test_every_format_names_the_version_that_the_server_names():
-    assert VERSION == SERVER_VERSION
 
 
 def test_the_formats_hold_one_row_at_a_time():

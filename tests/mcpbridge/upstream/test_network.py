@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcpbridge import __version__
 from mcpbridge.upstream import (
     MAX_ANSWER_BYTES,
     UpstreamDroppedError,
@@ -55,7 +56,7 @@ def test_a_request_is_what_was_asked_for_and_nothing_else() -> None:
                 f"Host: 127.0.0.1:{server.port}",
                 "Accept: application/json",
                 "Accept-Encoding: identity",
-                "User-Agent: hoursmith-console",
+                f"User-Agent: hoursmith-console/{__version__}",
             ]
             assert server.requests == [
                 ["POST /api/v1/clients?a=%20b HTTP/1.1", *same, "Authorization: Bearer x", "Content-Length: 7"],
