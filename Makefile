@@ -15,7 +15,7 @@ run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, ma
 	@$(BIN)/python -m hoursmith_console.serve
 
 .PHONY: telemetry
-telemetry: $(VENV)/.telemetry ## Install what sends traces and metrics by OpenTelemetry
+telemetry: $(VENV)/.telemetry ## Install what sends traces by OpenTelemetry
 
 .PHONY: test
 test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly-seed=…" repeats one)

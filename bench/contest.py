@@ -181,7 +181,7 @@ def grown_bridge(filled: Path) -> Start:
 
 
 def _traced(ratio: float) -> Start:
-    """The product with traces and metrics on their way to a collector, of every call or of some."""
+    """The product with traces on their way to a collector, of every call or of some."""
 
     @contextmanager
     def start(upstream: int) -> Iterator[Running]:

@@ -44,7 +44,7 @@ class Application:
         self._bridge: Bridge | None = None
         self._health: Health | None = None
         self._metrics = Metrics()
-        self._telemetry = Telemetry(settings.TELEMETRY, version=__version__, standing=self._metrics.record)
+        self._telemetry = Telemetry(is_wanted=settings.TRACES, version=__version__)
         self._watch = RotationWatch()
         self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
         self._pages = limited(django_application)

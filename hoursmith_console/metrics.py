@@ -53,11 +53,6 @@ class Record(Collector):
         for name, value in self._found.items():
             yield GaugeMetricFamily(name, _HELP[name], value=value)
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The same without values, and without asking anybody."""
-        for name, text in _HELP.items():
-            yield GaugeMetricFamily(name, text)
-
 
 _HELP = {
     "hoursmith_database_up": "1 where the database answers.",
@@ -102,7 +97,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.record = Record()
+        self._record = Record()
         # One thread of its own: monitoring must see what is wrong while everybody else waits for the database.
         self._thread = ThreadPoolExecutor(1, "metrics")
         self._networks = parse_networks(settings.METRICS_NETWORKS)
@@ -147,5 +142,5 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
-        own.register(self.record)
+        own.register(self._record)
         return generate_latest(registry) + generate_latest(own)

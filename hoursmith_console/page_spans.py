@@ -17,7 +17,7 @@ class PageSpansMiddleware:
     """Below whatever answers with static files."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        if not settings.TELEMETRY.traces:
+        if not settings.TRACES:
             raise MiddlewareNotUsed
         self._get_response = get_response
 

@@ -8,7 +8,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from hoursmith_console import configuration
-from mcpbridge.telemetry.wanted import signals_wanted
+from mcpbridge.telemetry.wanted import wants_traces
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -62,10 +62,10 @@ IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
 # Who may read /metrics: whoever brings the token, or where none is set, whoever asks directly from these networks.
 METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
-# Traces and metrics to a collector, by OpenTelemetry's own variables.
+# Traces to a collector, by OpenTelemetry's own variables.
 if _collector_headers := configuration.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
     os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = _collector_headers
-TELEMETRY = signals_wanted(os.environ)
+TRACES = wants_traces(os.environ)
 # A token is forgotten where nothing has tried it for so long after it was revoked.
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # Not for operators: the conformance tests serve their fixtures through the same path.

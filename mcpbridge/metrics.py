@@ -6,7 +6,7 @@ whichever process is asked adds up. `hoursmith_console.metrics` serves them.
 
 from bisect import bisect_left
 from collections import Counter as Totals
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -15,7 +15,7 @@ from mcpbridge.facts import Call, Ending
 from mcpbridge.models import Kind, Result
 
 # From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _FAULTS = frozenset(Fault) | {"too_many_attempts"}
 
 _calls = Counter("hoursmith_tool_calls", "Tool calls, by how they ended.", ["tool", "kind", "result"])
@@ -23,7 +23,7 @@ _durations = Histogram(
     "hoursmith_tool_call_duration_seconds",
     "From the bridge's taking a call to its answer, the record included.",
     ["kind"],
-    buckets=BUCKETS,
+    buckets=_BUCKETS,
 )
 _upstream = Counter(
     "hoursmith_upstream_answers", "Answers of Hoursmith to tool calls, by status; 5xx also where none came.", ["status"]
@@ -58,33 +58,9 @@ restrictions_known = Gauge(
 restrictions_unknown = Counter(
     "hoursmith_refused_without_restrictions", "MCP requests answered with 503 because the restrictions are unknown."
 )
-COUNTERS = (
-    _calls,
-    _upstream,
-    _refused,
-    _unrecorded,
-    activity_lost,
-    unattributed_calls,
-    outcomes_lost,
-    restrictions_unknown,
-    _background_runs,
-)
-GAUGES = (activity_waiting, audit_waiting)
-# Not to be added up: of several processes the lowest counts.
-LOWEST = (restrictions_known, _background_succeeded)
 # Known from the start, so that a rule over their increase sees the first one too.
 for _fault in sorted(_FAULTS):
     _refused.labels(_fault)
-
-# A kind of call, and the seconds that calls of it took.
-DurationsListener = Callable[[str, Sequence[float]], None]
-_listener: DurationsListener | None = None
-
-
-def durations_go_to(listener: DurationsListener | None) -> None:
-    """Tell `listener` too how long calls took, until this is called with None: no histogram can be read from ours."""
-    global _listener
-    _listener = listener
 
 
 class CallCounts:
@@ -106,16 +82,13 @@ class CallCounts:
             _upstream.labels(str(status) if status < 500 else "5xx").inc(calls)
         _unrecorded.inc(sum(each[4] == "audit_unavailable" for each in ended))
         for kind in {each[1] for each in ended}:
-            seconds = [each[5] / 1000 for each in ended if each[1] is kind]
-            _observe(_durations.labels(kind.value), seconds)
-            if _listener is not None:
-                _listener(kind.value, seconds)
+            _observe(_durations.labels(kind.value), [each[5] / 1000 for each in ended if each[1] is kind])
 
 
 def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
     # What `observe` does for each value, once for all of them: there is no public way to add many at once.
     histogram._sum.inc(sum(seconds))
-    for place, count in Totals(bisect_left(BUCKETS, each) for each in seconds).items():
+    for place, count in Totals(bisect_left(_BUCKETS, each) for each in seconds).items():
         histogram._buckets[place].inc(count)
 
 

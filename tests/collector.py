@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 _SERVER = 2
@@ -27,17 +26,6 @@ class Span:
     is_error: bool
     seconds: float
     attributes: dict[str, Any]
-    instance: str
-
-
-@dataclass(frozen=True)
-class Point:
-    """One number of a metric, or how many values a histogram has; cumulative for the process that sent it."""
-
-    name: str
-    value: float
-    attributes: dict[str, Any]
-    instance: str
 
 
 @dataclass
@@ -63,7 +51,6 @@ class Collector:
         found = []
         for body in [body for path, body in self.bodies if path == "/v1/traces"]:
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                about = _attributes(resource.resource.attributes)
                 for span in (span for scope in resource.scope_spans for span in scope.spans):
                     assert not span.events
                     assert not span.trace_state
@@ -78,24 +65,9 @@ class Collector:
                             span.status.code == _ERROR,
                             (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
                             _attributes(span.attributes),
-                            about["service.instance.id"],
                         )
                     )
         return found
-
-    def points(self) -> list[Point]:
-        """The last of each series."""
-        found: dict[tuple[str, str, str], Point] = {}
-        for body in [body for path, body in self.bodies if path == "/v1/metrics"]:
-            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                instance = _attributes(resource.resource.attributes)["service.instance.id"]
-                for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
-                    for point in getattr(metric, metric.WhichOneof("data")).data_points:
-                        about = _attributes(point.attributes)
-                        kind = metric.WhichOneof("data")
-                        value = point.count if kind == "histogram" else getattr(point, point.WhichOneof("value"))
-                        found[metric.name, instance, repr(about)] = Point(metric.name, value, about, instance)
-        return list(found.values())
 
     def resources(self) -> list[dict[str, Any]]:
         """Who sent spans."""

@@ -1,10 +1,9 @@
-"""Which signals the usual environment variables ask for. Loads nothing of OpenTelemetry.
+"""Read whether the usual environment variables ask for traces. Loads nothing of OpenTelemetry.
 
 Source: OpenTelemetry specification, environment variables for the SDK and for the OTLP exporter.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
@@ -16,47 +15,37 @@ _PROPAGATORS = frozenset({"tracecontext", "baggage", "none"})
 _PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What is sent to a collector."""
+def wants_traces(environment: Mapping[str, str]) -> bool:
+    """Return whether `environment` names an endpoint for traces or for all signals, or `otlp` as their exporter.
 
-    traces: bool = False
-    metrics: bool = False
-
-    def __bool__(self) -> bool:
-        return self.traces or self.metrics
-
-
-def signals_wanted(environment: Mapping[str, str]) -> Signals:
-    """What `environment` asks for; raises ImproperlyConfigured, naming the variable, where it cannot be had.
-
-    A signal is sent where an endpoint is named for it or for all, or `otlp` as its exporter.
+    Raises ImproperlyConfigured, naming the variable, where it asks for what cannot be had. Variables about metrics and
+    logs are ignored.
     """
     # A library that the bridge stands on reads this one whether anything is sent or not.
     if unknown := set(_listed(environment, "OTEL_PROPAGATORS")) - _PROPAGATORS:
         raise ImproperlyConfigured(f"OTEL_PROPAGATORS has {min(unknown)!r}; it can be tracecontext, baggage or none.")
     if _said(environment, "OTEL_SDK_DISABLED") == "true":
-        return Signals()
-    signals = Signals(traces=_is_wanted(environment, "TRACES"), metrics=_is_wanted(environment, "METRICS"))
-    if signals and not all(map(_is_installed, _PACKAGES)):
+        return False
+    is_wanted = _is_wanted(environment)
+    if is_wanted and not all(map(_is_installed, _PACKAGES)):
         raise ImproperlyConfigured(
-            "OTEL_ variables ask for telemetry, but what sends it is not installed: "
+            "OTEL_ variables ask for traces, but what sends it is not installed: "
             "run `make telemetry`, or pip install --require-hashes -r requirements-telemetry.lock."
         )
-    return signals
+    return is_wanted
 
 
-def _is_wanted(environment: Mapping[str, str], signal: str) -> bool:
-    exporter = _said(environment, f"OTEL_{signal}_EXPORTER")
+def _is_wanted(environment: Mapping[str, str]) -> bool:
+    exporter = _said(environment, "OTEL_TRACES_EXPORTER")
     if exporter and exporter not in _EXPORTERS:
-        raise ImproperlyConfigured(f"OTEL_{signal}_EXPORTER is {exporter!r}; it can be {' or '.join(_EXPORTERS)}.")
-    names = (f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+        raise ImproperlyConfigured(f"OTEL_TRACES_EXPORTER is {exporter!r}; it can be {' or '.join(_EXPORTERS)}.")
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     endpoint = next((name for name in names if environment.get(name)), "")
     if exporter == "none" or not (exporter or endpoint):
         return False
     if endpoint:
         _check_address(endpoint, environment[endpoint])
-    for name in (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if protocol := _said(environment, name):
             if protocol != _PROTOCOL:
                 raise ImproperlyConfigured(f"{name} is {protocol!r}; only {_PROTOCOL} is spoken here.")

@@ -61,7 +61,10 @@ def test_calls_of_both_workers_are_counted_together(monitored: Served) -> None:
     assert (status, counted) == (200, wanted)
     assert 0 < _value(text, 'hoursmith_tool_call_duration_seconds_sum{kind="read"}') < 200
     assert _value(text, "hoursmith_database_up") == 1
-    assert "hoursmith_audit_checkpoint_age_seconds" in text
+    for name in ("audit_checkpoint_age_seconds", "upstream_answers_total", "activity_waiting", "audit_waiting"):
+        assert f"hoursmith_{name}" in text
+    labels = set(re.findall(r'[{,](\w+)="', "\n".join(re.findall(r"^hoursmith_.*$", text, re.MULTILINE))))
+    assert labels == {"tool", "kind", "result", "status", "fault", "job", "le"}
     # Neither names nor public parts of tokens leave by this way.
     assert token.split("_")[2] not in text
     assert "Metrics" not in text

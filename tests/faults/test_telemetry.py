@@ -1,4 +1,4 @@
-"""Spans and counts reach a collector, linked and without secrets; a sick collector costs nobody anything."""
+"""Spans reach a collector, linked and without secrets; a sick collector costs nobody anything."""
 
 import json
 import subprocess
@@ -25,7 +25,6 @@ WORKERS = 2
 COLLECTOR_TIMEOUT_S = 100
 ENVIRONMENT = {
     "OTEL_BSP_SCHEDULE_DELAY": "100",
-    "OTEL_METRIC_EXPORT_INTERVAL": "500",
     "OTEL_EXPORTER_OTLP_TIMEOUT": str(COLLECTOR_TIMEOUT_S),
     "OTEL_SERVICE_NAME": "time",
     "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.instance.id=everybody",
@@ -215,37 +214,6 @@ def test_who_sends_is_who_the_operator_says_and_each_process_by_itself(traced: B
     assert "everybody" not in collector.eventually(workers)
     assert {each["service.name"] for each in collector.resources()} == {"time"}
     assert all(headers["authorization"] == "Basic Y29uc29sZQ==" for headers in collector.headers)
-
-
-def test_the_counts_of_all_workers_add_up(traced: Bench, collector: Collector) -> None:
-    token = traced.hoursmith.mint()
-    calls = 20
-    before = _total(collector, "hoursmith.tool_calls", tool="list_tasks")
-    for _ in range(calls):
-        call_tool(traced.served, token, "list_tasks")
-
-    collector.eventually(lambda: _total(collector, "hoursmith.tool_calls", tool="list_tasks") == before + calls)
-
-    points = {point.name for point in collector.points()}
-    assert points >= {
-        "hoursmith.tool_call_duration",
-        "hoursmith.upstream_answers",
-        "hoursmith.refused_credentials",
-        "hoursmith.activity_waiting",
-        "hoursmith.audit_waiting",
-        "hoursmith.database_up",
-        "hoursmith.audit_checkpoint_age_seconds",
-    }
-    assert {point.value for point in collector.points() if point.name == "hoursmith.database_up"} == {1}
-    # As in /metrics, no label holds a name or the public part of a token.
-    labels = {name for point in collector.points() for name in point.attributes}
-    assert labels == {"tool", "kind", "result", "status", "fault", "job"}
-
-
-def _total(collector: Collector, name: str, **labels: str) -> float:
-    return sum(
-        point.value for point in collector.points() if point.name == name and labels.items() <= point.attributes.items()
-    )
 
 
 def test_what_a_client_spells_itself_is_not_passed_on(traced: Bench, collector: Collector) -> None:

@@ -50,7 +50,7 @@ async def _serve(credential: Any, *, read_only: bool, connection: str) -> None:
     # `manage.py` stopped the collector for the time of loading; what is loaded by now stays.
     gc.freeze()
     gc.enable()
-    telemetry = Telemetry(settings.TELEMETRY, version=__version__)
+    telemetry = Telemetry(is_wanted=settings.TRACES, version=__version__)
     telemetry.start()
     try:
         bridge = Bridge(configured_upstream(get_asgi_application()))

@@ -10,7 +10,6 @@ from opentelemetry import trace
 from mcpbridge.facts import Caller
 from mcpbridge.telemetry import spans
 from mcpbridge.telemetry.sending import Sending
-from mcpbridge.telemetry.wanted import Signals
 from tests.collector import Collector, collecting
 
 LOGGER = "mcpbridge.telemetry.sending"
@@ -27,7 +26,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 @pytest.fixture
 def sending(collector: Collector) -> Iterator[Sending]:
-    made = Sending(Signals(traces=True), version="1", standing=None)
+    made = Sending(version="1")
     yield made
     made.stop()
 
@@ -68,7 +67,7 @@ def test_the_end_waits_no_longer_than_a_moment_for_a_collector_that_hangs(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "100")
-    sending = Sending(Signals(traces=True, metrics=True), version="1", standing=None)
+    sending = Sending(version="1")
     collector.may_answer.clear()
     ask(collector)
     began = time.monotonic()
@@ -80,7 +79,7 @@ def test_a_caller_who_is_not_traced_leaves_no_span_below_theirs(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
-    sending = Sending(Signals(traces=True), version="1", standing=None)
+    sending = Sending(version="1")
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
     with spans.bridge_request([(b"traceparent", f"00-{trace_id}-00f067aa0ba902b7-00".encode())], "r1") as span:
         span.asks("tools/call", {"name": "get_me"}, Caller("", ""))

@@ -8,30 +8,29 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from mcpbridge.telemetry import wanted
-from mcpbridge.telemetry.wanted import Signals, signals_wanted
+from mcpbridge.telemetry.wanted import wants_traces
 from tests.places import ROOT
 
 HERE = "http://localhost:4318"
-NOTHING = Signals(traces=False, metrics=False)
-BOTH = Signals(traces=True, metrics=True)
 
 
 @pytest.mark.parametrize(
-    ("environment", "signals"),
+    ("environment", "is_wanted"),
     [
-        ({}, NOTHING),
-        ({"OTEL_SERVICE_NAME": "console", "OTEL_TRACES_SAMPLER": "always_on"}, NOTHING),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE}, BOTH),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_SDK_DISABLED": "TRUE"}, NOTHING),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_METRICS_EXPORTER": "none"}, Signals(traces=True)),
-        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{HERE}/v1/metrics"}, Signals(metrics=True)),
-        ({"OTEL_TRACES_EXPORTER": "otlp"}, Signals(traces=True)),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, BOTH),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_PROPAGATORS": "none"}, BOTH),
+        ({}, False),
+        ({"OTEL_SERVICE_NAME": "console", "OTEL_TRACES_SAMPLER": "always_on"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_SDK_DISABLED": "TRUE"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{HERE}/v1/metrics", "OTEL_METRICS_EXPORTER": "otlp"}, False),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{HERE}/v1/traces"}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_PROPAGATORS": "none"}, True),
     ],
 )
-def test_signals_are_sent_where_somebody_asks_for_them(environment: dict[str, str], signals: Signals) -> None:
-    assert signals_wanted(environment) == signals
+def test_traces_are_sent_where_they_are_asked_for(environment: dict[str, str], is_wanted: bool) -> None:
+    assert wants_traces(environment) is is_wanted
 
 
 @pytest.mark.parametrize(
@@ -45,14 +44,14 @@ def test_signals_are_sent_where_somebody_asks_for_them(environment: dict[str, st
 )
 def test_what_cannot_be_had_is_named(environment: dict[str, str], sentence: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=sentence):
-        signals_wanted(environment)
+        wants_traces(environment)
 
 
 def test_without_its_packages_the_start_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wanted, "_PACKAGES", ("opentelemetry.nobody_has_installed.this",))
-    assert signals_wanted({}) == NOTHING
+    assert not wants_traces({})
     with pytest.raises(ImproperlyConfigured, match="not installed: run `make telemetry`"):
-        signals_wanted({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE})
+        wants_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE})
 
 
 _LOADED = """
