@@ -26,6 +26,7 @@ from tests.standard import (  # noqa: F401 – fixtures for all
     tenants,
     two_issuers,
 )
+from tests.unavailable import audit_unavailable  # noqa: F401 – for all
 
 
 def pytest_configure() -> None:

@@ -39,7 +39,7 @@ from tests.postgres import shared_cluster
 from tests.revoking import revoke_at_hoursmith
 from tests.servers import Served, served_console
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("canary")]
+pytestmark = pytest.mark.slow
 
 # The embedded workspace stands for somebody else's service: what it is told to store, it stores.
 UPSTREAM = ("console-sandbox.sqlite3", "table sandbox_")

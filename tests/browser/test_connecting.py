@@ -10,7 +10,7 @@ from tests.canary import Canaries, files_of
 from tests.faults.mcp import call_tool
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 SLUG = re.compile(r"/connections/([a-z0-9]{12})/")
 MINTED = (

@@ -16,7 +16,7 @@ from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, prefix_of
 from tests.faults.mcp import LEGACY, MODERN, call_tool
 from tests.faults.upstream import Fault, Line, Seen
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 
 # Words of an answer that nobody foresaw: they may hold anything, so none of them may come through.
 LEAK = "leaked-upstream-detail"

@@ -23,7 +23,7 @@ from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, bench, prefix_of
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith, Line, Seen, new_token
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 
 INTENT = ("intent", "", None, "")
 

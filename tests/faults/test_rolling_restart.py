@@ -14,7 +14,7 @@ from tests.faults.conftest import Bench
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Gate
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 
 
 class Steady(threading.Thread):

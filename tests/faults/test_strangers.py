@@ -13,7 +13,7 @@ from tests.faults.conftest import prefix_of
 from tests.faults.mcp import call_tool
 from tests.servers import Served, served_console
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 
 WRONG_SECRETS, CALLS = 16, 36
 

@@ -21,7 +21,7 @@ from tests.faults.mcp import call_tool
 from tests.faults.upstream import COLLECTIONS, Hoursmith
 from tests.postgres import shared_cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.interop.test_stdio import NEEDED
 from tests.places import ROOT
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = pytest.mark.slow
 
 TOOLS_OF = {"full": set(TOOLS), "readonly": set(READ_TOOLS)}
 

@@ -9,7 +9,7 @@ from tests.interop.conftest import CallsBy
 from tests.interop.wire import post
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = pytest.mark.slow
 
 # Each on a connection of its own; that all of them meet the same one of two workers is as good as impossible.
 CONNECTIONS = 24

@@ -11,7 +11,7 @@ from tests.interop.node import Node
 from tests.interop.walk import DAY, READ_WRITE_DESTROY, check_listing, check_results
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = pytest.mark.slow
 
 
 def check_day(seen: Seen, *, protocol: str) -> None:

@@ -9,7 +9,7 @@ from tests.interop.walk import DAY
 from tests.interop.wire import post
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = pytest.mark.slow
 
 # Revisions before 2025-06-18 know no MCP-Protocol-Version header.
 SENDS_ITS_VERSION = {"2025-06-18", "2025-11-25"}

@@ -16,7 +16,7 @@ from tests.interop.walk import DAY, READ_WRITE_DESTROY, check_listing, check_res
 from tests.places import ROOT
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, str(ROOT / "manage.py"), "mcp_stdio"]
 # What the command needs of the console's environment; clients hand on next to nothing by themselves.

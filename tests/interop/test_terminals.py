@@ -20,7 +20,7 @@ from tests.interop.terminal import Terminal
 from tests.interop.walk import DAY
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interop")]
+pytestmark = pytest.mark.slow
 
 Configured = Callable[..., Terminal]
 every_terminal = pytest.mark.parametrize("terminal", [ClaudeCode, CodexCli, GeminiCli], ids=lambda kind: kind.key)

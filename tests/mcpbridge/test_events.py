@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import transaction
 
 from mcpbridge.audit import AuditUnavailableError, AuditWriter
 from mcpbridge.chain import Head, canonical, facts, genesis, row_hash
@@ -133,15 +133,11 @@ def test_a_block_and_its_record_are_one() -> None:
     ]
 
 
-def test_a_block_that_cannot_be_recorded_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", _no_room)
+@pytest.mark.usefixtures("audit_unavailable")
+def test_a_block_that_cannot_be_recorded_is_not_made() -> None:
     with pytest.raises(AuditUnavailableError):
         token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
     assert not TokenBlock.objects.exists()
-
-
-def _no_room(*_: object) -> None:
-    raise OperationalError("database or disk is full")
 
 
 def test_the_operator_is_named_as_the_machine_knows_them() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from mcpbridge import retention
@@ -207,12 +207,8 @@ def test_without_a_known_key_nothing_goes(tmp_path: Path, settings: Any) -> None
     assert nothing_happened(tmp_path)
 
 
-@pytest.mark.usefixtures("month")
-def test_what_cannot_be_recorded_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", full)
+@pytest.mark.usefixtures("month", "audit_unavailable")
+def test_what_cannot_be_recorded_is_not_done(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="cannot be written now"):
         prune(tmp_path)
     assert len(places()) == 60

@@ -1,19 +1,18 @@
 """On a database that takes no writes, every form says so: never a fault of ours, never somebody else's fault."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import cache
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.test import Client
 
 from tests.addresses import console_routes
 from tests.hoursmith_console.conftest import PASSWORD
 from tests.security.conftest import Browse, World
 from tests.security.forms import Form, forms_of
+from tests.unavailable import read_only_database
 
 TOLD = "cannot be recorded now"
 PRODUCT_CACHE = {
@@ -30,16 +29,6 @@ pytestmark = pytest.mark.django_db(databases=["default", "sandbox"])
 def shared_counts(settings: Any) -> None:
     """The cache of the product, not that of the tests."""
     settings.CACHES = {"default": PRODUCT_CACHE}
-
-
-@contextmanager
-def read_only() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            cursor.execute("PRAGMA query_only = OFF")
 
 
 def shown_forms(world: World, visitor: Client) -> list[Form]:
@@ -59,7 +48,7 @@ def test_every_form_and_page_answers_on_a_read_only_database(hostile: World, tru
     assert len(forms) > 25
     visitor.raise_request_exception = False
     answers: dict[str, int] = {}
-    with read_only():
+    with read_only_database():
         for form in forms:
             for more in ({}, {"HX-Request": "true"}):
                 answer = visitor.post(form.action, form.data(), headers=more)
@@ -79,7 +68,7 @@ def test_every_form_and_page_answers_on_a_read_only_database(hostile: World, tru
 @pytest.mark.usefixtures("cast")
 def test_nobody_is_told_of_too_many_attempts(client: Client) -> None:
     client.raise_request_exception = False
-    with read_only():
+    with read_only_database():
         answer = client.post("/accounts/login/", {"login": "owner@example.com", "password": PASSWORD})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert TOLD in answer.content.decode()
@@ -89,7 +78,7 @@ def test_nobody_is_told_of_too_many_attempts(client: Client) -> None:
 def test_a_session_that_cannot_be_written_has_not_ended(hostile: World, browse: Browse) -> None:
     session = browse("owner").session
     session["seen"] = 1
-    with read_only(), pytest.raises(OperationalError):
+    with read_only_database(), pytest.raises(OperationalError):
         session.save()
     transaction.set_rollback(False)
     session.delete()
@@ -101,7 +90,7 @@ def test_a_count_that_cannot_be_written_is_no_count_that_is_there(db: None) -> N
     assert cache.add("one", 1)
     assert not cache.add("one", 1)
     cache.set("one", 1)
-    with read_only():
+    with read_only_database():
         assert cache.get("one") == 1
         with pytest.raises(DatabaseError):
             cache.add("two", 1)

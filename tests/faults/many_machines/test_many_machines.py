@@ -16,7 +16,7 @@ from tests.faults.conftest import prefix_of
 from tests.faults.many_machines.conftest import NODES, Site
 from tests.faults.upstream import Gate, new_token
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.slow
 
 INTENT, SUCCEEDED = ("intent", ""), ("outcome", "succeeded")
 

@@ -10,7 +10,6 @@ from allauth.mfa.models import Authenticator
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
 from django.test import Client, override_settings
 
 from hoursmith_console import settings as production
@@ -21,14 +20,6 @@ from tests.hoursmith_console.conftest import Cast
 
 Browse = Callable[[str], Client]
 Give = Callable[[str], list[str]]
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
 
 
 def _set_up(client: Client) -> tuple[str, Any]:
@@ -84,7 +75,7 @@ def test_setting_up_wants_a_recent_password() -> None:
         assert answer["Location"].startswith("/accounts/reauthenticate/")
 
 
-@pytest.mark.usefixtures("cast", "full_disk")
+@pytest.mark.usefixtures("cast", "audit_unavailable")
 def test_what_cannot_be_recorded_is_not_set_up(cast: Cast, browse: Browse) -> None:
     client = recent(browse("owner"))
     _, answer = _set_up(client)

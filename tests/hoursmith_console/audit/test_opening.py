@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -68,12 +67,8 @@ def test_a_manager_sees_that_their_token_called_and_not_with_what(browse: Browse
 
 @pytest.mark.usefixtures("cast")
 def test_what_cannot_be_recorded_is_not_shown_but_the_page_is(
-    browse: Browse, pages: list[str], monkeypatch: pytest.MonkeyPatch
+    browse: Browse, pages: list[str], audit_unavailable: None
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
     for address in pages:
         answer = browse("owner").get(address)
         page = answer.content.decode()

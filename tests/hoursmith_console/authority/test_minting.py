@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError
 
 from hoursmith_console.authority.minting import AlreadyMintedError, UnmarkedFormError, mint_form, token_mint
 from hoursmith_console.authority.protocol import MintedToken, NotMintedHereError, UnknownMemberError
@@ -27,16 +26,6 @@ def world() -> World:
 @pytest.fixture
 def member(world: World) -> Member:
     return console_member(SandboxMember.objects.get(pk=world.member.member.pk))
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record takes no rows."""
-
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
 
 
 def minted(member: Member, form: str) -> MintedToken:
@@ -71,7 +60,7 @@ def test_a_form_without_a_mark_of_ours_mints_nothing(member: Member, form: str) 
     assert not Token.objects.filter(name="Laptop").exists()
 
 
-@pytest.mark.usefixtures("full_disk")
+@pytest.mark.usefixtures("audit_unavailable")
 def test_without_a_record_there_is_no_token(member: Member) -> None:
     with pytest.raises(AuditUnavailableError):
         minted(member, mint_form())

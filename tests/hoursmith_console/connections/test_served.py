@@ -16,7 +16,7 @@ from tests.interop.test_stdio import NEEDED
 from tests.places import ROOT
 from tests.servers import Served, served_console
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("connections")]
+pytestmark = pytest.mark.slow
 
 PASSWORD = "a long and plain sentence"
 LET_IN = (

@@ -1,7 +1,6 @@
 """Connections are made, changed and removed on record, or not at all."""
 
 import pytest
-from django.db import OperationalError
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import (
@@ -14,16 +13,6 @@ from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.models import AuditEvent, SeenConnection
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import Connect
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record takes no rows."""
-
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
 
 
 def last_event() -> AuditEvent:
@@ -84,7 +73,7 @@ def test_nobody_owns_a_connection_of_another_workspace(cast: Cast) -> None:
 
 def test_without_a_record_nothing_happens(cast: Cast, connect: Connect, request: pytest.FixtureRequest) -> None:
     made = connect("member", label="Laptop")
-    request.getfixturevalue("full_disk")
+    request.getfixturevalue("audit_unavailable")
     actor = cast.people["member"].named
     with pytest.raises(AuditUnavailableError):
         connect("member")

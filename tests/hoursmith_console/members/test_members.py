@@ -245,17 +245,9 @@ def test_a_link_to_a_new_password_does_not_get_past_a_second_factor(
     assert told() == ["password_reset_link", "password_reset"]
 
 
-def test_what_cannot_be_recorded_is_not_done(
-    cast: Cast, browse: Browse, trusted: Browse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("audit_unavailable")
+def test_what_cannot_be_recorded_is_not_done(cast: Cast, browse: Browse, trusted: Browse) -> None:
     theirs, admin = browse("member"), trusted("admin")
-
-    def refuse(*_: object) -> None:
-        from django.db import OperationalError
-
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
     for deed in ("close/", "sign-out/", "auditor/"):
         page = admin.post(_address(cast, "member", deed), follow=True).content.decode()
         assert "cannot be written" in page

@@ -45,17 +45,9 @@ def test_changes_are_for_owner_and_admin_with_a_recent_sign_in(
 
 
 @pytest.mark.parametrize("section", list(CHANGES))
-def test_what_cannot_be_recorded_is_not_changed(
-    cast: Cast, trusted: Browse, monkeypatch: pytest.MonkeyPatch, section: str
-) -> None:
+@pytest.mark.usefixtures("audit_unavailable")
+def test_what_cannot_be_recorded_is_not_changed(cast: Cast, trusted: Browse, section: str) -> None:
     client = trusted("owner")
-
-    def refuse(*_: object) -> None:
-        from django.db import OperationalError
-
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
     answer = client.post(f"/settings/{section}", CHANGES[section])
     assert answer.status_code == 503
     assert "cannot be written" in answer.content.decode()

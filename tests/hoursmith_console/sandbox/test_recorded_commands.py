@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
 
 from hoursmith_console.sandbox.models import Organization, Token
 from hoursmith_console.sandbox.seed.cast import cast_create
@@ -20,16 +19,6 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 def cast() -> Organization:
     org, _ = cast_create(now=datetime(2026, 11, 23, tzinfo=UTC))
     return org
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record takes no rows."""
-
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
 
 
 def mint(org: Organization) -> str:
@@ -55,7 +44,7 @@ def test_a_change_of_plan_is_recorded(cast: Organization) -> None:
     assert (row.tool, row.arguments) == ("console.plan_change", {"plan": "agency → free"})
 
 
-@pytest.mark.usefixtures("full_disk")
+@pytest.mark.usefixtures("audit_unavailable")
 def test_without_a_record_nothing_is_minted_or_changed(cast: Organization) -> None:
     with pytest.raises(CommandError, match="nothing was done"):
         mint(cast)

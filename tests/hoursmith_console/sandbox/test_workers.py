@@ -13,7 +13,7 @@ import pytest
 from tests.postgres import shared_cluster
 from tests.servers import Served, served_console
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sandbox-workers")]
+pytestmark = pytest.mark.slow
 
 
 class Answer(NamedTuple):

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError
 from django.test import Client
 
 from hoursmith_console.workspaces.invitation_views import invitation_path
@@ -18,16 +17,6 @@ from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, Cast, account_of
 
 OWNER = "Owner Person <owner@example.com>"
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record takes no rows."""
-
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
 
 
 def told(org_id: str = "org-acme") -> list[tuple[str, str, str, str]]:
@@ -87,7 +76,7 @@ def test_somebody_in_two_workspaces_is_recorded_in_both_and_in_no_third(cast: Ca
     assert (len(told("org-acme")), len(told("org-globex"))) == (2, 1)
 
 
-@pytest.mark.usefixtures("cast", "full_disk")
+@pytest.mark.usefixtures("cast", "audit_unavailable")
 def test_nobody_gets_in_without_a_record() -> None:
     client = Client()
     answer = sign_in(client)
@@ -96,7 +85,7 @@ def test_nobody_gets_in_without_a_record() -> None:
     assert client.get("/").status_code == 302
 
 
-@pytest.mark.usefixtures("full_disk")
+@pytest.mark.usefixtures("audit_unavailable")
 def test_signing_out_works_without_a_record(browse: Callable[[str], Client], caplog: pytest.LogCaptureFixture) -> None:
     client = browse("owner")
     client.post("/accounts/logout/")
@@ -104,7 +93,7 @@ def test_signing_out_works_without_a_record(browse: Callable[[str], Client], cap
     assert "A sign-out is not on record" in caplog.text
 
 
-@pytest.mark.usefixtures("cast", "full_disk")
+@pytest.mark.usefixtures("cast", "audit_unavailable")
 def test_a_failed_try_is_answered_alike_without_a_record(caplog: pytest.LogCaptureFixture) -> None:
     answer = sign_in(Client(), password="not the password")
     assert (answer.status_code, "A failed sign-in is not on record" in caplog.text) == (200, True)
@@ -133,7 +122,7 @@ def test_an_invitation_is_neither_made_nor_used_without_a_record(cast: Cast, req
     link = _link(cast.workspace, "new@example.com")
     client, before = Client(), User.objects.count()
     page = client.get(link, follow=True)
-    request.getfixturevalue("full_disk")
+    request.getfixturevalue("audit_unavailable")
     answer = client.post(page.request["PATH_INFO"], {"new_password1": PASSWORD, "new_password2": PASSWORD})
     assert answer.status_code == 503
     assert User.objects.count() == before
@@ -167,7 +156,7 @@ def test_an_import_of_members_says_who_joined_left_and_changed(cast: Cast, reque
         "left": ["manager@example.com", "member@example.com"],
         "changed": {"admin@example.com": "ADMIN → MEMBER"},
     }
-    request.getfixturevalue("full_disk")
+    request.getfixturevalue("audit_unavailable")
     again = [_listed("owner", "OWNER"), _listed("late", "MEMBER")]
     with pytest.raises(AuditUnavailableError, match=r"without access now: admin@example\.com, new@example\.com"):
         members_sync(workspace=cast.workspace, members=again, actor="ana")

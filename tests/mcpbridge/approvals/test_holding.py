@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 
 from mcpbridge.approvals.requests import (
@@ -256,16 +255,11 @@ def test_one_token_waits_and_the_others_do_not(bridge: Bridge, rule: Rule, runne
 
 
 def test_a_request_that_cannot_be_recorded_is_none(
-    bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str], monkeypatch: pytest.MonkeyPatch
+    bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str], request: pytest.FixtureRequest
 ) -> None:
     rule(tools=["delete_client"])
-
-    def refuse(*_: object) -> None:
-        raise OperationalError("database or disk is full")
-
-    with monkeypatch.context() as broken:
-        broken.setattr("mcpbridge.audit_rows.insert", refuse)
-        assert code(runner.run(Talk(bridge).call(*DELETE))) == "audit_unavailable"
+    request.getfixturevalue("audit_unavailable")
+    assert code(runner.run(Talk(bridge).call(*DELETE))) == "audit_unavailable"
     assert not ApprovalRequest.objects.exists()
     assert "DELETE" not in sent
 

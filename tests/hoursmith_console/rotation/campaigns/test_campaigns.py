@@ -4,7 +4,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 
 from hoursmith_console.rotation.campaigns.criteria import Criteria, tokens_matching
@@ -92,11 +91,8 @@ def test_nothing_to_ask_for_starts_nothing(cast: Cast) -> None:
     assert not Campaign.objects.exists()
 
 
-def test_without_a_record_nobody_is_asked(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
+@pytest.mark.usefixtures("audit_unavailable")
+def test_without_a_record_nobody_is_asked(cast: Cast) -> None:
     with pytest.raises(AuditUnavailableError):
         start(cast, "member")
     for model in (Campaign, Rotation, Mail):

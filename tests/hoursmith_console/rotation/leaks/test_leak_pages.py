@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -170,11 +168,8 @@ def test_a_token_that_hoursmith_refuses_by_now_is_probably_revoked(cast: Cast, b
     assert "Probably revoked" in browse("owner").get(f"{DESK}?t=live_{token.prefix}").content.decode()
 
 
-def test_without_a_record_nothing_is_reported(cast: Cast, browse: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
+@pytest.mark.usefixtures("audit_unavailable")
+def test_without_a_record_nothing_is_reported(cast: Cast, browse: Browse) -> None:
     answer = browse("owner").post(DESK, {"prefix": f"live_{cast.tokens['owner'].prefix}"})
     assert answer.status_code == 503
     assert not LeakReport.objects.exists()

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -68,10 +66,7 @@ def test_what_cannot_be_is_said_beside_its_field(
     assert not Policy.objects.exists()
 
 
-def test_without_a_record_the_policy_stays(cast: Cast, browse: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise OperationalError("database or disk is full")
-
-    monkeypatch.setattr("mcpbridge.audit_rows.insert", refuse)
+@pytest.mark.usefixtures("audit_unavailable")
+def test_without_a_record_the_policy_stays(cast: Cast, browse: Browse) -> None:
     assert browse("owner").post(PAGE, LIMITS).status_code == 503
     assert not Policy.objects.exists()

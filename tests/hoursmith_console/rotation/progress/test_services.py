@@ -149,11 +149,8 @@ def test_whoever_leaves_leaves_with_all_their_tokens(cast: Cast) -> None:
     assert events() == [("start", "Ana")] * 2
 
 
-def test_what_cannot_be_recorded_is_not_done(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unavailable(**_: Any) -> None:
-        raise AuditUnavailableError("not now")
-
-    monkeypatch.setattr("hoursmith_console.rotation.progress.services.event_record", unavailable)
+@pytest.mark.usefixtures("audit_unavailable")
+def test_what_cannot_be_recorded_is_not_done(start: Start) -> None:
     with pytest.raises(AuditUnavailableError):
         start()
     assert not Rotation.objects.exists()
