@@ -22,8 +22,11 @@ from mcpbridge.models import Result
 from mcpbridge.orders.reading import Notice, RestrictionsUnknownError
 from mcpbridge.rejections import Rejection
 from mcpbridge.server import ToolResult, Visit, build_server, result_of
-from mcpbridge.stdio_lines import MessageLines, take_standard_input
+from mcpbridge.stdio_lines import AnswerStream, MessageLines, UnansweredRequests, take_standard_input
 from mcpbridge.telemetry import spans
+
+# How long a client that has closed its side may still be answered. Clients send SIGTERM 2 s after closing.
+LAST_ANSWERS_S = 1.5
 
 
 class StdioTools:
@@ -80,7 +83,7 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
     """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id.
 
     The client is answered at once, as some give up on a server that takes long; only calls wait for the bridge, which
-    may have to wait for its database.
+    may have to wait for its database. What it asked before it closed its side is still answered, within LAST_ANSWERS_S.
     """
     digests = credential.digests
 
@@ -120,13 +123,14 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
         started.set()
 
     try:
-        lines = MessageLines(take_standard_input())
+        unanswered = UnansweredRequests()
+        lines = MessageLines(take_standard_input(), unanswered, last_answers_s=LAST_ANSWERS_S)
         async with (
             asyncio.TaskGroup() as tasks,
             stdio_server(stdin=cast(anyio.AsyncFile[str], lines)) as (reading, writing),
         ):
             tasks.create_task(start())
             lines.refuse = lambda error: writing.send(SessionMessage(error))
-            await server.run(reading, writing, server.create_initialization_options())
+            await server.run(reading, AnswerStream(writing, unanswered), server.create_initialization_options())
     finally:
         await bridge.stop()

@@ -1,4 +1,4 @@
-"""How `manage.py mcp_stdio` starts: a client waits for it, and some give up."""
+"""How `manage.py mcp_stdio` starts and ends: a client waits for it, some give up, and some leave after asking."""
 
 import json
 import os
@@ -19,17 +19,19 @@ from tests.servers import Served
 pytestmark = pytest.mark.slow
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "Waits", "version": "1"}}
+CALL = {"id": 2, "method": "tools/call", "params": {"name": "get_me", "arguments": {}}}
 ONLY_FOR_PAGES = {
     *("allauth", "django_htmx", "requests", "django.contrib.admin", "django.contrib.auth", "django.contrib.sessions"),
     *("hoursmith_console.site", "hoursmith_console.workspaces", "hoursmith_console.rotation"),
 }
 # Drivers of what is not configured here.
 ONLY_FOR_OTHERS = {"psycopg", "httpx", "hoursmith_console.sandbox"}
-# The command as it is, but that its bridge starts when a byte comes from the test.
+# The command as it is, but that its bridge starts when a byte comes from the test, however long that takes.
 HELD = """
 import asyncio, os, sys
 import django
 django.setup()
+import mcpbridge.stdio
 from mcpbridge.bridge import Bridge
 from mcpbridge.management.commands import mcp_stdio
 
@@ -38,6 +40,7 @@ class HeldBridge(Bridge):
         await asyncio.to_thread(os.read, int(sys.argv[1]), 1)
         await super().start()
 
+mcpbridge.stdio.LAST_ANSWERS_S = 60
 mcp_stdio.Bridge = HeldBridge
 mcp_stdio.Command().run_from_argv(["manage.py", "mcp_stdio"])
 """
@@ -91,27 +94,45 @@ def held(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], i
             watchdog.cancel()
 
 
+def say(process: subprocess.Popen[str], message: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    process.stdin.flush()
+
+
+def answer(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
+
+
+def assert_is_owner(called: Any) -> None:
+    assert (called["id"], called["result"]["structuredContent"]["data"]["role"]) == (2, "OWNER")
+
+
 def test_the_client_is_greeted_and_told_the_tools_before_the_bridge_has_started(environment: dict[str, str]) -> None:
     with held(environment) as (process, gate):
-
-        def say(number: int, method: str, params: dict[str, Any]) -> None:
-            assert process.stdin is not None
-            message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            process.stdin.write(json.dumps(message) + "\n")
-            process.stdin.flush()
-
-        def answer() -> Any:
-            assert process.stdout is not None
-            return json.loads(process.stdout.readline())
-
-        say(1, "initialize", HELLO)
-        server = answer()["result"]["serverInfo"]
+        say(process, {"id": 1, "method": "initialize", "params": HELLO})
+        server = answer(process)["result"]["serverInfo"]
         assert (server["name"], server["version"]) == ("hoursmith", __version__)
-        say(2, "tools/call", {"name": "get_me", "arguments": {}})
-        say(3, "tools/list", {})
-        listed = answer()
+        say(process, CALL)
+        say(process, {"id": 3, "method": "tools/list", "params": {}})
+        listed = answer(process)
         assert (listed["id"], len(listed["result"]["tools"])) == (3, 31)
         os.write(gate, b".")
-        called = answer()
-        assert (called["id"], called["result"]["structuredContent"]["data"]["role"]) == (2, "OWNER")
+        assert_is_owner(answer(process))
+    assert process.returncode == 0
+
+
+def test_a_client_that_closes_its_side_after_asking_still_gets_the_answer(environment: dict[str, str]) -> None:
+    with held(environment) as (process, gate):
+        say(process, {"id": 1, "method": "initialize", "params": HELLO})
+        say(process, {"method": "notifications/initialized"})
+        say(process, CALL)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert answer(process)["id"] == 1
+        os.write(gate, b".")
+        assert_is_owner(answer(process))
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
     assert process.returncode == 0
