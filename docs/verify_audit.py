@@ -529,11 +529,11 @@ def parsed(number: int, line: bytes) -> Object:
             raise ValueError("a name stands twice in one object")
         return made
 
-    def refuse(constant: str) -> None:
+    def refuse_constant(constant: str) -> None:
         raise ValueError(f"{constant} is no number")
 
     try:
-        value = json.loads(line, object_pairs_hook=unambiguous, parse_constant=refuse)
+        value = json.loads(line, object_pairs_hook=unambiguous, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UnusableInputError(f"Line {number} is not I-JSON: {error}") from None
     if not isinstance(value, dict):

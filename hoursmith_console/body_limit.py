@@ -29,14 +29,14 @@ def limited(app: App) -> App:
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if _declared(scope) > MAX_BODY_BYTES:
-            await _refuse(send, 413, _TOO_LARGE)
+            await _send_text(send, 413, _TOO_LARGE)
             return
         body = _Body(receive)
         await app(scope, body.receive, send)
         if body.taken > MAX_BODY_BYTES:
-            await _refuse(send, 413, _TOO_LARGE)
+            await _send_text(send, 413, _TOO_LARGE)
         elif body.is_late:
-            await _refuse(send, 408, _TOO_SLOW)
+            await _send_text(send, 408, _TOO_SLOW)
 
     return guarded
 
@@ -71,7 +71,7 @@ def _declared(scope: Scope) -> int:
     return int(said) if said.isdigit() and len(said) < 20 else 0
 
 
-async def _refuse(send: Send, status: int, text: bytes) -> None:
+async def _send_text(send: Send, status: int, text: bytes) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from mcpbridge.chain import instant
 from mcpbridge.export.jsonl import first_line, record_lines
-from mcpbridge.export.source import Selection, chain_records
+from mcpbridge.export.source import Selection, chain_records, checkpoint_of
 from mcpbridge.keyring import published_keys
 from mcpbridge.models import AuditCut
 from mcpbridge.verification import UnusableInputError, trust_from_text
@@ -95,22 +94,10 @@ def _records(cut: AuditCut) -> Iterator[Record]:
         if not isinstance(record, Key) and not (isinstance(record, Checkpoint) and record.is_cut):
             if not is_said:
                 is_said = True
-                yield _statement(cut)
+                yield checkpoint_of(cut)
             if record.sequence > cut.sequence:
                 return
         yield record
-
-
-def _statement(cut: AuditCut) -> Checkpoint:
-    return Checkpoint(
-        workspace=cut.org_id,
-        sequence=cut.sequence,
-        hash=cut.hash,
-        at=instant(cut.at),
-        key_id=cut.key_id,
-        signature=cut.signature,
-        rows=cut.rows,
-    )
 
 
 def _verify(path: Path, cut: AuditCut) -> None:

@@ -264,7 +264,7 @@ class Calls:
         self._activity.call(call, ending, recorded_in_token=is_accepted)
         spans.call_ended(call, ending)
         if credential is not None and answer.status == 401:
-            self._identities.refuse(credential, address=call.caller.address)
+            self._identities.forget_refused(credential, address=call.caller.address)
             raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
         return answer
 

@@ -80,11 +80,11 @@ class Identities:
                 return known[0]
             raise
 
-    def refuse(self, credential: Credential, *, address: str) -> None:
+    def forget_refused(self, credential: Credential, *, address: str) -> None:
         """Forget a token that Hoursmith accepted and has just refused, and refuse it here for a while."""
         self._known.pop(credential.digests[0], None)
         self._refusals.count(Sort.ACCEPTED_BEFORE, address)
-        self._refusals.refuse(credential.digests[0], was_accepted=True)
+        self._refusals.remember(credential.digests[0], was_accepted=True)
 
     async def _ask_once(self, digest: bytes, credential: Credential, address: str, refused: Refused | None) -> Identity:
         """One question at a time for each token, however many calls wait for the answer."""
@@ -106,7 +106,7 @@ class Identities:
         try:
             return await self._ask(credential)
         except CredentialFaultError:
-            self.refuse(credential, address=address)
+            self.forget_refused(credential, address=address)
             raise
 
     async def _ask_about_new(self, credential: Credential, address: str, refused: Refused | None) -> Identity:
@@ -131,7 +131,7 @@ class Identities:
                     attempt.is_refused = error.reply.status == 429
                     raise
         except CredentialFaultError:
-            self._refusals.refuse(credential.digests[0], was_accepted=was_refused or looked_up == [True])
+            self._refusals.remember(credential.digests[0], was_accepted=was_refused or looked_up == [True])
             raise
         except TooManyAttemptsError:
             if refused is not None:

@@ -158,7 +158,7 @@ class Refusals:
         # A clock that was set back must not refuse anybody for years.
         return Refused(self._clock() < until <= self._clock() + REFUSED_AT_MOST_S, bool(was_accepted))
 
-    def refuse(self, digest: bytes, *, was_accepted: bool) -> None:
+    def remember(self, digest: bytes, *, was_accepted: bool) -> None:
         """Remember that Hoursmith refused the token, each time for twice as long as before."""
         with self._turn:
             tokens = self._read(_REFUSED_AT, _SIZE - _REFUSED_AT)

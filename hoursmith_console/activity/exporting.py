@@ -1,6 +1,5 @@
 """Hands out the calls of a list as a stream: JSON Lines or CSV, one line a call, newest first."""
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from django.db.models import QuerySet
 
 from hoursmith_console.reading import Key, Order
 from mcpbridge.chain import instant
-from mcpbridge.export.csv import protected
+from mcpbridge.export.csv import csv_lines
 from mcpbridge.models import ToolCall
 
 COLUMNS = (
@@ -76,25 +75,13 @@ def _jsonl(rows: Iterable[Row]) -> Iterator[bytes]:
 
 
 def _csv(rows: Iterable[Row]) -> Iterator[bytes]:
-    writer = csv.writer(_Line(), lineterminator="\r\n")
-    yield str(writer.writerow(COLUMNS)).encode()
-    for row in rows:
-        cells = [_cell(row[name]) for name in COLUMNS]
-        yield str(writer.writerow([protected(cell) for cell in cells])).encode(errors="backslashreplace")
+    return csv_lines(COLUMNS, ([_cell(row[name]) for name in COLUMNS] for row in rows))
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-class _Line:
-    """Hands the writer's line back to whoever called it."""
-
-    def write(self, text: str) -> str:
-        """The line itself."""
-        return text
 
 
 FORMATS: Mapping[str, Format] = {

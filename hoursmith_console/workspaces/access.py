@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hoursmith_console.accounts.services import sessions_end
 from hoursmith_console.workspaces.models import Invitation, Member, Role
-from mcpbridge.events import event_record
+from hoursmith_console.workspaces.sign_ins import member_event_record
 
 
 def may_manage(actor: Member, target: Member) -> bool:
@@ -74,13 +74,4 @@ def _recorded(member: Member, action: str, actor: str, details: Mapping[str, Any
     """One transaction for a change and, last, its record."""
     with transaction.atomic(using=router.db_for_write(Member)):
         yield
-        event_record(
-            org_id=member.workspace.org_id,
-            org_name=member.workspace.name,
-            action=action,
-            actor=actor,
-            target_type="account",
-            target_id=str(member.user_id or ""),
-            target_label=member.named,
-            details=details,
-        )
+        member_event_record(member, action, actor=actor, details=details)

@@ -28,9 +28,8 @@ from hoursmith_console.accounts.addresses import (
 from hoursmith_console.accounts.models import AddressProof
 from hoursmith_console.workspaces.models import ACTOR_LENGTH, INVITED, Invitation, Invitations, Member, Workspace
 from hoursmith_console.workspaces.services import member_import, membership_join
-from hoursmith_console.workspaces.sign_ins import account_event_record
+from hoursmith_console.workspaces.sign_ins import account_event_record, member_event_record
 from hoursmith_console.workspaces.texts import one_line
-from mcpbridge.events import event_record
 
 LINK_LIFETIME, OFFER_LIFETIME = timedelta(days=3), timedelta(days=30)
 
@@ -236,14 +235,4 @@ def _digest(secret: str) -> str:
 
 def _record(invitation: Invitation, action: str, actor: str = "", *, address: str = "", **details: object) -> None:
     member = invitation.member
-    event_record(
-        org_id=member.workspace.org_id,
-        org_name=member.workspace.name,
-        action=action,
-        actor=actor or member.named,
-        target_type="account",
-        target_id=str(member.user_id or ""),
-        target_label=member.named,
-        details=details,
-        address=address,
-    )
+    member_event_record(member, action, actor=actor or member.named, address=address, details=details)

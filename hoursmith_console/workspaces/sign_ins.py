@@ -17,13 +17,13 @@ from mcpbridge.models import Result
 def sign_in_record(*, user: User, way: str, address: str) -> None:
     """Record that `user` signs in by `way` (password, passkey …); raises AuditUnavailableError: then they must not."""
     for member in _memberships(user):
-        _record(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
+        member_event_record(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
 
 
 def sign_out_record(*, user: User, address: str) -> None:
     """Record that `user` signs out; raises AuditUnavailableError."""
     for member in _memberships(user):
-        _record(member, "console.sign_out", actor=member.named, address=address)
+        member_event_record(member, "console.sign_out", actor=member.named, address=address)
 
 
 def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
@@ -41,7 +41,9 @@ def account_failure_record(*, user: User, address: str, way: str = "") -> None:
     """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
     details = {"way": way} if way else None
     for member in _memberships(user):
-        _record(member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED)
+        member_event_record(
+            member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED
+        )
 
 
 def account_event_record(
@@ -52,7 +54,7 @@ def account_event_record(
     Raises AuditUnavailableError: then it must not be done.
     """
     for member in _memberships(user):
-        _record(member, action, actor=actor or member.named, address=address, details=details)
+        member_event_record(member, action, actor=actor or member.named, address=address, details=details)
 
 
 def _memberships(user: User) -> list[Member]:
@@ -61,22 +63,23 @@ def _memberships(user: User) -> list[Member]:
     return sorted(found, key=lambda member: member.workspace.org_id)
 
 
-def _record(
+def member_event_record(
     member: Member,
     action: str,
     *,
     actor: str,
-    address: str,
+    address: str = "",
     details: Mapping[str, Any] | None = None,
     result: Result = Result.SUCCEEDED,
 ) -> None:
+    """Record `action` on the account of `member` in their workspace. Raises AuditUnavailableError."""
     event_record(
         org_id=member.workspace.org_id,
         org_name=member.workspace.name,
         action=action,
         actor=actor,
         target_type="account",
-        target_id=str(member.user_id),
+        target_id=str(member.user_id or ""),
         target_label=member.named,
         details=details,
         result=result,

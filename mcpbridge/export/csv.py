@@ -6,7 +6,8 @@ read a value, take off one leading apostrophe.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from mcpbridge.export.columns import COLUMNS, cell_text, columns_of
 from mcpbridge.verification.records import Event
@@ -16,21 +17,22 @@ _DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", 
 
 
 def lines(events: Iterable[Event]) -> Iterator[bytes]:
-    """The line of names, then one line for each row; a line may contain line breaks within quotes."""
+    """Return the line of names, then one line for each row."""
+    values = map(columns_of, events)
+    return csv_lines(COLUMNS, ([cell_text(name, row[name]) for name in COLUMNS] for row in values))
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Return `header` and `rows` as lines of CSV, no cell a formula; a line may contain line breaks within quotes."""
     writer = csv.writer(_Line(), lineterminator="\r\n")
-    yield _line(writer.writerow(COLUMNS))
-    for event in events:
-        values = columns_of(event)
-        yield _line(writer.writerow([protected(cell_text(name, values[name])) for name in COLUMNS]))
+    for row in itertools.chain([header], rows):
+        line: str = writer.writerow([protected(cell) for cell in row])
+        yield line.encode(errors="backslashreplace")
 
 
 def protected(text: str) -> str:
-    """`text` as a cell that no spreadsheet takes for a formula."""
+    """Return `text` as a cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_DANGEROUS) else text
-
-
-def _line(text: str) -> bytes:
-    return text.encode(errors="backslashreplace")
 
 
 class _Line:

@@ -140,7 +140,7 @@ def _read(number: int, line: bytes) -> dict[str, Any]:
     if not is_plain:
         # Perhaps only spaced otherwise; perhaps a name twice in an object, of which readers see different ones.
         try:
-            value = json.loads(line, object_pairs_hook=_unambiguous, parse_constant=_refuse)
+            value = json.loads(line, object_pairs_hook=_unambiguous, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise UnusableInputError(f"Line {number} is not I-JSON: {error}") from None
     if not isinstance(value, dict):
@@ -155,7 +155,7 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _refuse(constant: str) -> Any:
+def _refuse_constant(constant: str) -> Any:
     raise ValueError(f"{constant} is no number")
 
 

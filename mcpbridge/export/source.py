@@ -181,6 +181,20 @@ def _event(row: dict[str, Any], is_readable: bool) -> Event:
     )
 
 
+def checkpoint_of(head: SigningHead | AuditCut) -> Checkpoint:
+    """Return the record of a checkpoint, or of the cut that stands for removed rows."""
+    return Checkpoint(
+        workspace=head.org_id,
+        sequence=head.sequence,
+        hash=head.hash,
+        at=instant(head.at),
+        key_id=head.key_id,
+        signature=head.signature,
+        reason=head.reason if isinstance(head, SigningHead) else "",
+        rows=head.rows if isinstance(head, AuditCut) else None,
+    )
+
+
 def _checkpoint(row: dict[str, Any], is_readable: bool) -> Checkpoint:
     return Checkpoint(
         workspace=row["org_id"],

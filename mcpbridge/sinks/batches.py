@@ -12,9 +12,8 @@ from itertools import accumulate
 from django.db.models import BigIntegerField, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from mcpbridge.chain import instant
 from mcpbridge.export.jsonl import record_lines
-from mcpbridge.export.source import Selection, event_records
+from mcpbridge.export.source import Selection, checkpoint_of, event_records
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 from mcpbridge.sinks.models import Sink, SinkQuerySet
 from mcpbridge.verification.records import Checkpoint, Event
@@ -92,7 +91,7 @@ def _batch(sink: Sink, alias: str) -> Batch | None:
     if has_more:
         last = events[-1].sequence if events else sink.confirmed
         heads = [head for head in heads if head.sequence <= last]
-    both: list[list[Event | Checkpoint]] = [[*events], [_checkpoint(head) for head in heads]]
+    both: list[list[Event | Checkpoint]] = [[*events], [checkpoint_of(head) for head in heads]]
     ahead = list(merge(*both, key=_order))
     if not ahead:
         return None
@@ -164,17 +163,4 @@ def _cut_before(sink: Sink, alias: str, events: list[Event]) -> list[Checkpoint]
     if not events or events[0].sequence == sink.confirmed + 1:
         return []
     cuts = AuditCut.objects.using(alias).filter(org_id=sink.org_id, sequence=events[0].sequence - 1)
-    return [_checkpoint(cut) for cut in cuts]
-
-
-def _checkpoint(head: SigningHead | AuditCut) -> Checkpoint:
-    return Checkpoint(
-        workspace=head.org_id,
-        sequence=head.sequence,
-        hash=head.hash,
-        at=instant(head.at),
-        key_id=head.key_id,
-        signature=head.signature,
-        reason=head.reason if isinstance(head, SigningHead) else "",
-        rows=head.rows if isinstance(head, AuditCut) else None,
-    )
+    return [checkpoint_of(cut) for cut in cuts]

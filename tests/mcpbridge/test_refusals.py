@@ -101,9 +101,9 @@ def test_refusals_of_known_tokens_take_from_strangers_and_not_the_other_way_roun
 def test_strangers_never_push_out_a_token_that_was_accepted_once(refusals: Refusals) -> None:
     known = [bytes([number]) * 32 for number in range(1, 11)]
     for digest in known:
-        refusals.refuse(digest, was_accepted=True)
+        refusals.remember(digest, was_accepted=True)
     for number in range(3_000):
-        refusals.refuse(number.to_bytes(32, "big"), was_accepted=False)
+        refusals.remember(number.to_bytes(32, "big"), was_accepted=False)
     for digest in known:
         found = refusals.refused(digest)
         assert found is not None
@@ -113,7 +113,7 @@ def test_strangers_never_push_out_a_token_that_was_accepted_once(refusals: Refus
 def test_a_refused_token_is_left_alone_for_longer_each_time(refusals: Refusals, clock: Clock) -> None:
     digest, waits = b"d" * 32, []
     for _ in range(7):
-        refusals.refuse(digest, was_accepted=True)
+        refusals.remember(digest, was_accepted=True)
         waited = 0
         while (found := refusals.refused(digest)) is not None and found.is_in_force:
             clock.now += 30
@@ -123,7 +123,7 @@ def test_a_refused_token_is_left_alone_for_longer_each_time(refusals: Refusals, 
 
 
 def test_a_clock_that_is_set_back_refuses_nobody_for_years(refusals: Refusals, clock: Clock) -> None:
-    refusals.refuse(b"d" * 32, was_accepted=True)
+    refusals.remember(b"d" * 32, was_accepted=True)
     taken(refusals, Sort.STRANGER, ["a"] * 4)
     clock.now -= 1_000_000
     found = refusals.refused(b"d" * 32)
@@ -138,7 +138,7 @@ def test_a_file_that_is_not_whole_is_begun_anew(tmp_path: Path, clock: Clock, co
     path.write_bytes(content)
     refusals = Refusals(path, clock=clock)
     assert len(taken(refusals, Sort.STRANGER, ["a"] * 10)) == MOST_AN_ADDRESS
-    refusals.refuse(b"d" * 32, was_accepted=True)
+    refusals.remember(b"d" * 32, was_accepted=True)
     again = Refusals(path, clock=clock)
     assert again.refused(b"d" * 32) is not None
     assert taken(again, Sort.STRANGER, ["a"]) == []

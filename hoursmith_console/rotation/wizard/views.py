@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
@@ -17,6 +17,7 @@ from hoursmith_console.authority.minting import AlreadyMintedError, UnmarkedForm
 from hoursmith_console.authority.protocol import NotMintedHereError, UnknownMemberError
 from hoursmith_console.ledger import viewer
 from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.rotation.pages import rotation_address
 from hoursmith_console.rotation.progress.rules import may_assign, may_drive, may_mint, may_revoke
 from hoursmith_console.rotation.progress.services import RotationError
 from hoursmith_console.rotation.progress.stepping import rotation_mint
@@ -101,7 +102,7 @@ class Wizard:
         if not form.is_valid():
             return "!Give the new token a name."
         looker = viewer(request)
-        page = {**self._admin.admin_site.each_context(request), "done_address": address_of(rotation)}
+        page = {**self._admin.admin_site.each_context(request), "done_address": rotation_address(rotation)}
         page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
         try:
             minted = rotation_mint(
@@ -111,7 +112,7 @@ class Wizard:
                 form=form.cleaned_data["form"],
             )
         except AlreadyMintedError as error:
-            page |= {"title": "Already made", "claim": error.claim, "again_address": address_of(rotation)}
+            page |= {"title": "Already made", "claim": error.claim, "again_address": rotation_address(rotation)}
             return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
         except (UnmarkedFormError, UnknownMemberError, NotMintedHereError):
             return "!No token could be made from this form. Open the page again."
@@ -119,14 +120,9 @@ class Wizard:
         return shown_once(request, "rotations/minted.html", {**page, "setups": setups_of(rotation, minted)})
 
 
-def address_of(rotation: Rotation) -> str:
-    """Where the wizard of `rotation` is."""
-    return reverse("console:rotations:detail", args=[rotation.pk])
-
-
 def back_to(rotation: Rotation) -> HttpResponse:
     """Lead to the wizard."""
-    return HttpResponseRedirect(address_of(rotation))
+    return HttpResponseRedirect(rotation_address(rotation))
 
 
 def _acted(request: HttpRequest, rotation: Rotation, act: Act) -> HttpResponse:

@@ -27,7 +27,7 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise BadRequestError("Send the body as application/json.")
     try:
-        body = json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse)
+        body = json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):
         # Also what is no UTF-8, NaN and Infinity, and numbers too long to read.
         raise BadRequestError("The body is not valid JSON.") from None
@@ -36,5 +36,5 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
     return body
 
 
-def _refuse(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")

@@ -8,7 +8,7 @@ from django.db import Error
 from mcpbridge.activity_ageing import activity_prune
 from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.events import operator
-from mcpbridge.management.commands.audit_prune import instant
+from mcpbridge.management.arguments import instant
 
 
 class Command(BaseCommand):

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from mcpbridge.events import event_record, operator
 from mcpbridge.export.formats import FORMATS
 from mcpbridge.export.source import Selection, alias, known_workspaces, workspaces_of
 from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import progress_line
 from mcpbridge.own_connection import limited_look
 
@@ -32,10 +32,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--format", choices=FORMATS, required=True)
         parser.add_argument("--workspace", help="This workspace alone.")
-        parser.add_argument(
-            "--since", type=_instant, help="Rows made at or after this date or instant (ISO 8601, UTC)."
-        )
-        parser.add_argument("--until", type=_instant, help="Rows made before this date or instant.")
+        parser.add_argument("--since", type=instant, help="Rows made at or after this date or instant (ISO 8601, UTC).")
+        parser.add_argument("--until", type=instant, help="Rows made before this date or instant.")
         parser.add_argument("--tool", default="", help="Rows of this tool alone, such as delete_client.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -92,9 +90,3 @@ def _looked_up(names: Callable[[], list[str]]) -> list[str]:
             return names()
     except Error as error:
         raise CommandError(f"Nothing was exported, because the record cannot be read now: {error}") from None
-
-
-def _instant(text: str) -> datetime:
-    """A date or an instant; without a zone it is UTC."""
-    at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at

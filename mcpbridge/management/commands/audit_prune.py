@@ -1,6 +1,5 @@
 """Removes old rows from the audit record, once they are safe elsewhere."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mcpbridge.audit import AuditUnavailableError
 from mcpbridge.events import operator
 from mcpbridge.export.source import known_workspaces
 from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import ProgressLine
 from mcpbridge.retention import PruneUnderwayError, SinksBehindError, audit_prune
 
@@ -79,9 +79,3 @@ class Command(BaseCommand):
             self.stdout.write(f"  {pruned.unresolved} of them told of calls whose outcome nobody had settled.")
         if pruned.sinks_behind:
             self.stdout.write(f"  These sinks had not confirmed all of them: {', '.join(pruned.sinks_behind)}.")
-
-
-def instant(text: str) -> datetime:
-    """A date or an instant; without a zone it is UTC."""
-    at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
