@@ -12,7 +12,7 @@ help: ## List these commands
 
 .PHONY: run
 run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, make the sandbox workspace)
-	@$(BIN)/python -m hoursmith_console.serve
+	@$(BIN)/python -m hoursmith_console.server.run
 
 .PHONY: telemetry
 telemetry: $(VENV)/.telemetry ## Install what sends traces by OpenTelemetry

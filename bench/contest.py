@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.places import PYTHON, RESULTS, ROOT, cores, running_on
-from bench.wire import LEGACY, MODERN
+from bench.mcp_messages import LEGACY, MODERN
+from bench.paths import PYTHON, RESULTS, ROOT, cores, running_on
 from tests.servers import Served, free_port, served_console
 
 _START_TIMEOUT_S = 30.0
@@ -198,7 +198,7 @@ def _traced(ratio: float) -> Start:
     return start
 
 
-_UNRECORDED = {"DJANGO_SETTINGS_MODULE": "bench.unrecorded_settings"}
+_UNRECORDED = {"DJANGO_SETTINGS_MODULE": "bench.without_audit_settings"}
 CONTENDERS: dict[str, Start] = {
     "floor": _under_uvicorn("floor"),
     "floor-gunicorn": _floor_under_gunicorn,

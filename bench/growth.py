@@ -21,7 +21,7 @@ from bench.callers import make_callers
 from bench.contest import CONTENDERS, ROWS, Row, Running, grown_bridge, start_upstream
 from bench.machine import description, settled_cpu_s, worker_mb
 from bench.measuring import Terms, driven, measure
-from bench.places import RESULTS, cores, running_on
+from bench.paths import RESULTS, cores, running_on
 
 _LINES = 16
 # From here on the database repeats what was made up: to make up each row takes twenty minutes for ten million.

@@ -21,7 +21,7 @@ from typing import Any
 from uuid import UUID
 
 from bench.loading import Loader, bare, be_quick, copied, repeat
-from bench.places import RESULTS
+from bench.paths import RESULTS
 
 _CHUNK = 5_000
 _TABLES = ("mcpbridge_toolcall", "mcpbridge_auditevent")
@@ -51,7 +51,7 @@ class _Record:
     """Turns destructive calls into pairs of chained rows."""
 
     def __init__(self) -> None:
-        from mcpbridge.chain import genesis
+        from mcpbridge.audit.hashchain import genesis
         from mcpbridge.models import AuditEvent
 
         self._genesis = genesis
@@ -73,7 +73,7 @@ class _Record:
             yield self._row(call, said | ending, "outcome", after, None)
 
     def _row(self, call: dict[str, Any], said: dict[str, Any], phase: str, at: Any, snapshot: Any) -> dict[str, Any]:
-        from mcpbridge.chain import link
+        from mcpbridge.audit.hashchain import link
 
         self.rows += 1
         row = {name: call.get(name) for name in self._names} | said
@@ -92,7 +92,7 @@ def _months_back(connection: Any, days: int) -> None:
     """Let the activity of the last `days` days lie in months, as it does where it came day by day."""
     from django.utils import timezone
 
-    from mcpbridge.activity_months import month_make, month_of, months_of
+    from mcpbridge.activity.partitions import month_make, month_of, months_of
 
     first, begin = months_of("default").first, month_of(timezone.now() - timedelta(days=days))
     table, start = "mcpbridge_toolcall", begin
@@ -109,8 +109,8 @@ def _months_back(connection: Any, days: int) -> None:
 def _fill(calls: int, tokens: int, copies: int) -> None:
     from django.db import connection
 
+    from bench.fixtures import DAYS, World, now_in_full_hours
     from bench.people import people_make, sightings_make
-    from bench.world import DAYS, World, now_in_full_hours
     from mcpbridge.models import AuditEvent, ToolCall
 
     days = DAYS // copies
@@ -150,8 +150,8 @@ def _finish(connection: Any) -> None:
     """Forget the counts that no page shows, sign the chains, and let the database look at what it has."""
     from django.utils import timezone
 
-    from mcpbridge.checkpoints import checkpoint_make
-    from mcpbridge.tallies import forget_old_hours
+    from mcpbridge.activity.usage import forget_old_hours
+    from mcpbridge.audit.checkpoints import checkpoint_make
 
     forget_old_hours("default", now=timezone.now())
     if connection.vendor == "sqlite":

@@ -17,7 +17,15 @@ from typing import Any, cast
 import uvloop
 
 from bench.callers import Caller
-from bench.wire import LEGACY, MODERN, Request, WrongAnswerError, initialize_requests, rest_request, tool_request
+from bench.mcp_messages import (
+    LEGACY,
+    MODERN,
+    Request,
+    WrongAnswerError,
+    initialize_requests,
+    rest_request,
+    tool_request,
+)
 
 REPLY_TIMEOUT_S = 20.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
-from bench.places import SITE_PACKAGES
+from bench.paths import SITE_PACKAGES
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SETTLED_S = 0.3

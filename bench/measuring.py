@@ -12,7 +12,7 @@ from typing import Any
 from bench.callers import Caller
 from bench.contest import Row, Running
 from bench.machine import busy_s, cpu_s, settled_cpu_s, worker_mb
-from bench.places import PYTHON, ROOT, Cores, running_on
+from bench.paths import PYTHON, ROOT, Cores, running_on
 from bench.records import Records, WrongRecordError, check_owners, check_records, read_records
 
 _WRITTEN_WITHIN_S = 10.0

@@ -56,9 +56,9 @@ def _at95(times: list[float]) -> float:
 
 def _choices(area: str, request: Any, chance: random.Random) -> dict[str, list[str]]:
     """What each filter of the area offers: the first option, the last and one of the others."""
-    from bench.world import ORG
-    from hoursmith_console.site import site
-    from hoursmith_console.time_filter import TimeFilter
+    from bench.fixtures import ORG
+    from hoursmith_console.core.lists.time_filter import TimeFilter
+    from hoursmith_console.core.site import site
     from mcpbridge.models import ToolCall
 
     admin = next(each for each in site.areas() if each.area == area)
@@ -92,7 +92,7 @@ def _deep(area: str, request: Any, *, is_indexed: bool) -> str:
 
     Where the list is not that long, it is its end.
     """
-    from hoursmith_console.site import site
+    from hoursmith_console.core.site import site
 
     admin = next(each for each in site.areas() if each.area == area)
     changes = admin.get_changelist_instance(request)
@@ -129,11 +129,11 @@ def _lists(request_of: Any, chance: random.Random, only: str, most: int) -> Iter
 
 def _others(client: Any) -> Iterator[tuple[str, str]]:
     """A sort and an address of every other page."""
-    from bench.world import ORG
+    from bench.fixtures import ORG
     from hoursmith_console.connections.models import Connection
     from hoursmith_console.workspaces.models import Member
     from mcpbridge.models import AuditEvent, SeenToken, ToolCall
-    from tests.addresses import console_routes
+    from tests.page_urls import console_routes
 
     for days in ("1", "7", "30"):
         yield "overview", f"/?days={days}"

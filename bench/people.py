@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from django.db import connection
 
+from bench.fixtures import ORG, OTHER_ORG, Token, World
 from bench.loading import Loader
-from bench.world import ORG, OTHER_ORG, Token, World
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from mcpbridge.activity.usage import network_of
 from mcpbridge.models import (
     ActivityLoss,
     CallHour,
@@ -22,7 +23,6 @@ from mcpbridge.models import (
     TokenNetwork,
     TokenTool,
 )
-from mcpbridge.tallies import network_of
 
 MEMBERS = 200
 PASSWORD = " ".join(["correct", "horse", "battery", "staple"])

@@ -13,7 +13,7 @@ from bench.callers import make_callers
 from bench.contest import CONTENDERS, ROWS, Row, Running, start_upstream
 from bench.machine import description
 from bench.measuring import Reading, Terms, measure
-from bench.places import RESULTS, cores, running_on
+from bench.paths import RESULTS, cores, running_on
 from bench.table import print_table, summary
 
 Readings = dict[tuple[str, int], list[Reading]]

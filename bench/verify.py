@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.places import RESULTS, ROOT
+from bench.paths import RESULTS, ROOT
 
 _ORG = "5b0e6a3c-0d3f-4a57-9f0e-6b1f5f1f7a10"
 _ROWS_A_COMMIT = 500
@@ -54,9 +54,9 @@ def _fill(rows: int) -> None:
     from django.db import transaction
 
     from bench.upstream import time_entry
-    from mcpbridge.audit_rows import intent_row, outcome_row, rows_append
-    from mcpbridge.checkpoints import checkpoint_make
-    from tests.record_facts import OWNER, SUCCEEDED, a_call
+    from mcpbridge.audit.checkpoints import checkpoint_make
+    from mcpbridge.audit.rows import intent_row, outcome_row, rows_append
+    from tests.call_records import OWNER, SUCCEEDED, a_call
 
     identity = replace(OWNER, org_id=_ORG)
     for start in range(0, rows, _ROWS_A_COMMIT):
@@ -97,11 +97,11 @@ def _alone(export: Path, keys: Path) -> bool:
 
 
 def _measure(rows: int, folder: Path) -> None:
-    from mcpbridge.export.jsonl import lines
-    from mcpbridge.export.source import Selection
-    from mcpbridge.keyring import published_keys
-    from mcpbridge.verification import trust_from_text
-    from mcpbridge.verification.sources import verify_export, verify_stored
+    from mcpbridge.audit.export.jsonl import lines
+    from mcpbridge.audit.export.source import Selection
+    from mcpbridge.audit.keyring import published_keys
+    from mcpbridge.audit.verification import trust_from_text
+    from mcpbridge.audit.verification.sources import verify_export, verify_stored
 
     export, keys = folder / "export.jsonl", folder / "key.json"
     keys.write_text(json.dumps(published_keys()), encoding="utf-8")

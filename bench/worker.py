@@ -2,7 +2,7 @@
 
 import sys
 
-from bench.places import SITE_PACKAGES
+from bench.paths import SITE_PACKAGES
 
 sys.path.append(str(SITE_PACKAGES))
 

@@ -17,18 +17,18 @@ from django.utils.module_loading import import_string
 
 django_application = get_asgi_application()
 
-from hoursmith_console.body_limit import limited  # noqa: E402 – needs the applications loaded
-from hoursmith_console.health import Health  # noqa: E402
-from hoursmith_console.metrics import Metrics  # noqa: E402
-from hoursmith_console.rotation.watch import MAIL_JOBS, RotationWatch  # noqa: E402
+from hoursmith_console.jobs.scheduler import MAIL_JOBS, RotationWatch  # noqa: E402
+from hoursmith_console.middleware.body_limit import limited  # noqa: E402 – needs the applications loaded
+from hoursmith_console.ops.health import Health  # noqa: E402
+from hoursmith_console.ops.metrics import Metrics  # noqa: E402
 from mcpbridge import __version__  # noqa: E402
-from mcpbridge.addresses import parse_networks  # noqa: E402
-from mcpbridge.bridge import Bridge  # noqa: E402
-from mcpbridge.entry import serves  # noqa: E402
-from mcpbridge.forwarding import as_it_was_sent  # noqa: E402
-from mcpbridge.origin import configured_upstream  # noqa: E402
-from mcpbridge.request_targets import in_origin_form  # noqa: E402
-from mcpbridge.telemetry import Telemetry  # noqa: E402
+from mcpbridge.app import Bridge  # noqa: E402
+from mcpbridge.http.addresses import parse_networks  # noqa: E402
+from mcpbridge.http.endpoint import serves  # noqa: E402
+from mcpbridge.http.forwarding import as_it_was_sent  # noqa: E402
+from mcpbridge.http.request_targets import in_origin_form  # noqa: E402
+from mcpbridge.observability.telemetry import Telemetry  # noqa: E402
+from mcpbridge.upstream.config import configured_upstream  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
-from hoursmith_console import configuration
-from mcpbridge.telemetry.wanted import wants_traces
+from hoursmith_console import env as configuration
+from mcpbridge.observability.telemetry.config import wants_traces
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -69,7 +69,7 @@ TRACES = wants_traces(os.environ)
 # A token is forgotten where nothing has tried it for so long after it was revoked.
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # Not for operators: the conformance tests serve their fixtures through the same path.
-MCP_CATALOGUE = "mcpbridge.server.HoursmithTools"
+MCP_CATALOGUE = "mcpbridge.protocol.server.HoursmithTools"
 
 # Django
 
@@ -97,25 +97,29 @@ INSTALLED_APPS = [
     "hoursmith_console.workspaces",
     "hoursmith_console.tokens",
     "hoursmith_console.connections",
-    "hoursmith_console.rotation",
+    "hoursmith_console.core",
+    "hoursmith_console.core.saved_views",
+    "hoursmith_console.campaigns",
+    "hoursmith_console.leaked_tokens",
+    "hoursmith_console.token_policy",
+    "hoursmith_console.rotations",
     "hoursmith_console.activity",
     "hoursmith_console.audit",
     "hoursmith_console.overview",
     "hoursmith_console.members",
-    "hoursmith_console.policies",
+    "hoursmith_console.workspace_settings",
     "hoursmith_console.approvals",
-    "hoursmith_console.saved_views",
     "hoursmith_console.sandbox",
 ]
 
 MIDDLEWARE = [
-    "hoursmith_console.request_ids.RequestIdMiddleware",
-    "hoursmith_console.page_headers.PageHeadersMiddleware",
+    "hoursmith_console.middleware.request_id.RequestIdMiddleware",
+    "hoursmith_console.middleware.security_headers.PageHeadersMiddleware",
     "csp.middleware.CSPMiddleware",
-    "hoursmith_console.pasted_tokens.PastedTokens",
+    "hoursmith_console.middleware.pasted_tokens.PastedTokens",
     "django.middleware.security.SecurityMiddleware",
-    "hoursmith_console.static_files.StaticFilesMiddleware",
-    "hoursmith_console.page_spans.PageSpansMiddleware",
+    "hoursmith_console.middleware.static.StaticFilesMiddleware",
+    "hoursmith_console.middleware.tracing.PageSpansMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -124,7 +128,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "hoursmith_console.unavailable.Unavailable",
+    "hoursmith_console.middleware.unavailable.Unavailable",
     "allauth.account.middleware.AccountMiddleware",
     "hoursmith_console.accounts.reauthentication.Reauthentication",
 ]
@@ -142,7 +146,7 @@ TEMPLATES = [
                     "django.template.loaders.cached.Loader",
                     [
                         "django.template.loaders.filesystem.Loader",
-                        "hoursmith_console.accounts.own_words.WithoutLibraryWords",
+                        "hoursmith_console.accounts.library_texts.WithoutLibraryWords",
                     ],
                 )
             ],
@@ -176,7 +180,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "hoursmith_console.static_files.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "hoursmith_console.middleware.static.StaticFilesStorage"},
 }
 
 # sign-in
@@ -197,7 +201,7 @@ ACCOUNT_PREVENT_ENUMERATION = ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_EMAIL_NOTIFICATIONS = ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
 # A username is random; people are shown by their address.
 ACCOUNT_USER_DISPLAY = "hoursmith_console.accounts.addresses.shown"
-ACCOUNT_ADAPTER = "hoursmith_console.workspaces.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "hoursmith_console.accounts.allauth_adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
 # How many seconds a sign-in, or a re-authentication, counts as recent.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
@@ -212,7 +216,7 @@ ACCOUNT_FORMS = {
 }
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.accounts.resets.ResetTokens"  # noqa: S105 – a class
-MFA_ADAPTER = "hoursmith_console.accounts.factors.FactorAdapter"
+MFA_ADAPTER = "hoursmith_console.accounts.mfa.adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TRUST_ENABLED = False
@@ -222,11 +226,11 @@ MFA_FORMS = {
     "reauthenticate": "hoursmith_console.accounts.forms.CodeAgainForm",
     "deactivate_totp": "hoursmith_console.accounts.library_forms.RemoveAppForm",
     "generate_recovery_codes": "hoursmith_console.accounts.library_forms.CodesForm",
-    "add_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyForm",
-    "authenticate_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyCodeForm",
-    "edit_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyNameForm",
-    "login_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeySignInForm",
-    "reauthenticate_webauthn": "hoursmith_console.accounts.passkey_forms.PasskeyAgainForm",
+    "add_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyForm",
+    "authenticate_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyCodeForm",
+    "edit_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyNameForm",
+    "login_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeySignInForm",
+    "reauthenticate_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyAgainForm",
 }
 # A code of the half minute before and after is taken too, for clocks that do not agree.
 MFA_TOTP_TOLERANCE = 1
@@ -235,14 +239,14 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Browsers themselves refuse passkeys over http except on this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
 OIDC = configuration.openid(env, VAR_DIR)
-SOCIALACCOUNT_ADAPTER = "hoursmith_console.accounts.openid.OpenIdAdapter"
+SOCIALACCOUNT_ADAPTER = "hoursmith_console.accounts.oidc.provider.OpenIdAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
 SOCIALACCOUNT_LOGIN_ON_GET = SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(OIDC)
 # Attempts are counted for all workers and machines together.
 CACHES = {
     "default": {
-        "BACKEND": "hoursmith_console.counting_cache.CountingCache",
+        "BACKEND": "hoursmith_console.backends.counting_cache.CountingCache",
         "LOCATION": "console_shared_counts",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
@@ -280,25 +284,28 @@ CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known-browser" if _https else "known-browser"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_ENGINE = "hoursmith_console.kept_sessions"
-SESSION_SERIALIZER = "hoursmith_console.library_tables.SessionSerializer"
+SESSION_ENGINE = "hoursmith_console.backends.session_store"
+SESSION_SERIALIZER = "hoursmith_console.accounts.library_tables.SessionSerializer"
 SESSION_COOKIE_AGE = int(3600 * env.float("SESSION_HOURS", default=12.0))
 SESSION_IDLE_SECONDS = 60 * env.float("SESSION_IDLE_MINUTES", default=60.0)
 SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
-# Whether the browser came over https is in the request's scheme (`mcpbridge.forwarding`); no header may say it here.
+# The request scheme says whether the browser came over https (`mcpbridge.http.forwarding`); no header may say so.
 SECURE_PROXY_SSL_HEADER = None
 
 # logs: to stderr, with anything shaped like a token masked
 
-DEFAULT_EXCEPTION_REPORTER = "hoursmith_console.error_reports.MaskedReporter"
+DEFAULT_EXCEPTION_REPORTER = "hoursmith_console.ops.error_reports.MaskedReporter"
 LOG_FORMAT = configuration.check_choice("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "mcpbridge.logs.LineFormatter"}, "json": {"()": "mcpbridge.logs.JsonFormatter"}},
+    "formatters": {
+        "line": {"()": "mcpbridge.observability.logs.LineFormatter"},
+        "json": {"()": "mcpbridge.observability.logs.JsonFormatter"},
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     # Without handlers of their own: Django's would print beside ours, unmasked, and mail tracebacks.

@@ -8,6 +8,6 @@ from hoursmith_console.settings import *  # noqa: F403
 from hoursmith_console.settings import SANDBOX_MODE
 
 INSTALLED_APPS = ["mcpbridge", *(["hoursmith_console.sandbox"] if SANDBOX_MODE else [])]
-MIDDLEWARE = ["hoursmith_console.request_ids.RequestIdMiddleware"]
+MIDDLEWARE = ["hoursmith_console.middleware.request_id.RequestIdMiddleware"]
 ROOT_URLCONF = "hoursmith_console.stdio_urls"
 TEMPLATES = []

@@ -3,12 +3,12 @@
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from hoursmith_console.audit.key import key
-from hoursmith_console.site import site
+from hoursmith_console.audit.verification.keys import key
+from hoursmith_console.core.site import site
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hoursmith_console.workspaces.urls")),
-    path("", include("hoursmith_console.no_oauth")),
+    path("", include("hoursmith_console.ops.oauth_discovery")),
     path("audit/key", key, name="audit_key"),
 ]
 if settings.SANDBOX_MODE:
@@ -16,4 +16,4 @@ if settings.SANDBOX_MODE:
 # Last, for it serves the root.
 urlpatterns.append(path("", site.urls))
 
-handler500 = "hoursmith_console.request_ids.fault_page"
+handler500 = "hoursmith_console.middleware.request_id.fault_page"

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mcpbridge.chain import FORMAT, Head, canonical, facts, genesis, instant, link, row_hash
-from mcpbridge.export.jsonl import record_lines
-from mcpbridge.keys import SigningKeyPair, cut_message, head_message, key_message, key_pair
-from mcpbridge.verification import Checkpoint, Event, Key, Record
+from mcpbridge.audit.export.jsonl import record_lines
+from mcpbridge.audit.hashchain import FORMAT, Head, canonical, facts, genesis, instant, link, row_hash
+from mcpbridge.audit.signing import SigningKeyPair, cut_message, head_message, key_message, key_pair
+from mcpbridge.audit.verification import Checkpoint, Event, Key, Record
 
 KEY = key_pair("the signing key of a test")
 NEXT_KEY = key_pair("the key after it")

@@ -13,19 +13,10 @@ from django.test.utils import setup_databases
 from pytest_django import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.places import run_folder
+from tests.paths import run_folder
 from tests.prepared import empty_databases
 from tests.servers import Served, served_console
-from tests.shapes import assembled_token
-from tests.standard import (  # noqa: F401 – fixtures for all
-    hosted,
-    hosted_console,
-    issuer,
-    mail,
-    mail_folder,
-    tenants,
-    two_issuers,
-)
+from tests.token_shapes import assembled_token
 from tests.unavailable import audit_unavailable  # noqa: F401 – for all
 
 

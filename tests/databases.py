@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 from django.db import connections
 
-from hoursmith_console import configuration
-from tests.places import ROOT, made_once
+from hoursmith_console import env
+from tests.paths import ROOT, made_once
 from tests.postgres import RECORD, Cluster
 from tests.prepared import prepare
 
@@ -77,7 +77,7 @@ class RecordDatabase:
 @contextmanager
 def as_default(url: str, *, direct_url: str = "") -> Iterator[None]:
     """Let `default` mean the database at `url`, in this thread and in those started from now on."""
-    configured = configuration.databases(url, direct_url=direct_url)["default"]
+    configured = env.databases(url, direct_url=direct_url)["default"]
     options = configured["OPTIONS"]
     assert isinstance(options, dict)
     options.pop("pool", None)

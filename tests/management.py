@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import IO, Any
 
-from tests.forked import Process, module_start
+from tests.subprocesses import Process, module_start
 
 LONGEST_S = 120
 

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.places import made_once
+from tests.paths import made_once
 from tests.prepared import EMPTY, POSTGRES, SEED_PRINTED, SEEDED, prepare
 from tests.servers import free_port
 

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from tests.management import Manager
-from tests.places import ROOT, made_once, run_folder
+from tests.paths import ROOT, made_once, run_folder
 
 # Databases on a prepared server that others are copies of; `tests.postgres` makes them.
 EMPTY, SEEDED = "console_empty", "console_seeded"

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.forked import Process, module_start
 from tests.management import Manager
 from tests.prepared import console_environment, copy_static, fill_database
+from tests.subprocesses import Process, module_start
 
 START_TIMEOUT_S = 60
 
@@ -96,7 +96,7 @@ class Served:
             self.process = module_start(
                 "gunicorn",
                 "--config",
-                "python:hoursmith_console.gunicorn_conf",
+                "python:hoursmith_console.server.gunicorn_conf",
                 "hoursmith_console.asgi:application",
                 environment=self.environment,
                 stdin=nothing.fileno(),

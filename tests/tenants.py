@@ -15,7 +15,7 @@ from hoursmith_console.sandbox.services import now
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
-from hoursmith_console.workspaces.visibility import WORKSPACE_KEY
+from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
 from mcpbridge.models import SeenToken
 from tests.hoursmith_console.records import make_token
 

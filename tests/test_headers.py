@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from hoursmith_console.body_limit import MAX_BODY_BYTES
-from tests.addresses import account_routes, console_routes, filled
+from hoursmith_console.middleware.body_limit import MAX_BODY_BYTES
+from tests.page_urls import account_routes, console_routes, filled
 from tests.servers import Served, served_console
 
 pytestmark = pytest.mark.slow

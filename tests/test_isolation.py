@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.places import ROOT
+from tests.paths import ROOT
 
 # What lives as long as the process, and why no test can write into it.
 READ_ONLY = {

@@ -4,8 +4,8 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from hoursmith_console.library_tables import UNMASKED, masks
-from mcpbridge.masked_fields import Masked
+from hoursmith_console.accounts.library_tables import UNMASKED, masks
+from mcpbridge.redaction.fields import Masked
 
 OURS = ("hoursmith_console.", "mcpbridge")
 TEXTS = (models.CharField, models.TextField, models.JSONField, models.BinaryField)

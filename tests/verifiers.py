@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mcpbridge.verification import OutsideHead, Record, UnusableInputError, trust_from_text, verify
-from mcpbridge.verification.sources import verify_export
+from mcpbridge.audit.verification import OutsideHead, Record, UnusableInputError, trust_from_text, verify
+from mcpbridge.audit.verification.sources import verify_export
 from tests.audit_chains import WORKSPACE, export_of, key_file
 
 STANDALONE = Path(__file__).resolve().parents[1] / "docs" / "verify_audit.py"

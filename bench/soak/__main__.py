@@ -19,12 +19,12 @@ import uvloop
 
 from bench.callers import Caller, make_callers
 from bench.machine import description
-from bench.places import RESULTS
+from bench.paths import RESULTS
 from bench.soak import findings as look
 from bench.soak.callers import Told, Voice
 from bench.soak.faults import FAULTS, Fault
+from bench.soak.fixtures import World, world
 from bench.soak.memory import Memory, slope_mb_an_hour
-from bench.soak.world import World, world
 
 # A fault after the other every so many seconds, unless told otherwise.
 EVERY_S = 20.0

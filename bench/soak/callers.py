@@ -11,7 +11,7 @@ import orjson
 
 from bench.callers import Caller
 from bench.load import Line
-from bench.wire import MODERN, WrongAnswerError
+from bench.mcp_messages import MODERN, WrongAnswerError
 from tests.tool_results import error_in
 
 LONGEST_CALL_S = 30.0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bench.soak.world import World
+from bench.soak.fixtures import World
 
 FEW_S = 5.0
 LONG_S = 12.0

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.callers import Caller
-from bench.places import ROOT
+from bench.paths import ROOT
 from bench.soak.callers import Told
-from bench.soak.world import World
+from bench.soak.fixtures import World
 
 _CHUNK_BYTES = 64 * 1024 * 1024
 _PIECE = 11

@@ -16,9 +16,9 @@ from django.core.cache import cache
 from django.http import HttpRequest
 
 from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.accounts.encryption import UnreadableError, decrypted, encrypted
 from hoursmith_console.accounts.resets import reset_request
-from hoursmith_console.accounts.secrecy import UnreadableError, decrypted, encrypted
-from hoursmith_console.forms import NoTokens
+from hoursmith_console.core.forms import NoTokens
 
 
 class ResetForm(NoTokens, ResetPasswordForm):

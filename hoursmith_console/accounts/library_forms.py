@@ -5,7 +5,7 @@ from allauth.mfa.recovery_codes.forms import GenerateRecoveryCodesForm
 from allauth.mfa.totp.forms import DeactivateTOTPForm
 from django.contrib.auth.forms import SetPasswordForm
 
-from hoursmith_console.forms import NoTokens
+from hoursmith_console.core.forms import NoTokens
 
 
 class LoginForm(NoTokens, account.LoginForm):

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from mcpbridge.masked_fields import MaskedCharField
+from mcpbridge.redaction.fields import MaskedCharField
 
 AGENT_LENGTH = 200
 

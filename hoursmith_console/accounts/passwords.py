@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.workspaces.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import account_event_record
 
 
 class RecordedView:

@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
 from hoursmith_console.accounts.services import sessions_end, sessions_of
-from hoursmith_console.keys import key_from
-from hoursmith_console.workspaces.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import account_event_record
+from hoursmith_console.core.keys import key_from
 
 
 def signed_out(request: HttpRequest) -> HttpResponseBase:

@@ -15,19 +15,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 from hoursmith_console.activity.export_views import ActivityExportView
 from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, ResultFilter, TargetFilter, ToolFilter
 from hoursmith_console.activity.rows import ActivityRow, activity_rows
+from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.export_views import export_progress
-from hoursmith_console.audit.opening import contents_open
-from hoursmith_console.ledger import only_reads, viewer
-from hoursmith_console.listing import KeysetChangeList
-from hoursmith_console.site import site
-from hoursmith_console.tail import MOST_AT_ONCE, FollowedAdmin, News, Place
-from hoursmith_console.time_filter import TimeFilter
-from hoursmith_console.tokens.cards import key_of, token_cards
+from hoursmith_console.core.lists.admin import only_reads, viewer
+from hoursmith_console.core.lists.changelist import KeysetChangeList
+from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
+from hoursmith_console.core.lists.time_filter import TimeFilter
+from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
-from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.activity_order import whole_until
+from hoursmith_console.tokens.labels import key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.activity.order import whole_until
+from mcpbridge.calls.errors import MESSAGES
 from mcpbridge.models import AuditEvent, Phase, ToolCall
-from mcpbridge.problems import MESSAGES
 
 # A call is written when it has ended, under the instant it began at; one that waited for an approval began long ago.
 _LONGEST_CALL = timedelta(hours=1)

@@ -12,12 +12,12 @@ from django.utils import timezone
 from hoursmith_console.activity.exporting import FORMATS, rows_of
 from hoursmith_console.audit.export_views import progress_context
 from hoursmith_console.audit.exporting import in_parts
-from hoursmith_console.audit.handing_out import HandingOut
-from hoursmith_console.forms import Form
-from hoursmith_console.ledger import viewer
-from hoursmith_console.listing import KeysetChangeList
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import event_record
+from hoursmith_console.core.export_progress import HandingOut
+from hoursmith_console.core.forms import Form
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.lists.changelist import KeysetChangeList
+from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.writer import AuditUnavailableError
 
 if TYPE_CHECKING:
     from hoursmith_console.activity.admin import ActivityAdmin

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from hoursmith_console.reading import Key, Order
-from mcpbridge.chain import instant
-from mcpbridge.export.csv import csv_lines
+from hoursmith_console.core.lists.pagination import Key, Order
+from mcpbridge.audit.export.csv import csv_lines
+from mcpbridge.audit.hashchain import instant
 from mcpbridge.models import ToolCall
 
 COLUMNS = (

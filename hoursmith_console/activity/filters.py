@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from hoursmith_console.ledger import viewer
-from hoursmith_console.listing import ChoiceFilter
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.tokens.filters import MOST_OFFERED
 from mcpbridge.models import TOOL_KINDS, Kind, Result
 from mcpbridge.tools import TOOLS

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ToolCall
 
 

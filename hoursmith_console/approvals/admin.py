@@ -13,15 +13,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from hoursmith_console.approvals.forms import RuleForm
 from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
-from hoursmith_console.area import Area, deciding
-from hoursmith_console.audit.opening import contents_open
-from hoursmith_console.keys import key_from
-from hoursmith_console.ledger import viewer
-from hoursmith_console.site import site
-from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.approvals.requests import NothingToDecideError, approval_decide
-from mcpbridge.approvals.rules import approval_rule, approval_rule_change, is_on
-from mcpbridge.audit import AuditUnavailableError
+from hoursmith_console.audit.content_access import contents_open
+from hoursmith_console.core.keys import key_from
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.section import Area, deciding
+from hoursmith_console.core.site import site
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.calls.approvals.policy import approval_rule, approval_rule_change, is_on
+from mcpbridge.calls.approvals.requests import NothingToDecideError, approval_decide
 from mcpbridge.models import ApprovalRequest, Kind
 from mcpbridge.tools import TOOLS
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from django import forms
 
-from hoursmith_console.forms import Form
-from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.approvals.rules import DESTRUCTIVE_TOOLS, LONGEST_HOLD_S, LONGEST_LIFE_S, SHORTEST_LIFE_S
+from hoursmith_console.core.forms import Form
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.calls.approvals.policy import DESTRUCTIVE_TOOLS, LONGEST_HOLD_S, LONGEST_LIFE_S, SHORTEST_LIFE_S
 from mcpbridge.models import AnsweredIn, ApprovalRule
-from mcpbridge.redaction import redact
+from mcpbridge.redaction.masking import redact
 from mcpbridge.tools import TOOLS
 
 _PUBLIC = re.compile(r"hsk_(live|test)_([0-9A-Za-z]{12})(?:_\S*)?")

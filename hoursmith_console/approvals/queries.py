@@ -7,8 +7,8 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ApprovalRequest, Decision
 from mcpbridge.tools import TOOLS
 

@@ -18,29 +18,29 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from hoursmith_console.activity.filters import ConnectionFilter, TargetFilter
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
-from hoursmith_console.audit.events import told
+from hoursmith_console.audit.content_access import contents_open
+from hoursmith_console.audit.descriptions import told
+from hoursmith_console.audit.destinations.views import SinkPages
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
-from hoursmith_console.audit.opening import contents_open
-from hoursmith_console.audit.proof import proofs
 from hoursmith_console.audit.rows import AuditRow, audit_rows
-from hoursmith_console.audit.sink_views import SinkPages
-from hoursmith_console.audit.verify_views import verification, verify
-from hoursmith_console.audit.verifying import Standing, verification_standing
-from hoursmith_console.ledger import only_reads, viewer
-from hoursmith_console.listing import ChoiceFilter, KeysetChangeList
-from hoursmith_console.reading import Order
-from hoursmith_console.site import site
-from hoursmith_console.tail import MOST_AT_ONCE, FollowedAdmin, News, Place
-from hoursmith_console.time_filter import TimeFilter
-from hoursmith_console.tokens.cards import key_of, token_cards
+from hoursmith_console.audit.verification.jobs import Standing, verification_standing
+from hoursmith_console.audit.verification.proofs import proofs
+from hoursmith_console.audit.verification.views import verification, verify
+from hoursmith_console.core.lists.admin import only_reads, viewer
+from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
+from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
+from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.lists.time_filter import TimeFilter
+from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
-from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.heads import head_of
+from hoursmith_console.tokens.labels import key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.audit.heads import head_of
+from mcpbridge.audit.reconcile import NothingToResolveError, outcome_resolve
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.calls.errors import MESSAGES
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
-from mcpbridge.problems import MESSAGES
-from mcpbridge.sweeps import NothingToResolveError, outcome_resolve
 from mcpbridge.tools import TOOLS
 
 _PHASES = {"destroyed": Phase.INTENT, "console": Phase.EVENT}

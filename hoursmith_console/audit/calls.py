@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.utils import timezone
 
-from hoursmith_console.audit.story import Story, tell
+from hoursmith_console.audit.call_descriptions import Story, tell
+from mcpbridge.audit.reconcile import patience
 from mcpbridge.models import AuditEvent, Phase, Result
-from mcpbridge.sweeps import patience
 
 # Failures before which nothing had left for Hoursmith; after any other it may have done what it was asked.
 NOTHING_SENT = ("upstream_unreachable", "upstream_redirect", "audit_unavailable")

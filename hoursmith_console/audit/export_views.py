@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from hoursmith_console.audit.exporting import Narrowed, export_lines, export_record
 from hoursmith_console.audit.forms import ExportForm
-from hoursmith_console.audit.handing_out import HandingOut, progress_of
-from hoursmith_console.ledger import viewer
-from hoursmith_console.listing import KeysetChangeList
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.export.formats import FORMATS
-from mcpbridge.export.source import Selection
+from hoursmith_console.core.export_progress import HandingOut, progress_of
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.lists.changelist import KeysetChangeList
+from mcpbridge.audit.export.formats import FORMATS
+from mcpbridge.audit.export.source import Selection
+from mcpbridge.audit.writer import AuditUnavailableError
 
 if TYPE_CHECKING:
     from hoursmith_console.audit.admin import AuditAdmin

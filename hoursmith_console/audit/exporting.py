@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from hoursmith_console.audit.handing_out import HandingOut
-from mcpbridge.checkpoints import checkpoint_make
-from mcpbridge.events import event_record
-from mcpbridge.export.formats import FORMATS
-from mcpbridge.export.source import Selection
-from mcpbridge.keyring import UnannouncedKeyError
+from hoursmith_console.core.export_progress import HandingOut
+from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.export.formats import FORMATS
+from mcpbridge.audit.export.source import Selection
+from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.models import AuditEvent
 
 # A page's worth of lines for each crossing from the database's thread.

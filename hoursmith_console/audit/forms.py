@@ -2,8 +2,8 @@
 
 from django import forms
 
-from hoursmith_console.forms import Form
-from mcpbridge.audit_rows import NOTE_LENGTH
+from hoursmith_console.core.forms import Form
+from mcpbridge.audit.rows import NOTE_LENGTH
 
 
 class ResolveForm(Form):

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from mcpbridge.masked_fields import MaskedCharField
-from mcpbridge.verification import Kind
+from mcpbridge.audit.verification import Kind
+from mcpbridge.redaction.fields import MaskedCharField
 
 # A run writes how far it is every second; after this long without, its process has ended.
 SILENCE = timedelta(seconds=60)

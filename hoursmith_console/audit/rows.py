@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
-from hoursmith_console.audit.events import ConsoleEvent, told
-from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.audit.descriptions import ConsoleEvent, told
+from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import AuditEvent, Phase
 
 

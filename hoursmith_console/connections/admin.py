@@ -12,11 +12,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.activity.rows import activity_rows
-from hoursmith_console.connections import manage_views, wizard
+from hoursmith_console.connections import manage_views, setup_views
 from hoursmith_console.connections.catalogue import CLIENTS
-from hoursmith_console.connections.doctor import doctor
-from hoursmith_console.connections.forms import ConnectionForm
-from hoursmith_console.connections.looking import (
+from hoursmith_console.connections.context import (
     calls_of,
     evidence_context,
     found_connection,
@@ -25,15 +23,17 @@ from hoursmith_console.connections.looking import (
     setup_of,
     standing_now,
 )
+from hoursmith_console.connections.diagnostics.views import doctor
+from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_url
-from hoursmith_console.connections.standing import Standing, standings
-from hoursmith_console.ledger import LedgerAdmin, viewer
-from hoursmith_console.listing import ChoiceFilter
-from hoursmith_console.reading import Order
-from hoursmith_console.site import site
-from hoursmith_console.tokens.cards import TokenCard, key_of, token_cards
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.connections.status import Standing, standings
+from hoursmith_console.core.lists.admin import LedgerAdmin, viewer
+from hoursmith_console.core.lists.changelist import ChoiceFilter
+from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.site import site
+from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
 
 LATEST = 10
 REMOVED_AT_MOST = 50
@@ -93,12 +93,12 @@ class ConnectionAdmin(LedgerAdmin):
         guard = self.admin_site.admin_view
         both = require_http_methods(["GET", "POST"])
         return [
-            path("new/", guard(require_safe(wizard.choose)), name="new"),
-            path("new/details/", guard(both(wizard.details)), name="details"),
-            path("<slug:key>/token/", guard(both(wizard.token)), name="token"),
-            path("<slug:key>/setup/", guard(require_safe(wizard.setup)), name="setup"),
-            path("<slug:key>/ask/", guard(require_safe(wizard.ask)), name="ask"),
-            path("<slug:key>/evidence/", guard(require_safe(wizard.evidence)), name="evidence"),
+            path("new/", guard(require_safe(setup_views.choose)), name="new"),
+            path("new/details/", guard(both(setup_views.details)), name="details"),
+            path("<slug:key>/token/", guard(both(setup_views.token)), name="token"),
+            path("<slug:key>/setup/", guard(require_safe(setup_views.setup)), name="setup"),
+            path("<slug:key>/ask/", guard(require_safe(setup_views.ask)), name="ask"),
+            path("<slug:key>/evidence/", guard(require_safe(setup_views.evidence)), name="evidence"),
             path("<slug:key>/doctor/", guard(require_safe(doctor)), name="doctor"),
             path("<slug:key>/change/", guard(require_POST(manage_views.change)), name="change"),
             path("<slug:key>/remove/", guard(both(manage_views.remove)), name="remove"),

@@ -3,7 +3,7 @@
 from django import forms
 
 from hoursmith_console.connections.models import LABEL_LENGTH, Access
-from hoursmith_console.forms import Form
+from hoursmith_console.core.forms import Form
 
 
 class ConnectionForm(Form):

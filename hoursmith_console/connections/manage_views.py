@@ -6,12 +6,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from hoursmith_console.connections.context import found_connection, owns
 from hoursmith_console.connections.forms import ConnectionForm
-from hoursmith_console.connections.looking import found_connection, owns
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_change, connection_remove
-from hoursmith_console.ledger import viewer
-from hoursmith_console.site import site
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.site import site
 
 
 def change(request: HttpRequest, key: str) -> HttpResponse:

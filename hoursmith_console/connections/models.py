@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.masked_fields import MaskedCharField
+from mcpbridge.redaction.fields import MaskedCharField
 
 LABEL_LENGTH = 120
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.connections import connection_open
-from mcpbridge.events import event_record
+from mcpbridge.activity.connections import connection_open
+from mcpbridge.audit.console_events import event_record
 
 
 class UnknownClientError(Exception):

@@ -15,20 +15,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from hoursmith_console.accounts.addresses import address_proof, normal
 from hoursmith_console.accounts.services import sessions_of
-from hoursmith_console.area import Area, deciding
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.ledger import viewer
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.section import Area, deciding
+from hoursmith_console.core.site import site
 from hoursmith_console.members.forms import InviteForm
-from hoursmith_console.members.roll import members_in_sight, persons
-from hoursmith_console.rotation.models import Rotation
-from hoursmith_console.site import site
-from hoursmith_console.tokens.cards import tokens_known_as
+from hoursmith_console.members.queries import members_in_sight, persons
+from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.tokens.labels import tokens_known_as
 from hoursmith_console.workspaces import access
 from hoursmith_console.workspaces.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
 from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send, mail_leaves
 from hoursmith_console.workspaces.models import Invitation, Member, Role
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.workspaces.viewer import Viewer
 
 PER_PAGE = LATEST = 50
 

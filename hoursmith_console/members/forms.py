@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from hoursmith_console.forms import Form
+from hoursmith_console.core.forms import Form
 from hoursmith_console.workspaces.access import may_invite
 from hoursmith_console.workspaces.models import Member, Role
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hoursmith_console.tokens.tallies import SERIES, Span
+from hoursmith_console.tokens.usage import SERIES, Span
 
 WIDTH, HEIGHT = 700, 120
 # Of each bar's share of the width.

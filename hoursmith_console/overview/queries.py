@@ -8,11 +8,11 @@ from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, Wh
 from django.utils import timezone
 
 from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
-from hoursmith_console.tokens.tallies import Span, calls_by_day, calls_by_hour, hours_in_sight
+from hoursmith_console.tokens.usage import Span, calls_by_day, calls_by_hour, hours_in_sight
 from hoursmith_console.workspaces.models import Role
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.calls.errors import UNANSWERED
 from mcpbridge.models import AuditEvent, Phase, Result, ToolCall
-from mcpbridge.problems import UNANSWERED
 
 DAYS = 7
 UNSETTLED_DAYS = 30

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hoursmith_console.tokens.filters import token_key
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.activity.usage import hour_of
 from mcpbridge.models import AuditEvent, CallHour, Kind, Phase, SeenToken, TokenNetwork, TokenTool
-from mcpbridge.tallies import hour_of
 from mcpbridge.tools import TOOLS
 
 NEW_FOR = timedelta(days=7)

@@ -14,22 +14,20 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hoursmith_console.activity.rows import activity_rows
-from hoursmith_console.area import deciding
 from hoursmith_console.audit.rows import audit_rows
-from hoursmith_console.ledger import LedgerAdmin, viewer
+from hoursmith_console.core.lists.admin import LedgerAdmin, viewer
+from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.section import deciding
+from hoursmith_console.core.site import site
 from hoursmith_console.overview.chart import draw
-from hoursmith_console.policies.freezing import FreezeForm, freeze_answer, freeze_of
-from hoursmith_console.reading import Order
-from hoursmith_console.rotation.policy.flags import Flag, token_flags
-from hoursmith_console.rotation.policy.power_hints import power_hints
-from hoursmith_console.rotation.policy.token_filter import PolicyFilter
-from hoursmith_console.rotation.progress.claims import claim_release
-from hoursmith_console.rotation.progress.rules import may_release, may_rotate, may_unblock
-from hoursmith_console.site import site
-from hoursmith_console.tokens.cards import TokenCard, key_of, token_owners
-from hoursmith_console.tokens.claim_views import claim as claim_view
-from hoursmith_console.tokens.claiming import ClaimError
-from hoursmith_console.tokens.contain_views import ContainViews
+from hoursmith_console.rotations.claims import claim_release
+from hoursmith_console.rotations.permissions import may_release, may_rotate, may_unblock
+from hoursmith_console.token_policy.flags import Flag, token_flags
+from hoursmith_console.token_policy.privilege_hints import power_hints
+from hoursmith_console.token_policy.token_filter import PolicyFilter
+from hoursmith_console.tokens.blocking.views import ContainViews
+from hoursmith_console.tokens.claims.services import ClaimError
+from hoursmith_console.tokens.claims.views import claim as claim_view
 from hoursmith_console.tokens.filters import (
     BlockedFilter,
     EnvironmentFilter,
@@ -40,13 +38,15 @@ from hoursmith_console.tokens.filters import (
     TokenAssistantFilter,
     token_key,
 )
+from hoursmith_console.tokens.labels import TokenCard, key_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.states import TokenState, token_states
-from hoursmith_console.tokens.tallies import DAYS, Month, calls_by_day, hours_of, months_of
+from hoursmith_console.tokens.status import TokenState, token_states
 from hoursmith_console.tokens.timeline import timeline
+from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
 from hoursmith_console.tokens.used_tools import used_tools
-from hoursmith_console.workspaces.visibility import Viewer
-from mcpbridge.audit import AuditUnavailableError
+from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
 LATEST = 10

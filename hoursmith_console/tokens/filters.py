@@ -9,12 +9,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from hoursmith_console.ledger import viewer
-from hoursmith_console.listing import ChoiceFilter
-from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.lists.changelist import ChoiceFilter
+from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Role
-from hoursmith_console.workspaces.visibility import rows_of_tokens
+from hoursmith_console.workspaces.viewer import rows_of_tokens
 from mcpbridge.models import TokenBlock, TokenIdentity
 
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")

@@ -4,8 +4,8 @@ from django.db import models
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.masked_fields import MaskedCharField
 from mcpbridge.models import TokenIdentity
+from mcpbridge.redaction.fields import MaskedCharField
 
 SHOWN = "shown"
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Min
 
-from hoursmith_console.rotation.models import Ending, Rotation
+from hoursmith_console.rotations.models import Ending, Rotation
 from mcpbridge.models import Kind, SeenToken, TokenBlock
 from mcpbridge.tools import TOOLS
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from hoursmith_console.rotation.policy.powers import MEMBERS_MAY
+from hoursmith_console.token_policy.least_privilege import MEMBERS_MAY
 from hoursmith_console.workspaces.models import Role
 from mcpbridge.models import Kind, SeenToken, TokenTool
 from mcpbridge.tools import TOOLS, Tool

@@ -9,8 +9,8 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.accounts.sign_ins import member_event_record
 from hoursmith_console.workspaces.models import Invitation, Member, Role
-from hoursmith_console.workspaces.sign_ins import member_event_record
 
 
 def may_manage(actor: Member, target: Member) -> bool:

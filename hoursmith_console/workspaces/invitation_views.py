@@ -27,6 +27,7 @@ from hoursmith_console.accounts.addresses import proven_addresses
 from hoursmith_console.accounts.library_forms import InvitedForm
 from hoursmith_console.accounts.reauthentication import sign_in_note
 from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.accounts.sign_ins import account_event_record, sign_in_record
 from hoursmith_console.workspaces.invitations import (
     AddressState,
     InvitationError,
@@ -41,8 +42,7 @@ from hoursmith_console.workspaces.invitations import (
 )
 from hoursmith_console.workspaces.models import Invitation
 from hoursmith_console.workspaces.services import MembershipError, account_draft
-from hoursmith_console.workspaces.sign_ins import account_event_record, sign_in_record
-from hoursmith_console.workspaces.visibility import WORKSPACE_KEY
+from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 # Which invitation's link was followed in this browser. Its secret is kept nowhere.

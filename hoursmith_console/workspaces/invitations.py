@@ -26,9 +26,9 @@ from hoursmith_console.accounts.addresses import (
     proven_addresses,
 )
 from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.accounts.sign_ins import account_event_record, member_event_record
 from hoursmith_console.workspaces.models import ACTOR_LENGTH, INVITED, Invitation, Invitations, Member, Workspace
 from hoursmith_console.workspaces.services import member_import, membership_join
-from hoursmith_console.workspaces.sign_ins import account_event_record, member_event_record
 from hoursmith_console.workspaces.texts import one_line
 
 LINK_LIFETIME, OFFER_LIFETIME = timedelta(days=3), timedelta(days=30)

@@ -8,7 +8,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.texts import one_line
-from mcpbridge.redaction import redact
+from mcpbridge.redaction.masking import redact
 
 _LOCAL = ("console", "dummy", "locmem", "filebased")
 _SUBJECT_LENGTH = 200

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
-from mcpbridge.masked_fields import MaskedCharField, MaskedEmailField
+from mcpbridge.redaction.fields import MaskedCharField, MaskedEmailField
 
 # Begins the `user_ref` of a member whom Hoursmith's list has not named yet.
 INVITED = "invited:"

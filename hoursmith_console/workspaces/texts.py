@@ -3,8 +3,8 @@
 import unicodedata
 from typing import Any
 
-from mcpbridge.recording import storable
-from mcpbridge.redaction import redact
+from mcpbridge.calls.sanitize import storable
+from mcpbridge.redaction.masking import redact
 
 _BREAKS = ("Cc", "Zl", "Zp")
 

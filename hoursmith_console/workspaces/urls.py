@@ -6,9 +6,9 @@ from allauth.mfa.webauthn.views import list_webauthn, login_webauthn
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.cache import never_cache
 
-from hoursmith_console.accounts import factor_views
-from hoursmith_console.accounts.openid import PROVIDER
-from hoursmith_console.accounts.openid_views import OpenIdView, openid_again, openid_callback, openid_login
+from hoursmith_console.accounts.mfa import views as factor_views
+from hoursmith_console.accounts.oidc.provider import PROVIDER
+from hoursmith_console.accounts.oidc.views import OpenIdView, openid_again, openid_callback, openid_login
 from hoursmith_console.accounts.passwords import PasswordChangeView, PasswordResetView, PasswordSetView, SignInView
 from hoursmith_console.accounts.session_views import SessionsView, signed_out
 from hoursmith_console.workspaces.invitation_views import (

@@ -4,18 +4,18 @@ A token is known here by its environment and its public prefix, which together f
 but do not open anything. Names are frozen as text, so that history outlives renames and deletions.
 """
 
+from mcpbridge.models.activity import ActivityLoss, CallFacts, ToolCall
 from mcpbridge.models.approvals import AnsweredIn, ApprovalRequest, ApprovalRule, Decision
 from mcpbridge.models.audit import AuditEvent
-from mcpbridge.models.calls import ActivityLoss, CallFacts, ToolCall
-from mcpbridge.models.identity import PREFIX_LENGTH, TokenIdentity
-from mcpbridge.models.orders import Freeze, SnapshotStop, TokenBlock, TokenNotice
-from mcpbridge.models.sightings import RejectedCredential, SeenClient, SeenConnection, SeenToken, TokenNetwork
-from mcpbridge.models.signing import AuditCut, SignedHead, SigningHead, SigningKey
-from mcpbridge.models.tallies import CallHour, TokenTool
-from mcpbridge.models.vocabulary import TOOL_KINDS, Kind, Phase, Result
 
 # Django finds an application's models through this module.
-from mcpbridge.sinks.models import Sink
+from mcpbridge.models.destinations import Sink
+from mcpbridge.models.enums import TOOL_KINDS, Kind, Phase, Result
+from mcpbridge.models.observed import RejectedCredential, SeenClient, SeenConnection, SeenToken, TokenNetwork
+from mcpbridge.models.restrictions import Freeze, SnapshotStop, TokenBlock, TokenNotice
+from mcpbridge.models.signing import AuditCut, SignedHead, SigningHead, SigningKey
+from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
+from mcpbridge.models.usage import CallHour, TokenTool
 
 __all__ = [
     "PREFIX_LENGTH",

@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
-from mcpbridge.models.identity import TokenIdentity
+from mcpbridge.models.token_ref import TokenIdentity
+from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class AnsweredIn(models.TextChoices):

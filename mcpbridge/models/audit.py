@@ -4,16 +4,16 @@ import uuid
 
 from django.db import models
 
-from mcpbridge.masked_fields import MaskedCharField, MaskedJSONField
-from mcpbridge.models.calls import CallFacts
-from mcpbridge.models.vocabulary import Phase, Result
+from mcpbridge.models.activity import CallFacts
+from mcpbridge.models.enums import Phase, Result
+from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class AuditEvent(CallFacts):
     """One link of a workspace's audit chain: half of a destructive call, or a console action.
 
-    Written by `mcpbridge.audit` alone; the database refuses to change or remove it. `docs/audit-format.md` says how
-    `hash` is made, which covers every other column.
+    Written by `mcpbridge.audit.writer` alone; the database refuses to change or remove it. `docs/audit-format.md` says
+    how `hash` is made, which covers every other column.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

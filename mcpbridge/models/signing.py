@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from mcpbridge.masked_fields import MaskedCharField
+from mcpbridge.redaction.fields import MaskedCharField
 
 
 class SignedHead(models.Model):

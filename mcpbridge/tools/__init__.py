@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from mcpbridge.models import Kind
 from mcpbridge.tools import clients, expenses, invoices, members, organization, projects, tasks, time_entries
-from mcpbridge.tools.declaration import Hints, RestRequest, Tool
+from mcpbridge.tools.base import Hints, RestRequest, Tool
 
 __all__ = ["READ_TOOLS", "TOOLS", "Hints", "RestRequest", "Tool"]
 

@@ -4,20 +4,9 @@ Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (cli
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import (
-    changes,
-    currency,
-    days,
-    decimal,
-    flag,
-    idempotency_key,
-    listing,
-    text,
-    uuid,
-    whole,
-)
-from mcpbridge.tools.declaration import Tool
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import changes, currency, days, decimal, flag, idempotency_key, listing, text, uuid, whole
 
 _ID = uuid("The client's id, as list_clients gives it.")
 
@@ -44,31 +33,31 @@ _FIELDS = {
     "billingEmail": text("Where invoices go, if not to the contact.", most=320),
 }
 
-_CLIENT = shapes.record(
+_CLIENT = results.record(
     {
-        "id": shapes.string(),
-        "orgId": shapes.string(),
-        "name": shapes.string(),
-        "contactName": shapes.maybe(),
-        "email": shapes.maybe(),
-        "phone": shapes.maybe(),
-        "website": shapes.maybe(),
-        "currency": shapes.maybe("ISO 4217, such as EUR."),
-        "notes": shapes.maybe(),
-        "billingAddress": shapes.maybe(),
-        "billingLine1": shapes.maybe(),
-        "billingLine2": shapes.maybe(),
-        "billingCity": shapes.maybe(),
-        "billingRegion": shapes.maybe(),
-        "billingPostalCode": shapes.maybe(),
-        "billingCountry": shapes.maybe(),
-        "taxNumber": shapes.maybe(),
-        "defaultRate": shapes.money("Hourly rate, a decimal string."),
-        "defaultPaymentTerms": shapes.number("Days to pay."),
-        "defaultTaxRate": shapes.number("Percent."),
-        "requirePoNumber": shapes.boolean(),
-        "billingEmail": shapes.maybe(),
-        **shapes.stamps(),
+        "id": results.string(),
+        "orgId": results.string(),
+        "name": results.string(),
+        "contactName": results.maybe(),
+        "email": results.maybe(),
+        "phone": results.maybe(),
+        "website": results.maybe(),
+        "currency": results.maybe("ISO 4217, such as EUR."),
+        "notes": results.maybe(),
+        "billingAddress": results.maybe(),
+        "billingLine1": results.maybe(),
+        "billingLine2": results.maybe(),
+        "billingCity": results.maybe(),
+        "billingRegion": results.maybe(),
+        "billingPostalCode": results.maybe(),
+        "billingCountry": results.maybe(),
+        "taxNumber": results.maybe(),
+        "defaultRate": results.money("Hourly rate, a decimal string."),
+        "defaultPaymentTerms": results.number("Days to pay."),
+        "defaultTaxRate": results.number("Percent."),
+        "requirePoNumber": results.boolean(),
+        "billingEmail": results.maybe(),
+        **results.stamps(),
     }
 )
 
@@ -90,7 +79,7 @@ TOOLS = (
             sort=("createdAt", "id", "name", "updatedAt"),
             ranges=days("createdAt", "updatedAt"),
         ),
-        output_schema=shapes.page(_CLIENT),
+        output_schema=results.page(_CLIENT),
     ),
     Tool(
         name="get_client",
@@ -105,7 +94,7 @@ TOOLS = (
         target_type="client",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.one(_CLIENT),
+        output_schema=results.one(_CLIENT),
         label=("name",),
     ),
     Tool(
@@ -121,7 +110,7 @@ TOOLS = (
         target_type="client",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("name",),
-        output_schema=shapes.one_or_none(_CLIENT),
+        output_schema=results.one_or_none(_CLIENT),
         label=("name",),
     ),
     Tool(
@@ -137,7 +126,7 @@ TOOLS = (
         target_type="client",
         arguments={"id": _ID, **changes(_FIELDS, kept=("name", "requirePoNumber"))},
         required=("id",),
-        output_schema=shapes.one_or_none(_CLIENT),
+        output_schema=results.one_or_none(_CLIENT),
         label=("name",),
     ),
     Tool(
@@ -154,7 +143,7 @@ TOOLS = (
         target_type="client",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.nothing(),
+        output_schema=results.nothing(),
         label=("name",),
     ),
 )

@@ -4,8 +4,9 @@ Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (exp
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import (
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import (
     amounts,
     changes,
     choice,
@@ -18,7 +19,6 @@ from mcpbridge.tools.arguments import (
     text,
     uuid,
 )
-from mcpbridge.tools.declaration import Tool
 
 _ID = uuid("The expense's id, as list_expenses gives it.")
 _CATEGORIES = ("TRAVEL", "MEALS", "SOFTWARE", "EQUIPMENT", "CONTRACTORS", "OTHER")
@@ -34,21 +34,21 @@ _FIELDS = {
     "expenseDate": date("The day the money was spent."),
 }
 
-_EXPENSE = shapes.record(
+_EXPENSE = results.record(
     {
-        "id": shapes.string(),
-        "orgId": shapes.string(),
-        "clientId": shapes.string(),
-        "projectId": shapes.maybe(),
-        "invoiceId": shapes.maybe("Once set, nobody changes or deletes the expense."),
-        "category": shapes.string(f"{', '.join(_CATEGORIES)}."),
-        "customCategory": shapes.maybe(),
-        "description": shapes.string(),
-        "amount": shapes.money(),
-        "currency": shapes.maybe("The client's, ISO 4217."),
-        "billable": shapes.boolean(),
-        "expenseDate": shapes.string("YYYY-MM-DD."),
-        **shapes.stamps(),
+        "id": results.string(),
+        "orgId": results.string(),
+        "clientId": results.string(),
+        "projectId": results.maybe(),
+        "invoiceId": results.maybe("Once set, nobody changes or deletes the expense."),
+        "category": results.string(f"{', '.join(_CATEGORIES)}."),
+        "customCategory": results.maybe(),
+        "description": results.string(),
+        "amount": results.money(),
+        "currency": results.maybe("The client's, ISO 4217."),
+        "billable": results.boolean(),
+        "expenseDate": results.string("YYYY-MM-DD."),
+        **results.stamps(),
     }
 )
 
@@ -76,7 +76,7 @@ TOOLS = (
             sort=("amount", "createdAt", "expenseDate", "id", "updatedAt"),
             ranges={**days("expenseDate", "createdAt"), **amounts("amount")},
         ),
-        output_schema=shapes.page(_EXPENSE),
+        output_schema=results.page(_EXPENSE),
     ),
     Tool(
         name="get_expense",
@@ -91,7 +91,7 @@ TOOLS = (
         target_type="expense",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.one(_EXPENSE),
+        output_schema=results.one(_EXPENSE),
         label=("description",),
     ),
     Tool(
@@ -107,7 +107,7 @@ TOOLS = (
         target_type="expense",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("clientId", "description", "amount", "expenseDate"),
-        output_schema=shapes.one_or_none(_EXPENSE),
+        output_schema=results.one_or_none(_EXPENSE),
         label=("description",),
     ),
     Tool(
@@ -127,7 +127,7 @@ TOOLS = (
             **changes(_FIELDS, kept=("clientId", "category", "description", "amount", "billable", "expenseDate")),
         },
         required=("id",),
-        output_schema=shapes.one_or_none(_EXPENSE),
+        output_schema=results.one_or_none(_EXPENSE),
         label=("description",),
     ),
     Tool(
@@ -144,7 +144,7 @@ TOOLS = (
         target_type="expense",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.nothing(),
+        output_schema=results.nothing(),
         label=("description",),
     ),
 )

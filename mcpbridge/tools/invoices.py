@@ -4,31 +4,31 @@ Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (inv
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import amounts, choice, days, listing, text, uuid
-from mcpbridge.tools.declaration import Tool
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import amounts, choice, days, listing, text, uuid
 
-_INVOICE = shapes.record(
+_INVOICE = results.record(
     {
-        "id": shapes.string(),
-        "orgId": shapes.string(),
-        "clientId": shapes.string(),
-        "number": shapes.maybe("What it is called on paper."),
-        "status": shapes.string("DRAFT, SENT, PAID or CANCELLED."),
-        "paymentStatus": shapes.string("unpaid, partially_paid, paid or refunded."),
-        "subtotal": shapes.money(),
-        "discountAmount": shapes.money(),
-        "taxRate": shapes.number("Percent."),
-        "total": shapes.money(),
-        "amountPaid": shapes.money(),
-        "currency": shapes.maybe("ISO 4217, such as EUR."),
-        "notes": shapes.maybe(),
-        "billToName": shapes.maybe(),
-        "issueDate": shapes.maybe("YYYY-MM-DD."),
-        "dueDate": shapes.maybe("YYYY-MM-DD."),
-        "sentAt": shapes.maybe(),
-        "paidAt": shapes.maybe(),
-        **shapes.stamps(),
+        "id": results.string(),
+        "orgId": results.string(),
+        "clientId": results.string(),
+        "number": results.maybe("What it is called on paper."),
+        "status": results.string("DRAFT, SENT, PAID or CANCELLED."),
+        "paymentStatus": results.string("unpaid, partially_paid, paid or refunded."),
+        "subtotal": results.money(),
+        "discountAmount": results.money(),
+        "taxRate": results.number("Percent."),
+        "total": results.money(),
+        "amountPaid": results.money(),
+        "currency": results.maybe("ISO 4217, such as EUR."),
+        "notes": results.maybe(),
+        "billToName": results.maybe(),
+        "issueDate": results.maybe("YYYY-MM-DD."),
+        "dueDate": results.maybe("YYYY-MM-DD."),
+        "sentAt": results.maybe(),
+        "paidAt": results.maybe(),
+        **results.stamps(),
     }
 )
 
@@ -73,7 +73,7 @@ TOOLS = (
                 **amounts("total", "amountPaid"),
             },
         ),
-        output_schema=shapes.page(_INVOICE),
+        output_schema=results.page(_INVOICE),
     ),
     Tool(
         name="get_invoice",
@@ -88,7 +88,7 @@ TOOLS = (
         target_type="invoice",
         arguments={"id": uuid("The invoice's id, as list_invoices gives it.")},
         required=("id",),
-        output_schema=shapes.one(_INVOICE),
+        output_schema=results.one(_INVOICE),
         label=("number",),
     ),
 )

@@ -4,19 +4,19 @@ Source: the Hoursmith contract, sections 3 (a Member sees their own record), 7 (
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import choice, days, listing
-from mcpbridge.tools.declaration import Tool
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import choice, days, listing
 
-_MEMBER = shapes.record(
+_MEMBER = results.record(
     {
-        "id": shapes.string("The membership's id; other tools want userId."),
-        "orgId": shapes.string(),
-        "userId": shapes.string("What userId and assigneeIds mean elsewhere."),
-        "role": shapes.string("OWNER, ADMIN, MANAGER or MEMBER."),
-        "name": shapes.maybe(),
-        "email": shapes.maybe(),
-        "createdAt": shapes.string("ISO 8601, UTC."),
+        "id": results.string("The membership's id; other tools want userId."),
+        "orgId": results.string(),
+        "userId": results.string("What userId and assigneeIds mean elsewhere."),
+        "role": results.string("OWNER, ADMIN, MANAGER or MEMBER."),
+        "name": results.maybe(),
+        "email": results.maybe(),
+        "createdAt": results.string("ISO 8601, UTC."),
     }
 )
 
@@ -39,6 +39,6 @@ TOOLS = (
             sort=("createdAt", "id", "role"),
             ranges=days("createdAt"),
         ),
-        output_schema=shapes.page(_MEMBER),
+        output_schema=results.page(_MEMBER),
     ),
 )

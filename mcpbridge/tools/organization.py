@@ -4,34 +4,34 @@ Source: the Hoursmith contract, sections 3 (every role may), 9 (me, organization
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.declaration import Tool
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
 
-_ME = shapes.record(
+_ME = results.record(
     {
-        "orgId": shapes.string("The workspace's id."),
-        "orgName": shapes.maybe(),
-        "plan": shapes.string("free, studio or agency."),
-        "role": shapes.string("OWNER, ADMIN, MANAGER or MEMBER."),
-        "tokenName": shapes.maybe("What the person called this token."),
-        "scopes": shapes.strings("read, and write where the token may change something."),
-        "projectIds": shapes.strings("The projects that this member is on."),
+        "orgId": results.string("The workspace's id."),
+        "orgName": results.maybe(),
+        "plan": results.string("free, studio or agency."),
+        "role": results.string("OWNER, ADMIN, MANAGER or MEMBER."),
+        "tokenName": results.maybe("What the person called this token."),
+        "scopes": results.strings("read, and write where the token may change something."),
+        "projectIds": results.strings("The projects that this member is on."),
     },
     known_by="orgId",
 )
 
-_ORGANIZATION = shapes.record(
+_ORGANIZATION = results.record(
     {
-        "id": shapes.string(),
-        "name": shapes.string(),
-        "plan": shapes.string("free, studio or agency."),
-        "defaultCurrency": shapes.maybe("ISO 4217, such as EUR."),
-        "invoicePrefix": shapes.maybe(),
-        "legalName": shapes.maybe(),
-        "taxId": shapes.maybe(),
-        "businessEmail": shapes.maybe(),
-        "businessWebsite": shapes.maybe(),
-        "createdAt": shapes.string("ISO 8601, UTC."),
+        "id": results.string(),
+        "name": results.string(),
+        "plan": results.string("free, studio or agency."),
+        "defaultCurrency": results.maybe("ISO 4217, such as EUR."),
+        "invoicePrefix": results.maybe(),
+        "legalName": results.maybe(),
+        "taxId": results.maybe(),
+        "businessEmail": results.maybe(),
+        "businessWebsite": results.maybe(),
+        "createdAt": results.string("ISO 8601, UTC."),
     }
 )
 
@@ -49,7 +49,7 @@ TOOLS = (
         kind=Kind.READ,
         target_type="",
         arguments={},
-        output_schema=shapes.one(_ME),
+        output_schema=results.one(_ME),
     ),
     Tool(
         name="get_organization",
@@ -63,7 +63,7 @@ TOOLS = (
         kind=Kind.READ,
         target_type="organization",
         arguments={},
-        output_schema=shapes.one(_ORGANIZATION),
+        output_schema=results.one(_ORGANIZATION),
         label=("name",),
     ),
 )

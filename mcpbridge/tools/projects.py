@@ -7,9 +7,9 @@ Source: the Hoursmith contract, sections 3 (who sees which, money-blindness), 7 
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import changes, choice, date, days, decimal, idempotency_key, listing, text, uuid
-from mcpbridge.tools.declaration import Tool
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import changes, choice, date, days, decimal, idempotency_key, listing, text, uuid
 
 _ID = uuid("The project's id, as list_projects gives it.")
 
@@ -36,23 +36,23 @@ _FIELDS = {
     "dueDate": date("The last day; not before startDate."),
 }
 
-_PROJECT = shapes.record(
+_PROJECT = results.record(
     {
-        "id": shapes.string(),
-        "orgId": shapes.string(),
-        "clientId": shapes.string(),
-        "name": shapes.string(),
-        "description": shapes.maybe(),
-        "color": shapes.maybe(),
-        "status": shapes.string("ACTIVE, COMPLETED or ARCHIVED."),
-        "rateType": shapes.string("HOURLY, FIXED or NON_BILLABLE."),
-        "hourlyRate": shapes.money("A decimal string. Members do not see it."),
-        "fixedFeeAmount": shapes.money("A decimal string. Members do not see it."),
-        "budgetHours": shapes.number(),
-        "budgetAmount": shapes.money("A decimal string. Members do not see it."),
-        "startDate": shapes.maybe("YYYY-MM-DD."),
-        "dueDate": shapes.maybe("YYYY-MM-DD."),
-        **shapes.stamps(),
+        "id": results.string(),
+        "orgId": results.string(),
+        "clientId": results.string(),
+        "name": results.string(),
+        "description": results.maybe(),
+        "color": results.maybe(),
+        "status": results.string("ACTIVE, COMPLETED or ARCHIVED."),
+        "rateType": results.string("HOURLY, FIXED or NON_BILLABLE."),
+        "hourlyRate": results.money("A decimal string. Members do not see it."),
+        "fixedFeeAmount": results.money("A decimal string. Members do not see it."),
+        "budgetHours": results.number(),
+        "budgetAmount": results.money("A decimal string. Members do not see it."),
+        "startDate": results.maybe("YYYY-MM-DD."),
+        "dueDate": results.maybe("YYYY-MM-DD."),
+        **results.stamps(),
     }
 )
 
@@ -79,7 +79,7 @@ TOOLS = (
             sort=("createdAt", "dueDate", "id", "name", "startDate", "status", "updatedAt"),
             ranges=days("startDate", "dueDate", "createdAt"),
         ),
-        output_schema=shapes.page(_PROJECT),
+        output_schema=results.page(_PROJECT),
     ),
     Tool(
         name="get_project",
@@ -94,7 +94,7 @@ TOOLS = (
         target_type="project",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.one(_PROJECT),
+        output_schema=results.one(_PROJECT),
         label=("name",),
     ),
     Tool(
@@ -111,7 +111,7 @@ TOOLS = (
         target_type="project",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("clientId", "name"),
-        output_schema=shapes.one_or_none(_PROJECT),
+        output_schema=results.one_or_none(_PROJECT),
         label=("name",),
     ),
     Tool(
@@ -128,7 +128,7 @@ TOOLS = (
         target_type="project",
         arguments={"id": _ID, **changes(_FIELDS, kept=("clientId", "name", "status", "rateType"))},
         required=("id",),
-        output_schema=shapes.one_or_none(_PROJECT),
+        output_schema=results.one_or_none(_PROJECT),
         label=("name",),
     ),
     Tool(
@@ -146,7 +146,7 @@ TOOLS = (
         target_type="project",
         arguments={"id": _ID, "idempotencyKey": idempotency_key()},
         required=("id",),
-        output_schema=shapes.one_or_none(_PROJECT),
+        output_schema=results.one_or_none(_PROJECT),
         label=("name",),
     ),
 )

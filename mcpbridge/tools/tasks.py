@@ -4,8 +4,9 @@ Source: the Hoursmith contract, sections 3 (Members edit what is assigned to the
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import (
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import (
     changes,
     choice,
     date,
@@ -18,7 +19,6 @@ from mcpbridge.tools.arguments import (
     text,
     uuid,
 )
-from mcpbridge.tools.declaration import Tool
 
 _ID = uuid("The task's id, as list_tasks gives it.")
 _STATUSES = ("TODO", "IN_PROGRESS", "DONE")
@@ -46,23 +46,23 @@ _FIELDS = {
     "endDate": date("The day it ended."),
 }
 
-_TASK = shapes.record(
+_TASK = results.record(
     {
-        "id": shapes.string(),
-        "orgId": shapes.string(),
-        "projectId": shapes.string(),
-        "name": shapes.string(),
-        "description": shapes.maybe(),
-        "status": shapes.string("TODO, IN_PROGRESS or DONE."),
-        "priority": shapes.string("LOW, MEDIUM or HIGH."),
-        "billable": shapes.boolean(),
-        "estimatedHours": shapes.number(),
-        "assigneeIds": shapes.strings("The userId of members."),
-        "tags": shapes.strings(),
-        "startDate": shapes.maybe("YYYY-MM-DD."),
-        "dueDate": shapes.maybe("YYYY-MM-DD."),
-        "endDate": shapes.maybe("YYYY-MM-DD."),
-        **shapes.stamps(),
+        "id": results.string(),
+        "orgId": results.string(),
+        "projectId": results.string(),
+        "name": results.string(),
+        "description": results.maybe(),
+        "status": results.string("TODO, IN_PROGRESS or DONE."),
+        "priority": results.string("LOW, MEDIUM or HIGH."),
+        "billable": results.boolean(),
+        "estimatedHours": results.number(),
+        "assigneeIds": results.strings("The userId of members."),
+        "tags": results.strings(),
+        "startDate": results.maybe("YYYY-MM-DD."),
+        "dueDate": results.maybe("YYYY-MM-DD."),
+        "endDate": results.maybe("YYYY-MM-DD."),
+        **results.stamps(),
     }
 )
 
@@ -90,7 +90,7 @@ TOOLS = (
             sort=("createdAt", "dueDate", "endDate", "id", "name", "priority", "startDate", "status", "updatedAt"),
             ranges=days("startDate", "dueDate", "endDate", "createdAt"),
         ),
-        output_schema=shapes.page(_TASK),
+        output_schema=results.page(_TASK),
     ),
     Tool(
         name="get_task",
@@ -104,7 +104,7 @@ TOOLS = (
         target_type="task",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.one(_TASK),
+        output_schema=results.one(_TASK),
         label=("name",),
     ),
     Tool(
@@ -120,7 +120,7 @@ TOOLS = (
         target_type="task",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("projectId", "name"),
-        output_schema=shapes.one_or_none(_TASK),
+        output_schema=results.one_or_none(_TASK),
         label=("name",),
     ),
     Tool(
@@ -137,7 +137,7 @@ TOOLS = (
         target_type="task",
         arguments={"id": _ID, **changes(_FIELDS, kept=("projectId", "name", "status", "priority", "billable"))},
         required=("id",),
-        output_schema=shapes.one_or_none(_TASK),
+        output_schema=results.one_or_none(_TASK),
         label=("name",),
     ),
     Tool(
@@ -155,7 +155,7 @@ TOOLS = (
         target_type="task",
         arguments={"id": _ID, "idempotencyKey": idempotency_key()},
         required=("id",),
-        output_schema=shapes.one_or_none(_TASK),
+        output_schema=results.one_or_none(_TASK),
         label=("name",),
     ),
 )

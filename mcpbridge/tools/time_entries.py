@@ -5,8 +5,9 @@ running timer) and 10.
 """
 
 from mcpbridge.models import Kind
-from mcpbridge.tools import shapes
-from mcpbridge.tools.arguments import (
+from mcpbridge.tools import results
+from mcpbridge.tools.base import Tool
+from mcpbridge.tools.fields import (
     changes,
     date,
     days,
@@ -19,7 +20,6 @@ from mcpbridge.tools.arguments import (
     uuid,
     whole,
 )
-from mcpbridge.tools.declaration import Tool
 
 _ID = uuid("The time entry's id, as list_time_entries gives it.")
 _MOST_SECONDS = 366 * 24 * 3600
@@ -38,21 +38,21 @@ _FIELDS = {
     "stoppedAt": instant("When the work ended. A started entry without it is a running timer."),
 }
 
-_TIME_ENTRY = shapes.record(
+_TIME_ENTRY = results.record(
     {
-        "id": shapes.string(),
-        "orgId": shapes.string(),
-        "userId": shapes.string("Whose time it is: a member's userId."),
-        "projectId": shapes.string(),
-        "taskId": shapes.maybe(),
-        "invoiceId": shapes.maybe("Once set, nobody changes or deletes the entry."),
+        "id": results.string(),
+        "orgId": results.string(),
+        "userId": results.string("Whose time it is: a member's userId."),
+        "projectId": results.string(),
+        "taskId": results.maybe(),
+        "invoiceId": results.maybe("Once set, nobody changes or deletes the entry."),
         "durationSeconds": {"type": ["integer", "null"], "description": "Seconds."},
-        "billable": shapes.boolean(),
-        "note": shapes.maybe(),
-        "entryDate": shapes.string("YYYY-MM-DD."),
-        "startedAt": shapes.maybe(),
-        "stoppedAt": shapes.maybe("null with a startedAt means that the timer is running."),
-        **shapes.stamps(),
+        "billable": results.boolean(),
+        "note": results.maybe(),
+        "entryDate": results.string("YYYY-MM-DD."),
+        "startedAt": results.maybe(),
+        "stoppedAt": results.maybe("null with a startedAt means that the timer is running."),
+        **results.stamps(),
     }
 )
 _LABEL = ("note", "entryDate")
@@ -88,7 +88,7 @@ TOOLS = (
                 "durationSecondsMax": whole("Only entries at most this long, in seconds.", least=0, most=_MOST_SECONDS),
             },
         ),
-        output_schema=shapes.page(_TIME_ENTRY),
+        output_schema=results.page(_TIME_ENTRY),
     ),
     Tool(
         name="get_time_entry",
@@ -100,7 +100,7 @@ TOOLS = (
         target_type="time_entry",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.one(_TIME_ENTRY),
+        output_schema=results.one(_TIME_ENTRY),
         label=_LABEL,
     ),
     Tool(
@@ -115,7 +115,7 @@ TOOLS = (
         kind=Kind.READ,
         target_type="time_entry",
         arguments={},
-        output_schema=shapes.one_or_none(_TIME_ENTRY),
+        output_schema=results.one_or_none(_TIME_ENTRY),
         label=_LABEL,
     ),
     Tool(
@@ -133,7 +133,7 @@ TOOLS = (
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("projectId", "entryDate"),
         either=("durationSeconds", "duration"),
-        output_schema=shapes.one_or_none(_TIME_ENTRY),
+        output_schema=results.one_or_none(_TIME_ENTRY),
         label=_LABEL,
     ),
     Tool(
@@ -153,7 +153,7 @@ TOOLS = (
             **changes(_FIELDS, kept=("projectId", "durationSeconds", "duration", "billable", "entryDate")),
         },
         required=("id",),
-        output_schema=shapes.one_or_none(_TIME_ENTRY),
+        output_schema=results.one_or_none(_TIME_ENTRY),
         label=_LABEL,
     ),
     Tool(
@@ -171,7 +171,7 @@ TOOLS = (
         target_type="time_entry",
         arguments={"id": _ID},
         required=("id",),
-        output_schema=shapes.nothing(),
+        output_schema=results.nothing(),
         label=_LABEL,
     ),
 )

@@ -1,6 +1,5 @@
 """The way to Hoursmith's REST API: `client` sends what a tool declares, over `network` or `in_process`."""
 
-from mcpbridge.upstream.answers import MAX_ANSWER_BYTES, Reply
 from mcpbridge.upstream.client import Upstream
 from mcpbridge.upstream.errors import (
     UpstreamAnswerError,
@@ -12,6 +11,7 @@ from mcpbridge.upstream.errors import (
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
+from mcpbridge.upstream.response import MAX_ANSWER_BYTES, Reply
 
 __all__ = [
     "MAX_ANSWER_BYTES",

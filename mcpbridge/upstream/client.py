@@ -6,13 +6,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
-from mcpbridge.credentials import Credential
-from mcpbridge.telemetry import spans
+from mcpbridge.auth.credentials import Credential
+from mcpbridge.observability.telemetry import spans
 from mcpbridge.tools import RestRequest
-from mcpbridge.upstream.answers import Reply, reply_from
 from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError
-from mcpbridge.upstream.lines import Line
-from mcpbridge.upstream.network import Network
+from mcpbridge.upstream.http import Network
+from mcpbridge.upstream.response import Reply, reply_from
+from mcpbridge.upstream.transport import Line
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +34,7 @@ class Upstream:
             self._line = Network(origin, timeout_s=timeout_s)
         else:
             # Only here, as httpx takes long to load and the network needs none of it.
-            from mcpbridge.upstream.in_process import InProcess
+            from mcpbridge.upstream.asgi import InProcess
 
             self._line = InProcess(transport, origin, timeout_s=timeout_s)
 

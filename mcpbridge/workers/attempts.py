@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from django.db import Error
 
-from mcpbridge import metrics
+from mcpbridge.observability import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 
-from mcpbridge.own_connection import drop_connection, use_own_connection
+from mcpbridge.db.timeouts import drop_connection, use_own_connection
 from mcpbridge.workers.attempts import Attempts
 
 

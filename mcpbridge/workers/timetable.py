@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mcpbridge.own_connection import drop_connection
+from mcpbridge.db.timeouts import drop_connection
 from mcpbridge.workers.attempts import Attempts
 from mcpbridge.workers.periodic import PeriodicWorker
 

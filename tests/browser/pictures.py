@@ -11,7 +11,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.conftest import ARGUMENTS
 from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
-from tests.places import ROOT
+from tests.paths import ROOT
 from tests.servers import Served, served_console
 
 FOLDER = ROOT / "docs/images"

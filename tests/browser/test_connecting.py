@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.canary import Canaries, files_of
 from tests.faults.mcp import call_tool
+from tests.secret_markers import Canaries, files_of
 from tests.servers import Served
 
 pytestmark = pytest.mark.slow

@@ -5,8 +5,8 @@ from playwright.sync_api import Error, expect
 
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rotating import Assistant, Walker, open_connection
-from tests.canary import Canaries, files_of
 from tests.faults.conftest import prefix_of
+from tests.secret_markers import Canaries, files_of
 from tests.servers import Served
 
 pytestmark = pytest.mark.slow

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mcpbridge.chain import FACTS, canonical, genesis
-from mcpbridge.export.cef import key_of
+from mcpbridge.audit.export.cef import key_of
+from mcpbridge.audit.hashchain import FACTS, canonical, genesis
+from mcpbridge.audit.verification.findings import Kind
 from mcpbridge.models import Phase
-from mcpbridge.verification.findings import Kind
-from tests.places import ROOT
+from tests.paths import ROOT
 
 PAGE = (ROOT / "docs/audit-format.md").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.docs.test_security_page import functions_of, rows
-from tests.places import ROOT
+from tests.paths import ROOT
 
 PAGE = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
@@ -45,6 +45,6 @@ def test_every_test_of_a_fault_is_on_the_page() -> None:
     named = {f"{path}::{name}" for path, name in NAMED}
     assert tests - named <= {
         # The same fault by a quicker way, or another side of it.
-        "tests/faults/test_unwritable_record.py::test_a_full_disk",
-        "tests/faults/test_unwritable_record.py::test_a_token_never_seen_before_can_read_while_the_database_is_locked",
+        "tests/faults/test_unwritable_audit_log.py::test_a_full_disk",
+        "tests/faults/test_unwritable_audit_log.py::test_a_token_never_seen_before_can_read_while_the_database_is_locked",
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import ROOT
+from tests.paths import ROOT
 
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 THREATS, STANDARD = PAGE.split("## OWASP ASVS 5.0")

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from mcpbridge import __version__
-from tests.places import ROOT
+from tests.paths import ROOT
 
 
 def test_packaging_reads_it() -> None:

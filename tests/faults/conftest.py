@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 
 from tests.faults.upstream import Hoursmith, serving
 from tests.postgres import shared_cluster
-from tests.record_rows import sqlite_rows
 from tests.servers import Served, served_console
+from tests.stored_rows import sqlite_rows
 
 UPSTREAM_TIMEOUT_S = 1.5
 

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.places import ROOT
+from tests.paths import ROOT
 
 _ME = {
     "orgId": "org-1",

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.mcp import call_tool
-from tests.faults.test_containing import Admin
-from tests.places import ROOT
-from tests.record_rows import sqlite_rows
+from tests.faults.test_blocking import Admin
+from tests.paths import ROOT
 from tests.servers import Served, served_console
+from tests.stored_rows import sqlite_rows
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from mcpbridge.keys import key_pair
+from mcpbridge.audit.signing import key_pair
 from tests.faults.conftest import Bench, bench
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith
-from tests.places import ROOT
+from tests.paths import ROOT
 
 
 def published(running: Bench) -> dict[str, Any]:

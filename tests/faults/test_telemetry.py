@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.canary import Canaries
 from tests.collector import Collector, Span, collecting
 from tests.faults.conftest import Bench, bench, prefix_of
 from tests.faults.mcp import LEGACY, MODERN, call_tool, post
 from tests.faults.upstream import Hoursmith
-from tests.places import ROOT
+from tests.paths import ROOT
+from tests.secret_markers import Canaries
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.shapes import assembled_token
+from tests.token_shapes import assembled_token
 
 BASE = "/api/v1"
 COLLECTIONS = {

@@ -12,25 +12,25 @@ from typing import Any
 
 import httpx
 
-from hoursmith_console.rotation.leaks.services import AT_MOST, public_parts
-from mcpbridge.activity import ActivityRecorder
-from mcpbridge.addresses import Audience, client_address, parse_networks
-from mcpbridge.approvals.holding import Approvals
-from mcpbridge.audit import AuditWriter
-from mcpbridge.calls import Calls
-from mcpbridge.clients import ClientInfo, client_from_session_id, client_from_user_agent
-from mcpbridge.credentials import Credential, CredentialFaultError, Fault, credential_from_headers
-from mcpbridge.entry import HttpEntry
-from mcpbridge.export.csv import protected
-from mcpbridge.identity import Identities
-from mcpbridge.leaks.signs import is_suspect, secrets_in
-from mcpbridge.orders.reading import Orders
-from mcpbridge.redaction import redact
-from mcpbridge.refusals import Refusals
-from mcpbridge.server import HoursmithTools, build_server, visit_in
+from hoursmith_console.leaked_tokens.services import AT_MOST, public_parts
+from mcpbridge.activity.recorder import ActivityRecorder
+from mcpbridge.audit.export.csv import protected
+from mcpbridge.audit.writer import AuditWriter
+from mcpbridge.auth.credentials import Credential, CredentialFaultError, Fault, credential_from_headers
+from mcpbridge.auth.identity import Identities
+from mcpbridge.auth.refusals import Refusals
+from mcpbridge.auth.restrictions.store import Orders
+from mcpbridge.calls.approvals.gate import Approvals
+from mcpbridge.calls.service import Calls
+from mcpbridge.http.addresses import Audience, client_address, parse_networks
+from mcpbridge.http.endpoint import HttpEntry
+from mcpbridge.protocol.client_info import ClientInfo, client_from_session_id, client_from_user_agent
+from mcpbridge.protocol.server import HoursmithTools, build_server, visit_in
+from mcpbridge.redaction.masking import redact
+from mcpbridge.secret_scan.patterns import is_suspect, secrets_in
 from mcpbridge.upstream import Upstream
 from tests.conftest import assembled_token
-from tests.mcpbridge.harness import hoursmith
+from tests.mcpbridge.fixtures import hoursmith
 
 SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)

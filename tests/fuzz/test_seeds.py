@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS, Broken, answer_of, promise
-from tests.mcpbridge.harness import CLIENT_ID
+from tests.mcpbridge.fixtures import CLIENT_ID
 
 SEEDS = Path(__file__).parent / "seeds"
 KEPT = [(target, path) for target in TARGETS for path in sorted((SEEDS / target).iterdir())]

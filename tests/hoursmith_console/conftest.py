@@ -17,11 +17,14 @@ from django.test import Client
 import hoursmith_console.urls  # noqa: F401
 from hoursmith_console.accounts.addresses import address_prove
 from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.sandbox.console import console_member
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
 from mcpbridge.models import SeenToken
 from tests.hoursmith_console.records import make_token
+from tests.hoursmith_console.sandbox.fixtures import World
+from tests.hoursmith_console.sandbox_members import NAMES, Somebody, Town
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "correct horse battery staple"
@@ -120,3 +123,32 @@ def with_app(cast: Cast) -> Callable[[str], list[str]]:
         return codes
 
     return give
+
+
+@pytest.fixture
+def settle(db: None) -> Callable[[str], Town]:
+    """Makes everybody of a new workspace."""
+
+    def make(name: str) -> Town:
+        world, made = World(name), {}
+        for who in NAMES:
+            caller = world.caller(who)
+            member = console_member(caller.member)
+            account_create(member=member, password="correct horse battery staple")
+            prefix = caller.token.split("_")[2]
+            token = make_token(member.workspace.org_id, prefix, name=f"{who}'s laptop", role=member.role)
+            token_claim(env="live", prefix=prefix, member=member, source="sandbox_mint")
+            made[who] = Somebody(member, caller, token)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def acme(settle: Callable[[str], Town]) -> Town:
+    return settle("Acme")
+
+
+@pytest.fixture
+def globex(settle: Callable[[str], Town]) -> Town:
+    return settle("Globex")

@@ -6,20 +6,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from mcpbridge.chain import Head, link
-from mcpbridge.heads import head_of
-from mcpbridge.models import (
-    AuditEvent,
-    Kind,
-    Phase,
-    RejectedCredential,
-    Result,
-    SeenClient,
-    SeenToken,
-    ToolCall,
-)
-from mcpbridge.sightings import known_tokens
-from mcpbridge.tallies import calls_tally
+from mcpbridge.activity.observed import known_tokens
+from mcpbridge.activity.usage import calls_tally
+from mcpbridge.audit.hashchain import Head, link
+from mcpbridge.audit.heads import head_of
+from mcpbridge.models import AuditEvent, Kind, Phase, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
 
 KINDS = {"get": Kind.READ, "list": Kind.READ, "delete": Kind.DESTRUCTIVE, "archive": Kind.DESTRUCTIVE}
 

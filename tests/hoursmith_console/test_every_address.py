@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.addresses import KEYS, console_routes, filled
 from tests.hoursmith_console.conftest import Cast
+from tests.page_urls import KEYS, console_routes, filled
 
 Browse = Callable[[str], Client]
 

@@ -15,7 +15,6 @@ from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ToolCall
-from tests.addresses import console_routes
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import (
     audit_pair,
@@ -27,6 +26,7 @@ from tests.hoursmith_console.records import (
     make_token,
     save_audit,
 )
+from tests.page_urls import console_routes
 
 Browse = Callable[[str], Client]
 # Session, account and memberships are three; a member's own tokens are one more.

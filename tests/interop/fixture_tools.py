@@ -12,8 +12,8 @@ from typing import Any
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from mcpbridge.calls import Calls
-from mcpbridge.server import ToolResult, Visit
+from mcpbridge.calls.service import Calls
+from mcpbridge.protocol.server import ToolResult, Visit
 
 # A PNG of one red pixel, and a WAV file of no samples.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mcpbridge.calls import Answer
+from mcpbridge.calls.errors import problem
+from mcpbridge.calls.service import Answer
 from mcpbridge.models import Result
-from mcpbridge.problems import problem
-from mcpbridge.server import HoursmithTools, ToolResult, Visit, result_of
+from mcpbridge.protocol.server import HoursmithTools, ToolResult, Visit, result_of
 
 PROBLEM = "problem"
 

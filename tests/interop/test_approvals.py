@@ -16,8 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from pytest_django.plugin import DjangoDbBlocker
 
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.approvals.requests import approval_decide
-from mcpbridge.approvals.rules import approval_rule_change
+from mcpbridge.calls.approvals.policy import approval_rule_change
+from mcpbridge.calls.approvals.requests import approval_decide
 from mcpbridge.models import ApprovalRequest
 from tests.databases import as_default
 from tests.postgres import shared_cluster

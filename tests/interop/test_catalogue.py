@@ -14,7 +14,7 @@ from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.interop.clients import Seen, python_over_stdio
 from tests.interop.node import HERE, Node
 from tests.interop.test_stdio import NEEDED
-from tests.places import ROOT
+from tests.paths import ROOT
 from tests.servers import Served
 
 pytestmark = pytest.mark.slow

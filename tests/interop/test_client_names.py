@@ -6,7 +6,7 @@ import pytest
 
 from tests.interop.clients import LATEST_OF_INITIALIZE, MODERN
 from tests.interop.conftest import CallsBy
-from tests.interop.wire import post
+from tests.interop.raw_mcp import post
 from tests.servers import Served
 
 pytestmark = pytest.mark.slow

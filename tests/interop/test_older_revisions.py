@@ -5,8 +5,8 @@ import json
 import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS
 
+from tests.interop.raw_mcp import post
 from tests.interop.walk import DAY
-from tests.interop.wire import post
 from tests.servers import Served
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from mcpbridge.problems import HINTS, MESSAGES
+from mcpbridge.calls.errors import HINTS, MESSAGES
 from mcpbridge.tools import TOOLS
 from mcpbridge.upstream import MAX_ANSWER_BYTES
 from tests.faults.upstream import Fault, Hoursmith, Line, Seen, answering, drop_at_once, pause, refusing, serving

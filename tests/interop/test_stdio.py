@@ -13,7 +13,7 @@ from tests.interop.conftest import CallsBy
 from tests.interop.node import MCP_REMOTE, Node
 from tests.interop.test_clients import check_activity, check_day
 from tests.interop.walk import DAY, READ_WRITE_DESTROY, check_listing, check_results
-from tests.places import ROOT
+from tests.paths import ROOT
 from tests.servers import Served
 
 pytestmark = pytest.mark.slow

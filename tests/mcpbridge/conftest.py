@@ -9,7 +9,7 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import RecordDatabase, postgres_record, sqlite_record
-from tests.mcpbridge.wire import ERAS, Wire
+from tests.mcpbridge.mcp_client import ERAS, Wire
 from tests.postgres import shared_cluster
 from tests.servers import Served
 

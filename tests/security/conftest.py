@@ -12,21 +12,22 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.campaigns.criteria import Criteria
+from hoursmith_console.campaigns.services import campaign_start
 from hoursmith_console.connections.services import connection_create
-from hoursmith_console.rotation.campaigns.criteria import Criteria
-from hoursmith_console.rotation.campaigns.services import campaign_start
-from hoursmith_console.rotation.leaks.services import PublicPart, leaks_report
-from hoursmith_console.rotation.models import Kind, LeakReport
-from hoursmith_console.rotation.progress.services import rotation_start
-from hoursmith_console.saved_views.services import view_save
+from hoursmith_console.core.saved_views.services import view_save
+from hoursmith_console.leaked_tokens.models import LeakReport
+from hoursmith_console.leaked_tokens.services import PublicPart, leaks_report
+from hoursmith_console.rotations.models import Kind
+from hoursmith_console.rotations.services import rotation_start
 from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.audit.destinations.services import sink_create
 from mcpbridge.models import ApprovalRequest, RejectedCredential, SeenToken
-from mcpbridge.sinks.services import sink_create
-from tests.addresses import KEYS, filled
 from tests.hoursmith_console import conftest as people
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import saw
 from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal
+from tests.page_urls import KEYS, filled
 
 browse, cast, trusted, with_app = people.browse, people.cast, people.trusted, people.with_app
 Browse = Callable[[str], Client]

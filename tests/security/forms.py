@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from django.db.models import Model
 from django.forms import BaseForm, BooleanField, ChoiceField, DateField, IntegerField, ModelChoiceField
 
-from tests.places import ROOT
+from tests.paths import ROOT
 
 TYPED = {
     "email": "somebody@example.com",

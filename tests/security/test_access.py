@@ -11,8 +11,8 @@ from django.test import Client
 
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import AuditEvent, TokenBlock
-from tests.addresses import account_routes, console_routes, filled
 from tests.hoursmith_console.conftest import PASSWORD
+from tests.page_urls import account_routes, console_routes, filled
 from tests.security.conftest import Browse, World, content_of
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from mcpbridge.clients import client_from_info
-from mcpbridge.logs import JsonFormatter, LineFormatter
-from tests.addresses import console_routes, filled
+from mcpbridge.observability.logs import JsonFormatter, LineFormatter
+from mcpbridge.protocol.client_info import client_from_info
+from tests.page_urls import console_routes, filled
 from tests.security.conftest import HARM, Browse, World, content_of
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mcpbridge.refusals import MOST_AN_ADDRESS
+from mcpbridge.auth.refusals import MOST_AN_ADDRESS
 from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
-from tests.mcpbridge.test_forwarding import SAID
+from tests.mcpbridge.http.test_forwarding import SAID
 from tests.servers import Served, served_console
 
 pytestmark = pytest.mark.slow

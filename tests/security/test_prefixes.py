@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.rotations.models import Rotation
+from mcpbridge.auth.token_digest import token_digests
 from mcpbridge.models import SeenToken
-from mcpbridge.token_digest import token_digests
-from tests.addresses import console_routes
 from tests.conftest import assembled_token
 from tests.hoursmith_console.records import make_refusal
-from tests.places import ROOT
+from tests.page_urls import console_routes
+from tests.paths import ROOT
 from tests.security.conftest import Browse, World, content_of
 
 pytestmark = pytest.mark.django_db(databases="__all__")

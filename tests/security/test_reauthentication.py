@@ -11,10 +11,10 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from hoursmith_console.audit.models import Verification
-from tests.addresses import account_routes, console_routes, filled
 from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import PASSWORD
-from tests.places import ROOT
+from tests.page_urls import account_routes, console_routes, filled
+from tests.paths import ROOT
 from tests.security.conftest import Browse, World
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils.http import int_to_base36
 from fido2.utils import websafe_encode
 
-from tests.addresses import account_routes, filled
 from tests.hoursmith_console.accounts.people import password_given, recent
 from tests.hoursmith_console.conftest import Cast
+from tests.page_urls import account_routes, filled
 
 
 class CountingHasher(MD5PasswordHasher):

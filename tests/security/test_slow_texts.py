@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from hoursmith_console.ledger import _TOKEN
-from hoursmith_console.pasted_tokens import clean_query
-from hoursmith_console.rotation.leaks.services import public_parts
-from mcpbridge.credentials import CredentialFaultError, credential_from_headers
-from mcpbridge.intake import MAX_BODY_BYTES, Refusal, decoded
-from mcpbridge.leaks.signs import secrets_in
-from mcpbridge.recording import storable
-from mcpbridge.redaction import redact
+from hoursmith_console.core.lists.admin import _TOKEN
+from hoursmith_console.leaked_tokens.services import public_parts
+from hoursmith_console.middleware.pasted_tokens import clean_query
+from mcpbridge.auth.credentials import CredentialFaultError, credential_from_headers
+from mcpbridge.calls.sanitize import storable
+from mcpbridge.http.request import MAX_BODY_BYTES, Refusal, decoded
+from mcpbridge.redaction.masking import redact
+from mcpbridge.secret_scan.patterns import secrets_in
 
 # Far above what any of them takes on a busy machine, far below what growing with the square would.
 PATIENCE_S = 10

@@ -20,14 +20,14 @@ from django.test import Client, override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from mcpbridge.models import AuditEvent, SigningHead
-from tests.addresses import console_routes, every_route, filled
 from tests.databases import as_default
+from tests.page_urls import console_routes, every_route, filled
 from tests.postgres import shared_cluster
 from tests.prepared import EMPTY
 from tests.security.conftest import content_of
 from tests.security.forms import Form, filled_with, forms_of
 from tests.security.ownership import FLEETING, models, rows_of, strangers_with
-from tests.security.records import Records, records_of
+from tests.security.workspace_records import Records, records_of
 from tests.tenants import BOTH, ROLES, Tenant, signed_in, two_tenants, undone
 
 OURS, THEIRS = "ZQours", "ZQtheirs"

@@ -8,15 +8,15 @@ from django.core.cache import cache
 from django.db import DatabaseError, OperationalError, transaction
 from django.test import Client
 
-from tests.addresses import console_routes
 from tests.hoursmith_console.conftest import PASSWORD
+from tests.page_urls import console_routes
 from tests.security.conftest import Browse, World
 from tests.security.forms import Form, forms_of
 from tests.unavailable import read_only_database
 
 TOLD = "cannot be recorded now"
 PRODUCT_CACHE = {
-    "BACKEND": "hoursmith_console.counting_cache.CountingCache",
+    "BACKEND": "hoursmith_console.backends.counting_cache.CountingCache",
     "LOCATION": "console_shared_counts",
 }
 ACCOUNT = ("/accounts/password/change/", "/accounts/sessions/", "/accounts/2fa/", "/accounts/reauthenticate/")

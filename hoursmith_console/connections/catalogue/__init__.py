@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hoursmith_console.connections.catalogue import agents, claude, commands, editors, terminals
-from hoursmith_console.connections.catalogue.client import SLOT, Access, Client, Family, Link, Secret, Snippet, System
+from hoursmith_console.connections.catalogue.mcp_client import (
+    SLOT,
+    Access,
+    Client,
+    Family,
+    Link,
+    Secret,
+    Snippet,
+    System,
+)
 
 __all__ = [
     "CLIENTS",

@@ -5,7 +5,7 @@ and its config-yaml schemas; Crush’s README and internal/config; docs.factory.
 ampcode.com/docs/customize/mcp. Where sources disagree, the entry says so.
 """
 
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,

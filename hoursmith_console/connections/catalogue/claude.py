@@ -1,6 +1,7 @@
 """Claude Desktop and Claude Code."""
 
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.commands import NODE_FACT, REMOTE_TROUBLES, remote_command
+from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     VARIABLE,
     Client,
@@ -12,7 +13,6 @@ from hoursmith_console.connections.catalogue.client import (
     own_file,
     project_file,
 )
-from hoursmith_console.connections.catalogue.commands import NODE_FACT, REMOTE_TROUBLES, remote_command
 
 _REFERENCE = f"${{{VARIABLE}}}"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,

@@ -1,6 +1,7 @@
 """Editors, and the assistants that live inside VS Code."""
 
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.commands import remote_command
+from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,
@@ -14,7 +15,6 @@ from hoursmith_console.connections.catalogue.client import (
     own_file,
     project_file,
 )
-from hoursmith_console.connections.catalogue.commands import remote_command
 from hoursmith_console.connections.catalogue.rendering import base64_in_query, json_in_query
 
 _IN_ENVIRONMENT = f"${{env:{VARIABLE}}}"

@@ -6,7 +6,7 @@
 import json
 from typing import Any
 
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.mcp_client import (
     FOLDER,
     INPUT_FAMILY,
     SERVER,
@@ -15,7 +15,7 @@ from hoursmith_console.connections.catalogue.client import (
     Client,
     Target,
 )
-from mcpbridge.credentials import credential_from_text
+from mcpbridge.auth.credentials import credential_from_text
 
 
 def merge_contract(

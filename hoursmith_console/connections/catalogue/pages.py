@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hoursmith_console.connections.catalogue import CLIENTS
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.mcp_client import (
     FOLDER,
     SLOT,
     Access,
@@ -20,7 +20,7 @@ from hoursmith_console.connections.catalogue.client import (
 )
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from hoursmith_console.connections.catalogue.variables import variable_snippets
-from mcpbridge.prompts import Prompt, prompts_for
+from mcpbridge.protocol.prompts import Prompt, prompts_for
 
 
 @dataclass(frozen=True, slots=True)

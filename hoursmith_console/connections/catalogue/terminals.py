@@ -1,6 +1,6 @@
 """Assistants in the terminal, and LM Studio and Goose, which are apps as well."""
 
-from hoursmith_console.connections.catalogue.client import (
+from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from hoursmith_console.connections.catalogue.client import SLOT, VARIABLE, Client, Place, Secret, Snippet, System
+from hoursmith_console.connections.catalogue.mcp_client import SLOT, VARIABLE, Client, Place, Secret, Snippet, System
 
 _LINE = f"export {VARIABLE}='{SLOT}'\n"
 

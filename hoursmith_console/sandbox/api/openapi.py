@@ -9,14 +9,7 @@ from django.views.decorators.http import require_safe
 
 from hoursmith_console.sandbox.api.dispatch import KEY
 from hoursmith_console.sandbox.api.fields import Field
-from hoursmith_console.sandbox.api.lists import (
-    CURSOR,
-    DEFAULT_LIMIT,
-    DEFAULT_SORT,
-    LIMIT,
-    SEARCH,
-    Listing,
-)
+from hoursmith_console.sandbox.api.lists import CURSOR, DEFAULT_LIMIT, DEFAULT_SORT, LIMIT, SEARCH, Listing
 from hoursmith_console.sandbox.api.operations import Operation, Shape
 from hoursmith_console.sandbox.api.resources import OPERATIONS, me, members, organization
 from hoursmith_console.sandbox.api.resources.clients import CLIENTS

@@ -16,8 +16,8 @@ from hoursmith_console.sandbox.models import (
     Task,
     TaskStatus,
 )
-from hoursmith_console.sandbox.seed.cast import CAST
 from hoursmith_console.sandbox.seed.chance import Chance
+from hoursmith_console.sandbox.seed.people import CAST
 
 _PROJECTS = (
     "Website relaunch", "Brand refresh", "Online shop", "Mobile app", "Newsletter", "Annual report",

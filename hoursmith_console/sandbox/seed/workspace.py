@@ -5,9 +5,9 @@ from datetime import datetime
 from django.db import router, transaction
 
 from hoursmith_console.sandbox.models import Expense, Invoice, Organization, RateCounter, TimeEntry
-from hoursmith_console.sandbox.seed.cast import ORG_ID, cast_create
 from hoursmith_console.sandbox.seed.clients import clients_create
 from hoursmith_console.sandbox.seed.money import expenses_draft, invoices_draft
+from hoursmith_console.sandbox.seed.people import ORG_ID, cast_create
 from hoursmith_console.sandbox.seed.projects import projects_create, tasks_create
 from hoursmith_console.sandbox.seed.time_entries import time_entries_draft
 

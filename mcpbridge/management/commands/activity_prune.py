@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from mcpbridge.activity_ageing import activity_prune
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import operator
+from mcpbridge.activity.retention import activity_prune
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.management.arguments import instant
 
 

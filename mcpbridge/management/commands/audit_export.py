@@ -9,15 +9,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.checkpoints import checkpoint_make
-from mcpbridge.events import event_record, operator
-from mcpbridge.export.formats import FORMATS
-from mcpbridge.export.source import Selection, alias, known_workspaces, workspaces_of
-from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.console_events import event_record, operator
+from mcpbridge.audit.export.formats import FORMATS
+from mcpbridge.audit.export.source import Selection, alias, known_workspaces, workspaces_of
+from mcpbridge.audit.keyring import UnannouncedKeyError
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.db.timeouts import limited_look
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import progress_line
-from mcpbridge.own_connection import limited_look
 
 UNUSABLE = 2
 

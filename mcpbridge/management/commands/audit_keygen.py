@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import operator
-from mcpbridge.keyring import UnannouncedKeyError, key_announce
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.keyring import UnannouncedKeyError, key_announce
+from mcpbridge.audit.writer import AuditUnavailableError
 
 NEW = "AUDIT_SIGNING_KEY_NEW"
 

@@ -6,14 +6,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from mcpbridge.archive import ArchiveError
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import operator
-from mcpbridge.export.source import known_workspaces
-from mcpbridge.keyring import UnannouncedKeyError
+from mcpbridge.audit.archive import ArchiveError
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.export.source import known_workspaces
+from mcpbridge.audit.keyring import UnannouncedKeyError
+from mcpbridge.audit.retention import PruneUnderwayError, SinksBehindError, audit_prune
+from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import ProgressLine
-from mcpbridge.retention import PruneUnderwayError, SinksBehindError, audit_prune
 
 _REFUSALS = (
     ArchiveError,

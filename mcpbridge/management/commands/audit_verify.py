@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mcpbridge.audit.verification import ChainReport, OutsideHead, Trust, UnusableInputError, Verdict, trust_from_text
+from mcpbridge.audit.verification.sources import stored_rows, verify_export, verify_stored
 from mcpbridge.management.progress import progress_line
-from mcpbridge.verification import ChainReport, OutsideHead, Trust, UnusableInputError, Verdict, trust_from_text
-from mcpbridge.verification.sources import stored_rows, verify_export, verify_stored
 
 BAD, UNUSABLE = 1, 2
 

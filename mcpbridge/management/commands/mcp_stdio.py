@@ -10,12 +10,12 @@ from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge import __version__
-from mcpbridge.bridge import Bridge
-from mcpbridge.connections import is_connection_id
-from mcpbridge.credentials import CredentialFaultError, credential_from_text
-from mcpbridge.origin import configured_upstream
-from mcpbridge.stdio import serve
-from mcpbridge.telemetry import Telemetry
+from mcpbridge.activity.connections import is_connection_id
+from mcpbridge.app import Bridge
+from mcpbridge.auth.credentials import CredentialFaultError, credential_from_text
+from mcpbridge.observability.telemetry import Telemetry
+from mcpbridge.protocol.stdio import serve
+from mcpbridge.upstream.config import configured_upstream
 
 
 class Command(BaseCommand):

@@ -27,7 +27,7 @@ from tests.certificates import self_signed
 from tests.faults.many_machines.machines import NETWORK, Machines, why_not
 from tests.faults.mcp import Answer, call_tool
 from tests.faults.upstream import BASE, Hoursmith, serving
-from tests.places import ROOT
+from tests.paths import ROOT
 from tests.postgres import Cluster, end_with_parent, own_cluster, prepared_files
 from tests.prepared import EMPTY
 from tests.servers import Served

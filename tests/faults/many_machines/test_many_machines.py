@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from mcpbridge.orders.blocks import token_block, token_unblock
-from mcpbridge.verification.sources import verify_stored
-from tests.canary import Canaries
+from mcpbridge.audit.verification.sources import verify_stored
+from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
 from tests.databases import as_default
 from tests.faults.conftest import prefix_of
 from tests.faults.many_machines.conftest import NODES, Site
 from tests.faults.upstream import Gate, new_token
+from tests.secret_markers import Canaries
 
 pytestmark = pytest.mark.slow
 

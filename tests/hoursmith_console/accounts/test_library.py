@@ -19,10 +19,10 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 
 from hoursmith_console import settings as production
 from hoursmith_console.workspaces import urls
-from tests.hoursmith_console.accounts import library
+from tests.hoursmith_console.accounts import allauth_parts
 from tests.hoursmith_console.accounts.people import old, password_given, recent
 from tests.hoursmith_console.conftest import PASSWORD, Cast
-from tests.places import ROOT
+from tests.paths import ROOT
 
 Browse = Callable[[str], Client]
 Give = Callable[[str], list[str]]
@@ -56,18 +56,20 @@ VIEWS, SETTINGS = decided(r"[a-z]+\.[\w.]*views\."), decided(r"(?:ACCOUNT|MFA|SO
 
 
 def test_every_view_of_the_library_is_decided() -> None:
-    assert set(VIEWS) == library.views()
+    assert set(VIEWS) == allauth_parts.views()
     assert set(VIEWS.values()) == {"ours", "the library's", "no"}
 
 
 def test_every_view_is_served_as_it_was_decided() -> None:
-    served = library.served([*urls.urlpatterns, *urls.password_reset_urlpatterns])
-    asis = {library.name_of(view) for view in served.values() if view.__module__.startswith("allauth.")}
+    served = allauth_parts.served([*urls.urlpatterns, *urls.password_reset_urlpatterns])
+    asis = {allauth_parts.name_of(view) for view in served.values() if view.__module__.startswith("allauth.")}
     assert asis == {name for name, answer in VIEWS.items() if answer == "the library's"}
     parents: set[str] = set()
     for view in served.values():
         if view.__module__.startswith("hoursmith_console."):
-            parents |= {library.name_of(each) for each in getattr(view, "__mro__", [])[1:]} & library.views()
+            parents |= {
+                allauth_parts.name_of(each) for each in getattr(view, "__mro__", [])[1:]
+            } & allauth_parts.views()
     ours = {name for name, answer in VIEWS.items() if answer == "ours"}
     # Three of ours are functions around theirs.
     functions = {"account.views.LogoutView"} | {f"{OPENID}.{name}" for name in ("login", "callback")}
@@ -81,12 +83,12 @@ OPENID = "socialaccount.providers.openid_connect.views"
 def names_of_the_library() -> set[str]:
     from allauth import urls as theirs
 
-    return set(library.served(list(theirs.urlpatterns))) - {"None"}
+    return set(allauth_parts.served(list(theirs.urlpatterns))) - {"None"}
 
 
 @pytest.mark.parametrize("conf", [active.ROOT_URLCONF, MAIL], ids=["without mail", "with mail"])
 def test_no_other_address_of_the_library_is_there(conf: str) -> None:
-    mine = set(library.served(get_resolver(conf).url_patterns))
+    mine = set(allauth_parts.served(get_resolver(conf).url_patterns))
     for name in sorted(names_of_the_library() - mine):
         with pytest.raises(NoReverseMatch):
             reverse(name, conf)
@@ -95,19 +97,19 @@ def test_no_other_address_of_the_library_is_there(conf: str) -> None:
 
 
 def test_every_setting_of_the_library_is_decided() -> None:
-    assert set(SETTINGS) == set().union(*(library.settings_of(app) for app in library.PREFIXES))
+    assert set(SETTINGS) == set().union(*(allauth_parts.settings_of(app) for app in allauth_parts.PREFIXES))
     assert {name for name, answer in SETTINGS.items() if answer == "set"} == {
-        name for name in vars(production) if name.startswith(tuple(library.PREFIXES.values()))
+        name for name in vars(production) if name.startswith(tuple(allauth_parts.PREFIXES.values()))
     }
 
 
-@pytest.mark.parametrize("name", sorted(library.templates()))
+@pytest.mark.parametrize("name", sorted(allauth_parts.templates()))
 def test_no_page_and_no_mail_is_the_librarys(name: str) -> None:
     try:
         found = get_template(name)
     except TemplateDoesNotExist:
         return
-    assert not str(found.template.origin.name).startswith(str(library.FOLDER))  # type: ignore[attr-defined]
+    assert not str(found.template.origin.name).startswith(str(allauth_parts.FOLDER))  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -154,14 +156,14 @@ def test_every_page_that_is_served_has_a_template_of_ours(
     states: dict[str, Callable[[], Client]], state: str, rendered: dict[str, str]
 ) -> None:
     browser, last = states[state](), "account_logout"
-    names = [name for name in library.served(get_resolver(MAIL).url_patterns) if name.startswith(_OURS)]
+    names = [name for name in allauth_parts.served(get_resolver(MAIL).url_patterns) if name.startswith(_OURS)]
     assert len(names) > 25
     for send in (browser.get, browser.post):
         for name in sorted(names, key=last.__eq__):
             cache.clear()
             answer = send(_address(name), HTTP_HOST="localhost")
             assert answer.status_code < 500, f"{name}: {answer.status_code}"
-    assert not [file for file in rendered.values() if file.startswith(str(library.FOLDER))]
+    assert not [file for file in rendered.values() if file.startswith(str(allauth_parts.FOLDER))]
     assert rendered.keys() >= SHOWN[state]
 
 

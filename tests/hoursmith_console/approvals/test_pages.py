@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mcpbridge.approvals.rules import approval_rule
+from mcpbridge.calls.approvals.policy import approval_rule
 from mcpbridge.models import ApprovalRequest, ApprovalRule, AuditEvent, SeenToken
 from tests.conftest import assembled_token
 from tests.hoursmith_console.accounts.people import told

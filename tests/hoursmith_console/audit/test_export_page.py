@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from hoursmith_console.audit.handing_out import HandingOut
+from hoursmith_console.core.export_progress import HandingOut
 from mcpbridge.models import AuditEvent, Phase
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export

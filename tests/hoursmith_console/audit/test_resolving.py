@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mcpbridge.audit_rows import call_of, rows_append, unknown_row
+from mcpbridge.audit.rows import call_of, rows_append, unknown_row
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit

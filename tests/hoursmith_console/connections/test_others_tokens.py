@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotation.models import Rotation
-from hoursmith_console.rotation.progress.services import rotation_start
+from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.rotations.services import rotation_start
 from hoursmith_console.tokens.models import TokenClaim
 from mcpbridge.models import SeenConnection
 from tests.hoursmith_console.conftest import Cast

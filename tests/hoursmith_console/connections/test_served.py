@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.canary import Canaries, files_of
 from tests.interop.clients import python_over_stdio
 from tests.interop.test_stdio import NEEDED
-from tests.places import ROOT
+from tests.paths import ROOT
+from tests.secret_markers import Canaries, files_of
 from tests.servers import Served, served_console
 
 pytestmark = pytest.mark.slow

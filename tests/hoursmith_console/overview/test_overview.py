@@ -7,11 +7,11 @@ import pytest
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from hoursmith_console.core.templatetags.console import initials, relative, tint
 from hoursmith_console.overview.chart import HEIGHT, draw
 from hoursmith_console.overview.queries import calls_over_time, tokens_by_freshness
-from hoursmith_console.overview.templatetags.console import initials, relative, tint
-from hoursmith_console.tokens.tallies import Span
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.tokens.usage import Span
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ActivityLoss, Result, SeenToken
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal, make_token

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.overview.signals import BURST_CALLS, densest, signals
-from hoursmith_console.workspaces.visibility import Viewer
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import SeenToken
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import call_row, make_audit, make_call, make_client, tally

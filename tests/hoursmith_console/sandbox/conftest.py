@@ -9,7 +9,7 @@ from django.urls import include, path
 
 from hoursmith_console.sandbox.api.dispatch import Api
 from hoursmith_console.sandbox.api.resources import OPERATIONS
-from tests.hoursmith_console.sandbox.world import World
+from tests.hoursmith_console.sandbox.fixtures import World
 
 
 class Clock:

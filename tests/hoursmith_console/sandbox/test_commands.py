@@ -11,10 +11,10 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from hoursmith_console.sandbox.models import Organization, Token
-from hoursmith_console.sandbox.seed.cast import cast_create
+from hoursmith_console.sandbox.seed.people import cast_create
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
-from tests.hoursmith_console.sandbox.world import send
+from tests.hoursmith_console.sandbox.fixtures import send
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

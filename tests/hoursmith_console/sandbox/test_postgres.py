@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import ROOT
+from tests.paths import ROOT
 from tests.postgres import shared_cluster
 
 HERE = Path(__file__).parent

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from hoursmith_console.sandbox.models import Organization, Token
-from hoursmith_console.sandbox.seed.cast import cast_create
+from hoursmith_console.sandbox.seed.people import cast_create
 from hoursmith_console.tokens.models import TokenClaim
-from mcpbridge.events import operator
+from mcpbridge.audit.console_events import operator
 from mcpbridge.models import AuditEvent
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -28,7 +28,7 @@ from hoursmith_console.sandbox.models import (
 )
 from hoursmith_console.sandbox.seed.workspace import demo_workspace, workspace_seed
 from hoursmith_console.sandbox.services import token_mint
-from tests.hoursmith_console.sandbox.world import Caller, World, code
+from tests.hoursmith_console.sandbox.fixtures import Caller, World, code
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

@@ -7,7 +7,7 @@ import pytest
 
 from hoursmith_console.workspaces.mail import message_build, plain
 from hoursmith_console.workspaces.texts import one_line
-from tests.places import ROOT
+from tests.paths import ROOT
 
 BREAKS = ["\r\n", "\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\0"]
 BUILDERS = {"EmailMessage", "EmailMultiAlternatives", "send_mail", "send_mass_mail", "mail_admins", "mail_managers"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.places import ROOT
+from tests.paths import ROOT
 from tests.postgres import shared_cluster
 
 HERE = ROOT / "tests/hoursmith_console"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from mcpbridge.calls.errors import problem
 from mcpbridge.models import Kind, Result
-from mcpbridge.problems import problem
 from mcpbridge.tools import READ_TOOLS, TOOLS, Tool
 
 CALLS = {

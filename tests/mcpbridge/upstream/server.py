@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from mcpbridge.upstream.answers import Answer
-from mcpbridge.upstream.network import Network
+from mcpbridge.upstream.http import Network
+from mcpbridge.upstream.response import Answer
 
 # The lines of a request's head and the server's way to answer; how many connections there were so far.
 Serve = Callable[[list[str], asyncio.StreamWriter, int], Awaitable[None]]

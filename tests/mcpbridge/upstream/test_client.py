@@ -4,8 +4,9 @@ import contextlib
 import httpx
 import pytest
 
-from mcpbridge import problems, upstream
-from mcpbridge.credentials import credential_from_text
+from mcpbridge import upstream
+from mcpbridge.auth.credentials import credential_from_text
+from mcpbridge.calls import errors
 from mcpbridge.models import Result
 from mcpbridge.tools import TOOLS, RestRequest
 from mcpbridge.upstream import (
@@ -231,8 +232,8 @@ def test_an_answer_that_is_no_http_cannot_be_used(answer):
 def test_every_error_status_of_the_contract_gets_its_code_and_words_for_a_person():
     codes = [400, 401, 402, 403, 404, 409, 422, 429]
     for status in codes:
-        found = problems.from_reply(Reply(status, {}), GET)
-        assert found.code == problems.CODES[status]
+        found = errors.from_reply(Reply(status, {}), GET)
+        assert found.code == errors.CODES[status]
         assert found.result is Result.REFUSED
         assert found.hint
         assert found.payload()["error"]["hint"]
@@ -253,18 +254,18 @@ def test_every_error_status_of_the_contract_gets_its_code_and_words_for_a_person
 )
 def test_a_conflict_is_explained_by_the_call_that_met_it(tool, words):
     arguments = EXAMPLES[tool][0]
-    hint = problems.from_reply(Reply(409, {}), TOOLS[tool].request(arguments)).hint
+    hint = errors.from_reply(Reply(409, {}), TOOLS[tool].request(arguments)).hint
     assert words in hint
     assert "archived" not in hint
 
 
 def test_documented_details_are_passed_on():
     error = {"code": "forbidden_plan", "message": "No API.", "requiredPlan": "studio", "feature": "apiAccess"}
-    payload = problems.from_reply(Reply(402, {"error": error}), GET).payload()["error"]
+    payload = errors.from_reply(Reply(402, {"error": error}), GET).payload()["error"]
     assert payload["requiredPlan"] == "studio"
     assert payload["message"] == "No API."
     assert "Studio or Agency" in payload["hint"]
-    limited = problems.from_reply(Reply(429, {"error": {"code": "rate_limited"}}, 7), GET).payload()["error"]
+    limited = errors.from_reply(Reply(429, {"error": {"code": "rate_limited"}}, 7), GET).payload()["error"]
     assert limited["retryAfter"] == 7
     assert "7 seconds" in limited["hint"]
 
@@ -272,7 +273,7 @@ def test_documented_details_are_passed_on():
 @pytest.mark.parametrize("status", [418, 500, 502, 503])
 def test_unexpected_answers_are_not_quoted(status):
     error = {"code": "weird", "message": f"Traceback with {CREDENTIAL.token}", "fields": {"a": "b"}}
-    shown = repr(problems.from_reply(Reply(status, {"error": error}), POST).payload())
+    shown = repr(errors.from_reply(Reply(status, {"error": error}), POST).payload())
     assert "Traceback" not in shown
     assert CREDENTIAL.secret not in shown
 
@@ -284,7 +285,7 @@ def test_every_upstream_error_has_words():
     for kind in below(upstream.UpstreamError):
         if kind is upstream.UpstreamAnswerError:
             continue
-        assert problems.from_upstream_error(kind(), is_read=False).hint
+        assert errors.from_upstream_error(kind(), is_read=False).hint
 
 
 def test_the_limit_is_large_enough_for_a_page_of_the_contract():

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import ROOT
+from tests.paths import ROOT
 
 # What may start a thread or a task by itself, and why it is no loop that has to go on.
 _ALLOWED = {
     "mcpbridge/workers/periodic.py": "the policy itself",
-    "mcpbridge/accepted_tokens.py": "one look at the database, for all who ask at that moment",
-    "mcpbridge/calls.py": "one call, carried to its end",
-    "mcpbridge/identity.py": "one question to Hoursmith, shared by those who wait for it",
-    "mcpbridge/stdio.py": "the start of the bridge, behind the greeting",
-    "mcpbridge/telemetry/sending.py": "the last flush of the process",
-    "hoursmith_console/audit/verifying.py": "one verification, which a person started and watches",
+    "mcpbridge/auth/accepted_tokens.py": "one look at the database, for all who ask at that moment",
+    "mcpbridge/calls/service.py": "one call, carried to its end",
+    "mcpbridge/auth/identity.py": "one question to Hoursmith, shared by those who wait for it",
+    "mcpbridge/protocol/stdio.py": "the start of the bridge, behind the greeting",
+    "mcpbridge/observability/telemetry/exporter.py": "the last flush of the process",
+    "hoursmith_console/audit/verification/jobs.py": "one verification, which a person started and watches",
 }
 
 

@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from hoursmith_console.rotation.watch import Job, RotationWatch
-from mcpbridge import audit, keeper, metrics
-from mcpbridge.activity import ActivityRecorder
-from mcpbridge.audit import AuditWriter
-from mcpbridge.keeper import Keeper
+from hoursmith_console.jobs.scheduler import Job, RotationWatch
+from mcpbridge.activity.recorder import ActivityRecorder
+from mcpbridge.audit import writer as audit
+from mcpbridge.audit.destinations.delivery import Delivery
+from mcpbridge.audit.destinations.dispatcher import SinkCourier
+from mcpbridge.audit.writer import AuditWriter
+from mcpbridge.auth.restrictions import polling
+from mcpbridge.auth.restrictions.blocks import token_block
+from mcpbridge.auth.restrictions.polling import order_book
+from mcpbridge.auth.restrictions.store import Orders
 from mcpbridge.models import AuditEvent, ToolCall
-from mcpbridge.orders import books
-from mcpbridge.orders.blocks import token_block
-from mcpbridge.orders.books import order_book
-from mcpbridge.orders.reading import Orders
-from mcpbridge.sinks.courier import SinkCourier
-from mcpbridge.sinks.delivery import Delivery
+from mcpbridge.observability import metrics
+from mcpbridge.workers import maintenance
+from mcpbridge.workers.maintenance import Keeper
+from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
-from tests.record_facts import SUCCEEDED, a_call
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -56,7 +58,7 @@ def eventually(check: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def test_the_restrictions(runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "POLL_S", 0.05)
+    monkeypatch.setattr(polling, "POLL_S", 0.05)
     book = order_book()
     runner.run(book.start())
     again = fail_once(Orders, "of")
@@ -88,8 +90,8 @@ def test_the_activity(runner: asyncio.Runner, fail_once: Fail) -> None:
 def test_the_maintenance(
     database: RecordDatabase, runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(keeper, "_EXPIRE_EVERY_S", 0.02)
-    again = fail_once(keeper, name)
+    monkeypatch.setattr(maintenance, "_EXPIRE_EVERY_S", 0.02)
+    again = fail_once(maintenance, name)
     writer = AuditWriter(timeout_s=2, lock_path=database.lock_path)
     writer.start()
     running = Keeper(writer, lock_path=database.lock_path, look_every_s=0.02)

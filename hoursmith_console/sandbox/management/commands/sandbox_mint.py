@@ -8,17 +8,11 @@ from django.db import router, transaction
 from hoursmith_console.sandbox.console import console_member
 from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand, existing_workspace
 from hoursmith_console.sandbox.models import Member, Organization, Scope, Token
-from hoursmith_console.sandbox.services import (
-    NAME_LENGTH,
-    MintedToken,
-    UnknownMemberError,
-    member_by_email,
-    token_mint,
-)
+from hoursmith_console.sandbox.services import NAME_LENGTH, MintedToken, UnknownMemberError, member_by_email, token_mint
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import token_claim
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import TokenNamed, event_record, operator
+from mcpbridge.audit.console_events import TokenNamed, event_record, operator
+from mcpbridge.audit.writer import AuditUnavailableError
 
 
 class Command(SandboxCommand):

@@ -10,8 +10,8 @@ from hoursmith_console.sandbox.models import Organization, Plan
 from hoursmith_console.sandbox.services import plan_change
 from hoursmith_console.workspaces.models import Workspace
 from hoursmith_console.workspaces.services import workspace_import
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import event_record, operator
+from mcpbridge.audit.console_events import event_record, operator
+from mcpbridge.audit.writer import AuditUnavailableError
 
 
 class Command(SandboxCommand):

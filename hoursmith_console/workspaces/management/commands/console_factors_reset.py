@@ -8,9 +8,9 @@ from django.db import transaction
 
 from hoursmith_console.accounts.addresses import account_with
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.workspaces.sign_ins import account_event_record
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import operator
+from hoursmith_console.accounts.sign_ins import account_event_record
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.writer import AuditUnavailableError
 
 
 class Command(BaseCommand):

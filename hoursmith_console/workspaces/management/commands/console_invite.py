@@ -7,16 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.workspaces.invitation_views import invitation_path
-from hoursmith_console.workspaces.invitations import (
-    AddressState,
-    InvitationError,
-    address_state,
-    invite,
-    member_find,
-)
+from hoursmith_console.workspaces.invitations import AddressState, InvitationError, address_state, invite, member_find
 from hoursmith_console.workspaces.models import Invitation, Member, Role, Workspace
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import operator
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.writer import AuditUnavailableError
 
 _USED = """
 An account uses this address already. Its user signs in and accepts the invitation with the link; nobody else can."""

@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from hoursmith_console.accounts.addresses import account_with
+from hoursmith_console.accounts.sign_ins import account_event_record
 from hoursmith_console.workspaces.invitation_views import recovery_path
-from hoursmith_console.workspaces.sign_ins import account_event_record
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.events import operator
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.writer import AuditUnavailableError
 
 
 class Command(BaseCommand):

@@ -7,14 +7,14 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError
 
-from hoursmith_console.workspaces.roll import Roll, RollError, roll_read
+from hoursmith_console.workspaces.member_list import Roll, RollError, roll_read
+from hoursmith_console.workspaces.member_sync import Synced, members_sync
 from hoursmith_console.workspaces.services import workspace_import
-from hoursmith_console.workspaces.sync import Synced, members_sync
-from mcpbridge.audit import AuditUnavailableError
-from mcpbridge.credentials import Credential, CredentialFaultError, credential_from_text
-from mcpbridge.events import operator
+from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.auth.credentials import Credential, CredentialFaultError, credential_from_text
 from mcpbridge.management.progress import progress_line
-from mcpbridge.origin import configured_upstream
+from mcpbridge.upstream.config import configured_upstream
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ import pytest
 from django.template.loader import render_to_string
 
 from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Family, System
-from hoursmith_console.connections.catalogue.client import Target
+from hoursmith_console.connections.catalogue.mcp_client import Target
 from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup, things_to_ask
-from mcpbridge.credentials import CredentialFaultError
-from mcpbridge.prompts import PROMPTS
+from mcpbridge.auth.credentials import CredentialFaultError
+from mcpbridge.protocol.prompts import PROMPTS
 from tests.conftest import assembled_token
 
 URL = "https://console.example/mcp"

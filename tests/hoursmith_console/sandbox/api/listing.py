@@ -6,17 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hoursmith_console.sandbox.models import (
-    Client,
-    Expense,
-    Invoice,
-    Member,
-    Person,
-    Project,
-    Task,
-    TimeEntry,
-)
-from tests.hoursmith_console.sandbox.world import World
+from hoursmith_console.sandbox.models import Client, Expense, Invoice, Member, Person, Project, Task, TimeEntry
+from tests.hoursmith_console.sandbox.fixtures import World
 
 # The contract's section 7, by hand: resource → sorts, searched fields, exact filters, ranges.
 SORTS = {

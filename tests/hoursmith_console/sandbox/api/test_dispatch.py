@@ -16,7 +16,7 @@ from hoursmith_console.sandbox.api.bodies import BODY_LIMIT
 from hoursmith_console.sandbox.api.callers import EVERYONE
 from hoursmith_console.sandbox.api.dispatch import Api
 from hoursmith_console.sandbox.api.operations import Operation, Visit
-from tests.hoursmith_console.sandbox.world import BASE, NOWHERE, World, code, fields, send
+from tests.hoursmith_console.sandbox.fixtures import BASE, NOWHERE, World, code, fields, send
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

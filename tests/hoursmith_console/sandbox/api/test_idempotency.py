@@ -14,7 +14,7 @@ from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resources.clients import CLIENTS
 from hoursmith_console.sandbox.models import Client, IdempotencyRecord, Token
-from tests.hoursmith_console.sandbox.world import NOWHERE, Caller, World, code, fields
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, Caller, World, code, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from hoursmith_console.sandbox.api import limits
 from hoursmith_console.sandbox.api.limits import Window
 from hoursmith_console.sandbox.models import RateCounter
-from tests.hoursmith_console.sandbox.world import World, code, send
+from tests.hoursmith_console.sandbox.fixtures import World, code, send
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

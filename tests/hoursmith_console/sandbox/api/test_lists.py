@@ -24,7 +24,7 @@ from tests.hoursmith_console.sandbox.api.listing import (
     comparable,
     expected_order,
 )
-from tests.hoursmith_console.sandbox.world import NOWHERE, Caller, World, code, fields
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, Caller, World, code, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

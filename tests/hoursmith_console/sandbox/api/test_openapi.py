@@ -8,7 +8,7 @@ from django.test import Client as HttpClient
 
 from hoursmith_console.sandbox.api.openapi import openapi_document
 from hoursmith_console.sandbox.api.resources import OPERATIONS
-from tests.hoursmith_console.sandbox.world import World
+from tests.hoursmith_console.sandbox.fixtures import World
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

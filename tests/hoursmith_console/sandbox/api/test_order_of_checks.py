@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.hoursmith_console.sandbox.world import NOWHERE, World, code, send
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, World, code, send
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

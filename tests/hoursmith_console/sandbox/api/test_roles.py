@@ -6,7 +6,7 @@ import pytest
 
 from hoursmith_console.sandbox.api.resources import OPERATIONS
 from hoursmith_console.sandbox.models import Project, Task
-from tests.hoursmith_console.sandbox.world import NOWHERE, ROLES, STAFF, World, code
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, ROLES, STAFF, World, code
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

@@ -12,7 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from hoursmith_console.sandbox.api.openapi import openapi_document
-from tests.hoursmith_console.sandbox.world import World
+from tests.hoursmith_console.sandbox.fixtures import World
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

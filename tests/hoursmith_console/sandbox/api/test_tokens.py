@@ -8,7 +8,7 @@ import pytest
 from hoursmith_console.sandbox import services
 from hoursmith_console.sandbox.models import Token
 from tests.conftest import assembled_token
-from tests.hoursmith_console.sandbox.world import Caller, World, code, send
+from tests.hoursmith_console.sandbox.fixtures import Caller, World, code, send
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hoursmith_console.sandbox.models import Client
-from tests.hoursmith_console.sandbox.world import World, code, fields
+from tests.hoursmith_console.sandbox.fixtures import World, code, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

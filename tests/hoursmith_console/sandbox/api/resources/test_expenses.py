@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hoursmith_console.sandbox.models import Project
-from tests.hoursmith_console.sandbox.world import NOWHERE, World, code, fields
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, World, code, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.hoursmith_console.sandbox.world import NOWHERE, World, fields
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, World, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 

@@ -1,0 +1,33 @@
+"""The bridge without its audit record, so that the price of the record can be measured. For the bench alone.
+
+There is no such setting in the product: `bench.without_audit_settings` puts this catalogue in the place of its own.
+"""
+
+from typing import Any
+
+from mcpbridge.audit.writer import AuditWriter
+from mcpbridge.calls.service import Calls
+from mcpbridge.calls.types import Call, Ending
+from mcpbridge.protocol.server import HoursmithTools
+
+
+class _NoRecord(AuditWriter):
+    """Says at once that a row is kept, and keeps none."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout_s=1.0, lock_path=None)
+
+    async def intent(self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "") -> None:
+        """Nothing."""
+
+    async def outcome(self, call: Call, ending: Ending) -> bool:
+        """Nothing."""
+        return True
+
+
+class UnrecordedTools(HoursmithTools):
+    """The product's tools; everything else about a call is as ever."""
+
+    def __init__(self, calls: Calls) -> None:
+        calls._audit = _NoRecord()
+        super().__init__(calls)

@@ -1,0 +1,1 @@
+"""Two-factor authentication: authenticator apps, passkeys, recovery codes."""

@@ -1,0 +1,87 @@
+"""Records who came into the console, who tried, and what they changed in their accounts.
+
+An account may open several workspaces; what happens to it is in the record of each.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from hoursmith_console.accounts.addresses import account_with
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.audit.console_events import event_record
+from mcpbridge.models import Result
+
+
+def sign_in_record(*, user: User, way: str, address: str) -> None:
+    """Record that `user` signs in by `way` (password, passkey …); raises AuditUnavailableError: then they must not."""
+    for member in _memberships(user):
+        member_event_record(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
+
+
+def sign_out_record(*, user: User, address: str) -> None:
+    """Record that `user` signs out; raises AuditUnavailableError."""
+    for member in _memberships(user):
+        member_event_record(member, "console.sign_out", actor=member.named, address=address)
+
+
+def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
+    """Record a failed attempt to sign in as the account that `email` names, if there is one.
+
+    Where two accounts use the address and neither proved it, it names none: one of them would be told of attempts at
+    the other. Raises AuditUnavailableError. Attempts beyond the limits of the sign-in page never come here.
+    """
+    user = account_with(email)
+    if user is not None:
+        account_failure_record(user=user, address=address, way=way)
+
+
+def account_failure_record(*, user: User, address: str, way: str = "") -> None:
+    """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
+    details = {"way": way} if way else None
+    for member in _memberships(user):
+        member_event_record(
+            member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED
+        )
+
+
+def account_event_record(
+    *, user: User, action: str, address: str, details: Mapping[str, Any] | None = None, actor: str = ""
+) -> None:
+    """Record that `user`, or else `actor`, did `action` to the account of `user`.
+
+    Raises AuditUnavailableError: then it must not be done.
+    """
+    for member in _memberships(user):
+        member_event_record(member, action, actor=actor or member.named, address=address, details=details)
+
+
+def _memberships(user: User) -> list[Member]:
+    # In one order, so that two people of the same workspaces never wait for each other in a ring.
+    found = Member.objects.with_access().filter(user_id=user.pk).select_related("workspace")
+    return sorted(found, key=lambda member: member.workspace.org_id)
+
+
+def member_event_record(
+    member: Member,
+    action: str,
+    *,
+    actor: str,
+    address: str = "",
+    details: Mapping[str, Any] | None = None,
+    result: Result = Result.SUCCEEDED,
+) -> None:
+    """Record `action` on the account of `member` in their workspace. Raises AuditUnavailableError."""
+    event_record(
+        org_id=member.workspace.org_id,
+        org_name=member.workspace.name,
+        action=action,
+        actor=actor,
+        target_type="account",
+        target_id=str(member.user_id or ""),
+        target_label=member.named,
+        details=details,
+        result=result,
+        address=address,
+    )

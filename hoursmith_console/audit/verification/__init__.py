@@ -1,0 +1,1 @@
+"""Verify the audit log from the console, and show what proves an entry."""

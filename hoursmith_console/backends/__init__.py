@@ -1,0 +1,1 @@
+"""Django backends: database, cache, sessions."""

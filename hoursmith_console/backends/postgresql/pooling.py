@@ -1,0 +1,52 @@
+"""Finds out whether a pooler hands one connection of the server from client to client between transactions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from mcpbridge.db.timeouts import shorten
+
+_LIMIT_S = 5.0
+# Another client may slip in between two statements.
+_TRIES = 3
+NEEDS_DIRECT = (
+    "DATABASE_URL leads to a connection pooler in transaction mode, where LISTEN and cursors do not work: set"
+    " DATABASE_DIRECT_URL to the address of the PostgreSQL server itself, or give the pooler session mode."
+)
+NOT_DIRECT = "DATABASE_DIRECT_URL leads to a connection pooler in transaction mode: give the server's own address."
+
+
+def pooling_fault(database: Mapping[str, Any], direct_url: str) -> str:
+    """Return why the console cannot work with these addresses; empty where it can, or where nothing answers."""
+    try:
+        if direct_url:
+            return NOT_DIRECT if _is_shared({"conninfo": direct_url}) else ""
+        return NEEDS_DIRECT if _is_shared(_parameters(database)) else ""
+    except psycopg.Error:
+        # A console starts without its database too, and serves reads.
+        return ""
+
+
+def _is_shared(parameters: dict[str, Any]) -> bool:
+    """Whether a second client is given the server's process that a first one, still connected, has used."""
+    shorten(parameters, limit_s=_LIMIT_S)
+    with psycopg.connect(**parameters, autocommit=True, prepare_threshold=None) as first:
+        for _ in range(_TRIES):
+            used = _process(first)
+            with psycopg.connect(**parameters, prepare_threshold=None) as second:
+                if _process(second) == used:
+                    return True
+    return False
+
+
+def _process(connection: "psycopg.Connection[Any]") -> int:
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None  # noqa: S101 – a function always has a row
+    return int(row[0])
+
+
+def _parameters(database: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    options = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
+    return options | {name: database[ours] for name, ours in names.items() if database.get(ours)}

@@ -1,0 +1,142 @@
+"""What the pages of campaigns show: the tokens that fit, and how far everybody is."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from hoursmith_console.campaigns.models import Campaign
+from hoursmith_console.campaigns.services import state_of
+from hoursmith_console.rotations.models import Mail, Rotation
+from hoursmith_console.rotations.rows import RotationRow, rotation_rows
+from hoursmith_console.token_policy.evaluation import days_of_age
+from hoursmith_console.token_policy.least_privilege import PowerHint
+from hoursmith_console.token_policy.privilege_hints import power_hints
+from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.models import SeenToken
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A token that fits. `campaign` is another one that asks for it already."""
+
+    token: SeenToken
+    card: TokenCard
+    days: int
+    hint: PowerHint | None
+    campaign: Campaign | None
+
+
+def preview_rows(viewer: Viewer, tokens: Iterable[SeenToken], *, now: datetime) -> list[PreviewRow]:
+    """A row for each of `tokens`; the same few queries however many there are."""
+    found = list(tokens)
+    cards, hints = token_cards(viewer, found), power_hints(found, now=now)
+    asked = Rotation.objects.filter(
+        workspace_id=viewer.member.workspace_id, ended_at=None, campaign__closed_at=None
+    ).exclude(campaign=None)
+    campaigns = {key_of(rotation): rotation.campaign for rotation in asked.select_related("campaign")}
+    return [
+        PreviewRow(
+            token=token,
+            card=cards[key_of(token)],
+            days=days_of_age(token, now=now),
+            hint=hints.get(token.pk),
+            campaign=campaigns.get(key_of(token)),
+        )
+        for token in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rotations of a campaign are in which state."""
+
+    done: int = 0
+    open: int = 0
+    given_up: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.done + self.open + self.given_up
+
+    @property
+    def bars(self) -> list[tuple[str, float, float]]:
+        """Kind, start and width of each part of the bar, in per cent."""
+        parts, start = [], 0.0
+        for kind, count in (("done", self.done), ("given_up", self.given_up)):
+            if count:
+                width = round(100 * count / self.total, 1)
+                parts.append((kind, round(start, 1), width))
+                start += width
+        return parts
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        given_up = f", {self.given_up} given up" if self.given_up else ""
+        return f"{self.done} of {self.total} done, {self.open} open{given_up}"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """One campaign in the list."""
+
+    campaign: Campaign
+    counts: Counts
+    is_late: bool
+
+
+def campaign_rows(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
+    """A row for each of `campaigns`, in one more query."""
+    found = list(campaigns)
+    states: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
+    for rotation in Rotation.objects.filter(campaign__in=found).order_by():
+        states[rotation.campaign_id][state_of(rotation)] += 1
+    today = timezone.now().date()
+    return [
+        CampaignRow(
+            campaign=campaign,
+            counts=_counts(campaign, states[campaign.pk]),
+            is_late=campaign.closed_at is None and campaign.due_on < today and states[campaign.pk]["open"] > 0,
+        )
+        for campaign in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """How far everybody of one campaign is. Of a closed one `rows` are empty, and its summary is kept in it."""
+
+    counts: Counts
+    rows: Sequence[RotationRow]
+    unowned: Sequence[RotationRow]
+    ended: Sequence[RotationRow]
+    mails_sent: int
+    mails_waiting: int
+    mails_failed: Sequence[Mail]
+
+
+def board_of(viewer: Viewer, campaign: Campaign) -> Board:
+    """The board of `campaign`; the same few queries however many rotations it has."""
+    rotations = list(Rotation.objects.filter(campaign=campaign).select_related("workspace", "owner"))
+    shown = rotation_rows(viewer, rotations) if campaign.closed_at is None else []
+    under_way = sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency)
+    mails = list(Mail.objects.filter(campaign=campaign).select_related("member"))
+    unsent = [mail for mail in mails if mail.sent_at is None]
+    return Board(
+        counts=_counts(campaign, Counter(state_of(rotation) for rotation in rotations)),
+        rows=[row for row in under_way if row.rotation.owner is not None],
+        unowned=[row for row in under_way if row.rotation.owner is None],
+        ended=[row for row in shown if row.rotation.ended_at is not None],
+        mails_sent=len(mails) - len(unsent),
+        mails_waiting=sum(mail.next_try_at is not None and not mail.fault for mail in unsent),
+        mails_failed=[mail for mail in unsent if mail.fault],
+    )
+
+
+def _counts(campaign: Campaign, states: Counter[str]) -> Counts:
+    kept = campaign.summary if campaign.closed_at is not None and campaign.summary else states
+    return Counts(done=kept["done"], open=kept["open"], given_up=kept["given_up"])

@@ -1,0 +1,38 @@
+"""Campaigns: an admin's requests to rotate many tokens."""
+
+from django.db import models
+from django.utils import timezone
+
+from hoursmith_console.workspaces.models import Workspace
+from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
+
+
+class Campaign(models.Model):
+    """An admin's request to rotate all tokens that fit `criteria` by a day."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
+    title = MaskedCharField(max_length=120)
+    reason = MaskedCharField(max_length=500, blank=True)
+    criteria = MaskedJSONField(default=dict, help_text="What the tokens had in common, as it was asked for.")
+    due_on = models.DateField()
+    asked_by = MaskedCharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = MaskedCharField(max_length=200, blank=True)
+    summary = MaskedJSONField(null=True, blank=True, help_text="How it stood when it was closed.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def asker(self) -> str:
+        """The name of whoever asked, without their address."""
+        return self.asked_by.partition(" <")[0]
+
+    @property
+    def closer(self) -> str:
+        """The name of whoever closed it, without their address."""
+        return self.closed_by.partition(" <")[0]

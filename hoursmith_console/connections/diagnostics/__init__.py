@@ -1,0 +1,1 @@
+"""Troubleshoot a connection from what the bridge observed."""

@@ -1,0 +1,70 @@
+"""Says of a refused request on a connection, in words for its owner, what was wrong and what mends it."""
+
+from dataclasses import dataclass
+
+from hoursmith_console.connections.catalogue import Client
+from mcpbridge.activity.connections import OTHER_WORKSPACE
+from mcpbridge.auth.credentials import EXPLANATIONS, Fault
+from mcpbridge.calls.errors import HINTS, MESSAGES
+
+FORBIDDEN_PLAN = "forbidden_plan"
+TOO_MANY_ATTEMPTS = "too_many_attempts"
+OTHER_MEMBER = "other_member"
+
+_TITLES = {
+    Fault.MISSING: "No token came",
+    Fault.REPEATED_HEADER: "The token came twice",
+    Fault.OTHER_SCHEME: "The header does not begin with “Bearer”",
+    Fault.EMPTY: "The variable is empty",
+    Fault.TOO_LONG: "What came is far too long",
+    Fault.BEARER_TWICE: "“Bearer” stands twice",
+    Fault.UNEXPANDED: "The variable's name came instead of the token",
+    Fault.QUOTED: "The token stands in quotation marks",
+    Fault.WHITESPACE: "There is a space in the token",
+    Fault.PLACEHOLDER: "A placeholder came instead of the token",
+    Fault.NOT_A_TOKEN: "What came is no Hoursmith token",
+    Fault.MALFORMED: "The token is not whole",
+    Fault.REJECTED: "Hoursmith does not accept the token",
+    Fault.BLOCKED: "The token is blocked in this console",
+}
+# The mend of these is in how the client is spelt.
+_OF_REFERENCES = {Fault.UNEXPANDED, Fault.EMPTY, Fault.MISSING, Fault.OTHER_SCHEME}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What was wrong with a request, and what to do, each mend a sentence."""
+
+    code: str
+    title: str
+    mends: tuple[str, ...]
+
+    @property
+    def is_of_token(self) -> bool:
+        """Whether it is about what the client sends as its token."""
+        return self.code != FORBIDDEN_PLAN
+
+
+def trouble_of(code: str, client: Client | None) -> Trouble:
+    """The trouble that the bridge calls `code`, with the mend as `client` spells it."""
+    if code == FORBIDDEN_PLAN:
+        return Trouble(code, MESSAGES[code], (HINTS[code],))
+    if code == OTHER_WORKSPACE:
+        mend = "Use a token of this workspace, or make a connection in the workspace that the token belongs to."
+        return Trouble(code, "The token belongs to another workspace", (mend,))
+    if code == OTHER_MEMBER:
+        mend = "If the assistant is yours, put your own token into it. If not, somebody uses this connection's address."
+        return Trouble(code, "Another member's token came here", (mend,))
+    if code == TOO_MANY_ATTEMPTS:
+        mend = "Wait a minute, put the right token in, and start the client again."
+        return Trouble(code, "Too many unknown tokens were tried", (mend,))
+    try:
+        fault = Fault(code)
+    except ValueError:
+        return Trouble(code, code.replace("_", " ").capitalize(), ())
+    mends = [EXPLANATIONS[fault]]
+    if client is not None and fault in _OF_REFERENCES and client.reference:
+        mends.append(f"{client.title} spells it {client.reference}")
+    if client is not None and fault is Fault.UNEXPANDED and client.literal_config is not None:
+        mends.append(f"Some versions of {client.title} do not expand it: use the form that holds the token itself.")
+    return Trouble(code, _TITLES[fault], tuple(mends))

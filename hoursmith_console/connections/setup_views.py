@@ -1,0 +1,209 @@
+"""Connects an assistant, one thing to do a screen; what was done stays done, and one can go on another day."""
+
+from typing import Any
+
+from allauth.account.decorators import reauthentication_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue.mcp_client import SLOT
+from hoursmith_console.connections.catalogue.pages import catalogue_families, things_to_ask
+from hoursmith_console.connections.context import (
+    evidence_context,
+    found_connection,
+    newest_prefix,
+    owns,
+    rail,
+    setup_of,
+    standing_now,
+)
+from hoursmith_console.connections.forms import ConnectionForm
+from hoursmith_console.connections.models import Access, Connection
+from hoursmith_console.connections.services import connection_create
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.site import site
+from hoursmith_console.token_issuer import current_authority
+from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError, mint_form, token_mint
+from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError, UnknownMemberError
+from hoursmith_console.tokens.shown_once import shown_once
+from mcpbridge.audit.writer import AuditUnavailableError
+
+# Hoursmith's own server does not call here, so there would be nothing to see of it.
+UNSEEN = "vendor"
+SCOPES = {Access.FULL: ("read", "write"), Access.READ_ONLY: ("read",)}
+
+
+def choose(request: HttpRequest) -> HttpResponse:
+    """The clients that the catalogue knows."""
+    chosen = request.GET.get("client", "")
+    families = [(family, [each for each in found if each.key != UNSEEN]) for family, found in catalogue_families()]
+    return _page(request, "client", "Connect an assistant", families=families, chosen=chosen)
+
+
+def details(request: HttpRequest) -> HttpResponse:
+    """What the connection is called and may do; POST makes it."""
+    client = CLIENTS.get(request.GET.get("client", ""))
+    if client is None or client.key == UNSEEN:
+        return HttpResponseRedirect(reverse("console:connections:new"))
+    member = viewer(request).member
+    proposed = f"{client.title} on {member.name.partition(' ')[0]}’s machine"
+    form = ConnectionForm(request.POST if request.method == "POST" else None, initial={"label": proposed})
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = connection_create(
+                workspace=member.workspace,
+                owner=member,
+                client=client.key,
+                label=form.cleaned_data["label"],
+                access=form.cleaned_data["access"],
+                actor=member.named,
+            )
+        except AuditUnavailableError as error:
+            form.add_error(None, str(error))
+            status = 503
+        else:
+            return HttpResponseRedirect(reverse("console:connections:token", args=[made.slug]))
+    elif request.method == "POST":
+        status = 400
+    return _page(request, "name", f"Connect {client.title}", status=status, client=client, form=form)
+
+
+def token(request: HttpRequest, key: str) -> HttpResponse:
+    """How the person comes by a token; POST mints one where this console can, and shows it in the answer."""
+    connection = _own(request, key)
+    if request.method == "POST":
+        answer: HttpResponse = reauthentication_required(_mint)(request, connection)
+        return answer
+    return _token_page(request, connection)
+
+
+def setup(request: HttpRequest, key: str) -> HttpResponse:
+    """What to put where, and the evidence that it works."""
+    connection = _own(request, key)
+    standing = standing_now(viewer(request), connection)
+    return _page(request, "setup", _setup_title(connection), connection, setup=setup_of(standing))
+
+
+def ask(request: HttpRequest, key: str) -> HttpResponse:
+    """Things to ask."""
+    connection = _own(request, key)
+    prompts = things_to_ask(is_readonly=connection.access == Access.READ_ONLY)
+    return _page(request, "ask", "Ask it something", connection, prompts=prompts)
+
+
+def evidence(request: HttpRequest, key: str) -> HttpResponse:
+    """The evidence line alone, for the script that keeps it fresh; 204 where nothing has changed since."""
+    standing = standing_now(viewer(request), found_connection(request, key))
+    if request.GET.get("mark") == standing.mark and not standing.is_settled:
+        return HttpResponse(status=204)
+    context = evidence_context(viewer(request), standing, place=request.GET.get("place", ""))
+    return TemplateResponse(request, "connections/_evidence.html", context)
+
+
+def _mint(request: HttpRequest, connection: Connection) -> HttpResponse:
+    member = viewer(request).member
+    try:
+        minted = token_mint(
+            member=member,
+            name=connection.label,
+            scopes=SCOPES[Access(connection.access)],
+            form=request.POST.get("mark", ""),
+            actor=member.named,
+        )
+    except AlreadyMintedError as error:
+        return _already(request, connection, error)
+    except NotMintedHereError:
+        return HttpResponseRedirect(reverse("console:connections:token", args=[connection.slug]))
+    except UnmarkedFormError:
+        return _refused(request, connection, "This form is not complete. Load this page again.", 400)
+    except UnknownMemberError:
+        words = "Hoursmith does not know you as a member of this workspace, so there is nobody to make a token for."
+        return _refused(request, connection, words, 409)
+    except AuditUnavailableError as error:
+        return _refused(request, connection, str(error), 503)
+    return _shown(request, connection, minted)
+
+
+def _shown(request: HttpRequest, connection: Connection, minted: MintedToken) -> HttpResponse:
+    standing = standing_now(viewer(request), connection)
+    context = _context(request, "setup", _setup_title(connection), connection)
+    made = setup_of(standing, prefix=minted.prefix, token=minted.plaintext)
+    address = reverse("console:connections:setup", args=[connection.slug])
+    context |= {"minted": minted, "done_address": address, "setup": made}
+    return shown_once(request, "connections/setup.html", context)
+
+
+def _already(request: HttpRequest, connection: Connection, error: AlreadyMintedError) -> HttpResponse:
+    context = _context(request, "token", "Shown once", connection) | {
+        "claim": error.claim,
+        "done_address": reverse("console:connections:setup", args=[connection.slug]),
+        "again_address": reverse("console:connections:token", args=[connection.slug]),
+    }
+    return TemplateResponse(request, "tokens/already_minted.html", context, status=409)
+
+
+def _refused(request: HttpRequest, connection: Connection, words: str, status: int) -> HttpResponse:
+    return _token_page(request, connection, status=status, refusal=words)
+
+
+def _token_page(request: HttpRequest, connection: Connection, *, status: int = 200, refusal: str = "") -> HttpResponse:
+    authority = current_authority()
+    return _page(
+        request,
+        "token",
+        "Get a token",
+        connection,
+        status=status,
+        can_mint=authority.can_mint,
+        tokens_page=authority.page,
+        mark=mint_form(),
+        scopes=SCOPES[Access(connection.access)],
+        prefix=newest_prefix(standing_now(viewer(request), connection)),
+        refusal=refusal,
+    )
+
+
+def _own(request: HttpRequest, key: str) -> Connection:
+    """The viewer's own connection, not removed: who merely sees it cannot set it up."""
+    connection = found_connection(request, key)
+    if not owns(viewer(request), connection) or connection.removed_at is not None:
+        raise PermissionDenied
+    return connection
+
+
+def _setup_title(connection: Connection) -> str:
+    client = CLIENTS.get(connection.client)
+    return f"Configure {client.title if client else connection.client}"
+
+
+def _page(
+    request: HttpRequest,
+    step: str,
+    title: str,
+    connection: Connection | None = None,
+    *,
+    status: int = 200,
+    **more: Any,
+) -> TemplateResponse:
+    context = _context(request, step, title, connection) | more
+    return TemplateResponse(request, f"connections/{step}.html", context, status=status)
+
+
+def _context(request: HttpRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
+    context = {
+        **site.each_context(request),
+        "title": title,
+        "area_title": "Connections",
+        "area_address": "console:connections:list",
+        "rail": rail(step, connection),
+        "later_address": reverse("console:connections:list"),
+        "slot": SLOT,
+    }
+    if connection is not None:
+        context |= evidence_context(viewer(request), standing_now(viewer(request), connection), place=step)
+        context["later_address"] = reverse("console:connections:detail", args=[connection.slug])
+    return context

@@ -1,0 +1,1 @@
+"""The page framework: the admin site, views, lists, permissions. Imports no area of the console."""

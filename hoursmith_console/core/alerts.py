@@ -1,0 +1,39 @@
+"""The form of what asks for attention: whoever knows of something hands in cards, and the overview shows them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.utils.safestring import SafeString
+
+from hoursmith_console.workspaces.viewer import Viewer
+
+
+class Tone(StrEnum):
+    """How a card is marked; the sign says the same without its colour."""
+
+    LOST = "lost"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One thing that needs somebody: what it is, since when, and the one action.
+
+    `what` and `second` are made with `format_html`. `about` completes the action's name for screen readers. `later`
+    is where a button posts that puts the card off.
+    """
+
+    tone: Tone
+    sign: str
+    what: SafeString
+    second: SafeString | str = ""
+    action: str = "Open"
+    about: str = ""
+    address: str
+    later: str = ""
+
+
+# What a member may not see, their cards must not tell either: a provider asks the viewer.
+Provider = Callable[[Viewer], Iterable[Card]]

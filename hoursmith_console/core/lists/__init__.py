@@ -1,0 +1,1 @@
+"""Lists that cost the same on every page: filters, keyset pagination, live updates."""

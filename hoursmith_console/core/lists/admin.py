@@ -1,0 +1,166 @@
+"""The read-only face of a record: a list and a detail page, both only of what the viewer may see."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from django.contrib.admin import ModelAdmin, ShowFacets
+from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
+
+from hoursmith_console.core.lists.changelist import SORT, KeysetChangeList
+from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.saved_views.pages import ViewPages
+from hoursmith_console.workspaces.viewer import Viewer, viewer_of
+
+if TYPE_CHECKING:
+    _ModelAdmin = ModelAdmin[Any]
+else:
+    _ModelAdmin = ModelAdmin
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])")
+
+
+class LedgerAdmin(_ModelAdmin):
+    """One area of records. Nothing is added, changed or deleted here, by anybody.
+
+    A subclass says its `area` (the address), `title`, `place` in the menu and the instant it is ordered by.
+    """
+
+    area: ClassVar[str]
+    title: ClassVar[str]
+    place: ClassVar[int]
+    detail_converter: ClassVar[str] = "int"
+    # What the list can be ordered by, the usual one first; the name goes into the address.
+    orders: ClassVar[Mapping[str, Order]] = {"": Order("at")}
+    # One ordered scan of an index for each, where nothing else narrows the list.
+    base_parts: ClassVar[Sequence[Q]] = ()
+    # Whether sorting the whole list costs little; then nothing is read in windows, and any column may order it.
+    is_short: ClassVar[bool] = False
+    # Whether people may keep views of the list; its template shows them.
+    keeps_views: ClassVar[bool] = False
+    # Columns that can be large and that no list shows.
+    list_defer: ClassVar[Sequence[str]] = ()
+
+    actions = None
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+
+    def get_urls(self) -> list[URLPattern]:
+        list_view = self.admin_site.admin_view(require_safe(self.list_view))
+        detail_view = self.admin_site.admin_view(require_safe(self.detail_view))
+        return [
+            path("", list_view, name="list"),
+            *(ViewPages(self).urls() if self.keeps_views else []),
+            path(f"<{self.detail_converter}:key>/", detail_view, name="detail"),
+        ]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
+        # The usual one; the list itself puts the order of the address in its place.
+        return list(next(iter(self.orders.values())).columns)
+
+    def sort_of(self, request: HttpRequest) -> str:
+        """The name of the order in the address; the usual one where it names none."""
+        asked = request.GET.get(SORT, "")
+        return asked if asked in self.orders else next(iter(self.orders))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return viewer(request).rows(super().get_queryset(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows that name what was searched for; a token's public part, or a record's id, finds what is exactly that."""
+        if match := _TOKEN.search(search_term):
+            return queryset.filter(env=match["env"], prefix=match["prefix"]), False
+        if "target_id" in self.search_fields and _ID.fullmatch(search_term.strip()):
+            return queryset.filter(target_id__gt="", target_id=search_term.strip().lower()), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def is_exact_search(self, search_term: str) -> bool:
+        """Whether an index finds what is searched for."""
+        return bool(_TOKEN.search(search_term) or _ID.fullmatch(search_term.strip()))
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """The newest rows that fit the filters in the address."""
+        changes = cast(KeysetChangeList, self.get_changelist_instance(request))
+        shown = self.list_context(viewer(request), list(changes.result_list))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.title,
+            "cl": changes,
+            **shown,
+            **(ViewPages(self).context(request, changes) if self.keeps_views else {}),
+            **self.page_context(request, changes, shown),
+        }
+        return TemplateResponse(request, f"{self.area}/list.html", context)
+
+    def detail_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+        """One row; what the viewer may not see does not exist."""
+        return self.detail_response(request, get_object_or_404(self.get_queryset(request), **self.detail_lookup(key)))
+
+    def detail_response(self, request: HttpRequest, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
+        """The page of `row`, with `more` for its template."""
+        context = {
+            **self.admin_site.each_context(request),
+            "area_title": self.title,
+            "area_address": f"console:{self.area}:list",
+            **self.detail_context(viewer(request), row),
+            **more,
+        }
+        return TemplateResponse(request, f"{self.area}/detail.html", context, status=status)
+
+    def detail_lookup(self, key: Any) -> dict[str, Any]:
+        """How the key in the address finds its row."""
+        return {"pk": key}
+
+    def list_context(self, viewer: Viewer, rows: list[Any]) -> dict[str, Any]:
+        """What the list's template needs beside the change list."""
+        raise NotImplementedError
+
+    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """What it needs besides that depends on the address; `shown` is what `list_context` said."""
+        return {}
+
+    def detail_context(self, viewer: Viewer, row: Any) -> dict[str, Any]:
+        """What the detail's template needs; `title` among it."""
+        raise NotImplementedError
+
+
+def only_reads(view: View) -> View:
+    """Mark `view` as one whose form changes nothing of the workspace, so that auditors may send it."""
+    view.only_reads = True  # type: ignore[attr-defined]
+    return view
+
+
+def viewer(request: HttpRequest) -> Viewer:
+    """Who looks; behind the site's door there is always somebody."""
+    return cast(Viewer, viewer_of(request))

@@ -1,0 +1,193 @@
+"""Lists of records that cost the same on every page: filtered by the address bar, paged by key, never counted."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Q, QuerySet, UUIDField
+from django.http import HttpRequest
+
+from hoursmith_console.core.lists.pagination import (
+    MOST_PARTS,
+    Key,
+    Order,
+    Page,
+    instant_text,
+    page_of_parts,
+    page_of_windows,
+    parse_instant,
+)
+from hoursmith_console.core.lists.time_filter import TimeFilter
+from hoursmith_console.workspaces.viewer import Viewer, viewer_of
+
+OLDER, NEWER, SORT = "before", "after", "sort"
+_HIGHEST = 2**63 - 1
+
+
+class ChoiceFilter(SimpleListFilter):
+    """Rows whose `field` has the chosen value; a value that is not on offer filters nothing."""
+
+    control = "choice"
+    field = ""
+
+    @property
+    def chosen(self) -> str | None:
+        """The value in the address, where it is on offer."""
+        value = self.value()
+        return value if value is not None and value in {str(key) for key, _ in self.lookup_choices} else None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.chosen is None else self.narrow(queryset, self.chosen)
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """`queryset` with the known `value` applied."""
+        return queryset.filter(**{self.field: value})
+
+    def parts(self, value: str) -> list[Q] | None:
+        """What an index answers in order, once for each of these; None where no index does."""
+        return [Q(**{self.field: value})]
+
+    def options(self) -> list[dict[str, Any]]:
+        """What a select element shows."""
+        return [
+            {"value": key, "label": label, "is_chosen": str(key) == self.value()} for key, label in self.lookup_choices
+        ]
+
+
+class KeysetChangeList(ChangeList):
+    """A change list that pages by the ordering's key: page 1,000 costs what page 1 costs, and nothing is counted."""
+
+    result_list: Sequence[Any]
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.before = request.GET.get(OLDER, "")
+        self.after = request.GET.get(NEWER, "")
+        super().__init__(request, *args, **kwargs)
+
+    @property
+    def _admin(self) -> Any:
+        """The area, a `ledger.LedgerAdmin`."""
+        return self.model_admin
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        """Only what a filter of this list knows: an unknown parameter is neither a lookup nor an error."""
+        given = super().get_filters_params(params)
+        known = {name for item in self.list_filter for name in _parameters(item)}
+        return {name: values for name, values in given.items() if name in known}
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.sort: str = self._admin.sort_of(request)
+        self.order: Order = self._admin.orders[self.sort]
+        older, newer = self._key(self.before), self._key(self.after)
+        page = self._page_of(request, self.order.turned() if newer else self.order, newer or older)
+        rows = page.rows[::-1] if newer else page.rows
+        self.result_list, self.result_count, self.multi_page = rows, len(rows), False
+        self.reached = page.reached
+        has_older, has_newer = (bool(rows), page.has_more) if newer else (page.has_more, bool(older))
+        self.older_query = self._page(OLDER, rows, page) if has_older else ""
+        self.newer_query = self._page(NEWER, rows, page) if has_newer else ""
+        self.is_narrowed = self.has_active_filters or bool(self.query)
+
+    def _page_of(self, request: HttpRequest, order: Order, start: Key | None) -> Page:
+        rows = self.queryset
+        parts = [] if self._admin.is_short else self._parts(request)
+        if parts is not None:
+            if len(parts) > 1:
+                # Each part says all that the filter does. Said twice, databases guess too few rows and sort them all.
+                rows = self._in_time(request, self.root_queryset)
+            return page_of_parts(rows.defer(*self._admin.list_defer), order, start, self.list_per_page, parts)
+        everything = self._in_time(request, self.model._default_manager.filter(org_id=_viewer(request).org_id))
+        return page_of_windows(rows.defer(*self._admin.list_defer), everything, order, start, self.list_per_page)
+
+    def _in_time(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of `rows` that fit the filter by time, if there is one."""
+        for spec in self.filter_specs:
+            if isinstance(spec, TimeFilter):
+                rows = spec.queryset(request, rows)
+        return rows
+
+    def _parts(self, request: HttpRequest) -> list[Q] | None:
+        """What one index answers; None where the list is narrowed in a way that none does."""
+        if self.query and not self._admin.is_exact_search(self.query):
+            return None
+        narrowings: list[list[Q] | None] = [
+            spec.parts(spec.chosen)
+            for spec in self.filter_specs
+            if isinstance(spec, ChoiceFilter) and spec.chosen is not None
+        ]
+        own = _viewer(request).own_parts()
+        if own is not None:
+            narrowings.append(own)
+        if self.query:
+            narrowings.append([])
+        if not narrowings:
+            return list(self._admin.base_parts)
+        parts = narrowings[0]
+        return parts if len(narrowings) == 1 and parts is not None and len(parts) <= MOST_PARTS else None
+
+    def sort_options(self) -> list[dict[str, Any]]:
+        """What a select element shows of the orders, where there is a choice."""
+        orders = self._admin.orders
+        if len(orders) < 2:
+            return []
+        return [{"value": name, "label": order.label, "is_chosen": name == self.sort} for name, order in orders.items()]
+
+    @property
+    def target(self) -> Any:
+        """The filter by record, where the list is one record's history."""
+        return next((spec for spec in self.filter_specs if getattr(spec, "parameter_name", "") == "target"), None)
+
+    def kept(self, *, without: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """The filters, the search and the order in the address, without the place in the list."""
+        kept = [(name, value) for name, values in self.get_filters_params().items() for value in values]
+        if self.query:
+            kept.append((SEARCH_VAR, self.query))
+        if self.sort != next(iter(self._admin.orders)):
+            kept.append((SORT, self.sort))
+        return [(name, value) for name, value in kept if value and name not in without]
+
+    def address(self, *more: tuple[str, str], without: Sequence[str] = ()) -> str:
+        """The query of this list, with `more`."""
+        return "?" + urlencode([*self.kept(without=without), *more])
+
+    def cursor(self, row: Any) -> str:
+        """The place of `row` in this list, for the address."""
+        return f"{self._text(getattr(row, self.order.field))}_{row.pk}"
+
+    def _page(self, direction: str, rows: Sequence[Any], page: Page) -> str:
+        is_onward = direction == (NEWER if self._key(self.after) else OLDER)
+        if page.reached and is_onward:
+            # The search goes on where it stopped: every row at that very instant was looked at.
+            return self.address((direction, f"{self._text(page.reached)}_{self._edge(direction)}"))
+        if not rows:
+            return self.address((direction, self.before if direction == NEWER else self.after))
+        return self.address((direction, self.cursor(rows[-1] if direction == OLDER else rows[0])))
+
+    def _edge(self, direction: str) -> str:
+        pk = self.lookup_opts.pk
+        if isinstance(pk, UUIDField):
+            return ("0" if direction == OLDER else "f") * 32
+        return "0" if direction == OLDER else str(_HIGHEST)
+
+    def _text(self, value: Any) -> str:
+        return instant_text(value) if self.order.is_instant else str(value)
+
+    def _key(self, cursor: str) -> Key | None:
+        """The key in `cursor`; None where it is not one of ours."""
+        value, _, key = cursor.partition("_")
+        pk: Field[Any, Any] = self.lookup_opts.pk
+        try:
+            return Key(parse_instant(value) if self.order.is_instant else int(value[:18]), pk.to_python(key))
+        except (ValueError, ValidationError):
+            return None
+
+
+def _viewer(request: HttpRequest) -> Viewer:
+    return cast(Viewer, viewer_of(request))
+
+
+def _parameters(item: Any) -> tuple[str, ...]:
+    return TimeFilter.PARAMETERS if issubclass(item, TimeFilter) else (item.parameter_name,)

@@ -1,0 +1,193 @@
+"""Lists that are followed live: what came since the last look is put on top of a list that is open.
+
+A list is ordered by when things began; the tail by when they were written down. So a call that took long, or that
+another worker wrote late, comes in all the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple, cast
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from hoursmith_console.core.keys import key_from
+from hoursmith_console.core.lists.admin import LedgerAdmin, viewer
+from hoursmith_console.core.lists.changelist import KeysetChangeList
+from hoursmith_console.core.lists.pagination import instant_text, parse_instant
+from hoursmith_console.workspaces.viewer import Viewer
+
+FOLLOW = "live"
+# Of one answer; what came besides comes with the next.
+MOST_AT_ONCE = 50
+# More would only make the page heavy; a new look at the list is one click away.
+MOST_ADDED = 500
+_MOST_OPEN = 20
+_NOTHING_NEW = 204
+
+
+class Place(NamedTuple):
+    """Up to where a tail has brought what was written: the last row's number, and when that was looked for."""
+
+    at: datetime
+    number: int
+
+    def __str__(self) -> str:
+        return f"{instant_text(self.at)}_{self.number}"
+
+
+def place_of(text: str) -> Place | None:
+    """The place in an address; None where it is not one of ours."""
+    instant, _, number = text.partition("_")
+    try:
+        return Place(parse_instant(instant), int(number[:18]))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came since a place: `rows`, newest first, that place now, and rows on the page that read otherwise now."""
+
+    place: Place
+    rows: Sequence[Any] = ()
+    changed: Sequence[Any] = ()
+    open_keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What `console/_live.html` shows: the state, and the addresses that lead to the next one."""
+
+    area: str
+    noun: str
+    state: str
+    changes: KeysetChangeList
+    place: Place | None = None
+    open_keys: Sequence[str] = ()
+    added: int = 0
+    is_empty: bool = False
+
+    @property
+    def poll(self) -> str:
+        """What is asked every three seconds."""
+        return self._tail()
+
+    @property
+    def pause(self) -> str:
+        """Stops asking."""
+        return self._tail(("pause", "1"))
+
+    @property
+    def resume(self) -> str:
+        """Goes on, with what came meanwhile."""
+        return self._tail(("resume", "1"))
+
+    @property
+    def follow_page(self) -> str:
+        """The list, followed."""
+        return reverse(f"console:{self.area}:list") + self.changes.address((FOLLOW, "1"))
+
+    @property
+    def still_page(self) -> str:
+        """The list, as it is."""
+        return reverse(f"console:{self.area}:list") + self.changes.address()
+
+    def _tail(self, *more: tuple[str, str]) -> str:
+        place = [("place", str(self.place)), ("added", str(self.added))]
+        place += [("empty", "1")] if self.is_empty else []
+        place += [("open", ",".join(self.open_keys[:_MOST_OPEN]))] if self.open_keys else []
+        return reverse(f"console:{self.area}:tail") + self.changes.address(*place, *more)
+
+
+class FollowedAdmin(LedgerAdmin):
+    """An area whose list can be followed. A subclass says what a row is called and what its templates show of one."""
+
+    keeps_views = True
+    noun: ClassVar[str]
+    # In whose order rows are written.
+    number: ClassVar[str]
+
+    def listed(self, viewer: Viewer, rows: list[Any]) -> list[Any]:
+        """`rows` as `_row_list.html` shows them."""
+        raise NotImplementedError
+
+    def last_number(self, viewer: Viewer) -> int:
+        """The number of what was written last, behind which nothing with a lower number can come to be seen."""
+        raise NotImplementedError
+
+    def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+        """What came behind `place` and fits the filters; of `open_keys` those that read otherwise now."""
+        raise NotImplementedError
+
+    def open_keys(self, listed: Sequence[Any]) -> list[str]:
+        """Which of the rows may still come to read otherwise."""
+        return []
+
+    def get_urls(self) -> list[URLPattern]:
+        tail = self.admin_site.admin_view(require_safe(self.tail_view))
+        return [path("tail/", tail, name="tail"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        place: Place | None = getattr(request, "tail_place", None)
+        # What came since the place was taken is the tail's to bring, so that it comes once.
+        return rows if place is None else rows.filter(**{f"{self.number}__lte": place.number})
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return _FilterAlone if hasattr(request, "is_tail") else super().get_changelist(request, **kwargs)
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        if FOLLOW in request.GET:
+            # Asked before the list is read, so that nothing is lost in between.
+            request.tail_place = self._place_now(request)  # type: ignore[attr-defined]
+        return super().list_view(request)
+
+    def tail(self, request: HttpRequest, changes: KeysetChangeList, listed: Sequence[Any]) -> dict[str, Any]:
+        """What the list's template shows of the tail, on the page that has the newest rows."""
+        if changes.before or changes.after:
+            return {}
+        place: Place | None = getattr(request, "tail_place", None)
+        if place is None:
+            return {"tail": Tail(self.area, self.noun, "off", changes)}
+        is_empty = not changes.result_list
+        return {"tail": Tail(self.area, self.noun, "live", changes, place, self.open_keys(listed), is_empty=is_empty)}
+
+    def tail_view(self, request: HttpRequest) -> HttpResponse:
+        """What is newer than the place in the address, for htmx to put on top."""
+        request.is_tail = True  # type: ignore[attr-defined]
+        changes = cast(KeysetChangeList, self.get_changelist_instance(request))
+        asked = place_of(request.GET.get("place", "")) or self._place_now(request)
+        open_keys = {key for key in request.GET.get("open", "").split(",") if key}
+        is_paused, is_resumed, is_empty = (name in request.GET for name in ("pause", "resume", "empty"))
+        news = News(asked, open_keys=sorted(open_keys)) if is_paused else self.news(request, changes, asked, open_keys)
+        if not (is_paused or is_resumed or news.changed) and news.place.number == asked.number:
+            return HttpResponse(status=_NOTHING_NEW)
+        if news.rows and is_empty:
+            # There is no table yet to put them into.
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        added = _added(request) + len(news.rows)
+        state = "paused" if is_paused else "full" if added >= MOST_ADDED else "live"
+        tail = Tail(self.area, self.noun, state, changes, news.place, news.open_keys, added, is_empty)
+        context = {"tail": tail, "rows": news.rows, "changed": news.changed, "row_list": f"{self.area}/_row_list.html"}
+        return TemplateResponse(request, "console/_live_update.html", context)
+
+    def _place_now(self, request: HttpRequest) -> Place:
+        return Place(timezone.now(), self.last_number(viewer(request)))
+
+
+class _FilterAlone(KeysetChangeList):
+    """A list of which nothing but the filters is wanted."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.sort = self._admin.sort_of(request)
+        self.result_list, self.result_count, self.multi_page = [], 0, False
+
+
+def _added(request: HttpRequest) -> int:
+    return min(key_from(request.GET.get("added", "")) or 0, 99_999)

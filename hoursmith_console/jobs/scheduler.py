@@ -1,0 +1,136 @@
+"""Looks after what goes on although nobody looks: moves rotations on by what the bridge has seen.
+
+A thread of its own with a connection of its own in every process that serves; of all of them one at a time works.
+What fails because the database is away is tried again at the next round.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from django.db import connections, router
+from django.utils import timezone
+
+from hoursmith_console.campaigns.asking import all_mails_send, all_notices_refresh, all_reminders_queue
+from hoursmith_console.rotations.evidence import evidence_of
+from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.rotations.sync import is_news, rotation_observe
+from mcpbridge.audit.heads import try_to_hold
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.db.timeouts import limited_transaction
+from mcpbridge.workers import Attempts, TimedJob, Timetable
+
+_LIMIT_S = 5.0
+_NAME = "rotation watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every so many seconds, by one process at a time. It must bear being done twice.
+
+    Work that is not `is_alone` sees by itself to it that two processes do not do the same, and is done outside of any
+    transaction.
+    """
+
+    name: str
+    every_s: float
+    work: Callable[[], object]
+    is_alone: bool = True
+
+
+def rotations_observe() -> int:
+    """Bring all rotations under way up to what the bridge has seen; how many had news."""
+    under_way = list(Rotation.objects.filter(ended_at=None).select_related("workspace", "owner"))
+    if not under_way:
+        return 0
+    now, evidence = timezone.now(), evidence_of(under_way)
+    moved = [rotation for rotation in under_way if is_news(rotation, evidence[rotation.pk], now)]
+    for rotation in moved:
+        rotation_observe(rotation=rotation, now=now)
+    return len(moved)
+
+
+JOBS: Sequence[Job] = (
+    Job("Rotations", 3.0, rotations_observe),
+    Job("Notices", 15.0, all_notices_refresh),
+    Job("Reminders", 600.0, all_reminders_queue),
+)
+# On a thread of their own, for a mail server may keep one waiting.
+MAIL_JOBS: Sequence[Job] = (Job("Mails", 5.0, all_mails_send, is_alone=False),)
+
+
+class RotationWatch:
+    """The watch of this process. Start and stop it with the bridge."""
+
+    def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "rotation-watch") -> None:
+        self._alias = router.db_for_write(Rotation)
+        self._alone = Alone(self._alias)
+        self._worker = Timetable(
+            name,
+            [TimedJob(_attempts(job), partial(self._do, job)) for job in jobs],
+            look_every_s=look_every_s,
+            alias=self._alias,
+            limit_s=_LIMIT_S,
+            leave=self._alone.close,
+        )
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._worker.start()
+
+    async def stop(self) -> None:
+        """End after the round that is under way."""
+        await self._worker.stop(within_s=3 * _LIMIT_S)
+
+    def _do(self, job: Job) -> None:
+        """Do `job`, unless another process does."""
+        with self._alone.one_at_a_time() if job.is_alone else nullcontext(True) as is_ours:
+            if is_ours:
+                job.work()
+        # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
+        connections[self._alias].queries_log.clear()
+
+
+def _attempts(job: Job) -> Attempts:
+    return Attempts(job.name.lower(), title=job.name, every_s=job.every_s, expected=(AuditUnavailableError,))
+
+
+class Alone:
+    """Sees to it that of all processes, on all machines, one works at a time."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._file: int | None = None
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[bool]:
+        """Whether the work is ours this time."""
+        connection = connections[self._alias]
+        if connection.vendor == "sqlite":
+            # A transaction would keep every writer waiting; who has the file has the work until its process ends.
+            yield self._have_file(Path(f"{connection.settings_dict['NAME']}.rotation-watch"))
+            return
+        # Limited, so that a machine that lost its way to the database in here does not keep the others from working.
+        with limited_transaction(self._alias, limit_s=_LIMIT_S):
+            yield try_to_hold(self._alias, _NAME)
+
+    def _have_file(self, path: Path) -> bool:
+        if self._file is None:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                return False
+            self._file = file
+        return True
+
+    def close(self) -> None:
+        """Let another process work."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

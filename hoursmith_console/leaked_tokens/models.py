@@ -1,0 +1,30 @@
+"""Reports of leaked tokens."""
+
+from django.db import models
+from django.utils import timezone
+
+from hoursmith_console.workspaces.models import Workspace
+from mcpbridge.models import TokenIdentity
+from mcpbridge.redaction.fields import MaskedCharField
+
+
+class LeakReport(TokenIdentity):
+    """Somebody found this token of the workspace where it should not be. Marked when it is dealt with."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="leak_reports")
+    place = MaskedCharField(max_length=200, blank=True, help_text="Where it was found, in their words.")
+    reported_by = MaskedCharField(max_length=200)
+    reported_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = MaskedCharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-reported_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "env", "prefix"], condition=models.Q(settled_at=None), name="one_open_leak_report"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.masked_token

@@ -1,0 +1,120 @@
+"""The leak desk: what was pasted stays in the browser, its public parts come here."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.permissions import page, rotation_address
+from hoursmith_console.leaked_tokens.models import LeakReport
+from hoursmith_console.leaked_tokens.services import (
+    AT_MOST,
+    PublicPart,
+    leak_settle,
+    leaks_contain,
+    leaks_found,
+    leaks_report,
+    open_reports,
+    public_parts,
+)
+from hoursmith_console.rotations.models import Kind
+from hoursmith_console.rotations.services import rotation_start
+from mcpbridge.models import SeenToken
+
+
+def desk(request: HttpRequest) -> HttpResponse:
+    """The form, and under it what is known of the tokens that the address names."""
+    if request.method == "POST":
+        return _report(request)
+    return _page(request, public_parts(request.GET.getlist("t")))
+
+
+def contain(request: HttpRequest) -> HttpResponse:
+    """Block the tokens at the bridge, all of them that the person may block."""
+    parts, tokens = _chosen(request)
+    count = leaks_contain(tokens=tokens, member=viewer(request).member)
+    done = f"{count} token{' is' if count == 1 else 's are'} blocked now: the next call with one is refused."
+    messages.success(request, done if count else "They were blocked already.")
+    return _back(public_parts(request.POST.getlist("shown")) or parts)
+
+
+def rotate(request: HttpRequest) -> HttpResponse:
+    """Start the rotation of the tokens as leaked, or turn the ones under way into that."""
+    parts, tokens = _chosen(request)
+    looker = viewer(request)
+    rotations = [
+        rotation_start(
+            env=token.env,
+            prefix=token.prefix,
+            workspace=looker.member.workspace,
+            kind=Kind.LEAKED,
+            actor=looker.member.named,
+            reason="Reported at the leak desk",
+        )
+        for token in tokens
+    ]
+    if len(rotations) == 1:
+        return HttpResponseRedirect(rotation_address(rotations[0]))
+    messages.success(request, f"{len(rotations)} rotation{'' if len(rotations) == 1 else 's'} under way.")
+    return _back(parts)
+
+
+def settle(request: HttpRequest, key: int) -> HttpResponse:
+    """Say that a report is dealt with."""
+    looker = viewer(request)
+    report = get_object_or_404(LeakReport, pk=key, workspace_id=looker.member.workspace_id)
+    leak_settle(report=report, actor=looker.member.named, note=request.POST.get("note", ""))
+    messages.success(request, "The report is closed.")
+    return _back([])
+
+
+def _report(request: HttpRequest) -> HttpResponse:
+    looker = viewer(request)
+    parts = public_parts(request.POST.getlist("prefix"))
+    if not parts:
+        fault = "There is no public part of a token in what was sent: it reads hsk_live_ and 12 characters."
+        return _page(request, [], fault=fault, status=400)
+    leaks_report(
+        workspace=looker.member.workspace,
+        parts=parts,
+        actor=looker.member.named,
+        place=request.POST.get("place", ""),
+    )
+    return _back(parts)
+
+
+def _chosen(request: HttpRequest) -> tuple[list[PublicPart], list[SeenToken]]:
+    """The tokens named in the form that the person sees, which are those that they may act on."""
+    parts = public_parts(request.POST.getlist("prefix"))
+    tokens = [each.token for each in leaks_found(viewer(request), parts) if each.token is not None]
+    if not tokens:
+        raise Http404("There is no such token.")
+    return parts, tokens
+
+
+def _back(parts: Sequence[PublicPart]) -> HttpResponseRedirect:
+    query = urlencode([("t", part.key) for part in parts])
+    return HttpResponseRedirect(reverse("console:leaks:report") + (f"?{query}" if query else ""))
+
+
+def _page(request: HttpRequest, parts: Sequence[PublicPart], *, fault: str = "", status: int = 200) -> HttpResponse:
+    looker = viewer(request)
+    found = leaks_found(looker, parts)
+    known = [each for each in found if each.token is not None]
+    reports = list(open_reports(looker).select_related("workspace")[:AT_MOST])
+    return page(
+        request,
+        "leaked_tokens/page.html",
+        title="Leak desk",
+        status=status,
+        fault=fault,
+        found=found,
+        known=known,
+        uncontained=[each for each in known if not each.is_contained],
+        unrotated=[each for each in known if not (each.is_rotating or each.is_revoked)],
+        reports=reports,
+    )

@@ -1,0 +1,87 @@
+"""What the pages say of people, in a few queries however many there are."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.db.models import Count, QuerySet
+
+from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Invitation, Member
+from hoursmith_console.workspaces.viewer import Viewer
+
+FACTORS = {"webauthn": "passkey", "totp": "app"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One member as a row or a page shows them."""
+
+    member: Member
+    factors: Sequence[str] = field(default_factory=list)
+    tokens: int = 0
+    rotations: int = 0
+    is_invited: bool = False
+
+    @property
+    def account(self) -> str:
+        """Return how they stand to the console: none, invited, active, closed, left."""
+        user = self.member.user
+        if not self.member.is_active:
+            return "left"
+        if self.member.shut_out_at is not None:
+            return "closed"
+        if not isinstance(user, User):
+            return "invited" if self.is_invited else "none"
+        return "active"
+
+    @property
+    def account_words(self) -> str:
+        """The same for people."""
+        return {"none": "no account", "closed": "access closed", "left": "no longer a member"}.get(
+            self.account, self.account
+        )
+
+
+def members_in_sight(viewer: Viewer) -> QuerySet[Member]:
+    """The members that this one may see: everybody of the workspace, or only themselves."""
+    members = Member.objects.filter(workspace_id=viewer.member.workspace_id).select_related("user", "workspace")
+    if not viewer.member.sees_workspace:
+        members = members.filter(pk=viewer.member.pk)
+    return members.order_by("-is_active", "name", "pk")
+
+
+def persons(members: Iterable[Member]) -> list[Person]:
+    """`members` with what is known of each."""
+    found = list(members)
+    factors = _factors(found)
+    tokens = _counts(TokenClaim.objects.filter(member__in=found), "member_id")
+    rotations = _counts(Rotation.objects.filter(owner__in=found, ended_at=None), "owner_id")
+    invited = _invited(found)
+    return [
+        Person(each, factors[each.user_id or 0], tokens[each.pk], rotations[each.pk], each.pk in invited)
+        for each in found
+    ]
+
+
+def _invited(members: Iterable[Member]) -> set[int]:
+    """Return which of those without an account could come in by an invitation."""
+    without = [each.pk for each in members if each.user_id is None and each.invited_at is not None]
+    open_ones = Invitation.objects.open().filter(member_id__in=without) if without else Invitation.objects.none()
+    return set(open_ones.order_by().values_list("member_id", flat=True))
+
+
+def _factors(members: Iterable[Member]) -> Mapping[int, list[str]]:
+    users = [each.user_id for each in members if each.user_id]
+    rows = Authenticator.objects.filter(user_id__in=users, type__in=FACTORS).order_by("-type")
+    named: defaultdict[int, list[str]] = defaultdict(list)
+    for user_id, kind in rows.values_list("user_id", "type").distinct():
+        named[user_id].append(FACTORS[kind])
+    return named
+
+
+def _counts(rows: "QuerySet[TokenClaim] | QuerySet[Rotation]", column: str) -> Counter[int]:
+    return Counter(dict(rows.order_by().values_list(column).annotate(Count("pk"))))

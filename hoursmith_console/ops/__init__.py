@@ -1,0 +1,1 @@
+"""Endpoints for operators and clients that are no pages: health, metrics, discovery."""

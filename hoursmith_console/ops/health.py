@@ -1,0 +1,100 @@
+"""Whether the process lives, and whether it can do its work: for balancers and for operators."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.conf import settings
+
+from mcpbridge.auth.restrictions.store import OrderBook
+from mcpbridge.db.timeouts import drop_connection, use_own_connection
+from mcpbridge.http.headers import plain_headers
+from mcpbridge.upstream import Upstream
+from mcpbridge.workers import overdue_jobs
+
+TIMEOUT_S = 2.0
+REMEMBER_S = 2.0
+
+
+class Health:
+    """Answers `/healthz` at once, and `/readyz` after looking at the database, Hoursmith's address and restrictions.
+
+    Background jobs that fail are shown, but make no node unready: it answers its callers all the same.
+    """
+
+    def __init__(self, upstream: Upstream, orders: OrderBook) -> None:
+        self._upstream = upstream
+        self._orders = orders
+        # One thread of its own: whoever waits for the database elsewhere must not make this look like a fault.
+        self._thread = ThreadPoolExecutor(1, "readiness")
+        self._lock = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._faults: dict[str, str] = {}
+
+    async def __call__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        faults: dict[str, str] = {}
+        more: dict[str, Any] = {}
+        if scope["path"] == "/readyz":
+            faults = await self._look()
+            if fault := self._orders.fault():
+                faults = {**faults, "restrictions": fault}
+            if jobs := overdue_jobs():
+                more["background"] = jobs
+        body = json.dumps({"status": "unavailable" if faults else "ok", **faults, **more}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *plain_headers(),
+        ]
+        await send({"type": "http.response.start", "status": 503 if faults else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _look(self) -> dict[str, str]:
+        # One look for all who ask within two seconds: the page is open to everybody.
+        async with self._lock:
+            if time.monotonic() - self._looked_at > REMEMBER_S:
+                database, upstream = await asyncio.gather(self._database(), self._hoursmith())
+                found = {"database": database, "hoursmith": upstream}
+                self._faults = {name: fault for name, fault in found.items() if fault}
+                self._looked_at = time.monotonic()
+            return self._faults
+
+    async def _database(self) -> str:
+        try:
+            await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._thread, _select_one), TIMEOUT_S)
+        except Exception as error:
+            return f"The database does not answer ({type(error).__name__})."
+        return ""
+
+    async def _hoursmith(self) -> str:
+        """Opens a connection and closes it: a request without a token would count against our address."""
+        if settings.SANDBOX_MODE:
+            return ""
+        host, port = self._upstream.address
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), TIMEOUT_S)
+        except (OSError, TimeoutError) as error:
+            return f"Hoursmith's address cannot be reached ({type(error).__name__})."
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return ""
+
+
+def _select_one() -> None:
+    # Not from the pages' pool, which they may have used up.
+    connection = use_own_connection("default", limit_s=TIMEOUT_S)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        drop_connection("default")

@@ -1,0 +1,146 @@
+"""Serves `/metrics` to monitoring, and to nobody else.
+
+Source: Prometheus exposition format 0.0.4; RFC 6750 for the optional bearer token.
+"""
+
+import asyncio
+import hmac
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import Error, router
+from django.http.request import split_domain_port
+from django.utils import timezone
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from hoursmith_console.audit.calls import unsettled
+from hoursmith_console.env import is_address
+from hoursmith_console.server.prometheus import FOLDER_VARIABLE
+from mcpbridge.audit.destinations.status import SinkState, sinks_standing
+from mcpbridge.audit.heads import standings
+from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
+from mcpbridge.http.addresses import Audience, is_within, parse_networks
+from mcpbridge.http.headers import plain_headers
+from mcpbridge.models import AuditEvent
+
+logger = logging.getLogger(__name__)
+
+LIMIT_S = 2.0
+REMEMBER_S = 10.0
+UNSETTLED_FOR = timedelta(days=30)
+
+
+class Record(Collector):
+    """How the record stands, asked of the database at most every ten seconds."""
+
+    def __init__(self) -> None:
+        self._looked_at = float("-inf")
+        self._found: dict[str, float] = {}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        if time.monotonic() - self._looked_at > REMEMBER_S:
+            self._found = _look()
+            self._looked_at = time.monotonic()
+        for name, value in self._found.items():
+            yield GaugeMetricFamily(name, _HELP[name], value=value)
+
+
+_HELP = {
+    "hoursmith_database_up": "1 where the database answers.",
+    "hoursmith_audit_unsettled_calls": "Destructive calls of 30 days whose outcome nobody knows and nobody looked up.",
+    "hoursmith_audit_checkpoint_age_seconds": "Age of the oldest last checkpoint of all workspaces.",
+    "hoursmith_audit_failing_sinks": "Sinks of the record that go on trying after a failure.",
+    "hoursmith_audit_sink_rows_behind": "Rows that sinks have not confirmed, those of paused ones too.",
+    "hoursmith_audit_unsigned_rows": "Rows behind the last checkpoint of their workspace, of all workspaces.",
+}
+
+
+def _look() -> dict[str, float]:
+    alias = router.db_for_read(AuditEvent)
+    now = timezone.now()
+    # Not from the pages' pool, which they may have used up.
+    use_own_connection(alias, limit_s=LIMIT_S)
+    try:
+        with limited_look(alias, limit_s=LIMIT_S):
+            chains = standings(alias)
+            sinks = sinks_standing()
+            open_calls = unsettled(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
+    except Error as error:
+        logger.warning("The record's numbers could not be read: %s", type(error).__name__)
+        return {"hoursmith_database_up": 0}
+    finally:
+        drop_connection(alias)
+    ages = [(now - chain.signed_at).total_seconds() for chain in chains if chain.signed_at is not None]
+    return {
+        "hoursmith_database_up": 1,
+        "hoursmith_audit_unsettled_calls": open_calls,
+        "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
+        "hoursmith_audit_failing_sinks": sum(each.state == SinkState.FAILING for each in sinks),
+        "hoursmith_audit_sink_rows_behind": sum(each.behind for each in sinks),
+        "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
+    }
+
+
+class Metrics:
+    """The ASGI application behind `/metrics`: 404 to whoever is not monitoring, as for any address that is not there.
+
+    Monitoring is who brings METRICS_TOKEN, or, where none is set, who asks directly from METRICS_NETWORKS.
+    """
+
+    def __init__(self) -> None:
+        self._record = Record()
+        # One thread of its own: monitoring must see what is wrong while everybody else waits for the database.
+        self._thread = ThreadPoolExecutor(1, "metrics")
+        self._networks = parse_networks(settings.METRICS_NETWORKS)
+        self._audience = Audience(settings.ALLOWED_HOSTS)
+
+    async def __call__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        if scope["method"] in ("GET", "HEAD") and self._is_monitoring(scope):
+            status, body = 200, await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
+        else:
+            status, body = 404, b"Not found.\n"
+        headers = [
+            (b"content-type", (CONTENT_TYPE_LATEST if status == 200 else "text/plain; charset=utf-8").encode()),
+            (b"content-length", str(len(body)).encode()),
+            *plain_headers(),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _is_monitoring(self, scope: Mapping[str, Any]) -> bool:
+        headers = dict(scope["headers"])
+        if settings.METRICS_TOKEN:
+            wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+            return hmac.compare_digest(headers.get(b"authorization", b""), wanted)
+        # What a proxy passes on comes from anywhere, whatever the address of the proxy.
+        if headers.keys() & {b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"}:
+            return False
+        # A web page that had its own name led to this machine would ask from here (DNS rebinding), but by that name.
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not self._audience.is_our_host(host) and not is_address(split_domain_port(host)[0]):
+            return False
+        peer = scope.get("client")
+        return peer is not None and is_within(peer[0], self._networks)
+
+    def _text(self) -> bytes:
+        registry = REGISTRY
+        if os.environ.get(FOLDER_VARIABLE):
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        own = CollectorRegistry()
+        own.register(self._record)
+        return generate_latest(registry) + generate_latest(own)

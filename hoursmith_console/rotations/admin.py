@@ -1,0 +1,114 @@
+"""The rotations area: who must rotate, how far each is, and the wizard of each."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hoursmith_console.core.lists.admin import LedgerAdmin
+from hoursmith_console.core.lists.admin import viewer as viewer_in
+from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
+from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.site import site
+from hoursmith_console.rotations.models import Ending, Kind, Rotation
+from hoursmith_console.rotations.rows import rotation_rows
+from hoursmith_console.rotations.state import Step
+from hoursmith_console.rotations.wizard.screen import screen_context, screen_of
+from hoursmith_console.rotations.wizard.setups import setups_of
+from hoursmith_console.rotations.wizard.start_views import StartViews
+from hoursmith_console.rotations.wizard.views import Wizard
+from hoursmith_console.workspaces.viewer import Viewer
+
+UNDER_WAY_AT_MOST = 100
+
+
+class StateFilter(ChoiceFilter):
+    """Rotations by how they stand."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("under_way", "under way"), ("late", "late"), *Ending.choices]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if value == "under_way":
+            return queryset.filter(ended_at=None)
+        if value == "late":
+            return queryset.filter(ended_at=None, due_on__lt=timezone.now().date())
+        return queryset.filter(ending=value)
+
+
+class KindFilter(ChoiceFilter):
+    """Rotations by why."""
+
+    title = "why"
+    parameter_name = "kind"
+    field = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return Kind.choices
+
+
+class OpenFirst(KeysetChangeList):
+    """What is under way stands first, all of it; what has ended is paged below."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        fitting = self.queryset
+        is_first_page = not (self.before or self.after)
+        under_way = fitting.filter(ended_at=None).order_by("-asked_at", "-pk")
+        self.under_way = list(under_way[:UNDER_WAY_AT_MOST]) if is_first_page else []
+        self.queryset = fitting.exclude(ended_at=None)
+        super().get_results(request)
+        # One list for whoever asks; the template parts them again.
+        self.result_list = [*self.under_way, *self.result_list]
+
+
+@admin.register(Rotation, site=site)
+class RotationAdmin(LedgerAdmin):
+    """One row and one wizard for each rotation."""
+
+    area = "rotations"
+    title = "Rotations"
+    place = 4
+    orders = {"": Order("asked_at")}
+    is_short = True
+    list_filter = (StateFilter, KindFilter)
+    search_fields = ("token_name", "prefix", "owner_name", "reason")
+    search_help_text = "Token, prefix or owner"
+
+    def get_urls(self) -> list[URLPattern]:
+        guard, start = self.admin_site.admin_view, StartViews(self)
+        form = require_http_methods(["GET", "HEAD", "POST"])
+        return [
+            path("new/", guard(form(start.new)), name="new"),
+            path("leaving/", guard(require_safe(start.leaving)), name="leaving"),
+            path("leaving/<int:member>/", guard(form(start.offboard)), name="offboard"),
+            *Wizard(self).urls(),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rotation]:
+        return viewer_in(request).rotations()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return OpenFirst
+
+    def list_context(self, viewer: Viewer, rows: list[Rotation]) -> dict[str, Any]:
+        shown = rotation_rows(viewer, rows)
+        return {
+            "under_way": sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency),
+            "ended": [row for row in shown if row.rotation.ended_at is not None],
+        }
+
+    def detail_context(self, viewer: Viewer, row: Rotation) -> dict[str, Any]:
+        screen = screen_of(viewer, row)
+        context = screen_context(viewer, screen)
+        if screen.step in (Step.UPDATE, Step.SEEN):
+            context["setups"] = setups_of(row)
+        return {"title": row.token_name or "Unnamed token", **context}

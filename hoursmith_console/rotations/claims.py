@@ -1,0 +1,47 @@
+"""Takes back whose token is whose: the first who shows a token is known as its owner, and that may be wrong."""
+
+from django.db import router, transaction
+
+from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.rotations.notices.assistants import rotation_notice_refresh
+from hoursmith_console.rotations.permissions import may_release
+from hoursmith_console.rotations.services import successor_clear
+from hoursmith_console.token_policy.services import policy_of
+from hoursmith_console.tokens.claims.services import ClaimError
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.auth.restrictions.blocks import token_name
+
+
+def claim_release(*, claim: TokenClaim, member: Member) -> None:
+    """Know the token as nobody's again, so that its owner can show it; rotations that rest on it know that too.
+
+    Raises ClaimError where `member` may not, AuditUnavailableError; then the claim stands.
+    """
+    with transaction.atomic(using=router.db_for_write(TokenClaim)):
+        held = TokenClaim.objects.select_for_update(of=("self",)).select_related("member__workspace").get(pk=claim.pk)
+        if not may_release(member, held):
+            raise ClaimError("Its owner, an Owner or an Admin can say that; of a token created here nobody can.")
+        workspace = held.member.workspace
+        under_way = Rotation.objects.filter(workspace=workspace, ended_at=None).select_related("workspace")
+        for rotation in under_way.filter(new_env=held.env, new_prefix=held.prefix):
+            successor_clear(rotation)
+            rotation_notice_refresh(rotation, policy_of(workspace))
+        for rotation in under_way.filter(env=held.env, prefix=held.prefix, owner=held.member):
+            successor_clear(rotation)
+            rotation.owner, rotation.owner_name, rotation.is_owner_said = None, "", False
+            rotation.save(update_fields=["owner", "owner_name", "is_owner_said"])
+        name = token_name(held.env, held.prefix)
+        held.delete()
+        event_record(
+            org_id=workspace.org_id,
+            org_name=workspace.name,
+            action="console.token_claim_release",
+            actor=member.named,
+            target_type="token",
+            target_id=held.prefix,
+            target_label=name or held.masked_token,
+            token=TokenNamed(held.env, held.prefix, name),
+            details={"was": held.member.named},
+        )

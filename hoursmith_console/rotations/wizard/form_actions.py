@@ -1,0 +1,144 @@
+"""What each form of a rotation's page does. Each returns what to tell its sender; "!" begins a warning."""
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from hoursmith_console.core.keys import key_from
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.rotations.actions import place_give_up, place_tick, rotation_revoke, rotation_updated
+from hoursmith_console.rotations.models import Kind, Rotation, RotationPlace
+from hoursmith_console.rotations.new_token import rotation_successor
+from hoursmith_console.rotations.services import rotation_abandon, rotation_assign, rotation_finish, rotation_start
+from hoursmith_console.rotations.undo import (
+    place_take_back,
+    revocation_take_back,
+    rotation_resume,
+    successor_take_back,
+    updated_take_back,
+)
+from hoursmith_console.rotations.wizard.forms import OwnerForm
+from hoursmith_console.tokens.claims.services import ClaimError, token_prove
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.auth.credentials import CredentialFaultError
+
+# The field that holds a whole token: shown to Hoursmith once, and dropped.
+TOKEN = "token"  # noqa: S105 – a name of a field
+
+
+def revoke(request: HttpRequest, rotation: Rotation) -> str:
+    """Revoke the old token, or say that it was revoked."""
+    rotation_revoke(rotation=rotation, member=_member(request))
+    rotation.refresh_from_db()
+    if rotation.is_revocation_said:
+        return f"You said that {rotation.masked_token} is revoked. The bridge tells you if Hoursmith still accepts it."
+    return f"{rotation.masked_token} is revoked."
+
+
+def revoke_undo(request: HttpRequest, rotation: Rotation) -> str:
+    """Take back that the old token was revoked."""
+    revocation_take_back(rotation=rotation, member=_member(request))
+    return f"{rotation.masked_token} counts as not revoked."
+
+
+def successor(request: HttpRequest, rotation: Rotation) -> str:
+    """Know the new token: one that is shown whole, or one that is known as the sender's own."""
+    member, chosen = _member(request), request.POST.get("claim", "")
+    if rotation.ended_at is not None:
+        return "!This rotation has ended."
+    if chosen:
+        own = TokenClaim.objects.filter(member=member)
+        claim = get_object_or_404(own, pk=key_from(chosen))
+    else:
+        try:
+            claim = token_prove(member=member, text=request.POST.get(TOKEN, ""), actor=member.named).claim
+        except CredentialFaultError as fault:
+            return f"!{fault.explanation}"
+        except ClaimError as error:
+            return f"!{error}"
+    rotation_successor(rotation=rotation, member=member, claim=claim)
+    return f"hsk_{claim.env}_{claim.prefix} is the new token."
+
+
+def successor_undo(request: HttpRequest, rotation: Rotation) -> str:
+    """Take back which token is the new one."""
+    successor_take_back(rotation=rotation, member=_member(request))
+    return "This rotation has no new token any more."
+
+
+def updated(request: HttpRequest, rotation: Rotation) -> str:
+    """Say that every assistant has the new token."""
+    rotation_updated(rotation=rotation, member=_member(request))
+    return ""
+
+
+def updated_undo(request: HttpRequest, rotation: Rotation) -> str:
+    """Take that back."""
+    updated_take_back(rotation=rotation, member=_member(request))
+    return ""
+
+
+def tick(request: HttpRequest, rotation: Rotation) -> str:
+    """Say that one assistant has the new token."""
+    place_tick(place=_place(request, rotation), member=_member(request))
+    return ""
+
+
+def give_up(request: HttpRequest, rotation: Rotation) -> str:
+    """Say that one assistant is no longer in use."""
+    place_give_up(place=_place(request, rotation), member=_member(request))
+    return ""
+
+
+def tick_undo(request: HttpRequest, rotation: Rotation) -> str:
+    """Take back what was said of one assistant."""
+    place_take_back(place=_place(request, rotation), member=_member(request))
+    return ""
+
+
+def leaked(request: HttpRequest, rotation: Rotation) -> str:
+    """Turn a planned rotation into that of a leak."""
+    rotation_start(
+        env=rotation.env,
+        prefix=rotation.prefix,
+        workspace=rotation.workspace,
+        kind=Kind.LEAKED,
+        actor=_member(request).named,
+    )
+    return "The order has changed: the old token goes first."
+
+
+def owner(request: HttpRequest, rotation: Rotation) -> str:
+    """Say whose token it is."""
+    form = OwnerForm(request.POST, workspace_id=rotation.workspace_id)
+    if not form.is_valid():
+        return "!Choose whose token it is."
+    rotation_assign(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).named)
+    return ""
+
+
+def finish(request: HttpRequest, rotation: Rotation) -> str:
+    """Say that nothing has the old token any more."""
+    rotation_finish(rotation=rotation, actor=_member(request).named)
+    return ""
+
+
+def abandon(request: HttpRequest, rotation: Rotation) -> str:
+    """Stop the rotation."""
+    rotation_abandon(rotation=rotation, actor=_member(request).named)
+    return "The rotation is stopped. What was done stays done."
+
+
+def resume(request: HttpRequest, rotation: Rotation) -> str:
+    """Resume the rotation where it was stopped."""
+    rotation_resume(rotation=rotation, member=_member(request))
+    return "The rotation goes on where it was stopped."
+
+
+def _member(request: HttpRequest) -> Member:
+    return viewer(request).member
+
+
+def _place(request: HttpRequest, rotation: Rotation) -> RotationPlace:
+    chosen = request.POST.get("place", "")
+    return get_object_or_404(rotation.places.select_related("rotation"), pk=key_from(chosen))

@@ -1,0 +1,148 @@
+"""Where rotations begin: for one token, or for all tokens of somebody who leaves."""
+
+from typing import TYPE_CHECKING
+
+from allauth.account.decorators import reauthentication_required
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.rotations.actions import rotation_revoke
+from hoursmith_console.rotations.offboarding import leaving_of, member_offboard, tokens_left_in
+from hoursmith_console.rotations.permissions import may_rotate
+from hoursmith_console.rotations.services import RotationError, rotation_of, rotation_start
+from hoursmith_console.rotations.wizard.forms import LeavingForm, StartForm
+from hoursmith_console.rotations.wizard.views import back_to
+from hoursmith_console.token_issuer import current_authority
+from hoursmith_console.tokens.labels import TokenCard, token_cards, token_in_sight
+from hoursmith_console.tokens.prefixes import key_from_address
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.models import SeenToken
+
+if TYPE_CHECKING:
+    from hoursmith_console.rotations.admin import RotationAdmin
+
+MOST_OFFERED = 100
+MOST_LISTED = 500
+
+
+class StartViews:
+    """`/rotations/new/` and `/rotations/leaving/`."""
+
+    def __init__(self, admin: "RotationAdmin") -> None:
+        self._admin = admin
+        self._offboard_guarded = reauthentication_required(self._offboard)
+
+    def new(self, request: HttpRequest) -> HttpResponse:
+        """GET asks why the token is to be replaced, or which; POST starts, or joins what is under way."""
+        looker = viewer(request)
+        asked = request.GET.get("token", "")
+        if not asked:
+            return self._page(request, "rotations/choose.html", "Replace a token", tokens=_choice(looker))
+        key = key_from_address(asked)
+        card = token_in_sight(looker, key) if key else None
+        if key is None or card is None:
+            raise Http404("There is no such token.")
+        if not may_rotate(looker.member, card.owner):
+            raise PermissionDenied
+        standing = rotation_of(env=key[0], prefix=key[1], workspace=looker.member.workspace)
+        if standing is not None and standing.ended_at is None and request.method != "POST":
+            return back_to(standing)
+        form = StartForm(request.POST or None, initial={"kind": request.GET.get("kind", "planned")})
+        if request.method != "POST" or not form.is_valid():
+            status = 400 if request.method == "POST" else 200
+            page = {"card": card, "token_address": asked, "form": form, "standing": standing}
+            return self._page(request, "rotations/new.html", "Replace a token", status=status, **page)
+        try:
+            rotation = rotation_start(
+                env=key[0],
+                prefix=key[1],
+                workspace=looker.member.workspace,
+                kind=form.cleaned_data["kind"],
+                actor=looker.member.named,
+                reason=form.cleaned_data["reason"],
+            )
+        except (RotationError, AuditUnavailableError) as error:
+            form.add_error(None, str(error))
+            page = {"card": card, "token_address": asked, "form": form, "standing": standing}
+            return self._page(request, "rotations/new.html", "Replace a token", status=503, **page)
+        return back_to(rotation)
+
+    def leaving(self, request: HttpRequest) -> HttpResponse:
+        """Whose tokens could go: everybody of the workspace, and who has left it with tokens that may still work."""
+        looker = _reviewer(request)
+        left = tokens_left_in(looker.member.workspace_id)
+        members = Member.objects.filter(workspace=looker.member.workspace_id)
+        known = members.filter(Q(pk__in=left) | Q(is_active=True))[:MOST_LISTED]
+        people = sorted(((member, left[member.pk]) for member in known), key=lambda each: not each[1])
+        return self._page(request, "rotations/offboarding.html", "Somebody leaves", people=people)
+
+    def offboard(self, request: HttpRequest, member: int) -> HttpResponseBase:
+        """GET shows what is known of one member's tokens; POST starts to end them, and in the sandbox ends them."""
+        looker = _reviewer(request)
+        person = get_object_or_404(Member, pk=member, workspace=looker.member.workspace_id)
+        answer: HttpResponseBase = self._offboard_guarded(request, person)
+        return answer
+
+    def _offboard(self, request: HttpRequest, person: Member) -> HttpResponse:
+        looker = viewer(request)
+        form = LeavingForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                count = _end_all(person, actor=looker.member, reason=form.cleaned_data["reason"])
+            except (RotationError, AuditUnavailableError) as error:
+                form.add_error(None, str(error))
+            else:
+                done = "revoked" if current_authority().can_mint else "to be revoked at Hoursmith"
+                tokens = f"{count} token{'' if count == 1 else 's'}"
+                messages.success(request, f"{tokens} of {person.name}: {done}.")
+                return HttpResponseRedirect(reverse("console:rotations:list"))
+        known = leaving_of(person)
+        cards = token_cards(looker, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
+        page = {
+            "person": person,
+            "known": known,
+            "cards": [cards[key] for key in known.left],
+            "form": form,
+            "does_it_here": current_authority().can_mint,
+        }
+        status = 400 if request.method == "POST" else 200
+        return self._page(request, "rotations/offboard.html", f"{person.name} leaves", status=status, **page)
+
+    def _page(self, request: HttpRequest, template: str, title: str, status: int = 200, **more: object) -> HttpResponse:
+        context = {
+            **self._admin.admin_site.each_context(request),
+            "title": title,
+            "area_title": self._admin.title,
+            "area_address": "console:rotations:list",
+            **more,
+        }
+        return TemplateResponse(request, template, context, status=status)
+
+
+def _choice(looker: Viewer) -> list[tuple[SeenToken, TokenCard]]:
+    tokens = list(looker.tokens()[:MOST_OFFERED])
+    cards = token_cards(looker, tokens)
+    return [(token, cards[token.env, token.prefix]) for token in tokens]
+
+
+def _reviewer(request: HttpRequest) -> Viewer:
+    looker = viewer(request)
+    if not looker.member.administers:
+        raise PermissionDenied
+    return looker
+
+
+def _end_all(person: Member, *, actor: Member, reason: str) -> int:
+    rotations = member_offboard(member=person, actor=actor.named, reason=reason)
+    if current_authority().can_mint:
+        for rotation in rotations:
+            rotation_revoke(rotation=rotation, member=actor)
+    return len(rotations)

@@ -1,0 +1,1 @@
+"""The server process: `make run`, gunicorn's configuration and its worker."""

@@ -1,0 +1,77 @@
+"""What `make run` does: get ready whatever is not, say how to get in, then become the server."""
+
+import json
+import os
+import sys
+from io import StringIO
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from hoursmith_console import env
+from hoursmith_console.connections.catalogue import CLIENTS
+
+EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoursmith_console.settings")
+    base = Path(__file__).resolve().parent.parent
+    try:
+        env.generate_secrets(Path(os.environ.get("VAR_DIR", base / "var")))
+        _prepare()
+    except ImproperlyConfigured as error:
+        sys.exit(f"Not started: {error}")
+    os.execv(  # noqa: S606 – this process becomes the server, so that signals reach it
+        sys.executable,
+        [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--config",
+            "python:hoursmith_console.server.gunicorn_conf",
+            "hoursmith_console.asgi:application",
+        ],
+    )
+
+
+def _prepare() -> None:
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    print("Preparing the database …", flush=True)
+    for alias in settings.DATABASES:
+        call_command("migrate", database=alias, interactive=False, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    if settings.SANDBOX_MODE:
+        _prepare_sandbox()
+    print(f"\nConsole  {settings.PUBLIC_URL}/\nMCP      {settings.PUBLIC_URL}/mcp\nStop with Ctrl-C.\n", flush=True)
+
+
+def _prepare_sandbox() -> None:
+    from django.core.management import call_command
+
+    print("Preparing the sandbox workspace …", flush=True)
+    answer = StringIO()
+    call_command("sandbox_seed", json=True, stdout=answer)
+    seed = json.loads(answer.getvalue())
+    people = [member for member in seed["members"] if member["password"]]
+    if not people:
+        return
+    print(f"\nSandbox workspace “{seed['workspace']}” (plan {seed['plan']}). Shown once, keep what you need:\n")
+    for person in people:
+        print(f"  {person['role']:<8} {person['email']:<34} {person['password']}")
+    owner = next(person for person in people if person["role"].upper() == "OWNER")
+    token = StringIO()
+    call_command("sandbox_mint", email=owner["email"], name=EXAMPLE_TOKEN_NAME, stdout=token)
+    print(f"\nExample token of {owner['name']} ({owner['role']}):\n\n  {token.getvalue().strip()}\n")
+    print("Give it to an assistant, for example:\n")
+    print(f"  export HOURSMITH_API_TOKEN='{token.getvalue().strip()}'")
+    print(f"  {CLIENTS['claude-code'].command_line(url=seed['mcp_url'])}")
+
+
+if __name__ == "__main__":
+    main()

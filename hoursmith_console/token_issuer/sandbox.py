@@ -1,0 +1,38 @@
+"""The embedded workspace mints and revokes by itself."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from hoursmith_console.sandbox import services
+from hoursmith_console.token_issuer.protocol import MintedToken, NotTheirsError, UnknownMemberError
+
+
+class SandboxAuthority:
+    """The authority in sandbox mode."""
+
+    can_mint = True
+    page = ""
+
+    def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
+        """Make a token for the member. Raises UnknownMemberError."""
+        try:
+            member = services.member_by_user(org_id=org_id, user_ref=user_ref)
+        except services.UnknownMemberError:
+            raise UnknownMemberError from None
+        minted = services.token_mint(member=member, name=name, scopes=scopes)
+        return MintedToken(minted.env, minted.prefix, minted.plaintext)
+
+    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+        """End the token from its next request on; False where it was no longer valid. Raises NotTheirsError."""
+        try:
+            return services.token_revoke(org_id=org_id, user_ref=user_ref, env=env, prefix=prefix)
+        except services.NotTheirsError:
+            raise NotTheirsError from None
+
+    def token_owner(self, *, env: str, prefix: str) -> str:
+        """Return the user id of whom the token acts as; empty where there is no such token."""
+        return services.token_owner(env=env, prefix=prefix)
+
+    def all_or_nothing(self) -> AbstractContextManager[None]:
+        """Take back what was minted or revoked inside, where the block ends with an exception."""
+        return services.all_or_nothing()

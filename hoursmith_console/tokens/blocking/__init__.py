@@ -1,0 +1,1 @@
+"""Block and unblock a token at the bridge."""

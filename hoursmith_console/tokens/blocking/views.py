@@ -1,0 +1,118 @@
+"""Stops a token at the bridge before anybody reaches Hoursmith, and lets it through again."""
+
+from typing import TYPE_CHECKING
+
+from allauth.account.decorators import reauthentication_required
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from hoursmith_console.core.forms import Form
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.rotations.permissions import liftable_by, may_block, may_unblock
+from hoursmith_console.rotations.services import rotation_of
+from hoursmith_console.tokens.labels import TokenCard, token_in_sight
+from hoursmith_console.tokens.prefixes import key_from_address
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
+from mcpbridge.models import TokenBlock
+
+if TYPE_CHECKING:
+    from hoursmith_console.tokens.admin import TokenAdmin
+
+
+class ContainForm(Form):
+    """Why a token is stopped."""
+
+    reason = forms.CharField(
+        label="Why?", help_text="It goes into the record, with your name.", max_length=200, strip=True
+    )
+
+
+class ContainViews:
+    """`/tokens/contain/` and `/tokens/release/`. Both ask once more who is there."""
+
+    def __init__(self, admin: "TokenAdmin") -> None:
+        self._admin = admin
+        self._contain_guarded = reauthentication_required(self._contain)
+        self._release_guarded = reauthentication_required(self._release)
+
+    def contain(self, request: HttpRequest) -> HttpResponseBase:
+        """GET asks why; POST blocks the token, on every worker, from its next call on."""
+        card = _card(request)
+        if not may_block(viewer(request).member, card.owner):
+            raise PermissionDenied
+        answer: HttpResponseBase = self._contain_guarded(request, card)
+        return answer
+
+    def release(self, request: HttpRequest) -> HttpResponseBase:
+        """POST lets the token through again; a GET, where a password given in between leads, changes nothing."""
+        card = _card(request)
+        if request.method != "POST":
+            return HttpResponseRedirect(_next(request, card))
+        ours = TokenBlock.objects.filter(org_id=viewer(request).org_id, lifted_at=None)
+        block = get_object_or_404(ours, env=card.env, prefix=card.prefix)
+        if not may_unblock(viewer(request).member, block):
+            raise PermissionDenied
+        answer: HttpResponseBase = self._release_guarded(request, card, block)
+        return answer
+
+    def _contain(self, request: HttpRequest, card: TokenCard) -> HttpResponse:
+        looker, form, status = viewer(request), ContainForm(request.POST or None), 200
+        if request.method == "POST":
+            status = 400
+            if form.is_valid():
+                try:
+                    token_block(
+                        env=card.env,
+                        prefix=card.prefix,
+                        org_id=looker.org_id,
+                        actor=looker.member.named,
+                        reason=form.cleaned_data["reason"],
+                        liftable_by=liftable_by(looker.member),
+                    )
+                except AuditUnavailableError as error:
+                    status = 503
+                    form.add_error(None, str(error))
+                else:
+                    messages.success(request, f"{card.masked} is blocked: its next call is refused.")
+                    return HttpResponseRedirect(_next(request, card))
+        context = {
+            **self._admin.admin_site.each_context(request),
+            "title": "Contain now",
+            "area_title": self._admin.title,
+            "area_address": "console:tokens:list",
+            "card": card,
+            "form": form,
+            "next": _next(request, card),
+        }
+        return TemplateResponse(request, "tokens/block.html", context, status=status)
+
+    def _release(self, request: HttpRequest, card: TokenCard, block: TokenBlock) -> HttpResponse:
+        try:
+            token_unblock(block=block, actor=viewer(request).member.named)
+        except AuditUnavailableError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"{card.masked} is let through again.")
+        return HttpResponseRedirect(_next(request, card))
+
+
+def _card(request: HttpRequest) -> TokenCard:
+    key = key_from_address(request.GET.get("token", ""))
+    card = token_in_sight(viewer(request), key) if key else None
+    if card is None:
+        raise Http404("There is no such token.")
+    return card
+
+
+def _next(request: HttpRequest, card: TokenCard) -> str:
+    """Where the person goes on: the token's rotation, or its page."""
+    rotation = rotation_of(env=card.env, prefix=card.prefix, workspace=viewer(request).member.workspace)
+    if rotation is not None and rotation.ended_at is None:
+        return reverse("console:rotations:detail", args=[rotation.pk])
+    return reverse("console:tokens:detail", args=[card.page]) if card.page else reverse("console:tokens:list")

@@ -1,0 +1,1 @@
+"""Claim a token: prove who holds it by showing it once."""

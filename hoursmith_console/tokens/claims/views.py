@@ -1,0 +1,51 @@
+"""The page where somebody shows a token once, so that it is known to be theirs."""
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.debug import sensitive_post_parameters
+
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.site import site
+from hoursmith_console.tokens.claims.services import Claimed, ClaimError, token_prove
+from hoursmith_console.tokens.labels import key_of, token_cards
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.auth.credentials import CredentialFaultError
+
+FIELD = "token"
+
+
+# No re-authentication is asked for: the token itself is the proof, and a stronger one than a password.
+@sensitive_post_parameters(FIELD)
+def claim(request: HttpRequest) -> HttpResponse:
+    """GET asks for the token; POST has it looked at once and answers without it."""
+    if request.method != "POST":
+        return _page(request)
+    looker = viewer(request)
+    try:
+        claimed = token_prove(member=looker.member, text=request.POST.get(FIELD, ""), actor=looker.member.named)
+    except CredentialFaultError as fault:
+        return _page(request, status=400, refusal=fault.explanation)
+    except ClaimError as error:
+        return _page(request, status=409, refusal=str(error))
+    except AuditUnavailableError as error:
+        return _page(request, status=503, refusal=str(error))
+    return _page(request, claimed=claimed)
+
+
+def _page(
+    request: HttpRequest, *, status: int = 200, refusal: str = "", claimed: Claimed | None = None
+) -> HttpResponse:
+    cards = token_cards(viewer(request), [claimed.claim]) if claimed else {}
+    context = {
+        **site.each_context(request),
+        "title": "This token is mine",
+        "area_title": "Tokens",
+        "area_address": "console:tokens:list",
+        "refusal": refusal,
+        "claimed": claimed,
+        "card": cards.get(key_of(claimed.claim)) if claimed else None,
+        "field": FIELD,
+    }
+    answer = TemplateResponse(request, "tokens/claim.html", context, status=status)
+    answer["Cache-Control"] = "no-store, private, max-age=0"
+    return answer

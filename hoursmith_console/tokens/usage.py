@@ -1,0 +1,122 @@
+"""Reads the counts that the bridge keeps beside its rows: what charts and bars show, without counting anything."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import F, Q, QuerySet, Sum
+from django.utils import timezone
+
+from hoursmith_console.tokens.labels import Key
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.activity.usage import hour_of
+from mcpbridge.models import CallHour, TokenIdentity
+
+SERIES = ("read", "write", "destructive", "refused")
+DAYS = 30
+_HOURS_A_DAY = 24
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Span:
+    """The calls of one hour or day (UTC). A refused or failed call counts as such alone, whatever its kind."""
+
+    start: datetime
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERIES, 0))
+
+    @property
+    def total(self) -> int:
+        """Calls of every kind."""
+        return sum(self.counts.values())
+
+
+def calls_by_hour(rows: QuerySet[CallHour], hours: int = 24) -> list[Span]:
+    """The calls of the last `hours` hours, this one included, oldest first."""
+    return _spans(rows, hours=1, count=hours)
+
+
+def calls_by_day(rows: QuerySet[CallHour], days: int = 7) -> list[Span]:
+    """The calls of the last `days` days, today included, oldest first."""
+    return _spans(rows, hours=_HOURS_A_DAY, count=days)
+
+
+def hours_in_sight(viewer: Viewer) -> QuerySet[CallHour]:
+    """The counts of everything that the viewer sees: the workspace's own, or those of their tokens."""
+    rows = viewer.rows(CallHour.objects.order_by())
+    return rows.filter(prefix="", env="") if viewer.member.sees_workspace else rows
+
+
+def hours_of(token: TokenIdentity, org_id: str) -> QuerySet[CallHour]:
+    """The counts of one token."""
+    return CallHour.objects.order_by().filter(org_id=org_id, prefix=token.prefix, env=token.env)
+
+
+def _spans(rows: QuerySet[CallHour], *, hours: int, count: int) -> list[Span]:
+    last = hour_of(timezone.now()) // hours
+    first = last - count + 1
+    spans = [Span(_EPOCH + timedelta(hours=(first + index) * hours)) for index in range(count)]
+    for place, *counts in _sums(rows.filter(hour__gte=first * hours), hours).values_list("place", *SERIES):
+        if first <= place <= last:
+            spans[place - first].counts = dict(zip(SERIES, counts, strict=True))
+    return spans
+
+
+def _sums(rows: QuerySet[CallHour], hours: int, *by: str) -> QuerySet[CallHour, dict[str, Any]]:
+    sums = {series: Sum(f"calls_{series}") for series in SERIES}
+    # Dividing whole numbers cuts off the rest in both databases.
+    summed: QuerySet[CallHour, dict[str, Any]] = (
+        rows.annotate(place=F("hour") / hours).values(*by, "place").annotate(**sums)
+    )
+    return summed
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """One token's last thirty days: calls and destructive calls of each, oldest first; refused ones among the calls."""
+
+    calls: tuple[int, ...]
+    destructive: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """Calls of every kind and ending."""
+        return sum(self.calls)
+
+    @property
+    def total_destructive(self) -> int:
+        """Calls that destroyed something."""
+        return sum(self.destructive)
+
+    def paths(self, most: int) -> list[tuple[str, str]]:
+        """SVG paths in a box of 90 by 16, one bar a day: all calls, and in front of them the destructive ones."""
+        made = [("read", _path(self.calls, most)), ("destructive", _path(self.destructive, most))]
+        return [(kind, path) for kind, path in made if path]
+
+
+def _path(counts: Sequence[int], most: int) -> str:
+    # The least is still seen: one deletion among thousands of reads is what matters.
+    return "".join(
+        f"M{3 * day} 16v-{max(2, round(16 * count / most))}h2V16z" for day, count in enumerate(counts) if count
+    )
+
+
+def months_of(org_id: str, tokens: Iterable[TokenIdentity]) -> Mapping[Key, Month]:
+    """The last thirty days of each of `tokens`, in one query."""
+    found = [(token.env, token.prefix) for token in tokens]
+    today = hour_of(timezone.now()) // _HOURS_A_DAY
+    rows = CallHour.objects.order_by().filter(
+        Q(org_id=org_id, prefix__in=[prefix for _, prefix in found], hour__gte=(today - DAYS + 1) * _HOURS_A_DAY)
+    )
+    calls: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * DAYS)
+    destructive: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * DAYS)
+    for env, prefix, place, *counts in _sums(rows, _HOURS_A_DAY, "env", "prefix").values_list(
+        "env", "prefix", "place", *SERIES
+    ):
+        day = place - today + DAYS - 1
+        if 0 <= day < DAYS:
+            calls[env, prefix][day] = sum(counts)
+            destructive[env, prefix][day] = counts[SERIES.index("destructive")]
+    return {key: Month(tuple(calls[key]), tuple(destructive[key])) for key in found}

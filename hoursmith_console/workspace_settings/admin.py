@@ -1,0 +1,120 @@
+"""The settings area. Django's admin imports it at the start, as it does every area's."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from hoursmith_console.core.forms import Form
+from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.core.section import Area, deciding
+from hoursmith_console.core.site import site
+from hoursmith_console.token_policy.models import Policy
+from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
+from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
+from hoursmith_console.workspaces.settings import rule_change
+from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.auth.restrictions.snapshots import snapshots_resume, snapshots_stop
+from mcpbridge.models import Freeze, SnapshotStop
+
+FEWEST_DAYS = 30
+
+
+class RetentionForm(Form):
+    """How long audit rows are kept."""
+
+    days = forms.IntegerField(
+        label="Days", required=False, min_value=FEWEST_DAYS, max_value=36500, help_text="Empty: they stay for ever."
+    )
+
+
+class SettingsArea(Area):
+    """One page; Owner and Admin change it, Auditors read it, for the others it does not exist."""
+
+    area, title, place, is_for_reviewers, folder = "settings", "Settings", 9, True, "policies"
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [
+            path("", guard(require_safe(self.list_view)), name="list"),
+            path("freeze/", guard(require_POST(deciding(self.freeze_view))), name="freeze"),
+            path("snapshots/", guard(require_POST(deciding(self.snapshots_view))), name="snapshots"),
+            path("second-factor/", guard(require_POST(deciding(self.factor_view))), name="second_factor"),
+            path("retention/", guard(require_POST(deciding(self.retention_view))), name="retention"),
+        ]
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """Everything that can be set, and what is."""
+        if not viewer(request).member.sees_workspace:
+            raise PermissionDenied
+        return self.page(request, "page.html", **_sections(viewer(request)))
+
+    def freeze_view(self, request: HttpRequest) -> HttpResponse:
+        """Freeze what destroys for everybody in the workspace, or lift that."""
+        freeze_answer(request, org_id=viewer(request).org_id)
+        return _back("freeze")
+
+    def snapshots_view(self, request: HttpRequest) -> HttpResponse:
+        """Keep snapshots, or none."""
+        looker = viewer(request)
+        change = snapshots_resume if request.POST.get("do") == "on" else snapshots_stop
+        change(org_id=looker.org_id, actor=looker.member.named)
+        return _back("snapshots")
+
+    def factor_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a second factor, or do not."""
+        return _changed(request, "needs_second_factor", request.POST.get("do") == "on", "second-factor")
+
+    def retention_view(self, request: HttpRequest) -> HttpResponse:
+        """Say how long audit rows are kept."""
+        form = RetentionForm(request.POST)
+        if not form.is_valid():
+            return self.page(request, "page.html", status=400, **{**_sections(viewer(request)), "retention_form": form})
+        return _changed(request, "retention_days", form.cleaned_data["days"], "retention")
+
+
+def _changed(request: HttpRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
+    member = viewer(request).member
+    if rule_change(workspace=member.workspace, rule=rule, value=value, actor=member.named):
+        messages.success(request, "Changed, and that is in the record.")
+    return _back(section)
+
+
+def _back(section: str) -> HttpResponse:
+    return HttpResponseRedirect(f"{reverse('console:settings:list')}#{section}")
+
+
+def _sections(looker: Viewer) -> dict[str, Any]:
+    workspace, org_id = looker.member.workspace, looker.org_id
+    days = workspace.retention_days
+    return {
+        "may_change": looker.member.administers,
+        "facts": console_facts(),
+        "policy": Policy.objects.filter(workspace=workspace).first(),
+        "policy_address": _address("console:policy:change"),
+        "sinks_address": _address("console:audit:sinks"),
+        "freeze": freeze_of(org_id=org_id),
+        "freeze_form": FreezeForm(),
+        "frozen_tokens": Freeze.objects.filter(org_id=org_id, lifted_at=None).exclude(prefix="")[:50],
+        "snapshot_stop": SnapshotStop.objects.filter(org_id=org_id, lifted_at=None).first(),
+        "retention_form": RetentionForm(initial={"days": days}),
+        "retention_edge": timezone.now() - timedelta(days=days) if days else None,
+        "rows_beyond": rows_beyond(org_id, days) if days else 0,
+    }
+
+
+def _address(name: str) -> str:
+    """Where the page is, once there is one."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+site.add(SettingsArea(site))

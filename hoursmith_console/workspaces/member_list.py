@@ -1,0 +1,171 @@
+"""Reads a workspace and its members from Hoursmith, with a token that is used for this and then dropped.
+
+`/me` names no person, so nobody's token tells the console who they are; the list of members does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+
+from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.workspaces.models import INVITED, Role
+from hoursmith_console.workspaces.texts import is_storable, one_line
+from mcpbridge.auth.credentials import Credential
+from mcpbridge.calls.errors import from_reply
+from mcpbridge.tools import RestRequest
+from mcpbridge.upstream import Upstream, UpstreamError
+
+PAGE = 200
+PAGES_AT_MOST = 100
+_ID_LENGTH, _EMAIL_LENGTH = 64, 254
+
+
+class RollError(Exception):
+    """The members could not be read; the text says why, in words for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A workspace and everybody in it, as Hoursmith's objects `me` and `member`."""
+
+    me: dict[str, Any]
+    members: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One member as Hoursmith's list names them. Empty where the list does not say or says what cannot be."""
+
+    user_ref: str
+    member_id: str
+    name: str
+    email: str
+    role: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a list of members says, once for each user, and what in it could not be understood."""
+
+    members: dict[str, Listed] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+async def roll_read(
+    upstream: Upstream, credential: Credential, *, progress: Callable[[int], None] | None = None
+) -> Roll:
+    """Return the roll of the workspace that `credential` belongs to. Raises RollError.
+
+    `progress` is told how many members were read so far.
+    """
+    me = _object(await _get(upstream, credential, "/me"), "/me")
+    for name in ("orgId", "orgName", "plan"):
+        if not isinstance(me.get(name), str) or not me[name] or len(me["orgId"]) > _ID_LENGTH:
+            raise RollError(f"Hoursmith's answer to GET /me has no usable {name}. Nothing was changed.")
+    if me.get("role") not in ("OWNER", "ADMIN"):
+        raise RollError(
+            f"This token acts as {me.get('role', 'nobody')}; reading all members needs an Owner's or Admin's."
+        )
+    members: list[Any] = []
+    cursor = None
+    for _ in range(PAGES_AT_MOST):
+        page = await _get(upstream, credential, "/members", *([("cursor", cursor)] if cursor else []))
+        if not isinstance(page.get("data"), list):
+            raise RollError("Hoursmith's answer to GET /members has no list of members. Nothing was changed.")
+        members += page["data"]
+        if progress:
+            progress(len(members))
+        cursor = (page.get("pagination") or {}).get("nextCursor")
+        if not cursor:
+            return Roll(me, members)
+    raise RollError(f"There are more than {PAGE * PAGES_AT_MOST} members; that is more than the console takes.")
+
+
+def _object(answer: Mapping[str, Any], path: str) -> dict[str, Any]:
+    found = answer.get("data")
+    if not isinstance(found, dict):
+        raise RollError(f"Hoursmith's answer to GET {path} has no data. Nothing was changed.")
+    return found
+
+
+async def _get(upstream: Upstream, credential: Credential, path: str, *query: tuple[str, str]) -> dict[str, Any]:
+    more = [("limit", str(PAGE))] if path == "/members" else []
+    request = RestRequest("GET", path, query=[*more, *query], route=path)
+    try:
+        reply = await upstream.send(request, credential)
+    except UpstreamError as error:
+        raise RollError(f"Hoursmith could not be asked ({error.code}).") from None
+    if not reply.is_success:
+        found = from_reply(reply, request)
+        raise RollError(f"Hoursmith answered {found.status}: {found.message} {found.hint}")
+    return reply.payload if isinstance(reply.payload, dict) else {}
+
+
+def roll_understand(members: Sequence[Any]) -> Reading:
+    """Return what Hoursmith's member objects say. Raises RollError where none of them is an Owner.
+
+    Every workspace has one, so a list without an Owner is not the workspace's list, and would shut everybody out.
+    """
+    reading = Reading()
+    for number, each in enumerate(members, start=1):
+        facts = each if isinstance(each, dict) else {}
+        user_ref = facts.get("userId")
+        if not isinstance(user_ref, str) or not _is_id(user_ref):
+            reading.problems.append(f"Entry {number} of Hoursmith's list has no usable userId and is left out.")
+            continue
+        listed = _listed(user_ref, facts, reading.problems)
+        known = reading.members.get(user_ref)
+        if known is not None:
+            reading.problems.append(f"{_shown(known)} is listed twice; the lesser role counts.")
+            listed = min(known, listed, key=lambda one: _POWER.get(one.role, 0))
+        reading.members[user_ref] = listed
+    if not any(listed.role == Role.OWNER for listed in reading.members.values()):
+        raise RollError("Hoursmith's list of members names no Owner, so it is not complete. Nothing was changed.")
+    _same_addresses(reading)
+    return reading
+
+
+_POWER: dict[str, int] = {Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2, Role.OWNER: 3}
+
+
+def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> Listed:
+    email, role, member_id = facts.get("email"), facts.get("role"), facts.get("id")
+    listed = Listed(
+        user_ref,
+        member_id if isinstance(member_id, str) and is_storable(member_id, _ID_LENGTH) else "",
+        one_line(facts.get("name"), 200),
+        normal(email) if isinstance(email, str) and _is_address(email) else "",
+        role if isinstance(role, str) and role in Role.values else "",
+    )
+    if not listed.email:
+        problems.append(f"{_shown(listed)} has no usable e-mail address in Hoursmith's list.")
+    if not listed.role:
+        problems.append(f"{_shown(listed)} has a role that the console does not know; they count as {Role.MEMBER}.")
+    return listed
+
+
+def _same_addresses(reading: Reading) -> None:
+    first: dict[str, Listed] = {}
+    for listed in reading.members.values():
+        known = first.setdefault(listed.email, listed)
+        if listed.email and known is not listed:
+            reading.problems.append(f"{_shown(listed)} and {_shown(known)} have the same address at Hoursmith.")
+
+
+def _shown(listed: Listed) -> str:
+    return f"{listed.name or 'A member'} ({listed.email or listed.user_ref})"
+
+
+def _is_id(text: str) -> bool:
+    return is_storable(text, _ID_LENGTH) and not text.startswith(INVITED)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        EmailValidator()(text.strip())
+    except ValidationError:
+        return False
+    return is_storable(text.strip(), _EMAIL_LENGTH)

@@ -1,0 +1,157 @@
+"""Who sees which rows: the one place that decides it for every page, list, count and export.
+
+Owner, Admin and Auditor see their workspace; an Auditor changes nothing in it (`site` refuses). Manager and Member
+see what their own tokens did. Everybody else sees nothing, and pages answer 404: a row outside these bounds does not
+exist.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TypeVar
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+
+from hoursmith_console.connections.models import Connection
+from hoursmith_console.rotations.models import Rotation, Rotations
+from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.workspaces.models import Member, Workspace
+from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
+
+Row = TypeVar("Row", bound=Model)
+
+WORKSPACE_KEY = "workspace"
+PUT_OFF_KEY = "asks_put_off_at"
+
+
+class Viewer:
+    """A signed-in member looking at one workspace."""
+
+    def __init__(self, member: Member, memberships: list[Member], *, has_put_off_asks: bool = False) -> None:
+        self.member = member
+        self.memberships = memberships
+        self.has_put_off_asks = has_put_off_asks
+
+    @property
+    def org_id(self) -> str:
+        """Hoursmith's id of the workspace that is looked at."""
+        return self.member.workspace.org_id
+
+    def rows(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Those of `rows` that this member may see; the model has `org_id`, `env` and `prefix`."""
+        scoped = rows.filter(org_id=self.org_id)
+        return scoped if self.member.sees_workspace else scoped.filter(self._own_tokens)
+
+    def own_parts(self) -> list[Q] | None:
+        """What `rows` adds to the workspace, one condition for each token; None where it adds nothing."""
+        if self.member.sees_workspace:
+            return None
+        return [Q(env=env, prefix=prefix) for env, prefix in self._own_keys]
+
+    def tokens(self) -> QuerySet[SeenToken]:
+        """The tokens in sight."""
+        return self.rows(SeenToken.objects.all())
+
+    def clients(self) -> QuerySet[SeenClient]:
+        """The assistants that used a token in sight."""
+        return SeenClient.objects.filter(token__in=self.tokens().order_by())
+
+    def refused_credentials(self) -> QuerySet[RejectedCredential]:
+        """Rejected requests that carried a token in sight, the token itself.
+
+        Those that only named a prefix are left out: anybody can send them, so they say nothing about a token.
+        """
+        known = self.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
+        return RejectedCredential.objects.filter(Exists(known), matches_token=True)
+
+    def connections(self) -> QuerySet[Connection]:
+        """The connections in sight, removed ones too: one's own, or all of the workspace's for who reviews it."""
+        rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
+        return rows if self.member.sees_workspace else rows.filter(owner=self.member)
+
+    def rotations(self) -> Rotations:
+        """The rotations in sight: those of the workspace, or of one's own tokens."""
+        rows = Rotation.objects.filter(workspace_id=self.member.workspace_id).select_related("workspace", "owner")
+        return rows if self.member.sees_workspace else rows.filter(Q(owner=self.member) | self._own_tokens)
+
+    def losses(self) -> QuerySet[ActivityLoss]:
+        """Calls that could not be recorded. They carry no token, so only who sees the workspace sees them."""
+        rows = ActivityLoss.objects.filter(org_id=self.org_id)
+        return rows if self.member.sees_workspace else rows.none()
+
+    @cached_property
+    def _own_keys(self) -> list[tuple[str, str]]:
+        return list(TokenClaim.objects.filter(member=self.member).order_by().values_list("env", "prefix"))
+
+    @cached_property
+    def _own_tokens(self) -> Q:
+        return rows_of_tokens(self._own_keys)
+
+
+def rows_of_tokens(keys: Iterable[tuple[str, str]]) -> Q:
+    """Rows of the tokens with these environments and prefixes."""
+    prefixes = defaultdict(list)
+    for env, prefix in keys:
+        prefixes[env].append(prefix)
+    # An empty `in` matches nothing, which is right for somebody without tokens.
+    rows = Q(prefix__in=[])
+    for env, known in prefixes.items():
+        rows |= Q(env=env, prefix__in=known)
+    return rows
+
+
+def viewer_of(request: HttpRequest) -> Viewer | None:
+    """The member who looks, in the workspace chosen in the session; None where there is no membership."""
+    if not hasattr(request, "_viewer"):
+        request._viewer = _find_viewer(request)  # type: ignore[attr-defined]
+    viewer: Viewer | None = request._viewer  # type: ignore[attr-defined]
+    return viewer
+
+
+def factor_demand(request: HttpRequest) -> str:
+    """The name of the workspace that wants a second factor of whoever looks and has none; empty where none does."""
+    viewer = viewer_of(request)
+    if viewer is None or not viewer.member.sees_workspace:
+        return ""
+    workspace = viewer.member.workspace
+    if not workspace.needs_second_factor or is_mfa_enabled(request.user):
+        return ""
+    return workspace.name
+
+
+def other_workspaces(request: HttpRequest) -> list[Workspace]:
+    """The workspaces of whoever looks, but for the one that is open."""
+    viewer = viewer_of(request)
+    if viewer is None:
+        return []
+    return [each.workspace for each in viewer.memberships if each.pk != viewer.member.pk]
+
+
+def _find_viewer(request: HttpRequest) -> Viewer | None:
+    if not request.user.is_authenticated:
+        return None
+    memberships = list(
+        Member.objects.with_access()
+        .filter(user_id=request.user.pk)
+        .select_related("workspace")
+        .order_by("workspace__name", "workspace_id")
+    )
+    if not memberships:
+        return None
+    chosen = request.session.get(WORKSPACE_KEY)
+    member = next((member for member in memberships if member.workspace_id == chosen), memberships[0])
+    has_put_off_asks = request.session.get(PUT_OFF_KEY) == _signed_in_at(request)
+    return Viewer(member, memberships, has_put_off_asks=has_put_off_asks)
+
+
+def put_off_asks(request: HttpRequest) -> None:
+    """Let the viewer be asked for nothing more until they sign in the next time."""
+    request.session[PUT_OFF_KEY] = _signed_in_at(request)
+
+
+def _signed_in_at(request: HttpRequest) -> str:
+    """Which sign-in this is. The session itself may outlive a sign-in."""
+    last = getattr(request.user, "last_login", None)
+    return last.isoformat() if last else "never"

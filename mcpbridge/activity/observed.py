@@ -1,0 +1,164 @@
+"""What a batch of calls says about tokens and assistants, added to what is known.
+
+A batch is summed up in memory first, so that it costs a handful of statements whatever its size. Rows are
+touched in one order everywhere: two workers that meet in the same rows wait for each other, not both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mcpbridge.auth.token_digest import Digests, is_digest_of
+from mcpbridge.calls.sanitize import storable
+from mcpbridge.calls.types import Call, Ending
+from mcpbridge.db.bulk import upsert
+from mcpbridge.models import TOOL_KINDS, Result, SeenClient, SeenToken
+
+_CHUNK = 400
+
+TokenKey = tuple[str, str]
+
+
+class EndedCall(NamedTuple):
+    """A call that is over. `is_accepted`: its identity is what Hoursmith's `/me` said for this very token."""
+
+    call: Call
+    ending: Ending
+    is_accepted: bool
+
+    @property
+    def is_use(self) -> bool:
+        """Whether Hoursmith accepted the token in this very call, not only in one before it."""
+        return self.is_accepted and bool(self.call.identity.org_id) and self.ending.status != 401
+
+
+class KnownToken(NamedTuple):
+    """What is kept of a token that Hoursmith has accepted before."""
+
+    pk: int
+    org_id: str
+    digest: bytes | None
+
+    def is_it(self, digests: Digests) -> bool:
+        """Whether a request whose credential has `digests` carried this very token, not only its prefix."""
+        return is_digest_of(self.digest, digests)
+
+
+def known_tokens(alias: str, keys: Iterable[TokenKey]) -> dict[TokenKey, KnownToken]:
+    """Each token among `keys` that Hoursmith has accepted before. Whoever asks may know no more than its prefix."""
+    wanted = set(keys)
+    prefixes = sorted({prefix for _, prefix in wanted})
+    found: dict[TokenKey, KnownToken] = {}
+    for start in range(0, len(prefixes), _CHUNK):
+        rows = SeenToken.objects.using(alias).filter(prefix__in=prefixes[start : start + _CHUNK])
+        for env, prefix, pk, org_id, digest in rows.values_list("env", "prefix", "pk", "org_id", "token_digest"):
+            if (env, prefix) in wanted:
+                found[env, prefix] = KnownToken(pk, org_id, None if digest is None else bytes(digest))
+    return found
+
+
+def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
+    """Add the accepted calls among `ended` to the tokens they were made with."""
+    sums: dict[TokenKey, _Sum] = {}
+    for each in ended:
+        if each.is_use:
+            key = (each.call.caller.env, each.call.caller.prefix)
+            sums.setdefault(key, _Sum(each)).add(each)
+    upsert(
+        alias,
+        SeenToken,
+        [_token_columns(sums[key]) for key in sorted(sums)],
+        key=("env", "prefix"),
+        added=[*(f"calls_{kind}" for kind in TOOL_KINDS), "calls_refused"],
+        # Not the workspace: a token belongs to one for good, and its history must not move to another.
+        latest=(
+            *("org_name", "token_name", "role", "plan", "scopes", "last_tool", "last_status", "last_used_at"),
+            # What Hoursmith accepted last is the token, whatever was kept before.
+            "token_digest",
+        ),
+        by="last_used_at",
+    )
+
+
+def clients_seen(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKey, KnownToken]) -> None:
+    """Add the accepted calls among `ended` to the assistants that made them."""
+    names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+    sums: dict[tuple[int, str, str, str], _Sum] = {}
+    for each in ended:
+        caller = each.call.caller
+        token = tokens.get((caller.env, caller.prefix))
+        if not each.is_use or token is None:
+            continue
+        said = (caller.client_name, caller.client_version, caller.connection)
+        if said not in names:
+            names[said] = (storable(said[0], 120), storable(said[1], 60), storable(said[2], 40))
+        key = (token.pk, *names[said])
+        sums.setdefault(key, _Sum(each)).add(each)
+    upsert(
+        alias,
+        SeenClient,
+        [_client_columns(key, sums[key]) for key in sorted(sums)],
+        key=("token", "name", "version", "connection"),
+        added=("calls",),
+        latest=("protocol", "transport", "address", "last_seen_at"),
+        by="last_seen_at",
+    )
+
+
+class _Sum:
+    """What the calls of one token, or of one assistant with it, add up to."""
+
+    __slots__ = ("by_kind", "first_at", "last", "refused")
+
+    def __init__(self, first: EndedCall) -> None:
+        self.first_at = first.call.at
+        self.last = first
+        self.by_kind = dict.fromkeys(TOOL_KINDS, 0)
+        self.refused = 0
+
+    def add(self, each: EndedCall) -> None:
+        at = each.call.at
+        self.by_kind[each.call.kind] += 1
+        self.refused += each.ending.result is not Result.SUCCEEDED
+        if at < self.first_at:
+            self.first_at = at
+        if at >= self.last.call.at:
+            self.last = each
+
+
+def _token_columns(total: _Sum) -> dict[str, Any]:
+    call, ending, _ = total.last
+    identity = call.identity
+    return {
+        "env": call.caller.env,
+        "prefix": call.caller.prefix,
+        "token_digest": call.caller.digests[0] if call.caller.digests else None,
+        "org_id": storable(identity.org_id, 64),
+        "org_name": storable(identity.org_name, 200),
+        "token_name": storable(identity.token_name, 200),
+        "role": storable(identity.role, 16),
+        "plan": storable(identity.plan, 16),
+        "scopes": [storable(scope, 64) for scope in identity.scopes[:20]],
+        "first_used_at": total.first_at,
+        "last_used_at": call.at,
+        "last_tool": storable(call.tool, 64),
+        "last_status": ending.status,
+        **{f"calls_{kind}": count for kind, count in total.by_kind.items()},
+        "calls_refused": total.refused,
+    }
+
+
+def _client_columns(key: tuple[int, str, str, str], total: _Sum) -> dict[str, Any]:
+    token, name, version, connection = key
+    caller = total.last.call.caller
+    return {
+        "token": token,
+        "name": name,
+        "version": version,
+        "connection": connection,
+        "protocol": storable(caller.protocol, 16),
+        "transport": storable(caller.transport, 8),
+        "address": storable(caller.address, 45),
+        "first_seen_at": total.first_at,
+        "last_seen_at": total.last.call.at,
+        "calls": sum(total.by_kind.values()),
+    }

@@ -1,0 +1,346 @@
+"""Records every call after it ended, in batches, without ever making a caller wait.
+
+The event loop only appends to a queue. A thread empties it four times a second into one transaction: a row
+for each call, and what the calls say about tokens and assistants (`mcpbridge.activity.observed`). While the database
+is slow or away the queue fills up; what does not fit is counted by workspace and shown as a loss, and so is
+what a killed process had not written yet (`mcpbridge.activity.loss_counter`).
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import DataError, Error, IntegrityError, router
+from django.utils import timezone
+
+from mcpbridge.activity.connections import Greeting, connections_seen
+from mcpbridge.activity.loss_counter import Unwritten, left_behind
+from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey, clients_seen, known_tokens, tokens_seen
+from mcpbridge.activity.order import calls_begin
+from mcpbridge.activity.rejections import Rejection, attempts_of, catch_all, credentials_rejected, forget_old_rejections
+from mcpbridge.activity.usage import calls_tally, forget_old_hours
+from mcpbridge.calls.sanitize import storable, storable_columns
+from mcpbridge.calls.types import Call, Ending
+from mcpbridge.db.bulk import insert
+from mcpbridge.db.timeouts import drop_connection, limited_transaction
+from mcpbridge.models import ActivityLoss, ToolCall
+from mcpbridge.observability import metrics
+from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
+
+logger = logging.getLogger(__name__)
+
+_BATCH_AT_MOST = 500
+_LONGEST_PAUSE_S = 2.0
+# Only the last of each connection matters, and it will greet again.
+_GREETINGS_AT_MOST = 1_000
+_CLEAN_UP_EVERY_S = 3600.0
+_LOSSES_EVERY_S = 5.0
+_TELL_EVERY_S = 60.0
+_ARGUMENTS_LEFT_OUT = {"…": "left out while the record was behind"}
+
+
+@dataclass(slots=True)
+class _Loss:
+    """Calls of one workspace that found no room."""
+
+    since: datetime
+    until: datetime
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What goes into one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
+
+    ended: list[EndedCall] = field(default_factory=list)
+    rejected: Counter[Rejection] = field(default_factory=Counter)
+    losses: dict[str, _Loss] = field(default_factory=dict)
+    greetings: list[Greeting] = field(default_factory=list)
+    is_doubtful: bool = False
+    # Calls of which nobody can say whose they are, once it was looked up.
+    unattributed: int = 0
+
+    def parts(self) -> list["_Batch"]:
+        """The same in smaller batches, or in one where it is a single call, or all of one other kind."""
+        middle = len(self.ended) // 2
+        parts = [
+            _Batch(ended=self.ended[:middle]),
+            _Batch(ended=self.ended[middle:]),
+            _Batch(rejected=self.rejected),
+            _Batch(losses=self.losses),
+            _Batch(greetings=self.greetings),
+        ]
+        return [part for part in parts if part.ended or part.rejected or part.losses or part.greetings]
+
+
+class ActivityRecorder:
+    """The recorder of this process. Start it after forking, stop it after the last call."""
+
+    def __init__(
+        self, *, interval_s: float = 0.25, capacity: int = 10_000, limit_s: float = 5.0, folder: Path | None = None
+    ) -> None:
+        """Write every `interval_s` seconds; keep `capacity` calls at most while the database cannot take them.
+
+        The recorder's thread waits at most `limit_s` seconds for the database before it tries again. `folder` is
+        where the recorders of this machine count what is not written yet, so that a killed one's is not forgotten.
+        """
+        self._folder = folder
+        self._unwritten = Unwritten(None)
+        self._interval_s = interval_s
+        self._limit_s = limit_s
+        self._capacity = capacity
+        self._alias = router.db_for_write(ToolCall)
+        self._ended: deque[EndedCall] = deque()
+        self._rejections: deque[Rejection] = deque()
+        self._greetings: deque[Greeting] = deque(maxlen=_GREETINGS_AT_MOST)
+        self._pending: deque[_Batch] = deque()
+        self._held = 0
+        self._overflow_lock = threading.Lock()
+        self._losses: dict[str, _Loss] = {}
+        self._losses_due_at = 0.0
+        self._uncounted: Counter[Rejection] = Counter()
+        self._counts = metrics.CallCounts()
+        self._look_at = self._clean_up_at = 0.0
+        self._worker = PeriodicWorker(
+            "activity-recorder",
+            self._round,
+            attempts=Attempts("activity", title="Activity", every_s=interval_s, longest_pause_s=_LONGEST_PAUSE_S),
+            alias=self._alias,
+            limit_s=limit_s,
+            leave=self._leave,
+        )
+        self._is_failing = False
+        self._tell_at = 0.0
+        self.lost = 0
+
+    @property
+    def waiting(self) -> int:
+        """Calls that are not in the database yet."""
+        return len(self._ended) + self._held
+
+    def start(self) -> None:
+        """Begin writing, on a thread of its own."""
+        self._unwritten = Unwritten(self._folder)
+        self._worker.start()
+
+    async def stop(self) -> None:
+        """Write what is waiting, once, and end the thread; what could not be written is logged as lost."""
+        # A try that is under way, and one more, each with the moment that it takes to notice that it is in vain.
+        await self._worker.stop(within_s=3 * self._limit_s)
+
+    def call(self, call: Call, ending: Ending, *, recorded_in_token: bool = True) -> None:
+        """Take note of a call that ended. Never waits and never raises.
+
+        `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
+        """
+        self._counts.count(call, ending)
+        self._unwritten.ended(call.identity.org_id, call.at)
+        waiting = len(self._ended) + self._held
+        if waiting >= self._capacity:
+            self._lose(call)
+            return
+        if waiting >= self._capacity // 5:
+            # Long arguments of ten thousand calls would be gigabytes; what was called matters more.
+            call = replace(call, arguments=_ARGUMENTS_LEFT_OUT)
+        self._ended.append(EndedCall(call, ending, recorded_in_token))
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Take note of a credential that was rejected. Never waits and never raises."""
+        metrics.refusal_count(rejection.fault)
+        if len(self._rejections) < self._capacity:
+            self._rejections.append(rejection)
+        else:
+            with self._overflow_lock:
+                self._uncounted[catch_all(rejection.fault)] += 1
+
+    def greeted(self, greeting: Greeting) -> None:
+        """Take note of a request on a connection that is no tool call. Never waits and never raises."""
+        self._greetings.append(greeting)
+
+    def _lose(self, call: Call) -> None:
+        with self._overflow_lock:
+            self.lost += 1
+            metrics.activity_lost.inc()
+            loss = self._losses.setdefault(call.identity.org_id, _Loss(call.at, call.at))
+            loss.calls += 1
+            loss.since, loss.until = min(loss.since, call.at), max(loss.until, call.at)
+
+    # From here on everything runs on the recorder's thread.
+
+    def _round(self) -> None:
+        metrics.activity_waiting.set(self.waiting)
+        is_done = self._empty_queue()
+        self._counts.flush()
+        if not is_done:
+            raise AlreadyLoggedError
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOSSES_EVERY_S
+            self._count_what_others_left()
+        if time.monotonic() >= self._clean_up_at:
+            self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
+            self._clean_up()
+
+    def _leave(self) -> None:
+        try:
+            self._round()
+        finally:
+            self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
+            self._unwritten.close()
+
+    def _empty_queue(self) -> bool:
+        """Write until nothing is waiting; False where the database could not take it."""
+        while self._pending or self._take():
+            is_written = self._write(self._pending.popleft())
+            self._held = sum(len(batch.ended) for batch in self._pending)
+            if not is_written:
+                return False
+        return True
+
+    def _take(self) -> bool:
+        """Move what is waiting into the next batch; False where nothing is."""
+        batch = _Batch()
+        self._held = min(len(self._ended), _BATCH_AT_MOST)
+        batch.ended = [self._ended.popleft() for _ in range(self._held)]
+        batch.rejected = Counter(self._rejections.popleft() for _ in range(len(self._rejections)))
+        batch.greetings = [self._greetings.popleft() for _ in range(len(self._greetings))]
+        with self._overflow_lock:
+            batch.rejected.update(self._uncounted)
+            self._uncounted.clear()
+            if self._losses and (time.monotonic() >= self._losses_due_at or self._worker.is_stopping):
+                self._losses_due_at = time.monotonic() + _LOSSES_EVERY_S
+                batch.losses, self._losses = self._losses, {}
+        is_something = bool(batch.ended or batch.rejected or batch.losses or batch.greetings)
+        if is_something:
+            self._pending.append(batch)
+        return is_something
+
+    def _write(self, batch: _Batch) -> bool:
+        is_committing = False
+        try:
+            with limited_transaction(self._alias, limit_s=self._limit_s):
+                if not (batch.is_doubtful and self._is_present(batch)):
+                    self._record(batch)
+                is_committing = True
+        except Exception as error:
+            batch.is_doubtful = batch.is_doubtful or is_committing
+            return self._recover(batch, error)
+        self._unwritten.settled(Counter(each.call.identity.org_id for each in batch.ended))
+        self._unwritten.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
+        self._tell_operators(batch.unattributed)
+        if self._is_failing:
+            self._is_failing = False
+            logger.warning("Activity can be recorded again.")
+        return True
+
+    def _count_what_others_left(self) -> None:
+        """Write down as lost what a process that was killed had not written."""
+        if self._folder is None:
+            return
+        try:
+            with left_behind(self._folder) as left:
+                if left:
+                    with limited_transaction(self._alias, limit_s=self._limit_s):
+                        self._insert_losses([(each.org_id, _Loss(each.at, each.at, each.calls)) for each in left])
+        except (Error, OSError):
+            # It stays where it is, and is looked at again.
+            logger.warning("What a killed process left is not counted yet.", exc_info=True)
+            drop_connection(self._alias)
+            return
+        for each in left:
+            logger.error("%d calls had no row yet when their process was killed.", each.calls)
+            metrics.activity_lost.inc(each.calls)
+
+    def _tell_operators(self, calls: int) -> None:
+        """Say that `calls` of unknown tokens came to nothing: no workspace is shown them, and anybody can make them."""
+        if not calls:
+            return
+        metrics.unattributed_calls.inc(calls)
+        if time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + _TELL_EVERY_S
+            logger.warning(
+                "Calls of unknown tokens got no answer from Hoursmith, and belong to no workspace: %d.", calls
+            )
+
+    def _is_present(self, batch: _Batch) -> bool:
+        # A transaction comes in whole or not at all, so any of its calls stands for all.
+        calls = ToolCall.objects.using(self._alias)
+        return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
+
+    def _record(self, batch: _Batch) -> None:
+        tokens_seen(self._alias, batch.ended)
+        tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
+        clients_seen(self._alias, batch.ended, tokens)
+        rows = [row for row in (_tool_call(each, tokens) for each in batch.ended) if row["org_id"]]
+        batch.unattributed = len(batch.ended) - len(rows)
+        calls_begin(self._alias)
+        insert(self._alias, ToolCall, rows)
+        attempts = attempts_of(self._alias, batch.rejected)
+        if attempts:
+            credentials_rejected(self._alias, attempts, at=timezone.now())
+        connections_seen(self._alias, batch.ended, batch.greetings, attempts, at=timezone.now())
+        self._insert_losses(sorted(batch.losses.items()))
+        calls_tally(self._alias, rows, tokens)
+
+    def _insert_losses(self, losses: Sequence[tuple[str, _Loss]]) -> None:
+        insert(
+            self._alias,
+            ActivityLoss,
+            [
+                {"org_id": storable(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
+                for org_id, loss in losses
+            ],
+        )
+
+    def _recover(self, batch: _Batch, error: Exception) -> bool:
+        """Keep `batch` for the next try where the database is at fault; else find the faulty row and give it up."""
+        if isinstance(error, Error) and not isinstance(error, DataError | IntegrityError):
+            if not self._is_failing:
+                self._is_failing = True
+                logger.error("Activity cannot be recorded now: %s: %s", type(error).__name__, error)
+            drop_connection(self._alias)
+            self._pending.appendleft(batch)
+            return False
+        parts = batch.parts()
+        if len(parts) > 1:
+            self._pending.extendleft(reversed(parts))
+        else:
+            logger.error("An activity row cannot be stored.", exc_info=error)
+            self._give_up(batch.ended)
+        return True
+
+    def _give_up(self, ended: list[EndedCall]) -> None:
+        for each in ended:
+            self._lose(each.call)
+        if self._worker.is_stopping and ended:
+            logger.error("%d calls end here without a row in the activity.", len(ended))
+
+    def _clean_up(self) -> None:
+        try:
+            with limited_transaction(self._alias, limit_s=self._limit_s):
+                forget_old_rejections(self._alias, now=timezone.now())
+                forget_old_hours(self._alias, now=timezone.now())
+        except Error:
+            logger.warning("Old rejected credentials and counts stay for another hour.", exc_info=True)
+            drop_connection(self._alias)
+
+
+def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[str, Any]:
+    call, ending, is_accepted = each
+    columns = storable_columns(call)
+    if not columns["org_id"]:
+        # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
+        # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
+        token = tokens.get((call.caller.env, call.caller.prefix))
+        if token is not None and (is_accepted or token.is_it(call.caller.digests)):
+            columns["org_id"] = token.org_id
+    columns["result"] = ending.result.value
+    columns["status"] = ending.status
+    columns["code"] = storable(ending.code, 40)
+    columns["duration_ms"] = ending.duration_ms
+    return columns

@@ -1,0 +1,96 @@
+"""Puts the parts of the bridge together, from the settings, once for a process."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+
+from mcpbridge.activity.recorder import ActivityRecorder
+from mcpbridge.audit.console_events import events_go_through
+from mcpbridge.audit.destinations.dispatcher import SinkCourier
+from mcpbridge.audit.writer import AuditWriter
+from mcpbridge.auth.accepted_tokens import AcceptedTokens
+from mcpbridge.auth.identity import Identities
+from mcpbridge.auth.refusals import Refusals
+from mcpbridge.auth.restrictions.polling import order_book
+from mcpbridge.calls.approvals.gate import Approvals
+from mcpbridge.calls.service import Calls
+from mcpbridge.http.addresses import Audience
+from mcpbridge.http.endpoint import HttpEntry
+from mcpbridge.protocol.server import Catalogue, HoursmithTools, build_server, visit_in
+from mcpbridge.upstream import Upstream
+from mcpbridge.workers.maintenance import Keeper
+
+
+class Bridge:
+    """The running parts. `start` and `stop` belong to the process that serves."""
+
+    def __init__(self, upstream: Upstream, *, catalogue: Callable[[Calls], Catalogue] = HoursmithTools) -> None:
+        self.upstream = upstream
+        self.orders = order_book()
+        self.activity = ActivityRecorder(folder=Path(settings.VAR_DIR) / "activity")
+        self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
+        self.keeper = Keeper(self.audit, lock_path=_lock_path())
+        self.courier = SinkCourier(lock_path=_lock_path())
+        self.refusals = Refusals(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
+        self.accepted = AcceptedTokens()
+        self.identities = Identities(
+            upstream,
+            self.refusals,
+            was_accepted=self.accepted.has,
+            ttl_s=settings.IDENTITY_TTL_S,
+        )
+        self.approvals = Approvals(self.orders, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000)
+        self.calls = Calls(
+            upstream=upstream,
+            identities=self.identities,
+            audit=self.audit,
+            activity=self.activity,
+            orders=self.orders,
+            approvals=self.approvals,
+            snapshots=settings.AUDIT_SNAPSHOTS,
+            arguments=settings.ACTIVITY_ARGUMENTS,
+        )
+        self.catalogue = catalogue(self.calls)
+        self.http = HttpEntry(
+            server=build_server(self.catalogue, visit_in),
+            identities=self.identities,
+            orders=self.orders,
+            activity=self.activity,
+            audience=Audience(settings.ALLOWED_HOSTS),
+        )
+
+    async def start(self) -> None:
+        await self.orders.start()
+        self.audit.start()
+        events_go_through(self.audit)
+        self.activity.start()
+        self.keeper.start()
+        self.courier.start()
+        # What is loaded by now stays: keeping the collector off it takes the long pauses away under load.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
+
+    async def stop(self) -> None:
+        """Let the calls under way end, then write what they left, then close."""
+        await self.calls.drain()
+        events_go_through(None)
+        await self.audit.stop()
+        # Side by side: each waits for the database where that is away, and the server does not wait for ever.
+        await asyncio.gather(self.keeper.stop(), self.courier.stop(), self.activity.stop(), self.orders.stop())
+        self.approvals.close()
+        self.accepted.close()
+        self.refusals.close()
+        await self.upstream.aclose()
+
+
+def _lock_path() -> Path | None:
+    """Where the audit writers of all processes queue; PostgreSQL queues by itself."""
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
+        return None
+    return Path(f"{connection.settings_dict['NAME']}.audit-lock")

@@ -1,0 +1,147 @@
+"""Signs where the chains stand, so that whoever keeps such a statement elsewhere can tell when the record changed.
+
+A checkpoint of each workspace is due after so many rows and after so many minutes, rows or none: an empty period
+is a statement too. Each is kept, written to the log and handed to `listeners`. The processes that share a database
+look at what is there already, under a lock, so that one of them makes each.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import orjson
+from django.conf import settings
+from django.db import router, transaction
+from django.utils import timezone
+
+from mcpbridge.audit.hashchain import instant
+from mcpbridge.audit.heads import Standing, head_of, hold, standings, try_to_hold
+from mcpbridge.audit.keyring import signing_key
+from mcpbridge.audit.signing import SigningKeyPair, head_message
+from mcpbridge.db.timeouts import limited_look, limited_transaction
+from mcpbridge.models import SigningHead
+
+logger = logging.getLogger("mcpbridge.checkpoint")
+
+# Told of each checkpoint after its commit, on the thread that made it. They must not wait, and need not be told
+# twice: what was made while nobody listened is in the table.
+listeners: list[Callable[[SigningHead], None]] = []
+LIMIT_S = 5.0
+_LOCK = "audit checkpoints"
+_IN_ONE_TRANSACTION = 100
+# Clocks of several machines differ by less; more than that, and the last checkpoint comes from the future.
+_CLOCKS_DIFFER_BY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a checkpoint is due: `rows` rows or `period` after the last."""
+
+    rows: int
+    period: timedelta
+
+    @classmethod
+    def configured(cls) -> "Schedule":
+        """What AUDIT_CHECKPOINT_ROWS and AUDIT_CHECKPOINT_MINUTES say."""
+        return cls(settings.AUDIT_CHECKPOINT_ROWS, timedelta(minutes=settings.AUDIT_CHECKPOINT_MINUTES))
+
+    def reason(self, standing: Standing) -> str:
+        """Why a checkpoint is due now, empty where none is."""
+        if standing.sequence - standing.signed >= self.rows:
+            return "rows"
+        if standing.signed_at is None:
+            return "time"
+        age = timezone.now() - standing.signed_at
+        return "" if -_CLOCKS_DIFFER_BY <= age < self.period else "time"
+
+
+def checkpoints_due(schedule: Schedule, *, turn: AbstractContextManager[None]) -> list[SigningHead]:
+    """Make the checkpoints that are due, within `turn`; none where another process is at it.
+
+    Raises UnannouncedKeyError.
+    """
+    alias = router.db_for_write(SigningHead)
+    with limited_look(alias, limit_s=LIMIT_S):
+        is_due = any(schedule.reason(standing) for standing in standings(alias))
+    if not is_due:
+        return []
+    return _make(alias, schedule.reason, turn=turn, waits=False)
+
+
+def checkpoint_make(
+    *, reason: str, org_id: str | None = None, turn: AbstractContextManager[None] | None = None
+) -> list[SigningHead]:
+    """Make checkpoints now, of one workspace or of all; `reason` is demand, prune or shutdown.
+
+    At a shutdown only chains that grew since their last checkpoint get one. Raises UnannouncedKeyError.
+    """
+
+    def is_wanted(standing: Standing) -> str:
+        if org_id not in (None, standing.org_id):
+            return ""
+        return reason if reason != "shutdown" or standing.sequence > standing.signed else ""
+
+    return _make(router.db_for_write(SigningHead), is_wanted, turn=turn or nullcontext(), waits=True)
+
+
+def _make(
+    alias: str, reason_of: Callable[[Standing], str], *, turn: AbstractContextManager[None], waits: bool
+) -> list[SigningHead]:
+    made: dict[str, SigningHead] = {}
+    while True:
+        with turn, limited_transaction(alias, limit_s=LIMIT_S):
+            if waits:
+                hold(alias, _LOCK)
+            elif not try_to_hold(alias, _LOCK):
+                break
+            wanted = [each for each in standings(alias) if each.org_id not in made and reason_of(each)]
+            if not wanted:
+                break
+            key = signing_key(alias)
+            for standing in wanted[:_IN_ONE_TRANSACTION]:
+                made[standing.org_id] = _sign(alias, key, standing.org_id, reason_of(standing))
+    return list(made.values())
+
+
+def _sign(alias: str, key: SigningKeyPair, org_id: str, reason: str) -> SigningHead:
+    # Others may lengthen the chain meanwhile; what is read here is committed, and stays what it is.
+    sequence, hash = head_of(alias, org_id)
+    at = timezone.now()
+    head = SigningHead.objects.using(alias).create(
+        org_id=org_id,
+        sequence=sequence,
+        hash=hash,
+        at=at,
+        key_id=key.key_id,
+        signature=key.sign(head_message(org_id=org_id, sequence=sequence, hash=hash, at=at)),
+        reason=reason,
+    )
+    transaction.on_commit(partial(_publish, head), using=alias)
+    return head
+
+
+def checkpoint_line(head: SigningHead) -> str:
+    """A checkpoint as one line of JSON, as exports have it: what the log says can be handed to the verifier."""
+    facts = {
+        "type": "checkpoint",
+        "workspace": head.org_id,
+        "sequence": head.sequence,
+        "hash": head.hash,
+        "at": instant(head.at),
+        "key_id": head.key_id,
+        "signature": head.signature,
+        "reason": head.reason,
+    }
+    return orjson.dumps(facts).decode()
+
+
+def _publish(head: SigningHead) -> None:
+    logger.info("%s", checkpoint_line(head))
+    for listener in listeners:
+        try:
+            listener(head)
+        except Exception:
+            logger.exception("A listener failed on the checkpoint of %s at %d.", head.org_id, head.sequence)

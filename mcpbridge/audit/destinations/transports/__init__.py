@@ -1,0 +1,1 @@
+"""The protocols that a log destination speaks: webhook, syslog, file."""

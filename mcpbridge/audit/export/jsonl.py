@@ -1,0 +1,210 @@
+"""JSON Lines, one object a line: the form that `docs/verify_audit.py` verifies, and the only one that proves anything.
+
+The first line says what the export is, the last how many lines came before it, so that half a file is not taken for
+a whole one. In between stand keys, cuts, rows and checkpoints.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from django.utils import timezone
+
+from mcpbridge.audit.export.source import Selection, chain_records, workspaces_of
+from mcpbridge.audit.hashchain import FORMAT, instant
+from mcpbridge.audit.verification.findings import UnusableInputError
+from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record, is_finite
+from mcpbridge.audit.verification.trust import key_of
+
+CONTENT_TYPE = "application/x-ndjson"
+_HASHES = ("previous_hash", "hash")
+
+
+def lines(selection: Selection) -> Iterator[bytes]:
+    """The export, line by line. Without filters it can be verified as a whole."""
+    yield first_line(workspaces_of(selection), filters=selection.filters, is_whole=selection.is_whole)
+    yield from record_lines(chain_records(selection))
+
+
+def first_line(workspaces: list[str], *, filters: dict[str, str], is_whole: bool) -> bytes:
+    """What the export is: of which workspaces, and whether all rows of theirs are in it."""
+    return _line(
+        {
+            "type": "export",
+            "format": FORMAT,
+            "workspaces": workspaces,
+            "exported_at": instant(timezone.now()),
+            "filters": filters,
+            "complete": is_whole,
+        }
+    )
+
+
+def record_lines(records: Iterable[Record]) -> Iterator[bytes]:
+    """One line for each record, and the last line."""
+    count = 0
+    for record in records:
+        yield _record_line(record)
+        count += 1
+    yield _line({"type": "end", "lines": count})
+
+
+def _object(record: Record) -> dict[str, Any]:
+    if isinstance(record, Event):
+        facts = record.facts or {"workspace": record.workspace, "sequence": record.sequence, "id": record.id}
+        return {"type": "event", **facts, "previous_hash": record.previous_hash, "hash": record.hash}
+    if isinstance(record, Key):
+        return {
+            "type": "key",
+            "key_id": record.key_id,
+            "public_key": record.public_key,
+            "since": record.since,
+            "announced_by": record.announced_by,
+            "signature": record.signature,
+        }
+    said = {
+        "workspace": record.workspace,
+        "sequence": record.sequence,
+        "hash": record.hash,
+        "at": record.at,
+        "key_id": record.key_id,
+        "signature": record.signature,
+    }
+    if record.is_cut:
+        return {"type": "cut", **said, "rows": record.rows}
+    return {"type": "checkpoint", **said, "reason": record.reason}
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _record_line(record: Record) -> bytes:
+    try:
+        line = _line(_object(record))
+        # For a number that JSON does not have, orjson writes null.
+        if b"null" not in line or not isinstance(record, Event) or is_finite(record.facts):
+            return line
+    except orjson.JSONEncodeError:
+        pass
+    # Nothing that was ever written by us; without its facts it shows as the changed row that it is.
+    return _line(_object(replace(record, facts=None)) if isinstance(record, Event) else {"type": "unreadable"})
+
+
+class Export:
+    """An export that is being read. Raises UnusableInputError where it is none, naming the line."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        """Read the first line."""
+        self._lines = enumerate(lines, start=1)
+        self._count = 0
+        self._said: int | None = None
+        number, first = next(self._lines, (1, b""))
+        header = _read(number, first)
+        if header.get("type") != "export" or header.get("format") != FORMAT:
+            raise UnusableInputError(f"This is no export in the format {FORMAT}: its first line does not say so.")
+        workspaces = header.get("workspaces")
+        if not isinstance(workspaces, list) or not all(isinstance(name, str) for name in workspaces):
+            raise UnusableInputError("Line 1: the export does not say of which workspaces it is.")
+        self.workspaces: list[str] = workspaces
+        self.is_filtered = bool(header.get("filters")) or header.get("complete") is False
+
+    def records(self) -> Iterator[Record]:
+        """Everything but the first and the last line."""
+        for number, line in self._lines:
+            value = _read(number, line)
+            if self._said is not None:
+                raise UnusableInputError(f"Line {number}: there is something behind the last line of the export.")
+            if value.get("type") == "end":
+                self._said = value.get("lines") if type(value.get("lines")) is int else -1
+                continue
+            self._count += 1
+            yield _record(number, value)
+
+    def check_complete(self) -> None:
+        """Raise UnusableInputError where lines are missing. Look for what else is wrong with the chains first."""
+        if self._said is None:
+            raise UnusableInputError(f"The export is cut off: it ends after {self._count} lines, without its last.")
+        if self._said != self._count:
+            raise UnusableInputError(f"The export says that it has {self._said} lines, and it has {self._count}.")
+
+
+def _read(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(line)
+        is_plain = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE) == line
+    except orjson.JSONDecodeError:
+        is_plain = False
+    if not is_plain:
+        # Perhaps only spaced otherwise; perhaps a name twice in an object, of which readers see different ones.
+        try:
+            value = json.loads(line, object_pairs_hook=_unambiguous, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise UnusableInputError(f"Line {number} is not I-JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UnusableInputError(f"Line {number} is not a JSON object.")
+    return value
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return made
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")
+
+
+def _record(number: int, value: dict[str, Any]) -> Record:
+    kind = value.pop("type", None)
+    try:
+        if kind == "event":
+            return _event(value)
+        if kind in ("checkpoint", "cut"):
+            return _checkpoint(value, is_cut=kind == "cut")
+        if kind == "key":
+            return key_of(value)
+    except (KeyError, TypeError) as error:
+        raise UnusableInputError(f"Line {number} is no {kind}: {error!r}") from None
+    raise UnusableInputError(f"Line {number} is of the unknown type {kind!r}.")
+
+
+def _event(value: dict[str, Any]) -> Event:
+    previous_hash, hash = (value.pop(name, "") for name in _HASHES)
+    sequence = value["sequence"]
+    return Event(
+        workspace=_text(value["workspace"]),
+        sequence=sequence if type(sequence) is int else 0,
+        id=str(value.get("id")),
+        facts=value,
+        previous_hash=previous_hash if isinstance(previous_hash, str) else "",
+        hash=hash if isinstance(hash, str) else "",
+    )
+
+
+def _checkpoint(value: dict[str, Any], *, is_cut: bool) -> Checkpoint:
+    return Checkpoint(
+        workspace=_text(value["workspace"]),
+        sequence=_number(value["sequence"]),
+        hash=_text(value["hash"]),
+        at=_text(value["at"]),
+        key_id=_text(value["key_id"]),
+        signature=_text(value["signature"]),
+        rows=_number(value["rows"]) if is_cut else None,
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is missing")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("a number is missing")
+    return value

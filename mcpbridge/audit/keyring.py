@@ -1,0 +1,109 @@
+"""Which keys may sign: the first signs itself, and each other is announced by one that was known before it.
+
+The table only grows. Whoever trusts one key can follow to the next by its signature; a key that just appears
+in the settings is nobody's, so nothing is signed with it.
+"""
+
+import logging
+from typing import Any
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.hashchain import instant
+from mcpbridge.audit.heads import hold, standings
+from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
+from mcpbridge.models import SigningKey
+
+logger = logging.getLogger(__name__)
+
+_LOCK = "audit signing keys"
+
+
+class UnannouncedKeyError(Exception):
+    """AUDIT_SIGNING_KEY is a key that no known key has announced. The text is fit for a page."""
+
+
+def signing_key(alias: str) -> SigningKeyPair:
+    """The configured key, where it may sign; where no key is known yet it becomes the first.
+
+    Raises UnannouncedKeyError. Belongs into a transaction.
+    """
+    key = configured_key()
+    keys = SigningKey.objects.using(alias)
+    if not keys.exists():
+        hold(alias, _LOCK)
+        if not keys.exists():
+            _register(alias, key, announced_by=key, is_first=True)
+            logger.info("The key %s signs the audit record from now on.", key.key_id)
+    if not keys.filter(key_id=key.key_id, public_key=key.public_key).exists():
+        raise UnannouncedKeyError(
+            f"The signing key changed without announcement: AUDIT_SIGNING_KEY is now the key {key.key_id}, which no"
+            " known key has announced, so no checkpoints are made. Set the key that was in use, and change it with"
+            " `manage.py audit_keygen --rotate`."
+        )
+    return key
+
+
+def key_fault() -> str:
+    """Why nothing can be signed, in a sentence for pages; empty where all is well."""
+    key = configured_key()
+    keys = SigningKey.objects.all()
+    if keys.filter(key_id=key.key_id).exists() or not keys.exists():
+        return ""
+    return "The signing key changed without announcement, so no checkpoints are made."
+
+
+def key_announce(*, text: str, actor: str) -> SigningKeyPair:
+    """Let the key that `text` stands for sign too, announced by the configured key; recorded in every workspace.
+
+    Raises UnannouncedKeyError where the configured key may not sign itself, AuditUnavailableError, and ValueError
+    where the key is known already.
+    """
+    alias = router.db_for_write(SigningKey)
+    made = key_pair(text)
+    with transaction.atomic(using=alias):
+        current = signing_key(alias)
+        hold(alias, _LOCK)
+        if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
+            raise ValueError(f"The key {made.key_id} is known already.")
+        _register(alias, made, announced_by=current)
+        for standing in standings(alias):
+            event_record(
+                org_id=standing.org_id,
+                action="console.key_rotate",
+                actor=actor,
+                target_type="signing_key",
+                target_id=made.key_id,
+                details={"key_id": made.key_id, "public_key": made.public_key, "announced_by": current.key_id},
+            )
+    return made
+
+
+def _register(alias: str, key: SigningKeyPair, *, announced_by: SigningKeyPair, is_first: bool = False) -> None:
+    announcer = "" if is_first else announced_by.key_id
+    since = timezone.now()
+    message = key_message(key_id=key.key_id, public_key=key.public_key, since=since, announced_by=announcer)
+    SigningKey.objects.using(alias).create(
+        key_id=key.key_id,
+        public_key=key.public_key,
+        since=since,
+        announced_by=announcer,
+        signature=announced_by.sign(message),
+    )
+
+
+def published_keys() -> dict[str, Any]:
+    """All known keys in their order and the one announced last, as JSON's types: what a verifier needs."""
+    keys = [
+        {
+            "key_id": key.key_id,
+            "public_key": key.public_key,
+            "since": instant(key.since),
+            "announced_by": key.announced_by,
+            "signature": key.signature,
+        }
+        for key in SigningKey.objects.order_by("id")
+    ]
+    return {"keys": keys, "current": keys[-1]["key_id"] if keys else ""}

@@ -1,0 +1,205 @@
+"""The rows of the audit record, and the one way by which any of them gets into its workspace's chain."""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from mcpbridge.audit.hashchain import Head, link
+from mcpbridge.audit.heads import heads_for_writing
+from mcpbridge.calls.ids import new_id
+from mcpbridge.calls.sanitize import recordable_snapshot, storable, storable_columns
+from mcpbridge.calls.types import Call, Caller, Ending, Identity
+from mcpbridge.db.bulk import insert, masked
+from mcpbridge.models import AuditEvent, Kind, Phase, Result
+
+# What some phases say and others do not.
+_EMPTY = {
+    "snapshot": None,
+    "snapshot_fault": "",
+    "result": "",
+    "status": None,
+    "code": "",
+    "duration_ms": None,
+    "actor": "",
+    "note": "",
+}
+_COLUMNS = [column for column in AuditEvent._meta.fields if column.name not in ("sequence", "previous_hash", "hash")]
+_HOUR = timedelta(hours=1)
+ACTOR_LENGTH = 200
+NOTE_LENGTH = 1000
+
+
+@dataclass(slots=True, eq=False)
+class AuditRow:
+    """A row on its way into the record.
+
+    It is left out where its call already has a row of a phase in `unless`, or none yet of a phase in `after`, and where
+    its token has had `hourly_limit` calls let through within the last hour.
+    """
+
+    call: Call
+    phase: Phase
+    details: dict[str, Any]
+    unless: tuple[Phase, ...] = ()
+    after: tuple[Phase, ...] = ()
+    hourly_limit: int | None = None
+    id: uuid.UUID = field(default_factory=new_id)
+
+    @property
+    def org_id(self) -> str:
+        """The workspace in whose chain the row belongs, as the column holds it."""
+        return str(storable_columns(self.call)["org_id"])
+
+
+def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str, hourly_limit: int | None = None) -> AuditRow:
+    """What is about to be asked of Hoursmith, and the record as it is, whole unless it is far too large."""
+    details = {"snapshot": recordable_snapshot(snapshot), "snapshot_fault": storable(snapshot_fault, 40)}
+    return AuditRow(call, Phase.INTENT, details, hourly_limit=hourly_limit)
+
+
+def outcome_row(call: Call, ending: Ending) -> AuditRow:
+    """How it ended."""
+    details = {
+        "result": ending.result.value,
+        "status": ending.status,
+        "code": storable(ending.code, 40),
+        "duration_ms": ending.duration_ms,
+    }
+    return AuditRow(call, Phase.OUTCOME, details)
+
+
+def refusal_row(row: AuditRow, ending: Ending) -> AuditRow:
+    """That nothing was done about `row`, which nobody waits for any more. Nothing where that never came in."""
+    return replace(outcome_row(row.call, ending), id=new_id(), after=(row.phase,))
+
+
+def unknown_row(call: Call) -> AuditRow:
+    """That no outcome of it came. Nothing where one did in the end, or where that was said before."""
+    return AuditRow(call, Phase.UNKNOWN, {"result": Result.UNKNOWN.value}, unless=(Phase.OUTCOME, Phase.UNKNOWN))
+
+
+def resolution_row(call: Call, *, actor: str, note: str) -> AuditRow:
+    """What a person found out about it."""
+    return AuditRow(call, Phase.RESOLUTION, _said_by(actor, note))
+
+
+def event_row(call: Call, *, actor: str, note: str, result: Result) -> AuditRow:
+    """What a person did in the console."""
+    return AuditRow(call, Phase.EVENT, {"result": result.value, **_said_by(actor, note)})
+
+
+def _said_by(actor: str, note: str) -> dict[str, str]:
+    return {"actor": storable(actor, ACTOR_LENGTH), "note": storable(note, NOTE_LENGTH)}
+
+
+def call_of(row: AuditEvent) -> Call:
+    """The call that `row` tells of, for another row about it."""
+    return Call(
+        call_id=row.call_id,
+        at=row.at,
+        caller=Caller(
+            env=row.env,
+            prefix=row.prefix,
+            client_name=row.client_name,
+            client_version=row.client_version,
+            connection=row.connection,
+            protocol=row.protocol,
+            transport=row.transport,
+            address=row.address,
+            request_id=row.request_id,
+        ),
+        identity=Identity(
+            org_id=row.org_id,
+            org_name=row.org_name,
+            plan="",
+            role=row.role,
+            token_name=row.token_name,
+            scopes=(),
+        ),
+        tool=row.tool,
+        kind=Kind(row.kind),
+        target_type=row.target_type,
+        target_id=row.target_id,
+        target_label=row.target_label,
+        arguments=row.arguments,
+    )
+
+
+def rows_append(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
+    """Link `rows` behind the last of their workspaces' chains, in their order, in the caller's transaction.
+
+    Return those that were left out because their tokens have reached their hourly limits. From here until the
+    transaction ends nobody else can lengthen these chains, so it should end soon.
+    """
+    heads = heads_for_writing(alias, {row.org_id for row in rows})
+    # Counted only now that all who could add to the count have committed, or wait for us.
+    over = _over_limits(alias, rows)
+    wanted = [row for row in rows if row not in over]
+    insert(alias, AuditEvent, _chained([row for row in wanted if _is_wanted(alias, row, wanted)], heads))
+    return over
+
+
+def _is_wanted(alias: str, row: AuditRow, others: Sequence[AuditRow]) -> bool:
+    events = AuditEvent.objects.using(alias).filter(call_id=row.call.call_id)
+    if row.unless and events.filter(phase__in=row.unless).exists():
+        return False
+    is_behind = not row.after or any(each.call is row.call and each.phase in row.after for each in others)
+    return is_behind or events.filter(phase__in=row.after).exists()
+
+
+def _over_limits(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
+    """The intents among `rows` that would be more than their tokens' limits.
+
+    Every intent of the last hour counts, whatever became of the call, and whether a person approved it or not.
+    """
+    over: list[AuditRow] = []
+    before: dict[tuple[str, str, str, int], int] = {}
+    here: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        if row.phase is not Phase.INTENT:
+            continue
+        token = (row.org_id, row.call.caller.env, row.call.caller.prefix)
+        if (limit := row.hourly_limit) is not None:
+            key = (*token, limit)
+            if key not in before:
+                before[key] = intents_of_the_hour(alias, *token, most=limit)
+            if before[key] + here[token] >= limit:
+                over.append(row)
+                continue
+        here[token] += 1
+    return over
+
+
+def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most: int) -> int:
+    """How many destructive calls of the token were let through within the last hour, `most` at most."""
+    since = timezone.now() - _HOUR
+    intents = AuditEvent.objects.using(alias).filter(
+        org_id=org_id, env=env, prefix=prefix, phase=Phase.INTENT, recorded_at__gt=since
+    )
+    return intents.order_by()[:most].count()
+
+
+def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str, Any]]:
+    """The rows as they go into the record, each linked behind the last one of its workspace in `heads`."""
+    now = timezone.now()
+    made = []
+    for row in rows:
+        columns: dict[str, Any] = {
+            "id": row.id,
+            "phase": row.phase.value,
+            "recorded_at": now,
+            "org_name": storable(row.call.identity.org_name, 200),
+            **_EMPTY,
+            **row.details,
+            **storable_columns(row.call),
+        }
+        # Before it is linked: the chain's hash is over what is stored.
+        columns = dict(masked(_COLUMNS, [columns])[0])
+        heads[columns["org_id"]] = link(columns, heads[columns["org_id"]])
+        made.append(columns)
+    return made

@@ -1,0 +1,342 @@
+"""Writes the record of destructive calls ahead of them, and is alone in doing so.
+
+A destructive call may leave only after its intent is durably committed; its outcome follows. One thread a
+process writes whatever is waiting in one transaction, so that sixteen callers cost one wait for the disk.
+
+What can go wrong, and what the record then says:
+
+    the intent cannot be committed in time        nothing is sent; no row, or intent and a refused outcome
+    the process dies between intent and outcome   an intent without an outcome: outcome unknown
+    the outcome cannot be committed in time       kept and tried again until it is, or the process ends
+    a commit whose answer got lost                looked up and repeated; rows bring their own key
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import DataError, Error, IntegrityError, connections, router
+from django.utils import timezone
+
+from mcpbridge.audit.rows import AuditRow, intent_row, outcome_row, refusal_row, rows_append
+from mcpbridge.calls.types import Call, Ending
+from mcpbridge.db.timeouts import Turn, drop_connection, limited_transaction
+from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.observability import metrics
+from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
+
+logger = logging.getLogger(__name__)
+
+UNAVAILABLE_CODE = "audit_unavailable"
+# How long a commit waits for further callers, and for how many moments in a row that go on to bring some.
+_MOMENT_S = 0.001
+_MOMENTS = 6
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.25
+
+
+class AuditUnavailableError(Exception):
+    """The record could not be written, so the call must not be sent. The text is fit for the caller."""
+
+
+class HourlyLimitError(Exception):
+    """The token has had as many destructive calls within the last hour as may pass unasked. Nothing was recorded."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A row in the queue, and the future of whoever waits for it: on an event loop, or on a thread."""
+
+    row: AuditRow
+    waiter: "asyncio.Future[bool] | futures.Future[bool] | None" = None
+    is_claimed: bool = False
+    is_dropped: bool = False
+    is_doubtful: bool = False
+    is_over_limit: bool = False
+
+
+class AuditWriter:
+    """The one writer of audit rows in this process. Start it after forking, stop it after the last call."""
+
+    def __init__(self, *, timeout_s: float, lock_path: Path | None, capacity: int = 4_000) -> None:
+        """Commit within `timeout_s` seconds or say so; queue `capacity` rows at most, intents half of that.
+
+        `lock_path` names a file on a local disk through which several processes take turns at one SQLite file.
+        """
+        self._timeout_s = timeout_s
+        self._capacity = capacity
+        self._alias = router.db_for_write(AuditEvent)
+        is_sqlite = connections.settings[self._alias]["ENGINE"].endswith("sqlite3")
+        self._turn = Turn(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
+        self._changed = threading.Condition()
+        self._queue: deque[_Entry] = deque()
+        self._worker = PeriodicWorker(
+            "audit-writer",
+            self._round,
+            attempts=Attempts(
+                "audit",
+                title="The audit record",
+                every_s=0.0,
+                again_s=_FIRST_PAUSE_S,
+                longest_pause_s=_LONGEST_PAUSE_S,
+                is_on_demand=True,
+            ),
+            alias=self._alias,
+            limit_s=timeout_s,
+            wait=self._has_work,
+            leave=self._leave,
+        )
+        self._stop_at: float | None = None
+        self._is_open = False
+        self._is_failing = False
+        # Callers between the beginning of their intent and the end of their outcome.
+        self._under_way = 0
+        self.outcomes_lost = 0
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are not in the database yet."""
+        return len(self._queue)
+
+    def start(self) -> None:
+        """Begin writing, on a thread of its own."""
+        self._stop_at, self._is_open = None, True
+        self._worker.start()
+
+    async def stop(self) -> None:
+        """Write what is waiting, for as long as the time limit allows, and end the thread."""
+        with self._changed:
+            self._stop_at = time.monotonic() + self._timeout_s
+            self._changed.notify()
+        await asyncio.to_thread(self._worker.join, 3 * self._timeout_s + 1)
+
+    async def intent(
+        self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "", hourly_limit: int | None = None
+    ) -> None:
+        """Return once the intent of `call` is durably committed; only then may the call be sent.
+
+        Raises HourlyLimitError where it would be more than `hourly_limit` of its token's within an hour, counted in
+        the transaction that would commit it; AuditUnavailableError within the time limit otherwise. If the row got
+        into the database all the same, an outcome that says "refused, nothing sent" follows it.
+        """
+        waiter = asyncio.get_running_loop().create_future()
+        row = intent_row(call, snapshot=snapshot, snapshot_fault=snapshot_fault, hourly_limit=hourly_limit)
+        entry = _Entry(row, waiter)
+        if not self._put([entry], self._capacity // 2):
+            raise AuditUnavailableError("The audit record is not taking entries, so nothing was sent to Hoursmith.")
+        is_committed = False
+        self._under_way += 1
+        try:
+            is_committed = await self._wait_for(waiter)
+        finally:
+            if not is_committed:
+                self._under_way -= 1
+                self._withdraw(entry)
+        if entry.is_over_limit:
+            raise HourlyLimitError
+        if not is_committed:
+            raise AuditUnavailableError(
+                f"The audit record could not be written within {self._timeout_s:g} seconds,"
+                " so nothing was sent to Hoursmith."
+            )
+
+    async def outcome(self, call: Call, ending: Ending) -> bool:
+        """True once the outcome of `call` is durably committed; False where that is still being tried."""
+        waiter = asyncio.get_running_loop().create_future()
+        entry = _Entry(outcome_row(call, ending), waiter)
+        try:
+            if self._put([entry], self._capacity):
+                return await self._wait_for(waiter)
+        finally:
+            self._under_way = max(0, self._under_way - 1)
+        self._lose([entry])
+        return False
+
+    def record(self, rows: Sequence[AuditRow]) -> None:
+        """Return once `rows` are durably committed; for threads without an event loop.
+
+        Raises AuditUnavailableError within the time limit otherwise. An event that got into the database all the
+        same is followed by an outcome that says "refused".
+        """
+        waiting: dict[futures.Future[bool], _Entry] = {}
+        for row in rows:
+            waiter: futures.Future[bool] = futures.Future()
+            waiting[waiter] = _Entry(row, waiter)
+        if not self._put(list(waiting.values()), self._capacity // 2):
+            raise AuditUnavailableError("The audit record is not taking entries, so nothing was done.")
+        futures.wait(waiting, self._timeout_s)
+        missing = [entry for waiter, entry in waiting.items() if not (waiter.done() and waiter.result())]
+        for entry in missing:
+            self._withdraw(entry)
+        if missing:
+            raise AuditUnavailableError(
+                f"The audit record could not be written within {self._timeout_s:g} seconds, so nothing was done."
+            )
+
+    async def _wait_for(self, waiter: asyncio.Future[bool]) -> bool:
+        # A timer of its own: asyncio's ways to wait for a limited time cost several times as much.
+        late = waiter.get_loop().call_later(self._timeout_s, _resolve, [waiter], False)
+        try:
+            return await waiter
+        finally:
+            late.cancel()
+
+    def _put(self, entries: Sequence[_Entry], limit: int) -> bool:
+        """Queue `entries` where that makes `limit` at most; False where the writer cannot take them."""
+        with self._changed:
+            # A thread does not survive a fork, so this also refuses in a child that forgot to start.
+            if not (self._is_open and self._worker.is_alive) or len(self._queue) + len(entries) > limit:
+                return False
+            self._queue.extend(entries)
+            self._changed.notify()
+        return True
+
+    def _withdraw(self, entry: _Entry) -> None:
+        """See to it that a row nobody waits for any more never reads as something that may have been done."""
+        call = entry.row.call
+        with self._changed:
+            if not entry.is_claimed:
+                entry.is_dropped = True
+                return
+            if entry.row.phase not in (Phase.INTENT, Phase.EVENT):
+                return
+            elapsed_ms = (timezone.now() - call.at).total_seconds() * 1000
+            refusal = _Entry(refusal_row(entry.row, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
+            if self._is_open:
+                self._queue.append(refusal)
+                self._changed.notify()
+            else:
+                self._lose([refusal])
+
+    # From here on everything runs on the writer's thread.
+
+    def _round(self) -> None:
+        metrics.audit_waiting.set(len(self._queue))
+        self._gather()
+        if not self._write():
+            raise AlreadyLoggedError
+
+    def _leave(self) -> None:
+        self._lose([entry for entry in self._queue if entry.row.phase == Phase.OUTCOME])
+        self._settle(list(self._queue), is_committed=False)
+        self._turn.close()
+
+    def _has_work(self) -> bool:
+        """Sleep until there are rows to write; False when it is time to end."""
+        # What was not written is tried again a little later.
+        time.sleep(self._worker.attempts.pause_s)
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stop_at is not None)
+            self._is_open = self._stop_at is None or (bool(self._queue) and time.monotonic() < self._stop_at)
+            return self._is_open
+
+    def _gather(self) -> None:
+        """Let the others who are under way come too: a commit costs the same for one row as for sixteen.
+
+        Whoever is alone never waits, and nobody waits for callers that do not come within a moment.
+        """
+        before = 0
+        for _ in range(_MOMENTS):
+            waiting = len(self._queue)
+            if waiting >= self._under_way or waiting == before or self._stop_at is not None:
+                return
+            before = waiting
+            time.sleep(_MOMENT_S)
+
+    def _write(self, alone: _Entry | None = None) -> bool:
+        """Commit all waiting rows, or just `alone`, in one transaction; False where the database could not."""
+        entries: list[_Entry] = []
+        over: list[_Entry] = []
+        is_committing = False
+        try:
+            with self._turn, limited_transaction(self._alias, limit_s=self._timeout_s):
+                # Taken only now that the database is ours: whoever gave up while we waited leaves no trace.
+                entries = [alone] if alone else self._claim()
+                over = self._insert(entries)
+                is_committing = True
+        except Exception as error:
+            return self._recover(entries, error, is_doubtful=is_committing)
+        if self._is_failing:
+            self._is_failing = False
+            logger.warning("The audit record can be written again.")
+        for entry in over:
+            entry.is_over_limit, entry.is_claimed = True, False
+        self._settle(over, is_committed=False)
+        self._settle([entry for entry in entries if not entry.is_over_limit], is_committed=True)
+        return True
+
+    def _claim(self) -> list[_Entry]:
+        with self._changed:
+            entries = [entry for entry in self._queue if not entry.is_dropped]
+            self._queue.clear()
+            for entry in entries:
+                entry.is_claimed = True
+        return entries
+
+    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+        """Insert the rows in their order, leaving out those that an earlier commit brought in after all.
+
+        Return those that were left out because of their tokens' hourly limits.
+        """
+        doubtful = [entry.row.id for entry in entries if entry.is_doubtful]
+        events = AuditEvent.objects.using(self._alias)
+        present = set(events.filter(pk__in=doubtful).values_list("pk", flat=True)) if doubtful else set()
+        over = rows_append(self._alias, [entry.row for entry in entries if entry.row.id not in present])
+        return [entry for entry in entries if entry.row in over]
+
+    def _recover(self, entries: list[_Entry], error: Exception, *, is_doubtful: bool) -> bool:
+        """Keep `entries` for the next try where the database is at fault; else find the faulty one and fail it."""
+        if not entries or (isinstance(error, Error) and not isinstance(error, DataError | IntegrityError)):
+            if not self._is_failing:
+                self._is_failing = True
+                logger.error("The audit record cannot be written now: %s: %s", type(error).__name__, error)
+            with self._changed:
+                for entry in entries:
+                    entry.is_doubtful = entry.is_doubtful or is_doubtful
+                self._queue.extendleft(reversed(entries))
+                self._queue = deque(entry for entry in self._queue if not entry.is_dropped)
+            drop_connection(self._alias)
+            return False
+        if len(entries) == 1:
+            logger.error("Audit row of call %s cannot be stored.", entries[0].row.call.call_id, exc_info=error)
+            entries[0].is_claimed = False
+            self._settle(entries, is_committed=False)
+            return True
+        # Each is tried even where one before it failed: a row that is not written must be kept.
+        tries = [self._write(alone=entry) for entry in entries]
+        return all(tries)
+
+    def _settle(self, entries: list[_Entry], *, is_committed: bool) -> None:
+        """Tell the waiters, with one wake-up for each of their event loops."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
+        for entry in entries:
+            if isinstance(entry.waiter, asyncio.Future):
+                by_loop.setdefault(entry.waiter.get_loop(), []).append(entry.waiter)
+            elif entry.waiter is not None:
+                entry.waiter.set_result(is_committed)
+        for loop, waiters in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_resolve, waiters, is_committed)
+            except RuntimeError:
+                logger.debug("A caller's event loop closed before its audit row was settled.")
+
+    def _lose(self, entries: list[_Entry]) -> None:
+        self.outcomes_lost += len(entries)
+        metrics.outcomes_lost.inc(len(entries))
+        for row in (entry.row for entry in entries):
+            logger.error(
+                "Outcome of call %s is lost: %s %s", row.call.call_id, row.details["result"], row.details["status"]
+            )
+
+
+def _resolve(waiters: list[asyncio.Future[bool]], is_committed: bool) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(is_committed)

@@ -1,0 +1,1 @@
+"""Who calls: credentials, identities, rate limits for unknown tokens, restrictions on tokens."""

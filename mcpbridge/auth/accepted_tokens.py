@@ -1,0 +1,91 @@
+"""Whether Hoursmith has accepted a token before, as the database knows by its digest.
+
+Asked only where strangers have used up their places. All questions of a moment are one query on one thread, with a
+time limit: a flood of made-up tokens costs no more than that, and nobody waits for a database that is away.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from django.db import Error, router
+
+from mcpbridge.activity.observed import KnownToken, TokenKey, known_tokens
+from mcpbridge.auth.credentials import Credential
+from mcpbridge.auth.token_digest import Digests
+from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
+from mcpbridge.models import SeenToken
+
+logger = logging.getLogger(__name__)
+
+_AT_MOST = 2_000
+
+
+class _Question(NamedTuple):
+    key: TokenKey
+    digests: Digests
+    answer: asyncio.Future[bool]
+
+
+class AcceptedTokens:
+    """Looks tokens up. One for a process; `close` it at its end."""
+
+    def __init__(self, *, limit_s: float = 2.0) -> None:
+        self._limit_s = limit_s
+        self._alias = router.db_for_read(SeenToken)
+        self._thread = ThreadPoolExecutor(1, "accepted-tokens")
+        self._has_connection = self._is_closed = False
+        self._waiting: list[_Question] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def has(self, credential: Credential) -> bool:
+        """Whether Hoursmith has accepted this very token before; False also where nobody can say so in time."""
+        if len(self._waiting) >= _AT_MOST:
+            return False
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Question((credential.env, credential.prefix), credential.digests, answer))
+        if self._task is None:
+            self._task = asyncio.create_task(self._look_up())
+        try:
+            return await asyncio.wait_for(answer, self._limit_s)
+        except TimeoutError:
+            return False
+
+    def close(self) -> None:
+        """Let go of the thread and its connection; nothing where that was done before."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._thread.submit(self._drop)
+        self._thread.shutdown(wait=False)
+
+    async def _look_up(self) -> None:
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting, []
+                found = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._found, [question.key for question in asked]
+                )
+                for key, digests, answer in asked:
+                    if not answer.done():
+                        answer.set_result(key in found and found[key].is_it(digests))
+        finally:
+            self._task = None
+
+    def _found(self, keys: Sequence[TokenKey]) -> dict[TokenKey, KnownToken]:
+        if not self._has_connection:
+            use_own_connection(self._alias, limit_s=self._limit_s)
+            self._has_connection = True
+        try:
+            with limited_look(self._alias, limit_s=self._limit_s):
+                return known_tokens(self._alias, keys)
+        except Error as error:
+            logger.warning("Known tokens cannot be told from unknown ones now: %s", type(error).__name__)
+            drop_connection(self._alias)
+            return {}
+
+    def _drop(self) -> None:
+        if self._has_connection:
+            drop_connection(self._alias)

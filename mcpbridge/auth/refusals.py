@@ -1,0 +1,256 @@
+"""What Hoursmith refused lately, for all worker processes of a machine together, kept through restarts.
+
+Hoursmith counts bad tokens by address, which is the machine's, so they have to be counted for the machine. One file
+of a fixed size holds the places for questions that may turn out bad, each taken before Hoursmith is asked, and the
+digests of refused tokens. Without a file (nowhere to write) the process counts for itself, its share of the places.
+"""
+
+import hashlib
+import ipaddress
+import logging
+import math
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from mcpbridge.db.timeouts import Turn
+
+logger = logging.getLogger(__name__)
+
+WINDOW_S = 60.0
+# Hoursmith allows 10 bad tokens in 60 s from one address, which here is ours. The console's own forms may waste 2.
+PLACES_IN_ALL = 8
+# How long a refused token is refused without asking again: the first time, and at most.
+REFUSED_S = 60.0
+REFUSED_AT_MOST_S = 900.0
+
+
+class Sort(IntEnum):
+    """Whose question to Hoursmith a place is for."""
+
+    # Of a token that Hoursmith is not known to have accepted.
+    STRANGER = 1
+    # Of a token that was accepted once and refused since.
+    REFUSED_BEFORE = 2
+    # Of a token that was accepted when last asked about. It waits for no place; its refusal is counted.
+    ACCEPTED_BEFORE = 3
+
+
+# The last: known tokens that turn out to be revoked are not asked for a place, and must not let strangers go over.
+_MOST = {Sort.STRANGER: 6, Sort.REFUSED_BEFORE: 2, Sort.ACCEPTED_BEFORE: PLACES_IN_ALL}
+MOST_AN_ADDRESS = 4
+
+_PLACE = struct.Struct("<d8sBB6x")
+_REFUSED = struct.Struct("<32sdHB5x")
+_MAGIC = b"refused1"
+# More than PLACES_IN_ALL, for refusals that are only counted.
+_PLACES, _REFUSED_TOKENS = 32, 1024
+_PLACES_AT = len(_MAGIC)
+_REFUSED_AT = _PLACES_AT + _PLACES * _PLACE.size
+_SIZE = _REFUSED_AT + _REFUSED_TOKENS * _REFUSED.size
+_TURN_S = 0.02
+
+
+class Place(NamedTuple):
+    """A place in the file, taken until `ends_at`."""
+
+    number: int
+    ends_at: float
+
+
+class NoPlace(NamedTuple):
+    """No place is free for `wait_s` seconds; `is_held`: one may be given back at any moment."""
+
+    wait_s: int
+    is_held: bool
+
+
+class Refused(NamedTuple):
+    """A token that Hoursmith refused. `is_in_force`: it is not to be asked about again yet."""
+
+    is_in_force: bool
+    was_accepted: bool
+
+
+class Refusals:
+    """The count of this machine, in the file at `path`; of this process, one of `workers`, where there is none."""
+
+    def __init__(self, path: Path | None, *, workers: int = 1, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._share = max(1, workers)
+        self._file: int | None = None
+        self._memory = bytearray(_SIZE)
+        self._turn = Turn(None, limit_s=_TURN_S)
+        if path is not None:
+            try:
+                self._open(path)
+            except OSError as error:
+                self._do_without(error)
+
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Never shortened: other processes are reading it.
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._turn = Turn(path, limit_s=_TURN_S)
+        with self._turn:
+            if os.pread(self._file, len(_MAGIC), 0) != _MAGIC:
+                os.pwrite(self._file, _MAGIC + bytes(_SIZE - len(_MAGIC)), 0)
+
+    def _do_without(self, error: OSError) -> None:
+        logger.warning("Refused tokens are counted by each process for itself: %s", error.strerror)
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._turn.close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def take(self, sort: Sort, address: str) -> Place | NoPlace:
+        """A place for one question about a token, to be given back or spent; or how long there is none."""
+        tag, now = _tag(address), self._clock()
+        with self._turn:
+            taken = [(at, each, kind, held) for at, each, kind, held in self._places() if now < at <= now + WINDOW_S]
+            same = [(at, held) for at, _, kind, held in taken if kind == sort]
+            near = [(at, held) for at, each, kind, held in taken if kind == sort and each == tag]
+            every = [(at, held) for at, _, _, held in taken]
+            rules = [(every, PLACES_IN_ALL), (same, _MOST[sort])]
+            if sort is Sort.STRANGER:
+                rules.append((near, MOST_AN_ADDRESS))
+            full = [(places, most) for places, most in rules if len(places) >= self._mine(most)]
+            if full:
+                return _wait(full, self._mine, now)
+            return self._occupy(sort, tag, now)
+
+    def count(self, sort: Sort, address: str) -> None:
+        """Count a refusal that no place was taken for."""
+        with self._turn:
+            place = self._occupy(sort, _tag(address), self._clock())
+            self._write_place(place.number, place.ends_at, _tag(address), sort, is_held=False)
+
+    def spend(self, place: Place, sort: Sort, address: str) -> None:
+        """Keep `place` for the rest of the window, for Hoursmith refused the token."""
+        with self._turn:
+            self._write_place(place.number, self._clock() + WINDOW_S, _tag(address), sort, is_held=False)
+
+    def give_back(self, place: Place) -> None:
+        """Let others have `place`: Hoursmith accepted the token, or said nothing about it."""
+        with self._turn:
+            at, *_ = list(self._places())[place.number]
+            # Not if it ran out meanwhile, and is somebody else's.
+            if at == place.ends_at:
+                self._write_place(place.number, 0.0, b"", 0, is_held=False)
+
+    def refused(self, digest: bytes) -> Refused | None:
+        """What is remembered of a token that Hoursmith refused."""
+        number = self._find(self._read(_REFUSED_AT, _SIZE - _REFUSED_AT), digest)
+        if number is None:
+            return None
+        _, until, _, was_accepted = self._token(number)
+        # A clock that was set back must not refuse anybody for years.
+        return Refused(self._clock() < until <= self._clock() + REFUSED_AT_MOST_S, bool(was_accepted))
+
+    def remember(self, digest: bytes, *, was_accepted: bool) -> None:
+        """Remember that Hoursmith refused the token, each time for twice as long as before."""
+        with self._turn:
+            tokens = self._read(_REFUSED_AT, _SIZE - _REFUSED_AT)
+            number, times = self._find(tokens, digest), 0
+            if number is None:
+                number = _least_missed(tokens, was_accepted=was_accepted)
+            else:
+                times, was_accepted = self._token(number)[2], was_accepted or bool(self._token(number)[3])
+            if number is None:
+                return
+            until = self._clock() + min(REFUSED_S * 2**times, REFUSED_AT_MOST_S)
+            line = _REFUSED.pack(digest, until, min(times + 1, 10), was_accepted)
+            self._write(_REFUSED_AT + number * _REFUSED.size, line)
+
+    def forget(self, digest: bytes) -> None:
+        """Hoursmith accepts the token again."""
+        with self._turn:
+            number = self._find(self._read(_REFUSED_AT, _SIZE - _REFUSED_AT), digest)
+            if number is not None:
+                self._write(_REFUSED_AT + number * _REFUSED.size, bytes(_REFUSED.size))
+
+    def _mine(self, most: int) -> int:
+        return most if self._file is not None else max(1, most // self._share)
+
+    def _occupy(self, sort: Sort, tag: bytes, now: float) -> Place:
+        """Take the place that has been free for longest, or ends first."""
+        places = [at if at <= now + WINDOW_S else 0.0 for at, *_ in self._places()]
+        place = Place(places.index(min(places)), now + WINDOW_S)
+        self._write_place(place.number, place.ends_at, tag, sort, is_held=True)
+        return place
+
+    def _places(self) -> Iterator[tuple[float, bytes, int, int]]:
+        return _PLACE.iter_unpack(self._read(_PLACES_AT, _PLACES * _PLACE.size))
+
+    def _write_place(self, number: int, ends_at: float, tag: bytes, sort: int, *, is_held: bool) -> None:
+        self._write(_PLACES_AT + number * _PLACE.size, _PLACE.pack(ends_at, tag, sort, is_held))
+
+    def _find(self, tokens: bytes, digest: bytes) -> int | None:
+        at = tokens.find(digest)
+        while at >= 0 and at % _REFUSED.size:
+            at = tokens.find(digest, at + 1)
+        return at // _REFUSED.size if at >= 0 else None
+
+    def _token(self, number: int) -> tuple[bytes, float, int, int]:
+        line = self._read(_REFUSED_AT + number * _REFUSED.size, _REFUSED.size)
+        return _REFUSED.unpack(line)
+
+    def _read(self, at: int, size: int) -> bytes:
+        if self._file is not None:
+            try:
+                return os.pread(self._file, size, at).ljust(size, b"\0")
+            except OSError as error:
+                self._do_without(error)
+        return bytes(self._memory[at : at + size])
+
+    def _write(self, at: int, content: bytes) -> None:
+        if self._file is not None:
+            try:
+                os.pwrite(self._file, content, at)
+            except OSError as error:
+                self._do_without(error)
+            else:
+                return
+        self._memory[at : at + len(content)] = content
+
+
+def _wait(full: list[tuple[list[tuple[float, int]], int]], mine: Callable[[int], int], now: float) -> NoPlace:
+    """How long until each of the rules that are `full` has room again."""
+    waits, is_held = [], True
+    for places, most in full:
+        spent = sorted(at for at, held in places if not held)
+        held = len(places) - len(spent)
+        # Where all that is missing is held, it may come back at any moment.
+        is_held = is_held and held > 0 and len(spent) < mine(most)
+        waits.append(spent[0] if spent else now + 1)
+    return NoPlace(max(1, math.ceil(max(waits) - now)), is_held)
+
+
+def _least_missed(tokens: bytes, *, was_accepted: bool) -> int | None:
+    """Whose line a newly refused token gets; None where a stranger's would push out a token that was accepted once."""
+    lines = [(bool(accepted), until) for _, until, _, accepted in _REFUSED.iter_unpack(tokens)]
+    least = min(range(len(lines)), key=lines.__getitem__)
+    return None if lines[least][0] and not was_accepted else least
+
+
+@lru_cache(maxsize=1024)
+def _tag(address: str) -> bytes:
+    """Stands for the address, or for the /64 that an IPv6 address is one of: whoever has one of it has them all."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        kept = address
+    else:
+        kept = str(ipaddress.ip_network((found, 32 if found.version == 4 else 64), strict=False))
+    return hashlib.blake2b(kept.encode(), digest_size=8).digest()

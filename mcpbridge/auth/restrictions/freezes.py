@@ -1,0 +1,51 @@
+"""Freezes the destructive tools, for one token or for all of a workspace; everything else goes on."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.auth.restrictions.blocks import token_name
+from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.models import Freeze
+
+
+def destruction_freeze(*, org_id: str, actor: str, reason: str, env: str = "", prefix: str = "") -> Freeze:
+    """Refuse the five destructive tools from the next call on, to one token or, without `prefix`, to everybody.
+
+    Raises AuditUnavailableError where that cannot be recorded; then nothing is frozen.
+    """
+    with transaction.atomic():
+        freeze, made = Freeze.objects.get_or_create(
+            org_id=org_id,
+            env=env,
+            prefix=prefix,
+            lifted_at=None,
+            defaults={"frozen_by": actor, "reason": reason, "frozen_at": timezone.now()},
+        )
+        if made:
+            tell_everyone()
+            _record("console.freeze", freeze, actor=actor, note=reason)
+    return freeze
+
+
+def destruction_unfreeze(*, freeze: Freeze, actor: str) -> None:
+    """Let the destructive tools work again. Raises AuditUnavailableError; then they stay frozen."""
+    with transaction.atomic():
+        in_force = Freeze.objects.filter(pk=freeze.pk, lifted_at=None)
+        if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
+            tell_everyone()
+            _record("console.unfreeze", freeze, actor=actor, note="")
+
+
+def _record(action: str, freeze: Freeze, *, actor: str, note: str) -> None:
+    name = token_name(freeze.env, freeze.prefix) if freeze.prefix else ""
+    event_record(
+        org_id=freeze.org_id,
+        action=action,
+        actor=actor,
+        target_type="token" if freeze.prefix else "workspace",
+        target_id=freeze.prefix or freeze.org_id,
+        target_label=name or ("" if freeze.prefix else "every token of the workspace"),
+        token=TokenNamed(freeze.env, freeze.prefix, name) if freeze.prefix else None,
+        note=note,
+    )

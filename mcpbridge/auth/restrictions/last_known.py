@@ -1,0 +1,164 @@
+"""Keeps the last known restrictions on disk, for a start while the database is away.
+
+One file in VAR_DIR, sealed with a MAC under a key made of SECRET_KEY and bound to the database that it was read from:
+whoever can write to the disk cannot make one up. An older copy put back in its place cannot be told from the newest
+while the database is away.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+
+from mcpbridge.auth.restrictions.store import QUESTIONS, Orders
+from mcpbridge.db.timeouts import drop_connection, limited_look
+from mcpbridge.models import TokenBlock
+from mcpbridge.workers import Attempts, PeriodicWorker
+
+NAME = "restrictions"
+_FORMAT = 1
+_PURPOSE = b"hoursmith last known restrictions"
+_LOOK_EVERY_S = 1.0
+_LIMIT_S = 3.0
+# So that the copy says of when it is, also where nothing changes for weeks.
+_RENEW_EVERY_S = 300.0
+# Calls that wait for a decision narrow nothing, and change with each request.
+_KEPT = QUESTIONS[:-1]
+
+
+class NoLastKnownError(Exception):
+    """There is no copy that may be used; the text says why."""
+
+
+class LastKnownFile:
+    """The sealed copy in `folder` of what the restrictions of `database` were."""
+
+    def __init__(self, folder: Path, *, database: str) -> None:
+        self._path = folder / NAME
+        self._database = database
+
+    def read(self) -> tuple[Orders, str]:
+        """The restrictions, and of when they are (ISO 8601). Raises NoLastKnownError."""
+        try:
+            seal, _, content = self._path.read_bytes().partition(b"\n")
+        except OSError as error:
+            raise NoLastKnownError(f"{self._path}: {error.strerror}") from None
+        keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        if not any(hmac.compare_digest(seal, _seal(key, content)) for key in keys):
+            raise NoLastKnownError(f"{self._path} is damaged, or was sealed under another SECRET_KEY")
+        found: dict[str, Any] = json.loads(content)
+        if found["format"] != _FORMAT or found["database"] != self._database:
+            raise NoLastKnownError(f"{self._path} is of another database or release")
+        return Orders.of(*found["rows"]), str(found["at"])
+
+    def write(self, rows: list[list[Any]]) -> None:
+        """Put `rows`, the answers to the questions that are kept, in place of the copy, durably and as a whole."""
+        at = timezone.now().isoformat(timespec="seconds")
+        facts = {"format": _FORMAT, "database": self._database, "at": at, "rows": rows}
+        content = json.dumps(facts, separators=(",", ":")).encode()
+        part = self._path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(_seal(settings.SECRET_KEY, content) + b"\n" + content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other process of this machine reads and writes now; whoever may, reads only from here on.
+
+        So what is written last was read last, and an older state never replaces a newer one.
+        """
+        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(lock)
+
+
+class LastKnownKeeper:
+    """Writes the copy whenever the restrictions of this process are others than those that it knows to be kept."""
+
+    def __init__(self, file: LastKnownFile, known: Callable[[], Orders | None]) -> None:
+        """`known` says what the database last said; None where it said nothing yet."""
+        self._file = file
+        self._known = known
+        self._alias = TokenBlock.objects.db
+        self._kept: Orders | None = None
+        self._renew_at = 0.0
+        self._worker = PeriodicWorker(
+            "restrictions-copy",
+            self._round,
+            attempts=Attempts("restrictions-copy", title="The copy of the restrictions", every_s=_LOOK_EVERY_S),
+            alias=self._alias,
+            limit_s=_LIMIT_S,
+        )
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._worker.start()
+        self._worker.wake()
+
+    def wake(self) -> None:
+        """Look now: the restrictions changed."""
+        self._worker.wake()
+
+    async def stop(self) -> None:
+        """End after the copy that is being written."""
+        await self._worker.stop(within_s=2 * _LIMIT_S)
+
+    def _round(self) -> None:
+        known = self._known()
+        if known is None:
+            return
+        is_kept = replace(known, undecided=frozenset()) == self._kept
+        if is_kept and time.monotonic() < self._renew_at:
+            return
+        with self._file.alone() as is_ours:
+            if not is_ours:
+                return
+            rows = self._read()
+            self._file.write(rows)
+        self._kept, self._renew_at = Orders.of(*rows), time.monotonic() + _RENEW_EVERY_S
+
+    def _read(self) -> list[list[Any]]:
+        try:
+            with limited_look(self._alias, limit_s=_LIMIT_S), connections[self._alias].cursor() as cursor:
+                found = []
+                for question in _KEPT:
+                    cursor.execute(question)
+                    found.append([list(row) for row in cursor.fetchall()])
+                return found
+        finally:
+            # Needed too seldom to be kept open.
+            drop_connection(self._alias)
+
+
+def _seal(key: str | bytes, content: bytes) -> bytes:
+    made = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(force_bytes(key))
+    return hmac.new(made, content, hashlib.sha256).hexdigest().encode()

@@ -1,0 +1,188 @@
+"""Keeps the restrictions in memory up to date with the database, on SQLite and on PostgreSQL.
+
+While the database cannot be read, the last known restrictions hold, also over a restart (`last_known`). Where nothing
+is known, nothing is served.
+"""
+
+import asyncio
+import logging
+import os
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+
+from mcpbridge.auth.restrictions.change_marker import Generation
+from mcpbridge.auth.restrictions.last_known import LastKnownFile, LastKnownKeeper, NoLastKnownError
+from mcpbridge.auth.restrictions.store import QUESTIONS, OrderBook, Orders, RestrictionsUnknownError
+from mcpbridge.observability import metrics
+from mcpbridge.workers import Attempts, PeriodicTask
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+# How long a start waits for the database before it goes by the last known restrictions.
+FIRST_LOOK_S = 5.0
+_LONGEST_PAUSE_S = 2.0
+
+
+class KeptOrderBook(ABC):
+    """What both kinds share: what is known, since when, and what to do where nothing is."""
+
+    def __init__(
+        self, last_known: LastKnownFile | None, *, every_s: float, expected: type[Exception] = sqlite3.Error
+    ) -> None:
+        self._last_known = last_known
+        self._orders: Orders | None = None
+        self._is_from_database = False
+        self._copied_at = ""
+        self._first = asyncio.Event()
+        self._attempts = Attempts(
+            "restrictions",
+            title="Reading the restrictions",
+            every_s=every_s,
+            again_s=POLL_S,
+            longest_pause_s=_LONGEST_PAUSE_S,
+            expected=(expected,),
+        )
+        self._task = PeriodicTask("restrictions", self._look, attempts=self._attempts)
+        self._keeper = LastKnownKeeper(last_known, self._to_keep) if last_known is not None else None
+
+    async def start(self) -> None:
+        """Read the restrictions, and go on reading them; by the copy on disk where the database is away."""
+        self._task.start()
+        try:
+            await asyncio.wait_for(self._first.wait(), FIRST_LOOK_S)
+        except TimeoutError:
+            self._take_last_known()
+        if self._keeper is not None:
+            self._keeper.start()
+
+    async def stop(self) -> None:
+        await self._task.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
+
+    def now(self) -> Orders:
+        if self._orders is None:
+            raise RestrictionsUnknownError
+        return self._orders
+
+    def fault(self) -> str:
+        if self._orders is None:
+            return "Restrictions are unknown: every MCP request is answered 503 until the database can be read."
+        if not self._is_from_database:
+            return f"Restrictions are those of the copy on disk, of {self._copied_at}."
+        return ""
+
+    @abstractmethod
+    async def _look(self) -> None:
+        """Read the restrictions, and `_learn` them."""
+
+    def _learn(self, orders: Orders) -> None:
+        """Go by `orders`, as the database has them."""
+        if not self._is_from_database:
+            metrics.restrictions_known.set(1)
+            if self._copied_at:
+                logger.warning("The restrictions were read from the database.")
+        is_new, self._orders, self._is_from_database = orders != self._orders, orders, True
+        self._first.set()
+        if is_new and self._keeper is not None:
+            self._keeper.wake()
+
+    def _to_keep(self) -> Orders | None:
+        return self._orders if self._is_from_database else None
+
+    def _take_last_known(self) -> None:
+        metrics.restrictions_known.set(0)
+        try:
+            if self._last_known is None:
+                raise NoLastKnownError("no copy is kept")
+            self._orders, self._copied_at = self._last_known.read()
+        except NoLastKnownError as error:
+            self._copied_at = "never"
+            logger.error(
+                "The database does not answer and the copy of the restrictions cannot be used: %s. Every MCP request is"
+                " answered 503 until the restrictions can be read.",
+                error,
+            )
+        else:
+            metrics.restrictions_known.set(1)
+            logger.error(
+                "The database does not answer: the restrictions are those of the copy on disk, of %s.", self._copied_at
+            )
+
+
+class SqliteOrderBook(KeptOrderBook):
+    """Reads the restrictions when their generation changes, and every second besides."""
+
+    def __init__(self, path: str, last_known: LastKnownFile | None = None) -> None:
+        super().__init__(last_known, every_s=POLL_S)
+        self._path = path
+        self._generation = Generation(path)
+        self._seen: bytes | None = None
+        self._look_at = 0.0
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._version: int | None = None
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._close()
+
+    def now(self) -> Orders:
+        generation = self._generation.now()
+        if generation is None or generation != self._seen or time.monotonic() >= self._look_at:
+            self._attempts.run(self._read)
+        return super().now()
+
+    async def _look(self) -> None:
+        self._read()
+
+    def _read(self) -> None:
+        # Taken before the restrictions are read: a change in between is found the next time.
+        generation = self._generation.now()
+        try:
+            connection = self._opened()
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            if version != self._version:
+                self._learn(Orders.of(*(connection.execute(question).fetchall() for question in QUESTIONS)))
+                self._version = version
+        except Exception:
+            self._close()
+            raise
+        self._seen, self._look_at = generation, time.monotonic() + POLL_S
+
+    def _opened(self) -> sqlite3.Connection:
+        """A connection to the file that is at the path now: SQLite goes on reading one that was replaced."""
+        found = os.stat(self._path)
+        if self._file != (found.st_dev, found.st_ino):
+            self._close()
+        if self._connection is None:
+            # Never made here: an empty file would say that nothing is blocked.
+            address = f"{Path(self._path).absolute().as_uri()}?mode=rw"
+            self._connection = sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False)
+            self._file = (found.st_dev, found.st_ino)
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._file = self._version = None
+
+
+def order_book() -> OrderBook:
+    """The order book that suits the configured database, with its copy in VAR_DIR."""
+    connection = connections["default"]
+    folder = Path(settings.VAR_DIR)
+    if connection.vendor == "sqlite":
+        path = str(connection.settings_dict["NAME"])
+        return SqliteOrderBook(path, LastKnownFile(folder, database=f"sqlite {Path(path).absolute()}"))
+    # Only here: the driver takes long to load.
+    from mcpbridge.auth.restrictions.postgresql import PostgresOrderBook, connection_parameters
+
+    place = "{HOST}:{PORT}/{NAME}".format_map(connection.settings_dict)
+    return PostgresOrderBook(connection_parameters, LastKnownFile(folder, database=f"postgresql {place}"))

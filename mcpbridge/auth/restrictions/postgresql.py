@@ -1,0 +1,63 @@
+"""Keeps the restrictions in memory up to date with PostgreSQL."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from mcpbridge.auth.restrictions.last_known import LastKnownFile
+from mcpbridge.auth.restrictions.polling import POLL_S, KeptOrderBook
+from mcpbridge.auth.restrictions.store import NOTIFY_CHANNEL, QUESTIONS, Orders
+from mcpbridge.db.timeouts import shorten
+
+# A connection that says nothing for so long is taken for cut.
+_SILENCE_S = 3.0
+
+
+class PostgresOrderBook(KeptOrderBook):
+    """Is told of every change by the database (LISTEN/NOTIFY), and reads the restrictions every second besides."""
+
+    def __init__(self, conninfo: Callable[[], dict[str, object]], last_known: LastKnownFile | None = None) -> None:
+        super().__init__(last_known, every_s=0.0, expected=psycopg.Error)
+        self._conninfo = conninfo
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self._close()
+
+    async def _look(self) -> None:
+        try:
+            if self._connection is None:
+                self._connection = await psycopg.AsyncConnection.connect(**self._conninfo(), autocommit=True)  # type: ignore[arg-type]
+                # Somebody who locks a table must not keep us from noticing that nothing is read any more.
+                await self._connection.execute(f"SET statement_timeout = {int(_SILENCE_S * 1000)}")
+                await self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+            else:
+                async for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
+                    pass
+            rows = [await (await self._connection.execute(question)).fetchall() for question in QUESTIONS]
+        except Exception:
+            await self._close()
+            raise
+        self._learn(Orders.of(*rows))
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+def connection_parameters() -> dict[str, object]:
+    """Return what the driver needs to open a connection beside Django's."""
+    if settings.DATABASE_DIRECT_URL:
+        direct: dict[str, Any] = {"conninfo": settings.DATABASE_DIRECT_URL, "prepare_threshold": None}
+        shorten(direct, limit_s=_SILENCE_S)
+        return direct
+    parameters: dict[str, Any] = dict(connections["default"].get_connection_params())
+    for ours in ("cursor_factory", "context", "prepare_threshold", "pool", "server_side_binding"):
+        parameters.pop(ours, None)
+    shorten(parameters, limit_s=_SILENCE_S)
+    return parameters

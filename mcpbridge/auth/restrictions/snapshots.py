@@ -1,0 +1,43 @@
+"""Keeps no snapshots of what a workspace's assistants destroy, where the workspace wants none."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from mcpbridge.audit.console_events import event_record
+from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.models import SnapshotStop
+
+
+def snapshots_stop(*, org_id: str, actor: str) -> None:
+    """From the next destructive call on neither read nor keep what is destroyed.
+
+    Raises AuditUnavailableError where that cannot be recorded; then snapshots go on.
+    """
+    with transaction.atomic():
+        _, made = SnapshotStop.objects.get_or_create(
+            org_id=org_id, lifted_at=None, defaults={"stopped_by": actor, "stopped_at": timezone.now()}
+        )
+        if made:
+            tell_everyone()
+            _record(org_id, actor=actor, before="on", after="off")
+
+
+def snapshots_resume(*, org_id: str, actor: str) -> None:
+    """Keep snapshots again. Raises AuditUnavailableError; then there are none still."""
+    with transaction.atomic():
+        in_force = SnapshotStop.objects.filter(org_id=org_id, lifted_at=None)
+        if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
+            tell_everyone()
+            _record(org_id, actor=actor, before="off", after="on")
+
+
+def _record(org_id: str, *, actor: str, before: str, after: str) -> None:
+    event_record(
+        org_id=org_id,
+        action="console.setting_change",
+        actor=actor,
+        target_type="setting",
+        target_id="snapshots",
+        target_label="snapshots",
+        details={"before": before, "after": after},
+    )

@@ -1,0 +1,1 @@
+"""One tool call, from the caller's identity to its record."""

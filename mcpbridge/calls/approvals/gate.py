@@ -1,0 +1,205 @@
+"""Holds a destructive call until a person has decided, without holding anything else meanwhile.
+
+A call that is held waits on the event loop and looks at the orders in memory (`orders.reading`), which every worker
+hears of at once; it asks the database only when there is something to be found. Whoever goes away is held no longer.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import Error, router
+from django.utils import timezone
+
+from mcpbridge.audit.rows import intents_of_the_hour
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.auth.restrictions.store import Consents, OrderBook
+from mcpbridge.calls import errors
+from mcpbridge.calls.approvals import requests
+from mcpbridge.calls.approvals.elicitation import consent_in, is_answer_to, question
+from mcpbridge.calls.errors import Problem
+from mcpbridge.calls.types import Call, Dialogue
+from mcpbridge.db.timeouts import drop_connection, limited_look, limited_transaction, use_own_connection
+from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision, Result
+
+logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+Snapshot = Mapping[str, Any] | None
+_LOOK_S = 0.1
+# A worker that was not told looks by itself.
+_LOOK_ANYWAY_S = 2.0
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a call: it leaves (on the strength of `request`, if any), or `problem` says why not.
+
+    `question` is what the client's person is asked in that case, if anything.
+    """
+
+    request: int | None = None
+    problem: Problem | None = None
+    question: dict[str, Any] | None = None
+
+
+class Approvals:
+    """Asks for consent, and waits for it. One for a process."""
+
+    def __init__(self, orders: OrderBook, *, limit_s: float) -> None:
+        """No question to the database waits for longer than `limit_s` seconds."""
+        self._orders = orders
+        self._limit_s = limit_s
+        self._alias = router.db_for_write(ApprovalRequest)
+        # Threads of their own: however many calls are held, nobody else waits for one.
+        self._threads = ThreadPoolExecutor(_THREADS, "approvals")
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False)
+
+    async def verdict(
+        self,
+        rule: Consents,
+        call: Call,
+        arguments: Mapping[str, Any],
+        dialogue: Dialogue,
+        *,
+        title: str,
+        look: Callable[[], Awaitable[Snapshot]],
+        is_over_limit: bool = False,
+    ) -> Verdict:
+        """Whether `call` may leave. `look` reads the record that it would destroy, and names it in `call`.
+
+        `is_over_limit` says that the audit log refused it for its token's hourly limit; what leaves without a request
+        may still be refused so, since calls are counted where intents are committed. A call that cannot be asked about,
+        or whose request cannot be recorded, does not leave.
+        """
+        try:
+            cause = "rate" if is_over_limit else await self._cause(rule, call)
+            if not cause:
+                return Verdict()
+            digest = requests.digest_of(arguments)
+            snapshot = await look()
+            request = await self._work(
+                lambda: requests.approval_ask(call=call, rule=rule, digest=digest, snapshot=snapshot, cause=cause)
+            )
+            if rule.answered_in == AnsweredIn.CLIENT and dialogue.can_ask and not request.decision:
+                request = await self._answered(request, call, dialogue, digest)
+                if not request.decision:
+                    return _not_now("approval_asked", question=question(request, title=title))
+            return await self._held(request, rule)
+        except requests.TooManyRequestsError:
+            return _not_now("approval_queue_full", 429)
+        except (AuditUnavailableError, Error) as error:
+            logger.warning("Nobody could be asked about a call of %s: %s", call.tool, type(error).__name__)
+            return _not_now("audit_unavailable", 503)
+
+    async def used(self, key: int, arguments: Mapping[str, Any]) -> Problem | None:
+        """Use consent up, at the last moment before the call leaves; the problem where that is too late."""
+        digest = requests.digest_of(arguments)
+        try:
+            is_ours = await self._work(lambda: requests.approval_use(key=key, digest=digest))
+        except Error:
+            return _not_now("audit_unavailable", 503).problem
+        return None if is_ours else _not_now("approval_used", 409).problem
+
+    async def _cause(self, rule: Consents, call: Call) -> str:
+        key = (call.caller.env, call.caller.prefix)
+        if call.tool in rule.tools:
+            return "tool"
+        if "_".join(key) in rule.tokens:
+            return "token"
+        if rule.hourly_limit is None:
+            return ""
+        limit, org_id = rule.hourly_limit, call.identity.org_id
+        made = await self._look(lambda: intents_of_the_hour(self._alias, org_id, *key, most=limit))
+        return "rate" if made >= limit else ""
+
+    async def _answered(self, request: ApprovalRequest, call: Call, dialogue: Dialogue, digest: str) -> ApprovalRequest:
+        """`request` as it stands after what the client brought back; as it was where that is no answer to it."""
+        consent = consent_in(dialogue.answers)
+        if consent is None or not is_answer_to(request, dialogue, call, digest=digest):
+            return request
+        actor = f"The person at {requests.asker(request)}"
+        try:
+            return await self._work(
+                lambda: requests.approval_decide(
+                    key=request.pk, org_id=request.org_id, is_approved=consent, actor=actor
+                )
+            )
+        except requests.NothingToDecideError:
+            return await self._look(lambda: ApprovalRequest.objects.get(pk=request.pk))
+
+    async def _held(self, request: ApprovalRequest, rule: Consents) -> Verdict:
+        """The verdict, after waiting for a decision for as long as the rule holds a call."""
+        key = request.pk
+
+        def look() -> ApprovalRequest:
+            return ApprovalRequest.objects.get(pk=key)
+
+        until = time.monotonic() + min(rule.holds_s, requests.seconds_left(request, timezone.now()))
+        look_at = 0.0
+        while True:
+            if key not in self._orders.now().undecided or time.monotonic() >= look_at:
+                request = await self._look(look)
+                look_at = time.monotonic() + _LOOK_ANYWAY_S
+            if request.decision or time.monotonic() >= until:
+                break
+            await asyncio.sleep(_LOOK_S)
+        if not request.decision and request.expires_at <= timezone.now():
+            await self._work(lambda: requests.approval_expire(request))
+            return _not_now("approval_expired")
+        return _verdict(request)
+
+    async def _look(self, work: Callable[[], Found]) -> Found:
+        """Do `work`, which only reads."""
+        return await self._on_thread(work, limited_look)
+
+    async def _work(self, work: Callable[[], Found]) -> Found:
+        """Do `work` in a transaction."""
+        return await self._on_thread(work, limited_transaction)
+
+    async def _on_thread(
+        self, work: Callable[[], Found], limited: Callable[..., AbstractContextManager[None]]
+    ) -> Found:
+        def done() -> Found:
+            # Not from the pages' pool, and not with their patience.
+            use_own_connection(self._alias, limit_s=self._limit_s)
+            try:
+                with limited(self._alias, limit_s=self._limit_s):
+                    return work()
+            finally:
+                drop_connection(self._alias)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, done)
+
+
+def _verdict(request: ApprovalRequest) -> Verdict:
+    if request.used_at is not None:
+        return _not_now("approval_used", 409)
+    match request.decision:
+        case Decision.APPROVED:
+            return Verdict(request=request.pk)
+        case Decision.REFUSED:
+            return _not_now("approval_refused")
+        case Decision.EXPIRED:
+            return _not_now("approval_expired")
+    minutes = max(1, round(requests.seconds_left(request, timezone.now()) / 60))
+    pending = errors.problem("approval_pending", 403, Result.REFUSED)
+    hint = (
+        f"Nothing was sent. An Owner or Admin can approve it under {settings.PUBLIC_URL}/approvals/. "
+        f"Then make exactly the same call again, within {minutes} min."
+    )
+    return Verdict(problem=replace(pending, hint=hint))
+
+
+def _not_now(code: str, status: int = 403, *, question: dict[str, Any] | None = None) -> Verdict:
+    return Verdict(problem=errors.problem(code, status, Result.REFUSED), question=question)

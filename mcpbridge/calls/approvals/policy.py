@@ -1,0 +1,78 @@
+"""What a workspace wants asked about before it is destroyed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+
+from mcpbridge.audit.console_events import event_record
+from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.models import AnsweredIn, ApprovalRule, Kind
+from mcpbridge.tools import TOOLS
+
+DESTRUCTIVE_TOOLS = tuple(tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE)
+# Below the minute after which proxies and clients give up on an answer.
+LONGEST_HOLD_S = 55
+SHORTEST_LIFE_S, LONGEST_LIFE_S = 60, 86_400
+
+
+def approval_rule(org_id: str) -> ApprovalRule:
+    """The rule of the workspace; one that chooses nothing, and is not saved, where there is none."""
+    return ApprovalRule.objects.filter(org_id=org_id).first() or ApprovalRule(org_id=org_id)
+
+
+def approval_rule_change(
+    *,
+    org_id: str,
+    tools: Iterable[str],
+    tokens: Iterable[str],
+    hourly_limit: int | None,
+    answered_in: str,
+    holds_s: int,
+    lasts_s: int,
+    actor: str,
+) -> bool:
+    """Let these calls wait for a person, from the next one on; False where that was the rule before.
+
+    `tokens` are each `env_prefix`; with neither tools nor tokens nor a limit nothing waits. Raises
+    AuditUnavailableError where the change cannot be recorded; then the rule stays.
+    """
+    with transaction.atomic():
+        ApprovalRule.objects.get_or_create(org_id=org_id)
+        rule = ApprovalRule.objects.select_for_update().get(org_id=org_id)
+        before = _told(rule)
+        rule.tools, rule.tokens = sorted(set(tools) & set(DESTRUCTIVE_TOOLS)), sorted(set(tokens))
+        rule.hourly_limit, rule.answered_in = hourly_limit, AnsweredIn(answered_in)
+        rule.holds_s = min(max(holds_s, 0), LONGEST_HOLD_S)
+        rule.lasts_s = min(max(lasts_s, SHORTEST_LIFE_S), LONGEST_LIFE_S)
+        after = _told(rule)
+        if after == before:
+            return False
+        rule.save()
+        tell_everyone()
+        event_record(
+            org_id=org_id,
+            action="console.setting_change",
+            actor=actor,
+            target_type="setting",
+            target_id="approvals",
+            target_label="approvals",
+            details={"before": before, "after": after},
+        )
+    return True
+
+
+def is_on(rule: ApprovalRule) -> bool:
+    """Whether any call waits under `rule`."""
+    return bool(rule.tools or rule.tokens) or rule.hourly_limit is not None
+
+
+def _told(rule: ApprovalRule) -> dict[str, Any]:
+    return {
+        "tools": ", ".join(rule.tools) or "none",
+        "tokens": ", ".join(rule.tokens) or "none",
+        "past calls an hour": rule.hourly_limit if rule.hourly_limit is not None else "no limit",
+        "answered in": str(rule.answered_in),
+        "held for seconds": rule.holds_s,
+        "stands for seconds": rule.lasts_s,
+    }

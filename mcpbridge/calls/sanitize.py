@@ -1,0 +1,197 @@
+"""Makes what callers send fit to be written down: without token secrets, short, and storable in either database.
+
+Arguments come from an assistant and may be anything JSON can carry: megabytes, a thousand levels deep,
+NUL characters that PostgreSQL refuses. What leaves here always fits, and costs no more than it keeps.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from operator import gt
+from typing import Any
+
+from django.db.models import CharField
+
+from mcpbridge.calls.types import Call
+from mcpbridge.models import CallFacts, ToolCall
+from mcpbridge.redaction.masking import cut, redact
+from mcpbridge.redaction.visible_text import is_plain, marked
+
+# Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LEFT_OUT = "…"
+_LARGEST_WHOLE = 2**53 - 1
+_LEAST_FRACTION = 1e-4
+NOT_RECORDED = "(not recorded)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How much is kept: `size` in bytes of stored JSON, `text` in characters, `items` of one list or object."""
+
+    size: int
+    text: int
+    items: int
+    depth: int
+
+
+ARGUMENT_LIMITS = _Limits(size=16 * 1024, text=200, items=50, depth=8)
+SNAPSHOT_LIMITS = _Limits(size=256 * 1024, text=64 * 1024, items=1_000, depth=16)
+
+
+def recordable_arguments(arguments: dict[str, Any], policy: str) -> dict[str, Any]:
+    """`arguments` as they may be written down; `policy` is `full`, `names` (no values) or `none`."""
+    if policy == "none":
+        return {}
+    if policy == "names":
+        arguments = dict.fromkeys(arguments, NOT_RECORDED)
+    if _is_fine(arguments, ARGUMENT_LIMITS):
+        return dict(arguments)
+    shortened = _Shortener(ARGUMENT_LIMITS).value(arguments)
+    return shortened if isinstance(shortened, dict) else {}
+
+
+def recordable_snapshot(record: Any) -> Any:
+    """A record of Hoursmith as it may be written down: whole, unless it is larger than any record should be."""
+    return dict(record) if _is_fine(record, SNAPSHOT_LIMITS) else _Shortener(SNAPSHOT_LIMITS).value(record)
+
+
+def _is_fine(value: Any, limits: _Limits) -> bool:
+    """Whether nothing has to be done to `value`: a flat object of short texts, as nearly all of them are."""
+    if type(value) is not dict or len(value) > limits.items:
+        return False
+    texts = [*value]
+    for each in value.values():
+        if type(each) is str:
+            texts.append(each)
+        elif not (each is None or type(each) is bool or (type(each) is int and abs(each) <= _LARGEST_WHOLE)):
+            return False
+    # A character is at most twelve in JSON.
+    room = limits.size // 16
+    if not all(type(text) is str and len(text) <= limits.text for text in texts) or sum(map(len, texts)) > room:
+        return False
+    # One look at all together, as for the columns below.
+    together = " ".join(texts)
+    return redact(together) == together and not _UNSTORABLE.search(together)
+
+
+def storable(text: str, limit: int) -> str:
+    """Return `text` fit for a column: no token secret, nothing hidden, at most `limit` characters."""
+    if not text:
+        return text
+    # Four times the limit is enough for what masking makes shorter, and spares us the rest of a megabyte.
+    return cut(marked(redact(text[: 4 * limit + 256])), limit)
+
+
+_SHARED = {column.name for column in CallFacts._meta.get_fields()}
+_TEXT_LIMITS = {
+    column.name: int(column.max_length or 0)
+    for column in ToolCall._meta.get_fields()
+    if isinstance(column, CharField) and column.name in _SHARED
+}
+
+
+def storable_columns(call: Call) -> dict[str, Any]:
+    """The columns of `call` for a row of either record, each text fit for its column."""
+    if call.stored is None:
+        call.stored = _columns(call)
+    return dict(call.stored)
+
+
+def _columns(call: Call) -> dict[str, Any]:
+    columns = call.columns()
+    columns["kind"] = call.kind.value
+    texts = [columns[name] for name in _TEXT_LIMITS]
+    # Nearly always all of them are fine, and one look at all together costs a tenth of twenty looks.
+    together = " ".join(texts)
+    is_fine = redact(together) == together and is_plain(together)
+    if not is_fine or any(map(gt, map(len, texts), _TEXT_LIMITS.values())):
+        for name, limit in _TEXT_LIMITS.items():
+            columns[name] = storable(columns[name], limit)
+    return columns
+
+
+def chainable_number(number: float) -> float | str:
+    """`number` as the audit chain can hash it, or text in its place.
+
+    Every database and every JSON library must give back the same digits years later: whole numbers up to
+    2^53, and fractions that all of them print alike (RFC 8785 section 3.2.2.3).
+    """
+    if isinstance(number, float):
+        if not math.isfinite(number):
+            return str(number)
+        if not number.is_integer():
+            return number if abs(number) >= _LEAST_FRACTION else repr(number)
+        number = int(number)
+    if number.bit_length() > 128:
+        return "(a very large number)"
+    return number if abs(number) <= _LARGEST_WHOLE else str(number)
+
+
+class _Shortener:
+    """Copies one JSON value within its limits. `room` is what is left of the size."""
+
+    def __init__(self, limits: _Limits) -> None:
+        self._limits = limits
+        # Kept back for the marks that say what was left out, at most one a level.
+        self.room = limits.size - 64 * limits.depth
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if value is None or isinstance(value, bool):
+            self.room -= 7
+            return value
+        if isinstance(value, int | float):
+            return self._number(value)
+        if depth >= self._limits.depth or self.room <= 0:
+            self.room -= 10
+            return _LEFT_OUT
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        if isinstance(value, list | tuple):
+            return self._list(value, depth)
+        return self._text(str(value))
+
+    def _text(self, text: str) -> str:
+        limit = self._limits.text
+        # The value itself, hidden characters and all: pages mark them where they show it.
+        kept = cut(_UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256])), limit)
+        if len(text) > limit:
+            note = f"… ({len(text):,} characters)"
+            kept = cut(kept, limit - len(note)) + note
+        cost = len(json.dumps(kept)) + 2
+        if cost > self.room:
+            self.room -= 10
+            return _LEFT_OUT
+        self.room -= cost
+        return kept
+
+    def _number(self, number: float) -> Any:
+        kept = chainable_number(number)
+        if isinstance(kept, str):
+            return self._text(kept)
+        self.room -= len(str(kept)) + 2
+        return kept
+
+    def _object(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        self.room -= 4
+        kept: dict[str, Any] = {}
+        for index, (key, item) in enumerate(value.items()):
+            if index >= self._limits.items or self.room <= 0:
+                kept[_LEFT_OUT] = f"{len(value) - index:,} more"
+                break
+            name = self._text(str(key))
+            kept[name] = self.value(item, depth + 1)
+        return kept
+
+    def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+        self.room -= 4
+        kept: list[Any] = []
+        for index, item in enumerate(value):
+            if index >= self._limits.items or self.room <= 0:
+                kept.append(f"… {len(value) - index:,} more")
+                break
+            kept.append(self.value(item, depth + 1))
+        return kept

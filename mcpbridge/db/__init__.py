@@ -1,0 +1,1 @@
+"""Database helpers without business terms: bulk statements, bounded waits, locks."""

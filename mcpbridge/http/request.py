@@ -1,0 +1,191 @@
+"""Reads one HTTP request within limits of size, depth and time, and turns away what does not fit."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import mcp_types as types
+import orjson
+
+from mcpbridge.protocol.jsonrpc import RpcError
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+BODY_TIMEOUT_S = 30.0
+# What is still taken of the body of a refused request, so that its connection can go on.
+MOST_DRAINED_BYTES = 64 * 1024
+DRAINING_S = 1.0
+TRANSPORT_FAULT = -32042
+
+
+class Refusal(Exception):
+    """A request that the door turns away."""
+
+    def __init__(self, status: int, message: str, *, code: int = TRANSPORT_FAULT, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers: list[tuple[bytes, bytes]] = more.pop("headers", [])
+        self.body = RpcError(code, message, data=more or None).body(None)
+
+
+# Fields that hold one value (RFC 9110 section 5.5, MCP transports); lines of any other field are one list.
+_SINGLETONS = frozenset(
+    {"content-encoding", "content-length", "content-type", "host", "origin", "traceparent", "user-agent"}
+)
+
+
+def folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by lower-case name; several lines of a list are joined (RFC 9110 section 5.3).
+
+    Raises Refusal where a header that routes the request stands twice, or another singleton says two things.
+    """
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        if key in headers:
+            text = _joined(key, headers[key], text)
+        headers[key] = text
+    return headers
+
+
+def _joined(key: str, before: str, text: str) -> str:
+    if key.startswith("mcp-") or key == "host" or (key in _SINGLETONS and text != before):
+        raise Refusal(400, f"The header {key} appears more than once. Send it once.", code=types.HEADER_MISMATCH)
+    return text if key in _SINGLETONS else f"{before}, {text}"
+
+
+def is_read_only(headers: Mapping[str, str]) -> bool:
+    """Return whether `X-MCP-Readonly` narrows the request: whatever is not plainly `false` or `0` does."""
+    said = headers.get("x-mcp-readonly")
+    return said is not None and any(part.strip().lower() not in ("false", "0") for part in said.split(","))
+
+
+def check_media_types(headers: dict[str, str]) -> None:
+    """Raise Refusal unless the body is declared as plain JSON and JSON is welcome as an answer."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        raise Refusal(
+            415,
+            "Compressed bodies are not read. Send the body without Content-Encoding.",
+            headers=[(b"accept-encoding", b"identity")],
+        )
+    is_json, is_welcome = _media_types(headers.get("content-type", ""), headers.get("accept", "*/*"))
+    if not is_json:
+        raise Refusal(415, "Send the body as Content-Type: application/json.")
+    if not is_welcome:
+        raise Refusal(406, "The answer is application/json: name it in the Accept header.")
+
+
+@lru_cache(maxsize=64)
+def _media_types(content_type: str, accept: str) -> tuple[bool, bool]:
+    """Whether the body is JSON, and whether the answer may be. Clients say the same with every request."""
+    accepted = {part.split(";")[0].strip().lower() for part in accept.split(",")}
+    return (
+        content_type.split(";")[0].strip().lower() == "application/json",
+        bool(accepted & {"application/json", "application/*", "*/*"}),
+    )
+
+
+class Body:
+    """The body of one request as the server hands it out, which knows whether all of it was taken."""
+
+    __slots__ = ("_receive", "is_complete")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_complete = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        message = await self._receive()
+        self.is_complete = message["type"] == "http.request" and not message.get("more_body")
+        return message
+
+    async def is_drained(self) -> bool:
+        """Take what is left of a small body, and return whether nothing is left of it; waits for a second at most."""
+        taken = 0
+        try:
+            async with asyncio.timeout(DRAINING_S):
+                while not self.is_complete and taken <= MOST_DRAINED_BYTES:
+                    message = await self()
+                    if message["type"] == "http.disconnect":
+                        return False
+                    taken += len(message.get("body", b""))
+        except TimeoutError:
+            return False
+        return self.is_complete
+
+
+async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
+    """The whole body; raises Refusal where it is too large, too slow or ends too soon."""
+    declared = headers.get("content-length", "0")
+    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12:
+        raise Refusal(400, "The Content-Length header is not a number.")
+    if int(declared) > MAX_BODY_BYTES:
+        raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "The request ended before its body did.")
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.") from None
+
+
+def decoded(body: bytes) -> Any:
+    """Return the JSON value that `body` is; raises Refusal where it is none, or nested too deeply to handle safely."""
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(body):
+        raise Refusal(400, f"The JSON is nested deeper than {MAX_DEPTH} levels.", code=types.PARSE_ERROR)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, _misreading(body, error), code=types.PARSE_ERROR) from None
+
+
+_LITERALS = (b"NaN", b"Infinity", b"-Infinity")
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def _misreading(body: bytes, error: orjson.JSONDecodeError) -> str:
+    """Say why `body` is not JSON, and where, without repeating any of it."""
+    if not body.strip():
+        return "The body is empty. Send one JSON-RPC request."
+    if body.startswith(_BYTE_ORDER_MARKS):
+        return "The body begins with a byte order mark. Send UTF-8 without one."
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as broken:
+        return f"The body is not UTF-8: byte {broken.start} cannot be read."
+    rest = text[error.pos :].lstrip().encode(errors="replace")
+    # orjson points behind the sign, or at the quotation mark in front of a character that may not stand there.
+    if rest.startswith(_LITERALS) or text[max(0, error.pos - 1) :].startswith("-Infinity"):
+        return f"The body is not JSON: NaN and Infinity are no JSON numbers (character {error.pos})."
+    return f"The body is not JSON: {error.msg} (character {error.pos})."
+
+
+# A string ends with its quotation mark or with the body, and nothing is tried twice: a body is not JSON yet when it is
+# looked at, and may be a million quotation marks of which none ends.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+def _is_deep(body: bytes) -> bool:
+    """Whether anything in `body` is nested deeper than MAX_DEPTH; brackets inside of strings do not count."""
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(body):
+        match token[0]:
+            case b"{" | b"[":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return True
+            case b"}" | b"]":
+                depth -= 1
+    return False

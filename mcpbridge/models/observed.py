@@ -1,0 +1,154 @@
+"""Who was seen: tokens, their assistants and networks, connections, and who was turned away."""
+
+from django.db import models
+
+from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
+from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
+
+
+class SeenToken(TokenIdentity):
+    """A token that Hoursmith accepted through the bridge. A stranger's guess never makes one."""
+
+    token_digest = models.BinaryField(
+        max_length=32,
+        null=True,
+        help_text="Of the secret that Hoursmith last accepted (`mcpbridge.auth.token_digest`).",
+    )
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
+    org_name = MaskedCharField(max_length=200, blank=True)
+    token_name = MaskedCharField(max_length=200, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    plan = MaskedCharField(max_length=16, blank=True)
+    scopes = MaskedJSONField(default=list)
+    first_used_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    last_tool = MaskedCharField(max_length=64, blank=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    calls_read = models.PositiveBigIntegerField(default=0)
+    calls_write = models.PositiveBigIntegerField(default=0)
+    calls_destructive = models.PositiveBigIntegerField(default=0)
+    calls_refused = models.PositiveBigIntegerField(default=0, help_text="Of all kinds, refused or failed.")
+
+    class Meta:
+        ordering = ["-last_used_at"]
+        constraints = [models.UniqueConstraint(fields=["env", "prefix"], name="seen_token_once")]
+
+    def __str__(self) -> str:
+        return self.token_name or self.masked_token
+
+    @property
+    def calls(self) -> int:
+        """Calls of every kind."""
+        return self.calls_read + self.calls_write + self.calls_destructive
+
+
+class SeenClient(models.Model):
+    """An assistant that used a token: what a rotation must update. Its name is what it says of itself."""
+
+    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="clients")
+    name = MaskedCharField(max_length=120)
+    version = MaskedCharField(max_length=60, blank=True)
+    connection = MaskedCharField(max_length=40, blank=True)
+    protocol = MaskedCharField(max_length=16, blank=True)
+    transport = MaskedCharField(max_length=8, default="http")
+    address = MaskedCharField(max_length=45, blank=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["token", "name", "version", "connection"], name="seen_client_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+class TokenNetwork(models.Model):
+    """A network from which a token was used: its address cut to /24, or to /48 for IPv6."""
+
+    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="networks")
+    network = MaskedCharField(max_length=45)
+    calls = models.PositiveBigIntegerField(default=0)
+    first_at = models.DateTimeField(db_index=True)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-last_at"]
+        constraints = [models.UniqueConstraint(fields=["token", "network"], name="token_network_once")]
+
+    def __str__(self) -> str:
+        return self.network
+
+
+class SeenConnection(TokenIdentity):
+    """What the bridge saw of one assistant on one machine: who calls at `/mcp/c/<slug>`.
+
+    Made by the console for its workspace (`mcpbridge.activity.connections`). Only tokens of that workspace are bound to
+    it; `env` and `prefix` name the one that was used last. Faults are kept whoever caused them: a label, no evidence.
+    """
+
+    slug = models.CharField(max_length=40, unique=True, help_text="The id in the address; not a secret.")
+    org_id = MaskedCharField("workspace", max_length=64, db_index=True)
+    env = models.CharField("environment", max_length=4, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
+    role = MaskedCharField(max_length=16, blank=True)
+    client_name = MaskedCharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
+    client_version = MaskedCharField(max_length=60, blank=True)
+    protocol = MaskedCharField(max_length=16, blank=True)
+    transport = MaskedCharField(max_length=8, blank=True)
+    address = MaskedCharField(max_length=45, blank=True)
+    first_seen_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True, help_text="The last accepted request of any kind.")
+    last_method = MaskedCharField(max_length=64, blank=True, help_text="The tool, or the MCP method that was no call.")
+    called_at = models.DateTimeField(null=True, help_text="The last tool call.")
+    last_status = models.PositiveSmallIntegerField(null=True, help_text="Of that call.")
+    calls = models.PositiveBigIntegerField(default=0)
+    fault = MaskedCharField(max_length=40, blank=True, help_text="What was wrong with the last refused request.")
+    fault_at = models.DateTimeField(null=True)
+    fault_env = models.CharField(max_length=4, blank=True)
+    fault_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Where the credential had one.")
+    fault_client = MaskedCharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class RejectedCredential(models.Model):
+    """Rejected requests, counted by what was wrong with their credential. Capped by the recorder.
+
+    Only a row with `matches_token` is about a token: its requests carried the very token that Hoursmith had accepted
+    before, since revoked or blocked. Anybody who knows a prefix can cause the others.
+    """
+
+    env = models.CharField("environment", max_length=4, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Only where the credential had one.")
+    fault = MaskedCharField(max_length=40)
+    client_name = MaskedCharField("assistant", max_length=120, blank=True)
+    connection = MaskedCharField(max_length=40, blank=True)
+    address = MaskedCharField(max_length=45, blank=True)
+    matches_token = models.BooleanField(
+        default=False, help_text="The request carried the token itself, not only its prefix."
+    )
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField(db_index=True)
+    attempts = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-last_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prefix", "env", "matches_token", "fault", "client_name", "connection", "address"],
+                name="rejected_once",
+            )
+        ]
+        # To count what everybody shares without reading what tokens have of their own.
+        indexes = [models.Index(fields=["address"], name="rejected_unmatched", condition=models.Q(matches_token=False))]
+
+    def __str__(self) -> str:
+        return f"{self.fault} from {self.address}"

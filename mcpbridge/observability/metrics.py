@@ -1,0 +1,112 @@
+"""What the bridge counts about itself, in Prometheus's terms. No label can hold a name, a prefix or an address.
+
+Each process counts in memory, or, where PROMETHEUS_MULTIPROC_DIR names a folder, in mapped files there, which
+whichever process is asked adds up. `hoursmith_console.ops.metrics` serves them.
+"""
+
+from bisect import bisect_left
+from collections import Counter as Totals
+from collections.abc import Sequence
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from mcpbridge.auth.credentials import Fault
+from mcpbridge.calls.types import Call, Ending
+from mcpbridge.models import Kind, Result
+
+# From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_FAULTS = frozenset(Fault) | {"too_many_attempts"}
+
+_calls = Counter("hoursmith_tool_calls", "Tool calls, by how they ended.", ["tool", "kind", "result"])
+_durations = Histogram(
+    "hoursmith_tool_call_duration_seconds",
+    "From the bridge's taking a call to its answer, the record included.",
+    ["kind"],
+    buckets=_BUCKETS,
+)
+_upstream = Counter(
+    "hoursmith_upstream_answers", "Answers of Hoursmith to tool calls, by status; 5xx also where none came.", ["status"]
+)
+_refused = Counter("hoursmith_refused_credentials", "Requests turned away at the door, by fault.", ["fault"])
+_unrecorded = Counter(
+    "hoursmith_unrecorded_refusals", "Destructive calls refused because the record could not be written."
+)
+activity_lost = Counter("hoursmith_activity_lost", "Calls of which no activity row could be kept.")
+unattributed_calls = Counter(
+    "hoursmith_unattributed_calls", "Calls of unknown tokens that Hoursmith gave no answer to; they leave no row."
+)
+outcomes_lost = Counter("hoursmith_audit_outcomes_lost", "Outcomes of destructive calls that could not be recorded.")
+activity_waiting = Gauge(
+    "hoursmith_activity_waiting", "Calls whose activity row is not written yet.", multiprocess_mode="livesum"
+)
+audit_waiting = Gauge("hoursmith_audit_waiting", "Audit rows that are not committed yet.", multiprocess_mode="livesum")
+_background_runs = Counter(
+    "hoursmith_background_runs", "Runs of background jobs, by how they ended.", ["job", "result"]
+)
+_background_succeeded = Gauge(
+    "hoursmith_background_last_success_timestamp_seconds",
+    "When the background job last succeeded; of several processes the one that is furthest behind.",
+    ["job"],
+    multiprocess_mode="livemin",
+)
+restrictions_known = Gauge(
+    "hoursmith_restrictions_known",
+    "0 where a process could not read the restrictions since its start, and answers every MCP request with 503.",
+    multiprocess_mode="livemin",
+)
+restrictions_unknown = Counter(
+    "hoursmith_refused_without_restrictions", "MCP requests answered with 503 because the restrictions are unknown."
+)
+# Known from the start, so that a rule over their increase sees the first one too.
+for _fault in sorted(_FAULTS):
+    _refused.labels(_fault)
+
+
+class CallCounts:
+    """What a recorder counts of calls. Kept in memory until `flush`, since each step in a mapped file is dear."""
+
+    def __init__(self) -> None:
+        self._ended: list[tuple[str, Kind, Result, int, str, float]] = []
+
+    def count(self, call: Call, ending: Ending) -> None:
+        """Count a call that ended; on the event loop."""
+        self._ended.append((call.tool, call.kind, ending.result, ending.status, ending.code, ending.duration_ms))
+
+    def flush(self) -> None:
+        """Let monitoring know; on the recorder's thread."""
+        ended, self._ended = self._ended, []
+        endings = Totals(each[:4] for each in ended)
+        for (tool, kind, result, status), calls in endings.items():
+            _calls.labels(tool, kind.value, result.value).inc(calls)
+            _upstream.labels(str(status) if status < 500 else "5xx").inc(calls)
+        _unrecorded.inc(sum(each[4] == "audit_unavailable" for each in ended))
+        for kind in {each[1] for each in ended}:
+            _observe(_durations.labels(kind.value), [each[5] / 1000 for each in ended if each[1] is kind])
+
+
+def _observe(histogram: Histogram, seconds: Sequence[float]) -> None:
+    # What `observe` does for each value, once for all of them: there is no public way to add many at once.
+    histogram._sum.inc(sum(seconds))
+    for place, count in Totals(bisect_left(_BUCKETS, each) for each in seconds).items():
+        histogram._buckets[place].inc(count)
+
+
+def background_begins(job: str, *, is_timed: bool) -> None:
+    """Let monitoring see the background job from the start, also where it never succeeds; when, where `is_timed`."""
+    for result in ("succeeded", "failed"):
+        _background_runs.labels(job, result)
+    if is_timed:
+        _background_succeeded.labels(job).set_to_current_time()
+
+
+def background_ran(job: str, *, is_success: bool, is_timed: bool) -> None:
+    """Count a run of the background job, and note the time where it `is_timed`."""
+    _background_runs.labels(job, "succeeded" if is_success else "failed").inc()
+    if is_timed:
+        _background_succeeded.labels(job).set_to_current_time()
+
+
+def refusal_count(fault: str) -> None:
+    """Count a request that got no further than the door."""
+    _refused.labels(fault if fault in _FAULTS else "other").inc()

@@ -1,0 +1,1 @@
+"""MCP itself: JSON-RPC, the server, prompts, and the stdio transport."""

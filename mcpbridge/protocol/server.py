@@ -1,0 +1,261 @@
+"""The MCP server: what it lists, and how a tool call becomes a result. Both transports run this one object.
+
+MCP facts: specification 2025-11-25 and 2026-07-28, server/tools and server/prompts.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import mcp_types as types
+import orjson
+from mcp.server import Server
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from mcpbridge import __version__
+from mcpbridge.auth.credentials import Credential, CredentialFaultError
+from mcpbridge.auth.rate_limit import TooManyAttemptsError
+from mcpbridge.auth.restrictions.store import Notice
+from mcpbridge.calls import errors
+from mcpbridge.calls.service import NO_DIALOGUE, Answer, Calls
+from mcpbridge.calls.types import Caller, Dialogue
+from mcpbridge.models import Kind, Result
+from mcpbridge.protocol.prompts import Prompt, prompts_for
+from mcpbridge.tools import TOOLS, Tool
+from mcpbridge.tools.schema_compat import portable
+
+logger = logging.getLogger(__name__)
+
+NAME = "hoursmith"
+TITLE = "Hoursmith"
+INSTRUCTIONS = (
+    "Time tracking, projects, expenses and invoices of one Hoursmith workspace. You act with the rights of the "
+    "token's member. Start with get_me to see role and plan. Lists are paged: pass pagination.nextCursor as cursor. "
+    "Money is a decimal string, dates are YYYY-MM-DD. delete_client, archive_project, archive_task, "
+    "delete_time_entry and delete_expense destroy something and are recorded: ask your person first."
+)
+# Where a result carries what the assistant is to tell its person (MCP, `_meta` keys with a prefix of their owner).
+NOTICE_META_KEY = "app.hoursmith/notice"
+# The catalogue changes only with a release; a client may keep it for a while, but not across tokens.
+LISTING_TTL_MS = 5 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request as the door let it in."""
+
+    credential: Credential
+    caller: Caller
+    read_only: bool = False
+    notice: Notice | None = None
+    dialogue: Dialogue = NO_DIALOGUE
+
+
+# A `CallToolResult` as it goes over the wire; or an `InputRequiredResult`, which says so in `resultType`.
+ToolResult = dict[str, Any]
+
+
+class Catalogue(Protocol):
+    """The tools and prompts that a server offers, and what happens when one is called or asked for."""
+
+    def listing(self, *, read_only: bool) -> types.ListToolsResult: ...
+
+    def input_schema(self, name: str) -> dict[str, Any] | None: ...
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult: ...
+
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult: ...
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """The SDK's server, and the catalogue behind it for calls that need nothing else of it."""
+
+    sdk: Server[Any]
+    catalogue: Catalogue
+    # What every result of the stateless era says about its server, in `_meta` (MCP 2026-07-28).
+    stamp: dict[str, Any]
+
+
+class HoursmithTools:
+    """The 31 tools, each one REST call, and the prompts that speak of them."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        tools = [_described(tool) for tool in TOOLS.values()]
+        self._all = types.ListToolsResult(tools=tools)
+        self._read = types.ListToolsResult(tools=[tool for tool in tools if TOOLS[tool.name].kind is Kind.READ])
+
+    def listing(self, *, read_only: bool) -> types.ListToolsResult:
+        return self._read if read_only else self._all
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        tool = TOOLS.get(name)
+        return tool.input_schema if tool else None
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+        tool = TOOLS.get(name)
+        if tool is None:
+            # The name is not repeated: anything may stand there.
+            raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool. tools/list names those there are.")
+        try:
+            answer = await self._calls.run(
+                tool,
+                arguments,
+                credential=visit.credential,
+                caller=visit.caller,
+                read_only=visit.read_only,
+                dialogue=visit.dialogue,
+            )
+        except (CredentialFaultError, TooManyAttemptsError):
+            raise
+        except Exception:
+            logger.exception("A call of %s failed, request %s", tool.name, visit.caller.request_id)
+            answer = Answer.of(errors.problem("bridge_fault", 500, Result.FAILED, requestId=visit.caller.request_id))
+        # The notice is for whoever has the token; who only knows its prefix is told nothing.
+        return result_of(answer, visit.notice if visit.caller.is_accepted else None)
+
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=[_offered(prompt) for prompt in prompts_for(read_only=read_only)])
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
+        found = next((prompt for prompt in prompts_for(read_only=read_only) if prompt.name == name), None)
+        if found is None:
+            raise MCPError(code=types.INVALID_PARAMS, message="Unknown prompt. prompts/list names those there are.")
+        if faults := found.faults(arguments):
+            raise MCPError(code=types.INVALID_PARAMS, message=" ".join(faults))
+        text = types.TextContent(type="text", text=found.filled(arguments))
+        message = types.PromptMessage(role="user", content=text)
+        return types.GetPromptResult(description=found.description, messages=[message])
+
+
+def _offered(prompt: Prompt) -> types.Prompt:
+    arguments = [
+        types.PromptArgument(
+            name=argument.name,
+            title=argument.label,
+            description=argument.description,
+            required=argument.is_required,
+        )
+        for argument in prompt.arguments
+    ]
+    return types.Prompt(name=prompt.name, title=prompt.title, description=prompt.description, arguments=arguments)
+
+
+def _described(tool: Tool) -> types.Tool:
+    hints = tool.annotations
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=portable(tool.input_schema),
+        output_schema=portable(tool.output_schema),
+        annotations=types.ToolAnnotations(
+            title=tool.title,
+            read_only_hint=hints.read_only,
+            destructive_hint=hints.destructive,
+            idempotent_hint=hints.idempotent,
+            open_world_hint=hints.open_world,
+        ),
+    )
+
+
+def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
+    """Return the tool result for `answer`: one text block with its payload as compact JSON, then `notice`, if any.
+
+    A success carries the payload as `structuredContent` too. An error does not: it is no result of the tool, and
+    clients that validate (TypeScript SDK 1.x) must not have to look whether it fits. Where the user has to be asked
+    something, the question is the result.
+    """
+    if answer.question is not None:
+        return dict(answer.question)
+    content = [{"type": "text", "text": orjson.dumps(answer.payload).decode()}]
+    result = {"content": content, "isError": answer.is_error}
+    if not answer.is_error:
+        result["structuredContent"] = answer.payload
+    if notice is not None:
+        result["_meta"] = {NOTICE_META_KEY: notice.text}
+        if notice.is_in_text:
+            content.append({"type": "text", "text": f"Notice from the Hoursmith console: {notice.text}"})
+    return result
+
+
+def visit_in(context: ServerRequestContext[Any, Any]) -> Visit:
+    """The visit that `entry` handed to `rpc`."""
+    visit = context.request
+    assert isinstance(visit, Visit)  # noqa: S101 – only `entry` calls the server that asks this
+    return visit
+
+
+def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[Any, Any]], Visit]) -> McpServer:
+    """An MCP server over `catalogue`; `visit_of` finds who is asking in a request's context."""
+
+    async def list_tools(
+        context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        _check_cursor(params)
+        return catalogue.listing(read_only=visit_of(context).read_only)
+
+    async def call_tool(
+        context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        visit = replace(visit_of(context), dialogue=_dialogue(context, params))
+        result = await catalogue.call(params.name, params.arguments or {}, visit)
+        if result.get("resultType") == "input_required":
+            return types.InputRequiredResult.model_validate(result)
+        return types.CallToolResult.model_validate(result)
+
+    async def list_prompts(
+        context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        _check_cursor(params)
+        return catalogue.prompts(read_only=visit_of(context).read_only)
+
+    async def get_prompt(
+        context: ServerRequestContext[Any, Any], params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        return catalogue.prompt(params.name, params.arguments or {}, read_only=visit_of(context).read_only)
+
+    hint = CacheHint(ttl_ms=LISTING_TTL_MS, scope="private")
+    server: Server[Any] = Server(
+        NAME,
+        version=__version__,
+        title=TITLE,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+        get_tool_input_schema=catalogue.input_schema,
+        cache_hints={"tools/list": hint, "prompts/list": hint, "server/discover": hint},
+    )
+    # The default traces every request through OpenTelemetry's no-op; nothing reads that here.
+    server.middleware.clear()
+    return McpServer(server, catalogue, {types.SERVER_INFO_META_KEY: server.server_info_stamp})
+
+
+def _dialogue(context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Dialogue:
+    """Only the stateless era lets a server ask while a call waits, by answering it with a question."""
+    capabilities = context.session.client_capabilities
+    asks = capabilities.elicitation if capabilities is not None else None
+    can_ask = context.protocol_version in MODERN_PROTOCOL_VERSIONS and asks is not None
+    answers = {
+        key: answer.model_dump(mode="json", by_alias=True) for key, answer in (params.input_responses or {}).items()
+    }
+    return Dialogue(can_ask and _asks_in_forms(asks), params.request_state or "", answers)
+
+
+def _asks_in_forms(asks: types.ElicitationCapability | None) -> bool:
+    """An empty capability means forms (MCP 2026-07-28, elicitation, capabilities)."""
+    return asks is not None and (asks.form is not None or asks.url is None)
+
+
+def _check_cursor(params: types.PaginatedRequestParams | None) -> None:
+    if params is not None and params.cursor is not None:
+        raise MCPError(code=types.INVALID_PARAMS, message="The list has one page; there is no such cursor.")

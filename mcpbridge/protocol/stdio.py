@@ -1,0 +1,137 @@
+"""The same server over standard input and output, for clients that start a command."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any, cast
+from uuid import uuid4
+
+import anyio
+import mcp_types as types
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+
+from mcpbridge.activity.rejections import Rejection
+from mcpbridge.app import Bridge
+from mcpbridge.auth.credentials import Credential, CredentialFaultError, Fault
+from mcpbridge.auth.rate_limit import TooManyAttemptsError
+from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
+from mcpbridge.calls import errors
+from mcpbridge.calls.service import Answer
+from mcpbridge.calls.types import Caller
+from mcpbridge.models import Result
+from mcpbridge.observability import metrics
+from mcpbridge.observability.telemetry import spans
+from mcpbridge.protocol.client_info import client_from_info
+from mcpbridge.protocol.server import ToolResult, Visit, build_server, result_of
+from mcpbridge.protocol.stdio_lines import AnswerStream, MessageLines, UnansweredRequests, take_standard_input
+
+# How long a client that has closed its side may still be answered. Clients send SIGTERM 2 s after closing.
+LAST_ANSWERS_S = 1.5
+
+
+class StdioTools:
+    """The bridge's catalogue for one token. Here no HTTP status can refuse it, so a tool's result does.
+
+    Calls wait for `started`; everything else can be answered while the bridge starts.
+    """
+
+    def __init__(self, bridge: Bridge, started: asyncio.Event) -> None:
+        self._bridge = bridge
+        self._started = started
+
+    def listing(self, *, read_only: bool) -> types.ListToolsResult:
+        return self._bridge.catalogue.listing(read_only=read_only)
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        return self._bridge.catalogue.input_schema(name)
+
+    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+        if not self._started.is_set():
+            await self._started.wait()
+            visit = replace(visit, notice=_notice(self._bridge, visit.credential))
+        try:
+            if self._bridge.orders.now().holds(visit.credential.env, visit.credential.prefix):
+                raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
+            return await self._bridge.catalogue.call(name, arguments, visit)
+        except RestrictionsUnknownError:
+            metrics.restrictions_unknown.inc()
+            return result_of(Answer.of(errors.problem("restrictions_unknown", 503, Result.REFUSED)))
+        except CredentialFaultError as fault:
+            self._bridge.activity.rejected(Rejection.of(visit.caller, fault.fault))
+            return result_of(Answer.of(errors.unauthenticated(fault.explanation)))
+        except TooManyAttemptsError as error:
+            self._bridge.activity.rejected(Rejection.of(visit.caller, "too_many_attempts"))
+            made = errors.problem("rate_limited", 429, Result.REFUSED, retryAfter=error.retry_after)
+            return result_of(Answer.of(made))
+
+    def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
+        return self._bridge.catalogue.prompts(read_only=read_only)
+
+    def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
+        return self._bridge.catalogue.prompt(name, arguments, read_only=read_only)
+
+
+def _notice(bridge: Bridge, credential: Credential) -> Notice | None:
+    try:
+        return bridge.orders.now().notice(credential.env, credential.prefix)
+    except RestrictionsUnknownError:
+        # A call is refused for it; the list of tools is no secret.
+        return None
+
+
+async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False, connection: str = "") -> None:
+    """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id.
+
+    The client is answered at once, as some give up on a server that takes long; only calls wait for the bridge, which
+    may have to wait for its database. What it asked before it closed its side is still answered, within LAST_ANSWERS_S.
+    """
+    digests = credential.digests
+
+    def visit_of(context: ServerRequestContext[Any, Any]) -> Visit:
+        params = context.session.client_params
+        info = params.client_info.model_dump(mode="json") if params is not None and params.client_info else None
+        client = client_from_info(info)
+        caller = Caller(
+            env=credential.env,
+            prefix=credential.prefix,
+            client_name=client.name,
+            client_version=client.version,
+            connection=connection,
+            protocol=str(context.protocol_version)[:16],
+            transport="stdio",
+            request_id=uuid4().hex,
+            digests=digests,
+        )
+        return Visit(credential, caller, read_only, _notice(bridge, credential))
+
+    async def traced(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.request_id is None:
+            return await call_next(ctx)
+        with spans.stdio_request() as span:
+            asking = Caller(credential.env, credential.prefix, protocol=str(ctx.protocol_version))
+            span.asks(ctx.method, ctx.params, asking)
+            result = await call_next(ctx)
+            span.replies({"result": result})
+            return result
+
+    started = asyncio.Event()
+    server = build_server(StdioTools(bridge, started), visit_of).sdk
+    server.middleware.append(traced)
+
+    async def start() -> None:
+        await bridge.start()
+        started.set()
+
+    try:
+        unanswered = UnansweredRequests()
+        lines = MessageLines(take_standard_input(), unanswered, last_answers_s=LAST_ANSWERS_S)
+        async with (
+            asyncio.TaskGroup() as tasks,
+            stdio_server(stdin=cast(anyio.AsyncFile[str], lines)) as (reading, writing),
+        ):
+            tasks.create_task(start())
+            lines.refuse = lambda error: writing.send(SessionMessage(error))
+            await server.run(reading, AnswerStream(writing, unanswered), server.create_initialization_options())
+    finally:
+        await bridge.stop()

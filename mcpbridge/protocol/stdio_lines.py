@@ -1,0 +1,160 @@
+"""Read JSON-RPC messages from standard input, one a line, and answer each line that is none.
+
+The SDK's own reader drops a line that it cannot take, and a client would wait for its answer for ever. At the end of
+input the SDK's server drops the requests that it has not answered; here the end is reported to it after the answers.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import BinaryIO, Protocol
+
+import anyio
+import anyio.to_thread
+import mcp_types as types
+from mcp.shared.dispatcher import coerce_request_id
+from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
+
+from mcpbridge.http.request import MAX_BODY_BYTES, Refusal, decoded
+from mcpbridge.protocol.jsonrpc import RpcError, id_in, read_request
+
+Refuse = Callable[[types.JSONRPCError], Awaitable[None]]
+
+
+def take_standard_input() -> BinaryIO:
+    """Return standard input as a file of our own, and leave the null device in its place.
+
+    So nothing that runs in this process, and no child of it, can read away what the client sends.
+    """
+    ours = os.fdopen(os.dup(0), "rb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return ours
+
+
+class UnansweredRequests:
+    """The requests of one client that were read and not answered yet."""
+
+    def __init__(self) -> None:
+        self._ids: Counter[str | int] = Counter()
+        self._none_left = asyncio.Event()
+        self._none_left.set()
+
+    def record_read(self, message: types.JSONRPCMessage) -> None:
+        """Add `message` if it is a request, or remove the request that it cancels: that one gets no answer."""
+        if isinstance(message, types.JSONRPCRequest):
+            self._ids[coerce_request_id(message.id)] += 1
+            self._none_left.clear()
+        elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
+            self._remove(cancelled_request_id_from_params(message.params))
+
+    def record_sent(self, message: types.JSONRPCMessage) -> None:
+        """Remove the request that `message` answers, if it is an answer."""
+        if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
+            self._remove(message.id)
+
+    async def wait_for_answers(self, limit_s: float) -> None:
+        """Return once every request is answered, or after `limit_s` seconds."""
+        with anyio.move_on_after(limit_s):
+            await self._none_left.wait()
+
+    def _remove(self, request_id: str | int | None) -> None:
+        if request_id is not None:
+            self._ids -= Counter([coerce_request_id(request_id)])
+        if not self._ids:
+            self._none_left.set()
+
+
+class _WriteStream(Protocol):
+    async def send(self, item: SessionMessage, /) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class AnswerStream:
+    """A write stream for the SDK's server that records in `unanswered` what was sent to `stream`."""
+
+    def __init__(self, stream: _WriteStream, unanswered: UnansweredRequests) -> None:
+        self._stream = stream
+        self._unanswered = unanswered
+
+    async def send(self, item: SessionMessage, /) -> None:
+        await self._stream.send(item)
+        self._unanswered.record_sent(item.message)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> "AnswerStream":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class MessageLines:
+    """The lines of `source` that are JSON-RPC messages; `refuse`, set before reading, is given an error for the rest.
+
+    An error names the line's id where that can be read, and null where not (JSON-RPC 2.0 section 5). Lines of white
+    space alone are skipped, as the SDK's clients do. At the end of `source` the iteration waits for the answers to
+    `unanswered`, at most `last_answers_s` seconds.
+    """
+
+    def __init__(self, source: BinaryIO, unanswered: UnansweredRequests, *, last_answers_s: float) -> None:
+        self._source = source
+        self._unanswered = unanswered
+        self._last_answers_s = last_answers_s
+        self.refuse: Refuse | None = None
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while line := await anyio.to_thread.run_sync(self._next_line, abandon_on_cancel=True):
+            if not line.strip():
+                continue
+            try:
+                message = _message_in(line)
+            except RpcError as error:
+                if self.refuse is not None:
+                    await self.refuse(types.JSONRPCError.model_validate(error.body(_id_in(line))))
+            else:
+                self._unanswered.record_read(message)
+                yield line.decode()
+        await self._unanswered.wait_for_answers(self._last_answers_s)
+
+    def _next_line(self) -> bytes:
+        """The next line; of one that is longer than a message may be only as much as shows that."""
+        line = self._source.readline(MAX_BODY_BYTES + 1)
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = self._source.readline(MAX_BODY_BYTES)
+        return line
+
+
+def _message_in(line: bytes) -> types.JSONRPCMessage:
+    """Return the message that `line` is to the SDK's server; raises RpcError where it is none."""
+    if len(line) > MAX_BODY_BYTES:
+        raise RpcError(types.INVALID_REQUEST, f"The message is larger than {MAX_BODY_BYTES} bytes.")
+    try:
+        body = decoded(line)
+    except Refusal as refusal:
+        error = refusal.body["error"]
+        raise RpcError(error["code"], error["message"].replace("The body", "The line")) from None
+    read_request(body)
+    try:
+        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError:
+        # Pydantic's text repeats the input, so it stays here.
+        raise RpcError(types.INVALID_REQUEST, "The line is not a JSON-RPC message.") from None
+
+
+def _id_in(line: bytes) -> str | int | None:
+    try:
+        return id_in(decoded(line)) if len(line) <= MAX_BODY_BYTES else None
+    except Refusal:
+        return None

@@ -1,0 +1,82 @@
+"""Looks after the record while the process serves: signs checkpoints, finds calls whose outcome never came, closes
+requests for approval that nobody answered, and lets old activity go.
+
+A thread of its own with a connection of its own, so that no call ever waits for it, and it for no page. What fails
+because the database is away is tried again at the next round.
+"""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import router
+
+from mcpbridge.activity.retention import Ageing
+from mcpbridge.audit.checkpoints import Schedule, checkpoint_make, checkpoints_due
+from mcpbridge.audit.keyring import UnannouncedKeyError
+from mcpbridge.audit.reconcile import Sweep
+from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
+from mcpbridge.calls.approvals.requests import approvals_expire
+from mcpbridge.db.timeouts import Turn
+from mcpbridge.models import AuditEvent
+from mcpbridge.workers import Attempts, TimedJob, Timetable
+
+_LIMIT_S = 5.0
+_EXPIRE_EVERY_S = 10.0
+_AGE_EVERY_S = 3600.0
+_AGE_AGAIN_S = 60.0
+
+
+class Keeper:
+    """The keeper of this process. Start it after the audit writer, stop it after that has written its last row."""
+
+    def __init__(
+        self, audit: AuditWriter, *, lock_path: Path | None, look_every_s: float = 2.0, sweep_every_s: float = 60.0
+    ) -> None:
+        """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
+        self._schedule = Schedule.configured()
+        self._sweep = Sweep(audit.record)
+        ageing = Ageing(settings.ACTIVITY_DAYS)
+        jobs = (
+            TimedJob(_attempts("checkpoints", "Checkpoints", look_every_s), self._look),
+            TimedJob(
+                _attempts("expired-approvals", "Requests for approval that are out of time", _EXPIRE_EVERY_S),
+                self._expire,
+            ),
+            TimedJob(_attempts("unknown-outcomes", "The sweep for unknown outcomes", sweep_every_s), self._sweep.run),
+            # Others wait for the moment that a month takes, so who is refused it asks again no sooner.
+            TimedJob(
+                _attempts("activity-months", "Making months, and letting old activity go", _AGE_EVERY_S, _AGE_AGAIN_S),
+                ageing.run,
+            ),
+        )
+        self._turn = Turn(lock_path, limit_s=_LIMIT_S)
+        alias = router.db_for_write(AuditEvent)
+        self._worker = Timetable(
+            "maintenance", jobs, look_every_s=look_every_s, alias=alias, limit_s=_LIMIT_S, leave=self._leave
+        )
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._worker.start()
+
+    async def stop(self) -> None:
+        """Sign what was written since the last checkpoint, and end the thread."""
+        await self._worker.stop(within_s=3 * _LIMIT_S)
+
+    def _look(self) -> None:
+        checkpoints_due(self._schedule, turn=self._turn)
+
+    def _expire(self) -> None:
+        approvals_expire()
+
+    def _leave(self) -> None:
+        _attempts("last-checkpoints", "The last checkpoints", 0.0).run(
+            lambda: checkpoint_make(reason="shutdown", turn=self._turn)
+        )
+        self._turn.close()
+
+
+def _attempts(job: str, title: str, every_s: float, again_s: float | None = None) -> Attempts:
+    expected = (AuditUnavailableError, UnannouncedKeyError)
+    # What failed is soon tried again, however seldom it is done otherwise.
+    return Attempts(job, title=title, every_s=every_s, again_s=again_s or min(every_s, 2.0), expected=expected)

@@ -1,0 +1,164 @@
+"""The pages of campaigns: who has them, the preview, the board, and what its buttons do."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hoursmith_console.campaigns.models import Campaign
+from hoursmith_console.rotations.models import Mail, Rotation
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.models import TokenTool
+from tests.hoursmith_console.campaigns.test_campaigns import NOW, events, start
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_client, make_token
+
+Browse = Callable[[str], Client]
+LIST = "/rotations/campaigns/"
+NEW = f"{LIST}new/"
+ASK = {"title": "Quarterly", "due_on": f"{(timezone.now() + timedelta(days=20)).date():%Y-%m-%d}"}
+
+
+def text(answer: Any) -> str:
+    return " ".join(answer.content.decode().replace("&#x27;", "'").split())
+
+
+@pytest.fixture
+def campaign(cast: Cast) -> Campaign:
+    return start(cast, "member", "manager", reason="New rules")
+
+
+@pytest.mark.parametrize(
+    ("person", "status"), [("owner", 200), ("admin", 200), ("manager", 403), ("member", 403), ("anonymous", 302)]
+)
+def test_who_reviews_the_workspace_has_the_pages(browse: Browse, campaign: Campaign, person: str, status: int) -> None:
+    board = f"{LIST}{campaign.pk}/"
+    for address in (LIST, NEW, board):
+        assert browse(person).get(address).status_code == status, address
+    if status != 200:
+        for act in ("remind", "close"):
+            assert browse(person).post(f"{board}{act}/").status_code == status
+        assert browse(person).post(NEW, ASK).status_code == status
+    assert Campaign.objects.get().closed_at is None
+
+
+def test_to_another_workspace_a_campaign_does_not_exist(browse: Browse, campaign: Campaign) -> None:
+    outsider = browse("outsider")
+    assert "Rotate all" not in text(outsider.get(LIST))
+    assert outsider.get(f"{LIST}{campaign.pk}/").status_code == 404
+    for act in ("remind", "close"):
+        assert outsider.post(f"{LIST}{campaign.pk}/{act}/").status_code == 404
+
+
+def test_an_auditor_reads_and_changes_nothing(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+    Member.objects.filter(pk=cast.people["manager"].pk).update(is_auditor=True)
+    auditor = browse("manager")
+    page = text(auditor.get(f"{LIST}{campaign.pk}/"))
+    assert "Member Person" in page
+    assert "Close the campaign" not in page
+    assert auditor.get(NEW).status_code == 403
+    assert auditor.post(f"{LIST}{campaign.pk}/close/").status_code == 403
+
+
+def test_a_token_s_page_leads_to_asking_for_it_alone(cast: Cast, browse: Browse) -> None:
+    token = cast.tokens["manager"]
+    admin, page = browse("admin"), f"/tokens/{token.pk}/"
+    address = f"{NEW}?token=live_{token.prefix}"
+    assert f'href="{address}">Ask its owner to rotate' in text(admin.get(page))
+    assert "1 token fits" in text(admin.get(address))
+    assert "nothing to ask for" in text(admin.get(f"{NEW}?token=live_{cast.tokens['outsider'].prefix}"))
+    admin.post(address, {**ASK, "token": [str(token.pk)]})
+    assert Rotation.objects.get().prefix == token.prefix
+    # Who is asked does not ask themselves, and nobody is asked twice.
+    for name in ("manager", "admin"):
+        assert "Ask its owner to rotate" not in text(browse(name).get(page))
+
+
+def test_the_preview_says_which_tokens_fit_and_whose_they_are(cast: Cast, browse: Browse) -> None:
+    old = {"first_used_at": NOW - timedelta(days=91)}
+    nobodys = make_token(cast.org_id, "aaaaaaaaaaaa", name="nobody's laptop", role="ADMIN", **old)
+    TokenTool.objects.create(token=nobodys, tool="get_me", calls=20, first_at=NOW, last_at=NOW)
+    make_token(cast.other.org_id, "bbbbbbbbbbbb", name="foreign", **old)
+    page = text(browse("owner").get(f"{NEW}?older_than_days=90"))
+    assert "1 token fits" in page
+    assert "nobody's laptop" in page
+    assert "MEMBER would do · only reads" in page
+    assert "Of 1 nobody knows whose it is." in page
+    assert "foreign" not in page
+    assert "Rotate: older than 90 days" in page
+
+
+def test_a_first_look_asks_for_nothing(cast: Cast, browse: Browse) -> None:
+    page = text(browse("owner").get(NEW))
+    assert "Show who that is" in page
+    assert "Ask for it" not in page
+
+
+def test_those_that_are_left_ticked_are_asked(cast: Cast, browse: Browse) -> None:
+    make_client(cast.tokens["member"], name="Cursor")
+    ticked = [cast.tokens["member"].pk, cast.tokens["outsider"].pk]
+    answer = browse("owner").post(f"{NEW}?role=", {**ASK, "reason": "It is time", "token": ticked}, follow=True)
+    campaign = Campaign.objects.get()
+    assert answer.redirect_chain == [(f"{LIST}{campaign.pk}/", 302)]
+    assert Rotation.objects.get().prefix == cast.tokens["member"].prefix
+    page = text(answer)
+    for words in ("0 of 1 done, 1 open", "Member Person", "It is time", "every token"):
+        assert words in page
+    assert Mail.objects.get().member == cast.people["member"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"due_on": "2020-01-01"}, "still to come"),
+        ({"due_on": "soon"}, "valid date"),
+        ({"title": ""}, "required"),
+        ({"token": []}, "nothing to ask for"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_and_the_ticks_stay(
+    cast: Cast, browse: Browse, change: dict[str, Any], fault: str
+) -> None:
+    given = {**ASK, "token": [cast.tokens["member"].pk], **change}
+    answer = browse("owner").post(f"{NEW}?role=", given)
+    assert answer.status_code == 400
+    assert fault in text(answer)
+    assert text(answer).count(" checked ") == (0 if change == {"token": []} else 1)
+    assert not Campaign.objects.exists()
+
+
+def test_the_board_sets_those_apart_whose_owner_nobody_knows(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+    Rotation.objects.filter(prefix=cast.tokens["member"].prefix).update(owner=None, owner_name="")
+    page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
+    assert "Whose these are nobody knows" in page
+    assert page.index("member's laptop") < page.index("Under way</h2>") < page.index("manager's laptop")
+
+
+def test_failed_messages_stand_on_the_board(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+    Mail.objects.filter(member=cast.people["member"]).update(fault="ConnectionRefusedError", tries=1)
+    page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
+    assert "1 e-mail did not go out" in page
+    assert "ConnectionRefusedError" in page
+
+
+def test_reminding_and_closing_by_a_button(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+    owner = browse("owner")
+    assert "Nobody is written to" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
+    Mail.objects.all().update(queued_at=NOW - timedelta(days=1))
+    assert "2 people are written to now" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
+    page = text(owner.post(f"{LIST}{campaign.pk}/close/", follow=True))
+    assert "How it stood when Owner Person" in page
+    assert "0 of 2 done, 2 open" in page
+    Rotation.objects.all().delete()
+    page = text(owner.get(f"{LIST}{campaign.pk}/"))
+    assert "member's laptop" in page
+    assert "0 of 2 done, 2 open" in page
+    assert "This campaign is closed" in text(owner.post(f"{LIST}{campaign.pk}/close/", follow=True))
+    assert [len(events(action)) for action in ("campaign_start", "campaign_remind", "campaign_close")] == [1, 1, 1]
+
+
+def test_members_still_see_what_is_asked_of_them(browse: Browse, campaign: Campaign) -> None:
+    assert "is to be rotated by" in text(browse("member").get("/"))

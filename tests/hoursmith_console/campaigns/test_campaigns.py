@@ -1,0 +1,187 @@
+"""Asking for many rotations at once: who is asked, who joins, how it stands, how it ends."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from hoursmith_console.campaigns.criteria import Criteria, tokens_matching
+from hoursmith_console.campaigns.models import Campaign
+from hoursmith_console.campaigns.services import (
+    CampaignError,
+    campaign_close,
+    campaign_remind,
+    campaign_start,
+    is_reminder_day,
+    reminders_queue,
+)
+from hoursmith_console.rotations.models import Mail, Rotation
+from hoursmith_console.rotations.services import rotation_abandon, rotation_start
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.models import AuditEvent, SeenToken, TokenNotice
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_client, make_token
+
+NOW = timezone.now()
+OWNER = "Owner Person <owner@example.com>"
+
+
+def start(cast: Cast, *names: str, **more: Any) -> Campaign:
+    """A campaign about the tokens of these people."""
+    given = {"title": "Rotate all", "due_on": NOW.date() + timedelta(days=14), "actor": OWNER, **more}
+    tokens = [cast.tokens[name] for name in names]
+    return campaign_start(workspace=cast.workspace, criteria=Criteria(), tokens=tokens, **given)
+
+
+def events(action: str) -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(tool=f"console.{action}").order_by("sequence"))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        (Criteria(), {"owner", "admin", "manager", "member", "old"}),
+        (Criteria(older_than_days=90), {"old"}),
+        (Criteria(idle_days=30), {"old"}),
+        (Criteria(role="ADMIN"), {"admin"}),
+        (Criteria(assistant="Cursor"), {"member"}),
+        (Criteria(assistant="Cursor", role="ADMIN"), set()),
+    ],
+)
+def test_tokens_fit_when_all_that_is_given_holds(cast: Cast, criteria: Criteria, found: set[str]) -> None:
+    for version in ("1", "2"):
+        make_client(cast.tokens["member"], name="Cursor", version=version)
+    long_ago = {"first_used_at": NOW - timedelta(days=91), "last_used_at": NOW - timedelta(days=31)}
+    make_token(cast.org_id, "aaaaaaaaaaaa", name="old's laptop", **long_ago)
+    make_token(cast.other.org_id, "bbbbbbbbbbbb", name="foreign's laptop", **long_ago)
+    names = [token.token_name.removesuffix("'s laptop") for token in tokens_matching(cast.workspace, criteria, now=NOW)]
+    assert set(names) == found
+    assert len(names) == len(found)
+    assert Criteria.of_json(criteria.as_json()) == criteria
+
+
+def test_tokens_of_one_member_fit_by_their_owner(cast: Cast) -> None:
+    criteria = Criteria(member=cast.people["manager"].pk)
+    assert list(tokens_matching(cast.workspace, criteria, now=NOW)) == [cast.tokens["manager"]]
+    assert criteria.words(cast.workspace) == ["tokens of Manager Person"]
+    assert Criteria(member=cast.people["outsider"].pk).words(cast.workspace) == ["tokens of somebody who is gone"]
+
+
+def test_everybody_is_asked_once_and_it_is_recorded(cast: Cast) -> None:
+    under_way = rotation_start(
+        env="live", prefix=cast.tokens["member"].prefix, workspace=cast.workspace, kind="planned", actor="Member"
+    )
+    campaign = start(cast, "manager", "member", reason="New rules")
+    rotations = Rotation.objects.filter(campaign=campaign)
+    assert set(rotations.values_list("owner_name", flat=True)) == {"Manager Person", "Member Person"}
+    assert under_way in rotations
+    assert Rotation.objects.count() == 2
+    assert set(TokenNotice.objects.filter(ended_at=None).values_list("prefix", flat=True)) == {
+        cast.tokens["manager"].prefix,
+        cast.tokens["member"].prefix,
+    }
+    (row,) = events("campaign_start")
+    assert (row.target_label, row.note, row.actor) == ("Rotate all", "New rules", OWNER)
+    assert (row.arguments["count"], row.arguments["without_owner"]) == (2, 0)
+
+
+def test_nothing_to_ask_for_starts_nothing(cast: Cast) -> None:
+    with pytest.raises(CampaignError):
+        start(cast)
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.usefixtures("audit_unavailable")
+def test_without_a_record_nobody_is_asked(cast: Cast) -> None:
+    with pytest.raises(AuditUnavailableError):
+        start(cast, "member")
+    for model in (Campaign, Rotation, Mail):
+        assert not model.objects.exists()
+
+
+def test_a_token_stays_with_the_campaign_that_asked_first_until_that_is_closed(cast: Cast) -> None:
+    first = start(cast, "member")
+    second = start(cast, "member", "manager")
+    assert set(Rotation.objects.filter(campaign=second).values_list("owner_name", flat=True)) == {"Manager Person"}
+    campaign_close(campaign=first, actor=OWNER)
+    third = start(cast, "member")
+    assert Rotation.objects.get(campaign=third).owner_name == "Member Person"
+    assert Rotation.objects.filter(prefix=cast.tokens["member"].prefix).count() == 1
+
+
+def test_closing_keeps_how_it_stood(cast: Cast) -> None:
+    campaign = start(cast, "admin", "manager", "member")
+    rotations = {rotation.owner_name: rotation for rotation in Rotation.objects.all()}
+    rotation_abandon(rotation=rotations["Manager Person"], actor=OWNER)
+    Rotation.objects.filter(pk=rotations["Admin Person"].pk).update(ended_at=NOW, ending="done")
+    closed = campaign_close(campaign=campaign, actor=OWNER)
+    Rotation.objects.update(ended_at=NOW, ending="done", owner_name="")
+    closed.refresh_from_db()
+    assert {name: closed.summary[name] for name in ("done", "open", "given_up")} == {
+        "done": 1,
+        "open": 1,
+        "given_up": 1,
+    }
+    assert {row["owner"]: row["state"] for row in closed.summary["tokens"]}["Member Person"] == "open"
+    (row,) = events("campaign_close")
+    assert row.arguments == {"done": 1, "open": 1, "given_up": 1}
+    with pytest.raises(CampaignError):
+        campaign_close(campaign=campaign, actor=OWNER)
+    with pytest.raises(CampaignError):
+        campaign_remind(campaign=campaign, actor=OWNER, now=NOW)
+
+
+def test_people_are_reminded_once_a_day_whatever_number_of_campaigns_asks(cast: Cast) -> None:
+    soon = NOW + timedelta(days=7)
+    start(cast, "member", due_on=soon.date())
+    other = start(cast, "manager", due_on=soon.date())
+    rotation_start(
+        env="live",
+        prefix=make_token(cast.org_id, "aaaaaaaaaaaa").prefix,
+        workspace=cast.workspace,
+        kind="planned",
+        owner=cast.people["member"],
+        campaign=other,
+        actor=OWNER,
+    )
+    # On the day they were asked nobody is reminded.
+    assert reminders_queue(now=NOW) == 0
+    later = NOW + timedelta(days=4)
+    assert reminders_queue(now=later) == 2
+    assert reminders_queue(now=later) == 0
+    assert campaign_remind(campaign=other, actor=OWNER, now=later) == 0
+    assert campaign_remind(campaign=other, actor=OWNER, now=later + timedelta(days=1)) == 2
+    assert [row.arguments for row in events("campaign_remind")] == [{"people": 2}]
+
+
+@pytest.mark.parametrize(
+    ("left", "is_day"),
+    [
+        (14, False),
+        (8, False),
+        (7, True),
+        (5, False),
+        (3, True),
+        (1, True),
+        (0, True),
+        (-1, False),
+        (-3, True),
+        (-6, True),
+    ],
+)
+def test_the_days_of_reminding(left: int, is_day: bool) -> None:
+    today = date(2026, 11, 25)
+    assert is_reminder_day(today + timedelta(days=left), today) is is_day
+
+
+def test_who_has_rotated_or_is_not_known_is_not_reminded(cast: Cast) -> None:
+    campaign = start(cast, "member", "manager")
+    nobodys = make_token(cast.org_id, "aaaaaaaaaaaa")
+    rotation_start(
+        env="live", prefix=nobodys.prefix, workspace=cast.workspace, kind="planned", campaign=campaign, actor=OWNER
+    )
+    Rotation.objects.filter(owner=cast.people["member"]).update(ended_at=NOW, ending="done")
+    assert campaign_remind(campaign=campaign, actor=OWNER, now=NOW + timedelta(days=1)) == 1
+    assert Mail.objects.get(kind="reminder").member == cast.people["manager"]
+    assert SeenToken.objects.filter(pk=nobodys.pk).exists()

@@ -1,0 +1,112 @@
+"""What people are told when they come in: what is asked of them, and what the policy says."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hoursmith_console.leaked_tokens.models import LeakReport
+from hoursmith_console.rotations.services import rotation_start
+from hoursmith_console.token_policy.models import Policy
+from mcpbridge.models import SeenToken, TokenTool
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_token
+
+Browse = Callable[[str], Client]
+NOW = timezone.now()
+
+
+def _page(client: Client, address: str = "/") -> str:
+    return " ".join(client.get(address).content.decode().replace("&#x27;", "'").split())
+
+
+@pytest.fixture
+def policy(cast: Cast) -> Policy:
+    SeenToken.objects.filter(prefix=cast.tokens["member"].prefix).update(first_used_at=NOW - timedelta(days=91))
+    make_token(cast.org_id, "aaaaaaaaaaaa", first_used_at=NOW - timedelta(days=91))
+    return Policy.objects.create(workspace=cast.workspace, max_age_days=90, max_idle_days=30)
+
+
+@pytest.mark.usefixtures("policy")
+def test_who_sees_the_workspace_is_told_how_many_tokens_are_due(cast: Cast, browse: Browse) -> None:
+    make_token(cast.org_id, "bbbbbbbbbbbb", last_used_at=NOW - timedelta(days=31))
+    page = _page(browse("admin"))
+    assert "<strong>2 tokens</strong> are older than 90 days" in page
+    assert "<strong>1 token</strong> is unused for 30 days" in page
+
+
+@pytest.mark.usefixtures("policy")
+def test_everybody_else_is_told_of_their_own(browse: Browse) -> None:
+    assert "member's laptop</strong> is older than the 90 days" in _page(browse("member"))
+    assert "90 days" not in _page(browse("manager"))
+
+
+def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(cast: Cast, browse: Browse) -> None:
+    rotation_start(
+        env="live",
+        prefix=cast.tokens["member"].prefix,
+        workspace=cast.workspace,
+        kind="planned",
+        actor=cast.people["admin"].named,
+        due_on=date(2030, 1, 31),
+    )
+    asked = 'Your token <strong class="name">member\'s laptop</strong> is to be rotated by 31 January 2030'
+    client = browse("member")
+    assert asked in _page(client)
+    assert asked not in _page(browse("admin"))
+    assert asked not in _page(browse("outsider"))
+    client.post("/rotations/asks/later/")
+    assert asked not in _page(client)
+    user = cast.people["member"].user
+    assert user is not None
+    client.force_login(user)
+    assert asked in _page(client)
+
+
+def test_what_is_overdue_is_said_to_be(cast: Cast, browse: Browse) -> None:
+    rotation_start(
+        env="live",
+        prefix=cast.tokens["member"].prefix,
+        workspace=cast.workspace,
+        kind="planned",
+        actor="Ana",
+        due_on=date(2020, 1, 31),
+    )
+    assert "was to be rotated: overdue since 31 January 2020" in _page(browse("member"))
+
+
+def test_a_reported_leak_stands_on_the_overview_of_who_may_contain_it(cast: Cast, browse: Browse) -> None:
+    LeakReport.objects.create(
+        workspace=cast.workspace, env="live", prefix=cast.tokens["member"].prefix, reported_by="Bob"
+    )
+    for person, is_told in (("owner", True), ("member", True), ("manager", False), ("outsider", False)):
+        assert ("reported as leaked" in _page(browse(person))) is is_told, person
+
+
+@pytest.mark.usefixtures("policy")
+@pytest.mark.parametrize(
+    ("state", "found"), [("due", {"member's laptop", "Ana's laptop"}), ("idle", {"old"}), ("over-powered", {"strong"})]
+)
+def test_the_list_of_tokens_is_filtered_by_state_and_says_why(
+    cast: Cast, browse: Browse, state: str, found: set[str]
+) -> None:
+    make_token(cast.org_id, "bbbbbbbbbbbb", name="old", last_used_at=NOW - timedelta(days=31))
+    strong = make_token(cast.org_id, "cccccccccccc", name="strong", role="ADMIN")
+    TokenTool.objects.create(token=strong, tool="get_me", calls=20, first_at=NOW, last_at=NOW)
+    page = _page(browse("owner"), f"/tokens/?policy={state}")
+    shown = set(re.findall(r'class="name" href="/tokens/\d+/">([^<]+)<', page))
+    assert shown == found
+    label = {"due": "flag-due", "idle": "flag-idle", "over-powered": "MEMBER would do · only reads"}[state]
+    assert label in page
+
+
+def test_the_page_of_a_token_explains_the_hint(cast: Cast, browse: Browse) -> None:
+    token = cast.tokens["admin"]
+    TokenTool.objects.create(token=token, tool="list_tasks", calls=20, first_at=NOW, last_at=NOW)
+    page = _page(browse("owner"), f"/tokens/{token.pk}/")
+    assert "This ADMIN token made only MEMBER-level and read-only calls in 20 days." in page
+    assert "as long as it is about tasks of their projects" in page
+    assert "it cannot know" in page

@@ -1,0 +1,253 @@
+"""The rotations area: whose it is, what each screen offers, what nobody may do."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hoursmith_console.rotations.models import Kind, Rotation
+from hoursmith_console.rotations.services import rotation_abandon, rotation_start
+from mcpbridge.models import AuditEvent, TokenBlock
+from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_client, make_refusal, make_token
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+Browse = Callable[[str], Client]
+ACTS = (
+    "revoke", "revoke-undo", "mint", "successor", "successor-undo", "updated", "updated-undo", "tick", "give-up",
+    "tick-undo", "leaked", "owner", "finish", "abandon", "resume",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sure(cast: Cast, browse: Browse) -> Browse:
+    """A browser of somebody who has just given their password."""
+
+    def signed_in(name: str) -> Client:
+        client, user = browse(name), cast.people[name].user
+        assert user is not None
+        session = client.session
+        given = {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
+        session["account_authentication_methods"] = [given]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def rotation(cast: Cast) -> Rotation:
+    """The manager's token, which two assistants use, is being replaced."""
+    token = cast.tokens["manager"]
+    make_client(token, name="Cursor")
+    make_client(token, name="claude-code", connection="ana-laptop")
+    return rotation_start(
+        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana Person"
+    )
+
+
+def page_of(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, address
+    return answer.content.decode().replace("&#x27;", "'")
+
+
+@pytest.mark.parametrize(
+    ("person", "status"), [("owner", 200), ("admin", 200), ("manager", 200), ("member", 404), ("outsider", 404)]
+)
+@pytest.mark.parametrize("address", ["/rotations/{}/", "/rotations/{}/live/"])
+def test_a_rotation_exists_for_whose_token_it_is_and_for_reviewers(
+    browse: Browse, rotation: Rotation, person: str, status: int, address: str
+) -> None:
+    assert browse(person).get(address.format(rotation.pk)).status_code == status
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("person", ["member", "outsider"])
+def test_nobody_else_can_do_anything_with_it(sure: Browse, rotation: Rotation, person: str, act: str) -> None:
+    assert sure(person).post(f"/rotations/{rotation.pk}/{act}/").status_code == 404
+    assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_act_does_nothing_on_get(sure: Browse, rotation: Rotation, act: str) -> None:
+    answer = sure("owner").get(f"/rotations/{rotation.pk}/{act}/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/rotations/{rotation.pk}/")
+    assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize("act", ["revoke", "mint"])
+def test_where_a_token_ends_or_begins_the_password_is_asked(browse: Browse, rotation: Rotation, act: str) -> None:
+    answer = browse("manager").post(f"/rotations/{rotation.pk}/{act}/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/accounts/reauthenticate/")
+
+
+@pytest.mark.parametrize("person", ["owner", "admin"])
+def test_nobody_makes_a_token_for_somebody_else(sure: Browse, rotation: Rotation, person: str) -> None:
+    assert sure(person).post(f"/rotations/{rotation.pk}/mint/", {"name": "x", "form": "x" * 22}).status_code == 403
+    assert '<strong class="name">Manager Person</strong> must make the new one' in page_of(
+        sure(person), f"/rotations/{rotation.pk}/"
+    )
+
+
+def test_a_planned_rotation_refuses_to_revoke_before_the_new_token_was_seen(sure: Browse, rotation: Rotation) -> None:
+    answer = sure("owner").post(f"/rotations/{rotation.pk}/revoke/", follow=True)
+    assert "was not seen everywhere yet" in answer.content.decode()
+    rotation.refresh_from_db()
+    assert rotation.revoked_at is None
+
+
+SCREENS: dict[str, tuple[dict[str, Any], str]] = {
+    "mint": ({}, "Make the new token"),
+    "update": ({"minted_at": 3, "new_env": "live", "new_prefix": "f" * 12}, "All are updated"),
+    "seen": ({"minted_at": 3, "updated_at": 2, "new_env": "live", "new_prefix": "f" * 12}, "The bridge watches"),
+    "revoke": ({"minted_at": 3, "seen_at": 1, "new_env": "live", "new_prefix": "f" * 12}, "Revoke hsk_live_"),
+    "silent": (
+        {"minted_at": 3, "seen_at": 2, "revoked_at": 1, "new_env": "live", "new_prefix": "f" * 12},
+        "Nobody has it any more",
+    ),
+}
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+@pytest.mark.parametrize("is_hosted", [False, True])
+@pytest.mark.parametrize("person", ["manager", "owner"])
+def test_each_step_has_its_screen(
+    browse: Browse, rotation: Rotation, settings: Any, screen: str, is_hosted: bool, person: str
+) -> None:
+    settings.SANDBOX_MODE = not is_hosted
+    columns, words = SCREENS[screen]
+    now = timezone.now()
+    Rotation.objects.filter(pk=rotation.pk).update(
+        **{name: now - timedelta(minutes=value) if name.endswith("_at") else value for name, value in columns.items()}
+    )
+    page = page_of(browse(person), f"/rotations/{rotation.pk}/")
+    assert 'aria-current="step"' in page
+    assert "I’ll do this later" in page
+    if is_hosted:
+        assert f"/rotations/{rotation.pk}/mint/" not in page
+        words = {"mint": "Settings → API", "revoke": "I have revoked it"}.get(screen, words)
+    elif screen == "mint" and person == "owner":
+        words = "must make the new one"
+    assert words in page
+    page_of(browse(person), f"/rotations/{rotation.pk}/live/")
+
+
+def test_the_page_asks_to_be_loaded_anew_once_the_step_has_changed(browse: Browse, rotation: Rotation) -> None:
+    client = browse("owner")
+    assert "HX-Refresh" not in client.get(f"/rotations/{rotation.pk}/live/?stamp=planned-mint").headers
+    assert client.get(f"/rotations/{rotation.pk}/live/?stamp=planned-update").headers["HX-Refresh"] == "true"
+
+
+def test_an_old_token_that_knocks_is_named(cast: Cast, browse: Browse, rotation: Rotation) -> None:
+    now = timezone.now()
+    Rotation.objects.filter(pk=rotation.pk).update(kind=Kind.LEAKED, revoked_at=now - timedelta(minutes=30))
+    make_refusal(cast.tokens["manager"], connection="ana-laptop", client_name="claude-code")
+    page = page_of(browse("manager"), f"/rotations/{rotation.pk}/")
+    assert "claude-code</strong> still has the old token, last try" in page
+    assert "Hoursmith does not accept it" in page
+
+
+def test_the_overview_names_who_still_has_a_retired_token(cast: Cast, browse: Browse, rotation: Rotation) -> None:
+    Rotation.objects.filter(pk=rotation.pk).update(revoked_at=timezone.now() - timedelta(minutes=30))
+    make_refusal(cast.tokens["manager"], client_name="Cursor")
+    page = page_of(browse("owner"), "/")
+    assert '<strong class="name">Cursor</strong> still has the old token' in page
+    assert f'href="/rotations/{rotation.pk}/"' in page
+    assert "an assistant still calls with it" not in page
+
+
+@pytest.mark.parametrize("person", ["owner", "member"])
+def test_the_list_shows_what_is_under_way_first_and_only_ones_own(
+    cast: Cast, browse: Browse, rotation: Rotation, person: str
+) -> None:
+    token = make_token(cast.org_id, "e" * 12, name="stopped one")
+    other = rotation_start(
+        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=Kind.LEAKED, actor="Ana Person"
+    )
+    rotation_abandon(rotation=other, actor="Ana Person")
+    page = page_of(browse(person), "/rotations/")
+    if person == "owner":
+        assert page.index("manager's laptop") < page.index("stopped one")
+        assert "1 of 5: Make a new token" in page
+        assert "stopped one" not in page_of(browse(person), "/rotations/?state=under_way")
+    else:
+        assert "manager's laptop" not in page
+        assert "No token is being replaced" in page
+
+
+@pytest.mark.parametrize(("person", "status"), [("owner", 200), ("manager", 200), ("member", 404), ("outsider", 404)])
+def test_one_begins_with_a_token_in_sight(cast: Cast, browse: Browse, person: str, status: int) -> None:
+    address = f"/rotations/new/?token=live_{cast.tokens['manager'].prefix}"
+    client = browse(person)
+    assert client.get(address).status_code == status
+    assert client.post(address, {"kind": "leaked", "reason": "seen"}).status_code == (302 if status == 200 else 404)
+    assert Rotation.objects.filter(kind=Kind.LEAKED, reason="seen").count() == (status == 200)
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "live_" + "f" * 12])
+def test_without_a_token_one_chooses_and_an_unknown_one_is_not_there(browse: Browse, token: str) -> None:
+    answer = browse("owner").get(f"/rotations/new/?token={token}")
+    assert answer.status_code == (404 if token else 200)
+
+
+@pytest.mark.parametrize(("person", "status"), [("owner", 200), ("manager", 403), ("member", 403)])
+def test_only_reviewers_end_the_tokens_of_somebody(cast: Cast, sure: Browse, person: str, status: int) -> None:
+    client, member = sure(person), cast.people["member"]
+    assert client.get("/rotations/leaving/").status_code == status
+    assert client.get(f"/rotations/leaving/{member.pk}/").status_code == status
+    assert client.get(f"/rotations/leaving/{cast.people['outsider'].pk}/").status_code in (403, 404)
+
+
+def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, sure: Browse, settings: Any) -> None:
+    settings.SANDBOX_MODE = False
+    member = cast.people["member"]
+    answer = sure("owner").post(f"/rotations/leaving/{member.pk}/", {"reason": "left"}, follow=True)
+    assert "1 token of Member Person: to be revoked at Hoursmith." in answer.content.decode()
+    rotation = Rotation.objects.get()
+    assert (rotation.kind, rotation.revoked_at, rotation.reason) == (Kind.LEAVING, None, "left")
+
+
+@pytest.mark.parametrize(("person", "status"), [("owner", 302), ("manager", 302), ("member", 404), ("outsider", 404)])
+def test_a_token_is_contained_and_released_by_whose_it_is(cast: Cast, sure: Browse, person: str, status: int) -> None:
+    token = cast.tokens["manager"]
+    client, query = sure(person), f"?token=live_{token.prefix}"
+    assert client.get(f"/tokens/contain/{query}").status_code == (200 if status == 302 else 404)
+    assert client.post(f"/tokens/contain/{query}", {"reason": "seen on GitHub"}).status_code == status
+    assert TokenBlock.objects.filter(lifted_at=None, reason="seen on GitHub").count() == (status == 302)
+    if status == 302:
+        assert "⊘ blocked" in page_of(client, "/tokens/?blocked=yes")
+        assert "seen on GitHub" in page_of(client, f"/tokens/{token.pk}/")
+    assert client.get(f"/tokens/release/{query}").status_code == status
+    assert client.post(f"/tokens/release/{query}").status_code == status
+    assert not TokenBlock.objects.filter(lifted_at=None).exists()
+
+
+def test_who_is_blocked_by_an_admin_does_not_lift_it(cast: Cast, sure: Browse) -> None:
+    query = f"?token=live_{cast.tokens['manager'].prefix}"
+    sure("owner").post(f"/tokens/contain/{query}", {"reason": "leak"})
+    assert sure("manager").post(f"/tokens/release/{query}").status_code == 403
+    assert "Let it through again" not in page_of(sure("manager"), f"/tokens/{cast.tokens['manager'].pk}/")
+    assert TokenBlock.objects.filter(lifted_at=None).exists()
+
+
+@pytest.mark.parametrize("address", ["/tokens/contain/", "/tokens/release/"])
+def test_stopping_a_token_asks_for_a_reason_and_a_password(
+    cast: Cast, browse: Browse, sure: Browse, address: str
+) -> None:
+    query = f"?token=live_{cast.tokens['manager'].prefix}"
+    sure("owner").post(f"/tokens/contain/{query}", {"reason": "leak"})
+    assert (
+        browse("owner")
+        .post(f"{address}{query}", {"reason": "x"})
+        .headers["Location"]
+        .startswith("/accounts/reauthenticate/")
+    )
+    assert sure("owner").post(f"/tokens/contain/{query}", {"reason": " "}).status_code == 400

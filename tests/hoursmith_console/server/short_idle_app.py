@@ -1,0 +1,28 @@
+"""An application for the console's own gunicorn worker, whose patience is short here; it cannot start while told so."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hoursmith_console.server import worker
+
+worker.FIRST_REQUEST_S = 1.0
+worker.UNREAD_ANSWER_S = 0.5
+worker.NEXT_TRY_S = 0.1
+BIG = b"x" * 20_000_000
+
+if Path(os.environ["CANNOT_START"]).exists():
+    raise RuntimeError("There is no room.")
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer twenty megabytes at `/big`, and with the process's number elsewhere."""
+    if scope["type"] == "lifespan":
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+        return
+    body = BIG if scope["path"] == "/big" else str(os.getpid()).encode()
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,168 @@
+"""The worker that the console is served by, under gunicorn, with an application that loads at once."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gunicorn.arbiter import Arbiter
+
+from tests.paths import ROOT
+from tests.servers import free_port
+
+pytestmark = pytest.mark.slow
+
+WORKERS = 2
+CONNECTIONS = 50
+
+
+class Running:
+    """gunicorn with two workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.cannot_start = folder / "cannot-start"
+        self.log = folder / "log"
+        config = folder / "conf.py"
+        config.write_text(
+            "from hoursmith_console.server.worker import workers_overlap\n"
+            "def on_reload(server):\n    workers_overlap(server)\n",
+            encoding="ascii",
+        )
+        options = ["--worker-class=hoursmith_console.server.worker.Worker", f"--config={config}"]
+        options += [f"--bind=127.0.0.1:{self.port}", f"--workers={WORKERS}", f"--worker-connections={CONNECTIONS}"]
+        options += ["--asgi-lifespan=on", "--no-control-socket", "--keep-alive=5", "--graceful-timeout=2"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "gunicorn",
+                    *options,
+                    "tests.hoursmith_console.server.short_idle_app:application",
+                ],
+                env={**os.environ, "PYTHONPATH": str(ROOT), "CANNOT_START": str(self.cannot_start)},
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+            )
+        self.eventually(lambda: len({self.answered_by() for _ in range(20)} - {None}) == WORKERS)
+
+    def answered_by(self) -> int | None:
+        """The number of the worker that answers, if one does."""
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as answer,
+        ):
+            return int(answer.read())
+        return None
+
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        return [int(pid) for pid in children.split()]
+
+    def connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def eventually(self, check: Callable[[], bool], seconds: float = 30) -> None:
+        until = time.monotonic() + seconds
+        while not check():
+            assert time.monotonic() < until, self.log.read_text(encoding="utf-8")
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """One for each test: they kill workers, reload them and leave connections behind."""
+    served = Running(tmp_path)
+    yield served
+    served.process.terminate()
+    # Three where it ends in the middle of a reload whose workers cannot start.
+    assert served.process.wait(timeout=30) in (0, Arbiter.WORKER_BOOT_ERROR)
+
+
+def test_a_line_that_never_asks_is_ended_and_one_that_asked_may_ask_again(running: Running) -> None:
+    with running.connected() as silent, running.connected() as asking:
+        asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert asking.recv(1000).startswith(b"HTTP/1.1 200")
+        assert silent.recv(1) == b""
+        asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert asking.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_line_that_asks_a_byte_at_a_time_is_ended(running: Running) -> None:
+    """Slow-loris: each byte comes well within any time limit for a byte, and the headers never end."""
+    began = time.monotonic()
+    with running.connected() as line, contextlib.suppress(ConnectionError):
+        for byte in b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"x" * 1000:
+            line.send(bytes([byte]))
+            time.sleep(0.05)
+            assert time.monotonic() - began < 20
+    assert running.answered_by() is not None
+
+
+def test_who_reads_nothing_of_an_answer_is_cut_off_and_who_reads_slowly_is_not(running: Running) -> None:
+    with running.connected() as deaf, running.connected() as slow:
+        for line in (deaf, slow):
+            line.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        # It takes longer than the limit for all of it, and never that long for a part.
+        assert read_from(slow, pause_s=0.02) > 20_000_000
+        # What was on its way is all that it gets.
+        assert read_from(deaf, pause_s=0) < 20_000_000
+
+
+def read_from(line: socket.socket, *, pause_s: float) -> int:
+    """How many bytes come until the line ends, or all that there are have come."""
+    read = 0
+    with contextlib.suppress(ConnectionError):
+        while read < 20_000_000 and (part := line.recv(500_000)):
+            read += len(part)
+            time.sleep(pause_s)
+    return read
+
+
+def test_the_eldest_idle_line_makes_room_for_a_new_one(running: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(running.connected()) for _ in range(WORKERS * CONNECTIONS + 20)]
+        ended: list[socket.socket] = []
+
+        def some_ended() -> bool:
+            ended[:] = select.select(lines, [], [], 0)[0]
+            return bool(ended)
+
+        running.eventually(some_ended)
+        # At once, and not when the time of all of them is over. Which worker has how many is chance.
+        assert len(ended) < len(lines)
+        assert lines[-1] not in ended
+        assert all(line.recv(1) == b"" for line in ended)
+        assert running.answered_by() is not None
+
+
+def test_a_worker_that_cannot_start_is_tried_again_and_ends_no_other(running: Running) -> None:
+    living, killed = running.workers()
+    running.cannot_start.touch()
+    os.kill(killed, signal.SIGKILL)
+    running.eventually(lambda: "another one will be tried" in running.log.read_text(encoding="utf-8"))
+    assert {running.answered_by() for _ in range(10)} == {living}
+    running.cannot_start.unlink()
+    running.eventually(lambda: {running.answered_by() for _ in range(10)} > {living})
+
+
+def test_a_reload_to_what_cannot_start_leaves_the_old_workers_at_work(running: Running) -> None:
+    old = set(running.workers())
+    running.cannot_start.touch()
+    before = running.log.read_text(encoding="utf-8").count("another one will be tried")
+    os.kill(running.process.pid, signal.SIGHUP)
+    running.eventually(
+        lambda: running.log.read_text(encoding="utf-8").count("another one will be tried") >= before + WORKERS
+    )
+    assert {running.answered_by() for _ in range(10)} <= old
+    running.cannot_start.unlink()

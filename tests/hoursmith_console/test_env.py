@@ -1,0 +1,122 @@
+import os
+import stat
+import subprocess
+import sys
+
+import environ
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from hoursmith_console import env as configuration
+from tests.paths import ROOT
+
+
+def environment(**values):
+    env = environ.Env()
+    env.ENVIRON = values
+    return env
+
+
+def test_secrets_are_generated_once_and_readable_by_the_owner_alone(tmp_path):
+    var = tmp_path / "var"
+    assert configuration.generate_secrets(var) == ["SECRET_KEY", "AUDIT_SIGNING_KEY"]
+    first = (var / "secret_key").read_text()
+    assert configuration.generate_secrets(var) == []
+    assert (var / "secret_key").read_text() == first
+    assert stat.S_IMODE((var / "secret_key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(var.stat().st_mode) == 0o700
+
+
+def test_a_secret_comes_from_the_environment_then_its_file_then_var(tmp_path):
+    (tmp_path / "secret_key").write_text("generated\n")
+    named = tmp_path / "named"
+    named.write_text("from the file\n")
+    read = configuration.read_secret
+    assert read(environment(SECRET_KEY="set"), tmp_path, "SECRET_KEY", default="") == "set"
+    assert read(environment(SECRET_KEY_FILE=str(named)), tmp_path, "SECRET_KEY", default="") == "from the file"
+    assert read(environment(), tmp_path, "SECRET_KEY", default="") == "generated"
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_secrets_file_that_is_missing_or_empty_is_named(tmp_path, content):
+    path = tmp_path / "named"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ImproperlyConfigured, match=f"SECRET_KEY_FILE names {path}"):
+        configuration.read_secret(environment(SECRET_KEY_FILE=str(path)), tmp_path, "SECRET_KEY", default="")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hoursmith.app/api/v1",
+        "ftp://hoursmith.app",
+        "hoursmith.app",
+        "https://user:pass@hoursmith.app/api/v1",
+        "https://hoursmith.app/api/v1?x=1",
+        "http://127.0.0.1.evil.example/api/v1",
+        "http://127.0.0.1@evil.example/api/v1",
+        "http://localhost.evil.example/api/v1",
+        "http://2130706433/api/v1",
+        "http://0x7f.1/api/v1",
+        "http://169.254.169.254/api/v1",
+        "http://[::ffff:169.254.169.254]/api/v1",
+        "http://[fe80::1%25lo]/api/v1",
+        "https://@evil.example/api/v1",
+        "https://hoursmith.app\\@evil.example/api/v1",
+        "https://hoursmith.app%2f@evil.example/api/v1",
+        "https://hoursmith.app%2eevil.example/api/v1",
+        "https://hoursmith.app:443@evil.example/api/v1",
+        "https://hoursmith.app:99999/api/v1",
+        "https://hoursmith.app:0/api/v1",
+        "https://[::1/api/v1",
+        "https://hoursmith.app\n.evil.example/api/v1",
+        "https://hoursmith.app\t/api/v1",
+        "https://hoürsmith.app/api/v1",
+        "https://hoursmith。app/api/v1",
+        "https://hoursmith.app/api/v1#x",
+        "https:hoursmith.app",
+        "https:///api/v1",
+        "",
+    ],
+)
+def test_tokens_travel_only_over_https_or_loopback(url):
+    with pytest.raises(ImproperlyConfigured, match="HOURSMITH_API_URL"):
+        configuration.check_upstream_url(url)
+
+
+def test_a_password_in_the_address_is_not_repeated():
+    for url in ("https://ana:hunter2@hoursmith.app/", "ftp://ana:hunter2@hoursmith.app/", "//ana:hunter2@x"):
+        with pytest.raises(ImproperlyConfigured) as refused:
+            configuration.check_upstream_url(url)
+        assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://hoursmith.app/api/v1/", "http://127.0.0.1:9000/api/v1", "http://[::1]:9/x"])
+def test_https_and_loopback_addresses_are_taken(url):
+    assert configuration.check_upstream_url(url) == url.rstrip("/")
+
+
+def started(**values):
+    clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env={**clean, **values}, capture_output=True, text=True
+    )
+
+
+def test_a_public_sandbox_is_refused_unless_it_is_meant(tmp_path):
+    settings = {"VAR_DIR": str(tmp_path), "SECRET_KEY": "x" * 50, "AUDIT_SIGNING_KEY": "y"}
+    public = {**settings, "PUBLIC_URL": "https://console.example.com"}
+    refused = started(**public)
+    assert refused.returncode == 1
+    assert "SANDBOX=on" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert started(**public, SANDBOX="on").returncode == 0
+    assert started(**settings).returncode == 0
+
+
+def test_a_missing_secret_is_one_sentence(tmp_path):
+    refused = started(VAR_DIR=str(tmp_path))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Not started: SECRET_KEY is not set.")
+    assert len(refused.stderr.splitlines()) == 1

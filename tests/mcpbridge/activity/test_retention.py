@@ -1,0 +1,100 @@
+"""Old activity goes: all of it, nothing else, and not without a row in the record that says so."""
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from mcpbridge.activity import retention
+from mcpbridge.activity.partitions import month_of, months_make
+from mcpbridge.activity.retention import Ageing, activity_prune
+from mcpbridge.calls.sanitize import storable_columns
+from mcpbridge.db.bulk import insert
+from mcpbridge.models import AuditEvent, ToolCall
+from tests.call_records import NOBODY, OWNER, a_call
+from tests.databases import RecordDatabase
+
+pytestmark = pytest.mark.usefixtures("database")
+# The database has months from today on, so the past of these tests lies in the future.
+BEGIN = month_of(timezone.now()) + timedelta(days=9)
+EDGE = BEGIN + timedelta(days=100)
+NOW = BEGIN + timedelta(days=149, hours=5)
+
+
+@pytest.fixture(autouse=True)
+def history(database: RecordDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call a day for 150 days in each of two workspaces, and two calls of which none is known; five months long."""
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    monkeypatch.setattr(retention, "_PAUSE_S", 0)
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 7)
+    calls = [
+        a_call(at=BEGIN + timedelta(days=day), identity=replace(OWNER, org_id=org_id))
+        for day in range(150)
+        for org_id in ("org-1", "org-2")
+    ]
+    calls += [a_call(at=BEGIN, identity=NOBODY), a_call(at=EDGE, identity=NOBODY)]
+    ending = {"result": "succeeded", "status": 204, "code": "", "duration_ms": 1.0}
+    months_make("default", now=NOW)
+    insert("default", ToolCall, [{**storable_columns(call), **ending} for call in calls])
+
+
+def noted() -> list[tuple[str, str, Any]]:
+    """Workspace, actor and details of what the record says about it."""
+    rows = AuditEvent.objects.filter(tool=retention.ACTION).order_by("recorded_at", "org_id")
+    return list(rows.values_list("org_id", "actor", "arguments"))
+
+
+def test_what_is_old_goes_and_each_workspace_s_record_says_so() -> None:
+    pruned = activity_prune(before=EDGE, actor="Ana")
+    assert ToolCall.objects.count() == 101
+    assert not ToolCall.objects.filter(at__lt=EDGE).exists()
+    assert pruned.is_done
+    # Where there are months, three of them go whole, and only what is left of the fourth row by row.
+    assert (pruned.parts, pruned.rows <= 40) == ((3, True) if connection.vendor == "postgresql" else (0, False))
+    assert noted() == [(org_id, "Ana", {"before": EDGE.isoformat()}) for org_id in ("org-1", "org-2")]
+    again = activity_prune(before=EDGE, actor="Ana")
+    assert (again.parts, again.rows, again.is_done, len(noted())) == (0, 0, True, 2)
+
+
+def test_it_is_noted_once_however_many_rounds_or_machines_it_takes() -> None:
+    first = activity_prune(before=EDGE, actor="Ana", goes_on=lambda: ToolCall.objects.count() > 280)
+    assert not first.is_done
+    rest = activity_prune(before=EDGE, actor="Ana")
+    assert rest.is_done
+    assert (ToolCall.objects.count(), len(noted())) == (101, 2)
+
+
+def test_the_console_keeps_what_it_was_told_to_keep() -> None:
+    assert Ageing(0).run()
+    assert ToolCall.objects.count() == 302
+    while not Ageing(30).run():
+        pass
+    oldest = ToolCall.objects.earliest("at").at
+    edge = NOW.replace(hour=0) - timedelta(days=30)
+    # Whole months where they are what goes.
+    if connection.vendor == "postgresql":
+        edge = month_of(edge)
+    assert edge <= oldest < edge + timedelta(days=1)
+    assert {actor for _, actor, _ in noted()} == {"the console (ACTIVITY_DAYS)"}
+
+
+def test_nothing_goes_that_cannot_be_recorded_or_is_still_to_come() -> None:
+    with pytest.raises(CommandError, match="lies in the future"):
+        call_command("activity_prune", before=timezone.now() + timedelta(hours=1))
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE mcpbridge_auditcut")
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("activity_prune", before=EDGE)
+    assert ToolCall.objects.count() == 302
+
+
+def test_the_command_says_what_it_did() -> None:
+    said = io.StringIO()
+    call_command("activity_prune", before=EDGE, stdout=said)
+    assert "calls removed." in said.getvalue()
+    assert noted()[0][1].endswith("(command line)")

@@ -1,0 +1,88 @@
+"""Many processes that start at once make, map and change the same file, and none of them is killed by it."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from mcpbridge.auth.restrictions.change_marker import Generation
+
+PROCESSES = 130
+
+
+def _start_and_use(path: Path) -> None:
+    """What a worker does at its first start: see where the generation stands, change it, look again."""
+    generation = Generation(str(path))
+    for _ in range(20):
+        assert generation.now() is not None
+        Generation(str(path)).change()
+
+
+def _fork(path: Path, at: float) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        while time.monotonic() < at:
+            pass
+        _start_and_use(path)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def test_processes_that_start_at_once_do_not_kill_each_other(tmp_path: Path) -> None:
+    for attempt in range(3):
+        at = time.monotonic() + 0.5
+        pids = [_fork(tmp_path / f"console-{attempt}.sqlite3", at) for _ in range(PROCESSES)]
+        ends = [os.waitpid(pid, 0)[1] for pid in pids]
+        assert [end for end in ends if os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGBUS] == []
+        assert set(ends) == {0}
+
+
+def test_who_saw_no_file_a_moment_ago_cuts_off_nothing_that_others_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "console.sqlite3"
+    looked = tmp_path / "looked"
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            reader = Generation(str(path))
+            assert reader.now() is not None
+            looked.touch()
+            until = time.monotonic() + 60
+            while not (tmp_path / "enough").exists() and time.monotonic() < until:
+                for _ in range(1000):
+                    reader.now()
+            code = 0
+        finally:
+            os._exit(code)
+    while not looked.exists():
+        time.sleep(0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(os.path, "exists", lambda _: False)
+        for _ in range(3000):
+            Generation(str(path)).change()
+    (tmp_path / "enough").touch()
+    _, end = os.waitpid(pid, 0)
+    assert end == 0, "the process that looked was killed by SIGBUS"
+
+
+def test_a_file_that_is_mapped_keeps_its_size_and_what_it_says(tmp_path: Path) -> None:
+    path = str(tmp_path / "console.sqlite3")
+    one, two = Generation(path), Generation(path)
+    before = one.now()
+    assert (before, os.stat(f"{path}.orders").st_size) == (two.now(), Generation.SIZE)
+    Generation(path).change()
+    assert one.now() == two.now() != before
+
+
+def test_a_file_that_another_one_has_only_just_made_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "console.sqlite3"
+    Path(f"{path}.orders").touch()
+    assert Generation(str(path)).now() == bytes(Generation.SIZE)

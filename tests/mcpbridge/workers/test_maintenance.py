@@ -1,0 +1,136 @@
+"""The thread that looks after the record: on time, alone with its faults, and never in anybody's way."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mcpbridge.audit import reconcile
+from mcpbridge.audit.writer import AuditWriter
+from mcpbridge.models import AuditEvent, SigningHead
+from mcpbridge.workers.maintenance import Keeper
+from tests.call_records import SUCCEEDED, a_call
+from tests.databases import RecordDatabase
+
+Start = Callable[[], Keeper]
+
+
+@pytest.fixture
+def writer(database: RecordDatabase, runner: asyncio.Runner) -> Iterator[AuditWriter]:
+    running = AuditWriter(timeout_s=1, lock_path=database.lock_path)
+    running.start()
+    yield running
+    runner.run(running.stop())
+
+
+@pytest.fixture
+def start(database: RecordDatabase, writer: AuditWriter, runner: asyncio.Runner) -> Iterator[Start]:
+    started: list[Keeper] = []
+
+    def start_one() -> Keeper:
+        keeper = Keeper(writer, lock_path=database.lock_path, look_every_s=0.05, sweep_every_s=0.05)
+        keeper.start()
+        started.append(keeper)
+        return keeper
+
+    yield start_one
+    for keeper in started:
+        runner.run(keeper.stop())
+
+
+def eventually(check: Callable[[], bool], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def heads(**which: Any) -> int:
+    return SigningHead.objects.filter(**which).count()
+
+
+def test_it_signs_when_rows_are_many_and_when_it_ends(
+    start: Start, writer: AuditWriter, runner: asyncio.Runner, settings: Any
+) -> None:
+    settings.AUDIT_CHECKPOINT_ROWS = 3
+    keeper = start()
+    for _ in range(4):
+        call = a_call()
+        runner.run(writer.intent(call, snapshot=None))
+        runner.run(writer.outcome(call, SUCCEEDED))
+    eventually(lambda: heads(reason="rows") >= 1)
+    runner.run(writer.intent(a_call(), snapshot=None))
+    runner.run(keeper.stop())
+    assert heads(reason="shutdown", sequence=9) == 1
+
+
+def test_it_finds_calls_without_an_outcome(
+    start: Start, writer: AuditWriter, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "patience", lambda: timedelta(seconds=-1))
+    runner.run(writer.intent(a_call(), snapshot=None))
+    start()
+    eventually(lambda: AuditEvent.objects.filter(phase="unknown").count() == 1)
+
+
+def test_it_goes_on_when_the_database_is_back(
+    start: Start,
+    database: RecordDatabase,
+    writer: AuditWriter,
+    runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("mcpbridge.workers.maintenance._LIMIT_S", 0.1)
+    monkeypatch.setattr("mcpbridge.audit.checkpoints.LIMIT_S", 0.1)
+    runner.run(writer.intent(a_call(), snapshot=None))
+    with database.held():
+        start()
+        eventually(lambda: "Checkpoints: not now." in caplog.text)
+        time.sleep(0.5)
+    # Once a fault, not once a round.
+    assert caplog.text.count("Checkpoints: not now.") == 1
+    eventually(lambda: heads(sequence=1) == 1)
+    eventually(lambda: "Checkpoints: all is well again." in caplog.text)
+
+
+def test_a_key_that_nobody_announced_is_logged_and_signs_nothing(
+    start: Start,
+    writer: AuditWriter,
+    runner: asyncio.Runner,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runner.run(writer.intent(a_call(), snapshot=None))
+    keeper = start()
+    eventually(lambda: heads() == 1)
+    runner.run(keeper.stop())
+    settings.AUDIT_SIGNING_KEY = "somebody else's"
+    runner.run(writer.intent(a_call(), snapshot=None))
+    settings.AUDIT_CHECKPOINT_ROWS = 1
+    start()
+    eventually(lambda: "changed without announcement" in caplog.text)
+    assert heads() == 1
+    # Calls go on.
+    runner.run(writer.intent(a_call(), snapshot=None))
+
+
+def test_a_broken_job_does_not_end_it(
+    start: Start,
+    writer: AuditWriter,
+    runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("mcpbridge.workers.maintenance.checkpoints_due", broken)
+    monkeypatch.setattr(reconcile, "patience", lambda: timedelta(seconds=-1))
+    runner.run(writer.intent(a_call(), snapshot=None))
+    start()
+    eventually(lambda: AuditEvent.objects.filter(phase="unknown").count() == 1)
+    assert "Checkpoints failed." in caplog.text

@@ -1,0 +1,150 @@
+"""Secrets pushed into every form, every address and every parameter that the console's pages have."""
+
+import importlib
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+
+import httpx
+from django import forms
+from django.urls import get_resolver
+
+import hoursmith_console
+from hoursmith_console.core.forms import PASTED
+from tests.page_urls import filled, routes
+from tests.page_walk import CSRF, Control, Reader, SentForm, forms_of, kind_of
+from tests.secret_markers import Canaries
+
+_WHOLE = re.compile(r"hsk_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}")
+# They end what the walk needs; they are tried last.
+_ENDS = ("logout", "sessions", "close", "workspace/")
+# They end what other forms are about.
+_LATE = ("contain", "leaving", "abandon", "finish", "remove", "delete", "give-up", "revoke", "pause", "settle")
+# Sent as it is meant, each of these would keep the walk from whatever comes behind it.
+_SHUTS = ("second-factor", "/2fa/", "password", "/freeze/", *_ENDS)
+
+
+@dataclass
+class Walk:
+    """What was sent, and what came back that should not have."""
+
+    canaries: Canaries
+    forms: dict[tuple[str, str, tuple[str, ...]], SentForm] = field(default_factory=dict)
+    sent: Counter[str] = field(default_factory=Counter)
+    repeated: dict[str, set[str]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    refused: int = 0
+
+    def look(self, place: str, answer: httpx.Response) -> None:
+        """Note where an answer repeats a secret, or is a fault of the console's."""
+        self.sent[place.split(" ")[0]] += 1
+        said = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
+        if found := self.canaries.traces(said + b"\n" + answer.content):
+            self.repeated[place] = found
+        self.refused += PASTED in unescape(answer.text)
+        if answer.status_code >= 500:
+            self.faults.append(f"{answer.status_code} {place}")
+
+
+def push_into_pages(reader: Reader, walk: Walk, meant: Mapping[str, str], *, rounds: int = 1) -> None:
+    """Fill in every form that links lead to with secrets, and then as it is meant, so that more of them appear.
+
+    `meant` says what some fields want, by their name or by the end of the form's address and their name.
+    """
+    late: list[SentForm] = []
+    for number in range(rounds + 1):
+        found = sorted(_new_forms(reader, walk), key=lambda form: any(part in form.action for part in _ENDS))
+        for form in found:
+            for control in form.controls.values():
+                _send(reader, walk, form, control)
+            _send_all(reader, walk, form)
+            if any(part in form.action for part in _LATE):
+                late.append(form)
+            elif number < rounds:
+                _send_as_meant(reader, walk, form, meant)
+        if number == rounds - 1:
+            for form in late:
+                _send_as_meant(reader, walk, form, meant)
+
+
+def _new_forms(reader: Reader, walk: Walk) -> Iterator[SentForm]:
+    for answer, found in reader.pages():
+        walk.look(f"page {kind_of(str(answer.url))}", answer)
+        yield from _unknown(walk, found)
+
+
+def _unknown(walk: Walk, found: Iterable[SentForm]) -> Iterator[SentForm]:
+    for form in found:
+        if form.kind not in walk.forms:
+            walk.forms[form.kind] = form
+            yield form
+
+
+def _send_as_meant(reader: Reader, walk: Walk, form: SentForm, meant: Mapping[str, str]) -> None:
+    if any(part in form.action for part in _SHUTS):
+        return
+    last = kind_of(form.action).rstrip("/").rpartition("/")[2]
+    fields = {
+        each.name: meant.get(f"{last} {each.name}") or meant.get(each.name) or each.plausible()
+        for each in form.controls.values()
+        if each.name != CSRF
+    }
+    answer = reader.send(form.method, form.action, fields)
+    for token in set(_WHOLE.findall(answer.text)):
+        # Shown once, in this answer.
+        walk.canaries.token("a token that was minted here", token)
+    if form.method == "get":
+        for following in _unknown(walk, forms_of(answer)):
+            _send_as_meant(reader, walk, following, meant)
+            for control in following.controls.values():
+                _send(reader, walk, following, control)
+
+
+def _send(reader: Reader, walk: Walk, form: SentForm, control: Control) -> None:
+    """All that the form wants, and a secret in one field of it: plain, then wrapped."""
+    if control.name == CSRF:
+        return
+    fields = {each.name: each.plausible() for each in form.controls.values() if each.name != CSRF}
+    place = f"form {kind_of(form.action)} {control.name}"
+    for text in (walk.canaries.token(place), walk.canaries.wrapped(place)):
+        walk.look(place, reader.send(form.method, form.action, {**fields, control.name: f"x {text} y"}))
+
+
+def _send_all(reader: Reader, walk: Walk, form: SentForm) -> None:
+    place = f"form {kind_of(form.action)}"
+    names = [name for name in form.controls if name != CSRF]
+    walk.look(place, reader.send(form.method, form.action, {name: walk.canaries.token(place) for name in names}))
+
+
+def push_into_addresses_of_pages(reader: Reader, walk: Walk, names: Iterable[str], keys: dict[str, str]) -> None:
+    """GET and POST every address that the resolver knows, with secrets in all that a request says."""
+    found = sorted({route for route in routes(get_resolver()) if "^" not in route and not route.startswith("sandbox/")})
+    for route in sorted(found, key=lambda route: any(part in route for part in _ENDS)):
+        for address in {filled(route), filled(route, keys)}:
+            place = f"address {route}"
+            token, wrapped = walk.canaries.token(place), walk.canaries.wrapped(place)
+            fields = dict.fromkeys(names, f"x {token} y")
+            headers = {"User-Agent": token, "Referer": f"https://{token}.example.com/", "X-Forwarded-For": token}
+            walk.look(place, reader.send("GET", address, fields))
+            walk.look(place, reader.send("GET", address, {}, **headers))
+            walk.look(place, reader.send("POST", address, fields))
+            walk.look(place, reader.send("POST", address, dict.fromkeys(names, wrapped), **headers))
+            walk.look(place, reader.send("POST", f"{address}?q={token}&next=/{token}", {token: token}))
+            walk.look(place, reader.get(f"{address}{token}/"))
+
+
+def declared_names() -> set[str]:
+    """The names of all fields of all forms that the console's modules declare or take over from a library."""
+    for module in pkgutil.walk_packages(hoursmith_console.__path__, "hoursmith_console."):
+        if "gunicorn" not in module.name and ".migrations" not in module.name:
+            importlib.import_module(module.name)
+    names: set[str] = set()
+    waiting: list[type[forms.BaseForm]] = [forms.BaseForm]
+    while waiting:
+        for each in waiting.pop().__subclasses__():
+            waiting.append(each)
+            names |= set(getattr(each, "base_fields", {}))
+    return names
