@@ -9,7 +9,7 @@ from tests.paths import ROOT
 
 PAGE = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
-FAULTS = [row for row in rows(PAGE.partition("## Half an hour of it")[0]) if row[0] != "Fault"]
+FAULTS = [row for row in rows(PAGE.partition("## Soak test")[0]) if row[0] != "Fault"]
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=lambda value: value.rpartition("/")[2])
@@ -29,10 +29,10 @@ def test_every_test_of_a_fault_is_on_the_page() -> None:
     """Whoever writes a new one says here what it means for those who call and those who run it."""
     files = (
         "hoursmith_away",
-        "unwritable_record",
+        "unwritable_audit_log",
         "ends_of_processes",
         "rolling_restart",
-        "many_lines",
+        "many_connections",
         "clock",
         "hammer",
     )

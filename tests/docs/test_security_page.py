@@ -65,5 +65,5 @@ def test_an_item_that_is_met_says_where_and_one_that_is_not_says_why() -> None:
         assert state in STATES, items
         assert where, items
         counted[state] += len(items.split(", "))
-    for state, words in {"met": "met", "in part": "in part", "not met": "not met", "n/a": "that do not apply"}.items():
+    for state, words in {"met": "met", "in part": "in part", "not met": "not met", "n/a": "not applicable"}.items():
         assert f"{counted[state]} {words}" in PAGE
