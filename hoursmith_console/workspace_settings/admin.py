@@ -37,7 +37,7 @@ class RetentionForm(Form):
 class SettingsArea(Area):
     """One page; Owner and Admin change it, Auditors read it, for the others it does not exist."""
 
-    area, title, place, is_for_reviewers, folder = "settings", "Settings", 9, True, "policies"
+    area, title, place, is_for_reviewers, folder = "settings", "Settings", 9, True, "workspace_settings"
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view

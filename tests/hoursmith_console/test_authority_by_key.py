@@ -57,7 +57,7 @@ def test_no_template_does_either() -> None:
 
 
 def test_whatever_takes_a_prefix_says_whose_token_it_must_be() -> None:
-    ordering = ROOT / "mcpbridge" / "orders"
+    ordering = ROOT / "mcpbridge" / "auth" / "restrictions"
     acting = [path for path in SOURCES if ordering in path.parents or path.is_relative_to(ROOT / "hoursmith_console")]
     assert len(acting) > 100
     found = [each for path in acting for each in unscoped(path)]

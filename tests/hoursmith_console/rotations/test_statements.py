@@ -139,7 +139,7 @@ def test_the_record_tells_what_was_said_from_what_was_done(said: Rotation) -> No
 
 
 def test_every_step_of_a_rotation_has_its_words_in_the_record() -> None:
-    folder = Path(__file__).parents[4] / "hoursmith_console" / "rotation" / "progress"
+    folder = Path(__file__).parents[3] / "hoursmith_console" / "rotations"
     written = {
         action
         for path in folder.glob("*.py")
