@@ -25,6 +25,7 @@ from mcpbridge.models import SeenToken
 from tests.hoursmith_console.records import make_token
 from tests.hoursmith_console.sandbox.fixtures import World
 from tests.hoursmith_console.sandbox_members import NAMES, Somebody, Town
+from tests.replayed import Replayed
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "correct horse battery staple"
@@ -45,8 +46,7 @@ class Cast:
         return self.workspace.org_id
 
 
-@pytest.fixture
-def cast(db: None) -> Cast:
+def _cast() -> Cast:
     acme = workspace_import(org_id="org-acme", name="Acme Studio", plan="agency")
     globex = workspace_import(org_id="org-globex", name="Globex Ltd", plan="studio")
     made = Cast(acme, globex)
@@ -58,6 +58,14 @@ def cast(db: None) -> Cast:
         made.tokens[name] = make_token(person.workspace.org_id, prefix, name=f"{name}'s laptop", role=person.role)
         token_claim(env="live", prefix=prefix, member=person, source="minted")
     return made
+
+
+_cast_again = Replayed(_cast)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return _cast_again()
 
 
 def _person(workspace: Workspace, name: str, role: str) -> Member:

@@ -1,0 +1,95 @@
+"""Makes the same rows for many tests: through the product's services once in a process, then by a few INSERTs.
+
+What a test begins with takes some hundred statements to make. Every test takes back what it wrote, so that the next
+one would make the very same rows again.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db.models import DateTimeField, Model
+from django.db.utils import IntegrityError
+from django.utils import timezone
+
+Made = TypeVar("Made")
+_Rows = dict[type[Model], list[dict[str, Any]]]
+
+
+@dataclass
+class _First(Generic[Made]):
+    """What was made, the rows that came with it, and when: as they were before any test could change them."""
+
+    value: Made
+    rows: _Rows
+    at: datetime
+
+
+@dataclass
+class Replayed(Generic[Made]):
+    """What `make` returns, a structure with model instances in it, and the rows of the default database behind it.
+
+    Instants are as long ago as they were when `make` ran. `make` may depend on nothing that differs between tests,
+    and may not write to any other database.
+    """
+
+    make: Callable[[], Made]
+    _first: _First[Made] | None = field(default=None, init=False)
+
+    def __call__(self) -> Made:
+        """Return it, with its rows written."""
+        if connection.vendor != "sqlite":
+            # Sequences do not follow keys that are given.
+            return self.make()
+        if self._first is None:
+            return self._make_first()
+        try:
+            with transaction.atomic():
+                return self._again(self._first)
+        except IntegrityError:
+            # The test has rows of its own with these keys.
+            return self.make()
+
+    def _make_first(self) -> Made:
+        before = {model: _keys(model) for model in _models()}
+        value = self.make()
+        rows = {model: _rows(model, _keys(model) - keys) for model, keys in before.items() if _keys(model) - keys}
+        self._first = _First(copy.deepcopy(value), rows, timezone.now())
+        return value
+
+    def _again(self, first: "_First[Made]") -> Made:
+        later = timezone.now() - first.at
+        for model, rows in first.rows.items():
+            instances = [model(**row) for row in rows]
+            for instance in instances:
+                _move(instance, later)
+            model._base_manager.bulk_create(instances)
+        copies: dict[int, Any] = {}
+        value = copy.deepcopy(first.value, copies)
+        for instance in {id(each): each for each in copies.values() if isinstance(each, Model)}.values():
+            _move(instance, later)
+        return value
+
+
+def _models() -> list[type[Model]]:
+    """Return the models of the default database, each behind those that it points to where that is possible."""
+    return [model for model in apps.get_models() if model._meta.managed and model._meta.app_label != "sandbox"]
+
+
+def _keys(model: type[Model]) -> set[Any]:
+    return set(model._base_manager.using(DEFAULT_DB_ALIAS).values_list("pk", flat=True))
+
+
+def _rows(model: type[Model], keys: set[Any]) -> list[dict[str, Any]]:
+    columns = [column.attname for column in model._meta.concrete_fields]
+    return list(model._base_manager.filter(pk__in=keys).order_by("pk").values(*columns))
+
+
+def _move(instance: Model, later: timedelta) -> None:
+    for column in instance._meta.concrete_fields:
+        if isinstance(column, DateTimeField) and (at := getattr(instance, column.attname)) is not None:
+            setattr(instance, column.attname, at + later)
