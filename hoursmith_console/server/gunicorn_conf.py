@@ -14,7 +14,7 @@ from gunicorn.glogging import Logger
 import hoursmith_console.server.preload  # noqa: F401 – for the workers, which are forked from here
 from hoursmith_console.backends.postgresql.pooling import pooling_fault
 from hoursmith_console.server.prometheus import counters_share, process_began, process_ended
-from hoursmith_console.server.worker import workers_overlap
+from hoursmith_console.server.reload import rolling_reload
 
 counters_share(settings.VAR_DIR / "metrics")
 
@@ -71,16 +71,22 @@ def when_ready(server: Any) -> None:
     gc.freeze()
 
 
+def on_reload(server: Any) -> None:
+    """Let the old workers serve until the new ones do."""
+    rolling_reload.begin(server)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Tell the worker which old ones it replaces."""
+    rolling_reload.assign(server, worker)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Let the worker count where the others do."""
     process_began(worker.pid)
 
 
-def on_reload(server: Any) -> None:
-    """Let the old workers serve until the new ones do."""
-    workers_overlap(server)
-
-
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget what a worker that is gone had waiting."""
+    """Forget what a worker that exited had waiting."""
+    rolling_reload.end_worker(server, worker)
     process_ended(worker.pid)

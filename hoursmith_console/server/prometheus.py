@@ -41,13 +41,10 @@ def process_began(pid: int) -> None:
             path.with_suffix(".part").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
         del os.environ[FOLDER_VARIABLE]
-        from prometheus_client import values
-
-        values.ValueClass = values.MutexValue
 
 
 def process_ended(pid: int) -> None:
     """Count no more as waiting what a process that is gone was holding."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    # As the library's `mark_process_dead`, without loading it in the master, whose later workers would have it loaded.
+    for path in Path(os.environ[FOLDER_VARIABLE]).glob(f"gauge_live*_{pid}.db"):
+        path.unlink(missing_ok=True)

@@ -1,18 +1,21 @@
-"""An application for the console's own gunicorn worker, whose patience is short here; it cannot start while told so."""
+"""An application for the console's own gunicorn worker, with short limits. Told so, it cannot start or loads slowly."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from hoursmith_console.server import worker
 
 worker.FIRST_REQUEST_S = 1.0
-worker.UNREAD_ANSWER_S = 0.5
+worker.UNREAD_RESPONSE_S = 0.5
 worker.NEXT_TRY_S = 0.1
 BIG = b"x" * 20_000_000
 
 if Path(os.environ["CANNOT_START"]).exists():
     raise RuntimeError("There is no room.")
+while Path(os.environ["LOADS_SLOWLY"]).exists():
+    time.sleep(0.05)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

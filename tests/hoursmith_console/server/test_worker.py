@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 WORKERS = 2
 CONNECTIONS = 50
+APPLICATION = "tests.hoursmith_console.server.short_idle_app:application"
 
 
 class Running:
@@ -30,16 +31,19 @@ class Running:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.cannot_start = folder / "cannot-start"
+        self.loads_slowly = folder / "loads-slowly"
         self.log = folder / "log"
         config = folder / "conf.py"
         config.write_text(
-            "from hoursmith_console.server.worker import workers_overlap\n"
-            "def on_reload(server):\n    workers_overlap(server)\n",
+            "from hoursmith_console.server.reload import rolling_reload\n"
+            "def on_reload(server):\n    rolling_reload.begin(server)\n"
+            "def pre_fork(server, worker):\n    rolling_reload.assign(server, worker)\n"
+            "def child_exit(server, worker):\n    rolling_reload.end_worker(server, worker)\n",
             encoding="ascii",
         )
         options = ["--worker-class=hoursmith_console.server.worker.Worker", f"--config={config}"]
         options += [f"--bind=127.0.0.1:{self.port}", f"--workers={WORKERS}", f"--worker-connections={CONNECTIONS}"]
-        options += ["--asgi-lifespan=on", "--no-control-socket", "--keep-alive=5", "--graceful-timeout=2"]
+        options += ["--asgi-lifespan=on", "--no-control-socket", "--keep-alive=5", "--graceful-timeout=20"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
@@ -49,12 +53,16 @@ class Running:
                     *options,
                     "tests.hoursmith_console.server.short_idle_app:application",
                 ],
-                env={**os.environ, "PYTHONPATH": str(ROOT), "CANNOT_START": str(self.cannot_start)},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "CANNOT_START": str(self.cannot_start),
+                    "LOADS_SLOWLY": str(self.loads_slowly),
+                },
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
             )
-        self.eventually(lambda: len({self.answered_by() for _ in range(20)} - {None}) == WORKERS)
 
     def answered_by(self) -> int | None:
         """The number of the worker that answers, if one does."""
@@ -83,13 +91,17 @@ class Running:
 def running(tmp_path: Path) -> Iterator[Running]:
     """One for each test: they kill workers, reload them and leave connections behind."""
     served = Running(tmp_path)
-    yield served
-    served.process.terminate()
+    try:
+        served.eventually(lambda: len({served.answered_by() for _ in range(20)} - {None}) == WORKERS)
+        yield served
+    finally:
+        served.process.terminate()
+        code = served.process.wait(timeout=30)
     # Three where it ends in the middle of a reload whose workers cannot start.
-    assert served.process.wait(timeout=30) in (0, Arbiter.WORKER_BOOT_ERROR)
+    assert code in (0, Arbiter.WORKER_BOOT_ERROR)
 
 
-def test_a_line_that_never_asks_is_ended_and_one_that_asked_may_ask_again(running: Running) -> None:
+def test_a_connection_that_never_asks_is_closed_and_one_that_asked_may_ask_again(running: Running) -> None:
     with running.connected() as silent, running.connected() as asking:
         asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert asking.recv(1000).startswith(b"HTTP/1.1 200")
@@ -98,51 +110,51 @@ def test_a_line_that_never_asks_is_ended_and_one_that_asked_may_ask_again(runnin
         assert asking.recv(1000).startswith(b"HTTP/1.1 200")
 
 
-def test_a_line_that_asks_a_byte_at_a_time_is_ended(running: Running) -> None:
+def test_a_connection_that_asks_a_byte_at_a_time_is_closed(running: Running) -> None:
     """Slow-loris: each byte comes well within any time limit for a byte, and the headers never end."""
     began = time.monotonic()
-    with running.connected() as line, contextlib.suppress(ConnectionError):
+    with running.connected() as slow, contextlib.suppress(ConnectionError):
         for byte in b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"x" * 1000:
-            line.send(bytes([byte]))
+            slow.send(bytes([byte]))
             time.sleep(0.05)
             assert time.monotonic() - began < 20
     assert running.answered_by() is not None
 
 
-def test_who_reads_nothing_of_an_answer_is_cut_off_and_who_reads_slowly_is_not(running: Running) -> None:
+def test_a_client_that_reads_nothing_is_cut_off_and_one_that_reads_slowly_is_not(running: Running) -> None:
     with running.connected() as deaf, running.connected() as slow:
-        for line in (deaf, slow):
-            line.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        for each in (deaf, slow):
+            each.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         # It takes longer than the limit for all of it, and never that long for a part.
         assert read_from(slow, pause_s=0.02) > 20_000_000
         # What was on its way is all that it gets.
         assert read_from(deaf, pause_s=0) < 20_000_000
 
 
-def read_from(line: socket.socket, *, pause_s: float) -> int:
-    """How many bytes come until the line ends, or all that there are have come."""
+def read_from(connection: socket.socket, *, pause_s: float) -> int:
+    """Return how many bytes come until the connection ends, or until all have come."""
     read = 0
     with contextlib.suppress(ConnectionError):
-        while read < 20_000_000 and (part := line.recv(500_000)):
+        while read < 20_000_000 and (part := connection.recv(500_000)):
             read += len(part)
             time.sleep(pause_s)
     return read
 
 
-def test_the_eldest_idle_line_makes_room_for_a_new_one(running: Running) -> None:
+def test_the_oldest_idle_connection_makes_room_for_a_new_one(running: Running) -> None:
     with contextlib.ExitStack() as stack:
-        lines = [stack.enter_context(running.connected()) for _ in range(WORKERS * CONNECTIONS + 20)]
-        ended: list[socket.socket] = []
+        opened = [stack.enter_context(running.connected()) for _ in range(WORKERS * CONNECTIONS + 20)]
+        closed: list[socket.socket] = []
 
-        def some_ended() -> bool:
-            ended[:] = select.select(lines, [], [], 0)[0]
-            return bool(ended)
+        def some_closed() -> bool:
+            closed[:] = select.select(opened, [], [], 0)[0]
+            return bool(closed)
 
-        running.eventually(some_ended)
+        running.eventually(some_closed)
         # At once, and not when the time of all of them is over. Which worker has how many is chance.
-        assert len(ended) < len(lines)
-        assert lines[-1] not in ended
-        assert all(line.recv(1) == b"" for line in ended)
+        assert len(closed) < len(opened)
+        assert opened[-1] not in closed
+        assert all(each.recv(1) == b"" for each in closed)
         assert running.answered_by() is not None
 
 
@@ -166,3 +178,38 @@ def test_a_reload_to_what_cannot_start_leaves_the_old_workers_at_work(running: R
     )
     assert {running.answered_by() for _ in range(10)} <= old
     running.cannot_start.unlink()
+
+
+def test_the_new_workers_of_a_reload_replace_all_old_ones(running: Running) -> None:
+    old = set(running.workers())
+    os.kill(running.process.pid, signal.SIGHUP)
+    running.eventually(lambda: len(running.workers()) == WORKERS and not old & set(running.workers()))
+    assert {running.answered_by() for _ in range(20)} == set(running.workers())
+
+
+def test_a_reload_during_a_reload_replaces_the_workers_of_both(running: Running) -> None:
+    running.loads_slowly.touch()
+    for count in (2, 3):
+        os.kill(running.process.pid, signal.SIGHUP)
+        running.eventually(lambda count=count: len(running.workers()) == count * WORKERS)
+    before = set(running.workers())
+    assert running.answered_by() in before
+    newest = set(sorted(before)[-WORKERS:])
+    running.loads_slowly.unlink()
+    running.eventually(lambda: set(running.workers()) == newest)
+    assert {running.answered_by() for _ in range(20)} == newest
+
+
+def test_a_stop_is_heard_while_the_new_workers_of_a_reload_load(running: Running) -> None:
+    old = set(running.workers())
+    running.loads_slowly.touch()
+    os.kill(running.process.pid, signal.SIGHUP)
+    running.eventually(lambda: len(running.workers()) == 2 * WORKERS)
+    assert running.answered_by() in old
+    running.process.terminate()
+    assert running.process.wait(timeout=30) == 0
+    log = running.log.read_text(encoding="utf-8")
+    # The old ones ended by stages, the new ones without having loaded, and none was killed.
+    assert log.count("Worker shutting down") == WORKERS
+    assert log.count("was sent SIGTERM") == WORKERS
+    assert "SIGKILL" not in log
