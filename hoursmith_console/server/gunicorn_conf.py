@@ -15,6 +15,7 @@ import hoursmith_console.server.preload  # noqa: F401 – for the workers, which
 from hoursmith_console.backends.postgresql.pooling import pooling_fault
 from hoursmith_console.server.prometheus import counters_share, process_began, process_ended
 from hoursmith_console.server.reload import rolling_reload
+from hoursmith_console.server.worker import end_on_signals
 
 counters_share(settings.VAR_DIR / "metrics")
 
@@ -82,7 +83,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let the worker count where the others do."""
+    """Let the worker end when told to, and count where the others do."""
+    end_on_signals()
     process_began(worker.pid)
 
 

@@ -36,6 +36,8 @@ _CANNOT_START = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 class Worker(ASGIWorker):
     """A worker that limits its connections and, once it serves, stops the workers that it replaces."""
 
+    loop: Any
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # Process ids of old workers, set by the master before it forks (see `reload`).
@@ -70,9 +72,7 @@ class Worker(ASGIWorker):
         self.loop = _Loop(self)
         asyncio.set_event_loop(self.loop)
         super().init_signals()
-        # The loop loses signals that come before it runs. Until then nothing is served, so the worker may just end.
-        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(each, signal.SIG_DFL)
+        end_on_signals()
 
     def run(self) -> None:
         """Serve, and from then on end by stages when told to."""
@@ -153,6 +153,16 @@ class Connection(ASGIProtocol):
             self.transport.abort()
         else:
             self._watch(unread)
+
+
+def end_on_signals() -> None:
+    """Let this process, a worker that does not serve yet, end when it is told to.
+
+    Otherwise the signal is lost: the handlers that it was forked with are the master's, and the event loop's own
+    take signals only while it runs.
+    """
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(each, signal.SIG_DFL)
 
 
 class _Calls:

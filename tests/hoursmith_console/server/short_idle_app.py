@@ -14,8 +14,10 @@ BIG = b"x" * 20_000_000
 
 if Path(os.environ["CANNOT_START"]).exists():
     raise RuntimeError("There is no room.")
-while Path(os.environ["LOADS_SLOWLY"]).exists():
-    time.sleep(0.05)
+if (slowly := Path(os.environ["LOADS_SLOWLY"])).exists():
+    (slowly / str(os.getpid())).touch()
+    while slowly.exists():
+        time.sleep(0.05)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -22,6 +22,15 @@ pytestmark = pytest.mark.slow
 
 WORKERS = 2
 CONNECTIONS = 50
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+AMBIGUOUS = (
+    b"Content-Length: 5\r\nContent-Length: 6",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    b"Content-Length: +5",
+    b"Content-Length : 5",
+    b"X-Folded: a\r\n Content-Length: 5",
+    b"X-Broken: a\nContent-Length: 5",
+)
 APPLICATION = "tests.hoursmith_console.server.short_idle_app:application"
 
 
@@ -77,6 +86,10 @@ class Running:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
         return [int(pid) for pid in children.split()]
 
+    def loading(self) -> int:
+        """Return how many workers load the application, and go on as long as `loads_slowly` is there."""
+        return len(list(self.loads_slowly.iterdir()))
+
     def connected(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
@@ -103,10 +116,10 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 def test_a_connection_that_never_asks_is_closed_and_one_that_asked_may_ask_again(running: Running) -> None:
     with running.connected() as silent, running.connected() as asking:
-        asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        asking.sendall(GET)
         assert asking.recv(1000).startswith(b"HTTP/1.1 200")
         assert silent.recv(1) == b""
-        asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        asking.sendall(GET)
         assert asking.recv(1000).startswith(b"HTTP/1.1 200")
 
 
@@ -139,6 +152,16 @@ def read_from(connection: socket.socket, *, pause_s: float) -> int:
             read += len(part)
             time.sleep(pause_s)
     return read
+
+
+def test_a_request_that_could_hide_another_is_refused(running: Running) -> None:
+    for ambiguous in AMBIGUOUS:
+        with running.connected() as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + ambiguous + b"\r\n\r\n0\r\n\r\n" + GET)
+            answer = b""
+            while part := connection.recv(10_000):
+                answer += part
+            assert (answer.split(b" ")[1], answer.count(b"HTTP/1.1")) == (b"400", 1), ambiguous
 
 
 def test_the_oldest_idle_connection_makes_room_for_a_new_one(running: Running) -> None:
@@ -188,23 +211,23 @@ def test_the_new_workers_of_a_reload_replace_all_old_ones(running: Running) -> N
 
 
 def test_a_reload_during_a_reload_replaces_the_workers_of_both(running: Running) -> None:
-    running.loads_slowly.touch()
-    for count in (2, 3):
+    running.loads_slowly.mkdir()
+    for count in (1, 2):
         os.kill(running.process.pid, signal.SIGHUP)
-        running.eventually(lambda count=count: len(running.workers()) == count * WORKERS)
+        running.eventually(lambda count=count: running.loading() == count * WORKERS)
     before = set(running.workers())
     assert running.answered_by() in before
     newest = set(sorted(before)[-WORKERS:])
-    running.loads_slowly.unlink()
+    running.loads_slowly.rename(running.loads_slowly.with_name("loads"))
     running.eventually(lambda: set(running.workers()) == newest)
     assert {running.answered_by() for _ in range(20)} == newest
 
 
 def test_a_stop_is_heard_while_the_new_workers_of_a_reload_load(running: Running) -> None:
     old = set(running.workers())
-    running.loads_slowly.touch()
+    running.loads_slowly.mkdir()
     os.kill(running.process.pid, signal.SIGHUP)
-    running.eventually(lambda: len(running.workers()) == 2 * WORKERS)
+    running.eventually(lambda: running.loading() == WORKERS)
     assert running.answered_by() in old
     running.process.terminate()
     assert running.process.wait(timeout=30) == 0
