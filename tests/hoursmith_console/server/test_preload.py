@@ -35,6 +35,7 @@ def test_they_are_loaded_without_the_product_its_settings_and_its_counters(tmp_p
     late = {module for module in told["late"] if module.split(".")[0] not in sys.stdlib_module_names}
     assert {module for module in early if module.split(".")[0] in _OWN} == {
         "hoursmith_console",
+        "hoursmith_console.server",
         "hoursmith_console.server.preload",
     }
     assert not told["is_configured"]
