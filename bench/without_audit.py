@@ -7,7 +7,7 @@ from typing import Any
 
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.calls.service import Calls
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.protocol.server import HoursmithTools
 
 

@@ -20,9 +20,9 @@ from mcpbridge.calls.approvals.gate import Approvals
 from mcpbridge.calls.service import Calls
 from mcpbridge.http.addresses import Audience
 from mcpbridge.http.endpoint import HttpEntry
+from mcpbridge.maintenance import Keeper
 from mcpbridge.protocol.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.upstream import Upstream
-from mcpbridge.workers.maintenance import Keeper
 
 
 class Bridge:

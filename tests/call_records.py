@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mcpbridge.calls.types import Call, Caller, Ending, Identity
+from mcpbridge.core.types import Call, Caller, Ending, Identity
 from mcpbridge.models import Kind, Result
 
 OWNER = Identity(

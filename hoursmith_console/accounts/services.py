@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from hoursmith_console.accounts.models import AGENT_LENGTH, ConsoleSession
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 
 
 def session_keep(*, user: User, key: str, was: str, address: str, agent: str, began_at: datetime) -> None:

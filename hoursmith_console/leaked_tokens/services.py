@@ -23,7 +23,7 @@ from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed, event_record
 from mcpbridge.auth.restrictions.blocks import token_block
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 from mcpbridge.models import RejectedCredential, SeenClient, SeenToken, TokenBlock
 
 # Of one report: as many as the record keeps of one list.

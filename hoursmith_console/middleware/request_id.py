@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 
 from hoursmith_console.middleware.unavailable import unavailable_page
-from mcpbridge.calls.ids import new_id
+from mcpbridge.core.ids import new_id
 from mcpbridge.observability.logs import request_id
 
 HEADER = "X-Request-Id"

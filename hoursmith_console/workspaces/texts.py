@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any
 
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 from mcpbridge.redaction.masking import redact
 
 _BREAKS = ("Cc", "Zl", "Zp")

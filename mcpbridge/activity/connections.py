@@ -15,8 +15,8 @@ from django.db.models import F, Q
 
 from mcpbridge.activity.observed import EndedCall
 from mcpbridge.activity.rejections import Attempt
-from mcpbridge.calls.sanitize import storable
-from mcpbridge.calls.types import Caller, Identity
+from mcpbridge.core.sanitize import storable
+from mcpbridge.core.types import Caller, Identity
 from mcpbridge.models import PREFIX_LENGTH, SeenConnection
 
 # Letters that nobody mistakes for one another when reading an address aloud.

@@ -7,9 +7,9 @@ touched in one order everywhere: two workers that meet in the same rows wait for
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mcpbridge.auth.token_digest import Digests, is_digest_of
-from mcpbridge.calls.sanitize import storable
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.sanitize import storable
+from mcpbridge.core.token_digest import Digests, is_digest_of
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.db.bulk import upsert
 from mcpbridge.models import TOOL_KINDS, Result, SeenClient, SeenToken
 

@@ -25,8 +25,8 @@ from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey, clients
 from mcpbridge.activity.order import calls_begin
 from mcpbridge.activity.rejections import Rejection, attempts_of, catch_all, credentials_rejected, forget_old_rejections
 from mcpbridge.activity.usage import calls_tally, forget_old_hours
-from mcpbridge.calls.sanitize import storable, storable_columns
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.sanitize import storable, storable_columns
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.db.bulk import insert
 from mcpbridge.db.timeouts import drop_connection, limited_transaction
 from mcpbridge.models import ActivityLoss, ToolCall

@@ -14,9 +14,9 @@ from django.db import connections
 from django.db.models import Count, Q
 
 from mcpbridge.activity.observed import TokenKey, known_tokens
-from mcpbridge.auth.token_digest import Digests
-from mcpbridge.calls.sanitize import storable
-from mcpbridge.calls.types import Caller
+from mcpbridge.core.sanitize import storable
+from mcpbridge.core.token_digest import Digests
+from mcpbridge.core.types import Caller
 from mcpbridge.db.bulk import upsert
 from mcpbridge.models import PREFIX_LENGTH, RejectedCredential
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from mcpbridge.audit.rows import AuditRow, event_row, rows_append
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
-from mcpbridge.calls.sanitize import recordable_arguments
-from mcpbridge.calls.types import Call, Caller, Identity
+from mcpbridge.core.sanitize import recordable_arguments
+from mcpbridge.core.types import Call, Caller, Identity
 from mcpbridge.db.timeouts import impatient, limit_statements, limited_look, limited_transaction
 from mcpbridge.models import AuditEvent, Kind, Result, SeenToken
 from mcpbridge.observability.telemetry import spans

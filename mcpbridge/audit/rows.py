@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import heads_for_writing
-from mcpbridge.calls.ids import new_id
-from mcpbridge.calls.sanitize import recordable_snapshot, storable, storable_columns
-from mcpbridge.calls.types import Call, Caller, Ending, Identity
+from mcpbridge.core.ids import new_id
+from mcpbridge.core.sanitize import recordable_snapshot, storable, storable_columns
+from mcpbridge.core.types import Call, Caller, Ending, Identity
 from mcpbridge.db.bulk import insert, masked
 from mcpbridge.models import AuditEvent, Kind, Phase, Result
 

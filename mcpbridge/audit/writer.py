@@ -26,7 +26,7 @@ from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
 from mcpbridge.audit.rows import AuditRow, intent_row, outcome_row, refusal_row, rows_append
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.db.timeouts import Turn, drop_connection, limited_transaction
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.observability import metrics

@@ -14,7 +14,7 @@ from django.db import Error, router
 
 from mcpbridge.activity.observed import KnownToken, TokenKey, known_tokens
 from mcpbridge.auth.credentials import Credential
-from mcpbridge.auth.token_digest import Digests
+from mcpbridge.core.token_digest import Digests
 from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
 from mcpbridge.models import SeenToken
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mcpbridge.auth.token_digest import Digests, token_digests
+from mcpbridge.core.token_digest import Digests, token_digests
 
 MAX_HEADER_LENGTH = 4096
 

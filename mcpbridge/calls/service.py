@@ -19,9 +19,9 @@ from mcpbridge.auth.restrictions.store import Consents, OrderBook
 from mcpbridge.calls import errors
 from mcpbridge.calls.approvals.gate import Approvals
 from mcpbridge.calls.errors import Problem
-from mcpbridge.calls.ids import new_id
-from mcpbridge.calls.sanitize import recordable_arguments
-from mcpbridge.calls.types import Call, Caller, Dialogue, Ending, Identity
+from mcpbridge.core.ids import new_id
+from mcpbridge.core.sanitize import recordable_arguments
+from mcpbridge.core.types import Call, Caller, Dialogue, Ending, Identity
 from mcpbridge.models import Kind, Result
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.tools import RestRequest, Tool

@@ -21,8 +21,8 @@ from mcpbridge.auth.credentials import CredentialFaultError, Fault, credential_f
 from mcpbridge.auth.identity import Identities, IdentityUnavailableError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import OrderBook, Orders, RestrictionsUnknownError
-from mcpbridge.calls.ids import new_text_id
-from mcpbridge.calls.types import Caller
+from mcpbridge.core.ids import new_text_id
+from mcpbridge.core.types import Caller
 from mcpbridge.http.addresses import Audience
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.http.request import Body, Receive, Refusal, check_media_types, decoded, folded, is_read_only, read_body

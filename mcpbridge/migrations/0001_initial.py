@@ -244,7 +244,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('env', models.CharField(help_text='live or test', max_length=4, verbose_name='environment')),
                 ('prefix', models.CharField(help_text='The public part of the token.', max_length=12)),
-                ('token_digest', models.BinaryField(help_text='Of the secret that Hoursmith last accepted (`mcpbridge.auth.token_digest`).', max_length=32, null=True)),
+                ('token_digest', models.BinaryField(help_text='Of the secret that Hoursmith last accepted (`mcpbridge.core.token_digest`).', max_length=32, null=True)),
                 ('org_id', models.CharField(db_index=True, max_length=64, verbose_name='workspace')),
                 ('org_name', models.CharField(blank=True, max_length=200)),
                 ('token_name', models.CharField(blank=True, max_length=200)),

@@ -12,7 +12,7 @@ class SeenToken(TokenIdentity):
     token_digest = models.BinaryField(
         max_length=32,
         null=True,
-        help_text="Of the secret that Hoursmith last accepted (`mcpbridge.auth.token_digest`).",
+        help_text="Of the secret that Hoursmith last accepted (`mcpbridge.core.token_digest`).",
     )
     org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     org_name = MaskedCharField(max_length=200, blank=True)

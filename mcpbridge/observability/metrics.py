@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Gauge, Histogram
 
 from mcpbridge.auth.credentials import Fault
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import Kind, Result
 
 # From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.

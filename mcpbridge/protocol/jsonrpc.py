@@ -33,7 +33,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcpbridge.calls.types import Dialogue
+from mcpbridge.core.types import Dialogue
 from mcpbridge.protocol.server import McpServer, ToolResult, Visit
 
 logger = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Notice
 from mcpbridge.calls import errors
 from mcpbridge.calls.service import NO_DIALOGUE, Answer, Calls
-from mcpbridge.calls.types import Caller, Dialogue
+from mcpbridge.core.types import Caller, Dialogue
 from mcpbridge.models import Kind, Result
-from mcpbridge.protocol.prompts import Prompt, prompts_for
 from mcpbridge.tools import TOOLS, Tool
+from mcpbridge.tools.prompts import Prompt, prompts_for
 from mcpbridge.tools.schema_compat import portable
 
 logger = logging.getLogger(__name__)

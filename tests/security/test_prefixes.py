@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation
-from mcpbridge.auth.token_digest import token_digests
+from mcpbridge.core.token_digest import token_digests
 from mcpbridge.models import SeenToken
 from tests.conftest import assembled_token
 from tests.hoursmith_console.records import make_refusal

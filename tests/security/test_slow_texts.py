@@ -9,7 +9,7 @@ from hoursmith_console.core.lists.admin import _TOKEN
 from hoursmith_console.leaked_tokens.services import public_parts
 from hoursmith_console.middleware.pasted_tokens import clean_query
 from mcpbridge.auth.credentials import CredentialFaultError, credential_from_headers
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 from mcpbridge.http.request import MAX_BODY_BYTES, Refusal, decoded
 from mcpbridge.redaction.masking import redact
 from mcpbridge.secret_scan.patterns import secrets_in

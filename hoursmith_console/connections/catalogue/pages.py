@@ -20,7 +20,7 @@ from hoursmith_console.connections.catalogue.mcp_client import (
 )
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from hoursmith_console.connections.catalogue.variables import variable_snippets
-from mcpbridge.protocol.prompts import Prompt, prompts_for
+from mcpbridge.tools.prompts import Prompt, prompts_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mcpbridge.audit.destinations.transports.factory import trial_send
 from mcpbridge.audit.destinations.transports.file import NAME, NAME_RULE
 from mcpbridge.audit.heads import head_of, hold
 from mcpbridge.audit.rows import ACTOR_LENGTH
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 from mcpbridge.models import Result, SigningHead
 from mcpbridge.models.destinations import FORMATS, Sink, SinkFormat, SinkKind
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcpbridge.auth.restrictions.store import tell_everyone
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 from mcpbridge.models import TokenNotice
 
 NOTICE_LENGTH = 300

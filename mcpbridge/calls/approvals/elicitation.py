@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core import signing
 
-from mcpbridge.calls.types import Call, Dialogue
+from mcpbridge.core.types import Call, Dialogue
 from mcpbridge.models import ApprovalRequest
 
 QUESTION = "approval"

@@ -24,7 +24,7 @@ from mcpbridge.calls import errors
 from mcpbridge.calls.approvals import requests
 from mcpbridge.calls.approvals.elicitation import consent_in, is_answer_to, question
 from mcpbridge.calls.errors import Problem
-from mcpbridge.calls.types import Call, Dialogue
+from mcpbridge.core.types import Call, Dialogue
 from mcpbridge.db.timeouts import drop_connection, limited_look, limited_transaction, use_own_connection
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision, Result
 

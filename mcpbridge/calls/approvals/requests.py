@@ -12,8 +12,8 @@ from django.utils import timezone
 from mcpbridge.audit.console_events import TokenNamed, event_record
 from mcpbridge.audit.heads import hold
 from mcpbridge.auth.restrictions.store import Consents, tell_everyone
-from mcpbridge.calls.sanitize import recordable_arguments, recordable_snapshot, storable, storable_columns
-from mcpbridge.calls.types import Call
+from mcpbridge.core.sanitize import recordable_arguments, recordable_snapshot, storable, storable_columns
+from mcpbridge.core.types import Call
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision
 
 REQUESTED, APPROVED = "approval.requested", "approval.approved"

@@ -14,7 +14,7 @@ from mcpbridge.activity.connections import is_connection_id
 from mcpbridge.app import Bridge
 from mcpbridge.auth.credentials import CredentialFaultError, credential_from_text
 from mcpbridge.observability.telemetry import Telemetry
-from mcpbridge.protocol.stdio import serve
+from mcpbridge.stdio.server import serve
 from mcpbridge.upstream.config import configured_upstream
 
 

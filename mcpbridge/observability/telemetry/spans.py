@@ -19,9 +19,9 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
-from mcpbridge.calls.types import Call, Caller, Ending
-from mcpbridge.protocol.prompts import PROMPTS
+from mcpbridge.core.types import Call, Caller, Ending
 from mcpbridge.tools import TOOLS
+from mcpbridge.tools.prompts import PROMPTS
 
 PARENT = "traceparent"
 _OTHER = "_OTHER"

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from hoursmith_console.core.lists.pagination import Key, Order, page_of_parts
 from mcpbridge.activity.partitions import MONTHS_AHEAD, month_of, months_drop, months_make, months_of
-from mcpbridge.calls.sanitize import storable_columns
+from mcpbridge.core.sanitize import storable_columns
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import ToolCall
 from tests.call_records import a_call

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from mcpbridge.activity.recorder import ActivityRecorder, _Batch
 from mcpbridge.activity.rejections import Rejection
-from mcpbridge.auth.token_digest import token_digests
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.token_digest import token_digests
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import Kind, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import NOBODY, OWNER, REFUSED, SUCCEEDED, a_call

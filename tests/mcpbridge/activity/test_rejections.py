@@ -18,7 +18,7 @@ from mcpbridge.activity.rejections import (
     attempts_of,
     credentials_rejected,
 )
-from mcpbridge.auth.token_digest import token_digests
+from mcpbridge.core.token_digest import token_digests
 from mcpbridge.db.timeouts import limited_transaction
 from mcpbridge.models import RejectedCredential, SeenConnection, SeenToken
 from tests.call_records import SUCCEEDED, a_call

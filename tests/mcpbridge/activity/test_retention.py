@@ -13,7 +13,7 @@ from django.utils import timezone
 from mcpbridge.activity import retention
 from mcpbridge.activity.partitions import month_of, months_make
 from mcpbridge.activity.retention import Ageing, activity_prune
-from mcpbridge.calls.sanitize import storable_columns
+from mcpbridge.core.sanitize import storable_columns
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditEvent, ToolCall
 from tests.call_records import NOBODY, OWNER, a_call

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.usage import HOURS_KEPT_FOR, forget_old_hours, hour_of, network_of
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import CallHour, Kind, Result, TokenNetwork, TokenTool
 from tests.call_records import NOBODY, REFUSED, SUCCEEDED, a_call
 from tests.mcpbridge.activity.counted_from_rows import fill

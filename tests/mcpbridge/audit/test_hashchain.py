@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mcpbridge.audit.hashchain import FACTS, Head, canonical, facts, genesis, link, quickly_canonical, row_hash
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.calls.sanitize import chainable_number, recordable_snapshot
+from mcpbridge.core.sanitize import chainable_number, recordable_snapshot
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from tests.call_records import OWNER, REFUSED, a_call
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mcpbridge.audit.reconcile import NothingToResolveError, Sweep, outcome_resolve, patience, unresolved
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.calls.types import Call, Ending
+from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.call_records import OWNER, REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
-from mcpbridge.calls.types import Ending
+from mcpbridge.core.types import Ending
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.call_records import REFUSED, SUCCEEDED, a_call
 from tests.conftest import assembled_token

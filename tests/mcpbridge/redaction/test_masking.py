@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpbridge.calls.sanitize import storable
+from mcpbridge.core.sanitize import storable
 from mcpbridge.redaction.masking import cut, redact, redact_pasted, redact_value
 from mcpbridge.redaction.patterns import is_suspect, is_suspect_data
 from mcpbridge.secret_scan.patterns import secrets_in

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from mcpbridge.calls.sanitize import recordable_snapshot, storable
+from mcpbridge.core.sanitize import recordable_snapshot, storable
 from mcpbridge.models import Freeze
 from mcpbridge.protocol.client_info import client_from_info
 from mcpbridge.redaction.visible_text import MARK, is_plain, marked, shows_nothing

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hoursmith_console.jobs.scheduler import Job, RotationWatch
+from mcpbridge import maintenance
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit import writer as audit
 from mcpbridge.audit.destinations.delivery import Delivery
@@ -18,10 +19,9 @@ from mcpbridge.auth.restrictions import polling
 from mcpbridge.auth.restrictions.blocks import token_block
 from mcpbridge.auth.restrictions.polling import order_book
 from mcpbridge.auth.restrictions.store import Orders
+from mcpbridge.maintenance import Keeper
 from mcpbridge.models import AuditEvent, ToolCall
 from mcpbridge.observability import metrics
-from mcpbridge.workers import maintenance
-from mcpbridge.workers.maintenance import Keeper
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 

@@ -12,7 +12,7 @@ from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Family, Syste
 from hoursmith_console.connections.catalogue.mcp_client import Target
 from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup, things_to_ask
 from mcpbridge.auth.credentials import CredentialFaultError
-from mcpbridge.protocol.prompts import PROMPTS
+from mcpbridge.tools.prompts import PROMPTS
 from tests.conftest import assembled_token
 
 URL = "https://console.example/mcp"

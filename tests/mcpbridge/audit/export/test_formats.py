@@ -12,7 +12,7 @@ from mcpbridge.audit.export import cef, csv, jsonl, ocsf
 from mcpbridge.audit.export.columns import COLUMNS
 from mcpbridge.audit.hashchain import FACTS, canonical, genesis, row_hash
 from mcpbridge.audit.verification import Event
-from mcpbridge.calls.sanitize import recordable_snapshot
+from mcpbridge.core.sanitize import recordable_snapshot
 from tests.audit_chains import a_chain, an_event, export_of, head_of
 from tests.mcpbridge.audit.export.readers import (
     cef_extension,

@@ -13,10 +13,10 @@ from mcpbridge.auth.restrictions.freezes import destruction_freeze, destruction_
 from mcpbridge.auth.restrictions.notices import notice_end, notice_give
 from mcpbridge.auth.restrictions.polling import POLL_S, SqliteOrderBook, order_book
 from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
-from mcpbridge.calls.types import Caller
+from mcpbridge.core.types import Caller
 from mcpbridge.models import TokenBlock
 from mcpbridge.protocol.server import Visit
-from mcpbridge.protocol.stdio import StdioTools
+from mcpbridge.stdio.server import StdioTools
 from tests.conftest import assembled_token
 from tests.mcpbridge.fixtures import bridge_to
 from tests.tool_results import error_in

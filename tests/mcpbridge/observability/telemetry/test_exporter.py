@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry import trace
 
-from mcpbridge.calls.types import Caller
+from mcpbridge.core.types import Caller
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.observability.telemetry.exporter import Sending
 from tests.collector import Collector, collecting

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcpbridge.calls.sanitize import (
+from mcpbridge.core.sanitize import (
     ARGUMENT_LIMITS,
     NOT_RECORDED,
     SNAPSHOT_LIMITS,

@@ -18,13 +18,13 @@ from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
 from mcpbridge.calls import errors
 from mcpbridge.calls.service import Answer
-from mcpbridge.calls.types import Caller
+from mcpbridge.core.types import Caller
 from mcpbridge.models import Result
 from mcpbridge.observability import metrics
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.protocol.client_info import client_from_info
 from mcpbridge.protocol.server import ToolResult, Visit, build_server, result_of
-from mcpbridge.protocol.stdio_lines import AnswerStream, MessageLines, UnansweredRequests, take_standard_input
+from mcpbridge.stdio.lines import AnswerStream, MessageLines, UnansweredRequests, take_standard_input
 
 # How long a client that has closed its side may still be answered. Clients send SIGTERM 2 s after closing.
 LAST_ANSWERS_S = 1.5

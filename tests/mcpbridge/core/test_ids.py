@@ -3,7 +3,7 @@ import os
 import time
 from uuid import RFC_4122
 
-from mcpbridge.calls.ids import new_id
+from mcpbridge.core.ids import new_id
 
 
 def test_ids_are_version_7_and_do_not_repeat():

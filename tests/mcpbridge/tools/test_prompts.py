@@ -12,8 +12,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from mcpbridge.models import Kind
-from mcpbridge.protocol.prompts import LONGEST_VALUE, PROMPTS, Prompt, prompts_for
 from mcpbridge.tools import TOOLS
+from mcpbridge.tools.prompts import LONGEST_VALUE, PROMPTS, Prompt, prompts_for
 from tests.servers import Served
 
 READS = {"who_am_i", "my_week", "open_tasks", "project_status", "unpaid_invoices"}

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import CharField
 
-from mcpbridge.calls.types import Call
+from mcpbridge.core.types import Call
 from mcpbridge.models import CallFacts, ToolCall
 from mcpbridge.redaction.masking import cut, redact
 from mcpbridge.redaction.visible_text import is_plain, marked

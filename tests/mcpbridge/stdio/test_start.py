@@ -31,7 +31,7 @@ HELD = """
 import asyncio, os, sys
 import django
 django.setup()
-import mcpbridge.protocol.stdio
+import mcpbridge.stdio.server
 from mcpbridge.bridge import Bridge
 from mcpbridge.management.commands import mcp_stdio
 
@@ -40,7 +40,7 @@ class HeldBridge(Bridge):
         await asyncio.to_thread(os.read, int(sys.argv[1]), 1)
         await super().start()
 
-mcpbridge.protocol.stdio.LAST_ANSWERS_S = 60
+mcpbridge.stdio.server.LAST_ANSWERS_S = 60
 mcp_stdio.Bridge = HeldBridge
 mcp_stdio.Command().run_from_argv(["manage.py", "mcp_stdio"])
 """
@@ -64,7 +64,7 @@ def test_nothing_is_loaded_that_only_pages_and_other_installations_need(environm
         check=True,
     )
     loaded = set(re.findall(r"^import time: .*\| +(\S+)$", done.stderr, re.MULTILINE))
-    assert {"mcpbridge.protocol.stdio", "mcpbridge.app", "django.db.models"} <= loaded
+    assert {"mcpbridge.stdio.server", "mcpbridge.app", "django.db.models"} <= loaded
     assert loaded & (ONLY_FOR_PAGES | ONLY_FOR_OTHERS) == set()
 
 

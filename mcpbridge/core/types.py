@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mcpbridge.auth.token_digest import Digests
+from mcpbridge.core.token_digest import Digests
 from mcpbridge.models import Kind, Result
 
 

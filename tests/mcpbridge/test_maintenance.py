@@ -10,8 +10,8 @@ import pytest
 
 from mcpbridge.audit import reconcile
 from mcpbridge.audit.writer import AuditWriter
+from mcpbridge.maintenance import Keeper
 from mcpbridge.models import AuditEvent, SigningHead
-from mcpbridge.workers.maintenance import Keeper
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 
@@ -84,7 +84,7 @@ def test_it_goes_on_when_the_database_is_back(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("mcpbridge.workers.maintenance._LIMIT_S", 0.1)
+    monkeypatch.setattr("mcpbridge.maintenance._LIMIT_S", 0.1)
     monkeypatch.setattr("mcpbridge.audit.checkpoints.LIMIT_S", 0.1)
     runner.run(writer.intent(a_call(), snapshot=None))
     with database.held():
@@ -128,7 +128,7 @@ def test_a_broken_job_does_not_end_it(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("mcpbridge.workers.maintenance.checkpoints_due", broken)
+    monkeypatch.setattr("mcpbridge.maintenance.checkpoints_due", broken)
     monkeypatch.setattr(reconcile, "patience", lambda: timedelta(seconds=-1))
     runner.run(writer.intent(a_call(), snapshot=None))
     start()

@@ -8,7 +8,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from mcpbridge.protocol.stdio_lines import MessageLines, UnansweredRequests
+from mcpbridge.stdio.lines import MessageLines, UnansweredRequests
 
 PING = {"id": 1, "method": "ping"}
 ANSWER = types.JSONRPCResponse(jsonrpc="2.0", id=1, result={})

@@ -1,0 +1,1 @@
+"""What every part of the bridge shares: call types, ids, sanitizing, JSON parsing, networks, credentials."""
