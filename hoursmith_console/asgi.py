@@ -23,7 +23,7 @@ from hoursmith_console.ops.health import Health  # noqa: E402
 from hoursmith_console.ops.metrics import Metrics  # noqa: E402
 from mcpbridge import __version__  # noqa: E402
 from mcpbridge.app import Bridge  # noqa: E402
-from mcpbridge.http.addresses import parse_networks  # noqa: E402
+from mcpbridge.core.networks import parse_networks  # noqa: E402
 from mcpbridge.http.endpoint import serves  # noqa: E402
 from mcpbridge.http.forwarding import as_it_was_sent  # noqa: E402
 from mcpbridge.http.request_targets import in_origin_form  # noqa: E402

@@ -16,7 +16,7 @@ from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.audit.reconcile import Sweep
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
 from mcpbridge.calls.approvals.requests import approvals_expire
-from mcpbridge.db.timeouts import Turn
+from mcpbridge.db.locks import FileLock
 from mcpbridge.models import AuditEvent
 from mcpbridge.workers import Attempts, TimedJob, Timetable
 
@@ -49,7 +49,7 @@ class Keeper:
                 ageing.run,
             ),
         )
-        self._turn = Turn(lock_path, limit_s=_LIMIT_S)
+        self._turn = FileLock(lock_path, limit_s=_LIMIT_S)
         alias = router.db_for_write(AuditEvent)
         self._worker = Timetable(
             "maintenance", jobs, look_every_s=look_every_s, alias=alias, limit_s=_LIMIT_S, leave=self._leave

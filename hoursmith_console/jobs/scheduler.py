@@ -19,8 +19,8 @@ from hoursmith_console.campaigns.asking import all_mails_send, all_notices_refre
 from hoursmith_console.rotations.evidence import evidence_of
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.sync import is_news, rotation_observe
-from mcpbridge.audit.heads import try_to_hold
 from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.db.locks import try_acquire_lock
 from mcpbridge.db.timeouts import limited_transaction
 from mcpbridge.workers import Attempts, TimedJob, Timetable
 
@@ -116,7 +116,7 @@ class Alone:
             return
         # Limited, so that a machine that lost its way to the database in here does not keep the others from working.
         with limited_transaction(self._alias, limit_s=_LIMIT_S):
-            yield try_to_hold(self._alias, _NAME)
+            yield try_acquire_lock(self._alias, _NAME)
 
     def _have_file(self, path: Path) -> bool:
         if self._file is None:

@@ -27,8 +27,9 @@ from hoursmith_console.env import is_address
 from hoursmith_console.server.prometheus import FOLDER_VARIABLE
 from mcpbridge.audit.destinations.status import SinkState, sinks_standing
 from mcpbridge.audit.heads import standings
+from mcpbridge.core.networks import is_within, parse_networks
 from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
-from mcpbridge.http.addresses import Audience, is_within, parse_networks
+from mcpbridge.http.addresses import Audience
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.models import AuditEvent
 

@@ -13,8 +13,8 @@ from django.core.validators import EmailValidator
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.workspaces.models import INVITED, Role
 from hoursmith_console.workspaces.texts import is_storable, one_line
-from mcpbridge.auth.credentials import Credential
 from mcpbridge.calls.errors import from_reply
+from mcpbridge.core.credential import Credential
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Upstream, UpstreamError
 

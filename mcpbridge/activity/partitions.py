@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import QuerySet
 
-from mcpbridge.audit.heads import try_to_hold
+from mcpbridge.db.locks import try_acquire_lock
 from mcpbridge.db.timeouts import limited_transaction
 from mcpbridge.models import ToolCall
 
@@ -75,7 +75,7 @@ def months_make(alias: str, *, now: datetime) -> int:
     if not has_months(alias) or months_of(alias).end > month_of(now, MONTHS_AHEAD):
         return 0
     with limited_transaction(alias, limit_s=LIMIT_S):
-        if not try_to_hold(alias, MONTHS_LOCK):
+        if not try_acquire_lock(alias, MONTHS_LOCK):
             return 0
         begin, made = months_of(alias).end, 0
         with connections[alias].cursor() as cursor:

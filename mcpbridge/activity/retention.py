@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from mcpbridge.activity.partitions import LIMIT_S, MONTHS_LOCK, has_months, month_of, months_drop, months_make
 from mcpbridge.audit.console_events import event_record
-from mcpbridge.audit.heads import try_to_hold
+from mcpbridge.db.locks import try_acquire_lock
 from mcpbridge.db.timeouts import limited_look, limited_transaction
 from mcpbridge.models import AuditEvent, ToolCall
 
@@ -56,7 +56,7 @@ def activity_prune(*, before: datetime, actor: str, goes_on: Callable[[], bool] 
     alias = router.db_for_write(ToolCall)
     with limited_transaction(alias, limit_s=LIMIT_S):
         # Another machine may be at it; what it leaves is removed below, twice at worst.
-        parts = _drop_recorded(alias, before, actor) if try_to_hold(alias, MONTHS_LOCK) else 0
+        parts = _drop_recorded(alias, before, actor) if try_acquire_lock(alias, MONTHS_LOCK) else 0
     rows = 0
     for org_id in _workspaces(alias, before):
         while goes_on() and (removed := _remove_some(alias, org_id, before)):

@@ -18,9 +18,10 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.audit.hashchain import instant
-from mcpbridge.audit.heads import Standing, head_of, hold, standings, try_to_hold
+from mcpbridge.audit.heads import Standing, head_of, standings
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.signing import SigningKeyPair, head_message
+from mcpbridge.db.locks import acquire_locks, try_acquire_lock
 from mcpbridge.db.timeouts import limited_look, limited_transaction
 from mcpbridge.models import SigningHead
 
@@ -94,8 +95,8 @@ def _make(
     while True:
         with turn, limited_transaction(alias, limit_s=LIMIT_S):
             if waits:
-                hold(alias, _LOCK)
-            elif not try_to_hold(alias, _LOCK):
+                acquire_locks(alias, _LOCK)
+            elif not try_acquire_lock(alias, _LOCK):
                 break
             wanted = [each for each in standings(alias) if each.org_id not in made and reason_of(each)]
             if not wanted:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import connections
 
 from mcpbridge.audit.hashchain import Head, genesis
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AuditCut, AuditEvent, SeenToken, SigningHead
 
 
@@ -50,37 +51,13 @@ def head_of(alias: str, org_id: str) -> Head:
 def heads_for_writing(alias: str, org_ids: Iterable[str]) -> dict[str, Head]:
     """The heads of several chains, which nobody else can lengthen until this transaction ends."""
     wanted = sorted(org_ids)
-    hold(alias, *(chain_lock(org_id) for org_id in wanted))
+    acquire_locks(alias, *(chain_lock(org_id) for org_id in wanted))
     return {org_id: head_of(alias, org_id) for org_id in wanted}
 
 
 def chain_lock(org_id: str) -> str:
     """The name that whoever lengthens the workspace's chain holds."""
     return f"audit chain {org_id}"
-
-
-def hold(alias: str, *names: str) -> None:
-    """Let nobody else hold any of `names` until this transaction ends.
-
-    SQLite's write lock, which every transaction here has from its start, sees to that by itself. On PostgreSQL each
-    name is a lock of its own; given in one order everywhere, writers on any number of machines queue and never wait
-    for each other in a ring.
-    """
-    connection = connections[alias]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            for name in names:
-                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
-
-
-def try_to_hold(alias: str, name: str) -> bool:
-    """The same for one name, without waiting; False where somebody else has it."""
-    connection = connections[alias]
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
-        return bool(cursor.fetchone()[0])
 
 
 def standings(alias: str) -> list[Standing]:

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from mcpbridge.audit.console_events import event_record
 from mcpbridge.audit.hashchain import instant
-from mcpbridge.audit.heads import hold, standings
+from mcpbridge.audit.heads import standings
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import SigningKey
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def signing_key(alias: str) -> SigningKeyPair:
     key = configured_key()
     keys = SigningKey.objects.using(alias)
     if not keys.exists():
-        hold(alias, _LOCK)
+        acquire_locks(alias, _LOCK)
         if not keys.exists():
             _register(alias, key, announced_by=key, is_first=True)
             logger.info("The key %s signs the audit record from now on.", key.key_id)
@@ -65,7 +66,7 @@ def key_announce(*, text: str, actor: str) -> SigningKeyPair:
     made = key_pair(text)
     with transaction.atomic(using=alias):
         current = signing_key(alias)
-        hold(alias, _LOCK)
+        acquire_locks(alias, _LOCK)
         if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
             raise ValueError(f"The key {made.key_id} is known already.")
         _register(alias, made, announced_by=current)

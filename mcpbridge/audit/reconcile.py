@@ -17,8 +17,9 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from mcpbridge.audit.console_events import row_record
-from mcpbridge.audit.heads import chain_lock, hold, standings
+from mcpbridge.audit.heads import chain_lock, standings
 from mcpbridge.audit.rows import NOTE_LENGTH, AuditRow, call_of, resolution_row, unknown_row
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.db.timeouts import limited_look
 from mcpbridge.models import AuditEvent, Phase, Result
 
@@ -110,7 +111,7 @@ def outcome_resolve(*, call_id: UUID, org_id: str, actor: str, note: str) -> Non
     alias = router.db_for_write(AuditEvent)
     with transaction.atomic(using=alias):
         # Two people at once: the second finds the first one's row.
-        hold(alias, chain_lock(org_id))
+        acquire_locks(alias, chain_lock(org_id))
         rows = {row.phase: row for row in AuditEvent.objects.using(alias).filter(call_id=call_id, org_id=org_id)}
         outcome = rows.get(Phase.OUTCOME) or rows.get(Phase.UNKNOWN)
         is_open = outcome is not None and outcome.result in (Result.UNKNOWN, Result.FAILED)

@@ -23,11 +23,11 @@ from mcpbridge.audit.checkpoints import checkpoint_make
 from mcpbridge.audit.console_events import event_record
 from mcpbridge.audit.destinations.status import sinks_behind
 from mcpbridge.audit.hashchain import Head
-from mcpbridge.audit.heads import chain_lock, head_of, hold
+from mcpbridge.audit.heads import chain_lock, head_of
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.reconcile import unresolved
 from mcpbridge.audit.signing import SigningKeyPair, cut_message
-from mcpbridge.db.locks import exclusively
+from mcpbridge.db.locks import acquire_locks, exclusively
 from mcpbridge.db.timeouts import limited_transaction
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 
@@ -182,7 +182,7 @@ def _remove(alias: str, cut: AuditCut) -> None:
     Raises PruneUnderwayError where the chain does not begin any more where `cut` says.
     """
     with limited_transaction(alias, limit_s=_LIMIT_S):
-        hold(alias, chain_lock(cut.org_id))
+        acquire_locks(alias, chain_lock(cut.org_id))
         if _last_cut(alias, cut.org_id) != cut.sequence - cut.rows:
             raise PruneUnderwayError(_UNDERWAY)
         cut.save(using=alias, force_insert=True)

@@ -27,7 +27,8 @@ from django.utils import timezone
 
 from mcpbridge.audit.rows import AuditRow, intent_row, outcome_row, refusal_row, rows_append
 from mcpbridge.core.types import Call, Ending
-from mcpbridge.db.timeouts import Turn, drop_connection, limited_transaction
+from mcpbridge.db.locks import FileLock
+from mcpbridge.db.timeouts import drop_connection, limited_transaction
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.observability import metrics
 from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
@@ -74,7 +75,7 @@ class AuditWriter:
         self._capacity = capacity
         self._alias = router.db_for_write(AuditEvent)
         is_sqlite = connections.settings[self._alias]["ENGINE"].endswith("sqlite3")
-        self._turn = Turn(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
+        self._turn = FileLock(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
         self._changed = threading.Condition()
         self._queue: deque[_Entry] = deque()
         self._worker = PeriodicWorker(

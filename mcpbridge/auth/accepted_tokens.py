@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.db import Error, router
 
 from mcpbridge.activity.observed import KnownToken, TokenKey, known_tokens
-from mcpbridge.auth.credentials import Credential
+from mcpbridge.core.credential import Credential
 from mcpbridge.core.token_digest import Digests
 from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
 from mcpbridge.models import SeenToken

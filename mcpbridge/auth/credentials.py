@@ -9,10 +9,9 @@ Source: RFC 6750 section 2.1 (the header), the Hoursmith contract section 2 (the
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-from mcpbridge.core.token_digest import Digests, token_digests
+from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.core.token_digest import token_digests
 
 MAX_HEADER_LENGTH = 4096
 
@@ -21,85 +20,6 @@ _REFERENCE = re.compile(r"\$\{[^}]*\}?|\{(?:env|input|file):[^}]*\}?|\$[A-Za-z_]
 _PLACEHOLDER = re.compile(
     r"<[^>]*>?|\[[^\]]*\]?|(?:your|my|paste|insert|replace)[-_ ].*|x{8,}|\*{4,}|\.{3,}|…+|token", re.IGNORECASE
 )
-
-
-class Fault(StrEnum):
-    """What can be wrong with a credential before anybody is asked."""
-
-    MISSING = "missing"
-    REPEATED_HEADER = "repeated_header"
-    OTHER_SCHEME = "other_scheme"
-    EMPTY = "empty"
-    TOO_LONG = "too_long"
-    BEARER_TWICE = "bearer_twice"
-    UNEXPANDED = "unexpanded_reference"
-    QUOTED = "quoted"
-    WHITESPACE = "whitespace"
-    PLACEHOLDER = "placeholder"
-    NOT_A_TOKEN = "not_hoursmith"  # noqa: S105 – the fault's name
-    MALFORMED = "malformed"
-    # Found out later: by asking Hoursmith, or in the block list.
-    REJECTED = "rejected"
-    BLOCKED = "blocked"
-
-
-EXPLANATIONS: dict[Fault, str] = {
-    Fault.MISSING: "No token was sent. Add the header “Authorization: Bearer hsk_…” to the client's configuration.",
-    Fault.REPEATED_HEADER: "The Authorization header was sent more than once. Keep one.",
-    Fault.OTHER_SCHEME: "The Authorization header must read “Bearer ” and then the token.",
-    Fault.EMPTY: "The Authorization header holds no token after “Bearer”. The variable it names is probably empty.",
-    Fault.TOO_LONG: "The Authorization header is far too long to be a token.",
-    Fault.BEARER_TWICE: "“Bearer” stands twice. Leave it out of the variable or out of the configuration.",
-    Fault.UNEXPANDED: (
-        "The client sent the name of a variable instead of its value. Set HOURSMITH_API_TOKEN where the client is "
-        "started, and spell the reference the way this client reads it."
-    ),
-    Fault.QUOTED: "The token stands in quotation marks. Remove them.",
-    Fault.WHITESPACE: "There is a space or a line break in the token. Paste it again, in one piece.",
-    Fault.PLACEHOLDER: "The configuration still holds a placeholder. Put the token in its place.",
-    Fault.NOT_A_TOKEN: "This is not a Hoursmith token: those begin with hsk_.",
-    Fault.MALFORMED: (
-        "The token is not whole: it reads hsk_live_ or hsk_test_, 12 characters, an underscore, and 32 characters."
-    ),
-    Fault.REJECTED: (
-        "Hoursmith does not accept this token: it is unknown or was revoked. Make a new one under Settings → API."
-    ),
-    Fault.BLOCKED: "An admin of the workspace has blocked this token in the console. Ask them, or make a new one.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A whole token, for the length of one request. Its representation shows the public prefix alone."""
-
-    env: str
-    prefix: str
-    secret: str = field(repr=False)
-    # What tells the token from its prefix; see `token_digest`.
-    digests: Digests = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digests", token_digests(self.token))
-
-    @property
-    def token(self) -> str:
-        """The token as Hoursmith reads it; only `upstream` may ask."""
-        return f"hsk_{self.env}_{self.prefix}_{self.secret}"
-
-
-class CredentialFaultError(Exception):
-    """The credential cannot be used. `env`, `prefix` and `digests` are set where a whole token was recognised."""
-
-    def __init__(self, fault: Fault, *, env: str = "", prefix: str = "", digests: Digests = ()) -> None:
-        super().__init__(fault)
-        self.fault = fault
-        self.env = env
-        self.prefix = prefix
-        self.digests = digests
-
-    @property
-    def explanation(self) -> str:
-        return EXPLANATIONS[self.fault]
 
 
 def credential_from_headers(values: Sequence[bytes]) -> Credential:

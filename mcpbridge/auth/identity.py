@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from mcpbridge.auth.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.auth.rate_limit import AttemptLimit, TooManyAttemptsError
 from mcpbridge.auth.refusals import Refusals, Refused, Sort
+from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
 from mcpbridge.core.types import Identity
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, UpstreamError

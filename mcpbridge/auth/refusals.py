@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mcpbridge.db.timeouts import Turn
+from mcpbridge.db.locks import FileLock
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Refusals:
         self._share = max(1, workers)
         self._file: int | None = None
         self._memory = bytearray(_SIZE)
-        self._turn = Turn(None, limit_s=_TURN_S)
+        self._turn = FileLock(None, limit_s=_TURN_S)
         if path is not None:
             try:
                 self._open(path)
@@ -96,7 +96,7 @@ class Refusals:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Never shortened: other processes are reading it.
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._turn = Turn(path, limit_s=_TURN_S)
+        self._turn = FileLock(path, limit_s=_TURN_S)
         with self._turn:
             if os.pread(self._file, len(_MAGIC), 0) != _MAGIC:
                 os.pwrite(self._file, _MAGIC + bytes(_SIZE - len(_MAGIC)), 0)

@@ -13,12 +13,12 @@ from typing import Any
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter, HourlyLimitError
-from mcpbridge.auth.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.auth.identity import ME, Identities, IdentityUnavailableError
 from mcpbridge.auth.restrictions.store import Consents, OrderBook
 from mcpbridge.calls import errors
 from mcpbridge.calls.approvals.gate import Approvals
 from mcpbridge.calls.errors import Problem
+from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
 from mcpbridge.core.ids import new_id
 from mcpbridge.core.sanitize import recordable_arguments
 from mcpbridge.core.types import Call, Caller, Dialogue, Ending, Identity

@@ -1,13 +1,44 @@
-"""Lets one process at a time, on any machine, do work that takes longer than a transaction may."""
+"""Locks between threads, processes and machines: advisory locks, file locks, and work for one process at a time."""
 
 import fcntl
 import hashlib
+import logging
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connections
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.0002
+
+
+def acquire_locks(alias: str, *names: str) -> None:
+    """Let nobody else hold any of `names` until this transaction ends.
+
+    SQLite's write lock, which every transaction here has from its start, sees to that by itself. On PostgreSQL each
+    name is a lock of its own; given in one order everywhere, writers on any number of machines queue and never wait
+    for each other in a ring.
+    """
+    connection = connections[alias]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for name in names:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def try_acquire_lock(alias: str, name: str) -> bool:
+    """The same for one name, without waiting; False where somebody else has it."""
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager
@@ -54,3 +85,51 @@ def _held_by_file(database: Path, name: str) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+class FileLock:
+    """Lets the writers of several processes take turns, through a lock on the file at `path`.
+
+    On SQLite they write to one file, and its own way of waiting (sleep and try again) is unfair. The lock orders the
+    writers and nothing else: the database keeps the data sound. Who waits longer than `limit_s`
+    seconds, because the holder hangs, goes on without it.
+    """
+
+    def __init__(self, path: Path | None, *, limit_s: float) -> None:
+        self._path = path
+        self._limit_s = limit_s
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        if self._path is None:
+            return
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._wait(self._file)
+        except OSError as error:
+            logger.warning("Audit writers of several processes do not queue: %s", error.strerror)
+            self._path = None
+
+    def _wait(self, file: int) -> None:
+        give_up_at = time.monotonic() + self._limit_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Polled, because a lock with a time limit does not exist; at random, so that nobody starves.
+                if time.monotonic() >= give_up_at:
+                    return
+                time.sleep(_POLL_S * (0.5 + random.random()))  # noqa: S311 - no secret is made of it
+            else:
+                return
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,29 +1,20 @@
 """A database connection for one thread that must never wait longer than it was told to.
 
 The record's writers are threads of their own. They share nothing with page requests: neither the pool,
-which pages can exhaust, nor the long patience that suits a page. On SQLite several processes write to one
-file, and its own way of waiting (sleep and try again) is unfair; `Turn` lets them queue.
+which pages can exhaust, nor the long time limit that suits a page.
 """
 
 import copy
-import fcntl
-import logging
 import math
 import os
-import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-logger = logging.getLogger(__name__)
-
-_POLL_S = 0.0002
 # For so long at least a transaction may say nothing before the server takes its machine for gone.
 _SILENCE_S = 5.0
 
@@ -152,50 +143,3 @@ def impatient(alias: str, *, limit_s: float) -> Iterator[None]:
 def _wait_at_most(connection: BaseDatabaseWrapper, limit_s: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout = {int(limit_s * 1000)}")
-
-
-class Turn:
-    """Lets the writers of several processes take turns, through a lock on the file at `path`.
-
-    It orders them and nothing else: the database keeps the data sound. Who waits longer than `limit_s`
-    seconds, because the holder hangs, goes on without it.
-    """
-
-    def __init__(self, path: Path | None, *, limit_s: float) -> None:
-        self._path = path
-        self._limit_s = limit_s
-        self._file: int | None = None
-
-    def __enter__(self) -> None:
-        if self._path is None:
-            return
-        try:
-            if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._wait(self._file)
-        except OSError as error:
-            logger.warning("Audit writers of several processes do not queue: %s", error.strerror)
-            self._path = None
-
-    def _wait(self, file: int) -> None:
-        give_up_at = time.monotonic() + self._limit_s
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # Polled, because a lock with a time limit does not exist; at random, so that nobody starves.
-                if time.monotonic() >= give_up_at:
-                    return
-                time.sleep(_POLL_S * (0.5 + random.random()))  # noqa: S311 - no secret is made of it
-            else:
-                return
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Give the file back."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None

@@ -17,15 +17,25 @@ import orjson
 from mcpbridge.activity.connections import ID_PATTERN, Greeting
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
-from mcpbridge.auth.credentials import CredentialFaultError, Fault, credential_from_headers
+from mcpbridge.auth.credentials import credential_from_headers
 from mcpbridge.auth.identity import Identities, IdentityUnavailableError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import OrderBook, Orders, RestrictionsUnknownError
+from mcpbridge.core.credential import CredentialFaultError, Fault
 from mcpbridge.core.ids import new_text_id
 from mcpbridge.core.types import Caller
 from mcpbridge.http.addresses import Audience
 from mcpbridge.http.headers import plain_headers
-from mcpbridge.http.request import Body, Receive, Refusal, check_media_types, decoded, folded, is_read_only, read_body
+from mcpbridge.http.request import (
+    Body,
+    Receive,
+    Refusal,
+    check_media_types,
+    folded,
+    is_read_only,
+    parse_body,
+    read_body,
+)
 from mcpbridge.observability import logs, metrics
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.protocol import jsonrpc
@@ -116,7 +126,7 @@ class HttpEntry:
             if orders.holds(credential.env, credential.prefix):
                 raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
             check_media_types(headers)
-            body = decoded(await read_body(receive, headers))
+            body = parse_body(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or is_read_only(headers)
             visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
             if isinstance(body, list) and jsonrpc.allows_batches(headers.get("mcp-protocol-version")):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from mcpbridge.http.addresses import Network, client_address, is_within
+from mcpbridge.core.networks import Network, is_within
+from mcpbridge.http.addresses import client_address
 
 Scope = dict[str, Any]
 

@@ -1,20 +1,17 @@
 """Reads one HTTP request within limits of size, depth and time, and turns away what does not fit."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import mcp_types as types
-import orjson
 
+from mcpbridge.core.json_parsing import MAX_BODY_BYTES, JsonError, parse_json
 from mcpbridge.protocol.jsonrpc import RpcError
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
-MAX_BODY_BYTES = 1024 * 1024
-MAX_DEPTH = 64
 BODY_TIMEOUT_S = 30.0
 # What is still taken of the body of a refused request, so that its connection can go on.
 MOST_DRAINED_BYTES = 64 * 1024
@@ -141,51 +138,9 @@ async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
         raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.") from None
 
 
-def decoded(body: bytes) -> Any:
-    """Return the JSON value that `body` is; raises Refusal where it is none, or nested too deeply to handle safely."""
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(body):
-        raise Refusal(400, f"The JSON is nested deeper than {MAX_DEPTH} levels.", code=types.PARSE_ERROR)
+def parse_body(body: bytes) -> Any:
+    """Return the JSON value in `body`; raise Refusal where it is none, or nested too deeply to handle safely."""
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(400, _misreading(body, error), code=types.PARSE_ERROR) from None
-
-
-_LITERALS = (b"NaN", b"Infinity", b"-Infinity")
-_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-
-
-def _misreading(body: bytes, error: orjson.JSONDecodeError) -> str:
-    """Say why `body` is not JSON, and where, without repeating any of it."""
-    if not body.strip():
-        return "The body is empty. Send one JSON-RPC request."
-    if body.startswith(_BYTE_ORDER_MARKS):
-        return "The body begins with a byte order mark. Send UTF-8 without one."
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as broken:
-        return f"The body is not UTF-8: byte {broken.start} cannot be read."
-    rest = text[error.pos :].lstrip().encode(errors="replace")
-    # orjson points behind the sign, or at the quotation mark in front of a character that may not stand there.
-    if rest.startswith(_LITERALS) or text[max(0, error.pos - 1) :].startswith("-Infinity"):
-        return f"The body is not JSON: NaN and Infinity are no JSON numbers (character {error.pos})."
-    return f"The body is not JSON: {error.msg} (character {error.pos})."
-
-
-# A string ends with its quotation mark or with the body, and nothing is tried twice: a body is not JSON yet when it is
-# looked at, and may be a million quotation marks of which none ends.
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
-
-
-def _is_deep(body: bytes) -> bool:
-    """Whether anything in `body` is nested deeper than MAX_DEPTH; brackets inside of strings do not count."""
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(body):
-        match token[0]:
-            case b"{" | b"[":
-                depth += 1
-                if depth > MAX_DEPTH:
-                    return True
-            case b"}" | b"]":
-                depth -= 1
-    return False
+        return parse_json(body)
+    except JsonError as error:
+        raise Refusal(400, str(error), code=types.PARSE_ERROR) from None

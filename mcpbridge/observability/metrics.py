@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from mcpbridge.auth.credentials import Fault
+from mcpbridge.core.credential import Fault
 from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import Kind, Result
 

@@ -17,11 +17,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcpbridge import __version__
-from mcpbridge.auth.credentials import Credential, CredentialFaultError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Notice
 from mcpbridge.calls import errors
 from mcpbridge.calls.service import NO_DIALOGUE, Answer, Calls
+from mcpbridge.core.credential import Credential, CredentialFaultError
 from mcpbridge.core.types import Caller, Dialogue
 from mcpbridge.models import Kind, Result
 from mcpbridge.tools import TOOLS, Tool

@@ -19,7 +19,7 @@ from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
-from mcpbridge.http.request import MAX_BODY_BYTES, Refusal, decoded
+from mcpbridge.core.json_parsing import MAX_BODY_BYTES, JsonError, parse_json
 from mcpbridge.protocol.jsonrpc import RpcError, id_in, read_request
 
 Refuse = Callable[[types.JSONRPCError], Awaitable[None]]
@@ -141,10 +141,9 @@ def _message_in(line: bytes) -> types.JSONRPCMessage:
     if len(line) > MAX_BODY_BYTES:
         raise RpcError(types.INVALID_REQUEST, f"The message is larger than {MAX_BODY_BYTES} bytes.")
     try:
-        body = decoded(line)
-    except Refusal as refusal:
-        error = refusal.body["error"]
-        raise RpcError(error["code"], error["message"].replace("The body", "The line")) from None
+        body = parse_json(line)
+    except JsonError as error:
+        raise RpcError(types.PARSE_ERROR, str(error).replace("The body", "The line")) from None
     read_request(body)
     try:
         return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
@@ -155,6 +154,6 @@ def _message_in(line: bytes) -> types.JSONRPCMessage:
 
 def _id_in(line: bytes) -> str | int | None:
     try:
-        return id_in(decoded(line)) if len(line) <= MAX_BODY_BYTES else None
-    except Refusal:
+        return id_in(parse_json(line)) if len(line) <= MAX_BODY_BYTES else None
+    except JsonError:
         return None

@@ -13,11 +13,11 @@ from mcp.shared.message import SessionMessage
 
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.app import Bridge
-from mcpbridge.auth.credentials import Credential, CredentialFaultError, Fault
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
 from mcpbridge.calls import errors
 from mcpbridge.calls.service import Answer
+from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
 from mcpbridge.core.types import Caller
 from mcpbridge.models import Result
 from mcpbridge.observability import metrics

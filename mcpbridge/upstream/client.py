@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
-from mcpbridge.auth.credentials import Credential
+from mcpbridge.core.credential import Credential
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError

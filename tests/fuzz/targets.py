@@ -16,13 +16,15 @@ from hoursmith_console.leaked_tokens.services import AT_MOST, public_parts
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.export.csv import protected
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.auth.credentials import Credential, CredentialFaultError, Fault, credential_from_headers
+from mcpbridge.auth.credentials import credential_from_headers
 from mcpbridge.auth.identity import Identities
 from mcpbridge.auth.refusals import Refusals
 from mcpbridge.auth.restrictions.store import Orders
 from mcpbridge.calls.approvals.gate import Approvals
 from mcpbridge.calls.service import Calls
-from mcpbridge.http.addresses import Audience, client_address, parse_networks
+from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.core.networks import parse_networks
+from mcpbridge.http.addresses import Audience, client_address
 from mcpbridge.http.endpoint import HttpEntry
 from mcpbridge.protocol.client_info import ClientInfo, client_from_session_id, client_from_user_agent
 from mcpbridge.protocol.server import HoursmithTools, build_server, visit_in

@@ -8,9 +8,11 @@ import pytest
 from hoursmith_console.core.lists.admin import _TOKEN
 from hoursmith_console.leaked_tokens.services import public_parts
 from hoursmith_console.middleware.pasted_tokens import clean_query
-from mcpbridge.auth.credentials import CredentialFaultError, credential_from_headers
+from mcpbridge.auth.credentials import credential_from_headers
+from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.json_parsing import MAX_BODY_BYTES
 from mcpbridge.core.sanitize import storable
-from mcpbridge.http.request import MAX_BODY_BYTES, Refusal, decoded
+from mcpbridge.http.request import Refusal, parse_body
 from mcpbridge.redaction.masking import redact
 from mcpbridge.secret_scan.patterns import secrets_in
 
@@ -25,9 +27,9 @@ def _credential(data: bytes) -> None:
 
 def _body(data: bytes) -> None:
     with pytest.raises(Refusal):
-        decoded(b"[" * 70 + data[: MAX_BODY_BYTES - 70])
+        parse_body(b"[" * 70 + data[: MAX_BODY_BYTES - 70])
     with pytest.raises(Refusal):
-        decoded(b"[]" * 40 + data[: MAX_BODY_BYTES - 80])
+        parse_body(b"[]" * 40 + data[: MAX_BODY_BYTES - 80])
 
 
 READERS: dict[str, Callable[[bytes], object]] = {

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from hoursmith_console.audit.models import Verification
 from mcpbridge.audit.export.source import known_workspaces
-from mcpbridge.audit.heads import hold
 from mcpbridge.audit.verification import UnusableInputError, Verdict
 from mcpbridge.audit.verification.sources import stored_rows, verify_stored
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AuditEvent
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def verification_start(*, org_id: str, actor: str) -> Verification:
     alias = router.db_for_write(Verification)
     with transaction.atomic(using=alias):
         # Of two people at once the second joins the first one's run.
-        hold(alias, f"verification {org_id}")
+        acquire_locks(alias, f"verification {org_id}")
         if running := verification_standing(org_id=org_id).running:
             return running
         run = Verification.objects.create(org_id=org_id, asked_by=actor, total=total)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from hoursmith_console.connections.catalogue import Client
 from mcpbridge.activity.connections import OTHER_WORKSPACE
-from mcpbridge.auth.credentials import EXPLANATIONS, Fault
 from mcpbridge.calls.errors import HINTS, MESSAGES
+from mcpbridge.core.credential import EXPLANATIONS, Fault
 
 FORBIDDEN_PLAN = "forbidden_plan"
 TOO_MANY_ATTEMPTS = "too_many_attempts"

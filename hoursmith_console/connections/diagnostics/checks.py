@@ -11,7 +11,7 @@ from django.db import models
 
 from hoursmith_console.connections.catalogue import Client
 from hoursmith_console.connections.diagnostics.causes import FORBIDDEN_PLAN, trouble_of
-from mcpbridge.auth.credentials import Fault
+from mcpbridge.core.credential import Fault
 
 
 class Verdict(models.TextChoices):

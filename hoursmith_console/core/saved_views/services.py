@@ -10,7 +10,7 @@ from django.db import router, transaction
 
 from hoursmith_console.core.saved_views.models import QUERY_LENGTH, SavedView
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.audit.heads import hold
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.redaction.masking import redact
 
 MOST_VIEWS = 30
@@ -37,7 +37,7 @@ def view_save(*, member: Member, area: str, name: str, query: str) -> SavedView:
     alias = router.db_for_write(SavedView)
     with transaction.atomic(using=alias):
         # Of two at once, the second counts the first.
-        hold(alias, f"saved views {member.pk} {area}")
+        acquire_locks(alias, f"saved views {member.pk} {area}")
         view, is_new = SavedView.objects.update_or_create(
             member=member, area=area, name=redact(name), defaults={"query": kept}
         )

@@ -20,7 +20,7 @@ from hoursmith_console.rotations.wizard.forms import OwnerForm
 from hoursmith_console.tokens.claims.services import ClaimError, token_prove
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.auth.credentials import CredentialFaultError
+from mcpbridge.core.credential import CredentialFaultError
 
 # The field that holds a whole token: shown to Hoursmith once, and dropped.
 TOKEN = "token"  # noqa: S105 – a name of a field

@@ -18,8 +18,9 @@ from hoursmith_console.tokens.models import SHOWN, ClaimAttempt, TokenClaim
 from hoursmith_console.tokens.services import token_claim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed, event_record
-from mcpbridge.auth.credentials import EXPLANATIONS, Credential, Fault, credential_from_text
+from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.calls.errors import from_reply, from_upstream_error
+from mcpbridge.core.credential import EXPLANATIONS, Credential, Fault
 from mcpbridge.models import Result
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Reply, Upstream, UpstreamError

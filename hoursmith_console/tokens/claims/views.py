@@ -9,7 +9,7 @@ from hoursmith_console.core.site import site
 from hoursmith_console.tokens.claims.services import Claimed, ClaimError, token_prove
 from hoursmith_console.tokens.labels import key_of, token_cards
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.auth.credentials import CredentialFaultError
+from mcpbridge.core.credential import CredentialFaultError
 
 FIELD = "token"
 

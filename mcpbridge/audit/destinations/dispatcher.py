@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from mcpbridge.audit import checkpoints
 from mcpbridge.audit.destinations.delivery import LIMIT_S, Delivery
-from mcpbridge.db.timeouts import Turn
+from mcpbridge.db.locks import FileLock
 from mcpbridge.models import SigningHead
 from mcpbridge.models.destinations import Sink
 from mcpbridge.workers import Attempts, PeriodicWorker
@@ -133,7 +133,7 @@ class SinkCourier:
             self._changed.notify_all()
 
     def _delivery(self) -> Delivery:
-        return Delivery(self._holder, self._now, Turn(self._lock_path, limit_s=LIMIT_S), self._limit_s)
+        return Delivery(self._holder, self._now, FileLock(self._lock_path, limit_s=LIMIT_S), self._limit_s)
 
 
 class _Deliverer:

@@ -16,9 +16,10 @@ from mcpbridge.audit.destinations.secret_box import new_secret, seal
 from mcpbridge.audit.destinations.targets import checked_addresses, syslog_destination, webhook_destination
 from mcpbridge.audit.destinations.transports.factory import trial_send
 from mcpbridge.audit.destinations.transports.file import NAME, NAME_RULE
-from mcpbridge.audit.heads import head_of, hold
+from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.rows import ACTOR_LENGTH
 from mcpbridge.core.sanitize import storable
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import Result, SigningHead
 from mcpbridge.models.destinations import FORMATS, Sink, SinkFormat, SinkKind
 
@@ -40,7 +41,7 @@ def sink_create(
     secret = new_secret() if kind == SinkKind.WEBHOOK else ""
     with _named_once(), transaction.atomic(using=alias):
         # Of two at once, the second counts the first.
-        hold(alias, f"log destinations {org_id}")
+        acquire_locks(alias, f"log destinations {org_id}")
         live = Sink.objects.using(alias).live().filter(org_id=org_id)
         if live.count() >= MOST_SINKS:
             raise UnfitSinkError(f"A workspace has at most {MOST_SINKS} sinks. Delete one that is not needed any more.")

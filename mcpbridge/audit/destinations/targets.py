@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.conf import settings
 
 from mcpbridge.audit.destinations.errors import SinkError
-from mcpbridge.http.addresses import Network, parse_networks
+from mcpbridge.core.networks import Network, parse_networks
 from mcpbridge.redaction.masking import redact
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

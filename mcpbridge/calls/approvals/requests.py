@@ -10,10 +10,10 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.audit.console_events import TokenNamed, event_record
-from mcpbridge.audit.heads import hold
 from mcpbridge.auth.restrictions.store import Consents, tell_everyone
 from mcpbridge.core.sanitize import recordable_arguments, recordable_snapshot, storable, storable_columns
 from mcpbridge.core.types import Call
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision
 
 REQUESTED, APPROVED = "approval.requested", "approval.approved"
@@ -47,7 +47,7 @@ def approval_ask(
     key = {"env": caller.env, "prefix": caller.prefix, "tool": call.tool, "digest": digest}
     with transaction.atomic():
         # Who counts those that wait is alone with it, so that two at once are not both the last that may.
-        hold(router.db_for_write(ApprovalRequest), f"approvals {caller.env} {caller.prefix}")
+        acquire_locks(router.db_for_write(ApprovalRequest), f"approvals {caller.env} {caller.prefix}")
         last = ApprovalRequest.objects.filter(**key).order_by("-id").first()
         if last is not None and last.expires_at > now and last.used_at is None:
             return last

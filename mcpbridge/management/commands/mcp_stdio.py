@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from mcpbridge import __version__
 from mcpbridge.activity.connections import is_connection_id
 from mcpbridge.app import Bridge
-from mcpbridge.auth.credentials import CredentialFaultError, credential_from_text
+from mcpbridge.auth.credentials import credential_from_text
+from mcpbridge.core.credential import CredentialFaultError
 from mcpbridge.observability.telemetry import Telemetry
 from mcpbridge.stdio.server import serve
 from mcpbridge.upstream.config import configured_upstream

@@ -7,7 +7,8 @@ import pytest
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.auth.accepted_tokens import AcceptedTokens
-from mcpbridge.auth.credentials import Credential, credential_from_text
+from mcpbridge.auth.credentials import credential_from_text
+from mcpbridge.core.credential import Credential
 from mcpbridge.models import SeenToken
 from tests.call_records import SUCCEEDED, a_call
 from tests.conftest import assembled_token

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mcpbridge.auth.credentials import Fault
+from mcpbridge.core.credential import Fault
 from tests.mcpbridge.factories import minted
 from tests.mcpbridge.mcp_client import ERAS, Wire, refused
 from tests.revoking import revoke_at_hoursmith

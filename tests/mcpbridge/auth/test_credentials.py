@@ -2,14 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpbridge.auth.credentials import (
-    EXPLANATIONS,
-    Credential,
-    CredentialFaultError,
-    Fault,
-    credential_from_headers,
-    credential_from_text,
-)
+from mcpbridge.auth.credentials import credential_from_headers, credential_from_text
+from mcpbridge.core.credential import EXPLANATIONS, Credential, CredentialFaultError, Fault
 from tests.conftest import assembled_token
 
 SECRET = "Zx9" * 11

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from mcpbridge.auth.credentials import CredentialFaultError, Fault, credential_from_text
+from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.auth.identity import STALE_S, Identities, IdentityUnavailableError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.refusals import MOST_AN_ADDRESS, REFUSED_S, Refusals
+from mcpbridge.core.credential import CredentialFaultError, Fault
 from mcpbridge.upstream import Reply, UpstreamError, UpstreamTimeoutError
 from tests.conftest import assembled_token
 

@@ -6,8 +6,8 @@ import pytest
 from django.db import Error, connections
 
 from hoursmith_console import env
-from mcpbridge.audit.heads import hold
 from mcpbridge.db import timeouts
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.db.timeouts import limited_transaction, shorten
 from tests.databases import RecordDatabase
 
@@ -22,10 +22,10 @@ def test_a_machine_that_goes_silent_in_a_transaction_holds_nobody_up(
     def go_silent() -> None:
         try:
             with limited_transaction("default", limit_s=0.1):
-                hold("default", "a chain")
+                acquire_locks("default", "a chain")
                 is_holding.set()
                 is_over.wait(20)
-                hold("default", "another")
+                acquire_locks("default", "another")
         except Error as error:
             came.append(error)
         finally:
@@ -35,7 +35,7 @@ def test_a_machine_that_goes_silent_in_a_transaction_holds_nobody_up(
     silent.start()
     assert is_holding.wait(10)
     with limited_transaction("default", limit_s=15):
-        hold("default", "a chain")
+        acquire_locks("default", "a chain")
     is_over.set()
     silent.join(10)
     # Whoever was taken for gone cannot go on as if nothing had been.

@@ -1,6 +1,7 @@
 import pytest
 
-from mcpbridge.http.addresses import Audience, client_address, parse_networks
+from mcpbridge.core.networks import parse_networks
+from mcpbridge.http.addresses import Audience, client_address
 
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
 

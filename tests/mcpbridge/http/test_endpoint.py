@@ -6,7 +6,7 @@ import pytest
 
 from mcpbridge.auth.restrictions.blocks import token_block
 from mcpbridge.auth.restrictions.notices import notice_give
-from mcpbridge.http.request import MAX_BODY_BYTES, MAX_DEPTH
+from mcpbridge.core.json_parsing import MAX_BODY_BYTES, MAX_DEPTH
 from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenConnection, SeenToken, ToolCall
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, TOKEN, Talk, bridge_to, envelope, error_of, hoursmith, result_of

@@ -1,6 +1,6 @@
 import pytest
 
-from mcpbridge.http.addresses import parse_networks
+from mcpbridge.core.networks import parse_networks
 from mcpbridge.http.forwarding import as_it_was_sent, is_forwarding_header
 
 TRUSTED = parse_networks(["10.0.0.0/8"])

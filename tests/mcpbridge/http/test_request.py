@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcpbridge.http.request import Refusal, check_media_types, decoded, folded, is_read_only
+from mcpbridge.http.request import Refusal, check_media_types, folded, is_read_only, parse_body
 
 
 def headers(*lines: tuple[str, str]) -> dict[str, str]:
@@ -82,7 +82,7 @@ def test_whatever_is_not_plainly_false_narrows(lines, narrows):
 )
 def test_a_body_that_is_not_json_is_told_why_and_where(body, words):
     with pytest.raises(Refusal) as refusal:
-        decoded(body)
+        parse_body(body)
     assert words in str(refusal.value)
     assert refusal.value.status == 400
 

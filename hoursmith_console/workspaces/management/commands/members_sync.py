@@ -12,7 +12,8 @@ from hoursmith_console.workspaces.member_sync import Synced, members_sync
 from hoursmith_console.workspaces.services import workspace_import
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.auth.credentials import Credential, CredentialFaultError, credential_from_text
+from mcpbridge.auth.credentials import credential_from_text
+from mcpbridge.core.credential import Credential, CredentialFaultError
 from mcpbridge.management.progress import progress_line
 from mcpbridge.upstream.config import configured_upstream
 

@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from hoursmith_console.audit.models import SILENCE, Verification
 from hoursmith_console.audit.verification.jobs import verification_run, verification_standing, verification_start
 from mcpbridge.audit.checkpoints import checkpoint_make
-from mcpbridge.audit.heads import hold
+from mcpbridge.db.locks import acquire_locks
 from tests.databases import RecordDatabase, postgres_record, sqlite_record
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
@@ -129,7 +129,7 @@ def test_of_two_who_begin_at_once_the_second_joins_the_first(record: RecordDatab
         connections.close_all()
 
     with transaction.atomic():
-        hold("default", "verification org-1")
+        acquire_locks("default", "verification org-1")
         first = Verification.objects.create(org_id="org-1", asked_by="Ana")
         thread = threading.Thread(target=second)
         thread.start()

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Family, System
 from hoursmith_console.connections.catalogue.mcp_client import Target
 from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup, things_to_ask
-from mcpbridge.auth.credentials import CredentialFaultError
+from mcpbridge.core.credential import CredentialFaultError
 from mcpbridge.tools.prompts import PROMPTS
 from tests.conftest import assembled_token
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Secret, Snippet, System
 from hoursmith_console.connections.catalogue.variables import variable_snippets
-from mcpbridge.auth.credentials import CredentialFaultError, Fault, credential_from_headers
+from mcpbridge.auth.credentials import credential_from_headers
+from mcpbridge.core.credential import CredentialFaultError, Fault
 from tests.conftest import assembled_token
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

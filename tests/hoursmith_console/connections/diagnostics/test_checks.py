@@ -8,7 +8,7 @@ import pytest
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.diagnostics.causes import trouble_of
 from hoursmith_console.connections.diagnostics.checks import Evidence, diagnosis
-from mcpbridge.auth.credentials import Fault
+from mcpbridge.core.credential import Fault
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)

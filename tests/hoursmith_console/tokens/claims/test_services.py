@@ -12,7 +12,7 @@ from django.utils import timezone
 from hoursmith_console.tokens.claims.services import Claimed, ClaimError, token_prove
 from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.auth.credentials import CredentialFaultError
+from mcpbridge.core.credential import CredentialFaultError
 from mcpbridge.models import AuditEvent
 from mcpbridge.upstream import Upstream
 from tests.conftest import assembled_token
