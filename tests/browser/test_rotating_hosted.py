@@ -22,7 +22,7 @@ print(json.dumps(account_create(member=Member.objects.get(email={email!r}), pass
 """
 _STANDING = """
 import json
-from hoursmith_console.rotation.models import Rotation
+from hoursmith_console.rotations.models import Rotation
 rotation = Rotation.objects.filter(prefix={prefix!r}).order_by("pk").last()
 print(json.dumps([rotation.new_prefix, rotation.revoked_at is not None, rotation.ending]))
 """

@@ -248,8 +248,8 @@ def test_rejected_credentials_are_forgotten_after_ninety_days(reject: Record) ->
 WORKER = """
 import asyncio
 from mcpbridge.activity import ActivityRecorder
-from mcpbridge.rejections import Rejection
-from tests.record_facts import SUCCEEDED, a_call
+from mcpbridge.activity.rejections import Rejection
+from tests.call_records import SUCCEEDED, a_call
 
 async def main():
     recorder = ActivityRecorder(interval_s=0.005)

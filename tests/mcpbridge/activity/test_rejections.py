@@ -178,8 +178,8 @@ def _plans(database: RecordDatabase, attempts: dict[Attempt, int]) -> Iterator[s
 WORKER = """
 from collections import Counter
 from django.utils import timezone
-from mcpbridge.own_connection import limited_transaction, use_own_connection
-from mcpbridge.rejections import Attempt, credentials_rejected
+from mcpbridge.db.timeouts import limited_transaction, use_own_connection
+from mcpbridge.activity.rejections import Attempt, credentials_rejected
 import os
 use_own_connection("default", limit_s=20)
 for batch in range(30):

@@ -365,7 +365,7 @@ def test_a_hanging_holder_of_the_turn_does_not_stop_the_others(
 WORKER = """
 import asyncio, pathlib, sys
 from mcpbridge.audit import AuditWriter
-from tests.record_facts import SUCCEEDED, a_call
+from tests.call_records import SUCCEEDED, a_call
 
 async def main():
     writer = AuditWriter(timeout_s=5, lock_path=pathlib.Path({lock!r}))

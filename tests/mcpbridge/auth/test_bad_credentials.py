@@ -116,7 +116,7 @@ def test_unknown_revoked_and_blocked_tokens_are_refused_and_guessing_ends(door: 
     revoke_at_hoursmith(door, revoked.token)
     door.shell(
         f"""
-from mcpbridge.orders.blocks import token_block
+from mcpbridge.auth.restrictions.blocks import token_block
 token_block(env="live", prefix="{blocked.token.split("_")[2]}", org_id="x", actor="test", reason="")
 print("true")
 """

@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written_leaves_each_process_its_share(tmp_path:
 WORKER = """
 import sys
 from pathlib import Path
-from mcpbridge.refusals import Place, Refusals, Sort
+from mcpbridge.auth.refusals import Place, Refusals, Sort
 refusals = Refusals(Path(sys.argv[1]))
 print(sum(isinstance(refusals.take(Sort.STRANGER, f"{sys.argv[2]} {n}"), Place) for n in range(200)))
 """

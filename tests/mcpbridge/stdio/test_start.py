@@ -32,7 +32,7 @@ import asyncio, os, sys
 import django
 django.setup()
 import mcpbridge.stdio.server
-from mcpbridge.bridge import Bridge
+from mcpbridge.app import Bridge
 from mcpbridge.management.commands import mcp_stdio
 
 class HeldBridge(Bridge):

@@ -210,8 +210,8 @@ from datetime import timedelta
 from pathlib import Path
 settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 settings.SINK_TIMEOUT_S = 2.0
-from mcpbridge.sinks.courier import SinkCourier
-from mcpbridge.sinks.delivery import Delivery
+from mcpbridge.audit.destinations.dispatcher import SinkCourier
+from mcpbridge.audit.destinations.delivery import Delivery
 courier = SinkCourier(lock_path=Path({lock!r}), look_every_s=0.02)
 courier.start()
 print("started", flush=True)
