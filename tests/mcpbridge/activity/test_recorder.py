@@ -247,7 +247,7 @@ def test_rejected_credentials_are_forgotten_after_ninety_days(reject: Record) ->
 
 WORKER = """
 import asyncio
-from mcpbridge.activity import ActivityRecorder
+from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
 from tests.call_records import SUCCEEDED, a_call
 

@@ -364,7 +364,7 @@ def test_a_hanging_holder_of_the_turn_does_not_stop_the_others(
 
 WORKER = """
 import asyncio, pathlib, sys
-from mcpbridge.audit import AuditWriter
+from mcpbridge.audit.writer import AuditWriter
 from tests.call_records import SUCCEEDED, a_call
 
 async def main():
