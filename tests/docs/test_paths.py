@@ -41,9 +41,25 @@ def test_every_link_leads_to_a_page_and_section(page: Path) -> None:
 
 
 def test_the_list_of_changes_names_the_same_file_nineteen_times() -> None:
-    table = (
-        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Twenty changes")[2].partition("\n## ")[0]
-    )
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("## Twenty changes")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (?!Change \||---)(.+?) \| `(.+?)` \| (.+) \|$", table, re.MULTILINE)
     assert len(rows) == 20
     assert sum(really.startswith("the same") for _, _, really in rows) >= 19
+    for _, first, really in rows:
+        path = first if really.startswith("the same") else really.split("`")[1]
+        for name in re.findall(r"\(`(\w+)`\)", really):
+            assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), f"{name} is not in {path}"
+
+
+def test_the_index_of_decisions_lists_each_with_its_title_and_status() -> None:
+    folder = ROOT / "docs/adr"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    row = r"^\| \[(\d{4})\]\((.+?)\) \| (.+?) \| (.+?) \| (.+?) \|$"
+    head = re.compile(r"# (\d+)\. (.+)\n\n- Status: (.+)\n- Date: (\d{4}-\d\d-\d\d)\n")
+    decisions = []
+    for page in sorted(folder.glob("[0-9]*.md")):
+        found = head.match(page.read_text(encoding="utf-8"))
+        assert found is not None, page.name
+        decisions.append((f"{int(found[1]):04d}", page.name, *found.group(2, 3, 4)))
+    assert re.findall(row, index, re.MULTILINE) == decisions
