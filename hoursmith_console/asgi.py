@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 django_application = get_asgi_application()
 
-from hoursmith_console.jobs.scheduler import MAIL_JOBS, RotationWatch  # noqa: E402
+from hoursmith_console.jobs.scheduler import MAIL_JOBS, BackgroundJobs  # noqa: E402
 from hoursmith_console.middleware.body_limit import limited  # noqa: E402 – needs the applications loaded
 from hoursmith_console.ops.health import Health  # noqa: E402
 from hoursmith_console.ops.metrics import Metrics  # noqa: E402
@@ -45,8 +45,8 @@ class Application:
         self._health: Health | None = None
         self._metrics = Metrics()
         self._telemetry = Telemetry(is_wanted=settings.TRACES, version=__version__)
-        self._watch = RotationWatch()
-        self._mailer = RotationWatch(MAIL_JOBS, name="mailer")
+        self._watch = BackgroundJobs()
+        self._mailer = BackgroundJobs(MAIL_JOBS, name="mailer")
         self._pages = limited(django_application)
         self._trusted = parse_networks(settings.TRUSTED_PROXIES)
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from hoursmith_console.sandbox import models as hoursmith
 from hoursmith_console.sandbox.services import now
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
 from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
@@ -104,7 +104,7 @@ def _mint(member: Member, prefix: str) -> None:
 def _token(member: Member, prefix: str) -> SeenToken:
     """A token that the member uses, known to Hoursmith, to the bridge and to the console."""
     _mint(member, prefix)
-    token_claim(env="live", prefix=prefix, member=member, source="minted")
+    claim_token(env="live", prefix=prefix, member=member, source="minted")
     return make_token(member.workspace.org_id, prefix, name=f"{member.name}'s laptop", role=member.role)
 
 

@@ -23,7 +23,7 @@ from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News,
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
-from hoursmith_console.tokens.labels import key_of, token_cards
+from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.order import whole_until
 from mcpbridge.calls.errors import MESSAGES
@@ -98,7 +98,7 @@ class ActivityAdmin(FollowedAdmin):
                 has_any=bool(row.arguments),
             ),
             "call": row,
-            "card": token_cards(viewer, [row])[key_of(row)],
+            "card": token_labels(viewer, [row])[key_of(row)],
             "meaning": MESSAGES.get(row.code, ""),
             "is_audited": viewer.rows(record).exists(),
         }

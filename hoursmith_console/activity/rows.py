@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ToolCall
 
@@ -13,11 +13,11 @@ class ActivityRow:
     """One call and the token that made it."""
 
     call: ToolCall
-    card: TokenCard
+    card: TokenLabel
 
 
 def activity_rows(viewer: Viewer, calls: Iterable[ToolCall]) -> list[ActivityRow]:
     """`calls` with their tokens."""
     found = list(calls)
-    cards = token_cards(viewer, found)
+    cards = token_labels(viewer, found)
     return [ActivityRow(call, cards[key_of(call)]) for call in found]

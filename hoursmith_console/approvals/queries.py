@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ApprovalRequest, Decision
 from mcpbridge.tools import TOOLS
@@ -24,7 +24,7 @@ class Row:
     """A request as lists and its page show it."""
 
     request: ApprovalRequest
-    card: TokenCard
+    card: TokenLabel
     state: str
     label: str
 
@@ -74,7 +74,7 @@ def decided(viewer: Viewer, *, before: int | None) -> QuerySet[ApprovalRequest]:
 def named(viewer: Viewer, requests: Iterable[ApprovalRequest]) -> list[Row]:
     """The requests with their tokens' cards and states."""
     found, now = list(requests), timezone.now()
-    cards = token_cards(viewer, found) if found else {}
+    cards = token_labels(viewer, found) if found else {}
     return [Row(each, cards[key_of(each)], *_standing(each, now)) for each in found]
 
 

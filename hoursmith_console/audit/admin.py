@@ -34,7 +34,7 @@ from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
-from hoursmith_console.tokens.labels import key_of, token_cards
+from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.reconcile import NothingToResolveError, outcome_resolve
@@ -207,7 +207,7 @@ class AuditAdmin(FollowedAdmin):
             "call": call,
             "intent": row,
             "outcome": call.outcome,
-            "card": token_cards(viewer, [row])[key_of(row)],
+            "card": token_labels(viewer, [row])[key_of(row)],
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
             "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,

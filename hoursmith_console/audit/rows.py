@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
 from hoursmith_console.audit.descriptions import ConsoleEvent, told
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import AuditEvent, Phase
 
@@ -15,7 +15,7 @@ class AuditRow:
     """One destructive call and the token that made it, or one console event."""
 
     call: DestructiveCall | None
-    card: TokenCard | None
+    card: TokenLabel | None
     event: ConsoleEvent | None = None
 
     @property
@@ -33,7 +33,7 @@ def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
     """Intents with their outcomes and tokens, and events, in the order of `rows`."""
     found = list(rows)
     calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == Phase.INTENT)}
-    cards = token_cards(viewer, [call.intent for call in calls.values()])
+    cards = token_labels(viewer, [call.intent for call in calls.values()])
     return [
         AuditRow(calls[row.pk], cards[key_of(row)]) if row.pk in calls else AuditRow(None, None, told(row))
         for row in found

@@ -2,23 +2,23 @@
 
 from django.utils import timezone
 
-from hoursmith_console.campaigns.services import reminders_queue
-from hoursmith_console.rotations.notices.assistants import notices_refresh
-from hoursmith_console.rotations.notices.mails import mail_is_possible, mails_send
+from hoursmith_console.campaigns.services import queue_reminders
+from hoursmith_console.rotations.notices.assistants import refresh_notices
+from hoursmith_console.rotations.notices.mails import is_mail_configured, send_due_mails
 from hoursmith_console.workspaces.models import Workspace
 
 
-def all_notices_refresh() -> int:
+def refresh_all_notices() -> int:
     """Let the assistants of every workspace be told what they have to be told now; how many notices changed."""
     now = timezone.now()
-    return sum(notices_refresh(workspace=workspace, now=now) for workspace in Workspace.objects.all())
+    return sum(refresh_notices(workspace=workspace, now=now) for workspace in Workspace.objects.all())
 
 
-def all_reminders_queue() -> int:
+def queue_all_reminders() -> int:
     """Let those be reminded for whom today is a day of reminding; how many will be."""
-    return reminders_queue(now=timezone.now())
+    return queue_reminders(now=timezone.now())
 
 
-def all_mails_send() -> int:
+def send_all_mails() -> int:
     """Send the e-mails that are due; how many were sent."""
-    return mails_send(now=timezone.now()) if mail_is_possible() else 0
+    return send_due_mails(now=timezone.now()) if is_mail_configured() else 0

@@ -8,13 +8,13 @@ from datetime import datetime
 from django.utils import timezone
 
 from hoursmith_console.campaigns.models import Campaign
-from hoursmith_console.campaigns.services import state_of
-from hoursmith_console.rotations.models import Mail, Rotation
+from hoursmith_console.campaigns.services import rotation_state
+from hoursmith_console.rotations.models import Rotation, RotationMail
 from hoursmith_console.rotations.rows import RotationRow, rotation_rows
-from hoursmith_console.token_policy.evaluation import days_of_age
-from hoursmith_console.token_policy.least_privilege import PowerHint
-from hoursmith_console.token_policy.privilege_hints import power_hints
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.token_policy.evaluation import age_in_days
+from hoursmith_console.token_policy.least_privilege import PrivilegeHint
+from hoursmith_console.token_policy.privilege_hints import privilege_hints
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import SeenToken
 
@@ -24,16 +24,16 @@ class PreviewRow:
     """A token that fits. `campaign` is another one that asks for it already."""
 
     token: SeenToken
-    card: TokenCard
+    card: TokenLabel
     days: int
-    hint: PowerHint | None
+    hint: PrivilegeHint | None
     campaign: Campaign | None
 
 
 def preview_rows(viewer: Viewer, tokens: Iterable[SeenToken], *, now: datetime) -> list[PreviewRow]:
     """A row for each of `tokens`; the same few queries however many there are."""
     found = list(tokens)
-    cards, hints = token_cards(viewer, found), power_hints(found, now=now)
+    cards, hints = token_labels(viewer, found), privilege_hints(found, now=now)
     asked = Rotation.objects.filter(
         workspace_id=viewer.member.workspace_id, ended_at=None, campaign__closed_at=None
     ).exclude(campaign=None)
@@ -42,7 +42,7 @@ def preview_rows(viewer: Viewer, tokens: Iterable[SeenToken], *, now: datetime) 
         PreviewRow(
             token=token,
             card=cards[key_of(token)],
-            days=days_of_age(token, now=now),
+            days=age_in_days(token, now=now),
             hint=hints.get(token.pk),
             campaign=campaigns.get(key_of(token)),
         )
@@ -94,7 +94,7 @@ def campaign_rows(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
     found = list(campaigns)
     states: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
     for rotation in Rotation.objects.filter(campaign__in=found).order_by():
-        states[rotation.campaign_id][state_of(rotation)] += 1
+        states[rotation.campaign_id][rotation_state(rotation)] += 1
     today = timezone.now().date()
     return [
         CampaignRow(
@@ -116,23 +116,23 @@ class Board:
     ended: Sequence[RotationRow]
     mails_sent: int
     mails_waiting: int
-    mails_failed: Sequence[Mail]
+    mails_failed: Sequence[RotationMail]
 
 
-def board_of(viewer: Viewer, campaign: Campaign) -> Board:
+def campaign_progress(viewer: Viewer, campaign: Campaign) -> Board:
     """The board of `campaign`; the same few queries however many rotations it has."""
     rotations = list(Rotation.objects.filter(campaign=campaign).select_related("workspace", "owner"))
     shown = rotation_rows(viewer, rotations) if campaign.closed_at is None else []
     under_way = sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency)
-    mails = list(Mail.objects.filter(campaign=campaign).select_related("member"))
+    mails = list(RotationMail.objects.filter(campaign=campaign).select_related("member"))
     unsent = [mail for mail in mails if mail.sent_at is None]
     return Board(
-        counts=_counts(campaign, Counter(state_of(rotation) for rotation in rotations)),
+        counts=_counts(campaign, Counter(rotation_state(rotation) for rotation in rotations)),
         rows=[row for row in under_way if row.rotation.owner is not None],
         unowned=[row for row in under_way if row.rotation.owner is None],
         ended=[row for row in shown if row.rotation.ended_at is not None],
         mails_sent=len(mails) - len(unsent),
-        mails_waiting=sum(mail.next_try_at is not None and not mail.fault for mail in unsent),
+        mails_waiting=sum(mail.next_attempt_at is not None and not mail.fault for mail in unsent),
         mails_failed=[mail for mail in unsent if mail.fault],
     )
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.token_policy.evaluation import living
-from hoursmith_console.token_policy.privilege_hints import over_powered
+from hoursmith_console.token_policy.evaluation import active
+from hoursmith_console.token_policy.privilege_hints import over_privileged
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import SeenToken
@@ -23,7 +23,7 @@ class Criteria:
     role: str = ""
     member: int | None = None
     assistant: str = ""
-    is_over_powered: bool = False
+    is_over_privileged: bool = False
     # One token alone, by its public part as addresses name it.
     token: str = ""
 
@@ -48,7 +48,7 @@ class Criteria:
             found.append(f"tokens of {owner.name if owner else 'somebody who is gone'}")
         if self.assistant:
             found.append(f"used by {self.assistant}")
-        if self.is_over_powered:
+        if self.is_over_privileged:
             found.append("more power than it uses")
         if self.token:
             found.append(f"token hsk_{self.token}_••••")
@@ -56,8 +56,8 @@ class Criteria:
 
 
 def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) -> QuerySet[SeenToken]:
-    """The living tokens of the workspace that fit, those first that are known for longest."""
-    tokens = living(SeenToken.objects.filter(org_id=workspace.org_id))
+    """The active tokens of the workspace that fit, those first that are known for longest."""
+    tokens = active(SeenToken.objects.filter(org_id=workspace.org_id))
     if criteria.older_than_days:
         tokens = tokens.filter(first_used_at__lte=now - timedelta(days=criteria.older_than_days))
     if criteria.idle_days:
@@ -73,15 +73,15 @@ def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) 
             .order_by()
             .values("pk")
         )
-    if criteria.is_over_powered:
-        tokens = over_powered(tokens, now=now)
+    if criteria.is_over_privileged:
+        tokens = over_privileged(tokens, now=now)
     if criteria.token:
         env, _, prefix = criteria.token.partition("_")
         tokens = tokens.filter(env=env, prefix=prefix)
     return tokens.order_by("first_used_at", "pk")
 
 
-def asked_elsewhere(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def in_other_campaign(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` that another campaign asks for already."""
     asked = Rotation.objects.filter(
         env=OuterRef("env"),

@@ -33,7 +33,7 @@ class CriteriaForm(Form):
     assistant = forms.ChoiceField(label="Assistant", required=False)
     # Only a token's page asks for it: whoever typed it here might paste a whole token into the address.
     token = forms.CharField(required=False, widget=forms.HiddenInput)
-    is_over_powered = forms.BooleanField(label="More power than they use", required=False)
+    is_over_privileged = forms.BooleanField(label="More power than they use", required=False)
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -15,7 +15,7 @@ class Campaign(models.Model):
     reason = MaskedCharField(max_length=500, blank=True)
     criteria = MaskedJSONField(default=dict, help_text="What the tokens had in common, as it was asked for.")
     due_on = models.DateField()
-    asked_by = MaskedCharField(max_length=200)
+    requested_by = MaskedCharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = MaskedCharField(max_length=200, blank=True)
@@ -28,9 +28,9 @@ class Campaign(models.Model):
         return self.title
 
     @property
-    def asker(self) -> str:
+    def requester(self) -> str:
         """The name of whoever asked, without their address."""
-        return self.asked_by.partition(" <")[0]
+        return self.requested_by.partition(" <")[0]
 
     @property
     def closer(self) -> str:

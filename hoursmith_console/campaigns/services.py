@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.campaigns.models import Campaign
-from hoursmith_console.rotations.models import Ending, Kind, MailKind, Rotation
-from hoursmith_console.rotations.notices.mails import mail_queue
-from hoursmith_console.rotations.services import rotation_start
+from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind, RotationOutcome
+from hoursmith_console.rotations.notices.mails import queue_mail
+from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.console_events import event_record
 from mcpbridge.models import SeenToken
@@ -29,7 +29,7 @@ class CampaignError(Exception):
     """What was asked cannot be done; the text says why, in words for the person."""
 
 
-def campaign_start(
+def start_campaign(
     *,
     workspace: Workspace,
     title: str,
@@ -53,12 +53,12 @@ def campaign_start(
             reason=reason,
             criteria=criteria.as_json(),
             due_on=due_on,
-            asked_by=actor,
+            requested_by=actor,
         )
         rotations = [_ask(campaign, token, actor) for token in chosen]
         asked = [rotation for rotation in rotations if rotation.campaign_id == campaign.pk]
         for owner in {rotation.owner for rotation in asked if rotation.owner is not None}:
-            mail_queue(kind=MailKind.ASKED, member=owner, campaign=campaign)
+            queue_mail(kind=MailKind.ASKED, member=owner, campaign=campaign)
         _record(
             campaign,
             "start",
@@ -77,11 +77,11 @@ def campaign_start(
 
 
 def _ask(campaign: Campaign, token: SeenToken, actor: str) -> Rotation:
-    rotation = rotation_start(
+    rotation = start_rotation(
         env=token.env,
         prefix=token.prefix,
         workspace=campaign.workspace,
-        kind=Kind.PLANNED,
+        kind=RotationKind.PLANNED,
         actor=actor,
         reason=campaign.reason or campaign.title,
         campaign=campaign,
@@ -94,7 +94,7 @@ def _ask(campaign: Campaign, token: SeenToken, actor: str) -> Rotation:
     return rotation
 
 
-def campaign_remind(*, campaign: Campaign, actor: str, now: datetime) -> int:
+def remind_owners(*, campaign: Campaign, actor: str, now: datetime) -> int:
     """Let everybody be written to who has not rotated yet, each at most once a day; how many will be.
 
     Raises CampaignError where the campaign is closed, AuditUnavailableError; then nobody is written to.
@@ -107,7 +107,7 @@ def campaign_remind(*, campaign: Campaign, actor: str, now: datetime) -> int:
     return queued
 
 
-def reminders_queue(*, now: datetime) -> int:
+def queue_reminders(*, now: datetime) -> int:
     """Let those be written to for whom today is a day of reminding; how many will be. Bears being done twice."""
     return sum(
         _remind(campaign, now)
@@ -125,10 +125,10 @@ def is_reminder_day(due_on: date, today: date) -> bool:
 def _remind(campaign: Campaign, now: datetime) -> int:
     waiting = Rotation.objects.filter(campaign=campaign, ended_at=None).exclude(owner=None)
     owners = Member.objects.filter(pk__in=waiting.order_by().values("owner"), is_active=True)
-    return sum(mail_queue(kind=MailKind.REMINDER, member=owner, campaign=campaign, now=now) for owner in owners)
+    return sum(queue_mail(kind=MailKind.REMINDER, member=owner, campaign=campaign, now=now) for owner in owners)
 
 
-def campaign_close(*, campaign: Campaign, actor: str) -> Campaign:
+def close_campaign(*, campaign: Campaign, actor: str) -> Campaign:
     """Ask no more, and keep how it stood; what is under way goes on.
 
     Raises CampaignError where it is closed, AuditUnavailableError; then it stays open.
@@ -159,7 +159,7 @@ def summary_of(campaign: Campaign) -> dict[str, Any]:
             "token": rotation.masked_token,
             "name": rotation.token_name,
             "owner": rotation.owner_name,
-            "state": state_of(rotation),
+            "state": rotation_state(rotation),
         }
         for rotation in rotations
     ]
@@ -167,11 +167,11 @@ def summary_of(campaign: Campaign) -> dict[str, Any]:
     return {"done": counts["done"], "open": counts["open"], "given_up": counts["given_up"], "tokens": rows}
 
 
-def state_of(rotation: Rotation) -> str:
+def rotation_state(rotation: Rotation) -> str:
     """How far a rotation is, in one of three words: done, open, given_up."""
     if rotation.ended_at is None:
         return "open"
-    return "done" if rotation.ending == Ending.DONE else "given_up"
+    return "done" if rotation.outcome == RotationOutcome.DONE else "given_up"
 
 
 def _record(campaign: Campaign, action: str, *, actor: str, details: dict[str, Any], note: str = "") -> None:

@@ -8,15 +8,15 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from hoursmith_console.campaigns.board import board_of, campaign_rows, preview_rows
+from hoursmith_console.campaigns.board import campaign_progress, campaign_rows, preview_rows
 from hoursmith_console.campaigns.criteria import Criteria, tokens_matching
 from hoursmith_console.campaigns.forms import USUAL_TIME, AskForm, CriteriaForm
 from hoursmith_console.campaigns.models import Campaign
-from hoursmith_console.campaigns.services import AT_MOST, CampaignError, campaign_close, campaign_remind, campaign_start
+from hoursmith_console.campaigns.services import AT_MOST, CampaignError, close_campaign, remind_owners, start_campaign
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.permissions import page
-from hoursmith_console.rotations.notices.mails import mail_is_possible
+from hoursmith_console.rotations.notices.mails import is_mail_configured
 
 MOST_LISTED = 100
 
@@ -48,7 +48,7 @@ def new(request: HttpRequest) -> HttpResponse:
     ticked = [key for text in request.POST.getlist("token") if (key := key_from(text))][:AT_MOST]
     fitting = tokens_matching(workspace, criteria, now=timezone.now())
     try:
-        campaign = campaign_start(
+        campaign = start_campaign(
             workspace=workspace,
             criteria=criteria,
             tokens=fitting.filter(pk__in=ticked),
@@ -62,7 +62,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
-def board(request: HttpRequest, key: int) -> HttpResponse:
+def detail(request: HttpRequest, key: int) -> HttpResponse:
     """How far everybody is; of a closed one how it stood."""
     looker = viewer(request)
     campaign = _campaign(request, key)
@@ -74,8 +74,8 @@ def board(request: HttpRequest, key: int) -> HttpResponse:
         area_address="console:campaigns:list",
         campaign=campaign,
         words=Criteria.of_json(campaign.criteria).words(campaign.workspace),
-        board=board_of(looker, campaign),
-        can_mail=mail_is_possible(),
+        board=campaign_progress(looker, campaign),
+        can_mail=is_mail_configured(),
     )
 
 
@@ -83,7 +83,7 @@ def remind(request: HttpRequest, key: int) -> HttpResponse:
     """Let those be reminded who have not rotated yet."""
     campaign = _campaign(request, key)
     try:
-        count = campaign_remind(campaign=campaign, actor=viewer(request).member.named, now=timezone.now())
+        count = remind_owners(campaign=campaign, actor=viewer(request).member.named, now=timezone.now())
     except CampaignError as error:
         messages.error(request, str(error))
     else:
@@ -97,7 +97,7 @@ def close(request: HttpRequest, key: int) -> HttpResponse:
     """Ask no more, and keep how it stood."""
     campaign = _campaign(request, key)
     try:
-        campaign_close(campaign=campaign, actor=viewer(request).member.named)
+        close_campaign(campaign=campaign, actor=viewer(request).member.named)
     except CampaignError as error:
         messages.error(request, str(error))
     else:
@@ -122,7 +122,7 @@ def _title(criteria: Criteria | None, request: HttpRequest) -> str:
 def _new_page(
     request: HttpRequest, form: CriteriaForm, criteria: Criteria | None, ask: AskForm, status: int = 200
 ) -> HttpResponse:
-    context: dict[str, Any] = {"form": form, "ask": ask, "criteria": criteria, "can_mail": mail_is_possible()}
+    context: dict[str, Any] = {"form": form, "ask": ask, "criteria": criteria, "can_mail": is_mail_configured()}
     if criteria is not None:
         now = timezone.now()
         fitting = tokens_matching(viewer(request).member.workspace, criteria, now=now)

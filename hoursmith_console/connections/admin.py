@@ -32,7 +32,7 @@ from hoursmith_console.core.lists.admin import LedgerAdmin, viewer
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 
 LATEST = 10
@@ -71,7 +71,7 @@ class ConnectionRow:
     """One connection as the list shows it. `card` is the token now in use, where there is one."""
 
     standing: Standing
-    card: TokenCard | None
+    card: TokenLabel | None
 
 
 @admin.register(Connection, site=site)
@@ -142,5 +142,5 @@ class ConnectionAdmin(LedgerAdmin):
 
 def _rows(viewer: Viewer, connections: list[Connection]) -> list[ConnectionRow]:
     found = standings(viewer, connections, now=timezone.now())
-    cards = token_cards(viewer, [each.seen for each in found if each.seen.prefix])
+    cards = token_labels(viewer, [each.seen for each in found if each.seen.prefix])
     return [ConnectionRow(each, cards.get(key_of(each.seen))) for each in found]

@@ -15,7 +15,7 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import Standing, standings
 from hoursmith_console.core.lists.admin import viewer
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_cards
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ToolCall
@@ -94,11 +94,11 @@ def newest_prefix(standing: Standing) -> str:
     return newest.prefix if newest else standing.seen.prefix
 
 
-def token_card_of(looker: Viewer, standing: Standing) -> TokenCard | None:
+def token_card_of(looker: Viewer, standing: Standing) -> TokenLabel | None:
     """The token now in use, as the viewer may see it."""
     if not standing.seen.prefix:
         return None
-    return token_cards(looker, [standing.seen])[key_of(standing.seen)]
+    return token_labels(looker, [standing.seen])[key_of(standing.seen)]
 
 
 def calls_of(looker: Viewer, slug: str) -> QuerySet[ToolCall]:
@@ -118,7 +118,7 @@ def evidence_context(looker: Viewer, standing: Standing, *, place: str = "") -> 
     }
 
 
-def rotation_address(card: TokenCard | None) -> str:
+def rotation_address(card: TokenLabel | None) -> str:
     """Where the token now in use is rotated; empty where it cannot be."""
     if card is None or card.page is None:
         return ""

@@ -73,7 +73,9 @@ class ConsoleSite(AdminSite):
         return [
             path("", self.admin_view(require_safe(self.index)), name="index"),
             path("workspace/", self.admin_view(_leads_elsewhere(choose_workspace)), name="workspace"),
-            path("rotations/", include("hoursmith_console.rotations.urls")),
+            path("rotations/leaked-tokens/", include("hoursmith_console.leaked_tokens.urls")),
+            path("rotations/campaigns/", include("hoursmith_console.campaigns.urls")),
+            path("rotations/token-policy/", include("hoursmith_console.token_policy.urls")),
             *areas,
         ]
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from django.db import connections, router
 from django.utils import timezone
 
-from hoursmith_console.campaigns.asking import all_mails_send, all_notices_refresh, all_reminders_queue
+from hoursmith_console.campaigns.asking import queue_all_reminders, refresh_all_notices, send_all_mails
 from hoursmith_console.rotations.evidence import evidence_of
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.rotations.sync import is_news, rotation_observe
+from hoursmith_console.rotations.sync import needs_sync, sync_rotation
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.db.locks import try_acquire_lock
 from mcpbridge.db.timeouts import limited_transaction
@@ -30,45 +30,45 @@ _NAME = "rotation watch"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do every so many seconds, by one process at a time. It must bear being done twice.
+    """Periodic work that is safe to repeat.
 
-    Work that is not `is_alone` sees by itself to it that two processes do not do the same, and is done outside of any
-    transaction.
+    An exclusive job runs in one process at a time. Any other must guard against double work itself, and runs outside
+    of any transaction.
     """
 
     name: str
     every_s: float
     work: Callable[[], object]
-    is_alone: bool = True
+    is_exclusive: bool = True
 
 
-def rotations_observe() -> int:
+def sync_rotations() -> int:
     """Bring all rotations under way up to what the bridge has seen; how many had news."""
     under_way = list(Rotation.objects.filter(ended_at=None).select_related("workspace", "owner"))
     if not under_way:
         return 0
     now, evidence = timezone.now(), evidence_of(under_way)
-    moved = [rotation for rotation in under_way if is_news(rotation, evidence[rotation.pk], now)]
+    moved = [rotation for rotation in under_way if needs_sync(rotation, evidence[rotation.pk], now)]
     for rotation in moved:
-        rotation_observe(rotation=rotation, now=now)
+        sync_rotation(rotation=rotation, now=now)
     return len(moved)
 
 
 JOBS: Sequence[Job] = (
-    Job("Rotations", 3.0, rotations_observe),
-    Job("Notices", 15.0, all_notices_refresh),
-    Job("Reminders", 600.0, all_reminders_queue),
+    Job("Rotations", 3.0, sync_rotations),
+    Job("Notices", 15.0, refresh_all_notices),
+    Job("Reminders", 600.0, queue_all_reminders),
 )
 # On a thread of their own, for a mail server may keep one waiting.
-MAIL_JOBS: Sequence[Job] = (Job("Mails", 5.0, all_mails_send, is_alone=False),)
+MAIL_JOBS: Sequence[Job] = (Job("Mails", 5.0, send_all_mails, is_exclusive=False),)
 
 
-class RotationWatch:
+class BackgroundJobs:
     """The watch of this process. Start and stop it with the bridge."""
 
     def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "rotation-watch") -> None:
         self._alias = router.db_for_write(Rotation)
-        self._alone = Alone(self._alias)
+        self._alone = SingletonLock(self._alias)
         self._worker = Timetable(
             name,
             [TimedJob(_attempts(job), partial(self._do, job)) for job in jobs],
@@ -88,7 +88,7 @@ class RotationWatch:
 
     def _do(self, job: Job) -> None:
         """Do `job`, unless another process does."""
-        with self._alone.one_at_a_time() if job.is_alone else nullcontext(True) as is_ours:
+        with self._alone.try_acquire() if job.is_exclusive else nullcontext(True) as is_ours:
             if is_ours:
                 job.work()
         # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
@@ -99,7 +99,7 @@ def _attempts(job: Job) -> Attempts:
     return Attempts(job.name.lower(), title=job.name, every_s=job.every_s, expected=(AuditUnavailableError,))
 
 
-class Alone:
+class SingletonLock:
     """Sees to it that of all processes, on all machines, one works at a time."""
 
     def __init__(self, alias: str) -> None:
@@ -107,7 +107,7 @@ class Alone:
         self._file: int | None = None
 
     @contextmanager
-    def one_at_a_time(self) -> Iterator[bool]:
+    def try_acquire(self) -> Iterator[bool]:
         """Whether the work is ours this time."""
         connection = connections[self._alias]
         if connection.vendor == "sqlite":

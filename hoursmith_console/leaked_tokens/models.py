@@ -15,14 +15,14 @@ class LeakReport(TokenIdentity):
     place = MaskedCharField(max_length=200, blank=True, help_text="Where it was found, in their words.")
     reported_by = MaskedCharField(max_length=200)
     reported_at = models.DateTimeField(default=timezone.now)
-    settled_at = models.DateTimeField(null=True, blank=True)
-    settled_by = MaskedCharField(max_length=200, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = MaskedCharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-reported_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["workspace", "env", "prefix"], condition=models.Q(settled_at=None), name="one_open_leak_report"
+                fields=["workspace", "env", "prefix"], condition=models.Q(closed_at=None), name="one_open_leak_report"
             )
         ]
 

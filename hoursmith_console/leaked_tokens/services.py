@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.rotations.models import Kind, Rotation
+from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.permissions import liftable_by
 from hoursmith_console.tokens.labels import token_owners
 from hoursmith_console.workspaces.models import Member, Workspace
@@ -50,7 +50,7 @@ class PublicPart(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReportedToken:
     """One reported token as the viewer may know it. Without `token` it is not known, or not theirs to know."""
 
     part: PublicPart
@@ -60,12 +60,7 @@ class Found:
     block: TokenBlock | None = None
     rotation: Rotation | None = None
     refused_at: datetime | None = None
-    is_retired: bool = False
-
-    @property
-    def is_revoked(self) -> bool:
-        """Whether it was revoked, or said to be and not accepted since."""
-        return self.is_retired
+    is_revoked: bool = False
 
     @property
     def is_contained(self) -> bool:
@@ -76,16 +71,16 @@ class Found:
     def is_rotating(self) -> bool:
         """Whether its leaked rotation is under way."""
         rotation = self.rotation
-        return rotation is not None and rotation.ended_at is None and rotation.kind == Kind.LEAKED
+        return rotation is not None and rotation.ended_at is None and rotation.kind == RotationKind.LEAKED
 
 
-def public_parts(texts: Iterable[str]) -> list[PublicPart]:
+def parse_token_prefixes(texts: Iterable[str]) -> list[PublicPart]:
     """The public parts that stand in `texts`, each once, in their order; whatever follows one is dropped."""
     found = dict.fromkeys(PublicPart(*match) for text in texts for match in _PUBLIC.findall(text))
     return list(found)[:AT_MOST]
 
 
-def leaks_report(*, workspace: Workspace, parts: Sequence[PublicPart], actor: str, place: str = "") -> int:
+def report_leaked_tokens(*, workspace: Workspace, parts: Sequence[PublicPart], actor: str, place: str = "") -> int:
     """Note that these tokens were found at `place`, and record it; how many of them the workspace knows.
 
     Raises AuditUnavailableError where that cannot be recorded; then nothing is noted.
@@ -98,7 +93,7 @@ def leaks_report(*, workspace: Workspace, parts: Sequence[PublicPart], actor: st
                 workspace=workspace,
                 env=env,
                 prefix=prefix,
-                settled_at=None,
+                closed_at=None,
                 defaults={"reported_by": actor, "place": place},
             )
         event_record(
@@ -114,7 +109,7 @@ def leaks_report(*, workspace: Workspace, parts: Sequence[PublicPart], actor: st
     return len(known)
 
 
-def leaks_contain(*, tokens: Iterable[SeenToken], member: Member) -> int:
+def block_tokens(*, tokens: Iterable[SeenToken], member: Member) -> int:
     """Refuse each of `tokens`, which `member` may act on, at the bridge from the next request on.
 
     Return how many were not blocked before. Raises AuditUnavailableError where a block cannot be recorded; then those
@@ -135,11 +130,11 @@ def leaks_contain(*, tokens: Iterable[SeenToken], member: Member) -> int:
     return count
 
 
-def leak_settle(*, report: LeakReport, actor: str, note: str = "") -> None:
+def close_report(*, report: LeakReport, actor: str, note: str = "") -> None:
     """Say that the report is dealt with, or was none. Raises AuditUnavailableError; then it stays open."""
     with transaction.atomic():
-        standing = LeakReport.objects.filter(pk=report.pk, settled_at=None)
-        if standing.update(settled_at=timezone.now(), settled_by=actor):
+        standing = LeakReport.objects.filter(pk=report.pk, closed_at=None)
+        if standing.update(closed_at=timezone.now(), closed_by=actor):
             event_record(
                 org_id=report.workspace.org_id,
                 org_name=report.workspace.name,
@@ -160,16 +155,16 @@ def open_reports(viewer: Viewer) -> QuerySet[LeakReport]:
     blocked = TokenBlock.objects.filter(lifted_at=None, org_id=viewer.org_id, **same)
     ours = Rotation.objects.filter(workspace_id=viewer.member.workspace_id, **same)
     # One that was stopped, or whose token still works though it was said to be revoked, settles nothing.
-    rotated, retired = ours.filter(kind=Kind.LEAKED, ended_at=None), ours.retiring()
+    rotated, retired = ours.filter(kind=RotationKind.LEAKED, ended_at=None), ours.retiring()
     return (
-        LeakReport.objects.filter(Exists(tokens), workspace_id=viewer.member.workspace_id, settled_at=None)
+        LeakReport.objects.filter(Exists(tokens), workspace_id=viewer.member.workspace_id, closed_at=None)
         .exclude(Exists(blocked))
         .exclude(Exists(rotated))
         .exclude(Exists(retired))
     )
 
 
-def leaks_found(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Found]:
+def reported_tokens(viewer: Viewer, parts: Sequence[PublicPart]) -> list[ReportedToken]:
     """What the viewer may know of each of `parts`, the known ones first; the same few queries however many."""
     tokens = {_part(token): token for token in viewer.tokens().filter(_any_of(parts))}
     owners = token_owners(viewer, [part.prefix for part in tokens])
@@ -195,14 +190,14 @@ def leaks_found(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Found]:
         token = tokens.get(part)
         refused_at = refusals.get(part)
         found.append(
-            Found(
+            ReportedToken(
                 part=part,
                 token=token,
                 owner=owners.get(part),
                 client=clients.get(token.pk) if token else None,
                 block=blocks.get(part),
                 rotation=rotations.get(part),
-                is_retired=part in retired,
+                is_revoked=part in retired,
                 refused_at=refused_at if token and refused_at and refused_at > token.last_used_at else None,
             )
         )

@@ -14,32 +14,32 @@ from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import (
     AT_MOST,
     PublicPart,
-    leak_settle,
-    leaks_contain,
-    leaks_found,
-    leaks_report,
+    block_tokens,
+    close_report,
     open_reports,
-    public_parts,
+    parse_token_prefixes,
+    report_leaked_tokens,
+    reported_tokens,
 )
-from hoursmith_console.rotations.models import Kind
-from hoursmith_console.rotations.services import rotation_start
+from hoursmith_console.rotations.models import RotationKind
+from hoursmith_console.rotations.services import start_rotation
 from mcpbridge.models import SeenToken
 
 
-def desk(request: HttpRequest) -> HttpResponse:
+def reports(request: HttpRequest) -> HttpResponse:
     """The form, and under it what is known of the tokens that the address names."""
     if request.method == "POST":
         return _report(request)
-    return _page(request, public_parts(request.GET.getlist("t")))
+    return _page(request, parse_token_prefixes(request.GET.getlist("t")))
 
 
-def contain(request: HttpRequest) -> HttpResponse:
+def block(request: HttpRequest) -> HttpResponse:
     """Block the tokens at the bridge, all of them that the person may block."""
     parts, tokens = _chosen(request)
-    count = leaks_contain(tokens=tokens, member=viewer(request).member)
+    count = block_tokens(tokens=tokens, member=viewer(request).member)
     done = f"{count} token{' is' if count == 1 else 's are'} blocked now: the next call with one is refused."
     messages.success(request, done if count else "They were blocked already.")
-    return _back(public_parts(request.POST.getlist("shown")) or parts)
+    return _back(parse_token_prefixes(request.POST.getlist("shown")) or parts)
 
 
 def rotate(request: HttpRequest) -> HttpResponse:
@@ -47,11 +47,11 @@ def rotate(request: HttpRequest) -> HttpResponse:
     parts, tokens = _chosen(request)
     looker = viewer(request)
     rotations = [
-        rotation_start(
+        start_rotation(
             env=token.env,
             prefix=token.prefix,
             workspace=looker.member.workspace,
-            kind=Kind.LEAKED,
+            kind=RotationKind.LEAKED,
             actor=looker.member.named,
             reason="Reported at the leak desk",
         )
@@ -63,22 +63,22 @@ def rotate(request: HttpRequest) -> HttpResponse:
     return _back(parts)
 
 
-def settle(request: HttpRequest, key: int) -> HttpResponse:
+def close(request: HttpRequest, key: int) -> HttpResponse:
     """Say that a report is dealt with."""
     looker = viewer(request)
     report = get_object_or_404(LeakReport, pk=key, workspace_id=looker.member.workspace_id)
-    leak_settle(report=report, actor=looker.member.named, note=request.POST.get("note", ""))
+    close_report(report=report, actor=looker.member.named, note=request.POST.get("note", ""))
     messages.success(request, "The report is closed.")
     return _back([])
 
 
 def _report(request: HttpRequest) -> HttpResponse:
     looker = viewer(request)
-    parts = public_parts(request.POST.getlist("prefix"))
+    parts = parse_token_prefixes(request.POST.getlist("prefix"))
     if not parts:
         fault = "There is no public part of a token in what was sent: it reads hsk_live_ and 12 characters."
         return _page(request, [], fault=fault, status=400)
-    leaks_report(
+    report_leaked_tokens(
         workspace=looker.member.workspace,
         parts=parts,
         actor=looker.member.named,
@@ -89,8 +89,8 @@ def _report(request: HttpRequest) -> HttpResponse:
 
 def _chosen(request: HttpRequest) -> tuple[list[PublicPart], list[SeenToken]]:
     """The tokens named in the form that the person sees, which are those that they may act on."""
-    parts = public_parts(request.POST.getlist("prefix"))
-    tokens = [each.token for each in leaks_found(viewer(request), parts) if each.token is not None]
+    parts = parse_token_prefixes(request.POST.getlist("prefix"))
+    tokens = [each.token for each in reported_tokens(viewer(request), parts) if each.token is not None]
     if not tokens:
         raise Http404("There is no such token.")
     return parts, tokens
@@ -98,12 +98,12 @@ def _chosen(request: HttpRequest) -> tuple[list[PublicPart], list[SeenToken]]:
 
 def _back(parts: Sequence[PublicPart]) -> HttpResponseRedirect:
     query = urlencode([("t", part.key) for part in parts])
-    return HttpResponseRedirect(reverse("console:leaks:report") + (f"?{query}" if query else ""))
+    return HttpResponseRedirect(reverse("console:leaked_tokens:list") + (f"?{query}" if query else ""))
 
 
 def _page(request: HttpRequest, parts: Sequence[PublicPart], *, fault: str = "", status: int = 200) -> HttpResponse:
     looker = viewer(request)
-    found = leaks_found(looker, parts)
+    found = reported_tokens(looker, parts)
     known = [each for each in found if each.token is not None]
     reports = list(open_reports(looker).select_related("workspace")[:AT_MOST])
     return page(

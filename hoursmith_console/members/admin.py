@@ -22,7 +22,7 @@ from hoursmith_console.core.site import site
 from hoursmith_console.members.forms import InviteForm
 from hoursmith_console.members.queries import members_in_sight, persons
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.tokens.labels import tokens_known_as
+from hoursmith_console.tokens.labels import tokens_claimed_by
 from hoursmith_console.workspaces import access
 from hoursmith_console.workspaces.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
@@ -185,7 +185,7 @@ def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
         "may_manage": access.may_manage(looker.member, member),
         "may_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
         "proof": address_proof(member.user, member.email) if isinstance(member.user, User) else None,
-        "tokens": tokens_known_as(looker, member)[:LATEST],
+        "tokens": tokens_claimed_by(looker, member)[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],
         "sessions": sessions_of(member.user) if sees_sessions and isinstance(member.user, User) else [],

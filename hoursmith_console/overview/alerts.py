@@ -14,7 +14,7 @@ from hoursmith_console.core.alerts import Card, Provider, Tone
 from hoursmith_console.core.templatetags.console import ago, exact, thousands
 from hoursmith_console.overview import queries
 from hoursmith_console.rotations.alerts import due_tokens, leak_reports, own_asks
-from hoursmith_console.rotations.late_use import Knocker, knockers
+from hoursmith_console.rotations.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import key_of
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_sinks as sinks_that_fail
@@ -149,7 +149,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
     tokens = viewer.tokens().filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
     known = {key_of(token): token for token in tokens} if refused else {}
-    retired = knockers(viewer, known)
+    retired = last_late_uses(viewer, known)
     for entry in refused[:MOST_SHOWN]:
         token = known[entry["env"], entry["prefix"]]
         if knocker := retired.get(key_of(token)):
@@ -178,7 +178,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
         )
 
 
-def _still_knocking(token: SeenToken, knocker: Knocker, entry: Mapping[str, Any]) -> Card:
+def _still_knocking(token: SeenToken, knocker: LastLateUse, entry: Mapping[str, Any]) -> Card:
     """An assistant was forgotten when its token was replaced; nothing is wrong with the new one."""
     return Card(
         tone=Tone.REFUSED,

@@ -8,7 +8,7 @@ from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, Wh
 from django.utils import timezone
 
 from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
-from hoursmith_console.tokens.usage import Span, calls_by_day, calls_by_hour, hours_in_sight
+from hoursmith_console.tokens.usage import Span, calls_by_day, calls_by_hour, visible_hours
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.calls.errors import UNANSWERED
@@ -21,7 +21,7 @@ FRESHNESS = ("24 hours", "7 days", "30 days", "longer ago")
 
 def calls_over_time(viewer: Viewer, days: int) -> list[Span]:
     """The calls of the last `days` days, by day; of the last one, by hour."""
-    rows = hours_in_sight(viewer)
+    rows = visible_hours(viewer)
     return calls_by_hour(rows) if days == 1 else calls_by_day(rows, days)
 
 

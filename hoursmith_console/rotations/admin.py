@@ -8,23 +8,24 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.admin import viewer as viewer_in
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
-from hoursmith_console.rotations.models import Ending, Kind, Rotation
+from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
+from hoursmith_console.rotations.notices.views import snooze
 from hoursmith_console.rotations.rows import rotation_rows
 from hoursmith_console.rotations.state import Step
-from hoursmith_console.rotations.wizard.screen import screen_context, screen_of
+from hoursmith_console.rotations.wizard.screen import build_screen, screen_context
 from hoursmith_console.rotations.wizard.setups import setups_of
 from hoursmith_console.rotations.wizard.start_views import StartViews
 from hoursmith_console.rotations.wizard.views import Wizard
 from hoursmith_console.workspaces.viewer import Viewer
 
-UNDER_WAY_AT_MOST = 100
+MAX_OPEN_ROTATIONS = 100
 
 
 class StateFilter(ChoiceFilter):
@@ -34,14 +35,14 @@ class StateFilter(ChoiceFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("under_way", "under way"), ("late", "late"), *Ending.choices]
+        return [("under_way", "under way"), ("late", "late"), *RotationOutcome.choices]
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value == "under_way":
             return queryset.filter(ended_at=None)
         if value == "late":
             return queryset.filter(ended_at=None, due_on__lt=timezone.now().date())
-        return queryset.filter(ending=value)
+        return queryset.filter(outcome=value)
 
 
 class KindFilter(ChoiceFilter):
@@ -52,17 +53,17 @@ class KindFilter(ChoiceFilter):
     field = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return Kind.choices
+        return RotationKind.choices
 
 
-class OpenFirst(KeysetChangeList):
+class OpenRotationsFirst(KeysetChangeList):
     """What is under way stands first, all of it; what has ended is paged below."""
 
     def get_results(self, request: HttpRequest) -> None:
         fitting = self.queryset
         is_first_page = not (self.before or self.after)
-        under_way = fitting.filter(ended_at=None).order_by("-asked_at", "-pk")
-        self.under_way = list(under_way[:UNDER_WAY_AT_MOST]) if is_first_page else []
+        under_way = fitting.filter(ended_at=None).order_by("-requested_at", "-pk")
+        self.under_way = list(under_way[:MAX_OPEN_ROTATIONS]) if is_first_page else []
         self.queryset = fitting.exclude(ended_at=None)
         super().get_results(request)
         # One list for whoever asks; the template parts them again.
@@ -76,7 +77,7 @@ class RotationAdmin(LedgerAdmin):
     area = "rotations"
     title = "Rotations"
     place = 4
-    orders = {"": Order("asked_at")}
+    orders = {"": Order("requested_at")}
     is_short = True
     list_filter = (StateFilter, KindFilter)
     search_fields = ("token_name", "prefix", "owner_name", "reason")
@@ -86,9 +87,10 @@ class RotationAdmin(LedgerAdmin):
         guard, start = self.admin_site.admin_view, StartViews(self)
         form = require_http_methods(["GET", "HEAD", "POST"])
         return [
+            path("requests/snooze/", guard(require_POST(snooze)), name="snooze"),
             path("new/", guard(form(start.new)), name="new"),
-            path("leaving/", guard(require_safe(start.leaving)), name="leaving"),
-            path("leaving/<int:member>/", guard(form(start.offboard)), name="offboard"),
+            path("offboarding/", guard(require_safe(start.offboarding)), name="offboarding"),
+            path("offboarding/<int:member>/", guard(form(start.offboard)), name="offboard"),
             *Wizard(self).urls(),
             *super().get_urls(),
         ]
@@ -97,7 +99,7 @@ class RotationAdmin(LedgerAdmin):
         return viewer_in(request).rotations()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
-        return OpenFirst
+        return OpenRotationsFirst
 
     def list_context(self, viewer: Viewer, rows: list[Rotation]) -> dict[str, Any]:
         shown = rotation_rows(viewer, rows)
@@ -107,8 +109,8 @@ class RotationAdmin(LedgerAdmin):
         }
 
     def detail_context(self, viewer: Viewer, row: Rotation) -> dict[str, Any]:
-        screen = screen_of(viewer, row)
+        screen = build_screen(viewer, row)
         context = screen_context(viewer, screen)
-        if screen.step in (Step.UPDATE, Step.SEEN):
+        if screen.step in (Step.UPDATE, Step.VERIFY):
             context["setups"] = setups_of(row)
         return {"title": row.token_name or "Unnamed token", **context}

@@ -9,10 +9,10 @@ from django.utils.html import format_html
 
 from hoursmith_console.core.alerts import Card, Tone
 from hoursmith_console.leaked_tokens.services import open_reports
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.token_policy.evaluation import Due, due_counts, in_state, not_asked_for
-from hoursmith_console.token_policy.models import Policy
-from hoursmith_console.token_policy.services import policy_of
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
+from hoursmith_console.token_policy.models import TokenPolicy
+from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import SeenToken
 
@@ -33,15 +33,15 @@ def leak_reports(viewer: Viewer) -> Iterator[Card]:
                 "it" if count == 1 else "them",
             ),
             about="the leak desk",
-            address=reverse("console:leaks:report"),
+            address=reverse("console:leaked_tokens:list"),
         )
 
 
 def own_asks(viewer: Viewer) -> Iterator[Card]:
     """Rotations that are asked of the viewer; until the next sign-in they can be put off."""
-    if viewer.has_put_off_asks:
+    if viewer.has_snoozed_requests:
         return
-    asked = Rotation.objects.filter(owner=viewer.member, ended_at=None).exclude(kind=Kind.LEAVING)
+    asked = Rotation.objects.filter(owner=viewer.member, ended_at=None).exclude(kind=RotationKind.OFFBOARDING)
     for rotation in asked.order_by("due_on", "pk")[:MOST_SHOWN]:
         yield _ask(rotation)
 
@@ -53,7 +53,7 @@ def _ask(rotation: Rotation) -> Card:
     if rotation.due_on is not None:
         until = f"{'since' if is_late else 'by'} {rotation.due_on:%-d %B %Y}"
     return Card(
-        tone=Tone.LOST if is_late or rotation.kind == Kind.LEAKED else Tone.REFUSED,
+        tone=Tone.LOST if is_late or rotation.kind == RotationKind.LEAKED else Tone.REFUSED,
         sign="↻",
         what=format_html(
             'Your token <strong class="name">{}</strong> {} {}',
@@ -64,18 +64,18 @@ def _ask(rotation: Rotation) -> Card:
         second=format_html(
             '<code>{}</code> · asked by <span class="name">{}</span>',
             rotation.masked_token,
-            rotation.asked_by.partition(" <")[0],
+            rotation.requested_by.partition(" <")[0],
         ),
         action="Go on" if rotation.minted_at or rotation.revoked_at else "Start",
         about=f"rotating {rotation.token_name or rotation.masked_token}",
         address=reverse("console:rotations:detail", args=[rotation.pk]),
-        later=reverse("console:asks:later"),
+        later=reverse("console:rotations:snooze"),
     )
 
 
 def due_tokens(viewer: Viewer) -> Iterator[Card]:
     """Tokens that are older, or idle for longer, than the policy allows, and that nobody rotates yet."""
-    policy = policy_of(viewer.member.workspace)
+    policy = get_policy(viewer.member.workspace)
     if not (policy.max_age_days or policy.max_idle_days):
         return
     if viewer.member.sees_workspace:
@@ -84,8 +84,8 @@ def due_tokens(viewer: Viewer) -> Iterator[Card]:
         yield from _due_of_mine(viewer, policy)
 
 
-def _due_of_all(viewer: Viewer, policy: Policy) -> Iterator[Card]:
-    counts = due_counts(viewer.tokens(), policy, now=timezone.now())
+def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
+    counts = count_due(viewer.tokens(), policy, now=timezone.now())
     told = (
         (counts.due, f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
         (counts.idle, f"unused for {policy.max_idle_days} days", f"idle_days={policy.max_idle_days}"),
@@ -105,17 +105,17 @@ def _due_of_all(viewer: Viewer, policy: Policy) -> Iterator[Card]:
             )
 
 
-def _due_of_mine(viewer: Viewer, policy: Policy) -> Iterator[Card]:
+def _due_of_mine(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
     now = timezone.now()
-    for state in (Due.DUE, Due.WARNED):
-        tokens = not_asked_for(in_state(viewer.tokens(), state, policy, now=now))
+    for state in (PolicyStatus.DUE, PolicyStatus.WARNED):
+        tokens = without_open_rotation(in_status(viewer.tokens(), state, policy, now=now))
         for token in tokens.order_by("first_used_at", "pk")[:MOST_SHOWN]:
             yield _due_card(token, state, policy)
 
 
-def _due_card(token: SeenToken, state: Due, policy: Policy) -> Card:
+def _due_card(token: SeenToken, state: PolicyStatus, policy: TokenPolicy) -> Card:
     limit = token.first_used_at + timedelta(days=policy.max_age_days or 0)
-    said = "is older than" if state is Due.DUE else f"will on {limit:%-d %B} be older than"
+    said = "is older than" if state is PolicyStatus.DUE else f"will on {limit:%-d %B} be older than"
     return Card(
         tone=Tone.REFUSED,
         sign="↻",

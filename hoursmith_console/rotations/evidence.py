@@ -12,15 +12,15 @@ from django.conf import settings
 from django.db.models import prefetch_related_objects
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotations.models import Rotation, RotationPlace
-from hoursmith_console.rotations.targets import Use, may_name
+from hoursmith_console.rotations.models import Rotation, RotationTarget
+from hoursmith_console.rotations.targets import TokenUse, can_name_connection
 from mcpbridge.models import RejectedCredential, SeenClient, SeenConnection, SeenToken
 
 Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Observation:
     """An accepted request: `doing` is a tool's name, or an MCP method."""
 
     at: datetime
@@ -31,10 +31,10 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Knock:
-    """A try with the old token that was turned away. `place` is None where none of the known assistants made it."""
+class LateUse:
+    """A try with the old token that was turned away. `target` is None where none of the known assistants made it."""
 
-    place: RotationPlace | None
+    target: RotationTarget | None
     client_name: str
     connection: str
     label: str
@@ -45,78 +45,78 @@ class Knock:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceEvidence:
+class TargetEvidence:
     """One assistant: the new token there, the old one there, the old one turned away there.
 
     `is_lagging`: the old token was used here after the new one, or after somebody said that it is updated.
     """
 
-    place: RotationPlace
-    new: Sighting | None = None
+    target: RotationTarget
+    new: Observation | None = None
     old_at: datetime | None = None
-    knock: Knock | None = None
+    late_use: LateUse | None = None
     seen_at: datetime | None = None
     is_lagging: bool = False
 
     @classmethod
     def of(
-        cls, place: RotationPlace, *, new: Sighting | None, old_at: datetime | None, knock: Knock | None
-    ) -> "PlaceEvidence":
-        """Return what these sightings say of `place`."""
-        seen_at = place.seen_at or (new.first_at if new else None)
-        told = [instant for instant in (place.ticked_at, seen_at) if instant is not None]
-        is_lagging = bool(told) and old_at is not None and old_at > max(told) and not place.given_up_at
-        return cls(place, new=new, old_at=old_at, knock=knock, seen_at=seen_at, is_lagging=is_lagging)
+        cls, target: RotationTarget, *, new: Observation | None, old_at: datetime | None, late_use: LateUse | None
+    ) -> "TargetEvidence":
+        """Return what these sightings say of `target`."""
+        seen_at = target.seen_at or (new.first_at if new else None)
+        told = [instant for instant in (target.confirmed_at, seen_at) if instant is not None]
+        is_lagging = bool(told) and old_at is not None and old_at > max(told) and not target.unused_at
+        return cls(target, new=new, old_at=old_at, late_use=late_use, seen_at=seen_at, is_lagging=is_lagging)
 
     @property
-    def is_settled(self) -> bool:
+    def is_done(self) -> bool:
         """Whether nothing is left to do here."""
-        return self.place.given_up_at is not None or (self.seen_at is not None and not self.is_lagging)
+        return self.target.unused_at is not None or (self.seen_at is not None and not self.is_lagging)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All of one rotation. What a page shows of it is `rotation.progress.sight.in_sight`."""
 
-    places: Sequence[PlaceEvidence] = ()
+    targets: Sequence[TargetEvidence] = ()
     new_token: SeenToken | None = None
     old_token: SeenToken | None = None
     old_at: datetime | None = None
-    knocks: Sequence[Knock] = ()
-    uses: Sequence[Use] = field(default=())
+    late_uses: Sequence[LateUse] = ()
+    uses: Sequence[TokenUse] = field(default=())
 
     @property
     def new_at(self) -> datetime | None:
         """When the new token was last seen anywhere."""
-        times = [each.new.at for each in self.places if each.new]
+        times = [each.new.at for each in self.targets if each.new]
         if self.new_token is not None:
             times.append(self.new_token.last_used_at)
         return max(times, default=None)
 
     @property
-    def unsettled(self) -> list[PlaceEvidence]:
+    def remaining(self) -> list[TargetEvidence]:
         """The assistants that are not done."""
-        return [each for each in self.places if not each.is_settled]
+        return [each for each in self.targets if not each.is_done]
 
     @property
-    def last_try_at(self) -> datetime | None:
+    def last_attempt_at(self) -> datetime | None:
         """When somebody last tried the old token, with success or without."""
-        return max([at for at in (self.old_at, *(knock.at for knock in self.knocks)) if at], default=None)
+        return max([at for at in (self.old_at, *(late_use.at for late_use in self.late_uses)) if at], default=None)
 
-    def works_after(self, revoked_at: datetime | None) -> bool:
+    def is_accepted_after(self, revoked_at: datetime | None) -> bool:
         """Whether Hoursmith accepted the old token after it was said to be revoked."""
         # Until the bridge asks Hoursmith anew, it may still refuse for other reasons than the token.
         grace = timedelta(seconds=settings.IDENTITY_TTL_S)
         is_used = revoked_at is not None and self.old_at is not None and self.old_at > revoked_at + grace
-        return is_used and not self.is_refused_after(self.old_at)
+        return is_used and not self.is_rejected_after(self.old_at)
 
-    def is_refused_after(self, instant: datetime | None) -> bool:
+    def is_rejected_after(self, instant: datetime | None) -> bool:
         """Whether Hoursmith itself refused the old token since."""
-        return any(knock.fault == "rejected" for knock in self.knocks_after(instant))
+        return any(late_use.fault == "rejected" for late_use in self.late_uses_after(instant))
 
-    def knocks_after(self, instant: datetime | None) -> list[Knock]:
-        """The tries that were turned away since, the latest first."""
-        return [knock for knock in self.knocks if instant is not None and knock.at > instant]
+    def late_uses_after(self, instant: datetime | None) -> list[LateUse]:
+        """The attempts that were turned away since, the latest first."""
+        return [late_use for late_use in self.late_uses if instant is not None and late_use.at > instant]
 
 
 def evidence_of(rotations: Iterable[Rotation]) -> Mapping[int, Evidence]:
@@ -131,9 +131,9 @@ class _Seen:
     """The bridge's rows about all rotations at once."""
 
     def __init__(self, rotations: Sequence[Rotation]) -> None:
-        self.places: defaultdict[int, list[RotationPlace]] = defaultdict(list)
-        for place in RotationPlace.objects.filter(rotation__in=rotations):
-            self.places[place.rotation_id].append(place)
+        self.targets: defaultdict[int, list[RotationTarget]] = defaultdict(list)
+        for target in RotationTarget.objects.filter(rotation__in=rotations):
+            self.targets[target.rotation_id].append(target)
         old = {(rotation.env, rotation.prefix) for rotation in rotations}
         new = {(rotation.new_env, rotation.new_prefix) for rotation in rotations if rotation.new_prefix}
         prefixes = [prefix for _, prefix in old | new]
@@ -142,7 +142,7 @@ class _Seen:
         self.clients: defaultdict[int, list[SeenClient]] = defaultdict(list)
         for client in SeenClient.objects.filter(token__in=list(self.tokens.values())).order_by("-last_seen_at"):
             self.clients[client.token_id].append(client)
-        slugs = {place.connection for places in self.places.values() for place in places if place.connection}
+        slugs = {target.connection for targets in self.targets.values() for target in targets if target.connection}
         self.connections: defaultdict[Key, list[SeenConnection]] = defaultdict(list)
         for connection in SeenConnection.objects.filter(prefix__in=prefixes).order_by():
             self.connections[connection.env, connection.prefix].append(connection)
@@ -157,25 +157,25 @@ class _Seen:
 
     def evidence(self, rotation: Rotation) -> Evidence:
         key, new_key = (rotation.env, rotation.prefix), (rotation.new_env, rotation.new_prefix)
-        places = self.places[rotation.pk]
+        targets = self.targets[rotation.pk]
         old, new = self._token(rotation, key), self._token(rotation, new_key)
         uses = self._uses(rotation, key, old)
-        knocks = [self._knock(rotation, places, row) for row in self.rejected[key]]
+        late_uses = [self._late_use(rotation, targets, row) for row in self.rejected[key]]
         found = [
-            PlaceEvidence.of(
-                place,
-                new=self._new(rotation, new_key, new, place),
-                old_at=max((use.last_used_at for use in uses if _is_of(use, place)), default=None),
-                knock=next((knock for knock in knocks if knock.place is place), None),
+            TargetEvidence.of(
+                target,
+                new=self._new(rotation, new_key, new, target),
+                old_at=max((use.last_used_at for use in uses if _is_of(use, target)), default=None),
+                late_use=next((late_use for late_use in late_uses if late_use.target is target), None),
             )
-            for place in places
+            for target in targets
         ]
         return Evidence(
-            places=found,
+            targets=found,
             new_token=new,
             old_token=old,
             old_at=max([use.last_used_at for use in uses] + ([old.last_used_at] if old else []), default=None),
-            knocks=knocks,
+            late_uses=late_uses,
             uses=uses,
         )
 
@@ -183,52 +183,52 @@ class _Seen:
         token = self.tokens.get(key)
         return token if token is not None and token.org_id == rotation.workspace.org_id else None
 
-    def _uses(self, rotation: Rotation, key: Key, token: SeenToken | None) -> list[Use]:
+    def _uses(self, rotation: Rotation, key: Key, token: SeenToken | None) -> list[TokenUse]:
         clients = self.clients[token.pk] if token else []
-        found = [Use(client.connection, client.name, client.last_seen_at) for client in clients]
+        found = [TokenUse(client.connection, client.name, client.last_seen_at) for client in clients]
         return found + [
-            Use(each.slug, each.client_name, each.last_seen_at)
+            TokenUse(each.slug, each.client_name, each.last_seen_at)
             for each in self.connections[key]
             if each.org_id == rotation.workspace.org_id and each.last_seen_at is not None
         ]
 
-    def _new(self, rotation: Rotation, key: Key, token: SeenToken | None, place: RotationPlace) -> Sighting | None:
-        """The new token at `place`: on its connection, or with its name on any."""
+    def _new(self, rotation: Rotation, key: Key, token: SeenToken | None, target: RotationTarget) -> Observation | None:
+        """The new token at `target`: on its connection, or with its name on any."""
         seen = [
-            Sighting(client.last_seen_at, client.first_seen_at, client.name, client.version, "called a tool")
+            Observation(client.last_seen_at, client.first_seen_at, client.name, client.version, "called a tool")
             for client in (self.clients[token.pk] if token else [])
-            if (client.connection == place.connection if place.connection else client.name == place.client_name)
+            if (client.connection == target.connection if target.connection else client.name == target.client_name)
         ]
         for each in self.connections[key]:
-            is_here = place.connection == each.slug and each.org_id == rotation.workspace.org_id
+            is_here = target.connection == each.slug and each.org_id == rotation.workspace.org_id
             if is_here and each.last_seen_at is not None:
                 at, doing = each.last_seen_at, each.last_method
-                seen.append(Sighting(at, at, each.client_name, each.client_version, f"called {doing}"))
+                seen.append(Observation(at, at, each.client_name, each.client_version, f"called {doing}"))
         if not seen:
             return None
         latest = max(seen, key=lambda each: each.at)
-        return Sighting(
+        return Observation(
             latest.at, min(each.first_at for each in seen), latest.client, latest.version, self._doing(token, latest)
         )
 
     @staticmethod
-    def _doing(token: SeenToken | None, latest: Sighting) -> str:
+    def _doing(token: SeenToken | None, latest: Observation) -> str:
         # The token's own row knows the tool, where its last call is the one that is told of.
         if token is not None and token.last_used_at == latest.at and token.last_tool:
             return f"called {token.last_tool}"
         return latest.doing
 
-    def _knock(self, rotation: Rotation, places: Sequence[RotationPlace], row: RejectedCredential) -> Knock:
-        use = Use(row.connection, row.client_name, row.last_at)
-        place = next((place for place in places if _is_of(use, place)), None)
+    def _late_use(self, rotation: Rotation, targets: Sequence[RotationTarget], row: RejectedCredential) -> LateUse:
+        use = TokenUse(row.connection, row.client_name, row.last_at)
+        target = next((target for target in targets if _is_of(use, target)), None)
         connection = self.named.get(row.connection)
-        known = connection.label if connection is not None and may_name(rotation, connection) else None
-        label = known or (place.label if place else row.client_name or "Somebody")
-        return Knock(
-            place, row.client_name, row.connection if known else "", label, row.fault, row.address, row.last_at,
+        known = connection.label if connection is not None and can_name_connection(rotation, connection) else None
+        label = known or (target.label if target else row.client_name or "Somebody")
+        return LateUse(
+            target, row.client_name, row.connection if known else "", label, row.fault, row.address, row.last_at,
             row.attempts,
         )  # fmt: skip
 
 
-def _is_of(use: Use, place: RotationPlace) -> bool:
-    return use.connection == place.connection if place.connection else use.key == ("", place.client_name)
+def _is_of(use: TokenUse, target: RotationTarget) -> bool:
+    return use.connection == target.connection if target.connection else use.key == ("", target.client_name)

@@ -1,4 +1,4 @@
-"""Names who still knocks with a token that a rotation has revoked."""
+"""Names who still late_uses with a token that a rotation has revoked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from mcpbridge.models import RejectedCredential
 
 
 @dataclass(frozen=True, slots=True)
-class Knocker:
+class LastLateUse:
     """Who tried the old token last since it was revoked, and the rotation that says what to do about it."""
 
     rotation: Rotation
     label: str
 
 
-def knockers(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, Knocker]:
+def last_late_uses(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, LastLateUse]:
     """The last knocker of each token among `keys` that was revoked in the viewer's sight, in three queries."""
     prefixes = [prefix for _, prefix in keys]
-    revoked = viewer.rotations().filter(prefix__in=prefixes).exclude(revoked_at=None).order_by("asked_at", "pk")
+    revoked = viewer.rotations().filter(prefix__in=prefixes).exclude(revoked_at=None).order_by("requested_at", "pk")
     rotations = {key_of(rotation): rotation for rotation in revoked}
     if not rotations:
         return {}
-    tries: dict[Key, RejectedCredential] = {}
+    attempts: dict[Key, RejectedCredential] = {}
     rejected = RejectedCredential.objects.filter(prefix__in=prefixes, matches_token=True)
     for row in rejected.order_by("last_at", "pk"):
         rotation = rotations.get((row.env, row.prefix))
         if rotation is not None and rotation.revoked_at is not None and row.last_at > rotation.revoked_at:
-            tries[row.env, row.prefix] = row
-    slugs = [row.connection for row in tries.values() if row.connection]
+            attempts[row.env, row.prefix] = row
+    slugs = [row.connection for row in attempts.values() if row.connection]
     labels = dict(viewer.connections().filter(slug__in=slugs).values_list("slug", "label"))
     return {
-        key: Knocker(rotations[key], labels.get(row.connection) or row.client_name or "Somebody")
-        for key, row in tries.items()
+        key: LastLateUse(rotations[key], labels.get(row.connection) or row.client_name or "Somebody")
+        for key, row in attempts.items()
     }

@@ -12,36 +12,36 @@ from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, SeenConnection, 
 from mcpbridge.redaction.fields import MaskedCharField
 
 
-class Kind(models.TextChoices):
+class RotationKind(models.TextChoices):
     """Why a token is replaced; it decides the order of the steps."""
 
     LEAKED = "leaked", "It may have leaked"
     PLANNED = "planned", "Planned"
-    LEAVING = "leaving", "Its owner leaves"
+    OFFBOARDING = "offboarding", "Its owner leaves"
 
 
-class Ending(models.TextChoices):
+class RotationOutcome(models.TextChoices):
     """How a rotation ended."""
 
     DONE = "done", "Done"
-    ABANDONED = "abandoned", "Abandoned"
+    CANCELLED = "cancelled", "Cancelled"
 
 
-class Successor(models.TextChoices):
+class NewTokenEvidence(models.TextChoices):
     """How a rotation knows that the new token is its owner's. A prefix that somebody typed is no way."""
 
     MINTED = "minted", "Created by this rotation"
-    SHOWN = "shown", "Shown by its owner, or known as theirs before"
+    VERIFIED = "verified", "Verified by its owner"
 
 
-class Rotations(models.QuerySet["Rotation"]):
+class RotationQuerySet(models.QuerySet["Rotation"]):
     """Rotations, and what their old tokens were seen to do."""
 
-    def with_evidence(self) -> "Rotations":
+    def with_evidence(self) -> "RotationQuerySet":
         """Each with what `Rotation.is_contradicted` needs."""
         return self.annotate(contradiction=_contradiction())
 
-    def retiring(self) -> "Rotations":
+    def retiring(self) -> "RotationQuerySet":
         """Those whose old token is out of use: it was revoked, or said to be, and Hoursmith did not accept it since."""
         return self.filter(~_contradiction(), revoked_at__isnull=False)
 
@@ -72,56 +72,62 @@ class Rotation(TokenIdentity):
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="rotations")
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=11, choices=RotationKind)
     owner = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
     owner_name = MaskedCharField(max_length=200, blank=True, help_text="As they were called then.")
-    is_owner_said = models.BooleanField(default=False, help_text="An admin named the owner; no claim shows it.")
+    is_owner_assigned = models.BooleanField(default=False, help_text="An admin named the owner; no claim shows it.")
     token_name = MaskedCharField(max_length=200, blank=True)
     role = MaskedCharField(max_length=16, blank=True)
     reason = MaskedCharField(max_length=500, blank=True)
     campaign = models.ForeignKey(
         "campaigns.Campaign", on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations"
     )
-    asked_by = MaskedCharField(max_length=200)
-    asked_at = models.DateTimeField(default=timezone.now)
+    requested_by = MaskedCharField(max_length=200)
+    requested_at = models.DateTimeField(default=timezone.now)
     due_on = models.DateField(null=True, blank=True)
     reminded_at = models.DateTimeField(null=True, blank=True)
     new_env = models.CharField(max_length=4, blank=True)
     new_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
-    successor = models.CharField(max_length=6, choices=Successor, blank=True, help_text="How the new one is known.")
+    new_token_evidence = models.CharField(
+        max_length=8, choices=NewTokenEvidence, blank=True, help_text="How the console knows the new token."
+    )
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    is_revocation_said = models.BooleanField(
+    is_revocation_reported = models.BooleanField(
         default=False, help_text="A member said that they revoked it at Hoursmith; the console did not."
     )
     minted_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that all is updated.")
     updated_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token had worked everywhere.")
-    silent_at = models.DateTimeField(null=True, blank=True, help_text="When nothing tried the old one any more.")
+    verified_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the new token had worked on every client."
+    )
+    confirmed_unused_at = models.DateTimeField(
+        null=True, blank=True, help_text="When nothing tried the old one any more."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
-    ending = models.CharField(max_length=9, choices=Ending, blank=True)
+    outcome = models.CharField(max_length=9, choices=RotationOutcome, blank=True)
     ended_by = MaskedCharField(max_length=200, blank=True)
 
-    objects = Rotations.as_manager()
+    objects = RotationQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-asked_at", "-id"]
+        ordering = ["-requested_at", "-id"]
         constraints = [
             # Two people who rotate the same token meet in one rotation.
             models.UniqueConstraint(
                 fields=["workspace", "env", "prefix"], condition=models.Q(ended_at=None), name="one_rotation_under_way"
             )
         ]
-        indexes = [models.Index(fields=["workspace", "-asked_at", "-id"], name="rotation_workspace")]
+        indexes = [models.Index(fields=["workspace", "-requested_at", "-id"], name="rotation_workspace")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.masked_token}"
 
     @property
-    def asker(self) -> str:
+    def requester(self) -> str:
         """Who asked for it, by name alone."""
-        return self.asked_by.partition(" <")[0]
+        return self.requested_by.partition(" <")[0]
 
     @property
     def org_id(self) -> str:
@@ -144,19 +150,19 @@ class Rotation(TokenIdentity):
         return (self.new_env, self.new_prefix) if self.new_prefix else None
 
 
-class RotationPlace(models.Model):
+class RotationTarget(models.Model):
     """One assistant that used the old token and must get the new one: a connection, or a client's name without one."""
 
-    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="places")
+    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="targets")
     connection = MaskedCharField(max_length=40, blank=True, help_text="The id in its address, where it has one.")
     client_name = MaskedCharField(max_length=120, blank=True, help_text="Self-reported.")
     client = MaskedCharField(max_length=32, blank=True, help_text="Which client it is: a key of the catalogue.")
     label = MaskedCharField(max_length=200)
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="With the old token, before the rotation.")
-    ticked_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that it is updated.")
+    confirmed_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that it is updated.")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token was first seen here.")
-    given_up_at = models.DateTimeField(null=True, blank=True, help_text="When it was said to be no longer in use.")
-    said_by = models.ForeignKey(
+    unused_at = models.DateTimeField(null=True, blank=True, help_text="When it was said to be no longer in use.")
+    marked_by = models.ForeignKey(
         Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Who said so last."
     )
 
@@ -177,7 +183,7 @@ class MailKind(models.TextChoices):
     REMINDER = "reminder", "Reminded of it"
 
 
-class Mail(models.Model):
+class RotationMail(models.Model):
     """An e-mail that the console owes a member. Its text is made when it is sent, and kept nowhere.
 
     `key` names the occasion, such as this campaign or this day, so that nobody is written to twice about it.
@@ -191,14 +197,14 @@ class Mail(models.Model):
         "campaigns.Campaign", on_delete=models.CASCADE, null=True, blank=True, related_name="mails"
     )
     queued_at = models.DateTimeField(default=timezone.now)
-    next_try_at = models.DateTimeField(null=True, blank=True, help_text="Empty once it is sent or given up.")
-    tries = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Empty once it is sent or given up.")
+    attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
     fault = MaskedCharField(max_length=120, blank=True, help_text="Why the last try failed.")
 
     class Meta:
         ordering = ["-queued_at", "-id"]
-        indexes = [models.Index(fields=["next_try_at"], name="mail_to_try", condition=models.Q(sent_at=None))]
+        indexes = [models.Index(fields=["next_attempt_at"], name="mail_to_try", condition=models.Q(sent_at=None))]
 
     def __str__(self) -> str:
         return self.key

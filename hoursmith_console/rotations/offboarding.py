@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.rotations.services import rotation_start
-from hoursmith_console.token_policy.evaluation import living
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.rotations.services import start_rotation
+from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.tokens.labels import Key
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
@@ -20,7 +20,7 @@ MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class OffboardingSummary:
     """What the console knows of the tokens of a member who leaves.
 
     `left` may still work, as far as is known. `said` are rotations whose old token somebody said to have revoked at
@@ -34,15 +34,15 @@ class Leaving:
     unowned_count: int
 
 
-def leaving_of(member: Member) -> Leaving:
+def offboarding_summary(member: Member) -> OffboardingSummary:
     """Return what is known of the tokens of `member`, in a few queries."""
-    unowned = living(unowned_tokens(member).filter(role=member.role))
+    unowned = active(unowned_tokens(member).filter(role=member.role))
     slugs = Connection.objects.filter(owner=member).order_by().values("slug")
-    nearby = living(unowned_tokens(member).filter(clients__connection__in=slugs)).distinct()
+    nearby = active(unowned_tokens(member).filter(clients__connection__in=slugs)).distinct()
     claimed = set(_claims(member))
-    said = Rotation.objects.retiring().filter(workspace=member.workspace_id, is_revocation_said=True)
-    return Leaving(
-        left=tokens_left(member),
+    said = Rotation.objects.retiring().filter(workspace=member.workspace_id, is_revocation_reported=True)
+    return OffboardingSummary(
+        left=active_tokens_of(member),
         said=[rotation for rotation in said.select_related("revoked_by") if rotation.old_key in claimed],
         nearby=list(nearby.order_by("-last_used_at", "-pk")[:MOST_NAMED]),
         unowned_count=unowned.order_by().count(),
@@ -57,33 +57,33 @@ def unowned_tokens(member: Member) -> QuerySet[SeenToken]:
     return SeenToken.objects.filter(org_id=member.workspace.org_id).exclude(Exists(claims))
 
 
-def member_offboard(*, member: Member, actor: str, reason: str = "") -> list[Rotation]:
+def offboard_member(*, member: Member, actor: str, reason: str = "") -> list[Rotation]:
     """Start a rotation without successor for each token of `member` that may still work; all of them, or none.
 
     Raises AuditUnavailableError; then nothing was started.
     """
     with transaction.atomic():
         return [
-            rotation_start(
+            start_rotation(
                 env=env,
                 prefix=prefix,
                 workspace=member.workspace,
-                kind=Kind.LEAVING,
+                kind=RotationKind.OFFBOARDING,
                 owner=member,
                 actor=actor,
                 reason=reason,
             )
-            for env, prefix in tokens_left(member)
+            for env, prefix in active_tokens_of(member)
         ]
 
 
-def tokens_left(member: Member) -> list[Key]:
+def active_tokens_of(member: Member) -> list[Key]:
     """Return the tokens known as `member`'s that may still work: not revoked, or accepted since that was said."""
     gone = _retired(member.workspace_id)
     return [key for key in _claims(member) if key not in gone]
 
 
-def tokens_left_in(workspace_id: int) -> Counter[int]:
+def active_token_counts(workspace_id: int) -> Counter[int]:
     """Return how many such tokens each member has, by their key; in two queries."""
     gone = _retired(workspace_id)
     claims = TokenClaim.objects.filter(member__workspace=workspace_id).order_by()

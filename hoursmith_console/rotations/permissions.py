@@ -9,47 +9,47 @@ from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import TokenBlock
 
 
-def may_rotate(member: Member, owner: Member | None) -> bool:
+def can_rotate(member: Member, owner: Member | None) -> bool:
     """Whether `member` may start, drive or abandon a rotation of a token that belongs to `owner`."""
     return _acts(member) and (member.administers or _is(member, owner))
 
 
-def may_drive(member: Member, rotation: Rotation) -> bool:
+def can_manage(member: Member, rotation: Rotation) -> bool:
     """Whether `member` may tick, give up, finish or abandon."""
-    return member.workspace_id == rotation.workspace_id and may_rotate(member, rotation.owner)
+    return member.workspace_id == rotation.workspace_id and can_rotate(member, rotation.owner)
 
 
-def may_mint(member: Member, rotation: Rotation) -> bool:
+def can_mint_new_token(member: Member, rotation: Rotation) -> bool:
     """Whether the successor may be minted, or shown, by `member`: only by whose token it is."""
     return _acts(member) and member.workspace_id == rotation.workspace_id and _is(member, rotation.owner)
 
 
-def may_revoke(member: Member, rotation: Rotation) -> bool:
+def can_revoke(member: Member, rotation: Rotation) -> bool:
     """Whether `member` may end the old token, as Hoursmith itself decides it."""
-    return may_drive(member, rotation)
+    return can_manage(member, rotation)
 
 
-def may_assign(member: Member, rotation: Rotation) -> bool:
+def can_assign_owner(member: Member, rotation: Rotation) -> bool:
     """Whether `member` may say whose token it is: where nobody knows, or an admin said it before."""
-    is_open = rotation.owner is None or rotation.is_owner_said
+    is_open = rotation.owner is None or rotation.is_owner_assigned
     return _acts(member) and member.workspace_id == rotation.workspace_id and member.administers and is_open
 
 
-def may_block(member: Member, owner: Member | None) -> bool:
+def can_block(member: Member, owner: Member | None) -> bool:
     """Whether `member` may stop a token at the bridge."""
-    return may_rotate(member, owner)
+    return can_rotate(member, owner)
 
 
-def may_unblock(member: Member, block: TokenBlock) -> bool:
+def can_unblock(member: Member, block: TokenBlock) -> bool:
     """Whether `member` may lift `block`: who decides for its workspace, or the member who asked for it."""
     is_ours = block.org_id == member.workspace.org_id
     return _acts(member) and is_ours and (member.administers or block.liftable_by == member.pk)
 
 
-def may_release(member: Member, claim: TokenClaim) -> bool:
+def can_release_claim(member: Member, claim: TokenClaim) -> bool:
     """Whether `member` may say that a token is not its claimer's: they, or an admin; not where it was created here."""
     is_ours = claim.member.workspace_id == member.workspace_id
-    return _acts(member) and is_ours and claim.is_shown and (member.administers or claim.member_id == member.pk)
+    return _acts(member) and is_ours and claim.is_verified and (member.administers or claim.member_id == member.pk)
 
 
 def liftable_by(member: Member) -> int | None:

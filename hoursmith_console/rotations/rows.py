@@ -7,11 +7,11 @@ from datetime import date
 from django.utils import timezone
 
 from hoursmith_console.rotations.evidence import Evidence, evidence_of
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.rotations.state import Progress, StepState, steps_of
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.rotations.state import Progress, StepState, step_states
 from hoursmith_console.rotations.sync import instants_of
-from hoursmith_console.rotations.visible_evidence import in_sight
-from hoursmith_console.tokens.labels import TokenCard, token_cards
+from hoursmith_console.rotations.visible_evidence import visible_evidence
+from hoursmith_console.tokens.labels import TokenLabel, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 
 
@@ -20,7 +20,7 @@ class RotationRow:
     """One rotation as a list shows it."""
 
     rotation: Rotation
-    card: TokenCard
+    card: TokenLabel
     steps: Sequence[StepState]
     evidence: Evidence
 
@@ -32,19 +32,19 @@ class RotationRow:
         return next((each for each in self.steps if each.progress is Progress.NOW), None)
 
     @property
-    def unsettled(self) -> int:
+    def remaining(self) -> int:
         """How many assistants do not have the new token yet."""
-        return len(self.evidence.unsettled)
+        return len(self.evidence.remaining)
 
     @property
-    def knocking(self) -> int:
+    def late_attempts(self) -> int:
         """How often the old token was turned away since it was revoked."""
-        return sum(knock.attempts for knock in self.evidence.knocks_after(self.rotation.revoked_at))
+        return sum(late_use.attempts for late_use in self.evidence.late_uses_after(self.rotation.revoked_at))
 
     @property
-    def is_alive(self) -> bool:
+    def is_still_accepted(self) -> bool:
         """Whether the old token still works though it was said to be revoked."""
-        return self.evidence.works_after(self.rotation.revoked_at)
+        return self.evidence.is_accepted_after(self.rotation.revoked_at)
 
     @property
     def is_late(self) -> bool:
@@ -54,18 +54,18 @@ class RotationRow:
     @property
     def urgency(self) -> tuple[bool, date, float]:
         """What is leaked first, then what is due first, then what was asked for last."""
-        is_calm = self.rotation.kind == Kind.PLANNED or self.rotation.revoked_at is not None
-        return is_calm, self.rotation.due_on or date.max, -self.rotation.asked_at.timestamp()
+        is_calm = self.rotation.kind == RotationKind.PLANNED or self.rotation.revoked_at is not None
+        return is_calm, self.rotation.due_on or date.max, -self.rotation.requested_at.timestamp()
 
 
 def rotation_rows(viewer: Viewer, rotations: Sequence[Rotation]) -> list[RotationRow]:
     """A row for each of `rotations`, in a few queries however many there are."""
-    evidence, cards = in_sight(viewer, rotations, evidence_of(rotations)), token_cards(viewer, rotations)
+    evidence, cards = visible_evidence(viewer, rotations, evidence_of(rotations)), token_labels(viewer, rotations)
     return [
         RotationRow(
             rotation=each,
             card=cards[each.env, each.prefix],
-            steps=steps_of(Kind(each.kind), instants_of(each)),
+            steps=step_states(RotationKind(each.kind), instants_of(each)),
             evidence=evidence[each.pk],
         )
         for each in rotations

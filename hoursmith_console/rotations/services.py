@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from hoursmith_console.campaigns.models import Campaign
-from hoursmith_console.rotations.models import Ending, Kind, Rotation
-from hoursmith_console.rotations.notices.assistants import rotation_notice_refresh
-from hoursmith_console.rotations.state import may_become
-from hoursmith_console.rotations.targets import places_open
-from hoursmith_console.token_policy.services import policy_of
+from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
+from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
+from hoursmith_console.rotations.state import can_become
+from hoursmith_console.rotations.targets import create_targets
+from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.console_events import TokenNamed, event_record
@@ -33,12 +33,12 @@ class UnknownTokenError(RotationError):
     """The workspace has no such token."""
 
 
-def rotation_start(
+def start_rotation(
     *,
     env: str,
     prefix: str,
     workspace: Workspace,
-    kind: Kind | str,
+    kind: RotationKind | str,
     actor: str,
     owner: Member | None = None,
     reason: str = "",
@@ -50,7 +50,7 @@ def rotation_start(
     A planned one becomes leaked where that is asked for, never the other way round; an earlier day wins.
     Raises UnknownTokenError where `workspace` has no such token, AuditUnavailableError; then nothing was started.
     """
-    kind = Kind(kind)
+    kind = RotationKind(kind)
     with transaction.atomic():
         token = SeenToken.objects.filter(env=env, prefix=prefix, org_id=workspace.org_id).first()
         claim = TokenClaim.objects.filter(env=env, prefix=prefix, member__workspace=workspace).first()
@@ -67,23 +67,23 @@ def rotation_start(
                 "reason": reason[:REASON_LENGTH],
                 "campaign": campaign,
                 "due_on": due_on,
-                "asked_by": actor,
+                "requested_by": actor,
             },
         )
         if not is_new:
             return _join(rotation, kind, actor=actor, reason=reason, campaign=campaign, due_on=due_on)
-        places_open(rotation)
-        rotation_notice_refresh(rotation, policy_of(workspace))
-        rotation_record(rotation, "start", actor=actor, note=reason, details=_asked(rotation))
+        create_targets(rotation)
+        refresh_rotation_notice(rotation, get_policy(workspace))
+        record_rotation_event(rotation, "start", actor=actor, note=reason, details=_asked(rotation))
     return rotation
 
 
 def _join(
-    rotation: Rotation, kind: Kind, *, actor: str, reason: str, campaign: Campaign | None, due_on: date | None
+    rotation: Rotation, kind: RotationKind, *, actor: str, reason: str, campaign: Campaign | None, due_on: date | None
 ) -> Rotation:
     rotation = Rotation.objects.select_for_update(of=("self",)).get(pk=rotation.pk)
     before = (rotation.kind, rotation.campaign_id, rotation.due_on)
-    if may_become(Kind(rotation.kind), kind):
+    if can_become(RotationKind(rotation.kind), kind):
         rotation.kind = kind
     if rotation.campaign is None:
         rotation.campaign = campaign
@@ -93,48 +93,56 @@ def _join(
         return rotation
     rotation.reason = rotation.reason or reason[:REASON_LENGTH]
     rotation.save(update_fields=["kind", "campaign", "due_on", "reason"])
-    rotation_notice_refresh(rotation, policy_of(rotation.workspace))
+    refresh_rotation_notice(rotation, get_policy(rotation.workspace))
     action = "start" if rotation.kind == before[0] else "escalate"
-    rotation_record(rotation, action, actor=actor, note=reason, details=_asked(rotation))
+    record_rotation_event(rotation, action, actor=actor, note=reason, details=_asked(rotation))
     return rotation
 
 
-def rotation_assign(*, rotation: Rotation, owner: Member, actor: str) -> None:
+def assign_owner(*, rotation: Rotation, owner: Member, actor: str) -> None:
     """Say whose token it is, where no claim shows it: they are to make the successor. Claims nothing of the token."""
     with transaction.atomic():
-        held = rotation_held(rotation)
-        if owner.workspace_id != held.workspace_id or (held.owner_id is not None and not held.is_owner_said):
+        held = lock_rotation(rotation)
+        if owner.workspace_id != held.workspace_id or (held.owner_id is not None and not held.is_owner_assigned):
             raise RotationError("It is known by now whose token this is.")
-        owner_set(held, owner, is_said=True)
-        rotation_record(held, "assign", actor=actor, details={"owner": owner.named})
+        set_owner(held, owner, is_said=True)
+        record_rotation_event(held, "assign", actor=actor, details={"owner": owner.named})
     rotation.refresh_from_db()
 
 
-def owner_set(rotation: Rotation, owner: Member, *, is_said: bool) -> None:
+def set_owner(rotation: Rotation, owner: Member, *, is_said: bool) -> None:
     """Know `rotation`, which the transaction around this holds, as `owner`'s. A successor of somebody else is none."""
     if rotation.owner_id != owner.pk:
-        successor_clear(rotation)
-    rotation.owner, rotation.owner_name, rotation.is_owner_said = owner, owner.name, is_said
-    rotation.save(update_fields=["owner", "owner_name", "is_owner_said"])
+        clear_new_token(rotation)
+    rotation.owner, rotation.owner_name, rotation.is_owner_assigned = owner, owner.name, is_said
+    rotation.save(update_fields=["owner", "owner_name", "is_owner_assigned"])
 
 
-def successor_clear(rotation: Rotation) -> None:
+def clear_new_token(rotation: Rotation) -> None:
     """Know no successor of `rotation` any more, with all that was seen of it; the transaction around this holds it."""
-    rotation.new_env = rotation.new_prefix = rotation.successor = ""
-    rotation.minted_at = rotation.updated_at = rotation.updated_by = rotation.seen_at = None
+    rotation.new_env = rotation.new_prefix = rotation.new_token_evidence = ""
+    rotation.minted_at = rotation.updated_at = rotation.updated_by = rotation.verified_at = None
     rotation.save(
-        update_fields=["new_env", "new_prefix", "successor", "minted_at", "updated_at", "updated_by", "seen_at"]
+        update_fields=[
+            "new_env",
+            "new_prefix",
+            "new_token_evidence",
+            "minted_at",
+            "updated_at",
+            "updated_by",
+            "verified_at",
+        ]
     )
-    rotation.places.update(ticked_at=None, seen_at=None)
+    rotation.targets.update(confirmed_at=None, seen_at=None)
 
 
-def rotation_finish(*, rotation: Rotation, actor: str, note: str = "") -> None:
+def finish_rotation(*, rotation: Rotation, actor: str, note: str = "") -> None:
     """End the rotation as done because `actor` says so; raises RotationError where the bridge has seen otherwise.
 
     The old token must have been revoked: a rotation that leaves it alive is abandoned, not done.
     """
     with transaction.atomic():
-        rotation = rotation_held(rotation)
+        rotation = lock_rotation(rotation)
         if rotation.revoked_at is None:
             raise RotationError("The old token still works. Revoke it first, or stop this rotation.")
         if not Rotation.objects.retiring().filter(pk=rotation.pk).exists():
@@ -142,30 +150,30 @@ def rotation_finish(*, rotation: Rotation, actor: str, note: str = "") -> None:
                 "Hoursmith accepted the old token after it was said to be revoked, so it still works. Revoke it at "
                 "Hoursmith, then take back “I have revoked it” and say it again."
             )
-        rotation_end(rotation, Ending.DONE, actor=actor, note=note)
+        end_rotation(rotation, RotationOutcome.DONE, actor=actor, note=note)
 
 
-def rotation_abandon(*, rotation: Rotation, actor: str, note: str = "") -> None:
+def cancel_rotation(*, rotation: Rotation, actor: str, note: str = "") -> None:
     """Stop the rotation where it stands; it can be resumed. Raises RotationError where it has ended.
 
     Nothing that was done is undone. Its successor is free for another rotation.
     """
     with transaction.atomic():
-        rotation_end(rotation_held(rotation), Ending.ABANDONED, actor=actor, note=note)
+        end_rotation(lock_rotation(rotation), RotationOutcome.CANCELLED, actor=actor, note=note)
 
 
-def rotation_end(rotation: Rotation, ending: Ending, *, actor: str, note: str = "") -> None:
+def end_rotation(rotation: Rotation, outcome: RotationOutcome, *, actor: str, note: str = "") -> None:
     """End `rotation`, which the transaction around this holds; `actor` is empty where the console saw it done."""
     rotation.ended_at = timezone.now()
-    rotation.ending = ending
+    rotation.outcome = outcome
     rotation.ended_by = actor
-    rotation.save(update_fields=["ended_at", "ending", "ended_by"])
+    rotation.save(update_fields=["ended_at", "outcome", "ended_by"])
     notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
-    action = "finish" if ending is Ending.DONE else "abandon"
-    rotation_record(rotation, action, actor=actor, note=note)
+    action = "finish" if outcome is RotationOutcome.DONE else "abandon"
+    record_rotation_event(rotation, action, actor=actor, note=note)
 
 
-def rotation_held(rotation: Rotation) -> Rotation:
+def lock_rotation(rotation: Rotation) -> Rotation:
     """`rotation` as it is now, which nobody else changes until this transaction ends; raises RotationError if over."""
     held = Rotation.objects.select_for_update(of=("self",)).select_related("workspace", "owner").get(pk=rotation.pk)
     if held.ended_at is not None:
@@ -173,7 +181,7 @@ def rotation_held(rotation: Rotation) -> Rotation:
     return held
 
 
-def rotation_record(
+def record_rotation_event(
     rotation: Rotation, action: str, *, actor: str, note: str = "", details: Mapping[str, Any] | None = None
 ) -> None:
     """Record `console.rotation_<action>` about the old token."""
@@ -199,7 +207,7 @@ def _tokens(rotation: Rotation) -> dict[str, TokenNamed]:
     return named
 
 
-def rotation_of(*, env: str, prefix: str, workspace: Workspace) -> Rotation | None:
+def latest_rotation(*, env: str, prefix: str, workspace: Workspace) -> Rotation | None:
     """The rotation of the token that is under way, or else the last one; None where there was none."""
     found = Rotation.objects.filter(env=env, prefix=prefix, workspace=workspace)
     return found.filter(ended_at=None).first() or found.first()

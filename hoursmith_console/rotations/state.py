@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from hoursmith_console.rotations.models import Kind
+from hoursmith_console.rotations.models import RotationKind
 
 
 class Step(StrEnum):
@@ -23,8 +23,8 @@ class Step(StrEnum):
     REVOKE = "revoke"
     MINT = "mint"
     UPDATE = "update"
-    SEEN = "seen"
-    SILENT = "silent"
+    VERIFY = "verify"
+    CONFIRM_UNUSED = "confirm_unused"
 
     @property
     def label(self) -> str:
@@ -44,18 +44,18 @@ _LABELS = {
     Step.REVOKE: "Revoke the old token",
     Step.MINT: "Make a new token",
     Step.UPDATE: "Update the assistants",
-    Step.SEEN: "See the new one work",
-    Step.SILENT: "Hear no more of the old",
+    Step.VERIFY: "See the new one work",
+    Step.CONFIRM_UNUSED: "Hear no more of the old",
 }
-ORDER: Mapping[Kind, tuple[Step, ...]] = MappingProxyType(
+ORDER: Mapping[RotationKind, tuple[Step, ...]] = MappingProxyType(
     {
-        Kind.LEAKED: (Step.REVOKE, Step.MINT, Step.UPDATE, Step.SEEN),
-        Kind.PLANNED: (Step.MINT, Step.UPDATE, Step.SEEN, Step.REVOKE, Step.SILENT),
-        Kind.LEAVING: (Step.REVOKE,),
+        RotationKind.LEAKED: (Step.REVOKE, Step.MINT, Step.UPDATE, Step.VERIFY),
+        RotationKind.PLANNED: (Step.MINT, Step.UPDATE, Step.VERIFY, Step.REVOKE, Step.CONFIRM_UNUSED),
+        RotationKind.OFFBOARDING: (Step.REVOKE,),
     }
 )
 # Who was seen to use the new token everywhere has it, whatever anybody ticked.
-_PROVES = {Step.SEEN: (Step.MINT, Step.UPDATE)}
+_PROVES = {Step.VERIFY: (Step.MINT, Step.UPDATE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Instants:
     revoked_at: datetime | None = None
     minted_at: datetime | None = None
     updated_at: datetime | None = None
-    seen_at: datetime | None = None
-    silent_at: datetime | None = None
-    is_revocation_said: bool = False
+    verified_at: datetime | None = None
+    confirmed_unused_at: datetime | None = None
+    is_revocation_reported: bool = False
 
     def of(self, step: Step) -> datetime | None:
         """When `step` was done, by itself or because a later one proves it."""
@@ -75,8 +75,8 @@ class Instants:
             Step.REVOKE: self.revoked_at,
             Step.MINT: self.minted_at,
             Step.UPDATE: self.updated_at,
-            Step.SEEN: self.seen_at,
-            Step.SILENT: self.silent_at,
+            Step.VERIFY: self.verified_at,
+            Step.CONFIRM_UNUSED: self.confirmed_unused_at,
         }
         proofs = [own[proof] for proof, proven in _PROVES.items() if step in proven]
         return own[step] or next((proof for proof in proofs if proof is not None), None)
@@ -97,16 +97,18 @@ class StepState:
         return self.step.label
 
 
-def order_of(kind: Kind, instants: Instants) -> tuple[Step, ...]:
+def step_order(kind: RotationKind, instants: Instants) -> tuple[Step, ...]:
     """Return the steps of this kind; a revocation that was only said is confirmed last."""
     order = ORDER[kind]
-    return (*order, Step.SILENT) if instants.is_revocation_said and Step.SILENT not in order else order
+    return (
+        (*order, Step.CONFIRM_UNUSED) if instants.is_revocation_reported and Step.CONFIRM_UNUSED not in order else order
+    )
 
 
-def steps_of(kind: Kind, instants: Instants) -> list[StepState]:
+def step_states(kind: RotationKind, instants: Instants) -> list[StepState]:
     """The steps in their order: what is done, the first that is not, and what comes later."""
     found, is_now_taken = [], False
-    for number, step in enumerate(order_of(kind, instants), start=1):
+    for number, step in enumerate(step_order(kind, instants), start=1):
         at = instants.of(step)
         progress = Progress.DONE if at else Progress.LATER if is_now_taken else Progress.NOW
         is_now_taken = is_now_taken or progress is Progress.NOW
@@ -114,18 +116,18 @@ def steps_of(kind: Kind, instants: Instants) -> list[StepState]:
     return found
 
 
-def current_step(kind: Kind, instants: Instants) -> Step | None:
+def current_step(kind: RotationKind, instants: Instants) -> Step | None:
     """What to do now; None where all is done."""
-    return next((each.step for each in steps_of(kind, instants) if each.progress is Progress.NOW), None)
+    return next((each.step for each in step_states(kind, instants) if each.progress is Progress.NOW), None)
 
 
-def may_revoke_now(kind: Kind, instants: Instants) -> bool:
+def can_revoke_now(kind: RotationKind, instants: Instants) -> bool:
     """Whether revoking breaks nothing that this kind of rotation promises to keep."""
     if instants.revoked_at is not None:
         return False
-    return kind is not Kind.PLANNED or instants.seen_at is not None
+    return kind is not RotationKind.PLANNED or instants.verified_at is not None
 
 
-def may_become(kind: Kind, other: Kind) -> bool:
+def can_become(kind: RotationKind, other: RotationKind) -> bool:
     """Whether a rotation under way may turn into the other kind: only a planned one, into what is more urgent."""
-    return kind is Kind.PLANNED and other is not Kind.PLANNED
+    return kind is RotationKind.PLANNED and other is not RotationKind.PLANNED

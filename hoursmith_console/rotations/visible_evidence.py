@@ -3,20 +3,22 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from hoursmith_console.rotations.evidence import Evidence, PlaceEvidence
+from hoursmith_console.rotations.evidence import Evidence, TargetEvidence
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.tokens.labels import Key, keys_in_sight
+from hoursmith_console.tokens.labels import Key, visible_keys
 from hoursmith_console.workspaces.viewer import Viewer
 
 
-def in_sight(viewer: Viewer, rotations: Iterable[Rotation], evidence: Mapping[int, Evidence]) -> Mapping[int, Evidence]:
+def visible_evidence(
+    viewer: Viewer, rotations: Iterable[Rotation], evidence: Mapping[int, Evidence]
+) -> Mapping[int, Evidence]:
     """Return the evidence of each of `rotations`, by their keys, without calls of tokens out of the viewer's sight.
 
     How far each assistant is stays: that is the rotation's own state. Two queries however many rotations there are.
     """
     asked = list(rotations)
     wanted = [key for rotation in asked for key in (rotation.old_key, rotation.new_key) if key is not None]
-    seen = keys_in_sight(viewer, wanted)
+    seen = visible_keys(viewer, wanted)
     return {rotation.pk: _cut(evidence[rotation.pk], rotation, seen) for rotation in asked}
 
 
@@ -24,15 +26,15 @@ def _cut(evidence: Evidence, rotation: Rotation, seen: set[Key]) -> Evidence:
     shows_old, shows_new = rotation.old_key in seen, rotation.new_key in seen
     if shows_old and (shows_new or rotation.new_key is None):
         return evidence
-    places = [_cut_place(each, shows_old=shows_old, shows_new=shows_new) for each in evidence.places]
-    cut = replace(evidence, places=places, new_token=evidence.new_token if shows_new else None)
-    return cut if shows_old else replace(cut, old_token=None, old_at=None, knocks=(), uses=())
+    targets = [_cut_target(each, shows_old=shows_old, shows_new=shows_new) for each in evidence.targets]
+    cut = replace(evidence, targets=targets, new_token=evidence.new_token if shows_new else None)
+    return cut if shows_old else replace(cut, old_token=None, old_at=None, late_uses=(), uses=())
 
 
-def _cut_place(each: PlaceEvidence, *, shows_old: bool, shows_new: bool) -> PlaceEvidence:
+def _cut_target(each: TargetEvidence, *, shows_old: bool, shows_new: bool) -> TargetEvidence:
     return replace(
         each,
         new=each.new if shows_new else None,
         old_at=each.old_at if shows_old else None,
-        knock=each.knock if shows_old else None,
+        late_use=each.late_use if shows_old else None,
     )

@@ -13,7 +13,7 @@ from django.db import IntegrityError, router, transaction
 from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed, event_record
 
@@ -54,7 +54,7 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str], form: str, a
     try:
         with authority.all_or_nothing(), transaction.atomic(using=router.db_for_write(TokenClaim)):
             minted = authority.token_mint(org_id=workspace.org_id, user_ref=member.user_ref, name=name, scopes=scopes)
-            token_claim(env=minted.env, prefix=minted.prefix, member=member, source="minted", form=form)
+            claim_token(env=minted.env, prefix=minted.prefix, member=member, source="minted", form=form)
             event_record(
                 org_id=workspace.org_id,
                 org_name=workspace.name,

@@ -11,11 +11,11 @@ from enum import StrEnum
 from django.db.models import Exists, OuterRef, QuerySet
 
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.token_policy.models import Policy
+from hoursmith_console.token_policy.models import TokenPolicy
 from mcpbridge.models import RejectedCredential, SeenToken
 
 
-class Due(StrEnum):
+class PolicyStatus(StrEnum):
     """What the policy says about a token, the most pressing first."""
 
     DUE = "due"
@@ -23,7 +23,7 @@ class Due(StrEnum):
     WARNED = "warned"
 
 
-def living(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def active(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` that may still open something.
 
     Left out are those revoked in a rotation of their workspace and not accepted since, and those that Hoursmith has
@@ -37,76 +37,82 @@ def living(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     return tokens.exclude(Exists(revoked)).exclude(Exists(refused))
 
 
-def asked_for(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def with_open_rotation(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` whose rotation is under way."""
     return tokens.filter(Exists(_under_way()))
 
 
-def not_asked_for(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def without_open_rotation(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     """Those of `tokens` that nobody rotates just now."""
     return tokens.exclude(Exists(_under_way()))
 
 
-def in_state(tokens: QuerySet[SeenToken], state: Due, policy: Policy, *, now: datetime) -> QuerySet[SeenToken]:
+def in_status(
+    tokens: QuerySet[SeenToken], state: PolicyStatus, policy: TokenPolicy, *, now: datetime
+) -> QuerySet[SeenToken]:
     """Those of `tokens`, dead ones left out, that are in `state`; none where the policy has no such limit."""
-    if state is Due.IDLE:
+    if state is PolicyStatus.IDLE:
         limit = policy.max_idle_days
         edge = {"last_used_at__lte": now - timedelta(days=limit or 0)}
     else:
         limit = policy.max_age_days
         old = now - timedelta(days=limit or 0)
         edge = {"first_used_at__lte": old}
-        if state is Due.WARNED:
+        if state is PolicyStatus.WARNED:
             edge = {"first_used_at__gt": old, "first_used_at__lte": old + timedelta(days=policy.warn_days)}
-    return living(tokens).filter(**edge) if limit else tokens.none()
+    return active(tokens).filter(**edge) if limit else tokens.none()
 
 
-def state_of(token: SeenToken, policy: Policy, *, now: datetime) -> Due | None:
+def policy_status(token: SeenToken, policy: TokenPolicy, *, now: datetime) -> PolicyStatus | None:
     """The same for one token by its instants alone; whether it is still alive is not asked here."""
     age, idle = now - token.first_used_at, now - token.last_used_at
     if policy.max_age_days and age >= timedelta(days=policy.max_age_days):
-        return Due.DUE
+        return PolicyStatus.DUE
     if policy.max_idle_days and idle >= timedelta(days=policy.max_idle_days):
-        return Due.IDLE
+        return PolicyStatus.IDLE
     if policy.max_age_days and age >= timedelta(days=policy.max_age_days - policy.warn_days):
-        return Due.WARNED
+        return PolicyStatus.WARNED
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class DueCounts:
-    """How many living tokens are in each state and not yet being rotated."""
+    """How many active tokens are in each state and not yet being rotated."""
 
     due: int = 0
     idle: int = 0
     warned: int = 0
 
 
-def due_counts(tokens: QuerySet[SeenToken], policy: Policy, *, now: datetime) -> DueCounts:
+def count_due(tokens: QuerySet[SeenToken], policy: TokenPolicy, *, now: datetime) -> DueCounts:
     """The counts for `tokens`; asks the database only about limits that the policy has."""
-    limits = {Due.DUE: policy.max_age_days, Due.WARNED: policy.max_age_days, Due.IDLE: policy.max_idle_days}
+    limits = {
+        PolicyStatus.DUE: policy.max_age_days,
+        PolicyStatus.WARNED: policy.max_age_days,
+        PolicyStatus.IDLE: policy.max_idle_days,
+    }
     counts = {
-        state.value: not_asked_for(in_state(tokens.order_by(), state, policy, now=now)).count()
+        state.value: without_open_rotation(in_status(tokens.order_by(), state, policy, now=now)).count()
         for state, limit in limits.items()
         if limit
     }
     return DueCounts(**counts)
 
 
-def days_of_age(token: SeenToken, *, now: datetime) -> int:
+def age_in_days(token: SeenToken, *, now: datetime) -> int:
     """For how many whole days the bridge has known the token."""
     return (now - token.first_used_at) // timedelta(days=1)
 
 
-def due_on(token: SeenToken, policy: Policy) -> datetime | None:
+def due_on(token: SeenToken, policy: TokenPolicy) -> datetime | None:
     """When the token reaches the greatest age that the policy allows."""
     return token.first_used_at + timedelta(days=policy.max_age_days) if policy.max_age_days else None
 
 
-def alive_keys(tokens: Iterable[SeenToken]) -> set[tuple[str, str]]:
+def active_keys(tokens: Iterable[SeenToken]) -> set[tuple[str, str]]:
     """Which of `tokens` are alive, in one query."""
     keys = [token.pk for token in tokens]
-    return set(living(SeenToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))
+    return set(active(SeenToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))
 
 
 def _under_way() -> QuerySet[Rotation]:

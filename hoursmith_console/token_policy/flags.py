@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hoursmith_console.token_policy.evaluation import Due, alive_keys, days_of_age, state_of
-from hoursmith_console.token_policy.least_privilege import PowerHint
-from hoursmith_console.token_policy.models import Policy
-from hoursmith_console.token_policy.services import policy_of
+from hoursmith_console.token_policy.evaluation import PolicyStatus, active_keys, age_in_days, policy_status
+from hoursmith_console.token_policy.least_privilege import PrivilegeHint
+from hoursmith_console.token_policy.models import TokenPolicy
+from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import SeenToken
 
@@ -23,27 +23,27 @@ class Flag:
 
 
 def token_flags(
-    workspace: Workspace, tokens: Sequence[SeenToken], *, hints: Mapping[int, PowerHint], now: datetime
+    workspace: Workspace, tokens: Sequence[SeenToken], *, hints: Mapping[int, PrivilegeHint], now: datetime
 ) -> dict[int, list[Flag]]:
     """The flags of each of `tokens` by its key; two queries however many there are. `hints` are those of `tokens`."""
-    policy = policy_of(workspace)
-    alive = alive_keys(tokens)
+    policy = get_policy(workspace)
+    alive = active_keys(tokens)
     flags: defaultdict[int, list[Flag]] = defaultdict(list)
     for token in tokens:
         if (token.env, token.prefix) not in alive:
             continue
-        if (state := state_of(token, policy, now=now)) is not None:
+        if (state := policy_status(token, policy, now=now)) is not None:
             flags[token.pk].append(_state_flag(state, token, policy, now))
         if (hint := hints.get(token.pk)) is not None:
             flags[token.pk].append(Flag("power", hint.short, hint.headline))
     return flags
 
 
-def _state_flag(state: Due, token: SeenToken, policy: Policy, now: datetime) -> Flag:
-    age = days_of_age(token, now=now)
-    if state is Due.IDLE:
+def _state_flag(state: PolicyStatus, token: SeenToken, policy: TokenPolicy, now: datetime) -> Flag:
+    age = age_in_days(token, now=now)
+    if state is PolicyStatus.IDLE:
         return Flag("idle", "idle", f"Nobody has used it for {policy.max_idle_days} days.")
-    if state is Due.DUE:
+    if state is PolicyStatus.DUE:
         return Flag("due", "due", f"Known here for {age} days; this workspace allows {policy.max_age_days}.")
     left = (policy.max_age_days or 0) - age
     return Flag("warned", f"due in {left} d", f"In {left} days it reaches the {policy.max_age_days} that are allowed.")

@@ -45,7 +45,7 @@ MEMBERS_MAY: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class LeastPower:
+class LeastPrivilege:
     """What would have sufficed. `only_if` are the records that a Member's calls would have had to stay within."""
 
     role: Role
@@ -54,7 +54,7 @@ class LeastPower:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerHint:
+class PrivilegeHint:
     """A token that may more than it did. `least_role` is empty where its role was needed."""
 
     role: str
@@ -77,18 +77,18 @@ class PowerHint:
         return " · ".join(part for part in parts if part)
 
 
-def least_power(tools: Collection[str]) -> LeastPower:
+def least_privilege(tools: Collection[str]) -> LeastPrivilege:
     """The least that calls of exactly these tools need."""
     writes = any(tool not in TOOLS or TOOLS[tool].kind is not Kind.READ for tool in tools)
     if any(tool not in MEMBERS_MAY for tool in tools):
-        return LeastPower(Role.MANAGER, writes)
+        return LeastPrivilege(Role.MANAGER, writes)
     within = sorted({MEMBERS_MAY[tool] for tool in tools} - {""})
-    return LeastPower(Role.MEMBER, writes, tuple(within))
+    return LeastPrivilege(Role.MEMBER, writes, tuple(within))
 
 
-def power_hint(
+def privilege_hint(
     *, role: str, scopes: Collection[str], first_used_at: datetime, calls: Mapping[str, int], now: datetime
-) -> PowerHint | None:
+) -> PrivilegeHint | None:
     """What to say about a token that called these tools in the window, each so often (`calls`).
 
     None where it needed what it has, or where too little was seen of it to say.
@@ -96,12 +96,12 @@ def power_hint(
     days = min(WINDOW_DAYS, (now - first_used_at) // timedelta(days=1))
     if days < LEAST_DAYS or sum(calls.values()) < LEAST_CALLS:
         return None
-    least = least_power(calls.keys())
+    least = least_privilege(calls.keys())
     has_too_high_a_role = role in STAFF and least.role is Role.MEMBER
     has_unused_scope = "write" in scopes and not least.writes
     if not (has_too_high_a_role or has_unused_scope):
         return None
-    return PowerHint(
+    return PrivilegeHint(
         role=role,
         least_role=str(least.role) if has_too_high_a_role else "",
         only_if=least.only_if if has_too_high_a_role else (),

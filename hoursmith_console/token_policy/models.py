@@ -5,14 +5,14 @@ from django.db import models
 from hoursmith_console.workspaces.models import Workspace
 
 
-class Policy(models.Model):
+class TokenPolicy(models.Model):
     """How old and how idle a workspace lets its tokens become; no number, no limit."""
 
     workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, related_name="rotation_policy")
     max_age_days = models.PositiveIntegerField(null=True, blank=True)
     max_idle_days = models.PositiveIntegerField(null=True, blank=True)
     warn_days = models.PositiveIntegerField(default=14, help_text="How long before the limit people are warned.")
-    tells_in_text = models.BooleanField(
+    notices_in_text = models.BooleanField(
         default=False, help_text="Assistants are told in the text of results too, not in their metadata alone."
     )
     updated_at = models.DateTimeField(auto_now=True)

@@ -10,21 +10,21 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 
-from hoursmith_console.token_policy.evaluation import living
+from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.token_policy.least_privilege import (
     LEAST_CALLS,
     LEAST_DAYS,
     MEMBERS_MAY,
     STAFF,
     WINDOW_DAYS,
-    PowerHint,
-    power_hint,
+    PrivilegeHint,
+    privilege_hint,
 )
 from mcpbridge.models import SeenToken, TokenTool
 from mcpbridge.tools import READ_TOOLS
 
 
-def power_hints(tokens: Iterable[SeenToken], *, now: datetime) -> dict[int, PowerHint]:
+def privilege_hints(tokens: Iterable[SeenToken], *, now: datetime) -> dict[int, PrivilegeHint]:
     """What is to be said about those of `tokens` that may more than they did, by their keys, in one query."""
     known = {token.pk: token for token in tokens}
     calls: defaultdict[int, dict[str, int]] = defaultdict(dict)
@@ -32,7 +32,7 @@ def power_hints(tokens: Iterable[SeenToken], *, now: datetime) -> dict[int, Powe
     for token, tool, count in rows:
         calls[token][tool] = count
     hints = {
-        pk: power_hint(
+        pk: privilege_hint(
             role=token.role, scopes=token.scopes, first_used_at=token.first_used_at, calls=calls[pk], now=now
         )
         for pk, token in known.items()
@@ -40,8 +40,8 @@ def power_hints(tokens: Iterable[SeenToken], *, now: datetime) -> dict[int, Powe
     return {pk: hint for pk, hint in hints.items() if hint is not None}
 
 
-def over_powered(tokens: QuerySet[SeenToken], *, now: datetime) -> QuerySet[SeenToken]:
-    """Those of `tokens` that are alive and about which `power_hints` has something to say."""
+def over_privileged(tokens: QuerySet[SeenToken], *, now: datetime) -> QuerySet[SeenToken]:
+    """Those of `tokens` that are alive and about which `privilege_hints` has something to say."""
     used = _used(now).filter(token=OuterRef("pk")).order_by()
     total = used.values("token").annotate(total=Sum("calls")).values("total")
     beyond_a_member = used.exclude(tool__in=list(MEMBERS_MAY))
@@ -49,7 +49,7 @@ def over_powered(tokens: QuerySet[SeenToken], *, now: datetime) -> QuerySet[Seen
     # A token has at most two scopes; SQLite cannot ask a list for what it holds.
     may_write = Q(scopes__0="write") | Q(scopes__1="write")
     return (
-        living(tokens)
+        active(tokens)
         .filter(first_used_at__lte=now - timedelta(days=LEAST_DAYS))
         .alias(used_calls=Subquery(total, output_field=IntegerField()))
         .filter(used_calls__gte=LEAST_CALLS)

@@ -4,25 +4,25 @@ from typing import Any
 
 from django.db import transaction
 
-from hoursmith_console.token_policy.models import Policy
+from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.audit.console_events import event_record
 
-_FIELDS = ("max_age_days", "max_idle_days", "warn_days", "tells_in_text")
+_FIELDS = ("max_age_days", "max_idle_days", "warn_days", "notices_in_text")
 
 
-def policy_of(workspace: Workspace) -> Policy:
+def get_policy(workspace: Workspace) -> TokenPolicy:
     """The workspace's policy; one without limits where nobody has set any."""
-    return Policy.objects.filter(workspace=workspace).first() or Policy(workspace=workspace)
+    return TokenPolicy.objects.filter(workspace=workspace).first() or TokenPolicy(workspace=workspace)
 
 
-def policy_change(
+def change_policy(
     *,
     workspace: Workspace,
     max_age_days: int | None,
     max_idle_days: int | None,
     warn_days: int,
-    tells_in_text: bool,
+    notices_in_text: bool,
     actor: str,
 ) -> bool:
     """Let the policy be this from now on, and record what it was before; False where nothing changed.
@@ -30,10 +30,10 @@ def policy_change(
     Raises AuditUnavailableError where that cannot be recorded; then the policy stays as it was.
     """
     with transaction.atomic():
-        policy, _ = Policy.objects.select_for_update().get_or_create(workspace=workspace)
+        policy, _ = TokenPolicy.objects.select_for_update().get_or_create(workspace=workspace)
         before = _values(policy)
         policy.max_age_days, policy.max_idle_days = max_age_days, max_idle_days
-        policy.warn_days, policy.tells_in_text = warn_days, tells_in_text
+        policy.warn_days, policy.notices_in_text = warn_days, notices_in_text
         after = _values(policy)
         if before == after:
             return False
@@ -50,5 +50,5 @@ def policy_change(
     return True
 
 
-def _values(policy: Policy) -> dict[str, Any]:
+def _values(policy: TokenPolicy) -> dict[str, Any]:
     return {name: getattr(policy, name) for name in _FIELDS}

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.lists.changelist import ChoiceFilter
-from hoursmith_console.token_policy.evaluation import Due, in_state
-from hoursmith_console.token_policy.privilege_hints import over_powered
-from hoursmith_console.token_policy.services import policy_of
+from hoursmith_console.token_policy.evaluation import PolicyStatus, in_status
+from hoursmith_console.token_policy.privilege_hints import over_privileged
+from hoursmith_console.token_policy.services import get_policy
 
-_OVER_POWERED = "over-powered"
+_OVER_PRIVILEGED = "over-powered"
 
 
 class PolicyFilter(ChoiceFilter):
@@ -28,14 +28,14 @@ class PolicyFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [
-            (Due.DUE.value, "too old"),
-            (Due.WARNED.value, "soon too old"),
-            (Due.IDLE.value, "idle"),
-            (_OVER_POWERED, "more power than it uses"),
+            (PolicyStatus.DUE.value, "too old"),
+            (PolicyStatus.WARNED.value, "soon too old"),
+            (PolicyStatus.IDLE.value, "idle"),
+            (_OVER_PRIVILEGED, "more power than it uses"),
         ]
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         now = timezone.now()
-        if value == _OVER_POWERED:
-            return over_powered(queryset, now=now)
-        return in_state(queryset, Due(value), policy_of(self._workspace), now=now)
+        if value == _OVER_PRIVILEGED:
+            return over_privileged(queryset, now=now)
+        return in_status(queryset, PolicyStatus(value), get_policy(self._workspace), now=now)

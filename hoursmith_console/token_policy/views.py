@@ -11,9 +11,9 @@ from django.utils import timezone
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.permissions import page
-from hoursmith_console.rotations.notices.assistants import notices_refresh
-from hoursmith_console.token_policy.evaluation import due_counts
-from hoursmith_console.token_policy.services import policy_change, policy_of
+from hoursmith_console.rotations.notices.assistants import refresh_notices
+from hoursmith_console.token_policy.evaluation import count_due
+from hoursmith_console.token_policy.services import change_policy, get_policy
 from mcpbridge.audit.writer import AuditUnavailableError
 
 MOST_DAYS = 3650
@@ -46,7 +46,7 @@ class PolicyForm(Form):
         min_value=0,
         max_value=365,
     )
-    tells_in_text = forms.BooleanField(
+    notices_in_text = forms.BooleanField(
         label="Assistants see notices in the text of results",
         help_text=(
             "While a token is due or asked for, each result of a call with it carries a one-line notice in its "
@@ -64,11 +64,11 @@ class PolicyForm(Form):
         return cleaned
 
 
-def policy(request: HttpRequest) -> HttpResponse:
+def edit(request: HttpRequest) -> HttpResponse:
     """Show the policy, or change it."""
     looker = viewer(request)
     workspace = looker.member.workspace
-    current = policy_of(workspace)
+    current = get_policy(workspace)
     if request.method != "POST":
         values = {name: getattr(current, name) for name in PolicyForm.base_fields}
         return _page(request, PolicyForm(initial=values))
@@ -76,17 +76,17 @@ def policy(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=400)
     try:
-        is_changed = policy_change(workspace=workspace, actor=looker.member.named, **form.cleaned_data)
+        is_changed = change_policy(workspace=workspace, actor=looker.member.named, **form.cleaned_data)
     except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, form, status=503)
     if is_changed:
-        notices_refresh(workspace=workspace, now=timezone.now())
+        refresh_notices(workspace=workspace, now=timezone.now())
     messages.success(request, "The policy is in force." if is_changed else "Nothing was changed.")
-    return HttpResponseRedirect(reverse("console:policy:change"))
+    return HttpResponseRedirect(reverse("console:token_policy:edit"))
 
 
 def _page(request: HttpRequest, form: PolicyForm, status: int = 200) -> HttpResponse:
     looker = viewer(request)
-    counts = due_counts(looker.tokens(), policy_of(looker.member.workspace), now=timezone.now())
+    counts = count_due(looker.tokens(), get_policy(looker.member.workspace), now=timezone.now())
     return page(request, "token_policy/page.html", title="Policy", status=status, form=form, counts=counts)

@@ -20,12 +20,12 @@ from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.section import deciding
 from hoursmith_console.core.site import site
 from hoursmith_console.overview.chart import draw
-from hoursmith_console.rotations.claims import claim_release
-from hoursmith_console.rotations.permissions import may_release, may_rotate, may_unblock
+from hoursmith_console.rotations.claims import release_claim
+from hoursmith_console.rotations.permissions import can_release_claim, can_rotate, can_unblock
 from hoursmith_console.token_policy.flags import Flag, token_flags
-from hoursmith_console.token_policy.privilege_hints import power_hints
+from hoursmith_console.token_policy.privilege_hints import privilege_hints
 from hoursmith_console.token_policy.token_filter import PolicyFilter
-from hoursmith_console.tokens.blocking.views import ContainViews
+from hoursmith_console.tokens.blocking.views import BlockViews
 from hoursmith_console.tokens.claims.services import ClaimError
 from hoursmith_console.tokens.claims.views import claim as claim_view
 from hoursmith_console.tokens.filters import (
@@ -38,9 +38,9 @@ from hoursmith_console.tokens.filters import (
     TokenAssistantFilter,
     token_key,
 )
-from hoursmith_console.tokens.labels import TokenCard, key_of, token_owners
+from hoursmith_console.tokens.labels import TokenLabel, key_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.status import TokenState, token_states
+from hoursmith_console.tokens.status import TokenStatus, token_statuses
 from hoursmith_console.tokens.timeline import timeline
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
 from hoursmith_console.tokens.used_tools import used_tools
@@ -58,11 +58,11 @@ class TokenRow:
     """One token with what the list shows beside it. `assistants` are names, the latest first."""
 
     token: SeenToken
-    card: TokenCard
+    card: TokenLabel
     assistants: list[str]
     address: str
     month: Month
-    state: TokenState = field(default_factory=TokenState)
+    state: TokenStatus = field(default_factory=TokenStatus)
     flags: list[Flag] = field(default_factory=list)
 
     @property
@@ -116,12 +116,12 @@ class TokenAdmin(LedgerAdmin):
     search_help_text = "Name or prefix"
 
     def get_urls(self) -> list[URLPattern]:
-        guard, views = self.admin_site.admin_view, ContainViews(self)
+        guard, views = self.admin_site.admin_view, BlockViews(self)
         form = require_http_methods(["GET", "HEAD", "POST"])
         return [
             path("claim/", guard(form(claim_view)), name="claim"),
-            path("contain/", guard(form(views.contain)), name="contain"),
-            path("release/", guard(form(views.release)), name="release"),
+            path("block/", guard(form(views.block)), name="block"),
+            path("unblock/", guard(form(views.unblock)), name="unblock"),
             path("<int:key>/release-claim/", guard(require_POST(self.release_claim_view)), name="release_claim"),
             path("<int:key>/freeze/", guard(require_POST(deciding(self.freeze_view))), name="freeze"),
             *super().get_urls(),
@@ -139,10 +139,10 @@ class TokenAdmin(LedgerAdmin):
         token = get_object_or_404(self.get_queryset(request), pk=key)
         ours = TokenClaim.objects.filter(member__workspace=looker.member.workspace_id).select_related("member")
         claim = get_object_or_404(ours, env=token.env, prefix=token.prefix)
-        if not may_release(looker.member, claim):
+        if not can_release_claim(looker.member, claim):
             raise PermissionDenied
         try:
-            claim_release(claim=claim, member=looker.member)
+            release_claim(claim=claim, member=looker.member)
         except (ClaimError, AuditUnavailableError) as error:
             messages.error(request, str(error))
         else:
@@ -160,14 +160,14 @@ class TokenAdmin(LedgerAdmin):
         owners = token_owners(viewer, [token.prefix for token in rows])
         clients = _clients(rows)
         months = months_of(viewer.org_id, rows)
-        states = token_states(viewer, rows)
+        states = token_statuses(viewer, rows)
         now = timezone.now()
-        flags = token_flags(viewer.member.workspace, rows, hints=power_hints(rows, now=now), now=now)
+        flags = token_flags(viewer.member.workspace, rows, hints=privilege_hints(rows, now=now), now=now)
         return {
             "rows": [
                 TokenRow(
                     token=token,
-                    card=TokenCard(token.env, token.prefix, token.pk, owners.get(key_of(token))),
+                    card=TokenLabel(token.env, token.prefix, token.pk, owners.get(key_of(token))),
                     assistants=list(dict.fromkeys(client.name for client in clients[token.pk])),
                     address=clients[token.pk][0].address if clients[token.pk] else "",
                     month=months[key_of(token)],
@@ -181,23 +181,23 @@ class TokenAdmin(LedgerAdmin):
     def detail_context(self, viewer: Viewer, row: SeenToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
-        owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_states(viewer, [row])[key_of(row)]
+        owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_statuses(viewer, [row])[key_of(row)]
         claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
         now = timezone.now()
-        hints = power_hints([row], now=now)
+        hints = privilege_hints([row], now=now)
         return {
             "flags": token_flags(viewer.member.workspace, [row], hints=hints, now=now)[row.pk],
             "power": hints.get(row.pk),
             "state": state,
-            "may_rotate": may_rotate(viewer.member, owner),
-            "may_release": claim is not None and may_release(viewer.member, claim),
-            "may_unblock": state.block is not None and may_unblock(viewer.member, state.block),
+            "can_rotate": can_rotate(viewer.member, owner),
+            "can_release_claim": claim is not None and can_release_claim(viewer.member, claim),
+            "can_unblock": state.block is not None and can_unblock(viewer.member, state.block),
             "title": row.token_name or "Unnamed token",
             "freeze": freeze_of(org_id=row.org_id, env=row.env, prefix=row.prefix),
             "freeze_form": FreezeForm() if viewer.member.administers else None,
             "token": row,
             "token_key": token_key(row),
-            "card": TokenCard(row.env, row.prefix, row.pk, owner),
+            "card": TokenLabel(row.env, row.prefix, row.pk, owner),
             "chart": draw(calls_by_day(hours_of(row, row.org_id), DAYS)),
             "tools": used_tools(row),
             "networks": row.networks.all()[:LATEST],

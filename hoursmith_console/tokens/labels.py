@@ -14,7 +14,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class TokenCard:
+class TokenLabel:
     """A token as a row or a sentence names it. `page` is the key of its page, None where it has none in sight."""
 
     env: str
@@ -28,7 +28,7 @@ class TokenCard:
         return f"hsk_{self.env}_{self.prefix}_••••"
 
     @property
-    def nameless(self) -> "TokenCard":
+    def nameless(self) -> "TokenLabel":
         """The same without its owner: equal for everybody, and all that a chip shows."""
         return replace(self, owner=None)
 
@@ -38,35 +38,35 @@ class TokenCard:
         return f"hsk_{self.env}_{self.prefix}"
 
 
-def token_cards(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenCard]:
+def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenLabel]:
     """A card for the token of each of `rows`, in two queries however many rows there are."""
     keys = {key_of(row) for row in rows}
     prefixes = [prefix for _, prefix in keys]
     pages = {(env, prefix): pk for env, prefix, pk in _pages(viewer, prefixes)}
     owners = token_owners(viewer, prefixes)
-    return {key: TokenCard(*key, page=pages.get(key), owner=owners.get(key)) for key in keys}
+    return {key: TokenLabel(*key, page=pages.get(key), owner=owners.get(key)) for key in keys}
 
 
-def token_in_sight(viewer: Viewer, key: Key) -> TokenCard | None:
+def visible_token_or_none(viewer: Viewer, key: Key) -> TokenLabel | None:
     """The token that the viewer may act on: seen at work in their sight, or known to be somebody's there."""
-    card = token_cards(viewer, [SeenToken(env=key[0], prefix=key[1])])[key]
-    return card if _is_in_sight(viewer, card) else None
+    card = token_labels(viewer, [SeenToken(env=key[0], prefix=key[1])])[key]
+    return card if _is_visible(viewer, card) else None
 
 
-def tokens_known_as(viewer: Viewer, member: Member) -> QuerySet[SeenToken]:
+def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[SeenToken]:
     """Return the tokens in the viewer's sight that are known to be `member`'s and were used here."""
     claims = TokenClaim.objects.filter(member=member).order_by().values_list("env", "prefix")
     return viewer.tokens().filter(rows_of_tokens(claims))
 
 
-def keys_in_sight(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
+def visible_keys(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
     """Return those of `keys` whose tokens the viewer may see at work, or may know as somebody's; in two queries."""
     wanted = set(keys)
-    cards = token_cards(viewer, [SeenToken(env=env, prefix=prefix) for env, prefix in wanted])
-    return {key for key, card in cards.items() if _is_in_sight(viewer, card)}
+    cards = token_labels(viewer, [SeenToken(env=env, prefix=prefix) for env, prefix in wanted])
+    return {key for key, card in cards.items() if _is_visible(viewer, card)}
 
 
-def _is_in_sight(viewer: Viewer, card: TokenCard) -> bool:
+def _is_visible(viewer: Viewer, card: TokenLabel) -> bool:
     if card.page is not None:
         return True
     return card.owner is not None and (viewer.member.sees_workspace or card.owner.pk == viewer.member.pk)

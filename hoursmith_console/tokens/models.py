@@ -7,7 +7,7 @@ from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import TokenIdentity
 from mcpbridge.redaction.fields import MaskedCharField
 
-SHOWN = "shown"
+VERIFIED = "verified"
 
 
 class TokenClaim(TokenIdentity):
@@ -29,9 +29,9 @@ class TokenClaim(TokenIdentity):
         return self.masked_token
 
     @property
-    def is_shown(self) -> bool:
+    def is_verified(self) -> bool:
         """Whether it rests on showing the token; otherwise the console created it for its member."""
-        return self.source == SHOWN
+        return self.source == VERIFIED
 
 
 class ClaimAttempt(models.Model):

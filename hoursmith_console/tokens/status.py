@@ -10,56 +10,59 @@ from mcpbridge.models import TokenBlock, TokenIdentity
 
 
 @dataclass(frozen=True, slots=True)
-class TokenState:
-    """`rotation` is the one under way, or else the last; `is_alive`: Hoursmith accepts the token that it revoked."""
+class TokenStatus:
+    """Status of a token: its block and its open (else latest) rotation.
+
+    `is_still_accepted`: Hoursmith accepts the old token although it counts as revoked.
+    """
 
     block: TokenBlock | None = None
     rotation: Rotation | None = None
-    is_alive: bool = False
+    is_still_accepted: bool = False
 
     @property
-    def is_worth_a_word(self) -> bool:
+    def has_anything_to_show(self) -> bool:
         """Whether anything is to be said of it."""
-        return self.block is not None or self.is_retired or self.is_being_replaced or self.is_contradicted
+        return self.block is not None or self.is_revoked or self.is_rotating or self.is_contradicted
 
     @property
-    def is_retired(self) -> bool:
+    def is_revoked(self) -> bool:
         """Whether it was revoked, or said to be and not accepted since."""
-        return self.rotation is not None and self.rotation.revoked_at is not None and not self.is_alive
+        return self.rotation is not None and self.rotation.revoked_at is not None and not self.is_still_accepted
 
     @property
     def is_contradicted(self) -> bool:
         """Whether it is still in use although it was said to be revoked."""
-        return self.rotation is not None and self.rotation.revoked_at is not None and self.is_alive
+        return self.rotation is not None and self.rotation.revoked_at is not None and self.is_still_accepted
 
     @property
-    def is_only_said(self) -> bool:
+    def is_only_reported(self) -> bool:
         """Whether only a member's word says that it is revoked."""
-        return self.rotation is not None and self.rotation.is_revocation_said
+        return self.rotation is not None and self.rotation.is_revocation_reported
 
     @property
-    def is_being_replaced(self) -> bool:
+    def is_rotating(self) -> bool:
         return self.rotation is not None and self.rotation.ended_at is None
 
     @property
-    def successor(self) -> str:
+    def new_token(self) -> str:
         """The public part of the token that replaced it, empty where none did."""
         rotation = self.rotation
         return f"hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation and rotation.new_prefix else ""
 
 
-def token_states(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenState]:
+def token_statuses(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenStatus]:
     """The state of the token of each of `rows`, in two queries however many there are."""
     keys = {key_of(row) for row in rows}
     prefixes = [prefix for _, prefix in keys]
     blocks = TokenBlock.objects.filter(prefix__in=prefixes, org_id=viewer.org_id, lifted_at=None)
     blocked = {key_of(block): block for block in blocks}
-    states: dict[Key, TokenState] = {}
+    states: dict[Key, TokenStatus] = {}
     # The newest that is under way comes last, and stays.
     for rotation in sorted(
         viewer.rotations().with_evidence().filter(prefix__in=prefixes).order_by(),
-        key=lambda each: (not each.ended_at, each.asked_at),
+        key=lambda each: (not each.ended_at, each.requested_at),
     ):
         key = key_of(rotation)
-        states[key] = TokenState(blocked.get(key), rotation, rotation.is_contradicted)
-    return {key: states.get(key) or TokenState(blocked.get(key)) for key in keys}
+        states[key] = TokenStatus(blocked.get(key), rotation, rotation.is_contradicted)
+    return {key: states.get(key) or TokenStatus(blocked.get(key)) for key in keys}

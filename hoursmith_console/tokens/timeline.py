@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Min
 
-from hoursmith_console.rotations.models import Ending, Rotation
+from hoursmith_console.rotations.models import Rotation, RotationOutcome
 from mcpbridge.models import Kind, SeenToken, TokenBlock
 from mcpbridge.tools import TOOLS
 
@@ -46,13 +46,13 @@ def timeline(token: SeenToken) -> list[Milestone]:
 
 
 def _of_rotation(rotation: Rotation) -> list[Milestone]:
-    found = [Milestone(rotation.asked_at, "Rotation asked for", f"by {rotation.asker}")]
+    found = [Milestone(rotation.requested_at, "Rotation asked for", f"by {rotation.requester}")]
     if rotation.revoked_at:
         successor = f"replaced by hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
         what = "Revoked"
-        if rotation.is_revocation_said:
+        if rotation.is_revocation_reported:
             what = f"Said to be revoked, by {rotation.revoked_by.name if rotation.revoked_by else 'somebody'}"
         found.append(Milestone(rotation.revoked_at, what, successor, tone="refused"))
-    if rotation.ending == Ending.ABANDONED and rotation.ended_at:
+    if rotation.outcome == RotationOutcome.CANCELLED and rotation.ended_at:
         found.append(Milestone(rotation.ended_at, "Rotation stopped", tone="failed"))
     return found

@@ -43,7 +43,7 @@ def calls_by_day(rows: QuerySet[CallHour], days: int = 7) -> list[Span]:
     return _spans(rows, hours=_HOURS_A_DAY, count=days)
 
 
-def hours_in_sight(viewer: Viewer) -> QuerySet[CallHour]:
+def visible_hours(viewer: Viewer) -> QuerySet[CallHour]:
     """The counts of everything that the viewer sees: the workspace's own, or those of their tokens."""
     rows = viewer.rows(CallHour.objects.order_by())
     return rows.filter(prefix="", env="") if viewer.member.sees_workspace else rows

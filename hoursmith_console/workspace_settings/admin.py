@@ -15,7 +15,7 @@ from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.section import Area, deciding
 from hoursmith_console.core.site import site
-from hoursmith_console.token_policy.models import Policy
+from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.workspaces.settings import rule_change
@@ -96,8 +96,8 @@ def _sections(looker: Viewer) -> dict[str, Any]:
     return {
         "may_change": looker.member.administers,
         "facts": console_facts(),
-        "policy": Policy.objects.filter(workspace=workspace).first(),
-        "policy_address": _address("console:policy:change"),
+        "policy": TokenPolicy.objects.filter(workspace=workspace).first(),
+        "policy_address": _address("console:token_policy:edit"),
         "sinks_address": _address("console:audit:sinks"),
         "freeze": freeze_of(org_id=org_id),
         "freeze_form": FreezeForm(),

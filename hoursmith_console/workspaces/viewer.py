@@ -15,7 +15,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotations.models import Rotation, Rotations
+from hoursmith_console.rotations.models import Rotation, RotationQuerySet
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
@@ -29,10 +29,10 @@ PUT_OFF_KEY = "asks_put_off_at"
 class Viewer:
     """A signed-in member looking at one workspace."""
 
-    def __init__(self, member: Member, memberships: list[Member], *, has_put_off_asks: bool = False) -> None:
+    def __init__(self, member: Member, memberships: list[Member], *, has_snoozed_requests: bool = False) -> None:
         self.member = member
         self.memberships = memberships
-        self.has_put_off_asks = has_put_off_asks
+        self.has_snoozed_requests = has_snoozed_requests
 
     @property
     def org_id(self) -> str:
@@ -71,7 +71,7 @@ class Viewer:
         rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
         return rows if self.member.sees_workspace else rows.filter(owner=self.member)
 
-    def rotations(self) -> Rotations:
+    def rotations(self) -> RotationQuerySet:
         """The rotations in sight: those of the workspace, or of one's own tokens."""
         rows = Rotation.objects.filter(workspace_id=self.member.workspace_id).select_related("workspace", "owner")
         return rows if self.member.sees_workspace else rows.filter(Q(owner=self.member) | self._own_tokens)
@@ -142,11 +142,11 @@ def _find_viewer(request: HttpRequest) -> Viewer | None:
         return None
     chosen = request.session.get(WORKSPACE_KEY)
     member = next((member for member in memberships if member.workspace_id == chosen), memberships[0])
-    has_put_off_asks = request.session.get(PUT_OFF_KEY) == _signed_in_at(request)
-    return Viewer(member, memberships, has_put_off_asks=has_put_off_asks)
+    has_snoozed_requests = request.session.get(PUT_OFF_KEY) == _signed_in_at(request)
+    return Viewer(member, memberships, has_snoozed_requests=has_snoozed_requests)
 
 
-def put_off_asks(request: HttpRequest) -> None:
+def snooze_requests(request: HttpRequest) -> None:
     """Let the viewer be asked for nothing more until they sign in the next time."""
     request.session[PUT_OFF_KEY] = _signed_in_at(request)
 

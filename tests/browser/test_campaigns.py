@@ -19,7 +19,7 @@ def test_a_campaign_is_asked_for_followed_and_closed(visit: Visitor, console: Se
     owner = console.person("OWNER")
     old = console.mint(manager["email"], "Campaign laptop")
     claim = (
-        "import json\nfrom hoursmith_console.tokens.services import token_claim\n"
+        "import json\nfrom hoursmith_console.tokens.services import claim_token\n"
         "from hoursmith_console.workspaces.models import Member\n"
         f"member = Member.objects.get(email={manager['email']!r})\n"
         f"token_claim(env='live', prefix={prefix_of(old)!r}, member=member, source='minted')\nprint(json.dumps(1))"
@@ -62,13 +62,13 @@ def test_a_campaign_is_asked_for_followed_and_closed(visit: Visitor, console: Se
         ana.sees("1 of 1 done, 0 open")
         ana.press("Close the campaign")
         ana.sees(f"How it stood when {owner['name']} closed it")
-        assert assistant.knocks().status == 200
+        assert assistant.late_uses().status == 200
         assert window.complaints == []
 
 
 def told(assistant: Assistant) -> str:
     """What the assistant is to tell its person; empty where nothing."""
-    notice: str = assistant.knocks().result["_meta"].get(NOTICE, "")
+    notice: str = assistant.late_uses().result["_meta"].get(NOTICE, "")
     return notice
 
 

@@ -29,12 +29,12 @@ def test_only_public_parts_leave_the_browser_and_containing_bites_at_once(visit:
     with visit(permissions=["clipboard-read", "clipboard-write"]) as window:
         page = window.page
         window.page.on("request", keep)
-        window.goto("/rotations/leaks/")
+        window.goto("/rotations/leaked-tokens/")
         page.evaluate("text => navigator.clipboard.writeText(text)", pasted)
         page.get_by_label("Paste where it is").press("Control+V")
         page.get_by_text(f"{len(pasted):,} characters were looked through. Found 4 tokens").wait_for()
         page.get_by_role("button", name="Report").click()
-        page.wait_for_url("**/rotations/leaks/?t=*")
+        page.wait_for_url("**/rotations/leaked-tokens/?t=*")
         assert "1 of 4 reported tokens belongs to this workspace" in window.text()
         assert "by Claude Desktop" in window.text()
         page.go_back()
@@ -65,7 +65,7 @@ def _still_me(window: object, console: Served) -> None:
 
 def test_a_text_without_tokens_is_not_sent(visit: Visitor) -> None:
     with visit() as window:
-        window.goto("/rotations/leaks/")
+        window.goto("/rotations/leaked-tokens/")
         window.page.get_by_label("Paste where it is").fill("nothing hsk_live_ here")
         window.page.get_by_role("button", name="Report").click()
         assert "No Hoursmith token is in this text" in window.text()
@@ -76,7 +76,7 @@ def test_without_script_the_text_is_not_asked_for_and_the_public_part_does(visit
     token = assembled_token(prefix="abcdefabcdef", secret=SECRET)
     with visit(java_script_enabled=False) as window:
         page = window.page
-        window.goto("/rotations/leaks/")
+        window.goto("/rotations/leaked-tokens/")
         assert page.locator("textarea:visible").count() == 0
         assert "Without script this page cannot" in window.text()
         page.get_by_label("The public part").press_sequentially(token)

@@ -67,12 +67,12 @@ def blocks_the_token(ben: Walker, night: Assistant) -> str:
     window = ben.window
     ben.page.locator("main .chip a").first.click()
     address = window.page.url.removeprefix(window.url)
-    assert night.knocks().status == 200
+    assert night.late_uses().status == 200
     ben.press("Contain now")
     ben.page.get_by_label("Why?").fill("Deleted a client in the night")
     ben.press("Block it now")
     ben.sees("Blocked at the bridge")
-    refused = night.knocks()
+    refused = night.late_uses()
     assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
     return address
 

@@ -65,16 +65,16 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
         ana.step_is("See the new one work")
         ana.sees("1 of 2 done")
         assert "Revoke hsk_live" not in window.text()
-        laggard.knocks()
+        laggard.late_uses()
         ana.sees("waiting for its first call with the new token; the old one was last used")
         laggard.token = new
         laggard.works()
         ana.step_is("Revoke the old token")
         ana.press("Revoke hsk_live")
         ana.step_is("Hear no more of the old")
-        assert Assistant(console, "Zed", old).knocks().status == 401
+        assert Assistant(console, "Zed", old).late_uses().status == 401
         ana.sees("Zed still has the old token, last try")
-        assert laggard.knocks().status == 200
+        assert laggard.late_uses().status == 200
         ana.press("Nobody has it any more")
         ana.step_is("Done")
         assert "The old token is revoked, and the new one works" in window.text()
@@ -94,7 +94,7 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         carla.step_is("Revoke the old token")
         carla.press("Revoke hsk_live")
         carla.step_is("Make a new token")
-        assert assistant.knocks().status == 401
+        assert assistant.late_uses().status == 401
         carla.sees("cursor-vscode still has the old token, last try")
         wizard = window.page.url
         carla.press("Make the new token")
@@ -118,13 +118,13 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         canaries.token("the minted token", new)
         assert {place: found for place, content in files_of(console) if (found := canaries.traces(content))} == {}
         # Who was forgotten stays a to-do, and the new token is left alone.
-        assert Assistant(console, "Zed", old).knocks().status == 401
+        assert Assistant(console, "Zed", old).late_uses().status == 401
         carla.sees("Zed still has the old token, last try")
         window.goto("/")
         carla.sees("still has the old token")
         window.page.locator(".todo").get_by_role("link", name="Carla's leaked token").click()
         assert window.page.url == wizard
-        assert assistant.knocks().status == 200
+        assert assistant.late_uses().status == 200
         # Chromium reports the status of the form that was sent twice.
         assert all("409" in complaint for complaint in window.complaints)
 
@@ -142,7 +142,7 @@ def test_without_script_one_stops_a_rotation_contains_the_token_and_begins_anew(
         carla.press("Stop it")
         carla.step_is("Abandoned")
         assert "the old token still works" in window.text()
-        assert assistant.knocks().status == 200
+        assert assistant.late_uses().status == 200
         carla.press("Start a new one")
         carla.page.get_by_label("It is time").check()
         carla.press("Begin")
@@ -150,7 +150,7 @@ def test_without_script_one_stops_a_rotation_contains_the_token_and_begins_anew(
         carla.page.get_by_label("Why?").fill("Seen in a chat")
         carla.press("Block it now")
         carla.sees("Blocked at the bridge")
-        refused = assistant.knocks()
+        refused = assistant.late_uses()
         assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
         carla.page.locator("summary", has_text="It may have leaked").click()
         carla.press("Change the order")

@@ -24,7 +24,7 @@ _STANDING = """
 import json
 from hoursmith_console.rotations.models import Rotation
 rotation = Rotation.objects.filter(prefix={prefix!r}).order_by("pk").last()
-print(json.dumps([rotation.new_prefix, rotation.revoked_at is not None, rotation.ending]))
+print(json.dumps([rotation.new_prefix, rotation.revoked_at is not None, rotation.outcome]))
 """
 
 
@@ -105,7 +105,7 @@ def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hoste
     olive.step_is("Hear no more of the old")
     olive.sees("You said on")
     olive.page.wait_for_timeout(600)
-    assert Assistant(hosted, "Zed", old).knocks().status == 200
+    assert Assistant(hosted, "Zed", old).late_uses().status == 200
     olive.sees("Hoursmith still accepts the old token")
     olive.opens("/tokens/?state=current")
     olive.sees("said to be revoked, still accepted")
@@ -114,12 +114,12 @@ def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hoste
     olive.step_is("Revoke the old token")
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
-    assert Assistant(hosted, "Zed", old).knocks().status == 401
+    assert Assistant(hosted, "Zed", old).late_uses().status == 401
     olive.sees("Zed still has the old token, last try")
     olive.press("Nobody has it any more")
     olive.step_is("Done")
     assert standing(hosted, old) == [prefix_of(new), True, "done"]
-    assert assistant.knocks().status == 200
+    assert assistant.late_uses().status == 200
     assert olive.window.complaints == []
 
 
@@ -136,7 +136,7 @@ def test_after_a_leak_the_bridge_holds_the_token_until_hoursmith_is_reached(
     olive.press("Contain now")
     olive.page.get_by_label("Why?").fill("Pasted into a chat")
     olive.press("Block it now")
-    assert assistant.knocks().status == 401
+    assert assistant.late_uses().status == 401
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
     olive.step_is("Make a new token")

@@ -115,7 +115,7 @@ class Admin:
 
     def ready(self, prefix: str) -> Callable[[], None]:
         """The filled-in form; calling it is the click, and returns with its answer."""
-        address = f"/tokens/contain/?token=live_{prefix}"
+        address = f"/tokens/block/?token=live_{prefix}"
         found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self._browser.get(address).text)
         assert found
         data = {"reason": "leak", "csrfmiddlewaretoken": found[1]}

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from hoursmith_console.leaked_tokens.services import AT_MOST, public_parts
+from hoursmith_console.leaked_tokens.services import AT_MOST, parse_token_prefixes
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.export.csv import protected
 from mcpbridge.audit.writer import AuditWriter
@@ -109,7 +109,7 @@ def labels(data: bytes) -> None:
     promise(found.name.isprintable() and found.version.isprintable(), "a label is one line")
     promise(SECRET not in f"{found}", "a label holds no secret")
     promise(client_from_session_id(text) == ClientInfo(), "a forged session id names nobody")
-    parts = public_parts(text.split("\n"))
+    parts = parse_token_prefixes(text.split("\n"))
     promise(len(parts) <= AT_MOST and SECRET not in repr(parts), "the leak desk takes public parts alone")
 
 

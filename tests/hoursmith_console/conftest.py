@@ -18,7 +18,7 @@ import hoursmith_console.urls  # noqa: F401
 from hoursmith_console.accounts.addresses import address_prove
 from hoursmith_console.accounts.models import AddressProof
 from hoursmith_console.sandbox.console import console_member
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
 from mcpbridge.models import SeenToken
@@ -56,7 +56,7 @@ def _cast() -> Cast:
     for number, (name, person) in enumerate(made.people.items()):
         prefix = f"{number}a2c1bdedf00"
         made.tokens[name] = make_token(person.workspace.org_id, prefix, name=f"{name}'s laptop", role=person.role)
-        token_claim(env="live", prefix=prefix, member=person, source="minted")
+        claim_token(env="live", prefix=prefix, member=person, source="minted")
     return made
 
 
@@ -145,7 +145,7 @@ def settle(db: None) -> Callable[[str], Town]:
             account_create(member=member, password="correct horse battery staple")
             prefix = caller.token.split("_")[2]
             token = make_token(member.workspace.org_id, prefix, name=f"{who}'s laptop", role=member.role)
-            token_claim(env="live", prefix=prefix, member=member, source="sandbox_mint")
+            claim_token(env="live", prefix=prefix, member=member, source="sandbox_mint")
             made[who] = Somebody(member, caller, token)
         return made
 

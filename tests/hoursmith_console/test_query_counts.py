@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from hoursmith_console.connections.services import connection_create
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ToolCall
 from tests.hoursmith_console.conftest import Cast
@@ -51,7 +51,7 @@ def crowd(cast: Cast) -> None:
     now, calls, events = timezone.now(), [], []
     for number in range(60):
         token = make_token(cast.org_id, f"{number:012x}", name=f"token {number}", calls_destructive=number)
-        token_claim(env="live", prefix=token.prefix, member=cast.people["manager"], source="minted")
+        claim_token(env="live", prefix=token.prefix, member=cast.people["manager"], source="minted")
         for name in ("Cursor", "n8n", "Claude Code"):
             make_client(token, name=name)
         make_refusal(token)

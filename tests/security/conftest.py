@@ -13,13 +13,13 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria
-from hoursmith_console.campaigns.services import campaign_start
+from hoursmith_console.campaigns.services import start_campaign
 from hoursmith_console.connections.services import connection_create
 from hoursmith_console.core.saved_views.services import view_save
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.leaked_tokens.services import PublicPart, leaks_report
-from hoursmith_console.rotations.models import Kind
-from hoursmith_console.rotations.services import rotation_start
+from hoursmith_console.leaked_tokens.services import PublicPart, report_leaked_tokens
+from hoursmith_console.rotations.models import RotationKind
+from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.destinations.services import sink_create
 from mcpbridge.models import ApprovalRequest, RejectedCredential, SeenToken
@@ -100,10 +100,10 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
         workspace=workspace, owner=person, client="claude-code", label=mark, access="full", actor=actor
     )
     saw(connection, client_name=mark, client_version=mark[:60], prefix=token.prefix)
-    rotation = rotation_start(
-        env=token.env, prefix=token.prefix, workspace=workspace, kind=Kind.PLANNED, actor=actor, reason=mark
+    rotation = start_rotation(
+        env=token.env, prefix=token.prefix, workspace=workspace, kind=RotationKind.PLANNED, actor=actor, reason=mark
     )
-    campaign = campaign_start(
+    campaign = start_campaign(
         workspace=workspace,
         criteria=Criteria(assistant=mark),
         tokens=[token],
@@ -112,7 +112,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
         actor=actor,
         reason=mark,
     )
-    leaks_report(workspace=workspace, parts=[PublicPart(token.env, token.prefix)], actor=actor, place=mark)
+    report_leaked_tokens(workspace=workspace, parts=[PublicPart(token.env, token.prefix)], actor=actor, place=mark)
     report = LeakReport.objects.get(workspace=workspace)
     views = {
         f"{area}/views/": str(view_save(member=person, area=area, name=mark, query=urlencode({"q": mark})).pk)
@@ -131,8 +131,8 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
             "members/": str(person.pk),
             "rotations/": str(rotation.pk),
             "rotations/campaigns/": str(campaign.pk),
-            "rotations/leaks/": str(report.pk),
-            "rotations/leaving/": str(person.pk),
+            "rotations/leaked-tokens/": str(report.pk),
+            "rotations/offboarding/": str(person.pk),
             "tokens/": str(token.pk),
             **views,
         },
@@ -158,7 +158,7 @@ def _waiting_call(token: SeenToken, mark: str) -> ApprovalRequest:
         client_name=mark,
         cause="tool",
         answered_in="console",
-        asked_at=now,
+        requested_at=now,
         expires_at=now + timedelta(minutes=15),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from hoursmith_console.core.lists.admin import _TOKEN
-from hoursmith_console.leaked_tokens.services import public_parts
+from hoursmith_console.leaked_tokens.services import parse_token_prefixes
 from hoursmith_console.middleware.pasted_tokens import clean_query
 from mcpbridge.auth.credentials import credential_from_headers
 from mcpbridge.core.credential import CredentialFaultError
@@ -37,7 +37,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "the body": _body,
     "masking": lambda data: redact(data.decode("latin-1")),
     "the address": lambda data: clean_query(data.decode("latin-1")),
-    "the leak desk": lambda data: public_parts([data.decode("latin-1")]),
+    "the leak desk": lambda data: parse_token_prefixes([data.decode("latin-1")]),
     "the search": lambda data: _TOKEN.search(data.decode("latin-1")),
     "the sweep": lambda data: list(secrets_in(data)),
     "the record": lambda data: storable(data.decode("latin-1"), 200),

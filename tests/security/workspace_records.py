@@ -100,7 +100,7 @@ def records_of(tenant: Tenant) -> Records:
         SeenToken: str(token.pk),
         Rotation: made.keys["rotations/"],
         Campaign: made.keys["rotations/campaigns/"],
-        LeakReport: made.keys["rotations/leaks/"],
+        LeakReport: made.keys["rotations/leaked-tokens/"],
         Sink: made.keys["audit/sinks/"],
         SavedView: made.keys["tokens/views/"],
         Workspace: str(tenant.workspace.pk),

@@ -1,14 +1,14 @@
-"""What a token's assistants are told while it is to be replaced, and the one place that begins and ends it.
+"""What a token's assistants are told while it is to be replaced, and the one target that begins and ends it.
 
 The words are ours alone: nothing that anybody typed (a reason, a token's name) reaches an assistant this way.
 """
 
 from datetime import datetime
 
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.token_policy.evaluation import Due, in_state, not_asked_for
-from hoursmith_console.token_policy.models import Policy
-from hoursmith_console.token_policy.services import policy_of
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.token_policy.evaluation import PolicyStatus, in_status, without_open_rotation
+from hoursmith_console.token_policy.models import TokenPolicy
+from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.auth.restrictions.notices import notice_end, notice_give
 from mcpbridge.models import SeenToken, TokenNotice
@@ -17,26 +17,26 @@ _TELL = "Please tell your person; the Hoursmith console says how, under Rotation
 Key = tuple[str, str]
 
 
-def rotation_notice(rotation: Rotation) -> str:
+def rotation_notice_text(rotation: Rotation) -> str:
     """What the old token's assistants tell their person; empty where they need say nothing, or nothing any more.
 
     It ends when the new token was seen wherever it should be, and when the old one is revoked.
     """
-    if rotation.ended_at or rotation.revoked_at or rotation.seen_at:
+    if rotation.ended_at or rotation.revoked_at or rotation.verified_at:
         return ""
     token = rotation.masked_token
     by = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""
     if rotation.new_prefix:
         new = f"hsk_{rotation.new_env}_{rotation.new_prefix}_••••"
         return f"This assistant still uses the Hoursmith token {token}; {new} is to be used instead{by}. {_TELL}"
-    if rotation.kind == Kind.LEAKED:
+    if rotation.kind == RotationKind.LEAKED:
         return f"The Hoursmith token {token} of this assistant may have leaked and is being replaced. {_TELL}"
-    if rotation.kind == Kind.LEAVING:
+    if rotation.kind == RotationKind.OFFBOARDING:
         return f"The Hoursmith token {token} of this assistant is about to be revoked{by}. {_TELL}"
     return f"The Hoursmith token {token} of this assistant is to be replaced{by}. {_TELL}"
 
 
-def due_notice(token: SeenToken, policy: Policy) -> str:
+def policy_notice_text(token: SeenToken, policy: TokenPolicy) -> str:
     """What the assistants of a token tell that is older than the policy allows."""
     return (
         f"The Hoursmith token {token.masked_token} of this assistant is older than the "
@@ -44,23 +44,23 @@ def due_notice(token: SeenToken, policy: Policy) -> str:
     )
 
 
-def rotation_notice_refresh(rotation: Rotation, policy: Policy) -> None:
+def refresh_rotation_notice(rotation: Rotation, policy: TokenPolicy) -> None:
     """Begin, change or end what the old token's assistants tell, as the rotation now stands."""
-    if text := rotation_notice(rotation):
+    if text := rotation_notice_text(rotation):
         notice_give(
             env=rotation.env,
             prefix=rotation.prefix,
             org_id=rotation.org_id,
             text=text,
-            is_in_text=policy.tells_in_text,
+            is_in_text=policy.notices_in_text,
         )
     else:
         notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
 
 
-def notices_refresh(*, workspace: Workspace, now: datetime) -> int:
+def refresh_notices(*, workspace: Workspace, now: datetime) -> int:
     """Let exactly those assistants of the workspace be told something that have a reason; how many notices changed."""
-    policy = policy_of(workspace)
+    policy = get_policy(workspace)
     wanted = _wanted(workspace, policy, now)
     standing = {
         (env, prefix): (text, is_in_text)
@@ -72,16 +72,16 @@ def notices_refresh(*, workspace: Workspace, now: datetime) -> int:
     for env, prefix in standing.keys() - wanted.keys():
         changed += notice_end(env=env, prefix=prefix, org_id=workspace.org_id)
     for (env, prefix), text in sorted(wanted.items()):
-        if standing.get((env, prefix)) != (text, policy.tells_in_text):
-            notice_give(env=env, prefix=prefix, org_id=workspace.org_id, text=text, is_in_text=policy.tells_in_text)
+        if standing.get((env, prefix)) != (text, policy.notices_in_text):
+            notice_give(env=env, prefix=prefix, org_id=workspace.org_id, text=text, is_in_text=policy.notices_in_text)
             changed += 1
     return changed
 
 
-def _wanted(workspace: Workspace, policy: Policy, now: datetime) -> dict[Key, str]:
+def _wanted(workspace: Workspace, policy: TokenPolicy, now: datetime) -> dict[Key, str]:
     tokens = SeenToken.objects.filter(org_id=workspace.org_id).order_by()
-    due = not_asked_for(in_state(tokens, Due.DUE, policy, now=now))
-    texts = {(token.env, token.prefix): due_notice(token, policy) for token in due}
+    due = without_open_rotation(in_status(tokens, PolicyStatus.DUE, policy, now=now))
+    texts = {(token.env, token.prefix): policy_notice_text(token, policy) for token in due}
     for rotation in Rotation.objects.filter(workspace=workspace, ended_at=None).select_related("workspace"):
-        texts[rotation.env, rotation.prefix] = rotation_notice(rotation)
+        texts[rotation.env, rotation.prefix] = rotation_notice_text(rotation)
     return {key: text for key, text in texts.items() if text}

@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from hoursmith_console.workspaces.viewer import put_off_asks
+from hoursmith_console.workspaces.viewer import snooze_requests
 
 
-def later(request: HttpRequest) -> HttpResponse:
+def snooze(request: HttpRequest) -> HttpResponse:
     """Show the asks no more until the next sign-in."""
-    put_off_asks(request)
+    snooze_requests(request)
     return HttpResponseRedirect(reverse("console:index"))

@@ -5,19 +5,24 @@ from django.shortcuts import get_object_or_404
 
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.lists.admin import viewer
-from hoursmith_console.rotations.actions import place_give_up, place_tick, rotation_revoke, rotation_updated
-from hoursmith_console.rotations.models import Kind, Rotation, RotationPlace
-from hoursmith_console.rotations.new_token import rotation_successor
-from hoursmith_console.rotations.services import rotation_abandon, rotation_assign, rotation_finish, rotation_start
+from hoursmith_console.rotations.actions import (
+    confirm_all_targets,
+    confirm_target,
+    mark_target_unused,
+    revoke_old_token,
+)
+from hoursmith_console.rotations.models import Rotation, RotationKind, RotationTarget
+from hoursmith_console.rotations.new_token import choose_new_token
+from hoursmith_console.rotations.services import assign_owner, cancel_rotation, finish_rotation, start_rotation
 from hoursmith_console.rotations.undo import (
-    place_take_back,
-    revocation_take_back,
-    rotation_resume,
-    successor_take_back,
-    updated_take_back,
+    resume_rotation,
+    undo_all_targets_confirmed,
+    undo_new_token,
+    undo_revocation,
+    undo_target,
 )
 from hoursmith_console.rotations.wizard.forms import OwnerForm
-from hoursmith_console.tokens.claims.services import ClaimError, token_prove
+from hoursmith_console.tokens.claims.services import ClaimError, verify_and_claim
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.core.credential import CredentialFaultError
@@ -28,16 +33,16 @@ TOKEN = "token"  # noqa: S105 – a name of a field
 
 def revoke(request: HttpRequest, rotation: Rotation) -> str:
     """Revoke the old token, or say that it was revoked."""
-    rotation_revoke(rotation=rotation, member=_member(request))
+    revoke_old_token(rotation=rotation, member=_member(request))
     rotation.refresh_from_db()
-    if rotation.is_revocation_said:
+    if rotation.is_revocation_reported:
         return f"You said that {rotation.masked_token} is revoked. The bridge tells you if Hoursmith still accepts it."
     return f"{rotation.masked_token} is revoked."
 
 
 def revoke_undo(request: HttpRequest, rotation: Rotation) -> str:
     """Take back that the old token was revoked."""
-    revocation_take_back(rotation=rotation, member=_member(request))
+    undo_revocation(rotation=rotation, member=_member(request))
     return f"{rotation.masked_token} counts as not revoked."
 
 
@@ -51,58 +56,58 @@ def successor(request: HttpRequest, rotation: Rotation) -> str:
         claim = get_object_or_404(own, pk=key_from(chosen))
     else:
         try:
-            claim = token_prove(member=member, text=request.POST.get(TOKEN, ""), actor=member.named).claim
+            claim = verify_and_claim(member=member, text=request.POST.get(TOKEN, ""), actor=member.named).claim
         except CredentialFaultError as fault:
             return f"!{fault.explanation}"
         except ClaimError as error:
             return f"!{error}"
-    rotation_successor(rotation=rotation, member=member, claim=claim)
+    choose_new_token(rotation=rotation, member=member, claim=claim)
     return f"hsk_{claim.env}_{claim.prefix} is the new token."
 
 
 def successor_undo(request: HttpRequest, rotation: Rotation) -> str:
     """Take back which token is the new one."""
-    successor_take_back(rotation=rotation, member=_member(request))
+    undo_new_token(rotation=rotation, member=_member(request))
     return "This rotation has no new token any more."
 
 
 def updated(request: HttpRequest, rotation: Rotation) -> str:
     """Say that every assistant has the new token."""
-    rotation_updated(rotation=rotation, member=_member(request))
+    confirm_all_targets(rotation=rotation, member=_member(request))
     return ""
 
 
 def updated_undo(request: HttpRequest, rotation: Rotation) -> str:
     """Take that back."""
-    updated_take_back(rotation=rotation, member=_member(request))
+    undo_all_targets_confirmed(rotation=rotation, member=_member(request))
     return ""
 
 
 def tick(request: HttpRequest, rotation: Rotation) -> str:
     """Say that one assistant has the new token."""
-    place_tick(place=_place(request, rotation), member=_member(request))
+    confirm_target(target=_target(request, rotation), member=_member(request))
     return ""
 
 
 def give_up(request: HttpRequest, rotation: Rotation) -> str:
     """Say that one assistant is no longer in use."""
-    place_give_up(place=_place(request, rotation), member=_member(request))
+    mark_target_unused(target=_target(request, rotation), member=_member(request))
     return ""
 
 
 def tick_undo(request: HttpRequest, rotation: Rotation) -> str:
     """Take back what was said of one assistant."""
-    place_take_back(place=_place(request, rotation), member=_member(request))
+    undo_target(target=_target(request, rotation), member=_member(request))
     return ""
 
 
 def leaked(request: HttpRequest, rotation: Rotation) -> str:
     """Turn a planned rotation into that of a leak."""
-    rotation_start(
+    start_rotation(
         env=rotation.env,
         prefix=rotation.prefix,
         workspace=rotation.workspace,
-        kind=Kind.LEAKED,
+        kind=RotationKind.LEAKED,
         actor=_member(request).named,
     )
     return "The order has changed: the old token goes first."
@@ -113,25 +118,25 @@ def owner(request: HttpRequest, rotation: Rotation) -> str:
     form = OwnerForm(request.POST, workspace_id=rotation.workspace_id)
     if not form.is_valid():
         return "!Choose whose token it is."
-    rotation_assign(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).named)
+    assign_owner(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).named)
     return ""
 
 
 def finish(request: HttpRequest, rotation: Rotation) -> str:
     """Say that nothing has the old token any more."""
-    rotation_finish(rotation=rotation, actor=_member(request).named)
+    finish_rotation(rotation=rotation, actor=_member(request).named)
     return ""
 
 
 def abandon(request: HttpRequest, rotation: Rotation) -> str:
     """Stop the rotation."""
-    rotation_abandon(rotation=rotation, actor=_member(request).named)
+    cancel_rotation(rotation=rotation, actor=_member(request).named)
     return "The rotation is stopped. What was done stays done."
 
 
 def resume(request: HttpRequest, rotation: Rotation) -> str:
     """Resume the rotation where it was stopped."""
-    rotation_resume(rotation=rotation, member=_member(request))
+    resume_rotation(rotation=rotation, member=_member(request))
     return "The rotation goes on where it was stopped."
 
 
@@ -139,6 +144,6 @@ def _member(request: HttpRequest) -> Member:
     return viewer(request).member
 
 
-def _place(request: HttpRequest, rotation: Rotation) -> RotationPlace:
+def _target(request: HttpRequest, rotation: Rotation) -> RotationTarget:
     chosen = request.POST.get("place", "")
-    return get_object_or_404(rotation.places.select_related("rotation"), pk=key_from(chosen))
+    return get_object_or_404(rotation.targets.select_related("rotation"), pk=key_from(chosen))

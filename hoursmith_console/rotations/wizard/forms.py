@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.rotations.models import Kind
+from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.services import REASON_LENGTH
 from hoursmith_console.workspaces.models import Member
 
@@ -19,16 +19,16 @@ class StartForm(Form):
         label="Why?",
         choices=[
             (
-                Kind.PLANNED.value,
+                RotationKind.PLANNED.value,
                 "It is time. The old token goes on working until every assistant was seen with the new one.",
             ),
             (
-                Kind.LEAKED.value,
+                RotationKind.LEAKED.value,
                 "It may have leaked. The old token is revoked first; its assistants stop until they have the new one.",
             ),
         ],
         widget=forms.RadioSelect,
-        initial=Kind.PLANNED.value,
+        initial=RotationKind.PLANNED.value,
     )
     reason = forms.CharField(
         label="Anything to add? (optional)",
@@ -55,7 +55,7 @@ class OwnerForm(Form):
         self.fields["owner"].queryset = Member.objects.filter(workspace_id=workspace_id, is_active=True)  # type: ignore[attr-defined]
 
 
-class LeavingForm(Form):
+class OffboardForm(Form):
     """Why all tokens of somebody go."""
 
     reason = forms.CharField(label="Why? It goes into the record.", max_length=REASON_LENGTH)

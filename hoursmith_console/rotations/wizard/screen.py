@@ -8,17 +8,23 @@ from django.conf import settings
 from django.db import Error
 from django.utils import timezone
 
-from hoursmith_console.rotations.evidence import Evidence, Knock, PlaceEvidence, evidence_of
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.rotations.new_token import arrivals_of, candidates_of
-from hoursmith_console.rotations.permissions import may_assign, may_block, may_drive, may_mint, may_unblock
-from hoursmith_console.rotations.state import Step, StepState, current_step, steps_of
-from hoursmith_console.rotations.sync import instants_of, quiet_span, rotation_observe
-from hoursmith_console.rotations.visible_evidence import in_sight
+from hoursmith_console.rotations.evidence import Evidence, LateUse, TargetEvidence, evidence_of
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.rotations.new_token import new_token_candidates, unowned_arrivals
+from hoursmith_console.rotations.permissions import (
+    can_assign_owner,
+    can_block,
+    can_manage,
+    can_mint_new_token,
+    can_unblock,
+)
+from hoursmith_console.rotations.state import Step, StepState, current_step, step_states
+from hoursmith_console.rotations.sync import instants_of, quiet_period, sync_rotation
+from hoursmith_console.rotations.visible_evidence import visible_evidence
 from hoursmith_console.rotations.wizard.forms import MintForm, OwnerForm
 from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.token_issuer.minting import mint_form
-from hoursmith_console.tokens.labels import TokenCard, token_cards
+from hoursmith_console.tokens.labels import TokenLabel, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.models import SeenToken, TokenBlock
@@ -32,8 +38,8 @@ class Screen:
     evidence: Evidence
     steps: Sequence[StepState]
     step: Step | None
-    old: TokenCard
-    new: TokenCard | None
+    old: TokenLabel
+    new: TokenLabel | None
 
     @property
     def stamp(self) -> str:
@@ -41,47 +47,47 @@ class Screen:
         return f"{self.rotation.kind}-{'ended' if self.rotation.ended_at else self.step or 'done'}"
 
     @property
-    def places(self) -> Sequence[PlaceEvidence]:
+    def targets(self) -> Sequence[TargetEvidence]:
         """The assistants, those that are not done first."""
-        return sorted(self.evidence.places, key=lambda each: each.is_settled)
+        return sorted(self.evidence.targets, key=lambda each: each.is_done)
 
     @property
-    def settled_count(self) -> int:
-        return sum(each.is_settled for each in self.evidence.places)
+    def done_count(self) -> int:
+        return sum(each.is_done for each in self.evidence.targets)
 
     @property
-    def knocks(self) -> list[Knock]:
-        """The tries with the old token that were turned away since it was revoked."""
-        return self.evidence.knocks_after(self.rotation.revoked_at)
+    def late_uses(self) -> list[LateUse]:
+        """The attempts with the old token that were turned away since it was revoked."""
+        return self.evidence.late_uses_after(self.rotation.revoked_at)
 
     @property
-    def is_alive(self) -> bool:
+    def is_still_accepted(self) -> bool:
         """Whether the old token still works though it was said to be revoked."""
-        return self.evidence.works_after(self.rotation.revoked_at)
+        return self.evidence.is_accepted_after(self.rotation.revoked_at)
 
     @property
     def quiet_until(self) -> Any:
-        """When the old token counts as forgotten, if nothing tries it any more."""
+        """When the old token counts as forgotten, if nothing attempts it any more."""
         if self.rotation.revoked_at is None:
             return None
-        return max(self.rotation.revoked_at, self.evidence.last_try_at or self.rotation.revoked_at) + quiet_span()
+        return max(self.rotation.revoked_at, self.evidence.last_attempt_at or self.rotation.revoked_at) + quiet_period()
 
 
-def screen_of(viewer: Viewer, rotation: Rotation) -> Screen:
+def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:
     """The screen of `rotation` as the bridge has seen it by now."""
     try:
-        evidence = rotation_observe(rotation=rotation, now=timezone.now())
+        evidence = sync_rotation(rotation=rotation, now=timezone.now())
     except (AuditUnavailableError, Error):
         # It is moved on at the next look; what was seen can be shown all the same.
         rotation.refresh_from_db()
         evidence = evidence_of([rotation])[rotation.pk]
-    kind, instants = Kind(rotation.kind), instants_of(rotation)
+    kind, instants = RotationKind(rotation.kind), instants_of(rotation)
     successor = SeenToken(env=rotation.new_env, prefix=rotation.new_prefix)
-    cards = token_cards(viewer, [rotation, *([successor] if rotation.new_prefix else [])])
+    cards = token_labels(viewer, [rotation, *([successor] if rotation.new_prefix else [])])
     return Screen(
         rotation=rotation,
-        evidence=in_sight(viewer, [rotation], {rotation.pk: evidence})[rotation.pk],
-        steps=steps_of(kind, instants),
+        evidence=visible_evidence(viewer, [rotation], {rotation.pk: evidence})[rotation.pk],
+        steps=step_states(kind, instants),
         step=None if rotation.ended_at else current_step(kind, instants),
         old=cards[rotation.env, rotation.prefix],
         new=cards.get((rotation.new_env, rotation.new_prefix)),
@@ -94,11 +100,11 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     ours = TokenBlock.objects.filter(org_id=rotation.org_id, lifted_at=None)
     block = ours.filter(env=rotation.env, prefix=rotation.prefix).first()
     may = {
-        "drive": may_drive(member, rotation),
-        "mint": may_mint(member, rotation),
-        "assign": may_assign(member, rotation),
-        "block": may_block(member, rotation.owner),
-        "unblock": block is not None and may_unblock(member, block),
+        "drive": can_manage(member, rotation),
+        "mint": can_mint_new_token(member, rotation),
+        "assign": can_assign_owner(member, rotation),
+        "block": can_block(member, rotation.owner),
+        "unblock": block is not None and can_unblock(member, block),
     }
     context: dict[str, Any] = {
         "screen": screen,
@@ -113,8 +119,8 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     if may["assign"]:
         context["owner_form"] = OwnerForm(workspace_id=rotation.workspace_id)
     if not authority.can_mint and rotation.ended_at is None:
-        context["arrivals"] = arrivals_of(viewer, rotation) if screen.step is Step.MINT else []
-        context["candidates"] = candidates_of(rotation, member) if may["mint"] else []
+        context["arrivals"] = unowned_arrivals(viewer, rotation) if screen.step is Step.MINT else []
+        context["candidates"] = new_token_candidates(rotation, member) if may["mint"] else []
     is_unused = bool(rotation.new_prefix) and screen.evidence.new_at is None
     if may["mint"] and authority.can_mint and (screen.step is Step.MINT or is_unused):
         context["mint_form"] = MintForm(initial={"name": rotation.token_name or "My assistant", "form": mint_form()})

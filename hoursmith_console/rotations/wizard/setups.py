@@ -8,35 +8,35 @@ from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.catalogue.mcp_client import Access
 from hoursmith_console.connections.catalogue.pages import ClientSetup, client_setup
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotations.models import Rotation, RotationPlace
+from hoursmith_console.rotations.models import Rotation, RotationTarget
 from hoursmith_console.token_issuer.protocol import MintedToken
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceSetup:
+class TargetSetup:
     """How one assistant gets the new token; `setup` is None where the catalogue does not know its client."""
 
-    place: RotationPlace
+    target: RotationTarget
     setup: ClientSetup | None
     address: str
 
 
-def setups_of(rotation: Rotation, minted: MintedToken | None = None) -> list[PlaceSetup]:
+def setups_of(rotation: Rotation, minted: MintedToken | None = None) -> list[TargetSetup]:
     """One for each assistant that is still in use. Give `minted` only in the one answer that shows it."""
-    places = [place for place in rotation.places.all() if place.given_up_at is None]
-    slugs = [place.connection for place in places if place.connection]
+    targets = [target for target in rotation.targets.all() if target.unused_at is None]
+    slugs = [target.connection for target in targets if target.connection]
     known = Connection.objects.filter(slug__in=slugs, workspace=rotation.workspace_id)
     accesses: dict[str, Access] = {each.slug: "readonly" if each.access == "readonly" else "full" for each in known}
-    return [_setup(rotation, place, accesses.get(place.connection, "full"), minted) for place in places]
+    return [_setup(rotation, target, accesses.get(target.connection, "full"), minted) for target in targets]
 
 
-def _setup(rotation: Rotation, place: RotationPlace, access: Access, minted: MintedToken | None) -> PlaceSetup:
-    address = f"{settings.PUBLIC_URL}/mcp/c/{place.connection}" if place.connection else f"{settings.PUBLIC_URL}/mcp"
-    client = CLIENTS.get(place.client)
+def _setup(rotation: Rotation, target: RotationTarget, access: Access, minted: MintedToken | None) -> TargetSetup:
+    address = f"{settings.PUBLIC_URL}/mcp/c/{target.connection}" if target.connection else f"{settings.PUBLIC_URL}/mcp"
+    client = CLIENTS.get(target.client)
     if client is None:
-        return PlaceSetup(place, None, address)
+        return TargetSetup(target, None, address)
     prefix = minted.prefix if minted else rotation.new_prefix
     token = minted.plaintext if minted else None
-    return PlaceSetup(
-        place, client_setup(client, url=address, prefix=prefix or None, access=access, token=token), address
+    return TargetSetup(
+        target, client_setup(client, url=address, prefix=prefix or None, access=access, token=token), address
     )

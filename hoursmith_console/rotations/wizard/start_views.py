@@ -12,14 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from hoursmith_console.core.lists.admin import viewer
-from hoursmith_console.rotations.actions import rotation_revoke
-from hoursmith_console.rotations.offboarding import leaving_of, member_offboard, tokens_left_in
-from hoursmith_console.rotations.permissions import may_rotate
-from hoursmith_console.rotations.services import RotationError, rotation_of, rotation_start
-from hoursmith_console.rotations.wizard.forms import LeavingForm, StartForm
+from hoursmith_console.rotations.actions import revoke_old_token
+from hoursmith_console.rotations.offboarding import active_token_counts, offboard_member, offboarding_summary
+from hoursmith_console.rotations.permissions import can_rotate
+from hoursmith_console.rotations.services import RotationError, latest_rotation, start_rotation
+from hoursmith_console.rotations.wizard.forms import OffboardForm, StartForm
 from hoursmith_console.rotations.wizard.views import back_to
 from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.tokens.labels import TokenCard, token_cards, token_in_sight
+from hoursmith_console.tokens.labels import TokenLabel, token_labels, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
@@ -34,7 +34,7 @@ MOST_LISTED = 500
 
 
 class StartViews:
-    """`/rotations/new/` and `/rotations/leaving/`."""
+    """`/rotations/new/` and `/rotations/offboarding/`."""
 
     def __init__(self, admin: "RotationAdmin") -> None:
         self._admin = admin
@@ -47,12 +47,12 @@ class StartViews:
         if not asked:
             return self._page(request, "rotations/choose.html", "Replace a token", tokens=_choice(looker))
         key = key_from_address(asked)
-        card = token_in_sight(looker, key) if key else None
+        card = visible_token_or_none(looker, key) if key else None
         if key is None or card is None:
             raise Http404("There is no such token.")
-        if not may_rotate(looker.member, card.owner):
+        if not can_rotate(looker.member, card.owner):
             raise PermissionDenied
-        standing = rotation_of(env=key[0], prefix=key[1], workspace=looker.member.workspace)
+        standing = latest_rotation(env=key[0], prefix=key[1], workspace=looker.member.workspace)
         if standing is not None and standing.ended_at is None and request.method != "POST":
             return back_to(standing)
         form = StartForm(request.POST or None, initial={"kind": request.GET.get("kind", "planned")})
@@ -61,7 +61,7 @@ class StartViews:
             page = {"card": card, "token_address": asked, "form": form, "standing": standing}
             return self._page(request, "rotations/new.html", "Replace a token", status=status, **page)
         try:
-            rotation = rotation_start(
+            rotation = start_rotation(
                 env=key[0],
                 prefix=key[1],
                 workspace=looker.member.workspace,
@@ -75,10 +75,10 @@ class StartViews:
             return self._page(request, "rotations/new.html", "Replace a token", status=503, **page)
         return back_to(rotation)
 
-    def leaving(self, request: HttpRequest) -> HttpResponse:
+    def offboarding(self, request: HttpRequest) -> HttpResponse:
         """Whose tokens could go: everybody of the workspace, and who has left it with tokens that may still work."""
         looker = _reviewer(request)
-        left = tokens_left_in(looker.member.workspace_id)
+        left = active_token_counts(looker.member.workspace_id)
         members = Member.objects.filter(workspace=looker.member.workspace_id)
         known = members.filter(Q(pk__in=left) | Q(is_active=True))[:MOST_LISTED]
         people = sorted(((member, left[member.pk]) for member in known), key=lambda each: not each[1])
@@ -93,7 +93,7 @@ class StartViews:
 
     def _offboard(self, request: HttpRequest, person: Member) -> HttpResponse:
         looker = viewer(request)
-        form = LeavingForm(request.POST or None)
+        form = OffboardForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
                 count = _end_all(person, actor=looker.member, reason=form.cleaned_data["reason"])
@@ -104,8 +104,8 @@ class StartViews:
                 tokens = f"{count} token{'' if count == 1 else 's'}"
                 messages.success(request, f"{tokens} of {person.name}: {done}.")
                 return HttpResponseRedirect(reverse("console:rotations:list"))
-        known = leaving_of(person)
-        cards = token_cards(looker, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
+        known = offboarding_summary(person)
+        cards = token_labels(looker, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
         page = {
             "person": person,
             "known": known,
@@ -127,9 +127,9 @@ class StartViews:
         return TemplateResponse(request, template, context, status=status)
 
 
-def _choice(looker: Viewer) -> list[tuple[SeenToken, TokenCard]]:
+def _choice(looker: Viewer) -> list[tuple[SeenToken, TokenLabel]]:
     tokens = list(looker.tokens()[:MOST_OFFERED])
-    cards = token_cards(looker, tokens)
+    cards = token_labels(looker, tokens)
     return [(token, cards[token.env, token.prefix]) for token in tokens]
 
 
@@ -141,8 +141,8 @@ def _reviewer(request: HttpRequest) -> Viewer:
 
 
 def _end_all(person: Member, *, actor: Member, reason: str) -> int:
-    rotations = member_offboard(member=person, actor=actor.named, reason=reason)
+    rotations = offboard_member(member=person, actor=actor.named, reason=reason)
     if current_authority().can_mint:
         for rotation in rotations:
-            rotation_revoke(rotation=rotation, member=actor)
+            revoke_old_token(rotation=rotation, member=actor)
     return len(rotations)

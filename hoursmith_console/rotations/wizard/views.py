@@ -15,13 +15,13 @@ from django.views.decorators.http import require_safe
 
 from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.permissions import rotation_address
-from hoursmith_console.rotations.actions import rotation_mint
+from hoursmith_console.rotations.actions import mint_new_token
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.rotations.permissions import may_assign, may_drive, may_mint, may_revoke
+from hoursmith_console.rotations.permissions import can_assign_owner, can_manage, can_mint_new_token, can_revoke
 from hoursmith_console.rotations.services import RotationError
 from hoursmith_console.rotations.wizard import form_actions
 from hoursmith_console.rotations.wizard.forms import MintForm
-from hoursmith_console.rotations.wizard.screen import screen_context, screen_of
+from hoursmith_console.rotations.wizard.screen import build_screen, screen_context
 from hoursmith_console.rotations.wizard.setups import setups_of
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError
 from hoursmith_console.token_issuer.protocol import NotMintedHereError, UnknownMemberError
@@ -43,21 +43,21 @@ class Wizard:
     def urls(self) -> list[URLPattern]:
         """What a person can do, each behind its rule; after a leak nobody is asked twice but where a token ends."""
         steps: dict[str, tuple[Rule, Act, bool]] = {
-            "revoke": (may_revoke, form_actions.revoke, True),
-            "revoke-undo": (may_revoke, form_actions.revoke_undo, False),
-            "mint": (may_mint, self._mint, True),
-            "successor": (may_mint, form_actions.successor, False),
-            "successor-undo": (may_drive, form_actions.successor_undo, False),
-            "updated": (may_drive, form_actions.updated, False),
-            "updated-undo": (may_drive, form_actions.updated_undo, False),
-            "tick": (may_drive, form_actions.tick, False),
-            "give-up": (may_drive, form_actions.give_up, False),
-            "tick-undo": (may_drive, form_actions.tick_undo, False),
-            "leaked": (may_drive, form_actions.leaked, False),
-            "owner": (may_assign, form_actions.owner, False),
-            "finish": (may_drive, form_actions.finish, False),
-            "abandon": (may_drive, form_actions.abandon, False),
-            "resume": (may_drive, form_actions.resume, False),
+            "revoke": (can_revoke, form_actions.revoke, True),
+            "revoke-undo": (can_revoke, form_actions.revoke_undo, False),
+            "mint": (can_mint_new_token, self._mint, True),
+            "successor": (can_mint_new_token, form_actions.successor, False),
+            "successor-undo": (can_manage, form_actions.successor_undo, False),
+            "updated": (can_manage, form_actions.updated, False),
+            "updated-undo": (can_manage, form_actions.updated_undo, False),
+            "tick": (can_manage, form_actions.tick, False),
+            "give-up": (can_manage, form_actions.give_up, False),
+            "tick-undo": (can_manage, form_actions.tick_undo, False),
+            "leaked": (can_manage, form_actions.leaked, False),
+            "owner": (can_assign_owner, form_actions.owner, False),
+            "finish": (can_manage, form_actions.finish, False),
+            "abandon": (can_manage, form_actions.abandon, False),
+            "resume": (can_manage, form_actions.resume, False),
         }
         guard = self._admin.admin_site.admin_view
         return [
@@ -71,7 +71,7 @@ class Wizard:
     def live(self, request: HttpRequest, key: int) -> HttpResponse:
         """The evidence alone, for the page that asks every other second; the page is told when it is outdated."""
         rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
-        screen = screen_of(viewer(request), rotation)
+        screen = build_screen(viewer(request), rotation)
         answer = render(request, "rotations/_live.html", screen_context(viewer(request), screen))
         if request.GET.get("stamp", screen.stamp) != screen.stamp:
             answer["HX-Refresh"] = "true"
@@ -105,7 +105,7 @@ class Wizard:
         page = {**self._admin.admin_site.each_context(request), "done_address": rotation_address(rotation)}
         page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
         try:
-            minted = rotation_mint(
+            minted = mint_new_token(
                 rotation=rotation,
                 member=looker.member,
                 name=form.cleaned_data["name"],

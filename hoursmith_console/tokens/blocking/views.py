@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.admin import viewer
-from hoursmith_console.rotations.permissions import liftable_by, may_block, may_unblock
-from hoursmith_console.rotations.services import rotation_of
-from hoursmith_console.tokens.labels import TokenCard, token_in_sight
+from hoursmith_console.rotations.permissions import can_block, can_unblock, liftable_by
+from hoursmith_console.rotations.services import latest_rotation
+from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hoursmith_console.tokens.admin import TokenAdmin
 
 
-class ContainForm(Form):
+class BlockForm(Form):
     """Why a token is stopped."""
 
     reason = forms.CharField(
@@ -33,36 +33,36 @@ class ContainForm(Form):
     )
 
 
-class ContainViews:
+class BlockViews:
     """`/tokens/contain/` and `/tokens/release/`. Both ask once more who is there."""
 
     def __init__(self, admin: "TokenAdmin") -> None:
         self._admin = admin
-        self._contain_guarded = reauthentication_required(self._contain)
-        self._release_guarded = reauthentication_required(self._release)
+        self._block_guarded = reauthentication_required(self._block)
+        self._unblock_guarded = reauthentication_required(self._unblock)
 
-    def contain(self, request: HttpRequest) -> HttpResponseBase:
+    def block(self, request: HttpRequest) -> HttpResponseBase:
         """GET asks why; POST blocks the token, on every worker, from its next call on."""
         card = _card(request)
-        if not may_block(viewer(request).member, card.owner):
+        if not can_block(viewer(request).member, card.owner):
             raise PermissionDenied
-        answer: HttpResponseBase = self._contain_guarded(request, card)
+        answer: HttpResponseBase = self._block_guarded(request, card)
         return answer
 
-    def release(self, request: HttpRequest) -> HttpResponseBase:
+    def unblock(self, request: HttpRequest) -> HttpResponseBase:
         """POST lets the token through again; a GET, where a password given in between leads, changes nothing."""
         card = _card(request)
         if request.method != "POST":
             return HttpResponseRedirect(_next(request, card))
         ours = TokenBlock.objects.filter(org_id=viewer(request).org_id, lifted_at=None)
         block = get_object_or_404(ours, env=card.env, prefix=card.prefix)
-        if not may_unblock(viewer(request).member, block):
+        if not can_unblock(viewer(request).member, block):
             raise PermissionDenied
-        answer: HttpResponseBase = self._release_guarded(request, card, block)
+        answer: HttpResponseBase = self._unblock_guarded(request, card, block)
         return answer
 
-    def _contain(self, request: HttpRequest, card: TokenCard) -> HttpResponse:
-        looker, form, status = viewer(request), ContainForm(request.POST or None), 200
+    def _block(self, request: HttpRequest, card: TokenLabel) -> HttpResponse:
+        looker, form, status = viewer(request), BlockForm(request.POST or None), 200
         if request.method == "POST":
             status = 400
             if form.is_valid():
@@ -92,7 +92,7 @@ class ContainViews:
         }
         return TemplateResponse(request, "tokens/block.html", context, status=status)
 
-    def _release(self, request: HttpRequest, card: TokenCard, block: TokenBlock) -> HttpResponse:
+    def _unblock(self, request: HttpRequest, card: TokenLabel, block: TokenBlock) -> HttpResponse:
         try:
             token_unblock(block=block, actor=viewer(request).member.named)
         except AuditUnavailableError as error:
@@ -102,17 +102,17 @@ class ContainViews:
         return HttpResponseRedirect(_next(request, card))
 
 
-def _card(request: HttpRequest) -> TokenCard:
+def _card(request: HttpRequest) -> TokenLabel:
     key = key_from_address(request.GET.get("token", ""))
-    card = token_in_sight(viewer(request), key) if key else None
+    card = visible_token_or_none(viewer(request), key) if key else None
     if card is None:
         raise Http404("There is no such token.")
     return card
 
 
-def _next(request: HttpRequest, card: TokenCard) -> str:
+def _next(request: HttpRequest, card: TokenLabel) -> str:
     """Where the person goes on: the token's rotation, or its page."""
-    rotation = rotation_of(env=card.env, prefix=card.prefix, workspace=viewer(request).member.workspace)
+    rotation = latest_rotation(env=card.env, prefix=card.prefix, workspace=viewer(request).member.workspace)
     if rotation is not None and rotation.ended_at is None:
         return reverse("console:rotations:detail", args=[rotation.pk])
     return reverse("console:tokens:detail", args=[card.page]) if card.page else reverse("console:tokens:list")

@@ -14,8 +14,8 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.tokens.models import SHOWN, ClaimAttempt, TokenClaim
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.models import VERIFIED, ClaimAttempt, TokenClaim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed, event_record
 from mcpbridge.auth.credentials import credential_from_text
@@ -39,7 +39,7 @@ class ClaimError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimResult:
     """A token that is now known to be somebody's. `is_new`: it was not before."""
 
     claim: TokenClaim
@@ -47,7 +47,9 @@ class Claimed:
     is_new: bool
 
 
-def token_prove(*, member: Member, text: str, actor: str, upstream: Callable[[], Upstream] | None = None) -> Claimed:
+def verify_and_claim(
+    *, member: Member, text: str, actor: str, upstream: Callable[[], Upstream] | None = None
+) -> ClaimResult:
     """Know the token `text` as `member`'s, once Hoursmith accepted it; the token itself is kept nowhere.
 
     Raises CredentialFaultError (nobody was asked), ClaimError, AuditUnavailableError.
@@ -97,7 +99,7 @@ async def _ask(credential: Credential, upstream: Callable[[], Upstream]) -> Repl
         await asked.aclose()
 
 
-def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> Claimed:
+def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> ClaimResult:
     me = reply.payload.get("data")
     if not isinstance(me, dict) or me.get("orgId") != member.workspace.org_id:
         raise ClaimError("This token belongs to another workspace. Claim it in the console of that one.")
@@ -113,7 +115,7 @@ def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> 
     name = str(me.get("tokenName") or "")[:200]
     with transaction.atomic(using=router.db_for_write(TokenClaim)):
         known = TokenClaim.objects.filter(env=credential.env, prefix=credential.prefix).exists()
-        claim = token_claim(env=credential.env, prefix=credential.prefix, member=member, source=SHOWN)
+        claim = claim_token(env=credential.env, prefix=credential.prefix, member=member, source=VERIFIED)
         is_theirs = claim.member_id == member.pk
         if not known or not is_theirs:
             event_record(
@@ -132,4 +134,4 @@ def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> 
             f"{claim.masked_token} is already known as {claim.member.name}'s, who showed it first. If you made it, ask "
             "an Owner or Admin to release that claim on the token's page; if not, tell them that you have it."
         )
-    return Claimed(claim, name, is_new=not known)
+    return ClaimResult(claim, name, is_new=not known)

@@ -6,8 +6,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.site import site
-from hoursmith_console.tokens.claims.services import Claimed, ClaimError, token_prove
-from hoursmith_console.tokens.labels import key_of, token_cards
+from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, verify_and_claim
+from hoursmith_console.tokens.labels import key_of, token_labels
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.core.credential import CredentialFaultError
 
@@ -22,7 +22,7 @@ def claim(request: HttpRequest) -> HttpResponse:
         return _page(request)
     looker = viewer(request)
     try:
-        claimed = token_prove(member=looker.member, text=request.POST.get(FIELD, ""), actor=looker.member.named)
+        claimed = verify_and_claim(member=looker.member, text=request.POST.get(FIELD, ""), actor=looker.member.named)
     except CredentialFaultError as fault:
         return _page(request, status=400, refusal=fault.explanation)
     except ClaimError as error:
@@ -33,9 +33,9 @@ def claim(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, *, status: int = 200, refusal: str = "", claimed: Claimed | None = None
+    request: HttpRequest, *, status: int = 200, refusal: str = "", claimed: ClaimResult | None = None
 ) -> HttpResponse:
-    cards = token_cards(viewer(request), [claimed.claim]) if claimed else {}
+    cards = token_labels(viewer(request), [claimed.claim]) if claimed else {}
     context = {
         **site.each_context(request),
         "title": "This token is mine",

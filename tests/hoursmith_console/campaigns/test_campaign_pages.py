@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.campaigns.models import Campaign
-from hoursmith_console.rotations.models import Mail, Rotation
+from hoursmith_console.rotations.models import Rotation, RotationMail
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import TokenTool
 from tests.hoursmith_console.campaigns.test_campaigns import NOW, events, start
@@ -107,7 +107,7 @@ def test_those_that_are_left_ticked_are_asked(cast: Cast, browse: Browse) -> Non
     page = text(answer)
     for words in ("0 of 1 done, 1 open", "Member Person", "It is time", "every token"):
         assert words in page
-    assert Mail.objects.get().member == cast.people["member"]
+    assert RotationMail.objects.get().member == cast.people["member"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_board_sets_those_apart_whose_owner_nobody_knows(cast: Cast, browse:
 
 
 def test_failed_messages_stand_on_the_board(cast: Cast, browse: Browse, campaign: Campaign) -> None:
-    Mail.objects.filter(member=cast.people["member"]).update(fault="ConnectionRefusedError", tries=1)
+    RotationMail.objects.filter(member=cast.people["member"]).update(fault="ConnectionRefusedError", attempts=1)
     page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
     assert "1 e-mail did not go out" in page
     assert "ConnectionRefusedError" in page
@@ -147,7 +147,7 @@ def test_failed_messages_stand_on_the_board(cast: Cast, browse: Browse, campaign
 def test_reminding_and_closing_by_a_button(cast: Cast, browse: Browse, campaign: Campaign) -> None:
     owner = browse("owner")
     assert "Nobody is written to" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
-    Mail.objects.all().update(queued_at=NOW - timedelta(days=1))
+    RotationMail.objects.all().update(queued_at=NOW - timedelta(days=1))
     assert "2 people are written to now" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
     page = text(owner.post(f"{LIST}{campaign.pk}/close/", follow=True))
     assert "How it stood when Owner Person" in page

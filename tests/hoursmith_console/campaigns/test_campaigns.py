@@ -10,14 +10,14 @@ from hoursmith_console.campaigns.criteria import Criteria, tokens_matching
 from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.campaigns.services import (
     CampaignError,
-    campaign_close,
-    campaign_remind,
-    campaign_start,
+    close_campaign,
     is_reminder_day,
-    reminders_queue,
+    queue_reminders,
+    remind_owners,
+    start_campaign,
 )
-from hoursmith_console.rotations.models import Mail, Rotation
-from hoursmith_console.rotations.services import rotation_abandon, rotation_start
+from hoursmith_console.rotations.models import Rotation, RotationMail
+from hoursmith_console.rotations.services import cancel_rotation, start_rotation
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.models import AuditEvent, SeenToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
@@ -31,7 +31,7 @@ def start(cast: Cast, *names: str, **more: Any) -> Campaign:
     """A campaign about the tokens of these people."""
     given = {"title": "Rotate all", "due_on": NOW.date() + timedelta(days=14), "actor": OWNER, **more}
     tokens = [cast.tokens[name] for name in names]
-    return campaign_start(workspace=cast.workspace, criteria=Criteria(), tokens=tokens, **given)
+    return start_campaign(workspace=cast.workspace, criteria=Criteria(), tokens=tokens, **given)
 
 
 def events(action: str) -> list[AuditEvent]:
@@ -69,7 +69,7 @@ def test_tokens_of_one_member_fit_by_their_owner(cast: Cast) -> None:
 
 
 def test_everybody_is_asked_once_and_it_is_recorded(cast: Cast) -> None:
-    under_way = rotation_start(
+    under_way = start_rotation(
         env="live", prefix=cast.tokens["member"].prefix, workspace=cast.workspace, kind="planned", actor="Member"
     )
     campaign = start(cast, "manager", "member", reason="New rules")
@@ -96,7 +96,7 @@ def test_nothing_to_ask_for_starts_nothing(cast: Cast) -> None:
 def test_without_a_record_nobody_is_asked(cast: Cast) -> None:
     with pytest.raises(AuditUnavailableError):
         start(cast, "member")
-    for model in (Campaign, Rotation, Mail):
+    for model in (Campaign, Rotation, RotationMail):
         assert not model.objects.exists()
 
 
@@ -104,7 +104,7 @@ def test_a_token_stays_with_the_campaign_that_asked_first_until_that_is_closed(c
     first = start(cast, "member")
     second = start(cast, "member", "manager")
     assert set(Rotation.objects.filter(campaign=second).values_list("owner_name", flat=True)) == {"Manager Person"}
-    campaign_close(campaign=first, actor=OWNER)
+    close_campaign(campaign=first, actor=OWNER)
     third = start(cast, "member")
     assert Rotation.objects.get(campaign=third).owner_name == "Member Person"
     assert Rotation.objects.filter(prefix=cast.tokens["member"].prefix).count() == 1
@@ -113,10 +113,10 @@ def test_a_token_stays_with_the_campaign_that_asked_first_until_that_is_closed(c
 def test_closing_keeps_how_it_stood(cast: Cast) -> None:
     campaign = start(cast, "admin", "manager", "member")
     rotations = {rotation.owner_name: rotation for rotation in Rotation.objects.all()}
-    rotation_abandon(rotation=rotations["Manager Person"], actor=OWNER)
-    Rotation.objects.filter(pk=rotations["Admin Person"].pk).update(ended_at=NOW, ending="done")
-    closed = campaign_close(campaign=campaign, actor=OWNER)
-    Rotation.objects.update(ended_at=NOW, ending="done", owner_name="")
+    cancel_rotation(rotation=rotations["Manager Person"], actor=OWNER)
+    Rotation.objects.filter(pk=rotations["Admin Person"].pk).update(ended_at=NOW, outcome="done")
+    closed = close_campaign(campaign=campaign, actor=OWNER)
+    Rotation.objects.update(ended_at=NOW, outcome="done", owner_name="")
     closed.refresh_from_db()
     assert {name: closed.summary[name] for name in ("done", "open", "given_up")} == {
         "done": 1,
@@ -127,16 +127,16 @@ def test_closing_keeps_how_it_stood(cast: Cast) -> None:
     (row,) = events("campaign_close")
     assert row.arguments == {"done": 1, "open": 1, "given_up": 1}
     with pytest.raises(CampaignError):
-        campaign_close(campaign=campaign, actor=OWNER)
+        close_campaign(campaign=campaign, actor=OWNER)
     with pytest.raises(CampaignError):
-        campaign_remind(campaign=campaign, actor=OWNER, now=NOW)
+        remind_owners(campaign=campaign, actor=OWNER, now=NOW)
 
 
 def test_people_are_reminded_once_a_day_whatever_number_of_campaigns_asks(cast: Cast) -> None:
     soon = NOW + timedelta(days=7)
     start(cast, "member", due_on=soon.date())
     other = start(cast, "manager", due_on=soon.date())
-    rotation_start(
+    start_rotation(
         env="live",
         prefix=make_token(cast.org_id, "aaaaaaaaaaaa").prefix,
         workspace=cast.workspace,
@@ -146,12 +146,12 @@ def test_people_are_reminded_once_a_day_whatever_number_of_campaigns_asks(cast: 
         actor=OWNER,
     )
     # On the day they were asked nobody is reminded.
-    assert reminders_queue(now=NOW) == 0
+    assert queue_reminders(now=NOW) == 0
     later = NOW + timedelta(days=4)
-    assert reminders_queue(now=later) == 2
-    assert reminders_queue(now=later) == 0
-    assert campaign_remind(campaign=other, actor=OWNER, now=later) == 0
-    assert campaign_remind(campaign=other, actor=OWNER, now=later + timedelta(days=1)) == 2
+    assert queue_reminders(now=later) == 2
+    assert queue_reminders(now=later) == 0
+    assert remind_owners(campaign=other, actor=OWNER, now=later) == 0
+    assert remind_owners(campaign=other, actor=OWNER, now=later + timedelta(days=1)) == 2
     assert [row.arguments for row in events("campaign_remind")] == [{"people": 2}]
 
 
@@ -178,10 +178,10 @@ def test_the_days_of_reminding(left: int, is_day: bool) -> None:
 def test_who_has_rotated_or_is_not_known_is_not_reminded(cast: Cast) -> None:
     campaign = start(cast, "member", "manager")
     nobodys = make_token(cast.org_id, "aaaaaaaaaaaa")
-    rotation_start(
+    start_rotation(
         env="live", prefix=nobodys.prefix, workspace=cast.workspace, kind="planned", campaign=campaign, actor=OWNER
     )
-    Rotation.objects.filter(owner=cast.people["member"]).update(ended_at=NOW, ending="done")
-    assert campaign_remind(campaign=campaign, actor=OWNER, now=NOW + timedelta(days=1)) == 1
-    assert Mail.objects.get(kind="reminder").member == cast.people["manager"]
+    Rotation.objects.filter(owner=cast.people["member"]).update(ended_at=NOW, outcome="done")
+    assert remind_owners(campaign=campaign, actor=OWNER, now=NOW + timedelta(days=1)) == 1
+    assert RotationMail.objects.get(kind="reminder").member == cast.people["manager"]
     assert SeenToken.objects.filter(pk=nobodys.pk).exists()

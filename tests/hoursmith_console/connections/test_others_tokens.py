@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.rotations.services import rotation_start
+from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.tokens.models import TokenClaim
 from mcpbridge.models import SeenConnection
 from tests.hoursmith_console.conftest import Cast
@@ -86,7 +86,7 @@ def test_who_calls_at_a_teammates_address_does_not_learn_what_it_is_called(
 ) -> None:
     token = cast.tokens["manager"]
     make_client(token, name="Zed", connection="my-laptop")
-    rotation = rotation_start(
+    rotation = start_rotation(
         env="live", prefix=token.prefix, workspace=cast.workspace, kind="leaked", actor="Manager Person"
     )
     make_refusal(token, connection="my-laptop", client_name="Zed")

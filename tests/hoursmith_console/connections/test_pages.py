@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from mcpbridge.models import AuditEvent, SeenConnection
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import Connect, refused, saw
@@ -271,7 +271,7 @@ def test_the_doctor_tells_an_old_token_from_a_wrong_one(cast: Cast, browse: Brow
     assert "It is this: the token is missing or malformed" in words(
         browse("member").get(f"/connections/{made.slug}/doctor/")
     )
-    claim = token_claim(env="live", prefix="bbbbbbbbbbbb", member=cast.people["member"], source="minted")
+    claim = claim_token(env="live", prefix="bbbbbbbbbbbb", member=cast.people["member"], source="minted")
     claim.claimed_at = timezone.now() + timedelta(seconds=1)
     claim.save()
     told = words(browse("member").get(f"/connections/{made.slug}/doctor/"))

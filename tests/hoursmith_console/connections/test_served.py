@@ -149,6 +149,6 @@ def test_in_hosted_mode_one_proves_a_token_and_nothing_pretends_to_mint(
         form = {"mark": "a" * 22, "csrfmiddlewaretoken": browser.cookies["csrf"]}
         assert tokens_page in browser.post(address, data=form).text
         assert "is yours from now on" in claim(browser, token).text
-    assert hosted_console.shell(CLAIMS) == [[[token.split("_")[2], email, "shown"]], 0]
+    assert hosted_console.shell(CLAIMS) == [[[token.split("_")[2], email, "verified"]], 0]
     secret = token.rsplit("_", 1)[1].encode()
     assert not [path for path in hosted_console.var.rglob("*") if path.is_file() and secret in path.read_bytes()]

@@ -146,7 +146,7 @@ def test_a_form_that_is_sent_with_a_token_is_not_answered_with_it(cast: Cast, br
 
 def test_the_reason_of_a_block_and_of_a_pause_is_refused_with_a_word_on_what_to_do(cast: Cast, trusted: Browse) -> None:
     owner = trusted("owner")
-    address = f"{reverse('console:tokens:contain')}?token=live_{cast.tokens['member'].prefix}"
+    address = f"{reverse('console:tokens:block')}?token=live_{cast.tokens['member'].prefix}"
     answer = owner.post(address, {"reason": f"leaked: {TOKEN}"})
     assert answer.status_code == 400
     assert PASTED in answer.text

@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.rotations.services import rotation_start
-from hoursmith_console.token_policy.models import Policy
+from hoursmith_console.rotations.services import start_rotation
+from hoursmith_console.token_policy.models import TokenPolicy
 from mcpbridge.models import SeenToken, TokenTool
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_token
@@ -24,10 +24,10 @@ def _page(client: Client, address: str = "/") -> str:
 
 
 @pytest.fixture
-def policy(cast: Cast) -> Policy:
+def policy(cast: Cast) -> TokenPolicy:
     SeenToken.objects.filter(prefix=cast.tokens["member"].prefix).update(first_used_at=NOW - timedelta(days=91))
     make_token(cast.org_id, "aaaaaaaaaaaa", first_used_at=NOW - timedelta(days=91))
-    return Policy.objects.create(workspace=cast.workspace, max_age_days=90, max_idle_days=30)
+    return TokenPolicy.objects.create(workspace=cast.workspace, max_age_days=90, max_idle_days=30)
 
 
 @pytest.mark.usefixtures("policy")
@@ -45,7 +45,7 @@ def test_everybody_else_is_told_of_their_own(browse: Browse) -> None:
 
 
 def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(cast: Cast, browse: Browse) -> None:
-    rotation_start(
+    start_rotation(
         env="live",
         prefix=cast.tokens["member"].prefix,
         workspace=cast.workspace,
@@ -58,7 +58,7 @@ def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(c
     assert asked in _page(client)
     assert asked not in _page(browse("admin"))
     assert asked not in _page(browse("outsider"))
-    client.post("/rotations/asks/later/")
+    client.post("/rotations/requests/snooze/")
     assert asked not in _page(client)
     user = cast.people["member"].user
     assert user is not None
@@ -67,7 +67,7 @@ def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(c
 
 
 def test_what_is_overdue_is_said_to_be(cast: Cast, browse: Browse) -> None:
-    rotation_start(
+    start_rotation(
         env="live",
         prefix=cast.tokens["member"].prefix,
         workspace=cast.workspace,

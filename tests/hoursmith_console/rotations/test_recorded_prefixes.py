@@ -8,11 +8,11 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.rotations.new_token import rotation_successor
-from hoursmith_console.rotations.services import rotation_abandon, rotation_start
-from hoursmith_console.rotations.undo import successor_take_back
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.rotations.new_token import choose_new_token
+from hoursmith_console.rotations.services import cancel_rotation, start_rotation
+from hoursmith_console.rotations.undo import undo_new_token
+from hoursmith_console.tokens.services import claim_token
 from mcpbridge.audit.console_events import TokenNamed, event_record
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
@@ -26,14 +26,14 @@ Browse = Callable[[str], Client]
 def rotation(cast: Cast) -> Rotation:
     """A rotation of the member's token with a successor that was taken back and named again."""
     member, token = cast.people["member"], cast.tokens["member"]
-    rotation = rotation_start(
-        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor="A"
+    rotation = start_rotation(
+        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="A"
     )
-    claim = token_claim(env="live", prefix=NEW, member=member, source="claimed")
-    rotation_successor(rotation=rotation, member=member, claim=claim)
-    successor_take_back(rotation=rotation, member=member)
-    rotation_successor(rotation=rotation, member=member, claim=claim)
-    rotation_abandon(rotation=rotation, actor="A")
+    claim = claim_token(env="live", prefix=NEW, member=member, source="claimed")
+    choose_new_token(rotation=rotation, member=member, claim=claim)
+    undo_new_token(rotation=rotation, member=member)
+    choose_new_token(rotation=rotation, member=member, claim=claim)
+    cancel_rotation(rotation=rotation, actor="A")
     return rotation
 
 

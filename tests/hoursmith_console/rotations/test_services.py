@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from hoursmith_console.rotations.models import Ending, Kind, Rotation
-from hoursmith_console.rotations.offboarding import member_offboard
+from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
+from hoursmith_console.rotations.offboarding import offboard_member
 from hoursmith_console.rotations.services import (
     RotationError,
     UnknownTokenError,
-    rotation_abandon,
-    rotation_assign,
-    rotation_finish,
-    rotation_of,
-    rotation_start,
+    assign_owner,
+    cancel_rotation,
+    finish_rotation,
+    latest_rotation,
+    start_rotation,
 )
-from hoursmith_console.token_policy.models import Policy
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.token_policy.models import TokenPolicy
+from hoursmith_console.tokens.services import claim_token
 from mcpbridge.audit.console_events import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Phase, TokenNotice
 from tests.hoursmith_console.conftest import Cast
@@ -35,10 +35,10 @@ def events() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def start(cast: Cast) -> Start:
-    def started(kind: Kind = Kind.PLANNED, actor: str = "Ana", **more: Any) -> Rotation:
+    def started(kind: RotationKind = RotationKind.PLANNED, actor: str = "Ana", **more: Any) -> Rotation:
         token = cast.tokens["member"]
         given = {"env": token.env, "prefix": token.prefix, "workspace": cast.workspace, **more}
-        return rotation_start(kind=kind, actor=actor, **given)
+        return start_rotation(kind=kind, actor=actor, **given)
 
     return started
 
@@ -60,9 +60,9 @@ def test_each_assistant_that_used_the_token_lately_gets_a_place(cast: Cast, star
     make_client(token, name="Claude Code", connection="ana-laptop")
     make_client(token, name="mcp-remote", connection="ana-laptop")
     make_client(token, name="n8n", last_seen_at=token.first_used_at.replace(year=2024))
-    places = start().places.order_by("connection").values_list("connection", "client_name", "client")
-    assert [place[:2] for place in places] == [("", "Cursor"), ("ana-laptop", "")]
-    assert places[0][2] == "cursor"
+    targets = start().targets.order_by("connection").values_list("connection", "client_name", "client")
+    assert [target[:2] for target in targets] == [("", "Cursor"), ("ana-laptop", "")]
+    assert targets[0][2] == "cursor"
 
 
 def test_two_people_who_rotate_the_same_token_meet(start: Start) -> None:
@@ -73,8 +73,8 @@ def test_two_people_who_rotate_the_same_token_meet(start: Start) -> None:
 
 def test_a_planned_rotation_turns_urgent_and_never_back(start: Start) -> None:
     start(actor="Ana")
-    assert start(Kind.LEAKED, actor="Ben", reason="seen on GitHub").kind == Kind.LEAKED
-    assert start(Kind.PLANNED, actor="Ana").kind == Kind.LEAKED
+    assert start(RotationKind.LEAKED, actor="Ben", reason="seen on GitHub").kind == RotationKind.LEAKED
+    assert start(RotationKind.PLANNED, actor="Ana").kind == RotationKind.LEAKED
     assert events() == [("start", "Ana"), ("escalate", "Ben")]
 
 
@@ -94,33 +94,33 @@ def test_nobody_rotates_a_token_of_another_workspace(cast: Cast, start: Start, w
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_its_assistants_are_told_until_it_ends(cast: Cast, start: Start, is_told: bool) -> None:
-    Policy.objects.create(workspace=cast.workspace, tells_in_text=is_told)
+    TokenPolicy.objects.create(workspace=cast.workspace, notices_in_text=is_told)
     rotation = start(actor="Ana Person <ana@example.com>", due_on=date(2026, 12, 1))
     notice = TokenNotice.objects.get(ended_at=None)
     assert (notice.prefix, notice.is_in_text) == (rotation.prefix, is_told)
     assert f"hsk_live_{rotation.prefix}_•••• of this assistant is to be replaced by 1 December 2026" in notice.text
     assert "Ana" not in notice.text
-    rotation_abandon(rotation=rotation, actor="Ana")
+    cancel_rotation(rotation=rotation, actor="Ana")
     assert not TokenNotice.objects.filter(ended_at=None).exists()
 
 
 def test_what_was_stopped_can_be_started_anew(start: Start) -> None:
     first = start()
-    rotation_abandon(rotation=first, actor="Ana", note="wrong token")
+    cancel_rotation(rotation=first, actor="Ana", note="wrong token")
     first.refresh_from_db()
-    assert (first.ending, first.ended_by) == (Ending.ABANDONED, "Ana")
+    assert (first.outcome, first.ended_by) == (RotationOutcome.CANCELLED, "Ana")
     second = start()
     assert second != first
-    assert rotation_of(env=second.env, prefix=second.prefix, workspace=second.workspace) == second
+    assert latest_rotation(env=second.env, prefix=second.prefix, workspace=second.workspace) == second
     assert events() == [("start", "Ana"), ("abandon", "Ana"), ("start", "Ana")]
     with pytest.raises(RotationError):
-        rotation_abandon(rotation=first, actor="Ana")
+        cancel_rotation(rotation=first, actor="Ana")
 
 
 def test_a_rotation_whose_old_token_works_is_not_done(start: Start) -> None:
     rotation = start()
     with pytest.raises(RotationError, match="still works"):
-        rotation_finish(rotation=rotation, actor="Ana")
+        finish_rotation(rotation=rotation, actor="Ana")
     assert events() == [("start", "Ana")]
 
 
@@ -129,24 +129,24 @@ def test_who_owns_an_unowned_token_is_said_and_corrected(cast: Cast, start: Star
     rotation = start(prefix="c" * 12)
     assert rotation.owner is None
     for owner in ("admin", "manager"):
-        rotation_assign(rotation=rotation, owner=cast.people[owner], actor="Ana")
-    assert (rotation.owner_name, rotation.is_owner_said) == ("Manager Person", True)
+        assign_owner(rotation=rotation, owner=cast.people[owner], actor="Ana")
+    assert (rotation.owner_name, rotation.is_owner_assigned) == ("Manager Person", True)
     with pytest.raises(RotationError):
-        rotation_assign(rotation=rotation, owner=cast.people["outsider"], actor="Ana")
+        assign_owner(rotation=rotation, owner=cast.people["outsider"], actor="Ana")
 
 
 def test_who_owns_a_claimed_token_is_not_for_an_admin_to_say(cast: Cast, start: Start) -> None:
     rotation = start()
     with pytest.raises(RotationError):
-        rotation_assign(rotation=rotation, owner=cast.people["admin"], actor="Ana")
+        assign_owner(rotation=rotation, owner=cast.people["admin"], actor="Ana")
 
 
 def test_whoever_leaves_leaves_with_all_their_tokens(cast: Cast) -> None:
     member = cast.people["member"]
-    token_claim(env="live", prefix="d" * 12, member=member, source="minted")
-    rotations = member_offboard(member=member, actor="Ana", reason="left")
+    claim_token(env="live", prefix="d" * 12, member=member, source="minted")
+    rotations = offboard_member(member=member, actor="Ana", reason="left")
     assert {rotation.prefix for rotation in rotations} == {cast.tokens["member"].prefix, "d" * 12}
-    assert {rotation.kind for rotation in rotations} == {Kind.LEAVING}
+    assert {rotation.kind for rotation in rotations} == {RotationKind.OFFBOARDING}
     assert events() == [("start", "Ana")] * 2
 
 

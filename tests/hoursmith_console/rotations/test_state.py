@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoursmith_console.rotations.models import Kind
+from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.state import (
     ORDER,
     Instants,
     Progress,
     Step,
+    can_become,
+    can_revoke_now,
     current_step,
-    may_become,
-    may_revoke_now,
-    steps_of,
+    step_states,
 )
 
 START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -24,8 +24,8 @@ FIELDS = {
     Step.REVOKE: "revoked_at",
     Step.MINT: "minted_at",
     Step.UPDATE: "updated_at",
-    Step.SEEN: "seen_at",
-    Step.SILENT: "silent_at",
+    Step.VERIFY: "verified_at",
+    Step.CONFIRM_UNUSED: "confirmed_unused_at",
 }
 
 
@@ -37,61 +37,61 @@ def after(*steps: Step) -> Instants:
 @pytest.mark.parametrize(
     ("kind", "done", "now"),
     [
-        (Kind.LEAKED, [], Step.REVOKE),
-        (Kind.LEAKED, [Step.REVOKE], Step.MINT),
-        (Kind.LEAKED, [Step.REVOKE, Step.MINT], Step.UPDATE),
-        (Kind.LEAKED, [Step.REVOKE, Step.MINT, Step.UPDATE], Step.SEEN),
-        (Kind.LEAKED, [Step.REVOKE, Step.SEEN], None),
-        (Kind.LEAKED, [Step.MINT], Step.REVOKE),
-        (Kind.LEAKED, [Step.MINT, Step.UPDATE, Step.SEEN], Step.REVOKE),
-        (Kind.PLANNED, [], Step.MINT),
-        (Kind.PLANNED, [Step.MINT], Step.UPDATE),
-        (Kind.PLANNED, [Step.MINT, Step.UPDATE], Step.SEEN),
-        (Kind.PLANNED, [Step.MINT, Step.SEEN], Step.REVOKE),
-        (Kind.PLANNED, [Step.REVOKE], Step.MINT),
-        (Kind.PLANNED, [Step.MINT, Step.REVOKE], Step.UPDATE),
-        (Kind.PLANNED, [Step.MINT, Step.SEEN, Step.REVOKE], Step.SILENT),
-        (Kind.PLANNED, [Step.MINT, Step.SEEN, Step.REVOKE, Step.SILENT], None),
-        (Kind.LEAVING, [], Step.REVOKE),
-        (Kind.LEAVING, [Step.REVOKE], None),
+        (RotationKind.LEAKED, [], Step.REVOKE),
+        (RotationKind.LEAKED, [Step.REVOKE], Step.MINT),
+        (RotationKind.LEAKED, [Step.REVOKE, Step.MINT], Step.UPDATE),
+        (RotationKind.LEAKED, [Step.REVOKE, Step.MINT, Step.UPDATE], Step.VERIFY),
+        (RotationKind.LEAKED, [Step.REVOKE, Step.VERIFY], None),
+        (RotationKind.LEAKED, [Step.MINT], Step.REVOKE),
+        (RotationKind.LEAKED, [Step.MINT, Step.UPDATE, Step.VERIFY], Step.REVOKE),
+        (RotationKind.PLANNED, [], Step.MINT),
+        (RotationKind.PLANNED, [Step.MINT], Step.UPDATE),
+        (RotationKind.PLANNED, [Step.MINT, Step.UPDATE], Step.VERIFY),
+        (RotationKind.PLANNED, [Step.MINT, Step.VERIFY], Step.REVOKE),
+        (RotationKind.PLANNED, [Step.REVOKE], Step.MINT),
+        (RotationKind.PLANNED, [Step.MINT, Step.REVOKE], Step.UPDATE),
+        (RotationKind.PLANNED, [Step.MINT, Step.VERIFY, Step.REVOKE], Step.CONFIRM_UNUSED),
+        (RotationKind.PLANNED, [Step.MINT, Step.VERIFY, Step.REVOKE, Step.CONFIRM_UNUSED], None),
+        (RotationKind.OFFBOARDING, [], Step.REVOKE),
+        (RotationKind.OFFBOARDING, [Step.REVOKE], None),
     ],
 )
-def test_the_step_to_do_follows_from_what_was_seen(kind: Kind, done: list[Step], now: Step | None) -> None:
+def test_the_step_to_do_follows_from_what_was_seen(kind: RotationKind, done: list[Step], now: Step | None) -> None:
     assert current_step(kind, after(*done)) is now
 
 
 @pytest.mark.parametrize(
     ("kind", "done", "may"),
     [
-        (Kind.LEAKED, [], True),
-        (Kind.LEAKED, [Step.REVOKE], False),
-        (Kind.PLANNED, [], False),
-        (Kind.PLANNED, [Step.MINT, Step.UPDATE], False),
-        (Kind.PLANNED, [Step.MINT, Step.SEEN], True),
-        (Kind.PLANNED, [Step.MINT, Step.SEEN, Step.REVOKE], False),
-        (Kind.LEAVING, [], True),
+        (RotationKind.LEAKED, [], True),
+        (RotationKind.LEAKED, [Step.REVOKE], False),
+        (RotationKind.PLANNED, [], False),
+        (RotationKind.PLANNED, [Step.MINT, Step.UPDATE], False),
+        (RotationKind.PLANNED, [Step.MINT, Step.VERIFY], True),
+        (RotationKind.PLANNED, [Step.MINT, Step.VERIFY, Step.REVOKE], False),
+        (RotationKind.OFFBOARDING, [], True),
     ],
 )
-def test_revoking_breaks_no_promise_of_its_kind(kind: Kind, done: list[Step], may: bool) -> None:
-    assert may_revoke_now(kind, after(*done)) is may
+def test_revoking_breaks_no_promise_of_its_kind(kind: RotationKind, done: list[Step], may: bool) -> None:
+    assert can_revoke_now(kind, after(*done)) is may
 
 
 def test_only_a_planned_rotation_becomes_another() -> None:
-    changes = {(kind, other) for kind in Kind for other in Kind if may_become(kind, other)}
-    assert changes == {(Kind.PLANNED, Kind.LEAKED), (Kind.PLANNED, Kind.LEAVING)}
+    changes = {(kind, other) for kind in RotationKind for other in RotationKind if can_become(kind, other)}
+    assert changes == {(RotationKind.PLANNED, RotationKind.LEAKED), (RotationKind.PLANNED, RotationKind.OFFBOARDING)}
 
 
-kinds = st.sampled_from(list(Kind))
+kinds = st.sampled_from(list(RotationKind))
 orders = st.permutations(list(Step)).flatmap(lambda steps: st.integers(0, len(steps)).map(lambda n: steps[:n]))
 
 
 @given(kinds, orders)
-def test_whatever_the_order_of_the_evidence_nothing_goes_backwards(kind: Kind, evidence: list[Step]) -> None:
+def test_whatever_the_order_of_the_evidence_nothing_goes_backwards(kind: RotationKind, evidence: list[Step]) -> None:
     instants, reached = Instants(), 0
     for number, step in enumerate(evidence):
-        before = {each.step for each in steps_of(kind, instants) if each.progress is Progress.DONE}
+        before = {each.step for each in step_states(kind, instants) if each.progress is Progress.DONE}
         instants = replace(instants, **{FIELDS[step]: START + timedelta(minutes=number)})
-        states = steps_of(kind, instants)
+        states = step_states(kind, instants)
         assert before <= {each.step for each in states if each.progress is Progress.DONE}
         now = next((each.number for each in states if each.progress is Progress.NOW), len(states) + 1)
         assert now >= reached
@@ -99,8 +99,8 @@ def test_whatever_the_order_of_the_evidence_nothing_goes_backwards(kind: Kind, e
 
 
 @given(kinds, orders)
-def test_there_is_one_step_to_do_until_all_are_done(kind: Kind, evidence: list[Step]) -> None:
-    states = steps_of(kind, after(*evidence))
+def test_there_is_one_step_to_do_until_all_are_done(kind: RotationKind, evidence: list[Step]) -> None:
+    states = step_states(kind, after(*evidence))
     assert [each.step for each in states] == list(ORDER[kind])
     assert [each.number for each in states] == list(range(1, len(states) + 1))
     waiting = [each for each in states if each.progress is not Progress.DONE]
@@ -111,5 +111,7 @@ def test_there_is_one_step_to_do_until_all_are_done(kind: Kind, evidence: list[S
 @given(orders)
 def test_a_planned_rotation_never_offers_to_revoke_before_the_new_token_was_seen(evidence: list[Step]) -> None:
     instants = after(*evidence)
-    offers = current_step(Kind.PLANNED, instants) is Step.REVOKE or may_revoke_now(Kind.PLANNED, instants)
-    assert not offers or instants.seen_at is not None
+    offers = current_step(RotationKind.PLANNED, instants) is Step.REVOKE or can_revoke_now(
+        RotationKind.PLANNED, instants
+    )
+    assert not offers or instants.verified_at is not None

@@ -10,26 +10,27 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console import rotations
 from hoursmith_console.audit.descriptions import told
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.rotations.actions import place_give_up, rotation_revoke
-from hoursmith_console.rotations.claims import claim_release
-from hoursmith_console.rotations.models import Ending, Kind, Rotation
-from hoursmith_console.rotations.new_token import rotation_successor
-from hoursmith_console.rotations.offboarding import leaving_of, tokens_left
+from hoursmith_console.rotations.actions import mark_target_unused, revoke_old_token
+from hoursmith_console.rotations.claims import release_claim
+from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
+from hoursmith_console.rotations.new_token import choose_new_token
+from hoursmith_console.rotations.offboarding import active_tokens_of, offboarding_summary
 from hoursmith_console.rotations.services import (
     RotationError,
-    rotation_abandon,
-    rotation_assign,
-    rotation_finish,
-    rotation_start,
+    assign_owner,
+    cancel_rotation,
+    finish_rotation,
+    start_rotation,
 )
-from hoursmith_console.rotations.sync import rotation_observe
-from hoursmith_console.rotations.undo import place_take_back, revocation_take_back, rotation_resume, successor_take_back
-from hoursmith_console.token_policy.evaluation import living
+from hoursmith_console.rotations.sync import sync_rotation
+from hoursmith_console.rotations.undo import resume_rotation, undo_new_token, undo_revocation, undo_target
+from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.tokens.claims.services import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from mcpbridge.models import AuditEvent, SeenToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
@@ -52,12 +53,12 @@ def said(cast: Cast) -> Rotation:
     make_client(token, name="Cursor")
     SeenToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() - timedelta(hours=2))
     token.clients.update(last_seen_at=timezone.now() - timedelta(hours=2))
-    rotation = rotation_start(
-        env="live", prefix=token.prefix, workspace=cast.workspace, kind=Kind.LEAVING, actor=member.named
+    rotation = start_rotation(
+        env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.OFFBOARDING, actor=member.named
     )
-    rotation_revoke(rotation=rotation, member=member)
+    revoke_old_token(rotation=rotation, member=member)
     Rotation.objects.filter(pk=rotation.pk).update(
-        asked_at=timezone.now() - timedelta(hours=3), revoked_at=timezone.now() - timedelta(hours=1)
+        requested_at=timezone.now() - timedelta(hours=3), revoked_at=timezone.now() - timedelta(hours=1)
     )
     rotation.refresh_from_db()
     return rotation
@@ -69,13 +70,13 @@ def still_works(cast: Cast) -> None:
 
 def look(rotation: Rotation, later: timedelta = timedelta(0)) -> None:
     rotation.refresh_from_db()
-    rotation_observe(rotation=rotation, now=timezone.now() + later)
+    sync_rotation(rotation=rotation, now=timezone.now() + later)
     rotation.refresh_from_db()
 
 
 def test_a_word_alone_does_not_end_a_rotation(said: Rotation) -> None:
     look(said)
-    assert (said.ended_at, said.is_revocation_said, said.revoked_by and said.revoked_by.name) == (
+    assert (said.ended_at, said.is_revocation_reported, said.revoked_by and said.revoked_by.name) == (
         None,
         True,
         "Member Person",
@@ -91,20 +92,23 @@ def test_hoursmiths_refusal_or_a_quiet_day_ends_it(cast: Cast, said: Rotation, e
         look(said, timedelta(hours=22))
         assert said.ended_at is None
         look(said, timedelta(hours=23))
-    assert (said.ending, said.ended_by) == (Ending.DONE, "")
+    assert (said.outcome, said.ended_by) == (RotationOutcome.DONE, "")
 
 
 def test_a_token_that_still_calls_stays_in_use_everywhere(cast: Cast, said: Rotation, browse: Browse) -> None:
     member, owner = cast.people["member"], browse("owner")
     key = ("live", said.prefix)
-    assert (key in tokens_left(member), [each.pk for each in leaving_of(member).said]) == (False, [said.pk])
+    assert (key in active_tokens_of(member), [each.pk for each in offboarding_summary(member).said]) == (
+        False,
+        [said.pk],
+    )
     assert said.prefix not in owner.get("/tokens/?state=current").content.decode()
-    assert not living(SeenToken.objects.filter(prefix=said.prefix)).exists()
+    assert not active(SeenToken.objects.filter(prefix=said.prefix)).exists()
     still_works(cast)
     look(said)
     assert said.ended_at is None
-    assert (key in tokens_left(member), list(leaving_of(member).said)) == (True, [])
-    assert living(SeenToken.objects.filter(prefix=said.prefix)).exists()
+    assert (key in active_tokens_of(member), list(offboarding_summary(member).said)) == (True, [])
+    assert active(SeenToken.objects.filter(prefix=said.prefix)).exists()
     listed = owner.get("/tokens/?state=current").content.decode()
     assert said.prefix in listed
     assert "said to be revoked, still accepted" in listed
@@ -120,7 +124,7 @@ def test_it_stays_in_use_also_where_the_rotation_has_ended(cast: Cast, said: Rot
     look(said)
     assert said.ended_at is not None
     still_works(cast)
-    assert ("live", said.prefix) in tokens_left(cast.people["member"])
+    assert ("live", said.prefix) in active_tokens_of(cast.people["member"])
     page = browse("owner").get(f"/rotations/{said.pk}/").content.decode()
     assert "The rotation has ended, but Hoursmith still accepts the old token" in page
     assert "old token still accepted" in browse("owner").get("/rotations/").content.decode()
@@ -129,9 +133,9 @@ def test_it_stays_in_use_also_where_the_rotation_has_ended(cast: Cast, said: Rot
 def test_nobody_ends_by_hand_what_the_bridge_saw_otherwise(cast: Cast, said: Rotation) -> None:
     still_works(cast)
     with pytest.raises(RotationError, match="so it still works"):
-        rotation_finish(rotation=said, actor="Ana")
+        finish_rotation(rotation=said, actor="Ana")
     make_refusal(cast.tokens["member"], last_at=timezone.now())
-    rotation_finish(rotation=said, actor="Ana")
+    finish_rotation(rotation=said, actor="Ana")
 
 
 def test_the_record_tells_what_was_said_from_what_was_done(said: Rotation) -> None:
@@ -139,36 +143,31 @@ def test_the_record_tells_what_was_said_from_what_was_done(said: Rotation) -> No
 
 
 def test_every_step_of_a_rotation_has_its_words_in_the_record() -> None:
-    folder = Path(__file__).parents[3] / "hoursmith_console" / "rotations"
-    written = {
-        action
-        for path in folder.glob("*.py")
-        for action in re.findall(
-            r'rotation_record\(\w+, "(\w+)"|action = "(\w+)"|else "(\w+)"\n', path.read_text("utf-8")
-        )
-        for action in action
-        if action
-    }
+    folder = Path(rotations.__file__).parent
+    code = "\n".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    written = set(re.findall(r'record_rotation_event\(\w+, "(\w+)"', code))
+    for line in re.findall(r"^ +action = (.*)$", code, re.MULTILINE):
+        written.update(re.findall(r'"(\w+)"(?= if| else|$)', line))
     assert {"start", "escalate", "revoke_said", "successor_take_back", "resume", "finish", "abandon"} <= written
     for action in written:
         assert not told(AuditEvent(tool=f"console.rotation_{action}", target_id="x")).did.startswith("did "), action
 
 
 def test_i_have_revoked_it_is_taken_back(cast: Cast, said: Rotation) -> None:
-    revocation_take_back(rotation=said, member=cast.people["member"])
+    undo_revocation(rotation=said, member=cast.people["member"])
     said.refresh_from_db()
-    assert (said.revoked_at, said.revoked_by, said.is_revocation_said) == (None, None, False)
+    assert (said.revoked_at, said.revoked_by, said.is_revocation_reported) == (None, None, False)
     assert TokenNotice.objects.filter(prefix=said.prefix, ended_at=None).exists()
-    assert ("live", said.prefix) in tokens_left(cast.people["member"])
+    assert ("live", said.prefix) in active_tokens_of(cast.people["member"])
     with pytest.raises(RotationError, match="nothing to undo"):
-        revocation_take_back(rotation=said, member=cast.people["member"])
+        undo_revocation(rotation=said, member=cast.people["member"])
     assert events()[-1] == ("revoke_take_back", cast.people["member"].named)
 
 
 def test_what_the_console_revoked_itself_is_not_taken_back(cast: Cast, said: Rotation) -> None:
-    Rotation.objects.update(is_revocation_said=False)
+    Rotation.objects.update(is_revocation_reported=False)
     with pytest.raises(RotationError, match="nothing to undo"):
-        revocation_take_back(rotation=said, member=cast.people["member"])
+        undo_revocation(rotation=said, member=cast.people["member"])
 
 
 @pytest.fixture
@@ -178,28 +177,28 @@ def replaced(cast: Cast) -> Rotation:
     before = timezone.now() - timedelta(hours=2)
     make_client(token, name="Cursor", last_seen_at=before)
     SeenToken.objects.filter(pk=token.pk).update(last_used_at=before)
-    rotation = rotation_start(
-        env="live", prefix=token.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor=manager.named
+    rotation = start_rotation(
+        env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
     )
-    Rotation.objects.update(asked_at=timezone.now() - timedelta(hours=1))
+    Rotation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
     rotation.refresh_from_db()
     new = make_token(cast.org_id, "e" * 12, first_used_at=timezone.now() - MINUTE)
     make_client(new, name="Cursor")
-    claim = token_claim(env="live", prefix=new.prefix, member=manager, source="shown")
-    rotation_successor(rotation=rotation, member=manager, claim=claim)
+    claim = claim_token(env="live", prefix=new.prefix, member=manager, source="verified")
+    choose_new_token(rotation=rotation, member=manager, claim=claim)
     look(rotation)
-    assert rotation.seen_at is not None
+    assert rotation.verified_at is not None
     return rotation
 
 
 def test_a_wrong_successor_is_corrected_with_all_that_was_seen_of_it(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    claim = token_claim(env="live", prefix="f" * 12, member=manager, source="shown")
-    rotation_successor(rotation=replaced, member=manager, claim=claim)
+    claim = claim_token(env="live", prefix="f" * 12, member=manager, source="verified")
+    choose_new_token(rotation=replaced, member=manager, claim=claim)
     look(replaced)
-    assert (replaced.new_prefix, replaced.seen_at, replaced.updated_at) == ("f" * 12, None, None)
-    assert not replaced.places.exclude(seen_at=None).exists()
-    successor_take_back(rotation=replaced, member=manager)
+    assert (replaced.new_prefix, replaced.verified_at, replaced.updated_at) == ("f" * 12, None, None)
+    assert not replaced.targets.exclude(seen_at=None).exists()
+    undo_new_token(rotation=replaced, member=manager)
     replaced.refresh_from_db()
     assert (replaced.new_prefix, replaced.minted_at) == ("", None)
     assert [action for action, _ in events()][-2:] == ["successor", "successor_take_back"]
@@ -207,52 +206,56 @@ def test_a_wrong_successor_is_corrected_with_all_that_was_seen_of_it(cast: Cast,
 
 def test_a_stopped_rotation_is_resumed_where_it_stood(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    rotation_abandon(rotation=replaced, actor=manager.named)
-    rotation_resume(rotation=replaced, member=manager)
-    assert (replaced.ended_at, replaced.new_prefix, replaced.seen_at is None) == (None, "e" * 12, False)
+    cancel_rotation(rotation=replaced, actor=manager.named)
+    resume_rotation(rotation=replaced, member=manager)
+    assert (replaced.ended_at, replaced.new_prefix, replaced.verified_at is None) == (None, "e" * 12, False)
     with pytest.raises(RotationError, match="not stopped"):
-        rotation_resume(rotation=replaced, member=manager)
+        resume_rotation(rotation=replaced, member=manager)
 
 
 def test_it_comes_back_without_a_successor_that_another_rotation_has_by_now(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    rotation_abandon(rotation=replaced, actor=manager.named)
+    cancel_rotation(rotation=replaced, actor=manager.named)
     other = make_token(cast.org_id, "d" * 12)
-    token_claim(env="live", prefix=other.prefix, member=manager, source="shown")
-    second = rotation_start(
-        env="live", prefix=other.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor=manager.named
+    claim_token(env="live", prefix=other.prefix, member=manager, source="verified")
+    second = start_rotation(
+        env="live", prefix=other.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
     )
-    Rotation.objects.filter(pk=second.pk).update(asked_at=replaced.asked_at)
-    rotation_successor(rotation=second, member=manager, claim=TokenClaim.objects.get(prefix="e" * 12))
-    rotation_resume(rotation=replaced, member=manager)
-    assert (replaced.new_prefix, replaced.seen_at) == ("", None)
+    Rotation.objects.filter(pk=second.pk).update(requested_at=replaced.requested_at)
+    choose_new_token(rotation=second, member=manager, claim=TokenClaim.objects.get(prefix="e" * 12))
+    resume_rotation(rotation=replaced, member=manager)
+    assert (replaced.new_prefix, replaced.verified_at) == ("", None)
 
 
 def test_two_rotations_of_a_token_do_not_go_on_side_by_side(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    rotation_abandon(rotation=replaced, actor=manager.named)
-    rotation_start(env="live", prefix=replaced.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor=manager.named)
+    cancel_rotation(rotation=replaced, actor=manager.named)
+    start_rotation(
+        env="live", prefix=replaced.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
+    )
     with pytest.raises(RotationError, match="under way"):
-        rotation_resume(rotation=replaced, member=manager)
+        resume_rotation(rotation=replaced, member=manager)
 
 
 def test_an_assistant_that_was_given_up_is_in_use_again(cast: Cast, said: Rotation) -> None:
-    place, member = said.places.get(), cast.people["member"]
-    place_give_up(place=place, member=member)
-    place_take_back(place=place, member=member)
-    place.refresh_from_db()
-    assert (place.given_up_at, place.ticked_at) == (None, None)
+    target, member = said.targets.get(), cast.people["member"]
+    mark_target_unused(target=target, member=member)
+    undo_target(target=target, member=member)
+    target.refresh_from_db()
+    assert (target.unused_at, target.confirmed_at) == (None, None)
 
 
 def test_a_claim_decides_over_an_admins_word(cast: Cast) -> None:
     make_token(cast.org_id, "c" * 12)
-    rotation = rotation_start(env="live", prefix="c" * 12, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana")
-    rotation_assign(rotation=rotation, owner=cast.people["admin"], actor="Ana")
-    claim = token_claim(env="live", prefix="f" * 12, member=cast.people["admin"], source="shown")
-    rotation_successor(rotation=rotation, member=cast.people["admin"], claim=claim)
-    token_claim(env="live", prefix="c" * 12, member=cast.people["member"], source="shown")
+    rotation = start_rotation(
+        env="live", prefix="c" * 12, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="Ana"
+    )
+    assign_owner(rotation=rotation, owner=cast.people["admin"], actor="Ana")
+    claim = claim_token(env="live", prefix="f" * 12, member=cast.people["admin"], source="verified")
+    choose_new_token(rotation=rotation, member=cast.people["admin"], claim=claim)
+    claim_token(env="live", prefix="c" * 12, member=cast.people["member"], source="verified")
     look(rotation)
-    assert (rotation.owner_name, rotation.is_owner_said, rotation.new_prefix) == ("Member Person", False, "")
+    assert (rotation.owner_name, rotation.is_owner_assigned, rotation.new_prefix) == ("Member Person", False, "")
 
 
 @pytest.mark.parametrize(
@@ -260,17 +263,17 @@ def test_a_claim_decides_over_an_admins_word(cast: Cast) -> None:
 )
 def test_a_squatted_claim_is_released_by_its_member_or_an_admin(cast: Cast, who: str, may: bool) -> None:
     token, thief = cast.tokens["manager"], cast.people["member"]
-    TokenClaim.objects.filter(prefix=token.prefix).update(member=thief, source="shown")
-    rotation = rotation_start(
-        env="live", prefix=token.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor=thief.named
+    TokenClaim.objects.filter(prefix=token.prefix).update(member=thief, source="verified")
+    rotation = start_rotation(
+        env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=thief.named
     )
     claim = TokenClaim.objects.get(prefix=token.prefix)
     if not may:
         with pytest.raises(ClaimError):
-            claim_release(claim=claim, member=cast.people[who])
+            release_claim(claim=claim, member=cast.people[who])
         return
-    claim_release(claim=claim, member=cast.people[who])
-    token_claim(env="live", prefix=token.prefix, member=cast.people["manager"], source="shown")
+    release_claim(claim=claim, member=cast.people[who])
+    claim_token(env="live", prefix=token.prefix, member=cast.people["manager"], source="verified")
     look(rotation)
     assert rotation.owner == cast.people["manager"]
 
@@ -279,7 +282,7 @@ def test_a_claim_on_what_the_console_created_is_not_released(cast: Cast) -> None
     claim = TokenClaim.objects.get(prefix=cast.tokens["member"].prefix)
     for who in ("owner", "member"):
         with pytest.raises(ClaimError):
-            claim_release(claim=claim, member=cast.people[who])
+            release_claim(claim=claim, member=cast.people[who])
 
 
 def test_offboarding_says_what_is_not_known(cast: Cast, trusted: Browse) -> None:
@@ -288,14 +291,14 @@ def test_offboarding_says_what_is_not_known(cast: Cast, trusted: Browse) -> None
         make_token(cast.org_id, f"{number}" * 12, role="MEMBER")
     make_token(cast.org_id, "a" * 12, role="ADMIN")
     make_token(cast.other.org_id, "b" * 12, role="MEMBER")
-    page = trusted("owner").get(f"/rotations/leaving/{member.pk}/").content.decode()
+    page = trusted("owner").get(f"/rotations/offboarding/{member.pk}/").content.decode()
     assert "3 tokens of this role have no known owner" in page
     assert cast.tokens["member"].prefix in page
-    assert "all their tokens" not in page + trusted("owner").get("/rotations/leaving/").content.decode()
+    assert "all their tokens" not in page + trusted("owner").get("/rotations/offboarding/").content.decode()
 
 
 def test_a_leak_report_is_open_until_the_token_is_out_of_use(cast: Cast, said: Rotation, browse: Browse) -> None:
     LeakReport.objects.create(workspace=cast.workspace, env="live", prefix=said.prefix, reported_by="Ana")
-    assert "was reported by" not in browse("owner").get("/rotations/leaks/").content.decode()
+    assert "was reported by" not in browse("owner").get("/rotations/leaked-tokens/").content.decode()
     still_works(cast)
-    assert "was reported by" in browse("owner").get("/rotations/leaks/").content.decode()
+    assert "was reported by" in browse("owner").get("/rotations/leaked-tokens/").content.decode()

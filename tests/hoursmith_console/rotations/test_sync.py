@@ -8,14 +8,19 @@ import pytest
 from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.jobs.scheduler import rotations_observe
-from hoursmith_console.rotations.actions import place_give_up, place_tick, rotation_revoke, rotation_updated
+from hoursmith_console.jobs.scheduler import sync_rotations
+from hoursmith_console.rotations.actions import (
+    confirm_all_targets,
+    confirm_target,
+    mark_target_unused,
+    revoke_old_token,
+)
 from hoursmith_console.rotations.evidence import Evidence, evidence_of
-from hoursmith_console.rotations.models import Ending, Kind, Rotation, RotationPlace
-from hoursmith_console.rotations.new_token import arrivals_of, candidates_of, rotation_successor
-from hoursmith_console.rotations.services import RotationError, rotation_abandon, rotation_start
-from hoursmith_console.rotations.sync import rotation_observe
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome, RotationTarget
+from hoursmith_console.rotations.new_token import choose_new_token, new_token_candidates, unowned_arrivals
+from hoursmith_console.rotations.services import RotationError, cancel_rotation, start_rotation
+from hoursmith_console.rotations.sync import sync_rotation
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import SeenClient, SeenConnection, SeenToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
@@ -49,9 +54,9 @@ def began(cast: Cast) -> Began:
     make_client(token, name="claude-code", connection="ana-laptop", last_seen_at=timezone.now() - 2 * HOUR)
     SeenToken.objects.update(last_used_at=timezone.now() - 2 * HOUR)
 
-    def start(kind: Kind = Kind.PLANNED, *, successor: bool = True) -> Rotation:
-        rotation = rotation_start(env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=kind, actor="Ana")
-        Rotation.objects.filter(pk=rotation.pk).update(asked_at=timezone.now() - HOUR)
+    def start(kind: RotationKind = RotationKind.PLANNED, *, successor: bool = True) -> Rotation:
+        rotation = start_rotation(env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=kind, actor="Ana")
+        Rotation.objects.filter(pk=rotation.pk).update(requested_at=timezone.now() - HOUR)
         if successor:
             show(cast, rotation, NEW)
         rotation.refresh_from_db()
@@ -62,8 +67,8 @@ def began(cast: Cast) -> Began:
 
 def show(cast: Cast, rotation: Rotation, prefix: str, who: str = "manager") -> None:
     """Somebody shows a token, and says that it is the new one."""
-    claim = token_claim(env="live", prefix=prefix, member=cast.people[who], source="shown")
-    rotation_successor(rotation=rotation, member=cast.people[who], claim=claim)
+    claim = claim_token(env="live", prefix=prefix, member=cast.people[who], source="verified")
+    choose_new_token(rotation=rotation, member=cast.people[who], claim=claim)
 
 
 def use(cast: Cast, prefix: str, name: str, connection: str = "", at: datetime | None = None) -> None:
@@ -79,29 +84,29 @@ def use(cast: Cast, prefix: str, name: str, connection: str = "", at: datetime |
 
 
 def look(rotation: Rotation, later: timedelta = timedelta(0)) -> Evidence:
-    return rotation_observe(rotation=rotation, now=timezone.now() + later)
+    return sync_rotation(rotation=rotation, now=timezone.now() + later)
 
 
-def place(rotation: Rotation, label: str) -> RotationPlace:
-    return rotation.places.get(label__startswith=label)
+def target_of(rotation: Rotation, label: str) -> RotationTarget:
+    return rotation.targets.get(label__startswith=label)
 
 
 def test_places_are_called_as_their_connections_are(began: Began) -> None:
-    assert {each.label for each in began().places.all()} == {"Cursor", "Claude Code on Ana’s laptop"}
+    assert {each.label for each in began().targets.all()} == {"Cursor", "Claude Code on Ana’s laptop"}
 
 
 def test_the_new_token_is_seen_once_it_worked_everywhere(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "claude-code", "ana-laptop")
-    assert [each.place.label for each in look(rotation).unsettled] == ["Cursor"]
-    assert rotation.seen_at is None
+    assert [each.target.label for each in look(rotation).remaining] == ["Cursor"]
+    assert rotation.verified_at is None
     use(cast, NEW, "Cursor")
-    assert look(rotation).unsettled == []
-    seen = rotation.seen_at
+    assert look(rotation).remaining == []
+    seen = rotation.verified_at
     assert seen is not None
     assert not TokenNotice.objects.filter(ended_at=None).exists()
     look(rotation, HOUR)
-    assert rotation.seen_at == seen
+    assert rotation.verified_at == seen
 
 
 def test_a_greeting_on_its_connection_is_work_too(cast: Cast, began: Began) -> None:
@@ -114,21 +119,21 @@ def test_a_greeting_on_its_connection_is_work_too(cast: Cast, began: Began) -> N
         last_method="tools/list",
         last_seen_at=timezone.now(),
     )
-    found = next(each for each in look(rotation).places if each.place.connection)
+    found = next(each for each in look(rotation).targets if each.target.connection)
     assert found.new is not None
-    assert (found.is_settled, found.new.doing) == (True, "called tools/list")
+    assert (found.is_done, found.new.doing) == (True, "called tools/list")
 
 
 def test_the_same_assistant_without_its_connection_is_another(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "claude-code")
-    assert len(look(rotation).unsettled) == 2
+    assert len(look(rotation).remaining) == 2
 
 
 def test_a_name_is_enough_where_there_was_no_connection(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "Cursor", "a-new-address")
-    assert [each.place.label for each in look(rotation).unsettled] == ["Claude Code on Ana’s laptop"]
+    assert [each.target.label for each in look(rotation).remaining] == ["Claude Code on Ana’s laptop"]
 
 
 def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_mended(cast: Cast, began: Began) -> None:
@@ -136,41 +141,41 @@ def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_mended(c
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor", at=timezone.now() - timedelta(minutes=5))
     use(cast, rotation.prefix, "Cursor", at=timezone.now() - timedelta(minutes=1))
-    lagging = look(rotation).unsettled
-    assert [(each.place.label, each.is_lagging) for each in lagging] == [("Cursor", True)]
-    assert rotation.seen_at is None
-    place_tick(place=place(rotation, "Cursor"), member=cast.people["manager"])
-    assert look(rotation).unsettled == []
-    assert rotation.seen_at is not None
+    lagging = look(rotation).remaining
+    assert [(each.target.label, each.is_lagging) for each in lagging] == [("Cursor", True)]
+    assert rotation.verified_at is None
+    confirm_target(target=target_of(rotation, "Cursor"), member=cast.people["manager"])
+    assert look(rotation).remaining == []
+    assert rotation.verified_at is not None
     # Seen is seen: another slip is told, and takes nothing back.
     use(cast, rotation.prefix, "Cursor", at=timezone.now() + timedelta(minutes=1))
-    assert look(rotation).unsettled[0].is_lagging
-    assert rotation.seen_at is not None
+    assert look(rotation).remaining[0].is_lagging
+    assert rotation.verified_at is not None
 
 
 def test_what_is_no_longer_in_use_is_not_waited_for(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "claude-code", "ana-laptop")
-    place_give_up(place=place(rotation, "Cursor"), member=cast.people["manager"])
+    mark_target_unused(target=target_of(rotation, "Cursor"), member=cast.people["manager"])
     look(rotation)
-    assert rotation.seen_at is not None
+    assert rotation.verified_at is not None
     assert [action for action, _ in events()] == ["start", "successor", "give_up"]
 
 
 def test_giving_everything_up_proves_nothing(cast: Cast, began: Began) -> None:
     rotation = began()
-    for each in rotation.places.all():
-        place_give_up(place=each, member=cast.people["manager"])
+    for each in rotation.targets.all():
+        mark_target_unused(target=each, member=cast.people["manager"])
     look(rotation)
-    assert rotation.seen_at is None
+    assert rotation.verified_at is None
     assert rotation.updated_at is not None
 
 
 def test_an_assistant_that_turns_up_late_gets_its_place(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, rotation.prefix, "n8n")
-    assert "n8n" in [each.place.label for each in look(rotation).unsettled]
-    assert rotation.places.filter(label="n8n").exists()
+    assert "n8n" in [each.target.label for each in look(rotation).remaining]
+    assert rotation.targets.filter(label="n8n").exists()
 
 
 def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, began: Began, settings: Any) -> None:
@@ -179,7 +184,7 @@ def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, beg
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor")
     look(rotation)
-    rotation_revoke(rotation=rotation, member=cast.people["manager"])
+    revoke_old_token(rotation=rotation, member=cast.people["manager"])
     make_refusal(cast.tokens["manager"], client_name="Cursor", last_at=timezone.now() + 10 * HOUR)
     # Whoever knows the prefix can send this every minute.
     for hours in (11, 20, 34):
@@ -187,46 +192,48 @@ def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, beg
         make_refusal(cast.tokens["manager"], client_name=f"Claude {hours}", last_at=last_at, matches_token=False)
     rotation.refresh_from_db()
     look(rotation, 33 * HOUR)
-    assert rotation.silent_at is None
+    assert rotation.confirmed_unused_at is None
     look(rotation, 35 * HOUR)
-    assert (rotation.ending, rotation.ended_by) == (Ending.DONE, "")
+    assert (rotation.outcome, rotation.ended_by) == (RotationOutcome.DONE, "")
     assert events()[-1] == ("finish", "")
 
 
 def test_a_rotation_after_a_leak_ends_when_the_new_token_works_and_the_knocking_stays(cast: Cast, began: Began) -> None:
-    rotation = began(Kind.LEAKED)
-    rotation_revoke(rotation=rotation, member=cast.people["manager"])
+    rotation = began(RotationKind.LEAKED)
+    revoke_old_token(rotation=rotation, member=cast.people["manager"])
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor")
     make_refusal(cast.tokens["manager"], connection="ana-laptop", client_name="", last_at=timezone.now() + HOUR)
     rotation.refresh_from_db()
     found = look(rotation)
-    assert rotation.ending == Ending.DONE
-    assert [knock.label for knock in found.knocks_after(rotation.revoked_at)] == ["Claude Code on Ana’s laptop"]
+    assert rotation.outcome == RotationOutcome.DONE
+    assert [late_use.label for late_use in found.late_uses_after(rotation.revoked_at)] == [
+        "Claude Code on Ana’s laptop"
+    ]
 
 
 def test_what_hoursmith_still_accepts_is_not_revoked_whatever_was_said(cast: Cast, began: Began) -> None:
-    rotation = began(Kind.LEAKED)
-    rotation_revoke(rotation=rotation, member=cast.people["manager"])
+    rotation = began(RotationKind.LEAKED)
+    revoke_old_token(rotation=rotation, member=cast.people["manager"])
     rotation.refresh_from_db()
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor")
     use(cast, rotation.prefix, "Cursor", at=timezone.now() + timedelta(minutes=1))
-    place_tick(place=place(rotation, "Cursor"), member=cast.people["manager"])
-    RotationPlace.objects.filter(rotation=rotation).update(ticked_at=timezone.now() + timedelta(minutes=2))
+    confirm_target(target=target_of(rotation, "Cursor"), member=cast.people["manager"])
+    RotationTarget.objects.filter(rotation=rotation).update(confirmed_at=timezone.now() + timedelta(minutes=2))
     found = look(rotation)
-    assert found.works_after(rotation.revoked_at)
-    assert rotation.seen_at is not None
+    assert found.is_accepted_after(rotation.revoked_at)
+    assert rotation.verified_at is not None
     assert rotation.ended_at is None
 
 
 def test_a_planned_rotation_does_not_revoke_before_the_new_token_was_seen(cast: Cast, began: Began) -> None:
     rotation = began()
     with pytest.raises(RotationError, match="not seen everywhere"):
-        rotation_revoke(rotation=rotation, member=cast.people["manager"])
-    rotation_updated(rotation=rotation, member=cast.people["manager"])
+        revoke_old_token(rotation=rotation, member=cast.people["manager"])
+    confirm_all_targets(rotation=rotation, member=cast.people["manager"])
     with pytest.raises(RotationError, match="not seen everywhere"):
-        rotation_revoke(rotation=rotation, member=cast.people["manager"])
+        revoke_old_token(rotation=rotation, member=cast.people["manager"])
 
 
 @pytest.mark.parametrize(
@@ -244,9 +251,11 @@ def test_a_planned_rotation_does_not_revoke_before_the_new_token_was_seen(cast: 
 def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Began, whose: str, said: str) -> None:
     rotation, manager = began(successor=False), cast.people["manager"]
     old = make_token(cast.org_id, "d" * 12)
-    token_claim(env="live", prefix=old.prefix, member=manager, source="shown")
-    other = rotation_start(env="live", prefix=old.prefix, workspace=cast.workspace, kind=Kind.LEAKED, actor="Ana")
-    rotation_revoke(rotation=other, member=manager)
+    claim_token(env="live", prefix=old.prefix, member=manager, source="verified")
+    other = start_rotation(
+        env="live", prefix=old.prefix, workspace=cast.workspace, kind=RotationKind.LEAKED, actor="Ana"
+    )
+    revoke_old_token(rotation=other, member=manager)
     SeenToken.objects.filter(prefix=old.prefix).update(first_used_at=timezone.now())
     show(cast, other, "e" * 12)
     use(cast, "1" * 12, "Cursor", at=timezone.now() - 2 * HOUR)
@@ -276,8 +285,10 @@ def test_nobody_but_the_owner_says_which_token_replaces_theirs(cast: Cast, began
 
 def test_a_stopped_rotation_frees_its_successor(cast: Cast, began: Began) -> None:
     rotation = began()
-    rotation_abandon(rotation=rotation, actor="Ana")
-    again = rotation_start(env="live", prefix=rotation.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana")
+    cancel_rotation(rotation=rotation, actor="Ana")
+    again = start_rotation(
+        env="live", prefix=rotation.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="Ana"
+    )
     show(cast, again, NEW)
     again.refresh_from_db()
     assert (again.new_prefix, again.pk == rotation.pk) == (NEW, False)
@@ -289,8 +300,8 @@ def test_a_token_of_another_workspace_is_no_evidence(cast: Cast, began: Began) -
     make_client(foreign, name="Cursor")
     make_client(foreign, name="claude-code", connection="ana-laptop")
     found = look(rotation)
-    assert (found.new_token, len(found.unsettled)) == (None, 2)
-    assert rotation.seen_at is None
+    assert (found.new_token, len(found.remaining)) == (None, 2)
+    assert rotation.verified_at is None
 
 
 def test_what_came_up_where_the_old_token_was_is_shown_to_who_may_see_it(cast: Cast, began: Began) -> None:
@@ -300,10 +311,12 @@ def test_what_came_up_where_the_old_token_was_is_shown_to_who_may_see_it(cast: C
     use(cast, "3" * 12, "anything", "ana-laptop")
     use(cast, "4" * 12, "Cursor", at=timezone.now() - 2 * HOUR)
     use(cast, "5" * 12, "Cursor")
-    token_claim(env="live", prefix="5" * 12, member=cast.people["admin"], source="claimed")
+    claim_token(env="live", prefix="5" * 12, member=cast.people["admin"], source="claimed")
     use(cast, "6" * 12, "Cursor")
     SeenToken.objects.filter(prefix="6" * 12).update(role="OWNER")
-    seen = {who: [token.prefix for token in arrivals_of(Viewer(cast.people[who], []), rotation)] for who in cast.people}
+    seen = {
+        who: [token.prefix for token in unowned_arrivals(Viewer(cast.people[who], []), rotation)] for who in cast.people
+    }
     nothing: list[str] = []
     reviewed = ["3" * 12, "2" * 12]
     assert seen == {"owner": reviewed, "admin": reviewed, "manager": nothing, "member": nothing, "outsider": nothing}
@@ -314,15 +327,17 @@ def test_only_tokens_that_the_owner_showed_are_offered(cast: Cast, began: Began)
     manager = cast.people["manager"]
     use(cast, "1" * 12, "Zed")
     use(cast, "2" * 12, "Cursor")
-    token_claim(env="live", prefix="1" * 12, member=manager, source="shown")
-    token_claim(env="live", prefix="2" * 12, member=cast.people["admin"], source="shown")
-    assert [each.claim.prefix for each in candidates_of(rotation, manager)] == ["1" * 12]
+    claim_token(env="live", prefix="1" * 12, member=manager, source="verified")
+    claim_token(env="live", prefix="2" * 12, member=cast.people["admin"], source="verified")
+    assert [each.claim.prefix for each in new_token_candidates(rotation, manager)] == ["1" * 12]
 
 
 def test_whose_token_it_is_is_learned_from_the_claim(cast: Cast) -> None:
     make_token(cast.org_id, "c" * 12)
-    rotation = rotation_start(env="live", prefix="c" * 12, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana")
-    token_claim(env="live", prefix="c" * 12, member=cast.people["member"], source="claimed")
+    rotation = start_rotation(
+        env="live", prefix="c" * 12, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="Ana"
+    )
+    claim_token(env="live", prefix="c" * 12, member=cast.people["member"], source="claimed")
     look(rotation)
     assert rotation.owner_name == "Member Person"
 
@@ -332,10 +347,10 @@ def test_the_watch_moves_rotations_on_and_then_has_nothing_to_do(
 ) -> None:
     rotation = began()
     use(cast, NEW, "claude-code", "ana-laptop")
-    assert rotations_observe() == 1
-    assert place(rotation, "Claude").seen_at is not None
+    assert sync_rotations() == 1
+    assert target_of(rotation, "Claude").seen_at is not None
     with django_assert_max_num_queries(8):
-        assert rotations_observe() == 0
+        assert sync_rotations() == 0
 
 
 def test_many_rotations_are_looked_at_as_cheaply_as_one(cast: Cast, django_assert_max_num_queries: Any) -> None:
@@ -343,7 +358,9 @@ def test_many_rotations_are_looked_at_as_cheaply_as_one(cast: Cast, django_asser
         token = make_token(cast.org_id, f"{number:012x}")
         make_client(token)
         make_refusal(token)
-        rotation_start(env="live", prefix=token.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana")
+        start_rotation(
+            env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="Ana"
+        )
     rotations = list(Rotation.objects.select_related("workspace"))
     with django_assert_max_num_queries(7):
         assert len(evidence_of(rotations)) == 20

@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.rotations.actions import rotation_revoke
-from hoursmith_console.rotations.models import Kind, Rotation, Successor
-from hoursmith_console.rotations.services import RotationError, rotation_assign, rotation_start
+from hoursmith_console.rotations.actions import revoke_old_token
+from hoursmith_console.rotations.models import NewTokenEvidence, Rotation, RotationKind
+from hoursmith_console.rotations.services import RotationError, assign_owner, start_rotation
 from hoursmith_console.sandbox.models import Token
 from hoursmith_console.token_issuer.minting import mint_form, token_mint
 from hoursmith_console.tokens.models import TokenClaim
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 STRANGERS = ["of the same workspace", "of another workspace"]
 
 
-def rotating(who: Somebody, kind: Kind = Kind.PLANNED) -> Rotation:
-    return rotation_start(
+def rotating(who: Somebody, kind: RotationKind = RotationKind.PLANNED) -> Rotation:
+    return start_rotation(
         env="live", prefix=who.token.prefix, workspace=who.member.workspace, kind=kind, actor=who.member.named
     )
 
@@ -79,9 +79,9 @@ def test_a_successor_that_this_rotation_did_not_mint_is_never_revoked_as_lost(ac
     rotation = rotating(attacker)
     # As rows stood before successors had to be shown.
     SeenToken.objects.filter(pk=victim.token.pk).delete()
-    for how in ("", Successor.SHOWN):
+    for how in ("", NewTokenEvidence.VERIFIED):
         Rotation.objects.filter(pk=rotation.pk).update(
-            new_env="live", new_prefix=victim.token.prefix, minted_at=rotation.asked_at, successor=how
+            new_env="live", new_prefix=victim.token.prefix, minted_at=rotation.requested_at, new_token_evidence=how
         )
         assert mint(attacker.browser(), rotation).status_code == 200
         assert victim.works
@@ -92,7 +92,10 @@ def test_even_a_row_that_says_so_does_not_reach_another_members_token(acme: Town
     rotation = rotating(attacker)
     SeenToken.objects.filter(pk=victim.token.pk).delete()
     Rotation.objects.filter(pk=rotation.pk).update(
-        new_env="live", new_prefix=victim.token.prefix, minted_at=rotation.asked_at, successor=Successor.MINTED
+        new_env="live",
+        new_prefix=victim.token.prefix,
+        minted_at=rotation.requested_at,
+        new_token_evidence=NewTokenEvidence.MINTED,
     )
     mint(attacker.browser(), rotation)
     assert victim.works
@@ -101,14 +104,14 @@ def test_even_a_row_that_says_so_does_not_reach_another_members_token(acme: Town
 def test_whoever_is_named_as_the_owner_does_not_revoke_with_that(acme: Town) -> None:
     named, true = acme["member"], acme["manager"]
     TokenClaim.objects.filter(prefix=true.token.prefix).delete()
-    rotation = rotating(true, Kind.LEAKED)
-    rotation_assign(rotation=rotation, owner=named.member, actor=acme["admin"].member.named)
+    rotation = rotating(true, RotationKind.LEAKED)
+    assign_owner(rotation=rotation, owner=named.member, actor=acme["admin"].member.named)
     with pytest.raises(RotationError, match="acts as another member"):
-        rotation_revoke(rotation=rotation, member=named.member)
+        revoke_old_token(rotation=rotation, member=named.member)
     assert true.works
     rotation.refresh_from_db()
     assert rotation.revoked_at is None
-    rotation_revoke(rotation=rotation, member=acme["admin"].member)
+    revoke_old_token(rotation=rotation, member=acme["admin"].member)
     assert not true.works
 
 
@@ -117,14 +120,14 @@ def test_no_address_acts_on_a_token_of_another_workspace(acme: Town, globex: Tow
     victim, browser = acme["member"], globex[person].browser()
     address, prefix = f"live_{victim.token.prefix}", victim.public
     before = AuditEvent.objects.filter(org_id=victim.token.org_id).count()
-    for path in ("contain", "release"):
+    for path in ("block", "unblock"):
         assert browser.post(f"/tokens/{path}/?token={address}", {"reason": "mine"}).status_code == 404
     assert browser.get(f"/rotations/new/?token={address}").status_code == 404
     assert browser.post(f"/rotations/new/?token={address}", {"kind": "leaked"}).status_code == 404
-    assert browser.post("/rotations/leaks/contain/", {"prefix": prefix}).status_code == 404
-    assert browser.post("/rotations/leaks/rotate/", {"prefix": prefix}).status_code == 404
-    assert browser.post("/rotations/leaks/", {"prefix": prefix}).status_code == 302
-    page = browser.get(f"/rotations/leaks/?t={address}").content.decode()
+    assert browser.post("/rotations/leaked-tokens/block/", {"prefix": prefix}).status_code == 404
+    assert browser.post("/rotations/leaked-tokens/rotate/", {"prefix": prefix}).status_code == 404
+    assert browser.post("/rotations/leaked-tokens/", {"prefix": prefix}).status_code == 302
+    page = browser.get(f"/rotations/leaked-tokens/?t={address}").content.decode()
     assert "member's laptop" not in page.replace("&#x27;", "'")
     assert AuditEvent.objects.filter(org_id=victim.token.org_id).count() == before
     for model in (TokenBlock, Rotation, TokenNotice, LeakReport):
@@ -134,14 +137,14 @@ def test_no_address_acts_on_a_token_of_another_workspace(acme: Town, globex: Tow
 
 def test_a_prefix_known_to_two_workspaces_is_two_rotations(acme: Town, globex: Town) -> None:
     theirs, ours = globex["member"], acme["member"]
-    foreign = rotation_start(
-        env="live", prefix=theirs.token.prefix, workspace=theirs.member.workspace, kind=Kind.PLANNED, actor="x"
+    foreign = start_rotation(
+        env="live", prefix=theirs.token.prefix, workspace=theirs.member.workspace, kind=RotationKind.PLANNED, actor="x"
     )
     # However it came to know it: the real owner's rotation is not in the way, and not joined.
     Rotation.objects.filter(pk=foreign.pk).update(prefix=ours.token.prefix)
-    mine = rotating(ours, Kind.LEAKED)
+    mine = rotating(ours, RotationKind.LEAKED)
     foreign.refresh_from_db()
-    assert (mine.workspace, foreign.kind) == (ours.member.workspace, Kind.PLANNED)
+    assert (mine.workspace, foreign.kind) == (ours.member.workspace, RotationKind.PLANNED)
 
 
 def test_the_mark_of_anothers_form_names_nothing_and_is_not_used_up(acme: Town, globex: Town) -> None:
@@ -161,9 +164,11 @@ def test_the_calls_of_a_token_out_of_sight_are_not_shown(acme: Town) -> None:
     since = before + timedelta(hours=1)
     new = make_token(workspace.org_id, "f" * 12, last_tool="delete_invoice", first_used_at=since)
     make_client(new, name="Cursor", version="8.8.8")
-    rotation = rotation_start(env="live", prefix=token.prefix, workspace=workspace, kind=Kind.PLANNED, actor="Olga")
+    rotation = start_rotation(
+        env="live", prefix=token.prefix, workspace=workspace, kind=RotationKind.PLANNED, actor="Olga"
+    )
     Rotation.objects.filter(pk=rotation.pk).update(
-        new_env="live", new_prefix=new.prefix, minted_at=rotation.asked_at, owner=acme["member"].member
+        new_env="live", new_prefix=new.prefix, minted_at=rotation.requested_at, owner=acme["member"].member
     )
     seen = re.compile("delete_client|delete_invoice|7\\.7\\.7|8\\.8\\.8|203\\.0\\.113\\.77")
     addresses = [f"/rotations/{rotation.pk}/", f"/rotations/{rotation.pk}/live/", "/rotations/", "/"]

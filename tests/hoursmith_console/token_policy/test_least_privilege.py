@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hoursmith_console.sandbox.api.resources import OPERATIONS
-from hoursmith_console.token_policy.least_privilege import LEAST_CALLS, LEAST_DAYS, MEMBERS_MAY, least_power, power_hint
+from hoursmith_console.token_policy.least_privilege import (
+    LEAST_CALLS,
+    LEAST_DAYS,
+    MEMBERS_MAY,
+    least_privilege,
+    privilege_hint,
+)
 from hoursmith_console.workspaces.models import Role
 from mcpbridge.tools import TOOLS
 
@@ -53,7 +59,7 @@ def test_the_table_names_every_tool_and_no_other() -> None:
 
 @pytest.mark.parametrize("tool", TABLE)
 def test_each_tool_needs_what_the_contract_says(tool: str) -> None:
-    least = least_power([tool])
+    least = least_privilege([tool])
     within = TABLE[tool][2]
     assert (least.role, least.writes, least.only_if) == (TABLE[tool][0], TABLE[tool][1], (within,) if within else ())
 
@@ -65,13 +71,13 @@ def test_the_sandbox_lets_members_call_exactly_what_the_hint_says_they_may() -> 
 
 
 def test_a_tool_that_nobody_knows_is_taken_for_one_that_needs_most() -> None:
-    least = least_power(["get_me", "delete_everything"])
+    least = least_privilege(["get_me", "delete_everything"])
     assert (least.role, least.writes) == (Role.MANAGER, True)
 
 
 def _hint(role: str = "ADMIN", calls: dict[str, int] | None = None, **more: object) -> object:
     given = {"scopes": ["read", "write"], "first_used_at": OLD, "now": NOW, **more}
-    return power_hint(role=role, calls=calls or {"list_tasks": 200, "create_time_entry": 14}, **given)  # type: ignore[arg-type]
+    return privilege_hint(role=role, calls=calls or {"list_tasks": 200, "create_time_entry": 14}, **given)  # type: ignore[arg-type]
 
 
 def test_an_admins_token_with_calls_of_a_member_is_named() -> None:

@@ -7,13 +7,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.token_policy.models import Policy
+from hoursmith_console.token_policy.models import TokenPolicy
 from mcpbridge.models import AuditEvent, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_token
 
 Browse = Callable[[str], Client]
-PAGE = "/rotations/policy/"
+PAGE = "/rotations/token-policy/"
 LIMITS = {"max_age_days": "90", "max_idle_days": "", "warn_days": "14"}
 
 
@@ -24,7 +24,7 @@ def test_owner_and_admin_have_the_page(cast: Cast, browse: Browse, person: str, 
     assert browse(person).get(PAGE).status_code == status
     if status != 200:
         assert browse(person).post(PAGE, LIMITS).status_code == status
-        assert not Policy.objects.exists()
+        assert not TokenPolicy.objects.exists()
 
 
 def test_a_change_is_recorded_with_before_and_after(cast: Cast, browse: Browse) -> None:
@@ -34,15 +34,15 @@ def test_a_change_is_recorded_with_before_and_after(cast: Cast, browse: Browse) 
     (row,) = AuditEvent.objects.filter(tool="console.policy_change")
     assert row.actor == "Owner Person <owner@example.com>"
     assert row.arguments == {
-        "before": {"max_age_days": None, "max_idle_days": None, "warn_days": 14, "tells_in_text": False},
-        "after": {"max_age_days": 90, "max_idle_days": None, "warn_days": 14, "tells_in_text": False},
+        "before": {"max_age_days": None, "max_idle_days": None, "warn_days": 14, "notices_in_text": False},
+        "after": {"max_age_days": 90, "max_idle_days": None, "warn_days": 14, "notices_in_text": False},
     }
-    assert Policy.objects.get().workspace == cast.workspace
+    assert TokenPolicy.objects.get().workspace == cast.workspace
 
 
 def test_a_change_tells_the_assistants_of_tokens_that_are_due_by_it(cast: Cast, browse: Browse) -> None:
     make_token(cast.org_id, "aaaaaaaaaaaa", first_used_at=timezone.now() - timedelta(days=91))
-    browse("owner").post(PAGE, {**LIMITS, "tells_in_text": "on"})
+    browse("owner").post(PAGE, {**LIMITS, "notices_in_text": "on"})
     notice = TokenNotice.objects.get(ended_at=None)
     assert (notice.prefix, notice.is_in_text) == ("aaaaaaaaaaaa", True)
 
@@ -63,10 +63,10 @@ def test_what_cannot_be_is_said_beside_its_field(
     answer = browse("owner").post(PAGE, {**LIMITS, **change})
     assert answer.status_code == 400
     assert fault in answer.content.decode()
-    assert not Policy.objects.exists()
+    assert not TokenPolicy.objects.exists()
 
 
 @pytest.mark.usefixtures("audit_unavailable")
 def test_without_a_record_the_policy_stays(cast: Cast, browse: Browse) -> None:
     assert browse("owner").post(PAGE, LIMITS).status_code == 503
-    assert not Policy.objects.exists()
+    assert not TokenPolicy.objects.exists()

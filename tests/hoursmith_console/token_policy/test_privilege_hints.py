@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from hoursmith_console.rotations.services import rotation_start
-from hoursmith_console.token_policy.privilege_hints import over_powered, power_hints
+from hoursmith_console.rotations.services import start_rotation
+from hoursmith_console.token_policy.privilege_hints import over_privileged, privilege_hints
 from mcpbridge.models import SeenToken, TokenTool
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_token
@@ -27,10 +27,10 @@ def test_a_hint_counts_the_tools_of_the_window_alone(cast: Cast) -> None:
     token = _old(cast, "aaaaaaaaaaaa")
     _called(token, "list_tasks")
     _called(token, "delete_client", days_ago=61)
-    (hint,) = power_hints([token], now=NOW).values()
+    (hint,) = privilege_hints([token], now=NOW).values()
     assert (hint.least_role, hint.is_reading, hint.days) == ("MEMBER", True, 60)
     TokenTool.objects.filter(tool="delete_client").update(last_at=NOW)
-    assert power_hints([token], now=NOW) == {}
+    assert privilege_hints([token], now=NOW) == {}
 
 
 def test_the_filter_finds_exactly_the_tokens_that_have_a_hint(cast: Cast) -> None:
@@ -49,16 +49,16 @@ def test_the_filter_finds_exactly_the_tokens_that_have_a_hint(cast: Cast) -> Non
         for tool in called:
             _called(token, tool, times)
     tokens = SeenToken.objects.all()
-    found = set(over_powered(tokens, now=NOW).values_list("pk", flat=True))
-    assert found == set(power_hints(tokens, now=NOW))
+    found = set(over_privileged(tokens, now=NOW).values_list("pk", flat=True))
+    assert found == set(privilege_hints(tokens, now=NOW))
     assert len(found) > 30
 
 
 def test_a_revoked_token_needs_no_hint(cast: Cast) -> None:
     token = _old(cast, "aaaaaaaaaaaa")
     _called(token, "get_me")
-    assert list(over_powered(SeenToken.objects.all(), now=NOW)) == [token]
-    rotation = rotation_start(env="live", prefix=token.prefix, workspace=cast.workspace, kind="planned", actor="Ana")
+    assert list(over_privileged(SeenToken.objects.all(), now=NOW)) == [token]
+    rotation = start_rotation(env="live", prefix=token.prefix, workspace=cast.workspace, kind="planned", actor="Ana")
     rotation.revoked_at = timezone.now()
     rotation.save()
-    assert not over_powered(SeenToken.objects.all(), now=NOW).exists()
+    assert not over_privileged(SeenToken.objects.all(), now=NOW).exists()

@@ -11,11 +11,11 @@ from mcpbridge.models import AuditEvent, TokenBlock
 from tests.hoursmith_console.conftest import Cast
 
 Browse = Callable[[str], Client]
-CONTAIN, RELEASE = "/tokens/contain/?token=live_{}", "/tokens/release/?token=live_{}"
+BLOCK, UNBLOCK = "/tokens/block/?token=live_{}", "/tokens/unblock/?token=live_{}"
 
 
 def block(browser: Client, prefix: str) -> None:
-    assert browser.post(CONTAIN.format(prefix), {"reason": "seen in a chat"}).status_code == 302
+    assert browser.post(BLOCK.format(prefix), {"reason": "seen in a chat"}).status_code == 302
 
 
 def test_a_member_unblocks_what_they_blocked_themselves(cast: Cast, trusted: Browse) -> None:
@@ -23,7 +23,7 @@ def test_a_member_unblocks_what_they_blocked_themselves(cast: Cast, trusted: Bro
     block(member, prefix)
     # By key, so that the block stays theirs when they are called otherwise.
     Member.objects.filter(pk=cast.people["member"].pk).update(name="Renamed", email="renamed@example.com")
-    assert member.post(RELEASE.format(prefix)).status_code == 302
+    assert member.post(UNBLOCK.format(prefix)).status_code == 302
     assert not TokenBlock.objects.filter(lifted_at=None).exists()
 
 
@@ -32,7 +32,7 @@ def test_who_is_called_like_the_admin_that_blocked_it_is_not_that_admin(cast: Ca
     block(trusted("admin"), prefix)
     Member.objects.filter(pk=cast.people["member"].pk).update(name=admin.name, email=admin.email)
     assert Member.objects.get(pk=cast.people["member"].pk).named == TokenBlock.objects.get().blocked_by
-    assert trusted("member").post(RELEASE.format(prefix)).status_code == 403
+    assert trusted("member").post(UNBLOCK.format(prefix)).status_code == 403
     assert TokenBlock.objects.filter(lifted_at=None).exists()
 
 
@@ -41,10 +41,10 @@ def test_an_admins_block_over_a_members_is_the_admins(cast: Cast, trusted: Brows
     prefix, member = cast.tokens["member"].prefix, trusted("member")
     block(member, prefix)
     if desk:
-        trusted("admin").post("/rotations/leaks/contain/", {"prefix": f"hsk_live_{prefix}"})
+        trusted("admin").post("/rotations/leaked-tokens/block/", {"prefix": f"hsk_live_{prefix}"})
     else:
         block(trusted("admin"), prefix)
-    assert member.post(RELEASE.format(prefix)).status_code == 403
+    assert member.post(UNBLOCK.format(prefix)).status_code == 403
     assert TokenBlock.objects.get(lifted_at=None).blocked_by == cast.people["admin"].named
     assert AuditEvent.objects.filter(tool="console.token_block").count() == 2
 
@@ -53,14 +53,14 @@ def test_a_member_does_not_take_over_an_admins_block(cast: Cast, trusted: Browse
     prefix, member = cast.tokens["member"].prefix, trusted("member")
     block(trusted("admin"), prefix)
     block(member, prefix)
-    assert member.post(RELEASE.format(prefix)).status_code == 403
+    assert member.post(UNBLOCK.format(prefix)).status_code == 403
     assert AuditEvent.objects.filter(tool="console.token_block").count() == 1
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 302), ("member", 302), ("manager", 404), ("outsider", 404)])
 def test_a_claim_is_released_on_the_tokens_page(cast: Cast, browse: Browse, person: str, status: int) -> None:
     token = cast.tokens["member"]
-    TokenClaim.objects.filter(prefix=token.prefix).update(source="shown")
+    TokenClaim.objects.filter(prefix=token.prefix).update(source="verified")
     assert "Release the claim" in browse("owner").get(f"/tokens/{token.pk}/").content.decode()
     assert browse(person).post(f"/tokens/{token.pk}/release-claim/").status_code == status
     assert TokenClaim.objects.filter(prefix=token.prefix).exists() is (status == 404)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.rotations.services import rotation_start
+from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.tokens.usage import DAYS, Month, months_of
 from hoursmith_console.tokens.used_tools import is_allowed
 from mcpbridge.models import Result, SeenToken, TokenBlock
@@ -140,7 +140,7 @@ def test_a_tokens_time_line_tells_what_came_when(cast: Cast, browse: Browse) -> 
     token = cast.tokens["owner"]
     make_call(token, at=NOW - timedelta(days=9), address="198.51.100.7")
     make_call(token, "delete_client", at=NOW - timedelta(days=1), address="192.0.2.9")
-    rotation_start(
+    start_rotation(
         workspace=cast.workspace, env="live", prefix=token.prefix, kind="planned", actor=cast.people["admin"].named
     )
     page = _text(browse("owner"), f"/tokens/{token.pk}/")

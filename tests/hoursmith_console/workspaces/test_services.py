@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 
 from hoursmith_console.accounts.addresses import AddressTakenError, normal
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import (
     MembershipError,
@@ -104,13 +104,13 @@ def test_names_from_hoursmith_are_one_line_and_fit_their_columns() -> None:
 
 
 def test_the_first_claim_of_a_token_stands(cast: Cast) -> None:
-    mine = token_claim(env="live", prefix="abcabcabcabc", member=cast.people["member"], source="minted")
-    later = token_claim(env="live", prefix="abcabcabcabc", member=cast.people["outsider"], source="claimed")
+    mine = claim_token(env="live", prefix="abcabcabcabc", member=cast.people["member"], source="minted")
+    later = claim_token(env="live", prefix="abcabcabcabc", member=cast.people["outsider"], source="claimed")
     assert later == mine
     assert TokenClaim.objects.get(prefix="abcabcabcabc").member == cast.people["member"]
 
 
 def test_the_same_prefix_in_another_environment_is_another_token(cast: Cast) -> None:
-    token_claim(env="live", prefix="abcabcabcabc", member=cast.people["member"], source="minted")
-    other = token_claim(env="test", prefix="abcabcabcabc", member=cast.people["manager"], source="minted")
+    claim_token(env="live", prefix="abcabcabcabc", member=cast.people["member"], source="minted")
+    other = claim_token(env="test", prefix="abcabcabcabc", member=cast.people["manager"], source="minted")
     assert other.member == cast.people["manager"]

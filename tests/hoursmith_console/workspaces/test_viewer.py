@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.tokens.services import token_claim
+from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import member_import, membership_join
 from hoursmith_console.workspaces.viewer import Viewer
@@ -52,7 +52,7 @@ def test_a_claim_shows_nothing_of_another_workspace(cast: Cast) -> None:
     # A claim names a prefix, and prefixes know no workspace: the workspace is compared on top of it.
     foreign = make_token(cast.other.org_id, "ffffffffffff")
     make_call(foreign)
-    token_claim(env="live", prefix="ffffffffffff", member=cast.people["member"], source="claimed")
+    claim_token(env="live", prefix="ffffffffffff", member=cast.people["member"], source="claimed")
     assert not _viewer(cast, "member").rows(ToolCall.objects.filter(prefix="ffffffffffff")).exists()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hoursmith_console.jobs.scheduler import Job, RotationWatch
+from hoursmith_console.jobs.scheduler import BackgroundJobs, Job
 from mcpbridge import maintenance
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit import writer as audit
@@ -126,7 +126,7 @@ def test_the_rotations(runner: asyncio.Runner) -> None:
             raise AttributeError("an injected fault")
         is_done.set()
 
-    watch = RotationWatch([Job("Rotations", 0.01, work)], look_every_s=0.01)
+    watch = BackgroundJobs([Job("Rotations", 0.01, work)], look_every_s=0.01)
     watch.start()
     assert is_done.wait(20)
     runner.run(watch.stop())

@@ -7,9 +7,9 @@ import pytest
 from django.core import mail as outgoing
 from django.utils import timezone
 
-from hoursmith_console.campaigns.services import reminders_queue
-from hoursmith_console.rotations.models import Mail, Rotation
-from hoursmith_console.rotations.notices.mails import mail_is_possible, mail_take, mails_send
+from hoursmith_console.campaigns.services import queue_reminders
+from hoursmith_console.rotations.models import Rotation, RotationMail
+from hoursmith_console.rotations.notices.mails import is_mail_configured, reserve_mail, send_due_mails
 from tests.conftest import assembled_token
 from tests.hoursmith_console.campaigns.test_campaigns import start
 from tests.hoursmith_console.conftest import Cast
@@ -22,7 +22,7 @@ def test_a_message_names_the_prefix_and_carries_nothing_to_click(cast: Cast) -> 
     token = assembled_token(secret="Zq7")
     reason = f"See https://evil.example/login or www.evil.example, ana@evil.example and {token}"
     start(cast, "member", reason=reason, actor="Bad.Actor.example <bad@example.com>")
-    assert mails_send(now=timezone.now()) == 1
+    assert send_due_mails(now=timezone.now()) == 1
     (message,) = outgoing.outbox
     assert message.to == ["member@example.com"]
     assert message.subject == "Please rotate your Hoursmith token"
@@ -38,8 +38,8 @@ def test_a_message_names_the_prefix_and_carries_nothing_to_click(cast: Cast) -> 
 def test_one_message_names_all_tokens_of_a_person(cast: Cast) -> None:
     start(cast, "member", "manager")
     Rotation.objects.update(owner=cast.people["member"])
-    Mail.objects.exclude(member=cast.people["member"]).delete()
-    mails_send(now=timezone.now())
+    RotationMail.objects.exclude(member=cast.people["member"]).delete()
+    send_due_mails(now=timezone.now())
     (message,) = outgoing.outbox
     assert message.subject == "Please rotate your Hoursmith tokens"
     assert str(message.body).count("hsk_live_") == 2
@@ -47,25 +47,25 @@ def test_one_message_names_all_tokens_of_a_person(cast: Cast) -> None:
 
 def test_nothing_is_sent_twice(cast: Cast) -> None:
     start(cast, "member")
-    assert mails_send(now=timezone.now()) == 1
-    assert mails_send(now=timezone.now()) == 0
+    assert send_due_mails(now=timezone.now()) == 1
+    assert send_due_mails(now=timezone.now()) == 0
     # As another process sees it that read the row before the first one took it.
-    taken = Mail.objects.get()
-    assert (taken.next_try_at, taken.fault) == (None, "")
+    taken = RotationMail.objects.get()
+    assert (taken.next_attempt_at, taken.fault) == (None, "")
     assert taken.sent_at is not None
     later = NOW + timedelta(days=7)
-    assert reminders_queue(now=later) == 1
-    assert mails_send(now=later) == 1
+    assert queue_reminders(now=later) == 1
+    assert send_due_mails(now=later) == 1
     assert [message.subject for message in outgoing.outbox][1] == "Reminder: please rotate your Hoursmith token"
     assert Rotation.objects.get().reminded_at == later
 
 
 def test_a_message_that_two_processes_saw_is_taken_by_one(cast: Cast) -> None:
     start(cast, "member")
-    here, there = Mail.objects.get(), Mail.objects.get()
-    assert mail_take(here)
-    assert not mail_take(there)
-    assert mails_send(now=timezone.now()) == 0
+    here, there = RotationMail.objects.get(), RotationMail.objects.get()
+    assert reserve_mail(here)
+    assert not reserve_mail(there)
+    assert send_due_mails(now=timezone.now()) == 0
 
 
 def test_a_server_that_cannot_be_reached_is_tried_again_and_said(cast: Cast, settings: Any) -> None:
@@ -73,31 +73,31 @@ def test_a_server_that_cannot_be_reached_is_tried_again_and_said(cast: Cast, set
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     now = timezone.now()
-    assert mails_send(now=now) == 0
-    mail = Mail.objects.get()
+    assert send_due_mails(now=now) == 0
+    mail = RotationMail.objects.get()
     assert "ConnectionRefusedError" in mail.fault
-    assert (mail.tries, mail.sent_at) == (1, None)
-    assert mail.next_try_at is not None
-    assert mail.next_try_at > now
-    assert mails_send(now=now) == 0
+    assert (mail.attempts, mail.sent_at) == (1, None)
+    assert mail.next_attempt_at is not None
+    assert mail.next_attempt_at > now
+    assert send_due_mails(now=now) == 0
     for _ in range(3):
         mail.refresh_from_db()
-        assert mail.next_try_at is not None
-        mails_send(now=mail.next_try_at)
+        assert mail.next_attempt_at is not None
+        send_due_mails(now=mail.next_attempt_at)
     mail.refresh_from_db()
-    assert (mail.tries, mail.next_try_at) == (4, None)
+    assert (mail.attempts, mail.next_attempt_at) == (4, None)
 
 
 def test_who_has_rotated_meanwhile_is_not_written_to(cast: Cast) -> None:
     start(cast, "member")
-    Rotation.objects.update(ended_at=NOW, ending="done")
-    assert mails_send(now=timezone.now()) == 0
+    Rotation.objects.update(ended_at=NOW, outcome="done")
+    assert send_due_mails(now=timezone.now()) == 0
     assert outgoing.outbox == []
 
 
 @pytest.mark.parametrize("backend", ["console", "dummy"])
 def test_without_a_mail_server_nobody_is_promised_a_message(cast: Cast, settings: Any, backend: str) -> None:
     settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
-    assert not mail_is_possible()
+    assert not is_mail_configured()
     start(cast, "member")
-    assert not Mail.objects.exists()
+    assert not RotationMail.objects.exists()

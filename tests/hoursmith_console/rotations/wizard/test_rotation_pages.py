@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.rotations.models import Kind, Rotation
-from hoursmith_console.rotations.services import rotation_abandon, rotation_start
+from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.rotations.services import cancel_rotation, start_rotation
 from mcpbridge.models import AuditEvent, TokenBlock
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
@@ -47,8 +47,8 @@ def rotation(cast: Cast) -> Rotation:
     token = cast.tokens["manager"]
     make_client(token, name="Cursor")
     make_client(token, name="claude-code", connection="ana-laptop")
-    return rotation_start(
-        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=Kind.PLANNED, actor="Ana Person"
+    return start_rotation(
+        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="Ana Person"
     )
 
 
@@ -107,10 +107,10 @@ def test_a_planned_rotation_refuses_to_revoke_before_the_new_token_was_seen(sure
 SCREENS: dict[str, tuple[dict[str, Any], str]] = {
     "mint": ({}, "Make the new token"),
     "update": ({"minted_at": 3, "new_env": "live", "new_prefix": "f" * 12}, "All are updated"),
-    "seen": ({"minted_at": 3, "updated_at": 2, "new_env": "live", "new_prefix": "f" * 12}, "The bridge watches"),
-    "revoke": ({"minted_at": 3, "seen_at": 1, "new_env": "live", "new_prefix": "f" * 12}, "Revoke hsk_live_"),
-    "silent": (
-        {"minted_at": 3, "seen_at": 2, "revoked_at": 1, "new_env": "live", "new_prefix": "f" * 12},
+    "verify": ({"minted_at": 3, "updated_at": 2, "new_env": "live", "new_prefix": "f" * 12}, "The bridge watches"),
+    "revoke": ({"minted_at": 3, "verified_at": 1, "new_env": "live", "new_prefix": "f" * 12}, "Revoke hsk_live_"),
+    "confirm_unused": (
+        {"minted_at": 3, "verified_at": 2, "revoked_at": 1, "new_env": "live", "new_prefix": "f" * 12},
         "Nobody has it any more",
     ),
 }
@@ -148,7 +148,7 @@ def test_the_page_asks_to_be_loaded_anew_once_the_step_has_changed(browse: Brows
 
 def test_an_old_token_that_knocks_is_named(cast: Cast, browse: Browse, rotation: Rotation) -> None:
     now = timezone.now()
-    Rotation.objects.filter(pk=rotation.pk).update(kind=Kind.LEAKED, revoked_at=now - timedelta(minutes=30))
+    Rotation.objects.filter(pk=rotation.pk).update(kind=RotationKind.LEAKED, revoked_at=now - timedelta(minutes=30))
     make_refusal(cast.tokens["manager"], connection="ana-laptop", client_name="claude-code")
     page = page_of(browse("manager"), f"/rotations/{rotation.pk}/")
     assert "claude-code</strong> still has the old token, last try" in page
@@ -169,10 +169,10 @@ def test_the_list_shows_what_is_under_way_first_and_only_ones_own(
     cast: Cast, browse: Browse, rotation: Rotation, person: str
 ) -> None:
     token = make_token(cast.org_id, "e" * 12, name="stopped one")
-    other = rotation_start(
-        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=Kind.LEAKED, actor="Ana Person"
+    other = start_rotation(
+        env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.LEAKED, actor="Ana Person"
     )
-    rotation_abandon(rotation=other, actor="Ana Person")
+    cancel_rotation(rotation=other, actor="Ana Person")
     page = page_of(browse(person), "/rotations/")
     if person == "owner":
         assert page.index("manager's laptop") < page.index("stopped one")
@@ -189,7 +189,7 @@ def test_one_begins_with_a_token_in_sight(cast: Cast, browse: Browse, person: st
     client = browse(person)
     assert client.get(address).status_code == status
     assert client.post(address, {"kind": "leaked", "reason": "seen"}).status_code == (302 if status == 200 else 404)
-    assert Rotation.objects.filter(kind=Kind.LEAKED, reason="seen").count() == (status == 200)
+    assert Rotation.objects.filter(kind=RotationKind.LEAKED, reason="seen").count() == (status == 200)
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "live_" + "f" * 12])
@@ -201,53 +201,53 @@ def test_without_a_token_one_chooses_and_an_unknown_one_is_not_there(browse: Bro
 @pytest.mark.parametrize(("person", "status"), [("owner", 200), ("manager", 403), ("member", 403)])
 def test_only_reviewers_end_the_tokens_of_somebody(cast: Cast, sure: Browse, person: str, status: int) -> None:
     client, member = sure(person), cast.people["member"]
-    assert client.get("/rotations/leaving/").status_code == status
-    assert client.get(f"/rotations/leaving/{member.pk}/").status_code == status
-    assert client.get(f"/rotations/leaving/{cast.people['outsider'].pk}/").status_code in (403, 404)
+    assert client.get("/rotations/offboarding/").status_code == status
+    assert client.get(f"/rotations/offboarding/{member.pk}/").status_code == status
+    assert client.get(f"/rotations/offboarding/{cast.people['outsider'].pk}/").status_code in (403, 404)
 
 
 def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, sure: Browse, settings: Any) -> None:
     settings.SANDBOX_MODE = False
     member = cast.people["member"]
-    answer = sure("owner").post(f"/rotations/leaving/{member.pk}/", {"reason": "left"}, follow=True)
+    answer = sure("owner").post(f"/rotations/offboarding/{member.pk}/", {"reason": "left"}, follow=True)
     assert "1 token of Member Person: to be revoked at Hoursmith." in answer.content.decode()
     rotation = Rotation.objects.get()
-    assert (rotation.kind, rotation.revoked_at, rotation.reason) == (Kind.LEAVING, None, "left")
+    assert (rotation.kind, rotation.revoked_at, rotation.reason) == (RotationKind.OFFBOARDING, None, "left")
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 302), ("manager", 302), ("member", 404), ("outsider", 404)])
 def test_a_token_is_contained_and_released_by_whose_it_is(cast: Cast, sure: Browse, person: str, status: int) -> None:
     token = cast.tokens["manager"]
     client, query = sure(person), f"?token=live_{token.prefix}"
-    assert client.get(f"/tokens/contain/{query}").status_code == (200 if status == 302 else 404)
-    assert client.post(f"/tokens/contain/{query}", {"reason": "seen on GitHub"}).status_code == status
+    assert client.get(f"/tokens/block/{query}").status_code == (200 if status == 302 else 404)
+    assert client.post(f"/tokens/block/{query}", {"reason": "seen on GitHub"}).status_code == status
     assert TokenBlock.objects.filter(lifted_at=None, reason="seen on GitHub").count() == (status == 302)
     if status == 302:
         assert "⊘ blocked" in page_of(client, "/tokens/?blocked=yes")
         assert "seen on GitHub" in page_of(client, f"/tokens/{token.pk}/")
-    assert client.get(f"/tokens/release/{query}").status_code == status
-    assert client.post(f"/tokens/release/{query}").status_code == status
+    assert client.get(f"/tokens/unblock/{query}").status_code == status
+    assert client.post(f"/tokens/unblock/{query}").status_code == status
     assert not TokenBlock.objects.filter(lifted_at=None).exists()
 
 
 def test_who_is_blocked_by_an_admin_does_not_lift_it(cast: Cast, sure: Browse) -> None:
     query = f"?token=live_{cast.tokens['manager'].prefix}"
-    sure("owner").post(f"/tokens/contain/{query}", {"reason": "leak"})
-    assert sure("manager").post(f"/tokens/release/{query}").status_code == 403
+    sure("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
+    assert sure("manager").post(f"/tokens/unblock/{query}").status_code == 403
     assert "Let it through again" not in page_of(sure("manager"), f"/tokens/{cast.tokens['manager'].pk}/")
     assert TokenBlock.objects.filter(lifted_at=None).exists()
 
 
-@pytest.mark.parametrize("address", ["/tokens/contain/", "/tokens/release/"])
+@pytest.mark.parametrize("address", ["/tokens/block/", "/tokens/unblock/"])
 def test_stopping_a_token_asks_for_a_reason_and_a_password(
     cast: Cast, browse: Browse, sure: Browse, address: str
 ) -> None:
     query = f"?token=live_{cast.tokens['manager'].prefix}"
-    sure("owner").post(f"/tokens/contain/{query}", {"reason": "leak"})
+    sure("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
     assert (
         browse("owner")
         .post(f"{address}{query}", {"reason": "x"})
         .headers["Location"]
         .startswith("/accounts/reauthenticate/")
     )
-    assert sure("owner").post(f"/tokens/contain/{query}", {"reason": " "}).status_code == 400
+    assert sure("owner").post(f"/tokens/block/{query}", {"reason": " "}).status_code == 400

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.tokens.claims.services import Claimed, ClaimError, token_prove
+from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, verify_and_claim
 from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.core.credential import CredentialFaultError
@@ -40,8 +40,8 @@ def me(org_id: str, role: str) -> dict[str, Any]:
     return {"data": {"orgId": org_id, "orgName": "Acme", "plan": "agency", "role": role, "tokenName": "Laptop"}}
 
 
-def prove(member: Member, text: str, upstream: Callable[[], Upstream]) -> Claimed:
-    return token_prove(member=member, text=text, actor=member.named, upstream=upstream)
+def prove(member: Member, text: str, upstream: Callable[[], Upstream]) -> ClaimResult:
+    return verify_and_claim(member=member, text=text, actor=member.named, upstream=upstream)
 
 
 def test_a_token_that_was_shown_is_claimed_and_that_is_on_record(cast: Cast) -> None:
@@ -68,7 +68,7 @@ def test_claiming_twice_changes_and_records_nothing(cast: Cast) -> None:
 
 
 def test_the_first_claim_stands_and_the_second_is_told_and_recorded(cast: Cast) -> None:
-    first = TokenClaim.objects.create(env="live", prefix="cccccccccccc", member=cast.people["admin"], source="shown")
+    first = TokenClaim.objects.create(env="live", prefix="cccccccccccc", member=cast.people["admin"], source="verified")
     with pytest.raises(ClaimError, match="already known as Admin Person's"):
         prove(cast.people["member"], TOKEN, answering(200, me(cast.org_id, "MEMBER")))
     assert TokenClaim.objects.get(pk=first.pk).member == cast.people["admin"]
