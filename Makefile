@@ -22,6 +22,10 @@ test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly
 	@# Hundreds of processes are started, and each would compile the product again where nothing compiled is kept.
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: test-fast
+test-fast: $(VENV)/.development ## Run the tests without a console, browser, server or fault (for every save)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrations
 	$(BIN)/ruff check .

@@ -1,8 +1,9 @@
 """What all tests share."""
 
+import gc
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.paths import run_folder
 from tests.prepared import empty_databases
 from tests.servers import Served, served_console
+from tests.standard_setup import (  # noqa: F401 – fixtures for all
+    hosted,
+    hosted_console,
+    issuer,
+    mail,
+    mail_folder,
+    tenants,
+    two_issuers,
+)
+from tests.tiers import is_slow, processes_forbidden, watch_processes
 from tests.token_shapes import assembled_token
 from tests.unavailable import audit_unavailable  # noqa: F401 – for all
 
@@ -23,15 +34,37 @@ from tests.unavailable import audit_unavailable  # noqa: F401 – for all
 def pytest_configure() -> None:
     """Make the folder that the processes of this run share, before there are others."""
     run_folder()
+    watch_processes()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage: what is collected stays, and is never looked through again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with files that start servers and wait for them, so that no process is left with one alone at the end.
+    """Put each test in its tier, and begin with the files of slow ones: else one may run alone at the end.
 
-    Those come in a random order as well, as do the tests of a file.
+    Files come in a random order in both parts, as do the tests of a file.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = [item for item in items if is_slow(item)]
+    for item in slow:
+        item.add_marker(pytest.mark.slow)
+    slow_files = {item.path for item in slow}
+    items.sort(key=lambda item: item.path not in slow_files)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let no fast test start a process."""
+    with processes_forbidden(item.get_closest_marker("slow") is None):
+        return (yield)
 
 
 @pytest.fixture

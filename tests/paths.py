@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.tiers import processes_forbidden
+
 ROOT = Path(__file__).resolve().parent.parent
 _SHARED = "CONSOLE_TESTS_SHARED"
 
@@ -38,6 +40,7 @@ def made_once(name: str, make: Callable[[Path], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             partial = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=run_folder()))
-            make(partial)
+            with processes_forbidden(False):
+                make(partial)
             partial.rename(folder)
     return folder

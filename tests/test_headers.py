@@ -11,8 +11,6 @@ from hoursmith_console.middleware.body_limit import MAX_BODY_BYTES
 from tests.page_urls import account_routes, console_routes, filled
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 HOST = "console.example.com"
 PROXIED = {"Host": HOST, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
 # Whoever verifies an export wants these from anywhere; scripts and styles have names that change with them.

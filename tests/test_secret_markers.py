@@ -39,8 +39,6 @@ from tests.secret_markers_in_pages import Walk, declared_names, push_into_addres
 from tests.secret_markers_in_tools import push_into_envelopes, push_into_tools, tools_of
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 # The embedded workspace stands for somebody else's service: what it is told to store, it stores.
 UPSTREAM = ("console-sandbox.sqlite3", "table sandbox_")
 # What went into a tool's arguments is a record there.

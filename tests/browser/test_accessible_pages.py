@@ -9,8 +9,6 @@ from tests.browser.conftest import Visit, Visitor
 from tests.browser.crawl import pages
 from tests.interop.node import AXE, NodeUnavailableError, installed_node
 
-pytestmark = pytest.mark.slow
-
 SERIOUS = ("serious", "critical")
 
 

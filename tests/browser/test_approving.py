@@ -2,14 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.faults.mcp import call_tool
 from tests.servers import Served
-
-pytestmark = pytest.mark.slow
 
 
 def show_who_it_is(page: Page, password: str) -> None:

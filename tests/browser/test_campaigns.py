@@ -2,14 +2,10 @@
 
 import re
 
-import pytest
-
 from tests.browser.conftest import Visitor
 from tests.browser.rotating import Assistant, Walker, until
 from tests.faults.conftest import prefix_of
 from tests.servers import Served
-
-pytestmark = pytest.mark.slow
 
 NOTICE = "app.hoursmith/notice"
 

@@ -2,15 +2,12 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Error, Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.faults.mcp import call_tool
 from tests.secret_markers import Canaries, files_of
 from tests.servers import Served
-
-pytestmark = pytest.mark.slow
 
 SLUG = re.compile(r"/connections/([a-z0-9]{12})/")
 MINTED = (

@@ -1,12 +1,8 @@
 """Following the activity live in a real browser, with real calls."""
 
-import pytest
-
 from tests.browser.conftest import Visitor
 from tests.faults.mcp import call_tool
 from tests.servers import Served
-
-pytestmark = pytest.mark.slow
 
 
 def test_a_call_comes_in_on_top_until_the_list_is_paused(

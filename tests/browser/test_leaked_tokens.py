@@ -1,14 +1,11 @@
 """The leak desk in a real browser: what is pasted stays there, whatever size it has."""
 
-import pytest
 from playwright.sync_api import Request
 
 from tests.browser.conftest import Visitor
 from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.servers import Served
-
-pytestmark = pytest.mark.slow
 
 SECRET = "Zq7"
 

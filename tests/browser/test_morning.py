@@ -16,8 +16,6 @@ from tests.interop.clients import python_over_http
 from tests.servers import Served
 from tests.verifiers import run_standalone
 
-pytestmark = pytest.mark.slow
-
 CLIENT, LOST = "Night Shift", "Soylent Corporation"
 
 

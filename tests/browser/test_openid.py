@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser
 
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, openid_provider
 from tests.servers import served_console
-
-pytestmark = pytest.mark.slow
 
 
 def test_an_owner_signs_in_with_the_provider_and_back(chromium: Browser, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ import pytest
 from tests.browser.conftest import SENTENCE, Visitor
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 MOST_BYTES = 150_000
 LISTS = ["/", "/tokens/", "/audit/", "/activity/", "/accounts/password/change/", "/activity/?kind=read&q=nothing"]
 

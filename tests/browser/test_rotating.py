@@ -9,8 +9,6 @@ from tests.faults.conftest import prefix_of
 from tests.secret_markers import Canaries, files_of
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 OWNER, MANAGER = "OWNER", "MANAGER"
 
 

@@ -11,8 +11,6 @@ from tests.faults.conftest import prefix_of
 from tests.revoking import revoke_at_hoursmith
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 PASSWORD = "correct horse battery staple"
 _ACCOUNT = """
 import json

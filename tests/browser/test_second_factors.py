@@ -10,8 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 PASSWORD = "correct horse battery staple"
 
 

@@ -11,8 +11,6 @@ from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith
 from tests.postgres import shared_cluster
 
-pytestmark = pytest.mark.slow
-
 ROUNDS = 8
 LIMIT = 1
 AT_ONCE = 6

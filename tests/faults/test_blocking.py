@@ -18,8 +18,6 @@ from tests.faults.conftest import prefix_of
 from tests.postgres import shared_cluster
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 logger = logging.getLogger(__name__)
 
 WORKERS = 2

@@ -7,15 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from tests.faults.mcp import call_tool
 from tests.faults.test_blocking import Admin
 from tests.paths import ROOT
 from tests.servers import Served, served_console
 from tests.stored_rows import sqlite_rows
-
-pytestmark = pytest.mark.slow
 
 BACK = timedelta(hours=2)
 

@@ -13,8 +13,6 @@ from tests.faults.mcp import call_tool
 from tests.postgres import Cluster, shared_cluster
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 DATABASE = "restarted"
 # A worker's pool holds up to eight; they must be more than a few for checks one by one to add up.
 WARM = 6

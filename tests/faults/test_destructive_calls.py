@@ -11,8 +11,6 @@ from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, prefix_of
 from tests.faults.mcp import Answer, call_tool
 from tests.faults.upstream import BASE, COLLECTIONS, Fault, Hoursmith
 
-pytestmark = pytest.mark.slow
-
 METHODS = {tool: "POST" if tool.startswith("archive") else "DELETE" for tool in COLLECTIONS}
 every_tool = pytest.mark.parametrize("tool", COLLECTIONS)
 

@@ -19,8 +19,6 @@ from tests.faults.conftest import Bench, prefix_of
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Gate
 
-pytestmark = pytest.mark.slow
-
 INTENT = ("intent", "", None, "")
 SUCCEEDED = ("outcome", "succeeded", 204, "")
 

@@ -16,8 +16,6 @@ from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, prefix_of
 from tests.faults.mcp import LEGACY, MODERN, call_tool
 from tests.faults.upstream import Fault, Line, Seen
 
-pytestmark = pytest.mark.slow
-
 # Words of an answer that nobody foresaw: they may hold anything, so none of them may come through.
 LEAK = "leaked-upstream-detail"
 MEGABYTE = b"x" * 1024 * 1024

@@ -26,8 +26,6 @@ from tests.postgres import Cluster, shared_cluster
 from tests.servers import served_console
 from tests.tool_results import error_in
 
-pytestmark = pytest.mark.slow
-
 SECONDS = float(os.environ.get("HAMMER_SECONDS", "6"))
 PROCESSES = 4
 CALLERS = 16

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,8 +21,6 @@ from tests.faults import upstream
 from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, bench, prefix_of
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith, Line, Seen, new_token
-
-pytestmark = pytest.mark.slow
 
 INTENT = ("intent", "", None, "")
 

@@ -11,8 +11,6 @@ import pytest
 from tests.faults.conftest import Bench
 from tests.faults.mcp import call_tool
 
-pytestmark = pytest.mark.slow
-
 IDLE_LINES = 10_000
 # Files that this process needs besides.
 OTHER_FILES = 500

@@ -13,8 +13,6 @@ from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 TOKEN = "let-monitoring-in"
 
 

@@ -8,13 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import pytest
-
 from tests.faults.conftest import Bench
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Gate
-
-pytestmark = pytest.mark.slow
 
 
 class Steady(threading.Thread):

@@ -13,8 +13,6 @@ from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith
 from tests.postgres import Cluster, shared_cluster
 
-pytestmark = pytest.mark.slow
-
 RECORD = "6f0c6f0e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
 
 

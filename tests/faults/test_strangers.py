@@ -13,8 +13,6 @@ from tests.faults.conftest import prefix_of
 from tests.faults.mcp import call_tool
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 WRONG_SECRETS, CALLS = 16, 36
 
 

@@ -18,8 +18,6 @@ from tests.faults.upstream import Hoursmith
 from tests.paths import ROOT
 from tests.secret_markers import Canaries
 
-pytestmark = pytest.mark.slow
-
 WORKERS = 2
 # Longer than any test: whoever waits for the collector is noticed.
 COLLECTOR_TIMEOUT_S = 100

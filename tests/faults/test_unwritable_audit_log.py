@@ -21,8 +21,6 @@ from tests.faults.mcp import call_tool
 from tests.faults.upstream import COLLECTIONS, Hoursmith
 from tests.postgres import shared_cluster
 
-pytestmark = pytest.mark.slow
-
 
 @contextmanager
 def locked(bench: Bench) -> Iterator[None]:

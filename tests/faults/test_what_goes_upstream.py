@@ -10,8 +10,6 @@ from tests.faults.conftest import Bench, prefix_of
 from tests.faults.mcp import LEGACY, MODERN, call_tool
 from tests.faults.upstream import BASE, Hoursmith
 
-pytestmark = pytest.mark.slow
-
 NAMED = {"host", "authorization", "accept", "accept-encoding", "user-agent"}
 WITH_BODY = NAMED | {"content-type", "content-length", "idempotency-key"}
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from hoursmith_console.connections.services import connection_create
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
-from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.models import ToolCall
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import (
@@ -27,6 +27,7 @@ from tests.hoursmith_console.records import (
     save_audit,
 )
 from tests.page_urls import console_routes
+from tests.replayed import Replayed
 
 Browse = Callable[[str], Client]
 # Session, account and memberships are three; a member's own tokens are one more.
@@ -45,26 +46,24 @@ MOST_ELSEWHERE = 14
 MOST_FILTERED = 17
 
 
-@pytest.fixture
-def crowd(cast: Cast) -> None:
-    """Sixty tokens with assistants, refusals, calls and deletions, and thirty members with tokens besides."""
+def _crowd() -> None:
+    workspace = Workspace.objects.get(org_id="org-acme")
+    manager = Member.objects.get(workspace=workspace, role="MANAGER")
     now, calls, events = timezone.now(), [], []
     for number in range(60):
-        token = make_token(cast.org_id, f"{number:012x}", name=f"token {number}", calls_destructive=number)
-        claim_token(env="live", prefix=token.prefix, member=cast.people["manager"], source="minted")
+        token = make_token(workspace.org_id, f"{number:012x}", name=f"token {number}", calls_destructive=number)
+        claim_token(env="live", prefix=token.prefix, member=manager, source="minted")
         for name in ("Cursor", "n8n", "Claude Code"):
             make_client(token, name=name)
         make_refusal(token)
-        connection_create(
-            workspace=cast.workspace, owner=cast.people["manager"], client="cursor", label="x", access="full", actor="x"
-        )
+        connection_create(workspace=workspace, owner=manager, client="cursor", label="x", access="full", actor="x")
         for index in range(5):
             at = now - timedelta(hours=index, minutes=number)
             calls.append(call_row(token, at=at))
             events += audit_pair(token, at=at, result=None if index == 4 else "succeeded")
     members = Member.objects.bulk_create(
         Member(
-            workspace=cast.workspace,
+            workspace=workspace,
             member_id=f"crowd-{number}",
             user_ref=f"crowd-{number}",
             name=f"Member {number}",
@@ -78,6 +77,15 @@ def crowd(cast: Cast) -> None:
     )
     ToolCall.objects.bulk_create(calls)
     save_audit(events)
+
+
+_crowd_again = Replayed(_crowd)
+
+
+@pytest.fixture
+def crowd(cast: Cast) -> None:
+    """Sixty tokens with assistants, refusals, calls and deletions, and thirty members with tokens besides."""
+    _crowd_again()
 
 
 @pytest.mark.usefixtures("crowd")

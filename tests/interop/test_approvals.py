@@ -23,7 +23,7 @@ from tests.databases import as_default
 from tests.postgres import shared_cluster
 from tests.servers import Served, served_console
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("inside")]
+pytestmark = pytest.mark.usefixtures("inside")
 
 CALLERS = 4
 

@@ -17,8 +17,6 @@ from tests.interop.test_stdio import NEEDED
 from tests.paths import ROOT
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 TOOLS_OF = {"full": set(TOOLS), "readonly": set(READ_TOOLS)}
 
 

@@ -2,14 +2,10 @@
 
 from typing import Any
 
-import pytest
-
 from tests.interop.clients import LATEST_OF_INITIALIZE, MODERN
 from tests.interop.conftest import CallsBy
 from tests.interop.raw_mcp import post
 from tests.servers import Served
-
-pytestmark = pytest.mark.slow
 
 # Each on a connection of its own; that all of them meet the same one of two workers is as good as impossible.
 CONNECTIONS = 24

@@ -11,8 +11,6 @@ from tests.interop.node import Node
 from tests.interop.walk import DAY, READ_WRITE_DESTROY, check_listing, check_results
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 
 def check_day(seen: Seen, *, protocol: str) -> None:
     assert seen.protocol == protocol

@@ -18,8 +18,6 @@ from tests.interop.node import CONFORMANCE, Node
 from tests.interop.proxy import authorizing_proxy
 from tests.servers import served_console
 
-pytestmark = pytest.mark.slow
-
 REVISIONS = ("2025-11-25", "2026-07-28")
 EXPECTED_FAILURES = Path(__file__).with_name("expected_failures.yaml")
 REQUIRED_OF_TOOLS = {

@@ -15,8 +15,6 @@ from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from tests.interop.node import HERE, Node
 
-pytestmark = pytest.mark.slow
-
 URL = "https://console.example/mcp/c/9d2f61"
 GENERATED = 1_000
 SEED = 20_261_130

@@ -9,8 +9,6 @@ from tests.interop.raw_mcp import post
 from tests.interop.walk import DAY
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 # Revisions before 2025-06-18 know no MCP-Protocol-Version header.
 SENDS_ITS_VERSION = {"2025-06-18", "2025-11-25"}
 

@@ -19,8 +19,6 @@ from tests.interop.walk import Step
 from tests.servers import Served, served_console
 from tests.tool_results import error_in
 
-pytestmark = pytest.mark.slow
-
 UPSTREAM_TIMEOUT_S = 0.5
 
 

@@ -12,8 +12,6 @@ from tests.interop.walk import Step
 from tests.servers import Served
 from tests.tool_results import error_in
 
-pytestmark = pytest.mark.slow
-
 REFUSED: tuple[Step, ...] = (("create_client", {"name": "Never made"}),)
 
 

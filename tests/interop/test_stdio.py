@@ -16,8 +16,6 @@ from tests.interop.walk import DAY, READ_WRITE_DESTROY, check_listing, check_res
 from tests.paths import ROOT
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 COMMAND = [sys.executable, str(ROOT / "manage.py"), "mcp_stdio"]
 # What the command needs of the console's environment; clients hand on next to nothing by themselves.
 NEEDED = ("VAR_DIR", "DATABASE_URL", "SECRET_KEY", "AUDIT_SIGNING_KEY", "SANDBOX_RATE_LIMITS")

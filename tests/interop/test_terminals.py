@@ -20,8 +20,6 @@ from tests.interop.terminal import Terminal
 from tests.interop.walk import DAY
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 Configured = Callable[..., Terminal]
 every_terminal = pytest.mark.parametrize("terminal", [ClaudeCode, CodexCli, GeminiCli], ids=lambda kind: kind.key)
 

@@ -12,7 +12,6 @@ from tests.faults.mcp import call_tool
 from tests.mcpbridge.http.test_forwarding import SAID
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
 HOST = "console.example.com"
 HTTPS = {"PUBLIC_URL": f"https://{HOST}", "SANDBOX": "on"}
 

@@ -50,10 +50,15 @@ PIECES = [
 ]  # fmt: skip
 
 
+# A third of a second a megabyte; what grew with the square would still take minutes.
+SIZES = {"the sweep": MAX_BODY_BYTES // 4}
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_no_repeated_piece_is_slow(reader: str) -> None:
+    size = SIZES.get(reader, MAX_BODY_BYTES)
     for piece in PIECES:
-        data = (piece * (MAX_BODY_BYTES // len(piece)))[:MAX_BODY_BYTES]
+        data = (piece * (size // len(piece)))[:size]
         begun = time.process_time()
         READERS[reader](data)
         assert time.process_time() - begun < PATIENCE_S, piece

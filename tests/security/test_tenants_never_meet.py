@@ -89,20 +89,20 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(
-    request: pytest.FixtureRequest,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-    needs: Callable[[bool, str], None],
-) -> Iterator[Site]:
+def postgres_url(needs: Callable[[bool, str], None]) -> str:
+    """An empty database on a server."""
+    return shared_cluster(needs).create_database("tenants", template=EMPTY)
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
     """Two workspaces in which there is one record of every kind. Each request is undone, so that all find the same."""
     with django_db_blocker.unblock(), override_settings(SINK_PRIVATE_NETWORKS=["127.0.0.2"], SINK_TIMEOUT_S=0.2):
         if request.param == "sqlite":
             with undone(*ALIASES):
                 yield _site()
             return
-        url = shared_cluster(needs).create_database("tenants", template=EMPTY)
-        with as_default(url), undone(*ALIASES):
+        with as_default(request.getfixturevalue("postgres_url")), undone(*ALIASES):
             yield _site()
 
 

@@ -6,8 +6,6 @@ import pytest
 
 from tests.browser.catalogue.bench import Bench
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("name", ["__proto__", "constructor", "toString"])
 def test_a_member_called_proto_stays_a_member(bench: Bench, name: str) -> None:

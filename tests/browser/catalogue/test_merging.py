@@ -9,8 +9,6 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.catalogue.bench import Bench
 
-pytestmark = pytest.mark.slow
-
 URL = "https://console.example/mcp/c/9d2f61"
 CURSOR = {"url": URL, "headers": {"Authorization": "Bearer ${env:HOURSMITH_API_TOKEN}"}}
 INPUT = "hoursmith-token-4f8a2c1bdedf"

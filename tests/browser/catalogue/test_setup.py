@@ -11,8 +11,6 @@ from tests.browser.catalogue.bench import Bench, bench_in
 from tests.interop.node import AXE, NodeUnavailableError, installed_node
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 Opened = Callable[..., Bench]
 AGENTS = {
     "macos": "MacIntel",

@@ -16,8 +16,6 @@ from tests.faults.many_machines.conftest import NODES, Site
 from tests.faults.upstream import Gate, new_token
 from tests.secret_markers import Canaries
 
-pytestmark = pytest.mark.slow
-
 INTENT, SUCCEEDED = ("intent", ""), ("outcome", "succeeded")
 
 

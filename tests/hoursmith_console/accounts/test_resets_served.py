@@ -10,11 +10,9 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Event, Thread
 
 import httpx
-import pytest
 
 from tests.servers import served_console
 
-pytestmark = pytest.mark.slow
 NEW = "a much better passphrase"
 _PROVE = """
 import json

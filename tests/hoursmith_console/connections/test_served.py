@@ -8,15 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.interop.clients import python_over_stdio
 from tests.interop.test_stdio import NEEDED
 from tests.paths import ROOT
 from tests.secret_markers import Canaries, files_of
 from tests.servers import Served, served_console
-
-pytestmark = pytest.mark.slow
 
 PASSWORD = "a long and plain sentence"
 LET_IN = (

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.paths import ROOT
 from tests.postgres import shared_cluster
 
@@ -17,7 +15,6 @@ FILES = ("api/test_lists.py", "api/test_idempotency.py", "api/test_limits.py", "
 CHOSEN = "paging or search_finds or plain_date or amounts or repeat or dead_process or windows or behind or reset_makes"
 
 
-@pytest.mark.slow
 def test_lists_keys_limits_and_seed_are_the_same_on_postgresql(needs: Callable[[bool, str], None]) -> None:
     cluster = shared_cluster(needs)
     # Folding case beyond ASCII is the locale's to do there, and the test server's own locale has none.

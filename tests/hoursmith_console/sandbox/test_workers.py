@@ -13,8 +13,6 @@ import pytest
 from tests.postgres import shared_cluster
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 
 class Answer(NamedTuple):
     status: int

@@ -18,8 +18,6 @@ from gunicorn.arbiter import Arbiter
 from tests.paths import ROOT
 from tests.servers import free_port
 
-pytestmark = pytest.mark.slow
-
 WORKERS = 2
 CONNECTIONS = 50
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

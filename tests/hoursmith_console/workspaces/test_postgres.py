@@ -14,7 +14,6 @@ HERE = ROOT / "tests/hoursmith_console"
 PAGES = ("workspaces/test_sync.py", "members/test_account_takeover.py", "accounts/test_openid_identities.py")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("files", [PAGES, ("workspaces/races.py",)], ids=["pages", "races"])
 def test_accounts_and_members_are_the_same_on_postgresql(
     needs: Callable[[bool, str], None], files: tuple[str, ...]

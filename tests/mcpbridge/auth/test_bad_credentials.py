@@ -16,8 +16,6 @@ from tests.mcpbridge.mcp_client import ERAS, Wire, refused
 from tests.revoking import revoke_at_hoursmith
 from tests.servers import Served, served_console
 
-pytestmark = pytest.mark.slow
-
 UNAUTHENTICATED, TOO_MANY_ATTEMPTS = -32040, -32041
 SECRET = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
 PREFIX = secrets.token_hex(6)

@@ -9,7 +9,7 @@ from mcpbridge.tools import TOOLS
 from tests.mcpbridge.factories import NOWHERE, Cast, cast_of, refusal
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_log")]
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 WITH_ID = [name for name, tool in TOOLS.items() if "id" in tool.required]
 

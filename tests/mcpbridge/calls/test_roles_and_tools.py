@@ -12,7 +12,7 @@ from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.factories import NOWHERE, ROLES, Cast, cast_of, every, refusal
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_log")]
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 STAFF = ROLES[:3]
 WRITES = [name for name in TOOLS if name not in READ_TOOLS]

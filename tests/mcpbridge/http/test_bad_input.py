@@ -11,7 +11,7 @@ from mcpbridge.tools import TOOLS
 from tests.mcpbridge.mcp_client import MARK, MODERN, Wire, refused
 from tests.tool_results import error_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_log")]
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 

@@ -13,7 +13,7 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from tests.mcpbridge.mcp_client import MARK, Wire, refused
 from tests.servers import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_log")]
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 PARSE_ERROR, HEADER_MISMATCH, UNSUPPORTED_VERSION = -32700, -32020, -32022
 

@@ -39,7 +39,6 @@ def owner_token(console: Served) -> str:
 
 
 # The Host header says nothing where the target names the host.
-@pytest.mark.slow
 @pytest.mark.parametrize("host", ["localhost", FOREIGN, ""])
 @pytest.mark.parametrize(
     "authority", ["http://localhost", "http://localhost:1", "HTTP://LOCALHOST", "https://127.0.0.1"]
@@ -55,13 +54,11 @@ def test_a_target_with_our_host_is_answered(console: Served, owner_token: str, a
     assert 'value="/audit/?q=x"' in page.text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "?x=1", "/"])
 def test_a_target_without_a_path_means_the_first_page(console: Served, path: str) -> None:
     assert ask(console, f"http://localhost{path}") == ask(console, f"/{path.removeprefix('/')}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "authority",
     [FOREIGN, f"localhost.{FOREIGN}", f"localhost@{FOREIGN}", f"{FOREIGN}@localhost", "", ":80", "local%68ost"],
@@ -75,7 +72,6 @@ def test_a_target_with_another_host_is_refused_as_that_host_is(
         assert by_target.status == by_header.status == status
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", ["ftp://localhost/mcp", "x://localhost/mcp", "localhost://mcp", "http://localhost#/mcp"]
 )

@@ -16,8 +16,6 @@ from mcpbridge import __version__
 from tests.paths import ROOT
 from tests.servers import Served
 
-pytestmark = pytest.mark.slow
-
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "Waits", "version": "1"}}
 CALL = {"id": 2, "method": "tools/call", "params": {"name": "get_me", "arguments": {}}}
 ONLY_FOR_PAGES = {

@@ -100,7 +100,6 @@ def test_no_prompt_has_the_name_of_a_tool() -> None:
     assert PROMPTS.keys().isdisjoint(TOOLS)
 
 
-@pytest.mark.slow
 def test_the_official_client_lists_and_gets_them(console: Served, owner_token: str, era: str) -> None:
     listed, got = asked(console.mcp_url, owner_token, era, ("log_time", {"what": "Sketches", "duration": "90m"}))
 
@@ -116,7 +115,6 @@ def test_the_official_client_lists_and_gets_them(console: Served, owner_token: s
     assert got.messages[0].content.text.endswith("What I did: Sketches\nDuration: 90m")
 
 
-@pytest.mark.slow
 def test_read_only_access_offers_no_prompt_that_writes(console: Served, owner_token: str, era: str) -> None:
     url = f"{console.mcp_url}/readonly"
     listed, refused, got = asked(url, owner_token, era, ("new_client", {"name": "X"}), ("my_week", None))
@@ -126,7 +124,6 @@ def test_read_only_access_offers_no_prompt_that_writes(console: Served, owner_to
     assert got.messages[0].content.text == PROMPTS["my_week"].text
 
 
-@pytest.mark.slow
 def test_a_prompt_that_lacks_something_says_what(console: Served, owner_token: str, era: str) -> None:
     _, refused = asked(console.mcp_url, owner_token, era, ("log_time", {"what": "Sketches"}))
 

@@ -2,43 +2,52 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from mcpbridge.auth.restrictions.change_marker import Generation
+from tests.paths import ROOT
 
-PROCESSES = 130
-
-
-def _start_and_use(path: Path) -> None:
-    """What a worker does at its first start: see where the generation stands, change it, look again."""
-    generation = Generation(str(path))
-    for _ in range(20):
-        assert generation.now() is not None
-        Generation(str(path)).change()
-
-
-def _fork(path: Path, at: float) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        while time.monotonic() < at:
-            pass
-        _start_and_use(path)
-        code = 0
-    finally:
-        os._exit(code)
+# Forks 130 processes, lets them go at once, and prints how each ended. In a small process of its own: to fork the one
+# that runs the tests takes twenty times as long. Each process does what a worker does at its first start: see where
+# the generation stands, change it, look again.
+_TOGETHER = """
+import os, sys
+from mcpbridge.auth.restrictions.change_marker import Generation
+path = sys.argv[1]
+held, go = os.pipe()
+pids = []
+for _ in range(130):
+    pids.append(os.fork())
+    if pids[-1] == 0:
+        os.close(go)
+        code = 1
+        try:
+            os.read(held, 1)
+            generation = Generation(path)
+            for _ in range(20):
+                assert generation.now() is not None
+                Generation(path).change()
+            code = 0
+        finally:
+            os._exit(code)
+os.close(go)
+print(*(os.waitpid(pid, 0)[1] for pid in pids))
+"""
 
 
 def test_processes_that_start_at_once_do_not_kill_each_other(tmp_path: Path) -> None:
     for attempt in range(3):
-        at = time.monotonic() + 0.5
-        pids = [_fork(tmp_path / f"console-{attempt}.sqlite3", at) for _ in range(PROCESSES)]
-        ends = [os.waitpid(pid, 0)[1] for pid in pids]
+        path = tmp_path / f"console-{attempt}.sqlite3"
+        done = subprocess.run(
+            [sys.executable, "-c", _TOGETHER, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        ends = [int(end) for end in done.stdout.split()]
+        assert len(ends) == 130
         assert [end for end in ends if os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGBUS] == []
         assert set(ends) == {0}
 

@@ -1,0 +1,118 @@
+"""Tells slow tests from fast ones by what they use; `make test-fast` runs the fast ones.
+
+Slow is what has a browser, a served console, a PostgreSQL server or a fault of the machine in it: whatever starts a
+process. A fast test that starts one fails, so that no test is in the wrong tier unnoticed.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
+
+SLOW_FOLDERS = tuple(Path(__file__).parent / name for name in ("browser", "faults", "interop"))
+# Asked for by whatever needs an installed program, such as PostgreSQL, Chromium or Node.js.
+SLOW_FIXTURES = {"needs"}
+# The values of parameters that stand for such a program.
+SLOW_PARAMETERS = ("postgres",)
+# What starts a process, as code that calls it names it.
+STARTERS = {
+    "served_console",
+    "module_start",
+    "shared_cluster",
+    "own_cluster",
+    "run_python",
+    "subprocess",
+    "Popen",
+    "fork",
+}
+# Makes, once a test run and not for one test, what databases and static files are copied from.
+_PREPARES = {"tests.prepared", "tests.databases", "tests.postgres"}
+
+
+class ProcessInFastTestError(AssertionError):
+    """A test that counts as fast starts a process."""
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Return whether the test lies where slow ones lie, or uses or calls what starts a process."""
+    if any(item.path.is_relative_to(folder) for folder in SLOW_FOLDERS):
+        return True
+    if not isinstance(item, pytest.Function):
+        return False
+    if SLOW_FIXTURES & set(item.fixturenames):
+        return True
+    if hasattr(item, "callspec") and any(value in SLOW_PARAMETERS for value in _texts(item.callspec.params)):
+        return True
+    # The public way, `request`, is there only once the test runs.
+    fixtures = [each.func for found in item._fixtureinfo.name2fixturedefs.values() for each in found]
+    return any(starts_processes(function) for function in (item.function, *fixtures))
+
+
+def _texts(parameters: dict[str, Any]) -> Iterator[str]:
+    return (value for value in parameters.values() if isinstance(value, str))
+
+
+_known: dict[FunctionType, bool] = {}
+
+
+def starts_processes(function: Callable[..., Any]) -> bool:
+    """Return whether the code of `function`, or of a function of the tests that it calls by its name, starts one."""
+    if not isinstance(function, FunctionType):
+        return False
+    if function not in _known:
+        # Else functions that call each other would never be done.
+        _known[function] = False
+        names = set(_names(function.__code__))
+        called = (function.__globals__.get(name) for name in names)
+        _known[function] = bool(names & STARTERS) or any(
+            starts_processes(each) for each in called if isinstance(each, FunctionType) and _is_of_tests(each)
+        )
+    return _known[function]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _is_of_tests(function: FunctionType) -> bool:
+    return function.__module__.startswith("tests.") and function.__module__ not in _PREPARES
+
+
+_is_forbidden = False
+
+
+@contextmanager
+def processes_forbidden(forbidden: bool) -> Iterator[None]:
+    """Let a start of a process fail in the block, or not."""
+    global _is_forbidden
+    before, _is_forbidden = _is_forbidden, forbidden
+    try:
+        yield
+    finally:
+        _is_forbidden = before
+
+
+def watch_processes() -> None:
+    """Let `processes_forbidden` hold for all ways in which the tests and the product start processes."""
+    subprocess.Popen.__init__ = _watched(subprocess.Popen.__init__)  # type: ignore[method-assign]
+    for name in ("fork", "posix_spawn", "system"):
+        setattr(os, name, _watched(getattr(os, name)))
+
+
+def _watched(start: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(*given: Any, **more: Any) -> Any:
+        if _is_forbidden:
+            raise ProcessInFastTestError(
+                "This test starts a process and counts as fast: let `tests.tiers` find out that it is slow."
+            )
+        return start(*given, **more)
+
+    return watched
