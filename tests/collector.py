@@ -1,7 +1,6 @@
 """A collector of telemetry: takes OTLP over HTTP as a real one does, and can hang as a sick one does."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.waiting import eventually
 
 _SERVER = 2
 _ERROR = 2
@@ -80,11 +81,7 @@ class Collector:
 
     def eventually(self, look: Callable[[], Any], seconds: float = 30) -> Any:
         """What `look` finds once it finds something."""
-        until = time.monotonic() + seconds
-        while not (found := look()):
-            assert time.monotonic() < until, [span.name for span in self.spans()]
-            time.sleep(0.05)
-        return found
+        return eventually(look, seconds, told=lambda: [span.name for span in self.spans()])
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from django.db import connections
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hoursmith_console import env
 from tests.paths import ROOT, made_once
@@ -115,3 +116,15 @@ def postgres_record(folder: Path, cluster: Cluster) -> Iterator[RecordDatabase]:
     url = cluster.create_database("record", template=RECORD)
     with as_default(url):
         yield RecordDatabase(url, folder, cluster=cluster)
+
+
+def lose_answer_of_commit(connection: BaseDatabaseWrapper) -> None:
+    """Let the next commit on `connection` succeed and its answer get lost on the way back."""
+    commit = connection.commit
+
+    def lose_the_answer() -> None:
+        del connection.commit
+        commit()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    connection.commit = lose_the_answer  # type: ignore[method-assign]

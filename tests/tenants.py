@@ -1,6 +1,5 @@
 """Two workspaces with everybody in each: every role, an auditor, one person in both; and two who are in none."""
 
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from hoursmith_console.workspaces.services import account_create, member_import,
 from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
 from mcpbridge.models import SeenToken
 from tests.hoursmith_console.records import make_token
+from tests.reauthentication import trusted_client
 
 PASSWORD = "correct horse battery staple"
 ROLES = ("owner", "admin", "manager", "member", "auditor")
@@ -118,15 +118,11 @@ def two_tenants(ours: str, theirs: str) -> tuple[Tenant, Tenant]:
 
 def signed_in(user: User, workspace: Workspace | None = None) -> Client:
     """Return a browser of `user`, who gave their password a moment ago and looks at `workspace`."""
-    client = Client(raise_request_exception=False)
-    client.force_login(user)
-    session = client.session
-    given = {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
-    session["account_authentication_methods"] = [given]
-    session["account_authentication_methods_user"] = str(user.pk)
+    client = trusted_client(user, Client(raise_request_exception=False))
     if workspace is not None:
+        session = client.session
         session[WORKSPACE_KEY] = workspace.pk
-    session.save()
+        session.save()
     return client
 
 

@@ -1,6 +1,5 @@
 """A console in front of a Hoursmith that fails to order."""
 
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from tests.faults.upstream import Hoursmith, serving
 from tests.postgres import shared_cluster
 from tests.servers import Served, served_console
 from tests.stored_rows import sqlite_rows
+from tests.waiting import eventually
 
 UPSTREAM_TIMEOUT_S = 1.5
 
@@ -55,10 +55,7 @@ class Bench:
             return False
 
     def eventually(self, check: Callable[[], bool], seconds: float = 30) -> None:
-        until = time.monotonic() + seconds
-        while not check():
-            assert time.monotonic() < until, self.served.output()[-2000:]
-            time.sleep(0.05)
+        eventually(check, seconds, told=lambda: self.served.output()[-2000:])
 
 
 def prefix_of(token: str) -> str:

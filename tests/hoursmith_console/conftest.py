@@ -3,7 +3,6 @@
 Each came by a mailed link, so that their address is proven.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,6 +24,7 @@ from mcpbridge.models import SeenToken
 from tests.hoursmith_console.records import make_token
 from tests.hoursmith_console.sandbox.fixtures import World
 from tests.hoursmith_console.sandbox_members import NAMES, Somebody, Town
+from tests.reauthentication import trusted_client
 from tests.replayed import Replayed
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -104,18 +104,11 @@ def browse(cast: Cast) -> Callable[[str], Client]:
 
 
 @pytest.fixture
-def trusted(cast: Cast, browse: Callable[[str], Client]) -> Callable[[str], Client]:
+def trusted(cast: Cast) -> Callable[[str], Client]:
     """A browser of somebody of the cast who has given their password a moment ago."""
 
     def signed_in(name: str) -> Client:
-        client = browse(name)
-        user = cast.people[name].user
-        assert user is not None
-        session = client.session
-        session["account_authentication_methods"] = [{"method": "password", "at": time.time(), "reauthenticated": True}]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
-        return client
+        return trusted_client(account_of(cast.people[name]))
 
     return signed_in
 

@@ -1,13 +1,14 @@
 """Two workspaces of the sandbox, whose members sign in to the console and whose tokens really work."""
 
-import time
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
 from django.test import Client
 
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import SeenToken
 from tests.hoursmith_console.sandbox.fixtures import Caller
+from tests.reauthentication import trusted_client
 
 NAMES = ("owner", "admin", "manager", "member", "other_member")
 
@@ -31,14 +32,8 @@ class Somebody:
 
     def browser(self) -> Client:
         """A browser in which they gave their password a moment ago."""
-        client, user = Client(), self.member.user
-        assert user is not None
-        client.force_login(user)
-        session = client.session
-        session["account_authentication_methods"] = [{"method": "password", "at": time.time(), "reauthenticated": True}]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
-        return client
+        assert isinstance(self.member.user, User)
+        return trusted_client(self.member.user)
 
 
 Town = dict[str, Somebody]

@@ -14,6 +14,7 @@ from mcpbridge.maintenance import Keeper
 from mcpbridge.models import AuditEvent, SigningHead
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
+from tests.waiting import eventually
 
 Start = Callable[[], Keeper]
 
@@ -39,13 +40,6 @@ def start(database: RecordDatabase, writer: AuditWriter, runner: asyncio.Runner)
     yield start_one
     for keeper in started:
         runner.run(keeper.stop())
-
-
-def eventually(check: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def heads(**which: Any) -> int:

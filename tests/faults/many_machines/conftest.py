@@ -7,7 +7,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -31,6 +30,7 @@ from tests.paths import ROOT
 from tests.postgres import Cluster, end_with_parent, own_cluster, prepared_files
 from tests.prepared import EMPTY
 from tests.servers import Served
+from tests.waiting import eventually
 
 CABLES = (
     ("outside", "balancer"),
@@ -132,10 +132,7 @@ class Site:
         return [(row["phase"], row["result"]) for row in found]
 
     def eventually(self, check: Callable[[], bool], seconds: float = 45) -> None:
-        until = time.monotonic() + seconds
-        while not check():
-            assert time.monotonic() < until, "\n".join(node.output()[-3000:] for node in self.nodes.values())
-            time.sleep(0.05)
+        eventually(check, seconds, told=lambda: "\n".join(node.output()[-3000:] for node in self.nodes.values()))
 
 
 @pytest.fixture(scope="module")

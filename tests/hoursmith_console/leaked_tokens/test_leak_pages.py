@@ -1,6 +1,5 @@
 """The leak desk: public parts in, what the viewer may know out, and the ways to contain."""
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -17,20 +16,6 @@ from tests.hoursmith_console.records import make_client, make_refusal
 
 Browse = Callable[[str], Client]
 PAGE = "/rotations/leaked-tokens/"
-
-
-def signed_in_now(cast: Cast, name: str) -> Client:
-    """A browser of somebody who gave their password just now, so that nobody is asked again."""
-    user = cast.people[name].user
-    assert user is not None
-    client = Client()
-    client.force_login(user)
-    session = client.session
-    given = {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
-    session["account_authentication_methods"] = [given]
-    session["account_authentication_methods_user"] = str(user.pk)
-    session.save()
-    return client
 
 
 def events(action: str) -> list[AuditEvent]:
@@ -111,16 +96,18 @@ def test_nothing_to_look_for_is_said(cast: Cast, browse: Browse) -> None:
 
 
 @pytest.mark.parametrize(("person", "contained"), [("owner", {"owner", "member"}), ("member", {"member"})])
-def test_containing_blocks_what_the_person_may_block(cast: Cast, person: str, contained: set[str]) -> None:
+def test_containing_blocks_what_the_person_may_block(
+    cast: Cast, trusted: Browse, person: str, contained: set[str]
+) -> None:
     keys = [f"live_{cast.tokens[name].prefix}" for name in ("owner", "member", "outsider")]
-    answer = signed_in_now(cast, person).post(f"{PAGE}block/", {"prefix": keys}, follow=True)
+    answer = trusted(person).post(f"{PAGE}block/", {"prefix": keys}, follow=True)
     assert "blocked now" in answer.content.decode()
     assert set(TokenBlock.objects.values_list("prefix", flat=True)) == {cast.tokens[name].prefix for name in contained}
     assert len(events("token_block")) == len(contained)
 
 
-def test_who_may_act_on_none_of_them_finds_nothing(cast: Cast) -> None:
-    visitor = signed_in_now(cast, "outsider")
+def test_who_may_act_on_none_of_them_finds_nothing(cast: Cast, trusted: Browse) -> None:
+    visitor = trusted("outsider")
     for action in ("block", "rotate"):
         assert visitor.post(f"{PAGE}{action}/", {"prefix": f"live_{cast.tokens['owner'].prefix}"}).status_code == 404
     assert not TokenBlock.objects.exists()
@@ -143,8 +130,8 @@ def test_an_old_sign_in_is_asked_again_and_the_form_is_not_kept_meanwhile(
     assert TokenBlock.objects.exists() or Rotation.objects.get().kind == "leaked"
 
 
-def test_a_report_is_open_until_contained_rotated_or_closed(cast: Cast, browse: Browse) -> None:
-    owner = signed_in_now(cast, "owner")
+def test_a_report_is_open_until_contained_rotated_or_closed(cast: Cast, browse: Browse, trusted: Browse) -> None:
+    owner = trusted("owner")
     keys = [f"live_{cast.tokens[name].prefix}" for name in ("owner", "manager", "member")]
     owner.post(PAGE, {"prefix": keys})
     owner.post(PAGE, {"prefix": keys})

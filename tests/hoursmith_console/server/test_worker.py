@@ -17,6 +17,7 @@ from gunicorn.arbiter import Arbiter
 
 from tests.paths import ROOT
 from tests.servers import free_port
+from tests.waiting import eventually
 
 WORKERS = 2
 CONNECTIONS = 50
@@ -92,10 +93,7 @@ class Running:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def eventually(self, check: Callable[[], bool], seconds: float = 30) -> None:
-        until = time.monotonic() + seconds
-        while not check():
-            assert time.monotonic() < until, self.log.read_text(encoding="utf-8")
-            time.sleep(0.05)
+        eventually(check, seconds, told=lambda: self.log.read_text(encoding="utf-8"))
 
 
 @pytest.fixture

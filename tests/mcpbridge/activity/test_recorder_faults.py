@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import connections
 
 from mcpbridge.activity.recorder import ActivityRecorder, _Batch
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.models import ActivityLoss, Kind, SeenToken, ToolCall
 from tests.call_records import NOBODY, SUCCEEDED, a_call
-from tests.databases import RecordDatabase
+from tests.databases import RecordDatabase, lose_answer_of_commit
 
 
 class ForgetfulRecorder(ActivityRecorder):
@@ -22,17 +22,9 @@ class ForgetfulRecorder(ActivityRecorder):
 
     def _record(self, batch: _Batch) -> None:
         super()._record(batch)
-        connection = connections["default"]
-        commit = connection.commit
         self.commits += 1
-
-        def lose_the_answer() -> None:
-            del connection.commit
-            commit()
-            raise OperationalError("server closed the connection unexpectedly")
-
         if self.commits == 1:
-            connection.commit = lose_the_answer  # type: ignore[method-assign]
+            lose_answer_of_commit(connections["default"])
 
 
 @pytest.fixture

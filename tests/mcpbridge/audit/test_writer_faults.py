@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import connections
 
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter, _Entry
 from mcpbridge.models import AuditEvent
 from tests.call_records import SUCCEEDED, a_call
-from tests.databases import RecordDatabase
+from tests.databases import RecordDatabase, lose_answer_of_commit
+from tests.waiting import eventually
 
 LIMIT_S = 0.6
 
@@ -39,17 +40,9 @@ class ForgetfulWriter(AuditWriter):
 
     def _insert(self, entries: list[_Entry]) -> list[_Entry]:
         over = super()._insert(entries)
-        connection = connections["default"]
-        commit = connection.commit
         self.commits += 1
-
-        def lose_the_answer() -> None:
-            del connection.commit
-            commit()
-            raise OperationalError("server closed the connection unexpectedly")
-
         if self.commits == 1:
-            connection.commit = lose_the_answer  # type: ignore[method-assign]
+            lose_answer_of_commit(connections["default"])
         return over
 
 
@@ -77,13 +70,6 @@ def within(seconds: float) -> Iterator[None]:
 
 def rows() -> list[tuple[str, str, str]]:
     return list(AuditEvent.objects.order_by("recorded_at", "phase").values_list("phase", "result", "code"))
-
-
-def eventually(check: Callable[[], bool], seconds: float = 5) -> None:
-    until = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < until, rows()
-        time.sleep(0.02)
 
 
 def test_a_locked_database_refuses_in_time_and_nothing_is_written_later(
@@ -142,7 +128,7 @@ def test_an_outcome_that_cannot_be_written_in_time_is_written_later(
     runner.run(writer.intent(call, snapshot=None))
     with database.held(), within(3 * LIMIT_S):
         assert runner.run(writer.outcome(call, SUCCEEDED)) is False
-    eventually(lambda: rows() == [("intent", "", ""), ("outcome", "succeeded", "")])
+    eventually(lambda: rows() == [("intent", "", ""), ("outcome", "succeeded", "")], told=rows)
     assert writer.outcomes_lost == 0
 
 
@@ -155,7 +141,7 @@ def test_an_intent_given_up_while_being_written_reads_as_refused(
         runner.run(writer.intent(a_call(), snapshot=None))
     assert writer.is_inside.is_set()
     writer.may_go_on.set()
-    eventually(lambda: rows() == [("intent", "", ""), ("outcome", "refused", "audit_unavailable")])
+    eventually(lambda: rows() == [("intent", "", ""), ("outcome", "refused", "audit_unavailable")], told=rows)
 
 
 def test_a_caller_who_leaves_while_the_intent_is_written_leaves_a_refusal(
@@ -173,7 +159,7 @@ def test_a_caller_who_leaves_while_the_intent_is_written_leaves_a_refusal(
 
     runner.run(leave())
     writer.may_go_on.set()
-    eventually(lambda: rows() == [("intent", "", ""), ("outcome", "refused", "audit_unavailable")])
+    eventually(lambda: rows() == [("intent", "", ""), ("outcome", "refused", "audit_unavailable")], told=rows)
 
 
 def test_a_caller_who_leaves_before_the_intent_is_written_leaves_nothing(
@@ -250,7 +236,7 @@ def test_the_record_outlives_a_restart_of_the_server(postgres_database: RecordDa
     finally:
         cluster.start()
     connections["default"].close()
-    eventually(lambda: ("outcome", "succeeded", "") in rows())
+    eventually(lambda: ("outcome", "succeeded", "") in rows(), told=rows)
     runner.run(writer.intent(a_call(), snapshot=None))
     runner.run(writer.stop())
     assert [phase for phase, _, _ in rows()] == ["intent", "outcome", "intent"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from mcpbridge.models import AuditEvent, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -48,13 +48,6 @@ def fail_once(monkeypatch: pytest.MonkeyPatch) -> Fail:
         return is_used_again
 
     return fail
-
-
-def eventually(check: Callable[[], bool], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_the_restrictions(runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """The pages of the sinks: for reviewers who have just shown that it is they; each change is in the record."""
 
 import re
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -26,25 +25,6 @@ def make_sink(cast: Cast, name: str = "SIEM", *, org_id: str = "", **more: Any) 
     return sink_create(org_id=org_id or cast.org_id, name=name, actor="Ana", **said)[0]
 
 
-@pytest.fixture
-def sure(cast: Cast) -> Callable[[str], Client]:
-    """A browser whose person has just given their password."""
-
-    def signed_in(name: str) -> Client:
-        client, user = Client(), cast.people[name].user
-        assert user is not None
-        client.force_login(user)
-        session = client.session
-        session["account_authentication_methods"] = [
-            {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
-        ]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
-        return client
-
-    return signed_in
-
-
 def recorded(action: str) -> AuditEvent:
     return AuditEvent.objects.get(tool=f"console.sink_{action}")
 
@@ -54,9 +34,9 @@ def text_of(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("person", ["owner", "admin"])
-def test_reviewers_make_a_sink_and_see_its_secret_once(cast: Cast, sure: Browse, person: str) -> None:
+def test_reviewers_make_a_sink_and_see_its_secret_once(cast: Cast, trusted: Browse, person: str) -> None:
     make_audit(cast.tokens["manager"])
-    visitor = sure(person)
+    visitor = trusted(person)
     answer = visitor.post("/audit/sinks/new/", NEW)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
@@ -99,37 +79,39 @@ def test_reviewers_make_a_sink_and_see_its_secret_once(cast: Cast, sure: Browse,
     ],
 )
 def test_what_cannot_be_is_said_at_the_field_and_makes_nothing(
-    sure: Browse, changes: dict[str, str], told: str
+    trusted: Browse, changes: dict[str, str], told: str
 ) -> None:
-    answer = sure("owner").post("/audit/sinks/new/", {**NEW, **changes})
+    answer = trusted("owner").post("/audit/sinks/new/", {**NEW, **changes})
     assert answer.status_code == 400
     assert told in text_of(answer)
     assert not Sink.objects.exists()
     assert not AuditEvent.objects.exists()
 
 
-def test_names_are_taken_once_and_sinks_have_a_number(cast: Cast, sure: Browse) -> None:
+def test_names_are_taken_once_and_sinks_have_a_number(cast: Cast, trusted: Browse) -> None:
     make_sink(cast)
-    assert "Another sink has that name" in text_of(sure("owner").post("/audit/sinks/new/", NEW))
+    assert "Another sink has that name" in text_of(trusted("owner").post("/audit/sinks/new/", NEW))
     for number in range(MOST_SINKS - 1):
         make_sink(cast, f"sink {number}")
     assert f"at most {MOST_SINKS} sinks" in text_of(
-        sure("owner").post("/audit/sinks/new/", {**NEW, "name": "one more"})
+        trusted("owner").post("/audit/sinks/new/", {**NEW, "name": "one more"})
     )
-    assert 'href="/audit/sinks/new/"' not in text_of(sure("owner").get("/audit/sinks/"))
+    assert 'href="/audit/sinks/new/"' not in text_of(trusted("owner").get("/audit/sinks/"))
 
 
-def test_two_sinks_never_share_a_file(cast: Cast, sure: Browse) -> None:
+def test_two_sinks_never_share_a_file(cast: Cast, trusted: Browse) -> None:
     make_sink(cast, kind="file", address="audit.jsonl")
-    answer = sure("owner").post("/audit/sinks/new/", {**NEW, "way": "file:json", "address": "audit.jsonl", "name": "B"})
+    answer = trusted("owner").post(
+        "/audit/sinks/new/", {**NEW, "way": "file:json", "address": "audit.jsonl", "name": "B"}
+    )
     assert "Another sink writes to that file" in text_of(answer)
 
 
-def test_every_change_is_made_and_recorded(cast: Cast, sure: Browse) -> None:
+def test_every_change_is_made_and_recorded(cast: Cast, trusted: Browse) -> None:
     for _ in range(3):
         make_audit(cast.tokens["manager"])
     sink = make_sink(cast)
-    visitor, page = sure("admin"), f"/audit/sinks/{sink.pk}/"
+    visitor, page = trusted("admin"), f"/audit/sinks/{sink.pk}/"
 
     def do(action: str, **said: Any) -> Sink:
         answer = visitor.post(f"{page}{action}/", said)
@@ -157,9 +139,9 @@ def test_every_change_is_made_and_recorded(cast: Cast, sure: Browse) -> None:
     }
 
 
-def test_the_record_tells_of_sinks_in_sentences(cast: Cast, sure: Browse) -> None:
+def test_the_record_tells_of_sinks_in_sentences(cast: Cast, trusted: Browse) -> None:
     sink = make_sink(cast, "Splunk of ours")
-    visitor = sure("owner")
+    visitor = trusted("owner")
     for action in ("pause", "resume", "secret", "delete"):
         visitor.post(f"/audit/sinks/{sink.pk}/{action}/")
     pages = [text_of(visitor.get(f"/audit/{row.call_id}/")) for row in AuditEvent.objects.all()]
@@ -174,12 +156,12 @@ def test_the_record_tells_of_sinks_in_sentences(cast: Cast, sure: Browse) -> Non
         assert f'{words} <strong class="name">Splunk of ours</strong>' in told
 
 
-def test_a_test_says_whether_it_arrived(cast: Cast, sure: Browse, settings: Any) -> None:
+def test_a_test_says_whether_it_arrived(cast: Cast, trusted: Browse, settings: Any) -> None:
     settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     settings.SINK_TIMEOUT_S = 2
     with HttpReceiver(200, 503) as receiver:
         sink = make_sink(cast, address=receiver.url)
-        visitor = sure("owner")
+        visitor = trusted("owner")
         first = visitor.post(f"/audit/sinks/{sink.pk}/test/", follow=True)
         second = visitor.post(f"/audit/sinks/{sink.pk}/test/", follow=True)
     assert "The test arrived." in text_of(first)
@@ -212,11 +194,11 @@ def test_nobody_else_sees_or_changes_a_sink(cast: Cast, browse: Browse, person: 
     assert Sink.objects.values().get() == before
 
 
-def test_an_outsider_who_is_sure_finds_nothing(cast: Cast, sure: Browse) -> None:
+def test_an_outsider_who_re_authenticated_finds_nothing(cast: Cast, trusted: Browse) -> None:
     sink = make_sink(cast)
     before = Sink.objects.values().get()
     for action in CHANGES:
-        answer = sure("outsider").post(f"/audit/sinks/{sink.pk}/{action}/", {"sequence": 1, **NEW, "format": "json"})
+        answer = trusted("outsider").post(f"/audit/sinks/{sink.pk}/{action}/", {"sequence": 1, **NEW, "format": "json"})
         assert answer.status_code == 404
     assert Sink.objects.values().get() == before
 

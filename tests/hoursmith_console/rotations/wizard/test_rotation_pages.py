@@ -1,6 +1,5 @@
 """The rotations area: whose it is, what each screen offers, what nobody may do."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -22,23 +21,6 @@ ACTS = (
     "revoke", "revoke-undo", "mint", "successor", "successor-undo", "updated", "updated-undo", "tick", "give-up",
     "tick-undo", "leaked", "owner", "finish", "abandon", "resume",
 )  # fmt: skip
-
-
-@pytest.fixture
-def sure(cast: Cast, browse: Browse) -> Browse:
-    """A browser of somebody who has just given their password."""
-
-    def signed_in(name: str) -> Client:
-        client, user = browse(name), cast.people[name].user
-        assert user is not None
-        session = client.session
-        given = {"method": "password", "at": time.time(), "reauthenticated": True, "email": user.email}
-        session["account_authentication_methods"] = [given]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
-        return client
-
-    return signed_in
 
 
 @pytest.fixture
@@ -70,14 +52,14 @@ def test_a_rotation_exists_for_whose_token_it_is_and_for_reviewers(
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("person", ["member", "outsider"])
-def test_nobody_else_can_do_anything_with_it(sure: Browse, rotation: Rotation, person: str, act: str) -> None:
-    assert sure(person).post(f"/rotations/{rotation.pk}/{act}/").status_code == 404
+def test_nobody_else_can_do_anything_with_it(trusted: Browse, rotation: Rotation, person: str, act: str) -> None:
+    assert trusted(person).post(f"/rotations/{rotation.pk}/{act}/").status_code == 404
     assert AuditEvent.objects.count() == 1
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_an_act_does_nothing_on_get(sure: Browse, rotation: Rotation, act: str) -> None:
-    answer = sure("owner").get(f"/rotations/{rotation.pk}/{act}/")
+def test_an_act_does_nothing_on_get(trusted: Browse, rotation: Rotation, act: str) -> None:
+    answer = trusted("owner").get(f"/rotations/{rotation.pk}/{act}/")
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/rotations/{rotation.pk}/")
     assert AuditEvent.objects.count() == 1
 
@@ -90,15 +72,17 @@ def test_where_a_token_ends_or_begins_the_password_is_asked(browse: Browse, rota
 
 
 @pytest.mark.parametrize("person", ["owner", "admin"])
-def test_nobody_makes_a_token_for_somebody_else(sure: Browse, rotation: Rotation, person: str) -> None:
-    assert sure(person).post(f"/rotations/{rotation.pk}/mint/", {"name": "x", "form": "x" * 22}).status_code == 403
+def test_nobody_makes_a_token_for_somebody_else(trusted: Browse, rotation: Rotation, person: str) -> None:
+    assert trusted(person).post(f"/rotations/{rotation.pk}/mint/", {"name": "x", "form": "x" * 22}).status_code == 403
     assert '<strong class="name">Manager Person</strong> must make the new one' in page_of(
-        sure(person), f"/rotations/{rotation.pk}/"
+        trusted(person), f"/rotations/{rotation.pk}/"
     )
 
 
-def test_a_planned_rotation_refuses_to_revoke_before_the_new_token_was_seen(sure: Browse, rotation: Rotation) -> None:
-    answer = sure("owner").post(f"/rotations/{rotation.pk}/revoke/", follow=True)
+def test_a_planned_rotation_refuses_to_revoke_before_the_new_token_was_seen(
+    trusted: Browse, rotation: Rotation
+) -> None:
+    answer = trusted("owner").post(f"/rotations/{rotation.pk}/revoke/", follow=True)
     assert "was not seen everywhere yet" in answer.content.decode()
     rotation.refresh_from_db()
     assert rotation.revoked_at is None
@@ -199,26 +183,28 @@ def test_without_a_token_one_chooses_and_an_unknown_one_is_not_there(browse: Bro
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 200), ("manager", 403), ("member", 403)])
-def test_only_reviewers_end_the_tokens_of_somebody(cast: Cast, sure: Browse, person: str, status: int) -> None:
-    client, member = sure(person), cast.people["member"]
+def test_only_reviewers_end_the_tokens_of_somebody(cast: Cast, trusted: Browse, person: str, status: int) -> None:
+    client, member = trusted(person), cast.people["member"]
     assert client.get("/rotations/offboarding/").status_code == status
     assert client.get(f"/rotations/offboarding/{member.pk}/").status_code == status
     assert client.get(f"/rotations/offboarding/{cast.people['outsider'].pk}/").status_code in (403, 404)
 
 
-def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, sure: Browse, settings: Any) -> None:
+def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, trusted: Browse, settings: Any) -> None:
     settings.SANDBOX_MODE = False
     member = cast.people["member"]
-    answer = sure("owner").post(f"/rotations/offboarding/{member.pk}/", {"reason": "left"}, follow=True)
+    answer = trusted("owner").post(f"/rotations/offboarding/{member.pk}/", {"reason": "left"}, follow=True)
     assert "1 token of Member Person: to be revoked at Hoursmith." in answer.content.decode()
     rotation = Rotation.objects.get()
     assert (rotation.kind, rotation.revoked_at, rotation.reason) == (RotationKind.OFFBOARDING, None, "left")
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 302), ("manager", 302), ("member", 404), ("outsider", 404)])
-def test_a_token_is_contained_and_released_by_whose_it_is(cast: Cast, sure: Browse, person: str, status: int) -> None:
+def test_a_token_is_contained_and_released_by_whose_it_is(
+    cast: Cast, trusted: Browse, person: str, status: int
+) -> None:
     token = cast.tokens["manager"]
-    client, query = sure(person), f"?token=live_{token.prefix}"
+    client, query = trusted(person), f"?token=live_{token.prefix}"
     assert client.get(f"/tokens/block/{query}").status_code == (200 if status == 302 else 404)
     assert client.post(f"/tokens/block/{query}", {"reason": "seen on GitHub"}).status_code == status
     assert TokenBlock.objects.filter(lifted_at=None, reason="seen on GitHub").count() == (status == 302)
@@ -230,24 +216,24 @@ def test_a_token_is_contained_and_released_by_whose_it_is(cast: Cast, sure: Brow
     assert not TokenBlock.objects.filter(lifted_at=None).exists()
 
 
-def test_who_is_blocked_by_an_admin_does_not_lift_it(cast: Cast, sure: Browse) -> None:
+def test_who_is_blocked_by_an_admin_does_not_lift_it(cast: Cast, trusted: Browse) -> None:
     query = f"?token=live_{cast.tokens['manager'].prefix}"
-    sure("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
-    assert sure("manager").post(f"/tokens/unblock/{query}").status_code == 403
-    assert "Let it through again" not in page_of(sure("manager"), f"/tokens/{cast.tokens['manager'].pk}/")
+    trusted("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
+    assert trusted("manager").post(f"/tokens/unblock/{query}").status_code == 403
+    assert "Let it through again" not in page_of(trusted("manager"), f"/tokens/{cast.tokens['manager'].pk}/")
     assert TokenBlock.objects.filter(lifted_at=None).exists()
 
 
 @pytest.mark.parametrize("address", ["/tokens/block/", "/tokens/unblock/"])
 def test_stopping_a_token_asks_for_a_reason_and_a_password(
-    cast: Cast, browse: Browse, sure: Browse, address: str
+    cast: Cast, browse: Browse, trusted: Browse, address: str
 ) -> None:
     query = f"?token=live_{cast.tokens['manager'].prefix}"
-    sure("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
+    trusted("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
     assert (
         browse("owner")
         .post(f"{address}{query}", {"reason": "x"})
         .headers["Location"]
         .startswith("/accounts/reauthenticate/")
     )
-    assert sure("owner").post(f"/tokens/block/{query}", {"reason": " "}).status_code == 400
+    assert trusted("owner").post(f"/tokens/block/{query}", {"reason": " "}).status_code == 400

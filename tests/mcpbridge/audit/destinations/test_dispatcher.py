@@ -23,14 +23,7 @@ from tests.mcpbridge.audit.destinations.conftest import Fresh, World
 from tests.mcpbridge.audit.destinations.receivers import HANG, HttpReceiver
 from tests.mcpbridge.fixtures import CLIENT_ID, TOKEN, Talk, bridge_to, result_of
 from tests.paths import ROOT
-
-
-def eventually(check: Callable[[], bool], seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
+from tests.waiting import eventually
 
 Start = Callable[..., SinkCourier]
 

@@ -21,6 +21,7 @@ from mcpbridge.auth.restrictions.snapshots import snapshots_stop
 from mcpbridge.auth.restrictions.store import RestrictionsUnknownError
 from mcpbridge.models import TokenBlock
 from tests.databases import RecordDatabase, as_default
+from tests.waiting import eventually_async
 
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}
 
@@ -37,19 +38,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "FIRST_LOOK_S", 0.3)
 
 
-async def eventually(check: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if check():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("It did not come about.")
-
-
 def run_until(runner: asyncio.Runner, check: Callable[[Any], bool]) -> Any:
     """A book that was started, came to pass `check`, and ended."""
     book = order_book()
     runner.run(book.start())
-    runner.run(eventually(lambda: check(book)))
+    runner.run(eventually_async(lambda: check(book)))
     return book
 
 
@@ -101,7 +94,7 @@ def test_every_restriction_outlives_a_start_without_the_database(
         with pytest.raises(RestrictionsUnknownError):
             unknown.now()
         assert "503" in unknown.fault()
-    runner.run(eventually(lambda: not unknown.fault()))
+    runner.run(eventually_async(lambda: not unknown.fault()))
     assert unknown.now().holds(**TOKEN)
     runner.run(unknown.stop())
 
@@ -112,7 +105,7 @@ def test_what_is_lifted_is_lifted_in_the_copy_too(
     block = token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
     book = run_until(runner, lambda book: len(kept(folder)["rows"][0]) == 1)
     token_unblock(block=TokenBlock.objects.get(pk=block.pk), actor="Ben")
-    runner.run(eventually(lambda: kept(folder)["rows"][0] == []))
+    runner.run(eventually_async(lambda: kept(folder)["rows"][0] == []))
     runner.run(book.stop())
 
 
@@ -219,5 +212,5 @@ def test_a_file_that_was_replaced_is_read_anew(
     for part in path.parent.glob(f"{path.name}-*"):
         part.unlink()
     backup.replace(path)
-    runner.run(eventually(lambda: bool(book.now().holds(**TOKEN))))
+    runner.run(eventually_async(lambda: bool(book.now().holds(**TOKEN))))
     runner.run(book.stop())

@@ -1,7 +1,6 @@
 """However many calls are held, and however the database hangs for them: readiness and monitoring are answered."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,16 +12,9 @@ from hoursmith_console.ops.metrics import Metrics
 from mcpbridge.calls.approvals.policy import approval_rule_change
 from tests.databases import RecordDatabase
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, bridge_to, hoursmith
+from tests.waiting import eventually_async
 
 HELD = 50
-
-
-async def eventually(check: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if check():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It did not come about.")
 
 
 def _client(application: Any) -> httpx.AsyncClient:
@@ -63,10 +55,10 @@ def test_readiness_and_metrics_are_answered_while_fifty_calls_are_held(
         await bridge.start()
         talk, health, metrics = Talk(bridge), Health(bridge.upstream, bridge.orders), Metrics()
         calls = [asyncio.create_task(talk.call("delete_client", {"id": CLIENT_ID})) for _ in range(HELD)]
-        await eventually(lambda: len(looked_at) == HELD and bool(bridge.orders.now().undecided))
+        await eventually_async(lambda: len(looked_at) == HELD and bool(bridge.orders.now().undecided))
         with psycopg.connect(postgres_database.url) as locking:
             locking.execute("LOCK TABLE mcpbridge_approvalrequest IN ACCESS EXCLUSIVE MODE")
-            await eventually(lambda: waiting() >= 4)
+            await eventually_async(lambda: waiting() >= 4)
             # Whoever shares threads with them waits by now as well: there are far more of them than threads.
             assert not any(call.done() for call in calls)
             async with _client(health) as asking:
