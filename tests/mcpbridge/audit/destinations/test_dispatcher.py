@@ -229,6 +229,7 @@ def test_processes_that_are_killed_in_the_middle_lose_nothing_and_do_not_interle
             receiver.then = HANG
             world.write(2)
             eventually(lambda: bool(fresh(sink).holder) and fresh(sink).offered == 43, seconds=30)
+            eventually(lambda: any(request.sequences[-1:] == [43] for request in receiver.requests), seconds=30)
             for process in processes:
                 process.kill()
                 process.wait(timeout=10)
