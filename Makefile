@@ -11,7 +11,7 @@ help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
 .PHONY: run
-run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, make the sandbox workspace)
+run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, create the sandbox workspace)
 	@$(BIN)/python -m hoursmith_console.server.run
 
 .PHONY: telemetry
@@ -38,7 +38,7 @@ check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrati
 	SECRET_KEY=x AUDIT_SIGNING_KEY=x $(MANAGE) makemigrations --check --dry-run
 
 .PHONY: bench
-bench: bench/.venv/.contenders $(VENV)/.development ## Measure the bridge beside others, as ratios from one run
+bench: bench/.venv/.contenders $(VENV)/.development ## Compare the bridge with others, as ratios from one run
 	$(BIN)/python -m bench.run $(ARGS)
 
 bench/.venv/.contenders: bench/requirements.txt
@@ -47,11 +47,11 @@ bench/.venv/.contenders: bench/requirements.txt
 	@touch $@
 
 .PHONY: fuzz
-fuzz: $(VENV)/.fuzzing ## Fuzz what meets strangers' bytes, SECONDS each (60); what breaks becomes a seed
+fuzz: $(VENV)/.fuzzing ## Fuzz untrusted-input parsers (SECONDS each, default 60); failures are saved as seeds
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)
 
 .PHONY: audit-deps
-audit-deps: .audit/bin/pip-audit ## Ask the advisory database about the pinned packages (needs the internet)
+audit-deps: .audit/bin/pip-audit ## Check the pinned packages against the advisory database (needs the internet)
 	@if .audit/bin/python -c "import urllib.request as r; r.urlopen('https://api.osv.dev/v1/vulns/GHSA-3f6c-7fw2-ppm4', timeout=10)" 2>/dev/null; \
 	then .audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock; \
 	else echo "Not checked: the advisory database (api.osv.dev) cannot be reached from here."; exit 2; fi
@@ -61,7 +61,7 @@ audit-deps: .audit/bin/pip-audit ## Ask the advisory database about the pinned p
 	.audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 
 .PHONY: pictures
-pictures: $(VENV)/.development ## Take the pictures in docs/images anew, with Chromium
+pictures: $(VENV)/.development ## Regenerate the screenshots in docs/images, with Chromium
 	$(BIN)/python -m tests.browser.pictures
 
 .PHONY: format
@@ -77,7 +77,7 @@ lock: $(VENV)/.development ## Pin the newest versions that requirements*.txt all
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.lock requirements-telemetry.txt -o requirements-telemetry.lock
 
 .PHONY: clean
-clean: ## Remove what was installed and built; what the console recorded in var/ stays
+clean: ## Remove installed and built files; keep the runtime data in var/
 	rm -rf $(VENV) .audit .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
