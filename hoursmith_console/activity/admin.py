@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import router
-from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,14 +16,14 @@ from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, Res
 from hoursmith_console.activity.rows import ActivityRow, activity_rows
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.export_views import export_progress
-from hoursmith_console.core.lists.admin import only_reads, viewer
+from hoursmith_console.core.lists.admin import only_reads
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.activity.order import whole_until
 from mcpbridge.calls.errors import MESSAGES
 from mcpbridge.models import AuditEvent, Phase, ToolCall
@@ -72,19 +71,21 @@ class ActivityAdmin(FollowedAdmin):
     def last_number(self, viewer: Viewer) -> int:
         return whole_until(router.db_for_read(ToolCall))
 
-    def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
-        looker, now = viewer(request), timezone.now()
-        last = self.last_number(looker)
+    def news(self, request: ConsoleRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+        viewer, now = request.viewer, timezone.now()
+        last = self.last_number(viewer)
         # The instant keeps the search short, for it is what the indexes are in the order of.
         rows = changes.queryset.filter(at__gte=place.at - _LONGEST_CALL, pk__gt=place.number, pk__lte=last)
         found = list(rows.defer(*self.list_defer).order_by("pk")[:MOST_AT_ONCE])
         there = Place(place.at, found[-1].pk) if len(found) == MOST_AT_ONCE else Place(now, max(last, place.number))
-        return News(there, self.listed(looker, found[::-1]))
+        return News(there, self.listed(viewer, found[::-1]))
 
     def list_context(self, viewer: Viewer, rows: list[ToolCall]) -> dict[str, Any]:
         return {"rows": self.listed(viewer, rows)}
 
-    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+    def page_context(
+        self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
+    ) -> dict[str, Any]:
         return self.tail(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
@@ -14,8 +14,8 @@ from hoursmith_console.audit.export_views import progress_context
 from hoursmith_console.audit.exporting import in_parts
 from hoursmith_console.core.export_progress import HandingOut
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.lists.changelist import KeysetChangeList
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.console_events import event_record
 from mcpbridge.audit.writer import AuditUnavailableError
 
@@ -38,27 +38,27 @@ class ActivityExportView:
         self._admin = admin
         self._guarded = reauthentication_required(self._answer)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: ConsoleRequest) -> HttpResponseBase:
         # Before anything is asked of them: who may not export is told so at once.
-        if not viewer(request).member.sees_workspace:
+        if not request.viewer.member.sees_workspace:
             raise PermissionDenied
         answer: HttpResponseBase = self._guarded(request)
         return answer
 
-    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+    def _answer(self, request: ConsoleRequest) -> HttpResponseBase:
         changes = cast(KeysetChangeList, self._admin.get_changelist_instance(request))
         if request.method != "POST":
             return self._page(request, changes, ActivityExportForm())
         form = ActivityExportForm(request.POST)
         if not form.is_valid():
             return self._page(request, changes, form, status=400)
-        looker, name = viewer(request), form.cleaned_data["format"]
+        viewer, name = request.viewer, form.cleaned_data["format"]
         try:
             event_record(
-                org_id=looker.org_id,
-                org_name=looker.member.workspace.name,
+                org_id=viewer.org_id,
+                org_name=viewer.member.workspace.name,
                 action="console.export",
-                actor=looker.member.named,
+                actor=viewer.member.named,
                 target_type="activity",
                 details={"format": name, **dict(changes.kept())},
             )
@@ -66,7 +66,7 @@ class ActivityExportView:
             form.add_error(None, str(error))
             return self._page(request, changes, form, status=503)
         # Not counted: that would take as long as a good part of the export.
-        handing_out = HandingOut(member=looker.member, area=self._admin.area, total=None, headings=name == "csv")
+        handing_out = HandingOut(member=viewer.member, area=self._admin.area, total=None, headings=name == "csv")
         file = f"activity-{timezone.now():%Y%m%dT%H%M%SZ}.{name}"
         return StreamingHttpResponse(
             in_parts(FORMATS[name].lines(rows_of(changes.queryset)), handing_out),
@@ -75,7 +75,7 @@ class ActivityExportView:
         )
 
     def _page(
-        self, request: HttpRequest, changes: KeysetChangeList, form: forms.Form, status: int = 200
+        self, request: ConsoleRequest, changes: KeysetChangeList, form: forms.Form, status: int = 200
     ) -> HttpResponse:
         context: dict[str, Any] = {
             **self._admin.admin_site.each_context(request),

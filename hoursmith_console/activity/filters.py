@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.tokens.filters import MOST_OFFERED
 from mcpbridge.models import TOOL_KINDS, Kind, Result
@@ -78,7 +77,7 @@ class ConnectionFilter(ChoiceFilter):
     parameter_name = "connection"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        rows = viewer(request).connections()
+        rows = self.viewer.connections()
         offered = dict(rows.values_list("slug", "label")[:MOST_OFFERED])
         asked = self.value() or ""
         if asked not in offered:
@@ -103,7 +102,7 @@ class TargetFilter(ChoiceFilter):
         match = _TARGET.fullmatch(asked)
         if match is None:
             return []
-        rows = viewer(request).rows(model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
+        rows = self.viewer.rows(model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
         named = self.narrow(rows, asked).exclude(target_label="").values_list("target_label", flat=True).first()
         return [(asked, f"{match['type'].replace('_', ' ')} {named or match['id']}")]
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,10 +15,9 @@ from hoursmith_console.approvals.forms import RuleForm
 from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.core.keys import key_from
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.section import Area, deciding
 from hoursmith_console.core.site import site
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.calls.approvals.policy import approval_rule, approval_rule_change, is_on
 from mcpbridge.calls.approvals.requests import NothingToDecideError, approval_decide
@@ -43,44 +42,44 @@ class ApprovalsArea(Area):
             path("<uuid:key>/decide/", guard(require_POST(deciding(self.decide_view))), name="decide"),
         ]
 
-    def list_view(self, request: HttpRequest) -> HttpResponse:
+    def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """What waits first, then what was decided."""
-        looker, before = viewer(request), key_from(request.GET.get("before", ""))
-        rows = list(decided(looker, before=before)[: ON_A_PAGE + 1])
+        viewer, before = request.viewer, key_from(request.GET.get("before", ""))
+        rows = list(decided(viewer, before=before)[: ON_A_PAGE + 1])
         older = rows[ON_A_PAGE - 1].pk if len(rows) > ON_A_PAGE else None
         return self.page(
             request,
             "list.html",
-            rule=_rule(looker),
-            waiting=_waiting(looker),
-            rows=named(looker, rows[:ON_A_PAGE]),
+            rule=_rule(viewer),
+            waiting=_waiting(viewer),
+            rows=named(viewer, rows[:ON_A_PAGE]),
             older=older,
         )
 
-    def waiting_view(self, request: HttpRequest) -> HttpResponse:
+    def waiting_view(self, request: ConsoleRequest) -> HttpResponse:
         """What waits now, for htmx to put in place."""
-        looker = viewer(request)
-        context = {"waiting": _waiting(looker), "member": looker.member, "rule": _rule(looker)}
+        viewer = request.viewer
+        context = {"waiting": _waiting(viewer), "member": viewer.member, "rule": _rule(viewer)}
         return TemplateResponse(request, "approvals/_waiting.html", context)
 
-    def detail_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+    def detail_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
         """One request with the record that would be destroyed; opening that is recorded."""
-        looker = viewer(request)
-        found = get_object_or_404(requests_in_sight(looker), call_id=key)
-        (row,) = named(looker, [found])
+        viewer = request.viewer
+        found = get_object_or_404(requests_in_sight(viewer), call_id=key)
+        (row,) = named(viewer, [found])
         title = f"{row.title}: {found.target_label or found.target_id}"
         has_any = bool(found.arguments) or found.snapshot is not None
-        contents = contents_open(looker, call_id=found.call_id, label=title, has_any=has_any)
+        contents = contents_open(viewer, call_id=found.call_id, label=title, has_any=has_any)
         return self.page(request, "detail.html", title=title, row=row, contents=contents)
 
-    def decide_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+    def decide_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
         """Approve the call, or do not."""
-        looker = viewer(request)
-        found = get_object_or_404(ApprovalRequest, call_id=key, org_id=looker.org_id)
+        viewer = request.viewer
+        found = get_object_or_404(ApprovalRequest, call_id=key, org_id=viewer.org_id)
         # The button says which of the two was meant; without one nobody has consented to anything.
         is_approved = request.POST.get("do") == "approve"
         try:
-            approval_decide(key=found.pk, org_id=looker.org_id, is_approved=is_approved, actor=looker.member.named)
+            approval_decide(key=found.pk, org_id=viewer.org_id, is_approved=is_approved, actor=viewer.member.named)
         except NothingToDecideError:
             messages.warning(request, "There is nothing to decide any more: somebody was faster, or the time is up.")
         except AuditUnavailableError as error:
@@ -89,48 +88,48 @@ class ApprovalsArea(Area):
             messages.success(request, _said(found, is_approved))
         return HttpResponseRedirect(reverse("console:approvals:list"))
 
-    def policy_view(self, request: HttpRequest) -> HttpResponse:
+    def policy_view(self, request: ConsoleRequest) -> HttpResponse:
         """What the workspace wants asked about; Auditors read it."""
-        if not viewer(request).member.sees_workspace:
+        if not request.viewer.member.sees_workspace:
             raise PermissionDenied
         return deciding(self._change)(request) if request.method == "POST" else self._policy_page(request)
 
-    def _change(self, request: HttpRequest) -> HttpResponse:
-        looker = viewer(request)
+    def _change(self, request: ConsoleRequest) -> HttpResponse:
+        viewer = request.viewer
         if request.method != "POST":
             return self._policy_page(request)
-        form = RuleForm(looker, request.POST, rule=approval_rule(looker.org_id))
+        form = RuleForm(viewer, request.POST, rule=approval_rule(viewer.org_id))
         if not form.is_valid():
             return self._policy_page(request, form, status=400)
         try:
-            is_changed = approval_rule_change(org_id=looker.org_id, actor=looker.member.named, **form.rule())
+            is_changed = approval_rule_change(org_id=viewer.org_id, actor=viewer.member.named, **form.rule())
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._policy_page(request, form, status=503)
         messages.success(request, "Changed, and that is in the record." if is_changed else "Nothing was changed.")
         return HttpResponseRedirect(reverse("console:approvals:policy"))
 
-    def _policy_page(self, request: HttpRequest, form: RuleForm | None = None, *, status: int = 200) -> HttpResponse:
-        looker = viewer(request)
-        rule = approval_rule(looker.org_id)
+    def _policy_page(self, request: ConsoleRequest, form: RuleForm | None = None, *, status: int = 200) -> HttpResponse:
+        viewer = request.viewer
+        rule = approval_rule(viewer.org_id)
         return self.page(
             request,
             "policy.html",
             status=status,
             title="What waits for approval",
-            form=form or RuleForm(looker, rule=rule),
+            form=form or RuleForm(viewer, rule=rule),
             is_on=is_on(rule),
-            may_change=looker.member.administers,
+            may_change=viewer.member.administers,
         )
 
 
-def _waiting(looker: Viewer) -> list[Row]:
-    return named(looker, waiting(looker).defer("snapshot").order_by("expires_at", "pk")[:ON_A_PAGE])
+def _waiting(viewer: Viewer) -> list[Row]:
+    return named(viewer, waiting(viewer).defer("snapshot").order_by("expires_at", "pk")[:ON_A_PAGE])
 
 
-def _rule(looker: Viewer) -> dict[str, Any]:
+def _rule(viewer: Viewer) -> dict[str, Any]:
     """The rule in force, in words."""
-    rule = approval_rule(looker.org_id)
+    rule = approval_rule(viewer.org_id)
     destructive = [tool for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
     return {
         "is_on": is_on(rule),

@@ -27,7 +27,7 @@ from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.verification.jobs import Standing, verification_standing
 from hoursmith_console.audit.verification.proofs import proofs
 from hoursmith_console.audit.verification.views import verification, verify
-from hoursmith_console.core.lists.admin import only_reads, viewer
+from hoursmith_console.core.lists.admin import only_reads
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.core.lists.pagination import Order
@@ -35,7 +35,7 @@ from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.reconcile import NothingToResolveError, outcome_resolve
 from mcpbridge.audit.writer import AuditUnavailableError
@@ -53,7 +53,7 @@ class WhatFilter(ChoiceFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        if viewer(request).member.sees_workspace:
+        if self.viewer.member.sees_workspace:
             return [("destroyed", "destructive calls"), ("console", "console")]
         return []
 
@@ -136,18 +136,18 @@ class AuditAdmin(FollowedAdmin):
             *super().get_urls(),
         ]
 
-    def resolve_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+    def resolve_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
         """Record what somebody who reviews the workspace found out about a call whose outcome is unknown."""
-        looker = viewer(request)
+        viewer = request.viewer
         row = get_object_or_404(self.get_queryset(request), phase=Phase.INTENT, call_id=key)
-        if not looker.member.administers:
+        if not viewer.member.administers:
             raise PermissionDenied
         form = ResolveForm(request.POST)
         page = HttpResponseRedirect(reverse("console:audit:detail", args=[key]))
         if not form.is_valid():
             return self.detail_response(request, row, status=400, form=form)
         try:
-            outcome_resolve(call_id=key, org_id=row.org_id, actor=looker.member.named, note=form.cleaned_data["note"])
+            outcome_resolve(call_id=key, org_id=row.org_id, actor=viewer.member.named, note=form.cleaned_data["note"])
         except NothingToResolveError:
             messages.warning(request, "There is nothing to resolve: somebody was faster, or the outcome has come.")
         except AuditUnavailableError as error:
@@ -157,11 +157,11 @@ class AuditAdmin(FollowedAdmin):
             messages.success(request, "Your note is in the record.")
         return page
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+    def visible_rows(self, viewer: Viewer) -> QuerySet[AuditEvent]:
         phases = [Phase.INTENT]
-        if viewer(request).member.sees_workspace:
+        if viewer.member.sees_workspace:
             phases.append(Phase.EVENT)
-        return super().get_queryset(request).filter(phase__in=phases)
+        return super().visible_rows(viewer).filter(phase__in=phases)
 
     def detail_lookup(self, key: Any) -> dict[str, Any]:
         return {"call_id": key}
@@ -175,14 +175,14 @@ class AuditAdmin(FollowedAdmin):
     def last_number(self, viewer: Viewer) -> int:
         return head_of(router.db_for_read(AuditEvent), viewer.org_id).sequence
 
-    def news(self, request: HttpRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
-        looker, now = viewer(request), timezone.now()
-        ahead = AuditEvent.objects.filter(org_id=looker.org_id, sequence__gt=place.number).order_by("sequence")
+    def news(self, request: ConsoleRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+        viewer, now = request.viewer, timezone.now()
+        ahead = AuditEvent.objects.filter(org_id=viewer.org_id, sequence__gt=place.number).order_by("sequence")
         written = list(ahead.values_list("sequence", "call_id", "phase")[:MOST_AT_ONCE])
         # A call comes when its intent is written; where the filters want its outcome, when that is.
         telling = {call for _, call, phase in written if phase in (Phase.INTENT, Phase.OUTCOME, Phase.EVENT)}
         rows = changes.queryset.filter(call_id__in=telling).defer(*self.list_defer).order_by("-sequence")
-        listed = self.listed(looker, list(rows))
+        listed = self.listed(viewer, list(rows))
         fresh = [row for row in listed if row.key not in open_keys]
         changed = [row for row in listed if row.key in open_keys and not row.is_open]
         still_open = open_keys.difference(row.key for row in changed).union(self.open_keys(fresh))
@@ -192,7 +192,9 @@ class AuditAdmin(FollowedAdmin):
     def list_context(self, viewer: Viewer, rows: list[AuditEvent]) -> dict[str, Any]:
         return {"rows": self.listed(viewer, rows), "standing": _standing(viewer)}
 
-    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+    def page_context(
+        self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
+    ) -> dict[str, Any]:
         return self.tail(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +12,8 @@ from django.utils import timezone
 from hoursmith_console.audit.exporting import Narrowed, export_lines, export_record
 from hoursmith_console.audit.forms import ExportForm
 from hoursmith_console.core.export_progress import HandingOut, progress_of
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.lists.changelist import KeysetChangeList
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.writer import AuditUnavailableError
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from hoursmith_console.audit.admin import AuditAdmin
 
 
-def progress_context(request: HttpRequest, area: str) -> dict[str, Any]:
+def progress_context(request: ConsoleRequest, area: str) -> dict[str, Any]:
     """What `console/_export_progress.html` shows."""
-    progress = progress_of(member=viewer(request).member, area=area)
+    progress = progress_of(member=request.viewer.member, area=area)
     return {"progress": progress, "progress_address": reverse(f"console:{area}:export_progress")}
 
 
-def export_progress(request: HttpRequest, *, area: str) -> HttpResponse:
+def export_progress(request: ConsoleRequest, *, area: str) -> HttpResponse:
     """How far the viewer's own last export of `area` is, for the script that keeps it fresh; 204 where as before."""
-    if not viewer(request).member.sees_workspace:
+    if not request.viewer.member.sees_workspace:
         raise PermissionDenied
     context = progress_context(request, area)
     progress = context["progress"]
@@ -46,26 +46,26 @@ class ExportView:
         self._admin = admin
         self._guarded = reauthentication_required(self._answer)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: ConsoleRequest) -> HttpResponseBase:
         # Before anything is asked of them: who may not export is told so at once.
-        if not viewer(request).member.sees_workspace:
+        if not request.viewer.member.sees_workspace:
             raise PermissionDenied
         answer: HttpResponseBase = self._guarded(request)
         return answer
 
-    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+    def _answer(self, request: ConsoleRequest) -> HttpResponseBase:
         if request.method != "POST":
             return self._page(request, ExportForm())
         form = ExportForm(request.POST)
         if not form.is_valid():
             return self._page(request, form, status=400)
-        looker, format_name = viewer(request), form.cleaned_data["format"]
+        viewer, format_name = request.viewer, form.cleaned_data["format"]
         selection = self._selection(request)
         try:
             export_record(
-                org_id=looker.org_id,
-                org_name=looker.member.workspace.name,
-                actor=looker.member.named,
+                org_id=viewer.org_id,
+                org_name=viewer.member.workspace.name,
+                actor=viewer.member.named,
                 format=format_name,
                 selection=selection,
             )
@@ -73,7 +73,7 @@ class ExportView:
             form.add_error(None, str(error))
             return self._page(request, form, status=503)
         chosen, total = FORMATS[format_name], selection.events().order_by().count()
-        handing_out = HandingOut(member=looker.member, area=self._admin.area, total=total)
+        handing_out = HandingOut(member=viewer.member, area=self._admin.area, total=total)
         name = f"audit-{timezone.now():%Y%m%dT%H%M%SZ}.{chosen.suffix}"
         return StreamingHttpResponse(
             export_lines(selection, format_name, handing_out),
@@ -81,17 +81,17 @@ class ExportView:
             headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Accel-Buffering": "no"},
         )
 
-    def _selection(self, request: HttpRequest) -> Selection:
-        org_id = viewer(request).org_id
+    def _selection(self, request: ConsoleRequest) -> Selection:
+        org_id = request.viewer.org_id
         changes = self._changes(request)
         if not changes.is_narrowed:
             return Selection(workspace=org_id)
         return Selection(workspace=org_id, narrow=Narrowed(changes.queryset), also=(("page", request.GET.urlencode()),))
 
-    def _changes(self, request: HttpRequest) -> KeysetChangeList:
+    def _changes(self, request: ConsoleRequest) -> KeysetChangeList:
         return cast(KeysetChangeList, self._admin.get_changelist_instance(request))
 
-    def _page(self, request: HttpRequest, form: ExportForm, status: int = 200) -> HttpResponse:
+    def _page(self, request: ConsoleRequest, form: ExportForm, status: int = 200) -> HttpResponse:
         context = {
             **self._admin.admin_site.each_context(request),
             "title": "Export the record",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -14,16 +14,16 @@ from hoursmith_console.campaigns.forms import USUAL_TIME, AskForm, CriteriaForm
 from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.campaigns.services import AT_MOST, CampaignError, close_campaign, remind_owners, start_campaign
 from hoursmith_console.core.keys import key_from
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.permissions import page
 from hoursmith_console.rotations.notices.mails import is_mail_configured
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 MOST_LISTED = 100
 
 
-def campaigns(request: HttpRequest) -> HttpResponse:
+def campaigns(request: ConsoleRequest) -> HttpResponse:
     """All campaigns of the workspace, open ones first."""
-    found = Campaign.objects.filter(workspace_id=viewer(request).member.workspace_id)
+    found = Campaign.objects.filter(workspace_id=request.viewer.member.workspace_id)
     rows = campaign_rows(found.order_by("-created_at", "-pk")[:MOST_LISTED])
     return page(
         request,
@@ -34,9 +34,9 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     )
 
 
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: ConsoleRequest) -> HttpResponse:
     """GET shows which tokens fit and whose they are; POST asks for those that were left ticked."""
-    workspace = viewer(request).member.workspace
+    workspace = request.viewer.member.workspace
     form = CriteriaForm(request.GET or None, workspace=workspace)
     criteria = form.criteria() if request.GET and form.is_valid() else None
     if request.method != "POST" or criteria is None:
@@ -52,7 +52,7 @@ def new(request: HttpRequest) -> HttpResponse:
             workspace=workspace,
             criteria=criteria,
             tokens=fitting.filter(pk__in=ticked),
-            actor=viewer(request).member.named,
+            actor=request.viewer.member.named,
             **ask.cleaned_data,
         )
     except CampaignError as error:
@@ -62,9 +62,9 @@ def new(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
-def detail(request: HttpRequest, key: int) -> HttpResponse:
+def detail(request: ConsoleRequest, key: int) -> HttpResponse:
     """How far everybody is; of a closed one how it stood."""
-    looker = viewer(request)
+    viewer = request.viewer
     campaign = _campaign(request, key)
     return page(
         request,
@@ -74,16 +74,16 @@ def detail(request: HttpRequest, key: int) -> HttpResponse:
         area_address="console:campaigns:list",
         campaign=campaign,
         words=Criteria.of_json(campaign.criteria).words(campaign.workspace),
-        board=campaign_progress(looker, campaign),
+        board=campaign_progress(viewer, campaign),
         can_mail=is_mail_configured(),
     )
 
 
-def remind(request: HttpRequest, key: int) -> HttpResponse:
+def remind(request: ConsoleRequest, key: int) -> HttpResponse:
     """Let those be reminded who have not rotated yet."""
     campaign = _campaign(request, key)
     try:
-        count = remind_owners(campaign=campaign, actor=viewer(request).member.named, now=timezone.now())
+        count = remind_owners(campaign=campaign, actor=request.viewer.member.named, now=timezone.now())
     except CampaignError as error:
         messages.error(request, str(error))
     else:
@@ -93,11 +93,11 @@ def remind(request: HttpRequest, key: int) -> HttpResponse:
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
-def close(request: HttpRequest, key: int) -> HttpResponse:
+def close(request: ConsoleRequest, key: int) -> HttpResponse:
     """Ask no more, and keep how it stood."""
     campaign = _campaign(request, key)
     try:
-        close_campaign(campaign=campaign, actor=viewer(request).member.named)
+        close_campaign(campaign=campaign, actor=request.viewer.member.named)
     except CampaignError as error:
         messages.error(request, str(error))
     else:
@@ -105,28 +105,28 @@ def close(request: HttpRequest, key: int) -> HttpResponse:
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
-def _campaign(request: HttpRequest, key: int) -> Campaign:
+def _campaign(request: ConsoleRequest, key: int) -> Campaign:
     found: Campaign = get_object_or_404(
-        Campaign.objects.select_related("workspace"), pk=key, workspace_id=viewer(request).member.workspace_id
+        Campaign.objects.select_related("workspace"), pk=key, workspace_id=request.viewer.member.workspace_id
     )
     return found
 
 
-def _title(criteria: Criteria | None, request: HttpRequest) -> str:
+def _title(criteria: Criteria | None, request: ConsoleRequest) -> str:
     if criteria is None:
         return ""
-    words = ", ".join(criteria.words(viewer(request).member.workspace))
+    words = ", ".join(criteria.words(request.viewer.member.workspace))
     return f"Rotate: {words}"[:120]
 
 
 def _new_page(
-    request: HttpRequest, form: CriteriaForm, criteria: Criteria | None, ask: AskForm, status: int = 200
+    request: ConsoleRequest, form: CriteriaForm, criteria: Criteria | None, ask: AskForm, status: int = 200
 ) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "ask": ask, "criteria": criteria, "can_mail": is_mail_configured()}
     if criteria is not None:
         now = timezone.now()
-        fitting = tokens_matching(viewer(request).member.workspace, criteria, now=now)
-        rows = preview_rows(viewer(request), fitting[: AT_MOST + 1], now=now)
+        fitting = tokens_matching(request.viewer.member.workspace, criteria, now=now)
+        rows = preview_rows(request.viewer, fitting[: AT_MOST + 1], now=now)
         context["rows"] = rows[:AT_MOST]
         context["is_cut"] = len(rows) > AT_MOST
         context["unowned"] = [row for row in rows if row.card.owner is None and row.campaign is None]

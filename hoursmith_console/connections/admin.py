@@ -28,12 +28,12 @@ from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import Standing, standings
-from hoursmith_console.core.lists.admin import LedgerAdmin, viewer
+from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 LATEST = 10
 REMOVED_AT_MOST = 50
@@ -47,7 +47,7 @@ class ClientFilter(ChoiceFilter):
     field = "client"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        used = viewer(request).connections().order_by().values_list("client", flat=True).distinct()
+        used = self.viewer.connections().order_by().values_list("client", flat=True).distinct()
         return sorted((key, CLIENTS[key].title if key in CLIENTS else key) for key in used)
 
 
@@ -59,10 +59,9 @@ class OwnerFilter(ChoiceFilter):
     field = "owner_id"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        looker = viewer(request)
-        if not looker.member.sees_workspace:
+        if not self.viewer.member.sees_workspace:
             return []
-        found = looker.connections().order_by("owner__name", "owner_id").values_list("owner_id", "owner__name")
+        found = self.viewer.connections().order_by("owner__name", "owner_id").values_list("owner_id", "owner__name")
         return [(str(key), name) for key, name in found.distinct()]
 
 
@@ -105,14 +104,14 @@ class ConnectionAdmin(LedgerAdmin):
             *super().get_urls(),
         ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        return viewer(request).connections().filter(removed_at=None)
+    def visible_rows(self, viewer: Viewer) -> QuerySet[Connection]:
+        return viewer.connections().filter(removed_at=None)
 
-    def detail_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+    def detail_view(self, request: ConsoleRequest, key: Any) -> HttpResponse:
         """One connection, a removed one too."""
         connection = found_connection(request, key)
         client = CLIENTS.get(request.GET.get("client", ""))
-        setup = setup_of(standing_now(viewer(request), connection), client=client)
+        setup = setup_of(standing_now(request.viewer, connection), client=client)
         return self.detail_response(request, connection, setup=setup, is_chosen=client is not None)
 
     def list_context(self, viewer: Viewer, rows: list[Connection]) -> dict[str, Any]:

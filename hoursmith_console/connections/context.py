@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -14,10 +13,9 @@ from hoursmith_console.connections.catalogue.pages import ClientSetup, client_se
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import Standing, standings
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.models import ToolCall
 
 STEPS = (
@@ -38,19 +36,19 @@ class RailStep:
     address: str
 
 
-def found_connection(request: HttpRequest, slug: str) -> Connection:
+def found_connection(request: ConsoleRequest, slug: str) -> Connection:
     """The connection `slug`, or 404."""
-    return get_object_or_404(viewer(request).connections().select_related("owner", "workspace"), slug=slug)
+    return get_object_or_404(request.viewer.connections().select_related("owner", "workspace"), slug=slug)
 
 
-def owns(looker: Viewer, connection: Connection) -> bool:
+def owns(viewer: Viewer, connection: Connection) -> bool:
     """Whether it is the viewer's own."""
-    return connection.owner_id == looker.member.pk
+    return connection.owner_id == viewer.member.pk
 
 
-def standing_now(looker: Viewer, connection: Connection) -> Standing:
+def standing_now(viewer: Viewer, connection: Connection) -> Standing:
     """How the connection stands at this instant, as far as the viewer may see it."""
-    return standings(looker, [connection], now=timezone.now())[0]
+    return standings(viewer, [connection], now=timezone.now())[0]
 
 
 def rail(now: str, connection: Connection | None = None) -> list[RailStep]:
@@ -94,26 +92,26 @@ def newest_prefix(standing: Standing) -> str:
     return newest.prefix if newest else standing.seen.prefix
 
 
-def token_card_of(looker: Viewer, standing: Standing) -> TokenLabel | None:
+def token_card_of(viewer: Viewer, standing: Standing) -> TokenLabel | None:
     """The token now in use, as the viewer may see it."""
     if not standing.seen.prefix:
         return None
-    return token_labels(looker, [standing.seen])[key_of(standing.seen)]
+    return token_labels(viewer, [standing.seen])[key_of(standing.seen)]
 
 
-def calls_of(looker: Viewer, slug: str) -> QuerySet[ToolCall]:
+def calls_of(viewer: Viewer, slug: str) -> QuerySet[ToolCall]:
     """The calls at the connection's address that the viewer may see, newest first."""
     # Said twice, since the index holds only calls that came over a connection.
-    return looker.rows(ToolCall.objects.filter(connection__gt="", connection=slug))
+    return viewer.rows(ToolCall.objects.filter(connection__gt="", connection=slug))
 
 
-def evidence_context(looker: Viewer, standing: Standing, *, place: str = "") -> dict[str, Any]:
+def evidence_context(viewer: Viewer, standing: Standing, *, place: str = "") -> dict[str, Any]:
     """What `connections/_evidence.html` needs, alone or on a page: `place` is setup, ask, doctor, or any other."""
     return {
         "standing": standing,
         "connection": standing.connection,
         "place": place if place in ("setup", "ask", "doctor") else "",
-        "evidence_card": token_card_of(looker, standing),
+        "evidence_card": token_card_of(viewer, standing),
         "evidence_address": reverse("console:connections:evidence", args=[standing.connection.slug]),
     }
 

@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -10,15 +10,15 @@ from hoursmith_console.connections.context import found_connection, owns
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_change, connection_remove
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.site import site
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 
-def change(request: HttpRequest, key: str) -> HttpResponse:
+def change(request: ConsoleRequest, key: str) -> HttpResponse:
     """Give one's own connection another name or access."""
     connection = found_connection(request, key)
-    looker = viewer(request)
-    if not owns(looker, connection) or connection.removed_at is not None:
+    viewer = request.viewer
+    if not owns(viewer, connection) or connection.removed_at is not None:
         raise PermissionDenied
     form = ConnectionForm(request.POST)
     if not form.is_valid():
@@ -26,7 +26,7 @@ def change(request: HttpRequest, key: str) -> HttpResponse:
         messages.error(request, f"Nothing was changed. {words}")
         return _to(connection)
     had = connection.access
-    has_changed = connection_change(connection=connection, **form.cleaned_data, actor=looker.member.named)
+    has_changed = connection_change(connection=connection, **form.cleaned_data, actor=viewer.member.named)
     if connection.access != had:
         messages.warning(request, "Changed. Put the new address below into the client, and start it again.")
     elif has_changed:
@@ -34,11 +34,11 @@ def change(request: HttpRequest, key: str) -> HttpResponse:
     return _to(connection)
 
 
-def remove(request: HttpRequest, key: str) -> HttpResponse:
+def remove(request: ConsoleRequest, key: str) -> HttpResponse:
     """Ask whether it is meant, and take the connection out of the lists."""
     connection = found_connection(request, key)
-    looker = viewer(request)
-    if not (owns(looker, connection) or looker.member.sees_workspace):
+    viewer = request.viewer
+    if not (owns(viewer, connection) or viewer.member.sees_workspace):
         raise PermissionDenied
     if connection.removed_at is not None:
         return _to(connection)
@@ -51,7 +51,7 @@ def remove(request: HttpRequest, key: str) -> HttpResponse:
     }
     if request.method != "POST":
         return TemplateResponse(request, "connections/remove.html", context)
-    connection_remove(connection=connection, actor=looker.member.named)
+    connection_remove(connection=connection, actor=viewer.member.named)
     messages.success(request, f"{connection.label} is removed.")
     return HttpResponseRedirect(reverse("console:connections:list"))
 

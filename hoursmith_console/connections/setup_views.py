@@ -4,7 +4,7 @@ from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -23,12 +23,12 @@ from hoursmith_console.connections.context import (
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_create
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.site import site
 from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError, mint_form, token_mint
 from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError, UnknownMemberError
 from hoursmith_console.tokens.shown_once import shown_once
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
 
 # Hoursmith's own server does not call here, so there would be nothing to see of it.
@@ -36,19 +36,19 @@ UNSEEN = "vendor"
 SCOPES = {Access.FULL: ("read", "write"), Access.READ_ONLY: ("read",)}
 
 
-def choose(request: HttpRequest) -> HttpResponse:
+def choose(request: ConsoleRequest) -> HttpResponse:
     """The clients that the catalogue knows."""
     chosen = request.GET.get("client", "")
     families = [(family, [each for each in found if each.key != UNSEEN]) for family, found in catalogue_families()]
     return _page(request, "client", "Connect an assistant", families=families, chosen=chosen)
 
 
-def details(request: HttpRequest) -> HttpResponse:
+def details(request: ConsoleRequest) -> HttpResponse:
     """What the connection is called and may do; POST makes it."""
     client = CLIENTS.get(request.GET.get("client", ""))
     if client is None or client.key == UNSEEN:
         return HttpResponseRedirect(reverse("console:connections:new"))
-    member = viewer(request).member
+    member = request.viewer.member
     proposed = f"{client.title} on {member.name.partition(' ')[0]}’s machine"
     form = ConnectionForm(request.POST if request.method == "POST" else None, initial={"label": proposed})
     status = 200
@@ -72,7 +72,7 @@ def details(request: HttpRequest) -> HttpResponse:
     return _page(request, "name", f"Connect {client.title}", status=status, client=client, form=form)
 
 
-def token(request: HttpRequest, key: str) -> HttpResponse:
+def token(request: ConsoleRequest, key: str) -> HttpResponse:
     """How the person comes by a token; POST mints one where this console can, and shows it in the answer."""
     connection = _own(request, key)
     if request.method == "POST":
@@ -81,31 +81,31 @@ def token(request: HttpRequest, key: str) -> HttpResponse:
     return _token_page(request, connection)
 
 
-def setup(request: HttpRequest, key: str) -> HttpResponse:
+def setup(request: ConsoleRequest, key: str) -> HttpResponse:
     """What to put where, and the evidence that it works."""
     connection = _own(request, key)
-    standing = standing_now(viewer(request), connection)
+    standing = standing_now(request.viewer, connection)
     return _page(request, "setup", _setup_title(connection), connection, setup=setup_of(standing))
 
 
-def ask(request: HttpRequest, key: str) -> HttpResponse:
+def ask(request: ConsoleRequest, key: str) -> HttpResponse:
     """Things to ask."""
     connection = _own(request, key)
     prompts = things_to_ask(is_readonly=connection.access == Access.READ_ONLY)
     return _page(request, "ask", "Ask it something", connection, prompts=prompts)
 
 
-def evidence(request: HttpRequest, key: str) -> HttpResponse:
+def evidence(request: ConsoleRequest, key: str) -> HttpResponse:
     """The evidence line alone, for the script that keeps it fresh; 204 where nothing has changed since."""
-    standing = standing_now(viewer(request), found_connection(request, key))
+    standing = standing_now(request.viewer, found_connection(request, key))
     if request.GET.get("mark") == standing.mark and not standing.is_settled:
         return HttpResponse(status=204)
-    context = evidence_context(viewer(request), standing, place=request.GET.get("place", ""))
+    context = evidence_context(request.viewer, standing, place=request.GET.get("place", ""))
     return TemplateResponse(request, "connections/_evidence.html", context)
 
 
-def _mint(request: HttpRequest, connection: Connection) -> HttpResponse:
-    member = viewer(request).member
+def _mint(request: ConsoleRequest, connection: Connection) -> HttpResponse:
+    member = request.viewer.member
     try:
         minted = token_mint(
             member=member,
@@ -128,8 +128,8 @@ def _mint(request: HttpRequest, connection: Connection) -> HttpResponse:
     return _shown(request, connection, minted)
 
 
-def _shown(request: HttpRequest, connection: Connection, minted: MintedToken) -> HttpResponse:
-    standing = standing_now(viewer(request), connection)
+def _shown(request: ConsoleRequest, connection: Connection, minted: MintedToken) -> HttpResponse:
+    standing = standing_now(request.viewer, connection)
     context = _context(request, "setup", _setup_title(connection), connection)
     made = setup_of(standing, prefix=minted.prefix, token=minted.plaintext)
     address = reverse("console:connections:setup", args=[connection.slug])
@@ -137,7 +137,7 @@ def _shown(request: HttpRequest, connection: Connection, minted: MintedToken) ->
     return shown_once(request, "connections/setup.html", context)
 
 
-def _already(request: HttpRequest, connection: Connection, error: AlreadyMintedError) -> HttpResponse:
+def _already(request: ConsoleRequest, connection: Connection, error: AlreadyMintedError) -> HttpResponse:
     context = _context(request, "token", "Shown once", connection) | {
         "claim": error.claim,
         "done_address": reverse("console:connections:setup", args=[connection.slug]),
@@ -146,11 +146,13 @@ def _already(request: HttpRequest, connection: Connection, error: AlreadyMintedE
     return TemplateResponse(request, "tokens/already_minted.html", context, status=409)
 
 
-def _refused(request: HttpRequest, connection: Connection, words: str, status: int) -> HttpResponse:
+def _refused(request: ConsoleRequest, connection: Connection, words: str, status: int) -> HttpResponse:
     return _token_page(request, connection, status=status, refusal=words)
 
 
-def _token_page(request: HttpRequest, connection: Connection, *, status: int = 200, refusal: str = "") -> HttpResponse:
+def _token_page(
+    request: ConsoleRequest, connection: Connection, *, status: int = 200, refusal: str = ""
+) -> HttpResponse:
     authority = current_authority()
     return _page(
         request,
@@ -162,15 +164,15 @@ def _token_page(request: HttpRequest, connection: Connection, *, status: int = 2
         tokens_page=authority.page,
         mark=mint_form(),
         scopes=SCOPES[Access(connection.access)],
-        prefix=newest_prefix(standing_now(viewer(request), connection)),
+        prefix=newest_prefix(standing_now(request.viewer, connection)),
         refusal=refusal,
     )
 
 
-def _own(request: HttpRequest, key: str) -> Connection:
+def _own(request: ConsoleRequest, key: str) -> Connection:
     """The viewer's own connection, not removed: who merely sees it cannot set it up."""
     connection = found_connection(request, key)
-    if not owns(viewer(request), connection) or connection.removed_at is not None:
+    if not owns(request.viewer, connection) or connection.removed_at is not None:
         raise PermissionDenied
     return connection
 
@@ -181,7 +183,7 @@ def _setup_title(connection: Connection) -> str:
 
 
 def _page(
-    request: HttpRequest,
+    request: ConsoleRequest,
     step: str,
     title: str,
     connection: Connection | None = None,
@@ -193,7 +195,7 @@ def _page(
     return TemplateResponse(request, f"connections/{step}.html", context, status=status)
 
 
-def _context(request: HttpRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
+def _context(request: ConsoleRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
     context = {
         **site.each_context(request),
         "title": title,
@@ -204,6 +206,6 @@ def _context(request: HttpRequest, step: str, title: str, connection: Connection
         "slot": SLOT,
     }
     if connection is not None:
-        context |= evidence_context(viewer(request), standing_now(viewer(request), connection), place=step)
+        context |= evidence_context(request.viewer, standing_now(request.viewer, connection), place=step)
         context["later_address"] = reverse("console:connections:detail", args=[connection.slug])
     return context

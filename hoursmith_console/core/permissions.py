@@ -6,18 +6,18 @@ from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.site import site
 from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 View = Callable[..., HttpResponseBase]
 
 
-def page(request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any) -> HttpResponse:
+def page(request: ConsoleRequest, template: str, *, title: str, status: int = 200, **context: Any) -> HttpResponse:
     """`template` in the console's frame."""
     return TemplateResponse(request, template, {**site.each_context(request), "title": title, **context}, status=status)
 
@@ -31,8 +31,8 @@ def for_reviewers(view: View) -> View:
     """`view` for Owner, Admin and auditors; other members are told that it is not for them, strangers to sign in."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not viewer(request).member.sees_workspace:
+    def inner(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.viewer.member.sees_workspace:
             raise PermissionDenied
         return view(request, *args, **kwargs)
 
@@ -43,8 +43,8 @@ def for_deciders(view: View) -> View:
     """`view` for who decides for the workspace; an auditor is told that it is not for them."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not viewer(request).member.administers:
+    def inner(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.viewer.member.administers:
             raise PermissionDenied
         return view(request, *args, **kwargs)
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 if TYPE_CHECKING:
     from hoursmith_console.core.site import ConsoleSite
@@ -34,7 +34,7 @@ class Area:
         """The addresses below the area's own."""
         raise NotImplementedError
 
-    def page(self, request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    def page(self, request: ConsoleRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         """One page of the area; pages other than the list lead back to it."""
         base = {"area_title": self.title, "area_address": f"console:{self.area}:list", "title": self.title}
         return TemplateResponse(
@@ -49,9 +49,9 @@ def deciding(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """`view` for those who decide for the workspace and have just shown that it is they; 403 for everybody else."""
     fresh = reauthentication_required(view)
 
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # Before anything is asked of them: who may not is told so at once.
-        if not viewer(request).member.administers:
+        if not request.viewer.member.administers:
             raise PermissionDenied
         answer: HttpResponse = fresh(request, *args, **kwargs)
         return answer

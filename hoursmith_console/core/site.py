@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from hoursmith_console.core.lists.admin import LedgerAdmin, only_reads
 from hoursmith_console.core.section import Area
 from hoursmith_console.overview.page import overview_context
-from hoursmith_console.workspaces.viewer import WORKSPACE_KEY, Viewer, factor_demand, viewer_of
+from hoursmith_console.workspaces.viewer import WORKSPACE_KEY, ConsoleRequest, Viewer
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -35,7 +35,7 @@ class ConsoleSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whoever is an active member of a workspace may enter; being staff or superuser adds nothing."""
-        return viewer_of(request) is not None
+        return bool(cast(ConsoleRequest, request).viewer)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404.
@@ -44,7 +44,7 @@ class ConsoleSite(AdminSite):
         demands two-factor authentication shows nothing to a reviewer without it, but lets them go to another one.
         """
 
-        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def inner(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 if request.headers.get("HX-Request"):
                     # A part of a page that polls on after its session: the sign-in form belongs into the whole page.
@@ -52,12 +52,12 @@ class ConsoleSite(AdminSite):
                 return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
             if not self.has_permission(request):
                 raise Http404("This account belongs to no workspace.")
-            if factor_demand(request) and not getattr(view, "leads_elsewhere", False):
+            if request.viewer.two_factor_demand and not getattr(view, "leads_elsewhere", False):
                 if request.headers.get("HX-Request"):
                     return HttpResponse(headers={"HX-Redirect": reverse("mfa_index")})
                 return HttpResponseRedirect(reverse("mfa_index"))
             changes = request.method not in SAFE and not getattr(view, "only_reads", False)
-            if changes and cast(Viewer, viewer_of(request)).member.is_auditor:
+            if changes and request.viewer.member.is_auditor:
                 raise PermissionDenied
             _forget_related_lookups(request)
             return view(request, *args, **kwargs)
@@ -90,7 +90,7 @@ class ConsoleSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the console needs."""
-        viewer = cast(Viewer, viewer_of(request))
+        viewer = cast(ConsoleRequest, request).viewer
         addresses = [("Overview", reverse("console:index"))]
         addresses += [
             (area.title, reverse(f"console:{area.area}:list")) for area in self.areas() if shown_to(viewer, area)
@@ -118,7 +118,7 @@ class ConsoleSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The overview."""
-        viewer = cast(Viewer, viewer_of(request))
+        viewer = cast(ConsoleRequest, request).viewer
         context = {
             **self.each_context(request),
             "title": "Overview",
@@ -132,11 +132,10 @@ def shown_to(viewer: Viewer, area: LedgerAdmin | Area) -> bool:
     return viewer.member.sees_workspace or not getattr(area, "is_for_reviewers", False)
 
 
-def choose_workspace(request: HttpRequest) -> HttpResponse:
+def choose_workspace(request: ConsoleRequest) -> HttpResponse:
     """Look at another workspace of the same person from now on."""
-    viewer = cast(Viewer, viewer_of(request))
     chosen = request.POST.get("workspace", "")
-    for member in viewer.memberships:
+    for member in request.viewer.memberships:
         if str(member.workspace_id) == chosen:
             request.session[WORKSPACE_KEY] = member.workspace_id
             return HttpResponseRedirect(reverse("console:index"))

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hoursmith_console.accounts.addresses import address_proof, normal
 from hoursmith_console.accounts.services import sessions_of
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.section import Area, deciding
 from hoursmith_console.core.site import site
 from hoursmith_console.members.forms import InviteForm
@@ -28,7 +27,7 @@ from hoursmith_console.workspaces.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
 from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send, mail_leaves
 from hoursmith_console.workspaces.models import Invitation, Member, Role
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 PER_PAGE = LATEST = 50
 
@@ -57,22 +56,22 @@ class MembersArea(Area):
             path("<int:key>/auditor/", guard(require_POST(deciding(self.auditor_view))), name="auditor"),
         ]
 
-    def list_view(self, request: HttpRequest) -> HttpResponse:
+    def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """Who is in the workspace and how they come into the console."""
-        pages = Paginator(members_in_sight(viewer(request)), PER_PAGE)
+        pages = Paginator(members_in_sight(request.viewer), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
         return self.page(request, "list.html", people=persons(page.object_list), page=page)
 
-    def detail_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One member; who is out of sight does not exist."""
-        looker = viewer(request)
-        member = get_object_or_404(members_in_sight(looker), pk=key)
-        return self.page(request, "detail.html", **_detail(looker, member))
+        viewer = request.viewer
+        member = get_object_or_404(members_in_sight(viewer), pk=key)
+        return self.page(request, "detail.html", **_detail(viewer, member))
 
-    def invite_view(self, request: HttpRequest) -> HttpResponse:
+    def invite_view(self, request: ConsoleRequest) -> HttpResponse:
         """Invite somebody to the console."""
-        looker = viewer(request)
-        form = InviteForm(request.POST if request.method == "POST" else None, actor=looker.member)
+        viewer = request.viewer
+        form = InviteForm(request.POST if request.method == "POST" else None, actor=viewer.member)
         if not form.is_valid():
             return self.page(
                 request,
@@ -84,31 +83,31 @@ class MembersArea(Area):
             )
         email, role = normal(form.cleaned_data["email"]), form.cleaned_data["role"]
         try:
-            known = member_find(workspace=looker.member.workspace, email=email)
+            known = member_find(workspace=viewer.member.workspace, email=email)
         except InvitationError as error:
             return self._not_invited(request, error, None)
         return self._invited(request, email, known.role if known else role, known)
 
-    def invite_again_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def invite_again_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Invite a member who has no account here yet."""
         member = self._managed(request, key)
         return self._invited(request, member.email, member.role, member)
 
-    def close_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def close_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Close the console to somebody."""
         return self._done(request, self._managed(request, key), access.member_shut_out, "The console is closed to them")
 
-    def open_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def open_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Open the console to somebody again."""
         return self._done(request, self._managed(request, key), access.member_let_in, "The console is open to them")
 
-    def sign_out_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def sign_out_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """End all of somebody's sessions."""
         return self._done(
             request, self._managed(request, key), access.member_sign_out, "They are signed out everywhere"
         )
 
-    def auditor_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def auditor_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Make somebody an auditor, or no longer one."""
         member = self._managed(request, key)
         if member.role in (Role.OWNER, Role.ADMIN):
@@ -117,26 +116,26 @@ class MembersArea(Area):
             return self._done(request, member, access.auditor_dismiss, "They are no longer an auditor")
         return self._done(request, member, access.auditor_appoint, "They are an auditor now")
 
-    def _managed(self, request: HttpRequest, key: int) -> Member:
+    def _managed(self, request: ConsoleRequest, key: int) -> Member:
         """The member that a form is about; 404 out of sight, 403 where one may not decide about them."""
-        looker = viewer(request)
-        member = get_object_or_404(members_in_sight(looker), pk=key)
-        if not access.may_manage(looker.member, member):
+        viewer = request.viewer
+        member = get_object_or_404(members_in_sight(viewer), pk=key)
+        if not access.may_manage(viewer.member, member):
             raise PermissionDenied
         return member
 
-    def _done(self, request: HttpRequest, member: Member, change: Change, words: str) -> HttpResponse:
-        change(member=member, actor=viewer(request).member.named)
+    def _done(self, request: ConsoleRequest, member: Member, change: Change, words: str) -> HttpResponse:
+        change(member=member, actor=request.viewer.member.named)
         messages.success(request, f"{words}, and that is in the record.")
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
-    def _invited(self, request: HttpRequest, email: str, role: str, known: Member | None) -> HttpResponse:
+    def _invited(self, request: ConsoleRequest, email: str, role: str, known: Member | None) -> HttpResponse:
         """Invite, and mail the link. It is never shown here: it would open for whoever reads the page."""
-        looker = viewer(request)
-        if not access.may_invite(looker.member, role) or (known and not access.may_manage(looker.member, known)):
+        viewer = request.viewer
+        if not access.may_invite(viewer.member, role) or (known and not access.may_manage(viewer.member, known)):
             raise PermissionDenied
         way = Invitation.Way.MAIL if mail_leaves() else Invitation.Way.CONSOLE
-        workspace, actor = looker.member.workspace, looker.member.named
+        workspace, actor = viewer.member.workspace, viewer.member.named
         try:
             invitation, secret = invite(workspace=workspace, email=email, role=role, way=way, actor=actor)
         except InvitationError as error:
@@ -151,7 +150,7 @@ class MembersArea(Area):
             openid_name=settings.OIDC.get("name", ""),
         )
 
-    def _not_invited(self, request: HttpRequest, error: Exception, known: Member | None) -> HttpResponse:
+    def _not_invited(self, request: ConsoleRequest, error: Exception, known: Member | None) -> HttpResponse:
         messages.error(request, str(error))
         address = reverse("console:members:detail", args=[known.pk]) if known else reverse("console:members:invite")
         return HttpResponseRedirect(address)
@@ -174,18 +173,18 @@ def _command(invitation: Invitation) -> str:
     return f".venv/bin/python manage.py console_invite {shlex.join(given)}"
 
 
-def _detail(looker: Viewer, member: Member) -> dict[str, Any]:
+def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
     """What the page of one member shows. Sessions are theirs and those people's who decide about them."""
     person = persons([member])[0]
-    sees_sessions = member.pk == looker.member.pk or looker.member.sees_workspace
+    sees_sessions = member.pk == viewer.member.pk or viewer.member.sees_workspace
     return {
         "title": member.name,
         "person": person,
-        "is_self": member.pk == looker.member.pk,
-        "may_manage": access.may_manage(looker.member, member),
+        "is_self": member.pk == viewer.member.pk,
+        "may_manage": access.may_manage(viewer.member, member),
         "may_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
         "proof": address_proof(member.user, member.email) if isinstance(member.user, User) else None,
-        "tokens": tokens_claimed_by(looker, member)[:LATEST],
+        "tokens": tokens_claimed_by(viewer, member)[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],
         "sessions": sessions_of(member.user) if sees_sessions and isinstance(member.user, User) else [],

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.core.lists.admin import LedgerAdmin
-from hoursmith_console.core.lists.admin import viewer as viewer_in
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
@@ -95,8 +94,8 @@ class RotationAdmin(LedgerAdmin):
             *super().get_urls(),
         ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Rotation]:
-        return viewer_in(request).rotations()
+    def visible_rows(self, viewer: Viewer) -> QuerySet[Rotation]:
+        return viewer.rotations()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return OpenRotationsFirst

@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.token_policy.evaluation import PolicyStatus, in_status
 from hoursmith_console.token_policy.privilege_hints import over_privileged
@@ -22,10 +21,6 @@ class PolicyFilter(ChoiceFilter):
     title = "policy"
     parameter_name = "policy"
 
-    def __init__(self, request: HttpRequest, *args: Any) -> None:
-        self._workspace = viewer(request).member.workspace
-        super().__init__(request, *args)
-
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [
             (PolicyStatus.DUE.value, "too old"),
@@ -38,4 +33,4 @@ class PolicyFilter(ChoiceFilter):
         now = timezone.now()
         if value == _OVER_PRIVILEGED:
             return over_privileged(queryset, now=now)
-        return in_status(queryset, PolicyStatus(value), get_policy(self._workspace), now=now)
+        return in_status(queryset, PolicyStatus(value), get_policy(self.viewer.member.workspace), now=now)

@@ -4,16 +4,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.permissions import page
 from hoursmith_console.rotations.notices.assistants import refresh_notices
 from hoursmith_console.token_policy.evaluation import count_due
 from hoursmith_console.token_policy.services import change_policy, get_policy
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
 
 MOST_DAYS = 3650
@@ -64,10 +64,10 @@ class PolicyForm(Form):
         return cleaned
 
 
-def edit(request: HttpRequest) -> HttpResponse:
+def edit(request: ConsoleRequest) -> HttpResponse:
     """Show the policy, or change it."""
-    looker = viewer(request)
-    workspace = looker.member.workspace
+    viewer = request.viewer
+    workspace = viewer.member.workspace
     current = get_policy(workspace)
     if request.method != "POST":
         values = {name: getattr(current, name) for name in PolicyForm.base_fields}
@@ -76,7 +76,7 @@ def edit(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=400)
     try:
-        is_changed = change_policy(workspace=workspace, actor=looker.member.named, **form.cleaned_data)
+        is_changed = change_policy(workspace=workspace, actor=viewer.member.named, **form.cleaned_data)
     except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, form, status=503)
@@ -86,7 +86,7 @@ def edit(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("console:token_policy:edit"))
 
 
-def _page(request: HttpRequest, form: PolicyForm, status: int = 200) -> HttpResponse:
-    looker = viewer(request)
-    counts = count_due(looker.tokens(), get_policy(looker.member.workspace), now=timezone.now())
+def _page(request: ConsoleRequest, form: PolicyForm, status: int = 200) -> HttpResponse:
+    viewer = request.viewer
+    counts = count_due(viewer.tokens(), get_policy(viewer.member.workspace), now=timezone.now())
     return page(request, "token_policy/page.html", title="Policy", status=status, form=form, counts=counts)

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
-from hoursmith_console.core.lists.admin import LedgerAdmin, viewer
+from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.section import deciding
 from hoursmith_console.core.site import site
@@ -45,7 +45,7 @@ from hoursmith_console.tokens.timeline import timeline
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
 from hoursmith_console.tokens.used_tools import used_tools
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
 
@@ -127,33 +127,33 @@ class TokenAdmin(LedgerAdmin):
             *super().get_urls(),
         ]
 
-    def freeze_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def freeze_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Freeze what destroys for one token, or lift that."""
         token = get_object_or_404(self.get_queryset(request), pk=key)
         freeze_answer(request, org_id=token.org_id, env=token.env, prefix=token.prefix)
         return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
 
-    def release_claim_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def release_claim_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Say that the token is not the one's who showed it."""
-        looker = viewer(request)
+        viewer = request.viewer
         token = get_object_or_404(self.get_queryset(request), pk=key)
-        ours = TokenClaim.objects.filter(member__workspace=looker.member.workspace_id).select_related("member")
+        ours = TokenClaim.objects.filter(member__workspace=viewer.member.workspace_id).select_related("member")
         claim = get_object_or_404(ours, env=token.env, prefix=token.prefix)
-        if not can_release_claim(looker.member, claim):
+        if not can_release_claim(viewer.member, claim):
             raise PermissionDenied
         try:
-            release_claim(claim=claim, member=looker.member)
+            release_claim(claim=claim, member=viewer.member)
         except (ClaimError, AuditUnavailableError) as error:
             messages.error(request, str(error))
         else:
             messages.success(request, f"Nobody is known to own {token.masked_token} any more. Its owner can show it.")
-        if looker.tokens().filter(pk=key).exists():
+        if viewer.tokens().filter(pk=key).exists():
             return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
         return HttpResponseRedirect(reverse("console:tokens:list"))
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SeenToken]:
+    def visible_rows(self, viewer: Viewer) -> QuerySet[SeenToken]:
         made = F("calls_read") + F("calls_write") + F("calls_destructive")
-        rows: QuerySet[SeenToken] = super().get_queryset(request).annotate(calls_made=made)
+        rows: QuerySet[SeenToken] = super().visible_rows(viewer).annotate(calls_made=made)
         return rows
 
     def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:

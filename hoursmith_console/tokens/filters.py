@@ -9,7 +9,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
@@ -35,7 +34,7 @@ class TokenFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         # The busiest lately are offered; any other is found by the search, or by following its link to here.
-        tokens = viewer(request).tokens().order_by("-last_used_at", "-pk").values_list("env", "prefix", "token_name")
+        tokens = self.viewer.tokens().order_by("-last_used_at", "-pk").values_list("env", "prefix", "token_name")
         offered = {f"{env}_{prefix}": f"{name or 'unnamed'} · {prefix}" for env, prefix, name in tokens[:MOST_OFFERED]}
         asked = self.value() or ""
         if _KEY.fullmatch(asked):
@@ -57,10 +56,9 @@ class MemberFilter(ChoiceFilter):
     parameter_name = "member"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        looker = viewer(request)
-        if not looker.member.sees_workspace:
+        if not self.viewer.member.sees_workspace:
             return []
-        members = Member.objects.filter(workspace_id=looker.member.workspace_id)
+        members = Member.objects.filter(workspace_id=self.viewer.member.workspace_id)
         named = members.filter(pk__in=TokenClaim.objects.order_by().values("member"))[:MOST_OFFERED]
         return [(str(pk), name) for pk, name in named.values_list("pk", "name")]
 
@@ -85,7 +83,7 @@ class AssistantFilter(ChoiceFilter):
     field = "client_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        names = viewer(request).clients().order_by("name").values_list("name", flat=True).distinct()[:MOST_OFFERED]
+        names = self.viewer.clients().order_by("name").values_list("name", flat=True).distinct()[:MOST_OFFERED]
         return [(name, name) for name in names if name]
 
 
@@ -117,7 +115,6 @@ class StateFilter(ChoiceFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        self._viewer = viewer(request)
         return [
             ("current", "not retired"),
             ("replacing", "being replaced"),
@@ -126,7 +123,7 @@ class StateFilter(ChoiceFilter):
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-        rotations = Rotation.objects.filter(workspace_id=self._viewer.member.workspace_id, **same)
+        rotations = Rotation.objects.filter(workspace_id=self.viewer.member.workspace_id, **same)
         retired = Exists(rotations.retiring())
         match value:
             case "replacing":
@@ -175,7 +172,7 @@ class OwnerFilter(MemberFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         named = list(super().lookups(request, model_admin))
-        return [*named, (_NOBODY, "not known")] if viewer(request).member.sees_workspace else []
+        return [*named, (_NOBODY, "not known")] if self.viewer.member.sees_workspace else []
 
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != _NOBODY:

@@ -6,20 +6,19 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.section import Area, deciding
 from hoursmith_console.core.site import site
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.workspaces.settings import rule_change
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.auth.restrictions.snapshots import snapshots_resume, snapshots_stop
 from mcpbridge.models import Freeze, SnapshotStop
 
@@ -49,38 +48,38 @@ class SettingsArea(Area):
             path("retention/", guard(require_POST(deciding(self.retention_view))), name="retention"),
         ]
 
-    def list_view(self, request: HttpRequest) -> HttpResponse:
+    def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """Everything that can be set, and what is."""
-        if not viewer(request).member.sees_workspace:
+        if not request.viewer.member.sees_workspace:
             raise PermissionDenied
-        return self.page(request, "page.html", **_sections(viewer(request)))
+        return self.page(request, "page.html", **_sections(request.viewer))
 
-    def freeze_view(self, request: HttpRequest) -> HttpResponse:
+    def freeze_view(self, request: ConsoleRequest) -> HttpResponse:
         """Freeze what destroys for everybody in the workspace, or lift that."""
-        freeze_answer(request, org_id=viewer(request).org_id)
+        freeze_answer(request, org_id=request.viewer.org_id)
         return _back("freeze")
 
-    def snapshots_view(self, request: HttpRequest) -> HttpResponse:
+    def snapshots_view(self, request: ConsoleRequest) -> HttpResponse:
         """Keep snapshots, or none."""
-        looker = viewer(request)
+        viewer = request.viewer
         change = snapshots_resume if request.POST.get("do") == "on" else snapshots_stop
-        change(org_id=looker.org_id, actor=looker.member.named)
+        change(org_id=viewer.org_id, actor=viewer.member.named)
         return _back("snapshots")
 
-    def factor_view(self, request: HttpRequest) -> HttpResponse:
+    def factor_view(self, request: ConsoleRequest) -> HttpResponse:
         """Ask for a second factor, or do not."""
         return _changed(request, "needs_second_factor", request.POST.get("do") == "on", "second-factor")
 
-    def retention_view(self, request: HttpRequest) -> HttpResponse:
+    def retention_view(self, request: ConsoleRequest) -> HttpResponse:
         """Say how long audit rows are kept."""
         form = RetentionForm(request.POST)
         if not form.is_valid():
-            return self.page(request, "page.html", status=400, **{**_sections(viewer(request)), "retention_form": form})
+            return self.page(request, "page.html", status=400, **{**_sections(request.viewer), "retention_form": form})
         return _changed(request, "retention_days", form.cleaned_data["days"], "retention")
 
 
-def _changed(request: HttpRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
-    member = viewer(request).member
+def _changed(request: ConsoleRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
+    member = request.viewer.member
     if rule_change(workspace=member.workspace, rule=rule, value=value, actor=member.named):
         messages.success(request, "Changed, and that is in the record.")
     return _back(section)
@@ -90,11 +89,11 @@ def _back(section: str) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse('console:settings:list')}#{section}")
 
 
-def _sections(looker: Viewer) -> dict[str, Any]:
-    workspace, org_id = looker.member.workspace, looker.org_id
+def _sections(viewer: Viewer) -> dict[str, Any]:
+    workspace, org_id = viewer.member.workspace, viewer.org_id
     days = workspace.retention_days
     return {
-        "may_change": looker.member.administers,
+        "may_change": viewer.member.administers,
         "facts": console_facts(),
         "policy": TokenPolicy.objects.filter(workspace=workspace).first(),
         "policy_address": _address("console:token_policy:edit"),

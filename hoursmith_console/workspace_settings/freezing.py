@@ -2,10 +2,9 @@
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.lists.admin import viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.auth.restrictions.freezes import destruction_freeze, destruction_unfreeze
 from mcpbridge.models import Freeze
 
@@ -26,9 +25,9 @@ def freeze_of(*, org_id: str, env: str = "", prefix: str = "") -> Freeze | None:
     return Freeze.objects.filter(org_id=org_id, env=env, prefix=prefix, lifted_at=None).first()
 
 
-def freeze_answer(request: HttpRequest, *, org_id: str, env: str = "", prefix: str = "") -> None:
+def freeze_answer(request: ConsoleRequest, *, org_id: str, env: str = "", prefix: str = "") -> None:
     """Freeze, or where there is a freeze lift it; what came of it is a message on the next page."""
-    actor = viewer(request).member.named
+    actor = request.viewer.member.named
     standing = freeze_of(org_id=org_id, env=env, prefix=prefix)
     # The button says which of the two was meant: a page may have been open for a day.
     lifts = request.POST.get("do") == "lift"

@@ -39,6 +39,19 @@ class Viewer:
         """Hoursmith's id of the workspace that is looked at."""
         return self.member.workspace.org_id
 
+    @cached_property
+    def two_factor_demand(self) -> str:
+        """The name of the workspace where it demands two-factor authentication of this member, who has none."""
+        workspace = self.member.workspace
+        if not self.member.sees_workspace or not workspace.needs_second_factor or is_mfa_enabled(self.member.user):
+            return ""
+        return workspace.name
+
+    @property
+    def other_workspaces(self) -> list[Workspace]:
+        """The workspaces of the same account, without the open one."""
+        return [each.workspace for each in self.memberships if each.pk != self.member.pk]
+
     def rows(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         """Those of `rows` that this member may see; the model has `org_id`, `env` and `prefix`."""
         scoped = rows.filter(org_id=self.org_id)
@@ -90,6 +103,12 @@ class Viewer:
         return rows_of_tokens(self._own_keys)
 
 
+class ConsoleRequest(HttpRequest):
+    """A request behind the site's access check; `middleware.viewer` sets `viewer`."""
+
+    viewer: Viewer
+
+
 def rows_of_tokens(keys: Iterable[tuple[str, str]]) -> Q:
     """Rows of the tokens with these environments and prefixes."""
     prefixes = defaultdict(list)
@@ -102,34 +121,8 @@ def rows_of_tokens(keys: Iterable[tuple[str, str]]) -> Q:
     return rows
 
 
-def viewer_of(request: HttpRequest) -> Viewer | None:
-    """The member who looks, in the workspace chosen in the session; None where there is no membership."""
-    if not hasattr(request, "_viewer"):
-        request._viewer = _find_viewer(request)  # type: ignore[attr-defined]
-    viewer: Viewer | None = request._viewer  # type: ignore[attr-defined]
-    return viewer
-
-
-def factor_demand(request: HttpRequest) -> str:
-    """The name of the workspace that wants a second factor of whoever looks and has none; empty where none does."""
-    viewer = viewer_of(request)
-    if viewer is None or not viewer.member.sees_workspace:
-        return ""
-    workspace = viewer.member.workspace
-    if not workspace.needs_second_factor or is_mfa_enabled(request.user):
-        return ""
-    return workspace.name
-
-
-def other_workspaces(request: HttpRequest) -> list[Workspace]:
-    """The workspaces of whoever looks, but for the one that is open."""
-    viewer = viewer_of(request)
-    if viewer is None:
-        return []
-    return [each.workspace for each in viewer.memberships if each.pk != viewer.member.pk]
-
-
-def _find_viewer(request: HttpRequest) -> Viewer | None:
+def find_viewer(request: HttpRequest) -> Viewer | None:
+    """Return the signed-in member in the workspace that the session names, else in the first; None without any."""
     if not request.user.is_authenticated:
         return None
     memberships = list(
@@ -142,6 +135,7 @@ def _find_viewer(request: HttpRequest) -> Viewer | None:
         return None
     chosen = request.session.get(WORKSPACE_KEY)
     member = next((member for member in memberships if member.workspace_id == chosen), memberships[0])
+    member.user = request.user
     has_snoozed_requests = request.session.get(PUT_OFF_KEY) == _signed_in_at(request)
     return Viewer(member, memberships, has_snoozed_requests=has_snoozed_requests)
 

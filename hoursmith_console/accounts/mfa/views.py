@@ -17,7 +17,6 @@ from django.urls import reverse
 from hoursmith_console.accounts.mfa.adapter import passkey_address, passkeys_work_here
 from hoursmith_console.accounts.passwords import RecordedView
 from hoursmith_console.accounts.sign_ins import account_event_record, account_failure_record
-from hoursmith_console.workspaces.viewer import factor_demand, other_workspaces
 
 WAYS = {
     Authenticator.Type.TOTP: "authenticator app",
@@ -31,10 +30,11 @@ class IndexView(base.IndexView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().get_context_data(**kwargs)
+        viewer = self.request.viewer
         return {
             **found,
-            "demand": factor_demand(self.request),
-            "others": other_workspaces(self.request),
+            "demand": viewer.two_factor_demand if viewer else "",
+            "others": viewer.other_workspaces if viewer else [],
             "passkeys_work": passkeys_work_here(),
         }
 

@@ -9,15 +9,14 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.audit.destinations.forms import ChangeSinkForm, NewSinkForm, RestartSinkForm
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.section import deciding
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.destinations.errors import UnfitSinkError
 from mcpbridge.audit.destinations.services import (
     MOST_SINKS,
@@ -59,28 +58,28 @@ class SinkPages:
             path("sinks/<int:key>/delete/", guard(post(_changed(self.delete))), name="sink_delete"),
         ]
 
-    def list(self, request: HttpRequest) -> HttpResponse:
+    def list(self, request: ConsoleRequest) -> HttpResponse:
         """All sinks of the workspace and how they stand."""
-        standings = sink_standings(viewer(request).org_id)
+        standings = sink_standings(request.viewer.org_id)
         return self._page(request, "audit/destinations/list.html", "Sinks", standings=standings, most=MOST_SINKS)
 
-    def new(self, request: HttpRequest) -> HttpResponse:
+    def new(self, request: ConsoleRequest) -> HttpResponse:
         """GET asks what it shall be, POST makes it; a webhook's secret is in that answer alone."""
         form = NewSinkForm(request.POST if request.method == "POST" else None)
         if not form.is_bound:
             return self._form(request, form)
-        looker = viewer(request)
+        viewer = request.viewer
 
         def make() -> tuple[Sink, str]:
             kind, _, form_of_rows = form.cleaned_data["way"].partition(":")
             return sink_create(
-                org_id=looker.org_id,
+                org_id=viewer.org_id,
                 name=form.cleaned_data["name"],
                 kind=kind,
                 format=form_of_rows,
                 address=form.cleaned_data["address"],
                 from_first_row=form.cleaned_data["begin"] == "first",
-                actor=looker.member.named,
+                actor=viewer.member.named,
             )
 
         status, made = _tried(form, make)
@@ -92,88 +91,88 @@ class SinkPages:
         messages.success(request, f"{sink.name} gets the record from now on.")
         return _to(sink)
 
-    def detail(self, request: HttpRequest, key: int) -> HttpResponse:
+    def detail(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One sink."""
-        return self._detail(request, _standing(viewer(request), key))
+        return self._detail(request, _standing(request.viewer, key))
 
-    def change(self, request: HttpRequest, key: int) -> HttpResponse:
+    def change(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Name, address, form of the rows."""
-        looker = viewer(request)
-        standing = _standing(looker, key)
+        viewer = request.viewer
+        standing = _standing(viewer, key)
         form = ChangeSinkForm(request.POST, kind=standing.sink.kind)
 
         def change() -> None:
-            sink_change(sink=standing.sink, actor=looker.member.named, **form.cleaned_data)
+            sink_change(sink=standing.sink, actor=viewer.member.named, **form.cleaned_data)
 
         status, _ = _tried(form, change)
         if status != 200:
-            return self._detail(request, _standing(looker, key), status=status, change_form=form)
+            return self._detail(request, _standing(viewer, key), status=status, change_form=form)
         messages.success(request, "Changed. What waits is sent there now.")
         return _to(standing.sink)
 
-    def restart(self, request: HttpRequest, key: int) -> HttpResponse:
+    def restart(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Send again from a row on."""
-        looker = viewer(request)
-        standing = _standing(looker, key)
+        viewer = request.viewer
+        standing = _standing(viewer, key)
         form = RestartSinkForm(request.POST)
 
         def go_back() -> None:
             sequence = form.cleaned_data["sequence"]
-            sink_restart(sink=standing.sink, sequence=sequence, actor=looker.member.named)
+            sink_restart(sink=standing.sink, sequence=sequence, actor=viewer.member.named)
 
         status, _ = _tried(form, go_back)
         if status != 200:
-            return self._detail(request, _standing(looker, key), status=status, restart_form=form)
+            return self._detail(request, _standing(viewer, key), status=status, restart_form=form)
         messages.success(request, "The rows from there on are sent again.")
         return _to(standing.sink)
 
-    def secret(self, request: HttpRequest, key: int) -> HttpResponse:
+    def secret(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """A new signing secret, in this answer alone."""
-        looker = viewer(request)
-        sink = _standing(looker, key).sink
-        secret = self._done(request, lambda: sink_secret_replace(sink=sink, actor=looker.member.named))
+        viewer = request.viewer
+        sink = _standing(viewer, key).sink
+        secret = self._done(request, lambda: sink_secret_replace(sink=sink, actor=viewer.member.named))
         return self._secret_page(request, sink, secret) if secret else _to(sink)
 
-    def test(self, request: HttpRequest, key: int) -> HttpResponse:
+    def test(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One message that is no row."""
-        looker = viewer(request)
-        sink = _standing(looker, key).sink
+        viewer = request.viewer
+        sink = _standing(viewer, key).sink
         limit_s = settings.SINK_TIMEOUT_S
-        fault = self._done(request, lambda: sink_test(sink=sink, actor=looker.member.named, limit_s=limit_s))
+        fault = self._done(request, lambda: sink_test(sink=sink, actor=viewer.member.named, limit_s=limit_s))
         if fault:
             messages.error(request, f"The test did not arrive. {fault}")
         elif fault == "":
             messages.success(request, "The test arrived.")
         return _to(sink)
 
-    def pause(self, request: HttpRequest, key: int) -> HttpResponse:
+    def pause(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Send nothing for a while."""
-        looker = viewer(request)
-        sink = _standing(looker, key).sink
-        self._done(request, lambda: sink_pause(sink=sink, actor=looker.member.named))
+        viewer = request.viewer
+        sink = _standing(viewer, key).sink
+        self._done(request, lambda: sink_pause(sink=sink, actor=viewer.member.named))
         return _to(sink)
 
-    def resume(self, request: HttpRequest, key: int) -> HttpResponse:
+    def resume(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Go on."""
-        looker = viewer(request)
-        sink = _standing(looker, key).sink
-        self._done(request, lambda: sink_resume(sink=sink, actor=looker.member.named))
+        viewer = request.viewer
+        sink = _standing(viewer, key).sink
+        self._done(request, lambda: sink_resume(sink=sink, actor=viewer.member.named))
         return _to(sink)
 
-    def delete(self, request: HttpRequest, key: int) -> HttpResponse:
+    def delete(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Send nothing any more."""
-        looker = viewer(request)
-        sink = _standing(looker, key).sink
+        viewer = request.viewer
+        sink = _standing(viewer, key).sink
 
         def delete() -> bool:
-            sink_delete(sink=sink, actor=looker.member.named)
+            sink_delete(sink=sink, actor=viewer.member.named)
             return True
 
         if self._done(request, delete):
             messages.success(request, f"{sink.name} gets nothing any more.")
         return HttpResponseRedirect(reverse("console:audit:sinks"))
 
-    def _done(self, request: HttpRequest, work: Callable[[], T]) -> T | None:
+    def _done(self, request: ConsoleRequest, work: Callable[[], T]) -> T | None:
         """What `work` came to; None and a message where it was not done."""
         try:
             return work()
@@ -182,7 +181,7 @@ class SinkPages:
             return None
 
     def _detail(
-        self, request: HttpRequest, standing: SinkStanding, *, status: int = 200, **forms: Form
+        self, request: ConsoleRequest, standing: SinkStanding, *, status: int = 200, **forms: Form
     ) -> HttpResponse:
         sink = standing.sink
         said = {"name": sink.name, "address": sink.address, "format": sink.format}
@@ -200,7 +199,7 @@ class SinkPages:
             **forms,
         )
 
-    def _form(self, request: HttpRequest, form: NewSinkForm, *, status: int = 200) -> HttpResponse:
+    def _form(self, request: ConsoleRequest, form: NewSinkForm, *, status: int = 200) -> HttpResponse:
         return self._page(
             request,
             "audit/destinations/new.html",
@@ -211,7 +210,7 @@ class SinkPages:
             form=form,
         )
 
-    def _secret_page(self, request: HttpRequest, sink: Sink, secret: str) -> HttpResponse:
+    def _secret_page(self, request: ConsoleRequest, sink: Sink, secret: str) -> HttpResponse:
         """The one answer that shows a signing secret; nobody keeps it, no browser either."""
         answer = self._page(
             request, "audit/destinations/secret.html", f"The secret of {sink.name}", sink=sink, secret=secret
@@ -221,7 +220,7 @@ class SinkPages:
         return answer
 
     def _page(
-        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
+        self, request: ConsoleRequest, template: str, title: str, *, status: int = 200, **context: Any
     ) -> HttpResponse:
         around = {"area_title": "Audit", "area_address": "console:audit:list", **self._site.each_context(request)}
         return TemplateResponse(request, template, {**around, "title": title, **context}, status=status)
@@ -242,8 +241,8 @@ def _looked_at(view: View) -> View:
     """`view` for who sees the whole workspace."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **more: Any) -> HttpResponse:
-        if not viewer(request).member.sees_workspace:
+    def guarded(request: ConsoleRequest, *args: Any, **more: Any) -> HttpResponse:
+        if not request.viewer.member.sees_workspace:
             raise PermissionDenied
         return view(request, *args, **more)
 
@@ -255,8 +254,8 @@ def _changed(view: View) -> View:
     return deciding(view)
 
 
-def _standing(looker: Viewer, key: int) -> SinkStanding:
-    for standing in sink_standings(looker.org_id):
+def _standing(viewer: Viewer, key: int) -> SinkStanding:
+    for standing in sink_standings(viewer.org_id):
         if standing.sink.pk == key:
             return standing
     raise Http404("There is no such sink.")

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.template.response import TemplateResponse
 
 from hoursmith_console.connections.catalogue import client_kind_of
@@ -11,41 +11,40 @@ from hoursmith_console.connections.context import evidence_context, found_connec
 from hoursmith_console.connections.diagnostics.checks import Evidence, Verdict, diagnosis
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.status import Standing
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.models import RejectedCredential, SeenClient, SeenToken
 
 ATTEMPTS = 10
 
 
-def doctor(request: HttpRequest, key: str) -> HttpResponse:
+def doctor(request: ConsoleRequest, key: str) -> HttpResponse:
     """The five findings, and the attempts that were turned away at this connection's address."""
     connection = found_connection(request, key)
-    standing = standing_now(viewer(request), connection)
+    standing = standing_now(request.viewer, connection)
     if standing.client is None:
         raise Http404("The catalogue no longer lists this client.")
     findings = diagnosis(client=standing.client, evidence=evidence_of(standing))
     context = {
         **site.each_context(request),
-        **evidence_context(viewer(request), standing, place="doctor"),
+        **evidence_context(request.viewer, standing, place="doctor"),
         "title": "Doctor",
         "area_title": "Connections",
         "area_address": "console:connections:list",
         "findings": findings,
         "found": [each for each in findings if each.verdict is Verdict.FOUND],
         "possible": [each for each in findings if each.verdict is Verdict.POSSIBLE],
-        "refused": _rejected(viewer(request), connection)[:ATTEMPTS],
-        "is_own": owns(viewer(request), connection),
+        "refused": _rejected(request.viewer, connection)[:ATTEMPTS],
+        "is_own": owns(request.viewer, connection),
     }
     return TemplateResponse(request, "connections/troubleshoot.html", context)
 
 
-def _rejected(looker: Viewer, connection: Connection) -> QuerySet[RejectedCredential]:
+def _rejected(viewer: Viewer, connection: Connection) -> QuerySet[RejectedCredential]:
     """Rejected requests at the connection's address, but for those with tokens that the viewer may not see."""
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-    in_sight = looker.tokens().order_by().filter(**same)
+    in_sight = viewer.tokens().order_by().filter(**same)
     others = Exists(SeenToken.objects.order_by().filter(**same)) & ~Exists(in_sight)
     return RejectedCredential.objects.filter(connection=connection.slug).exclude(others)
 

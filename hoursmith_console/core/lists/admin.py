@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from hoursmith_console.core.lists.changelist import SORT, KeysetChangeList
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.saved_views.pages import ViewPages
-from hoursmith_console.workspaces.viewer import Viewer, viewer_of
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 if TYPE_CHECKING:
     _ModelAdmin = ModelAdmin[Any]
@@ -84,13 +84,17 @@ class LedgerAdmin(_ModelAdmin):
         # The usual one; the list itself puts the order of the address in its place.
         return list(next(iter(self.orders.values())).columns)
 
-    def sort_of(self, request: HttpRequest) -> str:
+    def sort_of(self, request: ConsoleRequest) -> str:
         """The name of the order in the address; the usual one where it names none."""
         asked = request.GET.get(SORT, "")
         return asked if asked in self.orders else next(iter(self.orders))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return viewer(request).rows(super().get_queryset(request))
+        return self.visible_rows(cast(ConsoleRequest, request).viewer).order_by(*self.get_ordering(request))
+
+    def visible_rows(self, viewer: Viewer) -> QuerySet[Any]:
+        """Return the rows of the list that `viewer` may see; every page of the section starts from these."""
+        return viewer.rows(self.model._default_manager.all())
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
@@ -109,10 +113,10 @@ class LedgerAdmin(_ModelAdmin):
         """Whether an index finds what is searched for."""
         return bool(_TOKEN.search(search_term) or _ID.fullmatch(search_term.strip()))
 
-    def list_view(self, request: HttpRequest) -> HttpResponse:
+    def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """The newest rows that fit the filters in the address."""
         changes = cast(KeysetChangeList, self.get_changelist_instance(request))
-        shown = self.list_context(viewer(request), list(changes.result_list))
+        shown = self.list_context(request.viewer, list(changes.result_list))
         context = {
             **self.admin_site.each_context(request),
             "title": self.title,
@@ -123,17 +127,17 @@ class LedgerAdmin(_ModelAdmin):
         }
         return TemplateResponse(request, f"{self.area}/list.html", context)
 
-    def detail_view(self, request: HttpRequest, key: Any) -> HttpResponse:
+    def detail_view(self, request: ConsoleRequest, key: Any) -> HttpResponse:
         """One row; what the viewer may not see does not exist."""
         return self.detail_response(request, get_object_or_404(self.get_queryset(request), **self.detail_lookup(key)))
 
-    def detail_response(self, request: HttpRequest, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
+    def detail_response(self, request: ConsoleRequest, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
         """The page of `row`, with `more` for its template."""
         context = {
             **self.admin_site.each_context(request),
             "area_title": self.title,
             "area_address": f"console:{self.area}:list",
-            **self.detail_context(viewer(request), row),
+            **self.detail_context(request.viewer, row),
             **more,
         }
         return TemplateResponse(request, f"{self.area}/detail.html", context, status=status)
@@ -146,7 +150,9 @@ class LedgerAdmin(_ModelAdmin):
         """What the list's template needs beside the change list."""
         raise NotImplementedError
 
-    def page_context(self, request: HttpRequest, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
+    def page_context(
+        self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """What it needs besides that depends on the address; `shown` is what `list_context` said."""
         return {}
 
@@ -161,6 +167,6 @@ def only_reads(view: View) -> View:
     return view
 
 
-def viewer(request: HttpRequest) -> Viewer:
+def viewer(request: ConsoleRequest) -> Viewer:
     """Who looks; behind the site's door there is always somebody."""
-    return cast(Viewer, viewer_of(request))
+    return request.viewer

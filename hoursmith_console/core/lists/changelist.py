@@ -21,7 +21,7 @@ from hoursmith_console.core.lists.pagination import (
     parse_instant,
 )
 from hoursmith_console.core.lists.time_filter import TimeFilter
-from hoursmith_console.workspaces.viewer import Viewer, viewer_of
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 OLDER, NEWER, SORT = "before", "after", "sort"
 _HIGHEST = 2**63 - 1
@@ -32,6 +32,10 @@ class ChoiceFilter(SimpleListFilter):
 
     control = "choice"
     field = ""
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.viewer = cast(ConsoleRequest, request).viewer
+        super().__init__(request, *args)
 
     @property
     def chosen(self) -> str | None:
@@ -63,6 +67,7 @@ class KeysetChangeList(ChangeList):
     result_list: Sequence[Any]
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.viewer = cast(ConsoleRequest, request).viewer
         self.before = request.GET.get(OLDER, "")
         self.after = request.GET.get(NEWER, "")
         super().__init__(request, *args, **kwargs)
@@ -99,7 +104,7 @@ class KeysetChangeList(ChangeList):
                 # Each part says all that the filter does. Said twice, databases guess too few rows and sort them all.
                 rows = self._in_time(request, self.root_queryset)
             return page_of_parts(rows.defer(*self._admin.list_defer), order, start, self.list_per_page, parts)
-        everything = self._in_time(request, self.model._default_manager.filter(org_id=_viewer(request).org_id))
+        everything = self._in_time(request, self.model._default_manager.filter(org_id=self.viewer.org_id))
         return page_of_windows(rows.defer(*self._admin.list_defer), everything, order, start, self.list_per_page)
 
     def _in_time(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -118,7 +123,7 @@ class KeysetChangeList(ChangeList):
             for spec in self.filter_specs
             if isinstance(spec, ChoiceFilter) and spec.chosen is not None
         ]
-        own = _viewer(request).own_parts()
+        own = self.viewer.own_parts()
         if own is not None:
             narrowings.append(own)
         if self.query:
@@ -183,10 +188,6 @@ class KeysetChangeList(ChangeList):
             return Key(parse_instant(value) if self.order.is_instant else int(value[:18]), pk.to_python(key))
         except (ValueError, ValidationError):
             return None
-
-
-def _viewer(request: HttpRequest) -> Viewer:
-    return cast(Viewer, viewer_of(request))
 
 
 def _parameters(item: Any) -> tuple[str, ...]:

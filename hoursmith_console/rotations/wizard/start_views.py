@@ -6,12 +6,11 @@ from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.rotations.actions import revoke_old_token
 from hoursmith_console.rotations.offboarding import active_token_counts, offboard_member, offboarding_summary
 from hoursmith_console.rotations.permissions import can_rotate
@@ -22,7 +21,7 @@ from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.tokens.labels import TokenLabel, token_labels, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.models import SeenToken
 
@@ -40,19 +39,19 @@ class StartViews:
         self._admin = admin
         self._offboard_guarded = reauthentication_required(self._offboard)
 
-    def new(self, request: HttpRequest) -> HttpResponse:
+    def new(self, request: ConsoleRequest) -> HttpResponse:
         """GET asks why the token is to be replaced, or which; POST starts, or joins what is under way."""
-        looker = viewer(request)
+        viewer = request.viewer
         asked = request.GET.get("token", "")
         if not asked:
-            return self._page(request, "rotations/choose.html", "Replace a token", tokens=_choice(looker))
+            return self._page(request, "rotations/choose.html", "Replace a token", tokens=_choice(viewer))
         key = key_from_address(asked)
-        card = visible_token_or_none(looker, key) if key else None
+        card = visible_token_or_none(viewer, key) if key else None
         if key is None or card is None:
             raise Http404("There is no such token.")
-        if not can_rotate(looker.member, card.owner):
+        if not can_rotate(viewer.member, card.owner):
             raise PermissionDenied
-        standing = latest_rotation(env=key[0], prefix=key[1], workspace=looker.member.workspace)
+        standing = latest_rotation(env=key[0], prefix=key[1], workspace=viewer.member.workspace)
         if standing is not None and standing.ended_at is None and request.method != "POST":
             return back_to(standing)
         form = StartForm(request.POST or None, initial={"kind": request.GET.get("kind", "planned")})
@@ -64,9 +63,9 @@ class StartViews:
             rotation = start_rotation(
                 env=key[0],
                 prefix=key[1],
-                workspace=looker.member.workspace,
+                workspace=viewer.member.workspace,
                 kind=form.cleaned_data["kind"],
-                actor=looker.member.named,
+                actor=viewer.member.named,
                 reason=form.cleaned_data["reason"],
             )
         except (RotationError, AuditUnavailableError) as error:
@@ -75,28 +74,28 @@ class StartViews:
             return self._page(request, "rotations/new.html", "Replace a token", status=503, **page)
         return back_to(rotation)
 
-    def offboarding(self, request: HttpRequest) -> HttpResponse:
+    def offboarding(self, request: ConsoleRequest) -> HttpResponse:
         """Whose tokens could go: everybody of the workspace, and who has left it with tokens that may still work."""
-        looker = _reviewer(request)
-        left = active_token_counts(looker.member.workspace_id)
-        members = Member.objects.filter(workspace=looker.member.workspace_id)
+        viewer = _reviewer(request)
+        left = active_token_counts(viewer.member.workspace_id)
+        members = Member.objects.filter(workspace=viewer.member.workspace_id)
         known = members.filter(Q(pk__in=left) | Q(is_active=True))[:MOST_LISTED]
         people = sorted(((member, left[member.pk]) for member in known), key=lambda each: not each[1])
         return self._page(request, "rotations/offboarding.html", "Somebody leaves", people=people)
 
-    def offboard(self, request: HttpRequest, member: int) -> HttpResponseBase:
+    def offboard(self, request: ConsoleRequest, member: int) -> HttpResponseBase:
         """GET shows what is known of one member's tokens; POST starts to end them, and in the sandbox ends them."""
-        looker = _reviewer(request)
-        person = get_object_or_404(Member, pk=member, workspace=looker.member.workspace_id)
+        viewer = _reviewer(request)
+        person = get_object_or_404(Member, pk=member, workspace=viewer.member.workspace_id)
         answer: HttpResponseBase = self._offboard_guarded(request, person)
         return answer
 
-    def _offboard(self, request: HttpRequest, person: Member) -> HttpResponse:
-        looker = viewer(request)
+    def _offboard(self, request: ConsoleRequest, person: Member) -> HttpResponse:
+        viewer = request.viewer
         form = OffboardForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                count = _end_all(person, actor=looker.member, reason=form.cleaned_data["reason"])
+                count = _end_all(person, actor=viewer.member, reason=form.cleaned_data["reason"])
             except (RotationError, AuditUnavailableError) as error:
                 form.add_error(None, str(error))
             else:
@@ -105,7 +104,7 @@ class StartViews:
                 messages.success(request, f"{tokens} of {person.name}: {done}.")
                 return HttpResponseRedirect(reverse("console:rotations:list"))
         known = offboarding_summary(person)
-        cards = token_labels(looker, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
+        cards = token_labels(viewer, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
         page = {
             "person": person,
             "known": known,
@@ -116,7 +115,9 @@ class StartViews:
         status = 400 if request.method == "POST" else 200
         return self._page(request, "rotations/offboard.html", f"{person.name} leaves", status=status, **page)
 
-    def _page(self, request: HttpRequest, template: str, title: str, status: int = 200, **more: object) -> HttpResponse:
+    def _page(
+        self, request: ConsoleRequest, template: str, title: str, status: int = 200, **more: object
+    ) -> HttpResponse:
         context = {
             **self._admin.admin_site.each_context(request),
             "title": title,
@@ -127,17 +128,17 @@ class StartViews:
         return TemplateResponse(request, template, context, status=status)
 
 
-def _choice(looker: Viewer) -> list[tuple[SeenToken, TokenLabel]]:
-    tokens = list(looker.tokens()[:MOST_OFFERED])
-    cards = token_labels(looker, tokens)
+def _choice(viewer: Viewer) -> list[tuple[SeenToken, TokenLabel]]:
+    tokens = list(viewer.tokens()[:MOST_OFFERED])
+    cards = token_labels(viewer, tokens)
     return [(token, cards[token.env, token.prefix]) for token in tokens]
 
 
-def _reviewer(request: HttpRequest) -> Viewer:
-    looker = viewer(request)
-    if not looker.member.administers:
+def _reviewer(request: ConsoleRequest) -> Viewer:
+    viewer = request.viewer
+    if not viewer.member.administers:
         raise PermissionDenied
-    return looker
+    return viewer
 
 
 def _end_all(person: Member, *, actor: Member, reason: str) -> int:

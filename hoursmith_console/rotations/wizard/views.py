@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.permissions import rotation_address
 from hoursmith_console.rotations.actions import mint_new_token
 from hoursmith_console.rotations.models import Rotation
@@ -26,12 +25,13 @@ from hoursmith_console.rotations.wizard.setups import setups_of
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError
 from hoursmith_console.token_issuer.protocol import NotMintedHereError, UnknownMemberError
 from hoursmith_console.tokens.shown_once import shown_once
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 if TYPE_CHECKING:
     from hoursmith_console.rotations.admin import RotationAdmin
 
 Rule = Callable[[Any, Rotation], bool]
-Act = Callable[[HttpRequest, Rotation], "str | HttpResponse"]
+Act = Callable[[ConsoleRequest, Rotation], "str | HttpResponse"]
 
 
 class Wizard:
@@ -68,46 +68,46 @@ class Wizard:
             ),
         ]
 
-    def live(self, request: HttpRequest, key: int) -> HttpResponse:
+    def live(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """The evidence alone, for the page that asks every other second; the page is told when it is outdated."""
         rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
-        screen = build_screen(viewer(request), rotation)
-        answer = render(request, "rotations/_live.html", screen_context(viewer(request), screen))
+        screen = build_screen(request.viewer, rotation)
+        answer = render(request, "rotations/_live.html", screen_context(request.viewer, screen))
         if request.GET.get("stamp", screen.stamp) != screen.stamp:
             answer["HX-Refresh"] = "true"
         return answer
 
     def _view(self, rule: Rule, act: Act, asks_again: bool) -> Callable[..., HttpResponseBase]:
-        def work(request: HttpRequest, rotation: Rotation) -> HttpResponseBase:
+        def work(request: ConsoleRequest, rotation: Rotation) -> HttpResponseBase:
             return _acted(request, rotation, act)
 
         guarded = reauthentication_required(work) if asks_again else work
 
         @sensitive_post_parameters(form_actions.TOKEN)
-        def view(request: HttpRequest, key: int) -> HttpResponseBase:
+        def view(request: ConsoleRequest, key: int) -> HttpResponseBase:
             rotation: Rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
             if request.method != "POST":
                 # Where a reload, or a password given in between, leads.
                 return back_to(rotation)
-            if not rule(viewer(request).member, rotation):
+            if not rule(request.viewer.member, rotation):
                 raise PermissionDenied
             answer: HttpResponseBase = guarded(request, rotation)
             return answer
 
         return view
 
-    def _mint(self, request: HttpRequest, rotation: Rotation) -> str | HttpResponse:
+    def _mint(self, request: ConsoleRequest, rotation: Rotation) -> str | HttpResponse:
         """The new token, whole, in this answer and in no other."""
         form = MintForm(request.POST)
         if not form.is_valid():
             return "!Give the new token a name."
-        looker = viewer(request)
+        viewer = request.viewer
         page = {**self._admin.admin_site.each_context(request), "done_address": rotation_address(rotation)}
         page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
         try:
             minted = mint_new_token(
                 rotation=rotation,
-                member=looker.member,
+                member=viewer.member,
                 name=form.cleaned_data["name"],
                 form=form.cleaned_data["form"],
             )
@@ -125,7 +125,7 @@ def back_to(rotation: Rotation) -> HttpResponse:
     return HttpResponseRedirect(rotation_address(rotation))
 
 
-def _acted(request: HttpRequest, rotation: Rotation, act: Act) -> HttpResponse:
+def _acted(request: ConsoleRequest, rotation: Rotation, act: Act) -> HttpResponse:
     """What `act` answers, or the wizard with what `act` says; a text that begins with "!" is a warning."""
     try:
         said = act(request, rotation)

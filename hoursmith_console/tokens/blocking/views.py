@@ -6,17 +6,17 @@ from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.rotations.permissions import can_block, can_unblock, liftable_by
 from hoursmith_console.rotations.services import latest_rotation
 from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
 from mcpbridge.models import TokenBlock
@@ -41,28 +41,28 @@ class BlockViews:
         self._block_guarded = reauthentication_required(self._block)
         self._unblock_guarded = reauthentication_required(self._unblock)
 
-    def block(self, request: HttpRequest) -> HttpResponseBase:
+    def block(self, request: ConsoleRequest) -> HttpResponseBase:
         """GET asks why; POST blocks the token, on every worker, from its next call on."""
         card = _card(request)
-        if not can_block(viewer(request).member, card.owner):
+        if not can_block(request.viewer.member, card.owner):
             raise PermissionDenied
         answer: HttpResponseBase = self._block_guarded(request, card)
         return answer
 
-    def unblock(self, request: HttpRequest) -> HttpResponseBase:
+    def unblock(self, request: ConsoleRequest) -> HttpResponseBase:
         """POST lets the token through again; a GET, where a password given in between leads, changes nothing."""
         card = _card(request)
         if request.method != "POST":
             return HttpResponseRedirect(_next(request, card))
-        ours = TokenBlock.objects.filter(org_id=viewer(request).org_id, lifted_at=None)
+        ours = TokenBlock.objects.filter(org_id=request.viewer.org_id, lifted_at=None)
         block = get_object_or_404(ours, env=card.env, prefix=card.prefix)
-        if not can_unblock(viewer(request).member, block):
+        if not can_unblock(request.viewer.member, block):
             raise PermissionDenied
         answer: HttpResponseBase = self._unblock_guarded(request, card, block)
         return answer
 
-    def _block(self, request: HttpRequest, card: TokenLabel) -> HttpResponse:
-        looker, form, status = viewer(request), BlockForm(request.POST or None), 200
+    def _block(self, request: ConsoleRequest, card: TokenLabel) -> HttpResponse:
+        viewer, form, status = request.viewer, BlockForm(request.POST or None), 200
         if request.method == "POST":
             status = 400
             if form.is_valid():
@@ -70,10 +70,10 @@ class BlockViews:
                     token_block(
                         env=card.env,
                         prefix=card.prefix,
-                        org_id=looker.org_id,
-                        actor=looker.member.named,
+                        org_id=viewer.org_id,
+                        actor=viewer.member.named,
                         reason=form.cleaned_data["reason"],
-                        liftable_by=liftable_by(looker.member),
+                        liftable_by=liftable_by(viewer.member),
                     )
                 except AuditUnavailableError as error:
                     status = 503
@@ -92,9 +92,9 @@ class BlockViews:
         }
         return TemplateResponse(request, "tokens/block.html", context, status=status)
 
-    def _unblock(self, request: HttpRequest, card: TokenLabel, block: TokenBlock) -> HttpResponse:
+    def _unblock(self, request: ConsoleRequest, card: TokenLabel, block: TokenBlock) -> HttpResponse:
         try:
-            token_unblock(block=block, actor=viewer(request).member.named)
+            token_unblock(block=block, actor=request.viewer.member.named)
         except AuditUnavailableError as error:
             messages.error(request, str(error))
         else:
@@ -102,17 +102,17 @@ class BlockViews:
         return HttpResponseRedirect(_next(request, card))
 
 
-def _card(request: HttpRequest) -> TokenLabel:
+def _card(request: ConsoleRequest) -> TokenLabel:
     key = key_from_address(request.GET.get("token", ""))
-    card = visible_token_or_none(viewer(request), key) if key else None
+    card = visible_token_or_none(request.viewer, key) if key else None
     if card is None:
         raise Http404("There is no such token.")
     return card
 
 
-def _next(request: HttpRequest, card: TokenLabel) -> str:
+def _next(request: ConsoleRequest, card: TokenLabel) -> str:
     """Where the person goes on: the token's rotation, or its page."""
-    rotation = latest_rotation(env=card.env, prefix=card.prefix, workspace=viewer(request).member.workspace)
+    rotation = latest_rotation(env=card.env, prefix=card.prefix, workspace=request.viewer.member.workspace)
     if rotation is not None and rotation.ended_at is None:
         return reverse("console:rotations:detail", args=[rotation.pk])
     return reverse("console:tokens:detail", args=[card.page]) if card.page else reverse("console:tokens:list")

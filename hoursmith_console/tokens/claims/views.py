@@ -1,13 +1,13 @@
 """The page where somebody shows a token once, so that it is known to be theirs."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
 
-from hoursmith_console.core.lists.admin import viewer
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, verify_and_claim
 from hoursmith_console.tokens.labels import key_of, token_labels
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.core.credential import CredentialFaultError
 
@@ -16,13 +16,13 @@ FIELD = "token"
 
 # No re-authentication is asked for: the token itself is the proof, and a stronger one than a password.
 @sensitive_post_parameters(FIELD)
-def claim(request: HttpRequest) -> HttpResponse:
+def claim(request: ConsoleRequest) -> HttpResponse:
     """GET asks for the token; POST has it looked at once and answers without it."""
     if request.method != "POST":
         return _page(request)
-    looker = viewer(request)
+    viewer = request.viewer
     try:
-        claimed = verify_and_claim(member=looker.member, text=request.POST.get(FIELD, ""), actor=looker.member.named)
+        claimed = verify_and_claim(member=viewer.member, text=request.POST.get(FIELD, ""), actor=viewer.member.named)
     except CredentialFaultError as fault:
         return _page(request, status=400, refusal=fault.explanation)
     except ClaimError as error:
@@ -33,9 +33,9 @@ def claim(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, *, status: int = 200, refusal: str = "", claimed: ClaimResult | None = None
+    request: ConsoleRequest, *, status: int = 200, refusal: str = "", claimed: ClaimResult | None = None
 ) -> HttpResponse:
-    cards = token_labels(viewer(request), [claimed.claim]) if claimed else {}
+    cards = token_labels(request.viewer, [claimed.claim]) if claimed else {}
     context = {
         **site.each_context(request),
         "title": "This token is mine",
