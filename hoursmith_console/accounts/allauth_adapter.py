@@ -59,10 +59,13 @@ class AccountAdapter(DefaultAccountAdapter):
         except AuditUnavailableError as error:
             logger.error("A failed sign-in is not on record: %s", error)
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Return what failed attempts are counted under; allauth has no public way to say so."""
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Raise ValidationError where too many attempts failed, which allauth counts by the address in `credentials`.
+
+        A browser that the account signed in with before has attempts of its own.
+        """
         key = browser_key(request, str(credentials.get("email") or ""))
-        return key or str(super()._get_login_attempts_cache_key(request, **credentials))
+        super().pre_authenticate(request, **({**credentials, "email": key} if key else credentials))
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
@@ -85,7 +86,9 @@ class ConsoleSite(AdminSite):
 
     def areas(self) -> list[LedgerAdmin | Area]:
         """The areas in the order of the menu."""
-        registered: list[LedgerAdmin | Area] = [cast(LedgerAdmin, area) for area in self._registry.values()]
+        registered: list[LedgerAdmin | Area] = [
+            cast(LedgerAdmin, self.get_model_admin(model)) for model in apps.get_models() if self.is_registered(model)
+        ]
         return sorted([*registered, *getattr(self, "_added", [])], key=lambda area: area.place)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jwt
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
 from allauth.socialaccount.internal import jwtkit
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
@@ -49,20 +49,23 @@ class CheckedIdentity(OpenIDConnectOAuth2Adapter):
         signed = kwargs["response"].get("id_token")
         if not signed:
             raise OAuth2Error("The provider gave no id_token.")
-        claims = self._decode_id_token(app, signed)
+        claims = self._verified_claims(app, signed)
         if not secrets.compare_digest(str(claims.get("nonce", "")), nonce_of(request)):
             raise OAuth2Error("The id_token is not for this browser.")
         kept = {"sub": claims["sub"], **_address(claims if "email" in claims else self._userinfo(token, claims))}
         return self.get_provider().sociallogin_from_response(request, {"id_token": kept})
 
     def _userinfo(self, token: Any, claims: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = self._fetch_user_info(token.token)
+        with get_adapter().get_requests_session() as session:
+            answer = session.get(self.profile_url, headers={"Authorization": f"Bearer {token.token}"})
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
         # OpenID Connect Core 1.0, 5.3.2: else the answer may be somebody else's.
         if found.get("sub") != claims["sub"]:
             raise OAuth2Error("The userinfo is of another person than the id_token.")
         return found
 
-    def _decode_id_token(self, app: Any, id_token: str) -> dict[str, Any]:
+    def _verified_claims(self, app: Any, id_token: str) -> dict[str, Any]:
         try:
             if jwt.get_unverified_header(id_token).get("alg") not in _ALGORITHMS:
                 raise OAuth2Error("The id_token is not signed as it must be.")

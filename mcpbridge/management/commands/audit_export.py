@@ -76,7 +76,7 @@ class Command(BaseCommand):
             self.stderr.write(f"The last rows are not signed. {error}")
 
     def _write(self, line: bytes) -> None:
-        binary = getattr(self.stdout._out, "buffer", None)
+        binary = getattr(self.stdout, "buffer", None)
         if binary is not None:
             cast(BinaryIO, binary).write(line)
         else:
