@@ -15,6 +15,12 @@ from tests.subprocesses import Process, module_start
 LONGEST_S = 120
 
 
+def _terminal() -> int:
+    """The standard error of the tests themselves, which pytest does not catch."""
+    assert sys.__stderr__ is not None
+    return sys.__stderr__.fileno()
+
+
 class Manager:
     """Commands with the variables `environment`, which are read once, at the first command."""
 
@@ -65,7 +71,7 @@ class Manager:
                 environment=self._environment,
                 stdin=end,
                 stdout=end,
-                stderr=sys.__stderr__.fileno(),
+                stderr=_terminal(),
                 may_fork=self._may_fork,
             )
         return self._talk

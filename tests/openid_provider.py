@@ -9,7 +9,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -135,7 +135,7 @@ def openid_provider() -> Iterator[Provider]:
                 self.send_header("Location", provider.authorize(query))
                 self.end_headers()
                 return
-            answers = {
+            answers: dict[str, Callable[[], Any]] = {
                 "/.well-known/openid-configuration": provider.describe,
                 "/keys": provider.keys,
                 "/userinfo": lambda: provider.userinfo,

@@ -103,9 +103,12 @@ def push_into_envelopes(served: Served, good: str, canaries: Canaries) -> int:
         for text in (canaries.token(f"header {header}"), canaries.wrapped(f"header {header}")):
             value = " ".join(text.encode("ascii", "ignore").decode().replace("\x00", "").split())
             post(served, whole, headers={"Authorization": f"Bearer {good}", header: value})
-    for path in ("/mcp/c/{}", "/mcp/c/{}/readonly", "/mcp/{}", "/mcp?token={}"):
+    for address in ("/mcp/c/{}", "/mcp/c/{}/readonly", "/mcp/{}", "/mcp?token={}"):
         post(
-            served, whole, path=path.format(canaries.token(f"path {path}")), headers={"Authorization": f"Bearer {good}"}
+            served,
+            whole,
+            path=address.format(canaries.token(f"path {address}")),
+            headers={"Authorization": f"Bearer {good}"},
         )
     return len(members) + len(HEADERS)
 

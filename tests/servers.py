@@ -129,7 +129,9 @@ class Served:
                 self.process.wait(timeout=40)
             except subprocess.TimeoutExpired:
                 self.kill()
-        return int(self.process.returncode)
+        code = self.process.poll()
+        assert code is not None
+        return code
 
     def kill(self) -> None:
         """End it and its workers with SIGKILL."""

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from tests.paths import ROOT
 
@@ -102,11 +103,16 @@ def module_start(
     It does not where the variables say how a process is to begin. Nor, which is for the caller to say with `may_fork`,
     where it matters what the system shows of the process, or which network it is in.
     """
-    streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
     if may_fork and _begins_alike(environment):
-        return Forked(module, *arguments, environment=environment, **streams)
+        return Forked(module, *arguments, environment=environment, stdin=stdin, stdout=stdout, stderr=stderr)
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], env=environment, cwd=ROOT, start_new_session=True, **streams
+        [sys.executable, "-m", module, *arguments],
+        env=environment,
+        cwd=ROOT,
+        start_new_session=True,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
     )
 
 
@@ -119,7 +125,7 @@ def _begins_alike(environment: dict[str, str]) -> bool:
 def _parent() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        process = subprocess.Popen([sys.executable, "-m", "tests.subprocesses"], stdin=theirs, cwd=ROOT)
+        process = subprocess.Popen([sys.executable, "-m", "tests.subprocesses"], stdin=theirs.fileno(), cwd=ROOT)
 
     def end() -> None:
         ours.close()
@@ -140,7 +146,8 @@ def _serve(control: socket.socket) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     running: dict[int, int] = {}
     while True:
-        ready, _, _ = select.select([control, woken], [], [])
+        watched: list[socket.socket | int] = [control, woken]
+        ready, _, _ = select.select(watched, [], [])
         if woken in ready:
             os.read(woken, 4096)
             _tell_ended(running)
@@ -175,7 +182,7 @@ def _tell_ended(running: dict[int, int]) -> None:
         os.close(told)
 
 
-def _become(wanted: dict[str, object], streams: Sequence[int]) -> None:
+def _become(wanted: dict[str, Any], streams: Sequence[int]) -> None:
     """In the forked process: run what was asked for, to its end."""
     os.setsid()
     for place, number in enumerate(streams):

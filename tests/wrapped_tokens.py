@@ -3,7 +3,7 @@
 import base64
 from urllib.parse import quote
 
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)

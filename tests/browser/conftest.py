@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
-from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.servers import Served
+from tests.token_shapes import assembled_token
 
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 SENTENCE = "Vandelay Industries"

@@ -6,16 +6,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
-from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.paths import ROOT
 from tests.servers import Served, served_console
+from tests.token_shapes import assembled_token
 
 FOLDER = ROOT / "docs/images"
-SIZE = {"width": 1280, "height": 860}
+SIZE: ViewportSize = {"width": 1280, "height": 860}
 
 
 def work(console: Served) -> None:

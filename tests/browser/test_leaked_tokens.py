@@ -3,9 +3,9 @@
 from playwright.sync_api import Request
 
 from tests.browser.conftest import Visitor
-from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.servers import Served
+from tests.token_shapes import assembled_token
 
 SECRET = "Zq7"
 

@@ -1,7 +1,7 @@
 """What people do: copy a prefix, page, switch colours, use the keyboard."""
 
 from tests.browser.conftest import SENTENCE, Visitor
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 
 def test_a_manager_sees_their_own_work_and_nothing_else(visit: Visitor, tokens: dict[str, str]) -> None:

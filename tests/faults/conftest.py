@@ -39,7 +39,7 @@ class Bench:
         if self.database_url.startswith("sqlite"):
             return sqlite_rows(self.path, question, parameters)
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
-            return connection.execute(question.replace("?", "%s"), parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(question.replace("?", "%s"), parameters).fetchall()
 
     def record_of(self, prefix: str) -> list[tuple[str, str, int | None, str]]:
         """Phase, result, status and code of the audit rows of the token with `prefix`."""
@@ -64,7 +64,7 @@ def prefix_of(token: str) -> str:
 
 @contextmanager
 def bench(
-    folder: Path, hoursmith: Hoursmith, *, database_url: str | None = None, workers: int = 1, **env: str
+    folder: Path, hoursmith: Hoursmith, *, database_url: str | None = None, workers: int = 1, **env: Any
 ) -> Iterator[Bench]:
     url = database_url or f"sqlite:///{folder}/console.sqlite3"
     settings = {
@@ -96,7 +96,9 @@ def sqlite_bench(
     hoursmith: Hoursmith, elsewhere: Hoursmith, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     proxy = f"http://127.0.0.1:{elsewhere.port}"
-    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), proxy)
+    proxies: dict[str, Any] = dict.fromkeys(
+        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), proxy
+    )
     with bench(tmp_path_factory.mktemp("faults"), hoursmith, **proxies) as running:
         yield running
         assert elsewhere.seen == []

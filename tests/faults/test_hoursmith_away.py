@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.conftest import assembled_token
 from tests.faults import upstream
 from tests.faults.conftest import UPSTREAM_TIMEOUT_S, Bench, bench, prefix_of
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith, Line, Seen, new_token
+from tests.token_shapes import assembled_token
 
 INTENT = ("intent", "", None, "")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.servers import Served, served_console
+from tests.token_shapes import assembled_token
 
 TOKEN = "let-monitoring-in"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import assembled_token
 from tests.faults.conftest import prefix_of
 from tests.faults.mcp import call_tool
 from tests.servers import Served, served_console
+from tests.token_shapes import assembled_token
 
 WRONG_SECRETS, CALLS = 16, 36
 

@@ -31,8 +31,8 @@ from mcpbridge.protocol.server import HoursmithTools, build_server, visit_in
 from mcpbridge.redaction.masking import redact
 from mcpbridge.secret_scan.patterns import is_suspect, secrets_in
 from mcpbridge.upstream import Upstream
-from tests.conftest import assembled_token
 from tests.mcpbridge.fixtures import hoursmith
+from tests.token_shapes import assembled_token
 
 SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)

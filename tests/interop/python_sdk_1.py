@@ -53,7 +53,7 @@ async def _talk(job: dict[str, Any]) -> None:
         streamablehttp_client(job["url"], headers=headers) as (read, write, _),
         ClientSession(read, write) as session,
     ):
-        greeting = await session.initialize()
+        greeting: Any = await session.initialize()
         tools = [_wire(tool) for tool in (await session.list_tools()).tools]
         _say({"protocol": greeting.protocolVersion, "server": {"name": greeting.serverInfo.name}, "tools": tools})
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -10,7 +10,6 @@ import pytest
 
 from hoursmith_console.connections.catalogue import CLIENTS
 from mcpbridge.tools import READ_TOOLS, TOOLS
-from tests.conftest import assembled_token
 from tests.interop.claude_code import ClaudeCode
 from tests.interop.codex_cli import CodexCli
 from tests.interop.conftest import CallsBy
@@ -19,6 +18,7 @@ from tests.interop.node import Node
 from tests.interop.terminal import Terminal
 from tests.interop.walk import DAY
 from tests.servers import Served
+from tests.token_shapes import assembled_token
 
 Configured = Callable[..., Terminal]
 every_terminal = pytest.mark.parametrize("terminal", [ClaudeCode, CodexCli, GeminiCli], ids=lambda kind: kind.key)

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from django.conf import settings
 
 from mcpbridge.app import Bridge
 from mcpbridge.upstream import Upstream
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 TOKEN = assembled_token(secret="Hh7")
 ME = {
@@ -59,7 +59,9 @@ class Talk:
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=bridge.http, client=("203.0.113.5", 1)), base_url="http://localhost"
+            # httpx writes its own types for ASGI, which differ from asgiref's in words only.
+            transport=httpx.ASGITransport(app=cast(Any, bridge.http), client=("203.0.113.5", 1)),
+            base_url="http://localhost",
         )
 
     async def post(

@@ -74,7 +74,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
     token.refresh_from_db()
     make_client(token, name=mark, version=mark[:60])
     make_refusal(token, client_name=mark)
-    more = {
+    more: dict[str, Any] = {
         "target_label": mark,
         "target_id": mark,
         "arguments": {mark: mark, "id": [mark, {mark: mark}]},
@@ -158,7 +158,7 @@ def _waiting_call(token: SeenToken, mark: str) -> ApprovalRequest:
         client_name=mark,
         cause="tool",
         answered_in="console",
-        requested_at=now,
+        asked_at=now,
         expires_at=now + timedelta(minutes=15),
     )
 

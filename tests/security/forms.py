@@ -122,7 +122,7 @@ def declared_fields() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in (ROOT / "hoursmith_console").rglob("*.py"):
         found.update(dict.fromkeys(_POSTED.findall(path.read_text(encoding="utf-8"))))
-    waiting = [BaseForm]
+    waiting: list[Any] = [BaseForm]
     while waiting:
         form = waiting.pop()
         waiting.extend(form.__subclasses__())
@@ -131,17 +131,28 @@ def declared_fields() -> dict[str, Any]:
     return found
 
 
+def _model_of(field: "ModelChoiceField[Model]") -> type[Model]:
+    assert field.queryset is not None
+    return field.queryset.model
+
+
+def _first_choice(field: ChoiceField) -> str:
+    """The first choice that is none of the empty ones, as a form would send it."""
+    choices: Any = field.choices
+    return next((str(value) for value, _ in choices if value), "")
+
+
 def filled_with(identifiers: dict[str, str], text: str, key_of: Callable[[type[Model]], str]) -> dict[str, str]:
     """Return a value for every declared field: `text` where anything can be typed, and what `key_of` a model says.
 
     `identifiers` go before, by the names of fields.
     """
-    data = {}
+    data: dict[str, str] = {}
     for name, declared in declared_fields().items():
         if isinstance(declared, ModelChoiceField):
-            data[name] = key_of(declared.queryset.model)
+            data[name] = key_of(_model_of(declared))
         elif isinstance(declared, ChoiceField):
-            data[name] = next((str(value) for value, _ in declared.choices if value), "")
+            data[name] = _first_choice(declared)
         elif isinstance(declared, BooleanField):
             data[name] = "on"
         elif isinstance(declared, DateField):

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from mcpbridge.auth.refusals import MOST_AN_ADDRESS
-from tests.conftest import assembled_token
 from tests.faults.mcp import call_tool
 from tests.mcpbridge.http.test_forwarding import SAID
 from tests.servers import Served, served_console
+from tests.token_shapes import assembled_token
 
 HOST = "console.example.com"
 HTTPS = {"PUBLIC_URL": f"https://{HOST}", "SANDBOX": "on"}

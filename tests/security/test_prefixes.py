@@ -12,11 +12,11 @@ from django.utils import timezone
 from hoursmith_console.rotations.models import Rotation
 from mcpbridge.core.token_digest import token_digests
 from mcpbridge.models import SeenToken
-from tests.conftest import assembled_token
 from tests.hoursmith_console.records import make_refusal
 from tests.page_urls import console_routes
 from tests.paths import ROOT
 from tests.security.conftest import Browse, World, content_of
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 FORGED = "Forged Assistant"

@@ -11,11 +11,11 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from hoursmith_console.audit.models import Verification
-from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import PASSWORD
 from tests.page_urls import account_routes, console_routes, filled
 from tests.paths import ROOT
 from tests.security.conftest import Browse, World
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 SECRET = "Zq8vLm2RtY"

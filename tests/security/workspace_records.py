@@ -125,7 +125,9 @@ def records_of(tenant: Tenant) -> Records:
 
 def _credential() -> dict[str, Any]:
     """What a browser answers when a passkey is made."""
-    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+    key: Any = ES256.from_cryptography_key(  # type: ignore[no-untyped-call]
+        ec.generate_private_key(ec.SECP256R1()).public_key()
+    )
     made = AttestedCredentialData.create(Aaguid.NONE, secrets.token_bytes(16), key)
     flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT
     about = AuthenticatorData.create(hashlib.sha256(b"testserver").digest(), flags, 0, made)

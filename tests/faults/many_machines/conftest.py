@@ -124,7 +124,7 @@ class Site:
             self.machines.inside("database"),
             psycopg.connect(self.cluster.url("console"), row_factory=dict_row) as connection,
         ):
-            return connection.execute(f"SELECT * FROM mcpbridge_{table} {where}", parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(f"SELECT * FROM mcpbridge_{table} {where}", parameters).fetchall()
 
     def record_of(self, record_id: str) -> list[tuple[str, str]]:
         """Phase and result of the audit rows about a record of Hoursmith's."""

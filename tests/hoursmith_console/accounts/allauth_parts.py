@@ -74,7 +74,9 @@ def settings_of(app: str) -> set[str]:
     names = [call.args[0] for call in calls if getattr(call.func, "attr", "") == "_setting"]
     past = re.compile(rf'getattr\(settings, "({PREFIXES[app]}\w+)"')
     read = {name for file in (FOLDER / app).rglob("*.py") for name in past.findall(file.read_text(encoding="utf-8"))}
-    return read | {PREFIXES[app] + name.value for name in names if isinstance(name, ast.Constant)}
+    return read | {
+        PREFIXES[app] + name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)
+    }
 
 
 def templates() -> set[str]:

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
 from mcpbridge.models import Result, ToolCall
-from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import call_row, make_call, make_client
+from tests.token_shapes import assembled_token
 
 Browse = Callable[[str], Client]
 ROWS = re.compile(r'href="/activity/(\d+)/"')

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from mcpbridge.calls.approvals.policy import approval_rule
 from mcpbridge.models import ApprovalRequest, ApprovalRule, AuditEvent, SeenToken
-from tests.conftest import assembled_token
 from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
+from tests.token_shapes import assembled_token
 
 Browse = Callable[[str], Client]
 RULE = {"tools": ["delete_client"], "tokens": "", "hourly_limit": "5", "answered_in": "console", "holds_s": "45"}

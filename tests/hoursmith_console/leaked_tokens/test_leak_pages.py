@@ -10,9 +10,9 @@ from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import AT_MOST, PublicPart, parse_token_prefixes
 from hoursmith_console.rotations.models import Rotation
 from mcpbridge.models import AuditEvent, TokenBlock
-from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 from tests.hoursmith_console.records import make_client, make_refusal
+from tests.token_shapes import assembled_token
 
 Browse = Callable[[str], Client]
 PAGE = "/rotations/leaked-tokens/"

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client as HttpClient
 
 from hoursmith_console.sandbox import services
@@ -46,22 +45,22 @@ class Caller:
     def user_id(self) -> str:
         return str(self.member.user_id)
 
-    def get(self, path: str, **headers: str) -> HttpResponse:
+    def get(self, path: str, **headers: str) -> Any:
         return self.call("GET", path, **headers)
 
-    def post(self, path: str, body: Any = None, *, key: str | None = "", **headers: str) -> HttpResponse:
+    def post(self, path: str, body: Any = None, *, key: str | None = "", **headers: str) -> Any:
         """`key` None sends none, an empty one a fresh one."""
         if key is not None:
             headers["Idempotency-Key"] = key or f"key {next(_keys)}"
         return self.call("POST", path, body, **headers)
 
-    def patch(self, path: str, body: Any, **headers: str) -> HttpResponse:
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
         return self.call("PATCH", path, body, **headers)
 
-    def delete(self, path: str, **headers: str) -> HttpResponse:
+    def delete(self, path: str, **headers: str) -> Any:
         return self.call("DELETE", path, **headers)
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         return send(method, path, body, authorization=f"Bearer {self.token}", **headers)
 
     def list(self, path: str) -> list[dict[str, Any]]:
@@ -70,7 +69,7 @@ class Caller:
         return list(answer.json()["data"])
 
 
-def send(method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
     """Call the API; `body` as JSON, or as it is where it is bytes."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     content_type = headers.pop("content_type", "application/json")
@@ -78,14 +77,14 @@ def send(method: str, path: str, body: Any = None, **headers: str) -> HttpRespon
     return client.generic(method, BASE + path, content, content_type=content_type, headers=headers)
 
 
-def code(answer: HttpResponse) -> tuple[int, str]:
+def code(answer: Any) -> tuple[int, str]:
     """Status and error code, which is empty on success."""
     if answer.status_code < 300:
         return answer.status_code, ""
     return answer.status_code, answer.json()["error"]["code"]
 
 
-def fields(answer: HttpResponse) -> dict[str, str]:
+def fields(answer: Any) -> dict[str, str]:
     """The faulty fields of a 422."""
     assert code(answer) == (422, "validation_error"), answer.content
     return dict(answer.json()["error"]["fields"])

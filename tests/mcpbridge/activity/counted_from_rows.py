@@ -1,7 +1,9 @@
 """Count the calls of the activity log by SQL over its rows, as the counters beside it should read."""
 
 import ipaddress
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -18,11 +20,11 @@ KEPT_FOR = timedelta(days=92)
 UNSUCCESSFUL = "result IN ('refused', 'failed')"
 
 
-def series(kind):
+def series(kind: str) -> str:
     return f"SUM(CASE WHEN kind = '{kind}' AND NOT {UNSUCCESSFUL} THEN 1 ELSE 0 END)"
 
 
-def hours(vendor, who):
+def hours(vendor: str, who: str) -> str:
     """The counts of every hour: of each token, or with empty texts for `who` of each workspace."""
     keys = "org_id, prefix, env" if who == "prefix, env" else "org_id"
     return (
@@ -47,19 +49,19 @@ ADDRESSES = (
 )
 
 
-def network_of(address):
+def network_of(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return ""
-    if found.version == 6 and found.ipv4_mapped:
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         found = found.ipv4_mapped
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
-def networks(rows):
+def networks(rows: Iterable[tuple[int, str, int, Any, Any]]) -> list[tuple[Any, ...]]:
     """The rows of addresses, summed up by network."""
-    found = {}
+    found: dict[tuple[int, str], tuple[int, Any, Any]] = {}
     for token, address, calls, first, last in rows:
         if network := network_of(address):
             before = found.get((token, network), (0, first, last))
@@ -67,7 +69,7 @@ def networks(rows):
     return [(*key, *counts) for key, counts in found.items()]
 
 
-def fill(connection):
+def fill(connection: Any) -> None:
     """Count all calls; the tables must be empty."""
     since = connection.ops.adapt_datetimefield_value(timezone.now() - KEPT_FOR)
     with connection.cursor() as cursor:

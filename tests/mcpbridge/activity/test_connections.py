@@ -3,8 +3,8 @@ import pytest
 
 from mcpbridge.activity.connections import connection_open
 from mcpbridge.models import SeenConnection, ToolCall
-from tests.conftest import assembled_token
 from tests.mcpbridge.fixtures import ME, TOKEN, Talk, bridge_to, hoursmith
+from tests.token_shapes import assembled_token
 
 
 @pytest.fixture

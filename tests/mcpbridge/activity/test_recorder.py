@@ -17,8 +17,8 @@ from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import Kind, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import NOBODY, OWNER, REFUSED, SUCCEEDED, a_call
-from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.usefixtures("database")
 

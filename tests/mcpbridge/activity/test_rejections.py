@@ -22,8 +22,8 @@ from mcpbridge.core.token_digest import token_digests
 from mcpbridge.db.timeouts import limited_transaction
 from mcpbridge.models import RejectedCredential, SeenConnection, SeenToken
 from tests.call_records import SUCCEEDED, a_call
-from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.usefixtures("database")
 

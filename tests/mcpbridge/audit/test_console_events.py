@@ -15,8 +15,8 @@ from mcpbridge.audit.hashchain import Head, canonical, facts, genesis, row_hash
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
 from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
 from mcpbridge.models import AuditEvent, Result, TokenBlock
-from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
+from tests.token_shapes import assembled_token
 
 LIMIT_S = 0.5
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}

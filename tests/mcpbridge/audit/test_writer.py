@@ -12,8 +12,8 @@ from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
 from mcpbridge.core.types import Ending
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.call_records import REFUSED, SUCCEEDED, a_call
-from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
+from tests.token_shapes import assembled_token
 
 LIMIT_S = 1.0
 

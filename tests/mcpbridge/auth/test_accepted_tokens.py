@@ -11,8 +11,8 @@ from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.core.credential import Credential
 from mcpbridge.models import SeenToken
 from tests.call_records import SUCCEEDED, a_call
-from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.usefixtures("database")
 REAL = credential_from_text(assembled_token())

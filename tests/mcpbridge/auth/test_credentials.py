@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mcpbridge.auth.credentials import credential_from_headers, credential_from_text
 from mcpbridge.core.credential import EXPLANATIONS, Credential, CredentialFaultError, Fault
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 SECRET = "Zx9" * 11
 TOKEN = assembled_token(secret="Zx9")

@@ -12,7 +12,7 @@ from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.refusals import MOST_AN_ADDRESS, REFUSED_S, Refusals
 from mcpbridge.core.credential import CredentialFaultError, Fault
 from mcpbridge.upstream import Reply, UpstreamError, UpstreamTimeoutError
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 ME = {
     "orgId": "org-1",

@@ -19,7 +19,7 @@ from mcpbridge.core.sanitize import (
     storable_columns,
 )
 from tests.call_records import a_call
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 # Surrogates and NUL included: JSON can carry them, databases cannot.
 TEXT = st.text(st.characters(), max_size=30) | st.text(st.characters(), max_size=12).map(lambda text: text * 40)

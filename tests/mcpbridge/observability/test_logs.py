@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from mcpbridge.observability.logs import JsonFormatter, LineFormatter, request_id
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 
 def record(message, *arguments, fault=None):

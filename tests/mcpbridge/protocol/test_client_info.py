@@ -11,7 +11,7 @@ from mcpbridge.protocol.client_info import (
     client_from_user_agent,
     session_id,
 )
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 
 @given(st.text(max_size=120), st.text(max_size=60))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpbridge.secret_scan.patterns import is_suspect, secrets_in
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)

@@ -18,9 +18,9 @@ from django.db import connection
 from mcpbridge.models import SeenToken, ToolCall
 from mcpbridge.secret_scan.files import _OVERLAP, _PIECE
 from mcpbridge.secret_scan.tables import _BATCH
-from tests.conftest import assembled_token
 from tests.databases import RecordDatabase
 from tests.hoursmith_console.records import call_row, make_token
+from tests.token_shapes import assembled_token
 
 SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)

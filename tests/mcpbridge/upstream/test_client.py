@@ -21,8 +21,8 @@ from mcpbridge.upstream import (
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
-from tests.conftest import assembled_token
 from tests.mcpbridge.tools.examples import EXAMPLES
+from tests.token_shapes import assembled_token
 
 CREDENTIAL = credential_from_text(assembled_token(secret="Kk4"))
 GET = RestRequest("GET", "/clients")

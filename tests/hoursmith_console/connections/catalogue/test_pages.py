@@ -13,7 +13,7 @@ from hoursmith_console.connections.catalogue.mcp_client import Target
 from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup, things_to_ask
 from mcpbridge.core.credential import CredentialFaultError
 from mcpbridge.tools.prompts import PROMPTS
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 URL = "https://console.example/mcp"
 

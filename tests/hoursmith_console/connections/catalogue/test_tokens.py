@@ -15,7 +15,7 @@ from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Secret, Snipp
 from hoursmith_console.connections.catalogue.variables import variable_snippets
 from mcpbridge.auth.credentials import credential_from_headers
 from mcpbridge.core.credential import CredentialFaultError, Fault
-from tests.conftest import assembled_token
+from tests.token_shapes import assembled_token
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PREFIXES = st.text(ALPHABET, min_size=12, max_size=12)

@@ -8,8 +8,8 @@ from django.test import Client
 from hoursmith_console.core.saved_views.models import NAME_LENGTH, SavedView
 from hoursmith_console.core.saved_views.services import MOST_VIEWS, view_save
 from mcpbridge.models import AuditEvent
-from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import Cast
+from tests.token_shapes import assembled_token
 
 Browse = Callable[[str], Client]
 QUERY = "tool=delete_client&range=24h"

@@ -10,10 +10,10 @@ from django.utils import timezone
 from hoursmith_console.campaigns.services import queue_reminders
 from hoursmith_console.rotations.models import Rotation, RotationMail
 from hoursmith_console.rotations.notices.mails import is_mail_configured, reserve_mail, send_due_mails
-from tests.conftest import assembled_token
 from tests.hoursmith_console.campaigns.test_campaigns import start
 from tests.hoursmith_console.conftest import Cast
 from tests.servers import free_port
+from tests.token_shapes import assembled_token
 
 NOW = timezone.now()
 

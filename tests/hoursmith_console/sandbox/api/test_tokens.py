@@ -7,8 +7,8 @@ import pytest
 
 from hoursmith_console.sandbox import services
 from hoursmith_console.sandbox.models import Token
-from tests.conftest import assembled_token
 from tests.hoursmith_console.sandbox.fixtures import Caller, World, code, send
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

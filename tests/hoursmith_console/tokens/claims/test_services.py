@@ -15,8 +15,8 @@ from hoursmith_console.workspaces.models import Member
 from mcpbridge.core.credential import CredentialFaultError
 from mcpbridge.models import AuditEvent
 from mcpbridge.upstream import Upstream
-from tests.conftest import assembled_token
 from tests.hoursmith_console.conftest import Cast
+from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

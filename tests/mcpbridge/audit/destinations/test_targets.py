@@ -15,8 +15,8 @@ from mcpbridge.audit.destinations.targets import (
 )
 from mcpbridge.audit.destinations.transports.deadline_socket import Connection
 from tests.certificates import self_signed
-from tests.conftest import assembled_token
 from tests.mcpbridge.audit.destinations.receivers import SyslogReceiver
+from tests.token_shapes import assembled_token
 
 INSIDE = [
     "127.0.0.1",

@@ -55,7 +55,8 @@ def cef_header(line: str) -> list[str]:
 
 
 def _fields(line: str) -> tuple[list[str], str]:
-    fields, current, position = [], "", 0
+    fields: list[str] = []
+    current, position = "", 0
     while len(fields) < 7:
         sign = line[position]
         if sign == "\\":

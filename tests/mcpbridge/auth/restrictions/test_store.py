@@ -17,8 +17,8 @@ from mcpbridge.core.types import Caller
 from mcpbridge.models import TokenBlock
 from mcpbridge.protocol.server import Visit
 from mcpbridge.stdio.server import StdioTools
-from tests.conftest import assembled_token
 from tests.mcpbridge.fixtures import bridge_to
+from tests.token_shapes import assembled_token
 from tests.tool_results import error_in
 
 TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}

@@ -49,7 +49,7 @@ def rule(bridge: Bridge, runner: asyncio.Runner) -> Rule:
     """Puts a rule in force, and returns when the bridge knows it."""
 
     def put(**more: Any) -> None:
-        given = {
+        given: dict[str, Any] = {
             "tools": (),
             "tokens": (),
             "hourly_limit": None,
@@ -57,7 +57,7 @@ def rule(bridge: Bridge, runner: asyncio.Runner) -> Rule:
             "holds_s": 0,
             "lasts_s": 900,
         }
-        approval_rule_change(org_id=ME["orgId"], actor="Ana", **{"lasts_s": 900, **given, **more})
+        approval_rule_change(org_id=str(ME["orgId"]), actor="Ana", **{"lasts_s": 900, **given, **more})
         runner.run(heard(bridge, lambda orders: orders.consent_rule(ME["orgId"]) is not None))
 
     return put

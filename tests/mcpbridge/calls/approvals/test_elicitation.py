@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from mcpbridge.app import Bridge
 from mcpbridge.models import ApprovalRequest, AuditEvent
-from tests.conftest import assembled_token
 from tests.mcpbridge.calls.approvals.conftest import Rule, heard
 from tests.mcpbridge.fixtures import CLIENT_ID, MODERN, TOKEN, Talk, envelope, result_of
+from tests.token_shapes import assembled_token
 from tests.tool_results import error_in
 
 OTHER_ID = "0b1c2d3e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"

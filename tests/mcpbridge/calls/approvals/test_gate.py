@@ -14,9 +14,9 @@ from mcpbridge.auth.restrictions.freezes import destruction_freeze
 from mcpbridge.calls.approvals.policy import approval_rule_change
 from mcpbridge.calls.approvals.requests import MOST_OPEN, NothingToDecideError, approval_decide, approvals_expire
 from mcpbridge.models import ApprovalRequest, AuditEvent, ToolCall
-from tests.conftest import assembled_token
 from tests.mcpbridge.calls.approvals.conftest import Rule, aside, heard
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, error_of, result_of
+from tests.token_shapes import assembled_token
 from tests.tool_results import error_in
 
 DELETE = ("delete_client", {"id": CLIENT_ID})
