@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import router
+from django.db.models import Q, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,6 +24,7 @@ from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
+from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.activity.order import whole_until
 from mcpbridge.calls.errors import MESSAGES
@@ -80,6 +82,12 @@ class ActivityAdmin(FollowedAdmin):
         there = Place(place.at, found[-1].pk) if len(found) == MOST_AT_ONCE else Place(now, max(last, place.number))
         return News(there, self.listed(viewer, found[::-1]))
 
+    def visible_to(self, viewer: Viewer) -> QuerySet[ToolCall]:
+        return visible_rows(viewer, ToolCall.objects.all())
+
+    def visible_branches(self, viewer: Viewer) -> list[Q] | None:
+        return own_branches(viewer)
+
     def list_context(self, viewer: Viewer, rows: list[ToolCall]) -> dict[str, Any]:
         return {"rows": self.listed(viewer, rows)}
 
@@ -101,5 +109,5 @@ class ActivityAdmin(FollowedAdmin):
             "call": row,
             "card": token_labels(viewer, [row])[key_of(row)],
             "meaning": MESSAGES.get(row.code, ""),
-            "is_audited": viewer.rows(record).exists(),
+            "is_audited": visible_rows(viewer, record).exists(),
         }

@@ -7,8 +7,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.tokens.filters import MOST_OFFERED
+from hoursmith_console.tokens.querysets import visible_rows
 from mcpbridge.models import TOOL_KINDS, Kind, Result
 from mcpbridge.tools import TOOLS
 
@@ -77,7 +79,7 @@ class ConnectionFilter(ChoiceFilter):
     parameter_name = "connection"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        rows = self.viewer.connections()
+        rows = Connection.objects.visible_to(self.viewer)
         offered = dict(rows.values_list("slug", "label")[:MOST_OFFERED])
         asked = self.value() or ""
         if asked not in offered:
@@ -102,7 +104,7 @@ class TargetFilter(ChoiceFilter):
         match = _TARGET.fullmatch(asked)
         if match is None:
             return []
-        rows = self.viewer.rows(model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
+        rows = visible_rows(self.viewer, model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
         named = self.narrow(rows, asked).exclude(target_label="").values_list("target_label", flat=True).first()
         return [(asked, f"{match['type'].replace('_', ' ')} {named or match['id']}")]
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from hoursmith_console.core.forms import Form
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.calls.approvals.policy import DESTRUCTIVE_TOOLS, LONGEST_HOLD_S, LONGEST_LIFE_S, SHORTEST_LIFE_S
 from mcpbridge.models import AnsweredIn, ApprovalRule
@@ -102,7 +103,10 @@ class RuleForm(Form):
         found = [_PUBLIC.fullmatch(line) for line in lines]
         keys = {(match[1], match[2]) for match in found if match}
         known = set(
-            self._viewer.tokens().order_by().filter(prefix__in=[key[1] for key in keys]).values_list("env", "prefix")
+            visible_tokens(self._viewer)
+            .order_by()
+            .filter(prefix__in=[key[1] for key in keys])
+            .values_list("env", "prefix")
         )
         if None in found or keys - known:
             raise forms.ValidationError("Each line must name a token of this workspace that was used here before.")

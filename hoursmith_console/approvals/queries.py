@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ApprovalRequest, Decision
 from mcpbridge.tools import TOOLS
@@ -55,7 +56,7 @@ class Row:
 
 def requests_in_sight(viewer: Viewer) -> QuerySet[ApprovalRequest]:
     """All of the workspace's for who reviews it, those of one's own tokens for the others."""
-    return viewer.rows(ApprovalRequest.objects.all())
+    return visible_rows(viewer, ApprovalRequest.objects.all())
 
 
 def waiting(viewer: Viewer) -> QuerySet[ApprovalRequest]:

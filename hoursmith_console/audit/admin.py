@@ -35,6 +35,7 @@ from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
+from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.reconcile import NothingToResolveError, outcome_resolve
@@ -157,11 +158,14 @@ class AuditAdmin(FollowedAdmin):
             messages.success(request, "Your note is in the record.")
         return page
 
-    def visible_rows(self, viewer: Viewer) -> QuerySet[AuditEvent]:
+    def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
         phases = [Phase.INTENT]
         if viewer.member.sees_workspace:
             phases.append(Phase.EVENT)
-        return super().visible_rows(viewer).filter(phase__in=phases)
+        return visible_rows(viewer, AuditEvent.objects.all()).filter(phase__in=phases)
+
+    def visible_branches(self, viewer: Viewer) -> list[Q] | None:
+        return own_branches(viewer)
 
     def detail_lookup(self, key: Any) -> dict[str, Any]:
         return {"call_id": key}
@@ -216,7 +220,7 @@ class AuditAdmin(FollowedAdmin):
             "proofs": proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,
             "standing": _standing(viewer),
-            "activity": viewer.rows(ToolCall.objects.filter(call_id=row.call_id)).first(),
+            "activity": visible_rows(viewer, ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
 
 

@@ -47,7 +47,7 @@ class ClientFilter(ChoiceFilter):
     field = "client"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        used = self.viewer.connections().order_by().values_list("client", flat=True).distinct()
+        used = Connection.objects.visible_to(self.viewer).order_by().values_list("client", flat=True).distinct()
         return sorted((key, CLIENTS[key].title if key in CLIENTS else key) for key in used)
 
 
@@ -61,7 +61,11 @@ class OwnerFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         if not self.viewer.member.sees_workspace:
             return []
-        found = self.viewer.connections().order_by("owner__name", "owner_id").values_list("owner_id", "owner__name")
+        found = (
+            Connection.objects.visible_to(self.viewer)
+            .order_by("owner__name", "owner_id")
+            .values_list("owner_id", "owner__name")
+        )
         return [(str(key), name) for key, name in found.distinct()]
 
 
@@ -104,8 +108,8 @@ class ConnectionAdmin(LedgerAdmin):
             *super().get_urls(),
         ]
 
-    def visible_rows(self, viewer: Viewer) -> QuerySet[Connection]:
-        return viewer.connections().filter(removed_at=None)
+    def visible_to(self, viewer: Viewer) -> QuerySet[Connection]:
+        return Connection.objects.visible_to(viewer).filter(removed_at=None)
 
     def detail_view(self, request: ConsoleRequest, key: Any) -> HttpResponse:
         """One connection, a removed one too."""
@@ -115,7 +119,7 @@ class ConnectionAdmin(LedgerAdmin):
         return self.detail_response(request, connection, setup=setup, is_chosen=client is not None)
 
     def list_context(self, viewer: Viewer, rows: list[Connection]) -> dict[str, Any]:
-        removed = viewer.connections().exclude(removed_at=None).select_related("owner")
+        removed = Connection.objects.visible_to(viewer).exclude(removed_at=None).select_related("owner")
         return {
             "rows": _rows(viewer, rows),
             "removed": removed.order_by("-removed_at", "-pk")[:REMOVED_AT_MOST],

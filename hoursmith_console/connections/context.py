@@ -15,6 +15,7 @@ from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import Standing, standings
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.models import ToolCall
 
@@ -38,7 +39,9 @@ class RailStep:
 
 def found_connection(request: ConsoleRequest, slug: str) -> Connection:
     """The connection `slug`, or 404."""
-    return get_object_or_404(request.viewer.connections().select_related("owner", "workspace"), slug=slug)
+    return get_object_or_404(
+        Connection.objects.visible_to(request.viewer).select_related("owner", "workspace"), slug=slug
+    )
 
 
 def owns(viewer: Viewer, connection: Connection) -> bool:
@@ -102,7 +105,7 @@ def token_card_of(viewer: Viewer, standing: Standing) -> TokenLabel | None:
 def calls_of(viewer: Viewer, slug: str) -> QuerySet[ToolCall]:
     """The calls at the connection's address that the viewer may see, newest first."""
     # Said twice, since the index holds only calls that came over a connection.
-    return viewer.rows(ToolCall.objects.filter(connection__gt="", connection=slug))
+    return visible_rows(viewer, ToolCall.objects.filter(connection__gt="", connection=slug))
 
 
 def evidence_context(viewer: Viewer, standing: Standing, *, place: str = "") -> dict[str, Any]:

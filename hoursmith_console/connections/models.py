@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Member, Workspace
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.redaction.fields import MaskedCharField
 
 LABEL_LENGTH = 120
@@ -14,6 +15,15 @@ class Access(models.TextChoices):
 
     FULL = "full", "Everything the token may do"
     READ_ONLY = "readonly", "Read only"
+
+
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    """Connections, removed ones too."""
+
+    def visible_to(self, viewer: Viewer) -> "ConnectionQuerySet":
+        """Return those that `viewer` sees: the workspace's for reviewers, else the member's own."""
+        rows = self.filter(workspace_id=viewer.member.workspace_id)
+        return rows if viewer.member.sees_workspace else rows.filter(owner=viewer.member)
 
 
 class Connection(models.Model):
@@ -30,6 +40,8 @@ class Connection(models.Model):
     access = models.CharField(max_length=8, choices=Access, default=Access.FULL)
     created_at = models.DateTimeField(default=timezone.now)
     removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ConnectionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

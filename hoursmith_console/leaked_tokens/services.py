@@ -19,6 +19,7 @@ from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.permissions import liftable_by
 from hoursmith_console.tokens.labels import token_owners
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed, event_record
@@ -150,7 +151,7 @@ def close_report(*, report: LeakReport, actor: str, note: str = "") -> None:
 
 def open_reports(viewer: Viewer) -> QuerySet[LeakReport]:
     """Reports in the viewer's sight about tokens that are neither blocked nor being rotated as leaked."""
-    tokens = viewer.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
+    tokens = visible_tokens(viewer).order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
     blocked = TokenBlock.objects.filter(lifted_at=None, org_id=viewer.org_id, **same)
     ours = Rotation.objects.filter(workspace_id=viewer.member.workspace_id, **same)
@@ -166,7 +167,7 @@ def open_reports(viewer: Viewer) -> QuerySet[LeakReport]:
 
 def reported_tokens(viewer: Viewer, parts: Sequence[PublicPart]) -> list[ReportedToken]:
     """What the viewer may know of each of `parts`, the known ones first; the same few queries however many."""
-    tokens = {_part(token): token for token in viewer.tokens().filter(_any_of(parts))}
+    tokens = {_part(token): token for token in visible_tokens(viewer).filter(_any_of(parts))}
     owners = token_owners(viewer, [part.prefix for part in tokens])
     blocked = TokenBlock.objects.filter(_any_of(tokens), org_id=viewer.org_id, lifted_at=None)
     blocks = {_part(row): row for row in blocked}

@@ -16,6 +16,7 @@ from hoursmith_console.overview import queries
 from hoursmith_console.rotations.alerts import due_tokens, leak_reports, own_asks
 from hoursmith_console.rotations.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import key_of
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_sinks as sinks_that_fail
 from mcpbridge.models import SeenToken
@@ -147,7 +148,7 @@ def lapsed_plan(viewer: Viewer) -> Iterator[Card]:
 def refused_tokens(viewer: Viewer) -> Iterator[Card]:
     """Revoked or blocked tokens that are still in use."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
-    tokens = viewer.tokens().filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
+    tokens = visible_tokens(viewer).filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
     known = {key_of(token): token for token in tokens} if refused else {}
     retired = last_late_uses(viewer, known)
     for entry in refused[:MOST_SHOWN]:

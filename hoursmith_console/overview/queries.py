@@ -8,6 +8,13 @@ from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, Wh
 from django.utils import timezone
 
 from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
+from hoursmith_console.tokens.querysets import (
+    visible_clients,
+    visible_losses,
+    visible_rejections,
+    visible_rows,
+    visible_tokens,
+)
 from hoursmith_console.tokens.usage import Span, calls_by_day, calls_by_hour, visible_hours
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.viewer import Viewer
@@ -37,7 +44,7 @@ def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
         output_field=IntegerField(),
     )
     rows = (
-        viewer.tokens()
+        visible_tokens(viewer)
         .order_by()
         .annotate(freshness=freshness)
         .values_list("role", "freshness")
@@ -53,7 +60,7 @@ def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
 def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Mapping[str, Any]]:
     """The assistants that called in the last `days` days, by the name they give themselves."""
     return list(
-        viewer.clients()
+        visible_clients(viewer)
         .filter(last_seen_at__gte=timezone.now() - timedelta(days=days))
         .order_by()
         .values("name")
@@ -64,7 +71,7 @@ def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Ma
 
 def latest_calls(viewer: Viewer, limit: int = 8) -> list[ToolCall]:
     """The last calls of any kind."""
-    return list(viewer.rows(ToolCall.objects.defer("arguments")).order_by("-at", "-pk")[:limit])
+    return list(visible_rows(viewer, ToolCall.objects.defer("arguments")).order_by("-at", "-pk")[:limit])
 
 
 def outage(viewer: Viewer) -> Mapping[str, Any] | None:
@@ -72,7 +79,7 @@ def outage(viewer: Viewer) -> Mapping[str, Any] | None:
 
     None where there are none, or where one has succeeded since.
     """
-    rows = viewer.rows(ToolCall.objects.order_by()).filter(at__gte=timezone.now() - timedelta(days=DAYS))
+    rows = visible_rows(viewer, ToolCall.objects.order_by()).filter(at__gte=timezone.now() - timedelta(days=DAYS))
     # The exclusion is what the partial index is made for.
     unanswered = rows.exclude(result=Result.SUCCEEDED).filter(result=Result.FAILED, code__in=UNANSWERED)
     if not (until := unanswered.aggregate(until=Max("at"))["until"]):
@@ -87,28 +94,28 @@ def outage(viewer: Viewer) -> Mapping[str, Any] | None:
 
 def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
     """The last destructive calls that Hoursmith did not refuse, as their intents."""
-    intents = not_refused(viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT)))
+    intents = not_refused(visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT)))
     return list(intents.defer("arguments", "snapshot").order_by("-recorded_at", "-pk")[:limit])
 
 
 def unsettled_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:
     """Destructive calls about which only a look into Hoursmith can say what happened, the latest first."""
     since = timezone.now() - timedelta(days=UNSETTLED_DAYS)
-    intents = unsettled(viewer.rows(AuditEvent.objects.all()), since)
+    intents = unsettled(visible_rows(viewer, AuditEvent.objects.all()), since)
     return with_outcomes(intents.order_by("-recorded_at", "-pk")[:limit])
 
 
 def lost_activity(viewer: Viewer) -> dict[str, Any]:
     """How many calls of the last days left no activity row, and until when: `calls`, `until`."""
     since = timezone.now() - timedelta(days=DAYS)
-    return viewer.losses().filter(until__gte=since).aggregate(calls=Sum("calls"), until=Max("until"))
+    return visible_losses(viewer).filter(until__gte=since).aggregate(calls=Sum("calls"), until=Max("until"))
 
 
 def refused_tokens(viewer: Viewer, limit: int) -> list[Mapping[str, Any]]:
     """Tokens of the workspace that were turned away at the door lately, with the attempts of each."""
     since = timezone.now() - timedelta(days=DAYS)
     return list(
-        viewer.refused_credentials()
+        visible_rejections(viewer)
         .filter(last_at__gte=since)
         .order_by()
         .values("env", "prefix")

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hoursmith_console.tokens.filters import token_key
+from hoursmith_console.tokens.querysets import visible_clients, visible_rows, visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
 from mcpbridge.models import AuditEvent, CallHour, Kind, Phase, SeenToken, TokenNetwork, TokenTool
@@ -44,7 +45,7 @@ def signals(viewer: Viewer) -> list[Signal]:
 
 def new_assistants(viewer: Viewer) -> Iterator[Signal]:
     """Names of assistants that nobody used before."""
-    names = viewer.clients().exclude(name="").order_by().values("name").annotate(first=Min("first_seen_at"))
+    names = visible_clients(viewer).exclude(name="").order_by().values("name").annotate(first=Min("first_seen_at"))
     for row in names.filter(first__gte=timezone.now() - NEW_FOR).order_by("-first")[:_MOST_SHOWN]:
         yield Signal(
             format_html("A new assistant: <strong class='name'>{}</strong>", row["name"]),
@@ -60,7 +61,7 @@ def new_networks(viewer: Viewer) -> Iterator[Signal]:
     since = timezone.now() - NEW_FOR
     # A token's first days teach where it is used from.
     rows = TokenNetwork.objects.filter(
-        first_at__gte=since, token__first_used_at__lt=since, token__in=viewer.tokens().order_by()
+        first_at__gte=since, token__first_used_at__lt=since, token__in=visible_tokens(viewer).order_by()
     )
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
         yield Signal(
@@ -78,7 +79,7 @@ def first_destructions(viewer: Viewer) -> Iterator[Signal]:
     since = timezone.now() - NEW_FOR
     tools = TokenTool.objects.filter(tool__in=_DESTRUCTIVE)
     earlier = tools.filter(token=OuterRef("token"), first_at__lt=OuterRef("first_at"))
-    rows = tools.filter(~Exists(earlier), first_at__gte=since, token__in=viewer.tokens().order_by())
+    rows = tools.filter(~Exists(earlier), first_at__gte=since, token__in=visible_tokens(viewer).order_by())
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
         yield Signal(
             format_html("{} called <code>{}</code>, its first destructive call", _named(row.token), row.tool),
@@ -92,11 +93,11 @@ def first_destructions(viewer: Viewer) -> Iterator[Signal]:
 def bursts(viewer: Viewer) -> Iterator[Signal]:
     """Tokens that destroyed many records at once, and more than they usually do."""
     # Ten within ten minutes lie in one hour or in two, so in one of them are five; the counts say which hours.
-    rows = viewer.rows(CallHour.objects.filter(calls_destructive__gt=0).exclude(prefix=""))
+    rows = visible_rows(viewer, CallHour.objects.filter(calls_destructive__gt=0).exclude(prefix=""))
     busy = rows.filter(hour__gte=hour_of(timezone.now() - NEW_FOR), calls_destructive__gte=BURST_CALLS // 2)
     latest = busy.order_by().values_list("env", "prefix").annotate(latest=Max("hour")).order_by("-latest", "prefix")
     for env, prefix, hour in latest[:_MOST_BURSTS_LOOKED_AT]:
-        token = viewer.tokens().filter(env=env, prefix=prefix).first()
+        token = visible_tokens(viewer).filter(env=env, prefix=prefix).first()
         if token and (burst := _burst(viewer, token, hour)):
             calls, at = burst
             yield Signal(

@@ -94,8 +94,8 @@ class RotationAdmin(LedgerAdmin):
             *super().get_urls(),
         ]
 
-    def visible_rows(self, viewer: Viewer) -> QuerySet[Rotation]:
-        return viewer.rotations()
+    def visible_to(self, viewer: Viewer) -> QuerySet[Rotation]:
+        return Rotation.objects.visible_to(viewer)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return OpenRotationsFirst

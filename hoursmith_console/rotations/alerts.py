@@ -13,6 +13,7 @@ from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import SeenToken
 
@@ -85,7 +86,7 @@ def due_tokens(viewer: Viewer) -> Iterator[Card]:
 
 
 def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
-    counts = count_due(viewer.tokens(), policy, now=timezone.now())
+    counts = count_due(visible_tokens(viewer), policy, now=timezone.now())
     told = (
         (counts.due, f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
         (counts.idle, f"unused for {policy.max_idle_days} days", f"idle_days={policy.max_idle_days}"),
@@ -108,7 +109,7 @@ def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
 def _due_of_mine(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
     now = timezone.now()
     for state in (PolicyStatus.DUE, PolicyStatus.WARNED):
-        tokens = without_open_rotation(in_status(viewer.tokens(), state, policy, now=now))
+        tokens = without_open_rotation(in_status(visible_tokens(viewer), state, policy, now=now))
         for token in tokens.order_by("first_used_at", "pk")[:MOST_SHOWN]:
             yield _due_card(token, state, policy)
 

@@ -7,7 +7,9 @@ from django.db import models
 from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
 from django.utils import timezone
 
+from hoursmith_console.tokens.querysets import of_own_tokens
 from hoursmith_console.workspaces.models import Member, Workspace
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, SeenConnection, SeenToken, TokenIdentity
 from mcpbridge.redaction.fields import MaskedCharField
 
@@ -36,6 +38,11 @@ class NewTokenEvidence(models.TextChoices):
 
 class RotationQuerySet(models.QuerySet["Rotation"]):
     """Rotations, and what their old tokens were seen to do."""
+
+    def visible_to(self, viewer: Viewer) -> "RotationQuerySet":
+        """Return those that `viewer` sees: the workspace's for reviewers, else those of the member's own tokens."""
+        rows = self.filter(workspace_id=viewer.member.workspace_id).select_related("workspace", "owner")
+        return rows if viewer.member.sees_workspace else rows.filter(Q(owner=viewer.member) | of_own_tokens(viewer))
 
     def with_evidence(self) -> "RotationQuerySet":
         """Each with what `Rotation.is_contradicted` needs."""

@@ -15,6 +15,7 @@ from hoursmith_console.rotations.models import NewTokenEvidence, Rotation, Rotat
 from hoursmith_console.rotations.permissions import can_mint_new_token
 from hoursmith_console.rotations.services import RotationError, clear_new_token, lock_rotation, record_rotation_event
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed
@@ -76,7 +77,7 @@ def unowned_arrivals(viewer: Viewer, rotation: Rotation) -> list[SeenToken]:
     names = [target.client_name for target in targets if target.client_name]
     here = Q(clients__connection__in=connections) | Q(clients__name__in=names, role=rotation.role)
     claims = TokenClaim.objects.filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
-    found = viewer.tokens().filter(here, first_used_at__gte=rotation.requested_at).exclude(Exists(claims))
+    found = visible_tokens(viewer).filter(here, first_used_at__gte=rotation.requested_at).exclude(Exists(claims))
     found = found.exclude(env=rotation.env, prefix=rotation.prefix)
     return list(found.order_by("-first_used_at", "-pk").distinct()[:MOST_OFFERED])
 

@@ -13,6 +13,7 @@ from hoursmith_console.core.permissions import page
 from hoursmith_console.rotations.notices.assistants import refresh_notices
 from hoursmith_console.token_policy.evaluation import count_due
 from hoursmith_console.token_policy.services import change_policy, get_policy
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
 
@@ -88,5 +89,5 @@ def edit(request: ConsoleRequest) -> HttpResponse:
 
 def _page(request: ConsoleRequest, form: PolicyForm, status: int = 200) -> HttpResponse:
     viewer = request.viewer
-    counts = count_due(viewer.tokens(), get_policy(viewer.member.workspace), now=timezone.now())
+    counts = count_due(visible_tokens(viewer), get_policy(viewer.member.workspace), now=timezone.now())
     return page(request, "token_policy/page.html", title="Policy", status=status, form=form, counts=counts)

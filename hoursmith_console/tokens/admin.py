@@ -40,6 +40,7 @@ from hoursmith_console.tokens.filters import (
 )
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
 from hoursmith_console.tokens.status import TokenStatus, token_statuses
 from hoursmith_console.tokens.timeline import timeline
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
@@ -147,13 +148,13 @@ class TokenAdmin(LedgerAdmin):
             messages.error(request, str(error))
         else:
             messages.success(request, f"Nobody is known to own {token.masked_token} any more. Its owner can show it.")
-        if viewer.tokens().filter(pk=key).exists():
+        if visible_tokens(viewer).filter(pk=key).exists():
             return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
         return HttpResponseRedirect(reverse("console:tokens:list"))
 
-    def visible_rows(self, viewer: Viewer) -> QuerySet[SeenToken]:
+    def visible_to(self, viewer: Viewer) -> QuerySet[SeenToken]:
         made = F("calls_read") + F("calls_write") + F("calls_destructive")
-        rows: QuerySet[SeenToken] = super().visible_rows(viewer).annotate(calls_made=made)
+        rows: QuerySet[SeenToken] = visible_tokens(viewer).annotate(calls_made=made)
         return rows
 
     def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
@@ -180,7 +181,7 @@ class TokenAdmin(LedgerAdmin):
 
     def detail_context(self, viewer: Viewer, row: SeenToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
-        intents = viewer.rows(AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
+        intents = visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
         owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_statuses(viewer, [row])[key_of(row)]
         claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
         now = timezone.now()
@@ -208,7 +209,7 @@ class TokenAdmin(LedgerAdmin):
                 "-matches_token", "-last_at"
             )[:LATEST],
             "destroyed": audit_rows(viewer, intents),
-            "calls": activity_rows(viewer, viewer.rows(ToolCall.objects.filter(**same))[:LATEST]),
+            "calls": activity_rows(viewer, visible_rows(viewer, ToolCall.objects.filter(**same))[:LATEST]),
         }
 
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.querysets import rows_of_tokens, visible_clients, visible_tokens
 from hoursmith_console.workspaces.models import Member, Role
-from hoursmith_console.workspaces.viewer import rows_of_tokens
 from mcpbridge.models import TokenBlock, TokenIdentity
 
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
@@ -34,7 +34,7 @@ class TokenFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         # The busiest lately are offered; any other is found by the search, or by following its link to here.
-        tokens = self.viewer.tokens().order_by("-last_used_at", "-pk").values_list("env", "prefix", "token_name")
+        tokens = visible_tokens(self.viewer).order_by("-last_used_at", "-pk").values_list("env", "prefix", "token_name")
         offered = {f"{env}_{prefix}": f"{name or 'unnamed'} · {prefix}" for env, prefix, name in tokens[:MOST_OFFERED]}
         asked = self.value() or ""
         if _KEY.fullmatch(asked):
@@ -83,7 +83,7 @@ class AssistantFilter(ChoiceFilter):
     field = "client_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        names = self.viewer.clients().order_by("name").values_list("name", flat=True).distinct()[:MOST_OFFERED]
+        names = visible_clients(self.viewer).order_by("name").values_list("name", flat=True).distinct()[:MOST_OFFERED]
         return [(name, name) for name in names if name]
 
 

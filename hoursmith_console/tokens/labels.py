@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from django.db.models import QuerySet
 
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.querysets import rows_of_tokens, visible_tokens
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.viewer import Viewer, rows_of_tokens
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import SeenToken, TokenIdentity
 
 Key = tuple[str, str]
@@ -56,7 +57,7 @@ def visible_token_or_none(viewer: Viewer, key: Key) -> TokenLabel | None:
 def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[SeenToken]:
     """Return the tokens in the viewer's sight that are known to be `member`'s and were used here."""
     claims = TokenClaim.objects.filter(member=member).order_by().values_list("env", "prefix")
-    return viewer.tokens().filter(rows_of_tokens(claims))
+    return visible_tokens(viewer).filter(rows_of_tokens(claims))
 
 
 def visible_keys(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
@@ -86,4 +87,4 @@ def key_of(row: TokenIdentity) -> Key:
 
 
 def _pages(viewer: Viewer, prefixes: list[str]) -> Iterable[tuple[str, str, int]]:
-    return viewer.tokens().order_by().filter(prefix__in=prefixes).values_list("env", "prefix", "pk")
+    return visible_tokens(viewer).order_by().filter(prefix__in=prefixes).values_list("env", "prefix", "pk")

@@ -60,7 +60,7 @@ def token_statuses(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key
     states: dict[Key, TokenStatus] = {}
     # The newest that is under way comes last, and stays.
     for rotation in sorted(
-        viewer.rotations().with_evidence().filter(prefix__in=prefixes).order_by(),
+        Rotation.objects.visible_to(viewer).with_evidence().filter(prefix__in=prefixes).order_by(),
         key=lambda each: (not each.ended_at, each.requested_at),
     ):
         key = key_of(rotation)

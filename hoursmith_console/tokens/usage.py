@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from hoursmith_console.tokens.labels import Key
+from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
 from mcpbridge.models import CallHour, TokenIdentity
@@ -45,7 +46,7 @@ def calls_by_day(rows: QuerySet[CallHour], days: int = 7) -> list[Span]:
 
 def visible_hours(viewer: Viewer) -> QuerySet[CallHour]:
     """The counts of everything that the viewer sees: the workspace's own, or those of their tokens."""
-    rows = viewer.rows(CallHour.objects.order_by())
+    rows = visible_rows(viewer, CallHour.objects.order_by())
     return rows.filter(prefix="", env="") if viewer.member.sees_workspace else rows
 
 

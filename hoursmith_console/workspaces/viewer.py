@@ -1,26 +1,17 @@
-"""Who sees which rows: the one place that decides it for every page, list, count and export.
+"""The signed-in member of a request, in the workspace that is open.
 
-Owner, Admin and Auditor see their workspace; an Auditor changes nothing in it (`site` refuses). Manager and Member
-see what their own tokens did. Everybody else sees nothing, and pages answer 404: a row outside these bounds does not
-exist.
+Which rows the member sees is up to the querysets: `visible_to(viewer)` of a model, and `tokens.querysets` for the
+bridge's models. Owner, Admin and Auditor see their workspace; an Auditor changes nothing in it (`core.site` refuses).
+Manager and Member see what their own tokens did. Any other row does not exist for them: pages answer 404.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
 from functools import cached_property
-from typing import TypeVar
+from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
-from hoursmith_console.connections.models import Connection
-from hoursmith_console.rotations.models import Rotation, RotationQuerySet
-from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
-
-Row = TypeVar("Row", bound=Model)
 
 WORKSPACE_KEY = "workspace"
 PUT_OFF_KEY = "asks_put_off_at"
@@ -33,6 +24,8 @@ class Viewer:
         self.member = member
         self.memberships = memberships
         self.has_snoozed_requests = has_snoozed_requests
+        # What querysets have read about the member, for the time of one request.
+        self.cache: dict[str, Any] = {}
 
     @property
     def org_id(self) -> str:
@@ -52,73 +45,11 @@ class Viewer:
         """The workspaces of the same account, without the open one."""
         return [each.workspace for each in self.memberships if each.pk != self.member.pk]
 
-    def rows(self, rows: QuerySet[Row]) -> QuerySet[Row]:
-        """Those of `rows` that this member may see; the model has `org_id`, `env` and `prefix`."""
-        scoped = rows.filter(org_id=self.org_id)
-        return scoped if self.member.sees_workspace else scoped.filter(self._own_tokens)
-
-    def own_parts(self) -> list[Q] | None:
-        """What `rows` adds to the workspace, one condition for each token; None where it adds nothing."""
-        if self.member.sees_workspace:
-            return None
-        return [Q(env=env, prefix=prefix) for env, prefix in self._own_keys]
-
-    def tokens(self) -> QuerySet[SeenToken]:
-        """The tokens in sight."""
-        return self.rows(SeenToken.objects.all())
-
-    def clients(self) -> QuerySet[SeenClient]:
-        """The assistants that used a token in sight."""
-        return SeenClient.objects.filter(token__in=self.tokens().order_by())
-
-    def refused_credentials(self) -> QuerySet[RejectedCredential]:
-        """Rejected requests that carried a token in sight, the token itself.
-
-        Those that only named a prefix are left out: anybody can send them, so they say nothing about a token.
-        """
-        known = self.tokens().order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
-        return RejectedCredential.objects.filter(Exists(known), matches_token=True)
-
-    def connections(self) -> QuerySet[Connection]:
-        """The connections in sight, removed ones too: one's own, or all of the workspace's for who reviews it."""
-        rows = Connection.objects.filter(workspace_id=self.member.workspace_id)
-        return rows if self.member.sees_workspace else rows.filter(owner=self.member)
-
-    def rotations(self) -> RotationQuerySet:
-        """The rotations in sight: those of the workspace, or of one's own tokens."""
-        rows = Rotation.objects.filter(workspace_id=self.member.workspace_id).select_related("workspace", "owner")
-        return rows if self.member.sees_workspace else rows.filter(Q(owner=self.member) | self._own_tokens)
-
-    def losses(self) -> QuerySet[ActivityLoss]:
-        """Calls that could not be recorded. They carry no token, so only who sees the workspace sees them."""
-        rows = ActivityLoss.objects.filter(org_id=self.org_id)
-        return rows if self.member.sees_workspace else rows.none()
-
-    @cached_property
-    def _own_keys(self) -> list[tuple[str, str]]:
-        return list(TokenClaim.objects.filter(member=self.member).order_by().values_list("env", "prefix"))
-
-    @cached_property
-    def _own_tokens(self) -> Q:
-        return rows_of_tokens(self._own_keys)
-
 
 class ConsoleRequest(HttpRequest):
     """A request behind the site's access check; `middleware.viewer` sets `viewer`."""
 
     viewer: Viewer
-
-
-def rows_of_tokens(keys: Iterable[tuple[str, str]]) -> Q:
-    """Rows of the tokens with these environments and prefixes."""
-    prefixes = defaultdict(list)
-    for env, prefix in keys:
-        prefixes[env].append(prefix)
-    # An empty `in` matches nothing, which is right for somebody without tokens.
-    rows = Q(prefix__in=[])
-    for env, known in prefixes.items():
-        rows |= Q(env=env, prefix__in=known)
-    return rows
 
 
 def find_viewer(request: HttpRequest) -> Viewer | None:

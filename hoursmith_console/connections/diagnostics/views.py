@@ -13,6 +13,7 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.status import Standing
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.models import RejectedCredential, SeenClient, SeenToken
 
@@ -44,7 +45,7 @@ def doctor(request: ConsoleRequest, key: str) -> HttpResponse:
 def _rejected(viewer: Viewer, connection: Connection) -> QuerySet[RejectedCredential]:
     """Rejected requests at the connection's address, but for those with tokens that the viewer may not see."""
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-    in_sight = viewer.tokens().order_by().filter(**same)
+    in_sight = visible_tokens(viewer).order_by().filter(**same)
     others = Exists(SeenToken.objects.order_by().filter(**same)) & ~Exists(in_sight)
     return RejectedCredential.objects.filter(connection=connection.slug).exclude(others)
 

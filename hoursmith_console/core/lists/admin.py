@@ -90,11 +90,15 @@ class LedgerAdmin(_ModelAdmin):
         return asked if asked in self.orders else next(iter(self.orders))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.visible_rows(cast(ConsoleRequest, request).viewer).order_by(*self.get_ordering(request))
+        return self.visible_to(cast(ConsoleRequest, request).viewer).order_by(*self.get_ordering(request))
 
-    def visible_rows(self, viewer: Viewer) -> QuerySet[Any]:
-        """Return the rows of the list that `viewer` may see; every page of the section starts from these."""
-        return viewer.rows(self.model._default_manager.all())
+    def visible_to(self, viewer: Any) -> QuerySet[Any]:
+        """Return the rows that `viewer` may see; every page of the section starts from these."""
+        raise NotImplementedError
+
+    def visible_branches(self, viewer: Any) -> list[Q] | None:
+        """Return what `visible_to` adds to the workspace as index branches; None where it adds nothing."""
+        return None
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList

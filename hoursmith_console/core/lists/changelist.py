@@ -123,7 +123,7 @@ class KeysetChangeList(ChangeList):
             for spec in self.filter_specs
             if isinstance(spec, ChoiceFilter) and spec.chosen is not None
         ]
-        own = self.viewer.own_parts()
+        own = self._admin.visible_branches(self.viewer)
         if own is not None:
             narrowings.append(own)
         if self.query:

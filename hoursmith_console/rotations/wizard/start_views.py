@@ -20,6 +20,7 @@ from hoursmith_console.rotations.wizard.views import back_to
 from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.tokens.labels import TokenLabel, token_labels, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
+from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
@@ -129,7 +130,7 @@ class StartViews:
 
 
 def _choice(viewer: Viewer) -> list[tuple[SeenToken, TokenLabel]]:
-    tokens = list(viewer.tokens()[:MOST_OFFERED])
+    tokens = list(visible_tokens(viewer)[:MOST_OFFERED])
     cards = token_labels(viewer, tokens)
     return [(token, cards[token.env, token.prefix]) for token in tokens]
 

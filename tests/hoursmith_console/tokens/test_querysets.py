@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.tokens.querysets import visible_clients, visible_losses, visible_rejections, visible_rows
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import member_import, membership_join
@@ -35,7 +36,7 @@ def records(cast: Cast) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", ["owner", "admin"])
 def test_who_reviews_sees_everybody_in_the_workspace_and_nobody_else(cast: Cast, name: str, model: type) -> None:
-    seen = {row.prefix for row in _viewer(cast, name).rows(model.objects.all())}
+    seen = {row.prefix for row in visible_rows(_viewer(cast, name), model.objects.all())}
     assert seen == {cast.tokens[role].prefix for role in ROLES}
 
 
@@ -43,7 +44,7 @@ def test_who_reviews_sees_everybody_in_the_workspace_and_nobody_else(cast: Cast,
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", ["manager", "member"])
 def test_who_works_sees_only_what_their_own_tokens_did(cast: Cast, name: str, model: type) -> None:
-    seen = {row.prefix for row in _viewer(cast, name).rows(model.objects.all())}
+    seen = {row.prefix for row in visible_rows(_viewer(cast, name), model.objects.all())}
     assert seen == {cast.tokens[name].prefix}
 
 
@@ -53,13 +54,13 @@ def test_a_claim_shows_nothing_of_another_workspace(cast: Cast) -> None:
     foreign = make_token(cast.other.org_id, "ffffffffffff")
     make_call(foreign)
     claim_token(env="live", prefix="ffffffffffff", member=cast.people["member"], source="claimed")
-    assert not _viewer(cast, "member").rows(ToolCall.objects.filter(prefix="ffffffffffff")).exists()
+    assert not visible_rows(_viewer(cast, "member"), ToolCall.objects.filter(prefix="ffffffffffff")).exists()
 
 
 def test_a_token_of_another_environment_with_the_same_prefix_is_not_ones_own(cast: Cast) -> None:
     other = make_token(cast.org_id, cast.tokens["member"].prefix, env="test")
     make_call(other)
-    assert not _viewer(cast, "member").rows(ToolCall.objects.all()).exists()
+    assert not visible_rows(_viewer(cast, "member"), ToolCall.objects.all()).exists()
 
 
 def test_who_has_no_token_sees_nothing(cast: Cast) -> None:
@@ -67,14 +68,14 @@ def test_who_has_no_token_sees_nothing(cast: Cast) -> None:
         workspace=cast.workspace, member_id="n", user_ref="n", name="New", email="new@example.com", role="MEMBER"
     )
     make_call(make_token(cast.org_id, "", name="without prefix"))
-    assert not Viewer(newcomer, [newcomer]).rows(ToolCall.objects.all()).exists()
+    assert not visible_rows(Viewer(newcomer, [newcomer]), ToolCall.objects.all()).exists()
 
 
 def test_assistants_are_seen_with_the_tokens_that_they_used(cast: Cast) -> None:
     for token in cast.tokens.values():
         make_client(token, name=f"assistant of {token.role}")
-    assert {client.name for client in _viewer(cast, "member").clients()} == {"assistant of MEMBER"}
-    assert _viewer(cast, "owner").clients().count() == len(ROLES)
+    assert {client.name for client in visible_clients(_viewer(cast, "member"))} == {"assistant of MEMBER"}
+    assert visible_clients(_viewer(cast, "owner")).count() == len(ROLES)
 
 
 def test_refused_attempts_are_seen_only_with_ones_own_prefixes(cast: Cast) -> None:
@@ -85,7 +86,7 @@ def test_refused_attempts_are_seen_only_with_ones_own_prefixes(cast: Cast) -> No
     RejectedCredential.objects.create(env="", prefix="", fault="missing", first_at=now, last_at=now)
 
     def prefixes(name: str) -> set[str]:
-        return {row.prefix for row in _viewer(cast, name).refused_credentials()}
+        return {row.prefix for row in visible_rejections(_viewer(cast, name))}
 
     assert prefixes("admin") == {cast.tokens[role].prefix for role in ROLES}
     assert prefixes("manager") == {cast.tokens["manager"].prefix}
@@ -95,7 +96,7 @@ def test_refused_attempts_are_seen_only_with_ones_own_prefixes(cast: Cast) -> No
 def test_lost_activity_is_shown_to_who_reviews_the_workspace(cast: Cast) -> None:
     now = timezone.now()
     ActivityLoss.objects.create(org_id=cast.org_id, since=now, until=now, calls=3)
-    counts = {name: _viewer(cast, name).losses().count() for name in cast.people}
+    counts = {name: visible_losses(_viewer(cast, name)).count() for name in cast.people}
     assert counts == {"owner": 1, "admin": 1, "manager": 0, "member": 0, "outsider": 0}
 
 
