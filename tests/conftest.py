@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import gc
+import itertools
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
@@ -108,8 +109,17 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
                 source.backup(connection.connection)
 
 
+@pytest.fixture(scope="session")
+def var_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders that are not there yet, one for each test."""
+    # Counted here: pytest would look through the names of all folders to find the next one.
+    folder = tmp_path_factory.mktemp("var")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_state(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+def own_state(settings: Settings, var_folders: Iterator[Path]) -> None:
     """Let what the product keeps in memory and in its folder begin empty with each test."""
-    settings.VAR_DIR = tmp_path_factory.mktemp("var")
+    settings.VAR_DIR = next(var_folders)
+    settings.VAR_DIR.mkdir()
     cache.clear()

@@ -13,6 +13,7 @@ READ_ONLY = {
     "node": "the path of an installed program",
     "python_1": "the path of an installed program",
     "django_db_setup": "each test's changes are rolled back",
+    "var_folders": "each test takes the next one",
 }
 
 
