@@ -18,6 +18,7 @@ from mcpbridge.audit.keyring import published_keys
 from mcpbridge.audit.verification import UnusableInputError, trust_from_text
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.audit.verification.sources import verify_export
+from mcpbridge.core.durable_files import sync_directory
 from mcpbridge.models import AuditCut
 
 _UNFIT = re.compile(r"[^0-9A-Za-z.-]")
@@ -59,7 +60,7 @@ def archive_write(cut: AuditCut, *, first: int, folder: Path, progress: Progress
             part.rename(path)
         finally:
             part.unlink(missing_ok=True)
-        _flush_names(folder)
+        sync_directory(folder)
     except OSError as error:
         raise ArchiveError(f"The archive {path} cannot be written: {error.strerror}.") from None
     return Archive(path, sha256)
@@ -116,11 +117,3 @@ def _verify(path: Path, cut: AuditCut) -> None:
     (found,) = verdict.chains
     if (found.sequence, found.hash, found.vouched) != (cut.sequence, cut.hash, cut.sequence):
         raise ArchiveError(f"The archive ends at row {found.sequence}, not at {cut.sequence}; no row was removed.")
-
-
-def _flush_names(folder: Path) -> None:
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

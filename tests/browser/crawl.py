@@ -1,20 +1,13 @@
 """Finds the pages that a person can reach by following links, one of each kind."""
 
-import re
 from collections import deque
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from tests.browser.conftest import Visit
+from tests.page_walk import kind_of
 
-# What differs between two pages of one kind: ids, call ids, the public part of a token, a connection's id.
-_KEY = re.compile(r"/(?:\d+|[0-9a-f-]{36}|(?:live|test)_[0-9A-Za-z]{12}|[a-z2-9]{12})(?=/|$)")
 _NOT_PAGES = ("/accounts/logout/", "/audit/key", "/static/", "/mcp", "/sandbox/")
-
-
-def kind_of(address: str) -> str:
-    """The address without what names one record: pages of one kind are one page to a reader."""
-    return _KEY.sub("/*", urlsplit(address).path)
 
 
 def pages(window: Visit, *, start: str = "/", at_most: int = 80) -> Iterator[str]:

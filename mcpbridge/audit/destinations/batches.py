@@ -13,7 +13,7 @@ from django.db.models import BigIntegerField, F, Max, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce
 
 from mcpbridge.audit.export.jsonl import record_lines
-from mcpbridge.audit.export.source import Selection, checkpoint_of, event_records
+from mcpbridge.audit.export.source import Selection, chain_order, checkpoint_of, event_records
 from mcpbridge.audit.verification.records import Checkpoint, Event
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 from mcpbridge.models.destinations import Sink, SinkQuerySet
@@ -92,7 +92,7 @@ def _batch(sink: Sink, alias: str) -> Batch | None:
         last = events[-1].sequence if events else sink.confirmed
         heads = [head for head in heads if head.sequence <= last]
     both: list[list[Event | Checkpoint]] = [[*events], [checkpoint_of(head) for head in heads]]
-    ahead = list(merge(*both, key=_order))
+    ahead = list(merge(*both, key=chain_order))
     if not ahead:
         return None
     lines = [record_line(record) for record in ahead]
@@ -119,11 +119,6 @@ def _fitting(lines: list[bytes], limit: int) -> int:
 def record_line(record: Event | Checkpoint) -> bytes:
     """The record as an export has it, a line with its end."""
     return next(record_lines([record]))
-
-
-def _order(record: Event | Checkpoint) -> tuple[int, bool]:
-    # Of a row and the checkpoint that names it, the row comes first.
-    return record.sequence, isinstance(record, Checkpoint)
 
 
 def _heads(sink: Sink, alias: str) -> "QuerySet[SigningHead]":

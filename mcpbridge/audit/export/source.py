@@ -111,12 +111,12 @@ def chain_records(selection: Selection) -> Iterator[Record]:
                 keys_said.add(key.key_id)
                 yield key
         yield from _checkpoints(AuditCut, selection, workspace)
-        # Of a row and the checkpoint that names it, the row comes first.
         both: list[Iterator[Event | Checkpoint]] = [rows, heads]
-        yield from heapq.merge(*both, key=_order)
+        yield from heapq.merge(*both, key=chain_order)
 
 
-def _order(record: Event | Checkpoint) -> tuple[int, bool]:
+def chain_order(record: Event | Checkpoint) -> tuple[int, bool]:
+    """Return what sorts the records of one chain: of a row and the checkpoint that names it, the row comes first."""
     return record.sequence, isinstance(record, Checkpoint)
 
 

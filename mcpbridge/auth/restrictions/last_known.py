@@ -25,6 +25,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 
 from mcpbridge.auth.restrictions.store import QUESTIONS, Orders
+from mcpbridge.core.durable_files import sync_directory
 from mcpbridge.db.timeouts import drop_connection, limited_look
 from mcpbridge.models import TokenBlock
 from mcpbridge.workers import Attempts, PeriodicWorker
@@ -77,11 +78,7 @@ class LastKnownFile:
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_directory(self._path.parent)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from html import unescape
 
 import pytest
 from django.test import Client
@@ -16,27 +15,16 @@ from hoursmith_console.activity.exporting import COLUMNS
 from mcpbridge.models import AuditEvent, Phase, Result, ToolCall
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export
+from tests.hoursmith_console.live_pages import page_of, poll_address
 from tests.hoursmith_console.records import call_row, make_audit, make_call
 
 Browse = Callable[[str], Client]
 PROJECT = {"target_type": "project", "target_id": "5b0e6a3c-0d3f-4a57-9f0e-6b1f5f1f7a10", "target_label": "Apollo"}
 
 
-def _page(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200
-    return unescape(answer.content.decode())
-
-
-def _poll(page: str) -> str:
-    found = re.search(r'id="tail" class="tail" hx-get="([^"]+)" hx-trigger="every 3s"', page)
-    assert found is not None
-    return found[1]
-
-
 def test_a_list_is_followed_only_where_that_is_asked_for(cast: Cast, browse: Browse) -> None:
     make_call(cast.tokens["owner"])
-    page = _page(browse("owner"), "/activity/?kind=read")
+    page = page_of(browse("owner"), "/activity/?kind=read")
     assert "every 3s" not in page
     assert 'href="/activity/?kind=read&live=1"' in page
     assert 'role="status" id="tail-news"' in page
@@ -45,57 +33,57 @@ def test_a_list_is_followed_only_where_that_is_asked_for(cast: Cast, browse: Bro
 def test_the_tail_brings_what_is_newer_and_fits_the_filters(cast: Cast, browse: Browse) -> None:
     visitor, token = browse("owner"), cast.tokens["owner"]
     make_call(token, target_id="a", target_label="old")
-    poll = _poll(_page(visitor, "/activity/?kind=read&live=1"))
+    poll = poll_address(page_of(visitor, "/activity/?kind=read&live=1"))
     assert visitor.get(poll).status_code == 204
     make_call(token, target_id="b", target_label="new one")
     make_call(token, "update_task", target_id="c", target_label="a write")
     make_call(cast.tokens["outsider"], target_id="d", target_label="foreign")
-    answer = _page(visitor, poll)
+    answer = page_of(visitor, poll)
     assert 'hx-swap-oob="afterbegin:#followed-rows"' in answer
     assert "1 new call" in answer
     assert "new one" in answer
     assert not any(word in answer for word in (">old<", "a write", "foreign"))
     # The answer goes on from there.
-    assert visitor.get(_poll(answer)).status_code == 204
+    assert visitor.get(poll_address(answer)).status_code == 204
 
 
 def test_the_tail_is_paused_and_gone_on_with_without_losing_a_call(cast: Cast, browse: Browse) -> None:
     visitor, token = browse("owner"), cast.tokens["owner"]
     make_call(token)
-    page = _page(visitor, "/activity/?live=1")
+    page = page_of(visitor, "/activity/?live=1")
     pause = re.search(r'hx-get="([^"]+pause=1)"', page)
     assert pause is not None
-    paused = _page(visitor, pause[1])
+    paused = page_of(visitor, pause[1])
     assert "every 3s" not in paused
     make_call(token, target_id="m", target_label="meanwhile")
     resume = re.search(r'hx-get="([^"]+resume=1)"', paused)
     assert resume is not None
-    assert "meanwhile" in _page(visitor, resume[1])
+    assert "meanwhile" in page_of(visitor, resume[1])
 
 
 def test_a_call_that_took_long_comes_in_behind_quicker_ones(cast: Cast, browse: Browse) -> None:
     visitor, token = browse("owner"), cast.tokens["owner"]
     make_call(token)
-    poll = _poll(_page(visitor, "/activity/?live=1"))
+    poll = poll_address(page_of(visitor, "/activity/?live=1"))
     make_call(token, target_id="q", target_label="quick")
-    poll = _poll(_page(visitor, poll))
+    poll = poll_address(page_of(visitor, poll))
     make_call(token, at=timezone.now() - timedelta(minutes=4), target_id="s", target_label="held for approval")
-    assert "held for approval" in _page(visitor, poll)
+    assert "held for approval" in page_of(visitor, poll)
 
 
 def test_a_tail_that_has_grown_long_stops(cast: Cast, browse: Browse) -> None:
     visitor, token = browse("owner"), cast.tokens["owner"]
     make_call(token)
-    poll = _poll(_page(visitor, "/activity/?live=1")).replace("added=0", "added=499")
+    poll = poll_address(page_of(visitor, "/activity/?live=1")).replace("added=0", "added=499")
     make_call(token)
-    answer = _page(visitor, poll)
+    answer = page_of(visitor, poll)
     assert "Stopped after 500 new calls" in answer
     assert "every 3s" not in answer
 
 
 def test_the_first_call_of_all_loads_the_list_that_it_belongs_into(cast: Cast, browse: Browse) -> None:
     visitor = browse("owner")
-    poll = _poll(_page(visitor, "/activity/?live=1"))
+    poll = poll_address(page_of(visitor, "/activity/?live=1"))
     assert visitor.get(poll).status_code == 204
     make_call(cast.tokens["owner"])
     assert visitor.get(poll)["HX-Refresh"] == "true"
@@ -118,14 +106,14 @@ def test_everything_that_touched_a_record_is_one_list_and_its_audit_rows_another
     make_audit(owner, "archive_project", **PROJECT)
     make_audit(owner, "archive_project", target_label="Gemini")
     visitor = browse("owner")
-    link = re.search(r'href="(/activity/\?target=project:[^"]+)"', _page(visitor, "/activity/"))
+    link = re.search(r'href="(/activity/\?target=project:[^"]+)"', page_of(visitor, "/activity/"))
     assert link is not None
-    history = _page(visitor, link[1])
+    history = page_of(visitor, link[1])
     assert 'Everything that touched <strong class="name">project Apollo' in history
     assert len(re.findall(r'href="/activity/\d+/"', history)) == 2
     other_half = re.search(r'href="(/audit/\?target=project[^"]+)"', history)
     assert other_half is not None
-    record = _page(visitor, other_half[1])
+    record = page_of(visitor, other_half[1])
     assert "Archived project" in record
     assert "Gemini" not in record
 
@@ -150,7 +138,7 @@ def test_an_export_holds_exactly_what_the_list_shows_on_all_its_pages(cast: Cast
     assert len(lines) > 400
     event = AuditEvent.objects.get(org_id=cast.org_id, phase=Phase.EVENT, tool="console.export")
     assert (event.target_type, event.arguments) == ("activity", {"format": "jsonl", "tool": "get_me"})
-    assert "exported the activity" in _page(browse("owner"), f"/audit/{event.call_id}/")
+    assert "exported the activity" in page_of(browse("owner"), f"/audit/{event.call_id}/")
 
 
 def test_a_csv_export_is_no_trap_for_a_spreadsheet(cast: Cast, browse: Browse) -> None:

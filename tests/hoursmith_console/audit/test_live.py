@@ -1,28 +1,15 @@
 """Following the audit record live: calls come in, their outcomes follow, and nobody sees more than in the list."""
 
-import re
 from collections.abc import Callable
-from html import unescape
 
 from django.test import Client
 
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.live_pages import page_of, poll_address
 from tests.hoursmith_console.records import audit_pair, make_audit, save_audit
 
 Browse = Callable[[str], Client]
-
-
-def _page(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200, answer.status_code
-    return unescape(answer.content.decode())
-
-
-def _poll(page: str) -> str:
-    found = re.search(r'id="tail" class="tail" hx-get="([^"]+)" hx-trigger="every 3s"', page)
-    assert found is not None
-    return found[1]
 
 
 def _begun(cast: Cast, label: str, person: str = "manager") -> tuple[AuditEvent, AuditEvent]:
@@ -35,46 +22,46 @@ def _begun(cast: Cast, label: str, person: str = "manager") -> tuple[AuditEvent,
 def test_a_deletion_comes_in_under_way_and_is_put_right_when_it_has_ended(cast: Cast, browse: Browse) -> None:
     visitor = browse("owner")
     make_audit(cast.tokens["owner"], target_label="old")
-    poll = _poll(_page(visitor, "/audit/?live=1"))
+    poll = poll_address(page_of(visitor, "/audit/?live=1"))
     assert visitor.get(poll).status_code == 204
     intent, outcome = _begun(cast, "Initech")
-    came = _page(visitor, poll)
+    came = page_of(visitor, poll)
     assert 'hx-swap-oob="afterbegin:#followed-rows"' in came
     assert "1 new row" in came
     assert "Under way" in came
     assert ">old<" not in came
     save_audit([outcome])
-    ended = _page(visitor, _poll(came))
+    ended = page_of(visitor, poll_address(came))
     assert f'id="row-{intent.call_id}" hx-swap-oob="true"' in ended
     assert "Succeeded" in ended
     assert "afterbegin" not in ended
-    assert visitor.get(_poll(ended)).status_code == 204
+    assert visitor.get(poll_address(ended)).status_code == 204
 
 
 def test_what_was_under_way_when_the_page_was_opened_is_put_right_too(cast: Cast, browse: Browse) -> None:
     intent, outcome = _begun(cast, "Initech")
-    page = _page(browse("owner"), "/audit/?live=1")
+    page = page_of(browse("owner"), "/audit/?live=1")
     assert f'id="row-{intent.call_id}"' in page
     save_audit([outcome])
-    assert f'id="row-{intent.call_id}" hx-swap-oob="true"' in _page(browse("owner"), _poll(page))
+    assert f'id="row-{intent.call_id}" hx-swap-oob="true"' in page_of(browse("owner"), poll_address(page))
 
 
 def test_a_filter_by_outcome_lets_a_call_in_when_it_has_ended(cast: Cast, browse: Browse) -> None:
     visitor = browse("owner")
     make_audit(cast.tokens["owner"])
-    poll = _poll(_page(visitor, "/audit/?outcome=succeeded&live=1"))
+    poll = poll_address(page_of(visitor, "/audit/?outcome=succeeded&live=1"))
     _, outcome = _begun(cast, "Initech")
     # Nothing to show, but the place moves on.
-    waiting = _page(visitor, poll)
+    waiting = page_of(visitor, poll)
     assert "Initech" not in waiting
     save_audit([outcome])
-    assert "Initech" in _page(visitor, _poll(waiting))
+    assert "Initech" in page_of(visitor, poll_address(waiting))
 
 
 def test_the_tail_shows_nobody_more_than_the_list(cast: Cast, browse: Browse) -> None:
     for person in ("manager", "outsider"):
         make_audit(cast.tokens[person])
-    polls = {name: _poll(_page(browse(name), "/audit/?live=1")) for name in ("manager", "outsider")}
+    polls = {name: poll_address(page_of(browse(name), "/audit/?live=1")) for name in ("manager", "outsider")}
     intent, outcome = _begun(cast, "Of the owner", "owner")
     foreign = polls["outsider"].replace("place=", f"open={intent.call_id}&place=")
     save_audit([outcome])

@@ -5,12 +5,11 @@ import logging
 import threading
 from contextlib import closing, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
-from django.utils import timezone
 
 from mcpbridge.audit import checkpoints
 from mcpbridge.audit.checkpoints import Schedule, checkpoint_make, checkpoints_due
@@ -35,14 +34,6 @@ def write(rows: int, org_id: str = "org-1") -> None:
 
 def due() -> list[tuple[str, int, str]]:
     return [(head.org_id, head.sequence, head.reason) for head in checkpoints_due(SCHEDULE, turn=nullcontext())]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The time as the console sees it; the test sets it."""
-    now = [datetime(2026, 11, 23, 10, tzinfo=UTC)]
-    monkeypatch.setattr(timezone, "now", lambda: now[0])
-    return now
 
 
 def test_a_checkpoint_is_the_head_of_the_chain_signed() -> None:

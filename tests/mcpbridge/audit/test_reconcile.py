@@ -4,12 +4,11 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from mcpbridge.audit.reconcile import NothingToResolveError, Sweep, outcome_resolve, patience, unresolved
 from mcpbridge.audit.writer import AuditWriter
@@ -28,14 +27,6 @@ def writer(database: RecordDatabase, runner: asyncio.Runner) -> Iterator[AuditWr
     running.start()
     yield running
     runner.run(running.stop())
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The time as the console sees it; the test sets it."""
-    now = [datetime(2026, 11, 23, 10, tzinfo=UTC)]
-    monkeypatch.setattr(timezone, "now", lambda: now[0])
-    return now
 
 
 def intent(writer: AuditWriter, runner: asyncio.Runner, ending: Ending | None = None, **more: Any) -> Call:

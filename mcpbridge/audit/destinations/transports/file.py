@@ -13,6 +13,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from mcpbridge.audit.destinations.errors import UndeliveredError
+from mcpbridge.core.durable_files import sync_directory
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAME_RULE = "Letters, digits, dots, dashes and underscores, at most 100, beginning with a letter or a digit."
@@ -40,7 +41,7 @@ def file_append(path: Path, lines: bytes) -> None:
         finally:
             os.close(file)
         if is_new:
-            _flush_names(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         raise UndeliveredError(f"The file cannot be written: {_why(error)}.") from None
 
@@ -70,14 +71,6 @@ def _drop_torn_line(file: int) -> int:
     if place < end:
         os.ftruncate(file, place)
     return place
-
-
-def _flush_names(folder: Path) -> None:
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _why(error: OSError) -> str:
