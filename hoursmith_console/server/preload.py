@@ -3,7 +3,7 @@
 The server's master imports this. A worker then starts in a third of the time, a new one after a crash too, and the
 workers share the memory. Nothing of the product is loaded here, nor what is told by settings how to behave: SIGHUP
 gets new workers that load all of that anew. The counters' library stays out, since it decides once and for all where
-it counts (see `shared_counters`).
+it counts (see `server.prometheus`).
 """
 
 import aiohappyeyeballs

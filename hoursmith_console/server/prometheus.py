@@ -1,4 +1,4 @@
-"""Where the worker processes of one server keep their counters, so that whichever is asked can add them up.
+"""Keep the counters of one server's worker processes in one folder, so that any worker can add them up.
 
 Kept apart from `metrics`, because the counters' library decides where it counts when it is first imported.
 """
@@ -16,7 +16,7 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def counters_share(folder: Path) -> None:
-    """Let the processes that are started from here count in `folder`, from nothing."""
+    """Let the processes that are started from here count in `folder`, from zero."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in (*folder.glob("*.db"), *folder.glob("*.part")):
         left.unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def counters_share(folder: Path) -> None:
 
 
 def process_began(pid: int) -> None:
-    """Take the room for what the process `pid`, which is this one, will count; without any it counts in memory.
+    """Reserve disk space for what this process, `pid`, counts; without space it counts in memory.
 
     Writing to a mapped file for which a full disk has no room would end the process without a word.
     """
@@ -44,7 +44,7 @@ def process_began(pid: int) -> None:
 
 
 def process_ended(pid: int) -> None:
-    """Count no more as waiting what a process that is gone was holding."""
+    """Remove the gauges of the process `pid`, which exited."""
     # As the library's `mark_process_dead`, without loading it in the master, whose later workers would have it loaded.
     for path in Path(os.environ[FOLDER_VARIABLE]).glob(f"gauge_live*_{pid}.db"):
         path.unlink(missing_ok=True)
