@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Verifies an audit export of the Hoursmith console, without the console and without trusting whoever runs it.
+"""Verify an audit export of the Hoursmith console, without the console and without trusting its operator.
 
     python verify_audit.py EXPORT KEY [--workspace W] [--head HASH] [--partial] [--json]
 
-EXPORT is what `manage.py audit_export --format jsonl` wrote (- for standard input). KEY is the key file as
-`/audit/key` serves it, or one public key as PEM; take it from a place that whoever could change the export cannot
-change. HASH is a head that you kept elsewhere, as HASH or as SEQUENCE:HASH. --partial verifies a filtered export, in
-which rows were left out, so that nothing is said about rows that are not there.
+EXPORT is a file from `manage.py audit_export --format jsonl` (- for standard input). KEY is the key file that
+`/audit/key` serves, or one public key as PEM; get it from a source that cannot be changed together with the export.
+HASH is a head that you kept elsewhere, as HASH or as SEQUENCE:HASH. --partial verifies a filtered export, in which
+rows were omitted; nothing is verified about omitted rows.
 
-Exit status: 0 the chains hold; 1 they do not, and the first bad row is named; 2 the input cannot be used.
+Exit codes: 0 verified; 1 not verified, the first bad row is named; 2 the input cannot be used.
 
-Needs Python 3.11 and the package `cryptography`, nothing else. `audit-format.md`, beside this file, specifies all that
-is checked here; § stands for its sections.
+Needs Python 3.11 and the package `cryptography`, nothing else. `audit-format.md`, beside this file, specifies
+everything that is checked here; § refers to its sections.
 """
 
 import argparse
@@ -42,11 +42,11 @@ Object = dict[str, Any]
 
 
 class UnusableInputError(Exception):
-    """What was given cannot be verified at all. The text says why."""
+    """The input cannot be verified at all; the text says why."""
 
 
 def canonical(value: Any) -> str:
-    """The canonical form of a JSON value (RFC 8785, § 2). ValueError where it has none."""
+    """Return the canonical form of a JSON value (RFC 8785, § 2); raise ValueError if it has none."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
@@ -65,7 +65,7 @@ def canonical(value: Any) -> str:
 
 
 def canonical_number(value: float) -> str:
-    """A number as ECMAScript prints it (RFC 8785, 3.2.2.3). Python finds the same shortest digits."""
+    """Return a number as ECMAScript prints it (RFC 8785, 3.2.2.3). Python finds the same shortest digits."""
     if not math.isfinite(value):
         raise ValueError("JSON has no such number")
     if value == 0:
@@ -88,7 +88,7 @@ def canonical_number(value: float) -> str:
 
 
 def canonical_bytes(value: Any) -> bytes | None:
-    """The same in UTF-8; None where there is no canonical form."""
+    """Return the canonical form in UTF-8, or None if there is none."""
     try:
         return canonical(value).encode()
     except (ValueError, RecursionError):
@@ -96,12 +96,12 @@ def canonical_bytes(value: Any) -> bytes | None:
 
 
 def genesis(workspace: str) -> str:
-    """The hash that stands before the first row of a workspace (§ 3)."""
+    """Return the previous hash of the first row of a workspace (§ 3)."""
     return hashlib.sha256(f"{FORMAT}\n{workspace}".encode()).hexdigest()
 
 
 def is_sealed(row: Object, sequence: int | None = None) -> bool:
-    """Whether the row's hash is right (§ 3); with `sequence`, whether it was when the row had that number."""
+    """Return whether the row's hash is right (§ 3); with `sequence`, whether it would be under that number."""
     facts = facts_of(row)
     if facts is None:
         return False
@@ -110,7 +110,7 @@ def is_sealed(row: Object, sequence: int | None = None) -> bool:
 
 
 def facts_of(row: Object) -> Object | None:
-    """What the hash of a row covers: all but the two hashes. None where it cannot be a row of this format."""
+    """Return the facts that a row's hash covers, all but the two hashes; None if it is no row of this format."""
     for name in ("previous_hash", "hash"):
         if not isinstance(row.get(name), str) or not HASH.fullmatch(row[name]):
             return None
@@ -119,17 +119,17 @@ def facts_of(row: Object) -> Object | None:
 
 
 def number_of(row: Object) -> int:
-    """The number that a row bears, 0 where that is none."""
+    """Return the sequence of a row, 0 if it is no number."""
     return row["sequence"] if type(row["sequence"]) is int else 0
 
 
 def id_of(row: Object) -> str:
-    """The name of a row."""
+    """Return the id of a row."""
     return str(row.get("id"))
 
 
 def sealed_place(row: Object, near: int, highest: int) -> int | None:
-    """The number under which the row was hashed, searched from `near` outwards (§ 8)."""
+    """Return the number under which the row was hashed, searched from `near` outwards (§ 8)."""
     facts = facts_of(row)
     if facts is None:
         return None
@@ -150,10 +150,10 @@ def sealed_place(row: Object, near: int, highest: int) -> int | None:
 
 
 class Trust:
-    """The keys whose signatures count: those given, and those that one of them announced (§ 6)."""
+    """The trusted keys: those given, and those that a trusted one announced (§ 6)."""
 
     def __init__(self) -> None:
-        """Trust nobody yet."""
+        """Start without trusted keys."""
         self.keys: dict[str, bytes] = {}
         self.unannounced: list[Object] = []
 
@@ -170,20 +170,20 @@ class Trust:
                 self.anchor(base64.b64decode(each["public_key"]))
 
     def is_announced(self, key: Object) -> bool:
-        """Whether a trusted key signed this one, and it goes by its right name."""
+        """Return whether a trusted key signed this one and its id is right."""
         raw, announcer = raw_key(key["public_key"]), self.keys.get(key["announced_by"])
         if raw is None or announcer is None or hashlib.sha256(raw).hexdigest()[:16] != key["key_id"]:
             return False
         return is_signed(announcer, statement("hoursmith-key-1", key), key["signature"])
 
     def fault(self, checkpoint: Object) -> str:
-        """Why the signature of a checkpoint or cut does not count; empty where it does (§ 4, § 5)."""
+        """Return why the signature of a checkpoint or cut is invalid, or an empty text (§ 4, § 5)."""
         raw = self.keys.get(checkpoint["key_id"])
         if raw is None:
-            return f"it is signed with the key {checkpoint['key_id']}, which is not trusted and was announced by none"
+            return f"it is signed with the key {checkpoint['key_id']}, neither trusted nor announced by a trusted key"
         form = "hoursmith-cut-1" if checkpoint["type"] == "cut" else "hoursmith-checkpoint-1"
         if not is_signed(raw, statement(form, checkpoint), checkpoint["signature"]):
-            return f"its signature is not one by the key {checkpoint['key_id']} that it names"
+            return f"its signature is not by the key {checkpoint['key_id']} that it names"
         return ""
 
 
@@ -195,12 +195,12 @@ SIGNED_FACTS = {
 
 
 def statement(form: str, facts: Object) -> bytes | None:
-    """What is signed: the canonical form of some facts and of the name of the statement."""
+    """Return the signed message: the canonical form of the facts and the name of the statement."""
     return canonical_bytes({"format": form, **{name: facts[name] for name in SIGNED_FACTS[form]}})
 
 
 def is_signed(raw: bytes, message: bytes | None, signature: str) -> bool:
-    """Whether this is the Ed25519 signature of `message`, in base64."""
+    """Return whether this is the Ed25519 signature of `message`, in base64."""
     try:
         Ed25519PublicKey.from_public_bytes(raw).verify(base64.b64decode(signature, validate=True), message or b"")
     except (InvalidSignature, ValueError):
@@ -209,7 +209,7 @@ def is_signed(raw: bytes, message: bytes | None, signature: str) -> bool:
 
 
 def raw_key(text: str) -> bytes | None:
-    """The 32 bytes of a public key in base64."""
+    """Return the 32 bytes of a public key in base64, or None."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:
@@ -218,13 +218,13 @@ def raw_key(text: str) -> bytes | None:
 
 
 def trust_from(text: str) -> Trust:
-    """The trust that the text of a key file asks for (§ 6)."""
+    """Build the trusted keys from the text of a key file (§ 6)."""
     trust = Trust()
     try:
         if text.lstrip().startswith("-----BEGIN"):
             pem = load_pem_public_key(text.encode())
             if not isinstance(pem, Ed25519PublicKey):
-                raise UnusableInputError("The key file holds a public key, but not one of Ed25519.")
+                raise UnusableInputError("The key file contains a public key that is not Ed25519.")
             trust.anchor(pem.public_bytes_raw())
             return trust
         keys = json.loads(text)["keys"]
@@ -232,27 +232,27 @@ def trust_from(text: str) -> Trust:
         check(first, *SIGNED_FACTS["hoursmith-key-1"], "signature")
         raw = raw_key(first["public_key"])
         if raw is None or not is_signed(raw, statement("hoursmith-key-1", first), first["signature"]):
-            raise UnusableInputError(f"The first key of the key file, {first['key_id']}, is not signed by itself.")
+            raise UnusableInputError(f"The first key of the key file, {first['key_id']}, does not sign itself.")
         trust.anchor(raw)
         if first["announced_by"] or first["key_id"] not in trust.keys:
-            raise UnusableInputError(f"The first key of the key file, {first['key_id']}, is not what it says.")
+            raise UnusableInputError(f"The key file's first key {first['key_id']} has a wrong id or announcer.")
         for key in keys[1:]:
             check(key, *SIGNED_FACTS["hoursmith-key-1"], "signature")
             trust.learn(key)
             if key["key_id"] not in trust.keys:
-                raise UnusableInputError(f"The key {key['key_id']} of the key file was announced by none before it.")
+                raise UnusableInputError(f"The key file's key {key['key_id']} was not announced by one before it.")
     except (ValueError, KeyError, IndexError, TypeError, UnsupportedAlgorithm) as error:
-        raise UnusableInputError(f"The key file is neither PEM nor what /audit/key serves: {error!r}") from None
+        raise UnusableInputError(f"The key file is neither PEM nor a file from /audit/key: {error!r}") from None
     return trust
 
 
 class Chain:
-    """One workspace's chain (§ 7). It holds until something does not fit; what comes after tells what happened."""
+    """One workspace's chain (§ 7): verifies up to the first mismatch, then reads on to find out what happened."""
 
     def __init__(
         self, workspace: str, trust: Trust, origins: dict[str, str], head: Object | None, partial: bool
     ) -> None:
-        """`origins` tells workspaces by their genesis; `head` is what was kept elsewhere."""
+        """`origins` maps each genesis to its workspace; `head` was kept elsewhere."""
         self.workspace, self.trust, self.origins, self.head, self.partial = workspace, trust, origins, head, partial
         self.rows = self.checkpoints = self.left_out = self.behind = self.vouched = self.at = 0
         self.hash = genesis(workspace)
@@ -261,7 +261,7 @@ class Chain:
         self.recent: deque[Object] = deque(maxlen=RECENT_ROWS)
         self.first_unvouched: str | None = None
         self.ahead: Object | None = None
-        # What went wrong: settled at once, a signed hash that disagrees, or a row that does not fit.
+        # What went wrong: known at once, a signed hash that disagrees, or a row that does not match.
         self.bad: Object | None = None
         self.disagrees: tuple[str, str] | None = None
         self.misfit: Object | None = None
@@ -272,11 +272,11 @@ class Chain:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was wrong so far."""
+        """Whether everything was valid so far."""
         return self.bad is None and self.disagrees is None and self.misfit is None
 
     def row(self, row: Object) -> None:
-        """The next row."""
+        """Process the next row."""
         self.rows += 1
         if not self.holds:
             self.watch(row)
@@ -292,7 +292,7 @@ class Chain:
         if not sealed or number != self.at + 1 or row["previous_hash"] != self.hash:
             self.misfit, self.highest = row, number
         elif self.ahead is not None:
-            self.settle("reordered", self.ahead["sequence"], "it stands before the row that it follows", "checkpoint")
+            self.settle("reordered", self.ahead["sequence"], "it comes before the row that it names", "checkpoint")
         else:
             self.at, self.hash = number, row["hash"]
             self.recent.append(
@@ -302,7 +302,7 @@ class Chain:
             self.reach()
 
     def begin(self, first: Object | None) -> None:
-        """Begin at the cut or genesis that the first row names, else at the nearest cut below it (§ 5)."""
+        """Begin at the cut or genesis that the first row names, otherwise at the nearest cut below it (§ 5)."""
         self.begun = True
         previous_hash = first.get("previous_hash") if first else None
         start = [place for place, hash in self.cuts.items() if hash == previous_hash]
@@ -315,24 +315,24 @@ class Chain:
         self.reach()
 
     def reach(self) -> None:
-        """Compare the row just reached with a cut behind which rows remained, and with the head kept elsewhere."""
+        """Compare the current row with a cut at its position and with the head that was kept elsewhere."""
         if self.at in self.cuts and self.at != self.behind:
             self.agree(self.cuts[self.at], "a cut")
         if self.head is not None and self.holds and self.head["sequence"] in (None, self.at):
             if self.head["sequence"] is not None:
                 self.head_found = True
-                self.agree(self.head["hash"], "the head given")
+                self.agree(self.head["hash"], "the given head")
             self.head_found = self.head_found or self.head["hash"] == self.hash
 
     def agree(self, hash: str, source: str) -> None:
-        """Somebody whose word counts says that the last row has this hash."""
+        """Compare the last row with a trusted statement of its hash."""
         if hash == self.hash:
             self.vouched, self.first_unvouched = self.at, None
         else:
             self.disagrees = (hash, source)
 
     def checkpoint(self, checkpoint: Object) -> None:
-        """The next checkpoint or cut."""
+        """Process the next checkpoint or cut."""
         fault, place, kind = self.trust.fault(checkpoint), checkpoint["sequence"], checkpoint["type"]
         if not self.holds:
             if not fault:
@@ -347,7 +347,7 @@ class Chain:
             elif place > self.at:
                 self.ahead = checkpoint
             elif place > self.behind and not self.partial:
-                self.settle("reordered", place, f"it stands behind the row {self.at}, out of its place", "checkpoint")
+                self.settle("reordered", place, f"it comes after row {self.at}, out of order", "checkpoint")
         elif kind == "cut":
             self.cuts[place] = checkpoint["hash"]
         elif place in self.cuts:
@@ -357,16 +357,16 @@ class Chain:
             self.ahead = checkpoint
 
     def settle(self, kind: str, place: int, reason: str, record: str = "event", **more: Any) -> None:
-        """What is wrong is clear already."""
+        """Record a fault that is clear already."""
         self.bad = self.finding(kind, place, None, reason, record=record, **more)
 
     def finding(self, kind: str, place: int, id: str | None, reason: str, **more: Any) -> Object:
-        """What is wrong, and where (§ 8)."""
+        """Return a finding: what is wrong, and where (§ 8)."""
         named = {"kind": kind, "workspace": self.workspace, "sequence": place, "id": id}
         return {**named, "record": "event", "until": None, "reason": reason, **more}
 
     def watch(self, row: Object) -> None:
-        """Look, behind what does not fit, for the signs that tell what happened (§ 8)."""
+        """Collect signs from a row after the mismatch (§ 8)."""
         number, hash, previous_hash = number_of(row), row.get("hash"), row.get("previous_hash")
         self.highest = max(self.highest, number)
         if self.misfit is None:
@@ -380,22 +380,22 @@ class Chain:
         if hash == self.misfit.get("previous_hash"):
             self.signs.add("predecessor follows")
         if previous_hash == self.misfit.get("hash"):
-            self.signs.add("goes on behind misfit")
+            self.signs.add("continues after mismatch")
         if previous_hash == self.hash:
-            self.signs.add("goes on behind last")
+            self.signs.add("continues after last")
             if is_sealed(row, self.at + 1):
-                self.signs.add("awaited follows")
+                self.signs.add("expected follows")
 
     def watch_checkpoint(self, checkpoint: Object) -> None:
-        """A signature tells which of two rows for one place is genuine."""
+        """Note which of two rows for one position a signature confirms."""
         if self.misfit is not None and checkpoint["sequence"] == self.at:
             if checkpoint["hash"] == self.misfit.get("hash"):
-                self.signs.add("goes on behind misfit")
+                self.signs.add("continues after mismatch")
             if checkpoint["hash"] == self.hash:
-                self.signs.add("goes on behind last")
+                self.signs.add("continues after last")
 
     def finish(self) -> Object:
-        """The report on the chain."""
+        """Return the report on the chain."""
         if not self.begun and self.holds:
             self.begin(None)
         if self.holds and self.ahead is not None and not self.partial:
@@ -412,17 +412,17 @@ class Chain:
         return {**{name: getattr(self, name) for name in names}, "sequence": self.at, "bad": bad}
 
     def miss_head(self, place: int | None) -> None:
-        """The head that was kept elsewhere is nowhere in the chain."""
+        """Record that the head that was kept elsewhere is not in the chain."""
         if place is not None and place <= self.at:
-            raise UnusableInputError(f"The head given, row {place}, lies below the cut at row {self.behind}.")
-        reason = f"the head given is row {place}"
+            raise UnusableInputError(f"The given head, row {place}, is below the cut at row {self.behind}.")
+        reason = f"the given head is row {place}"
         if place is None:
-            below = ", or it lies below the cut" if self.behind else ""
+            below = ", or it is below the cut" if self.behind else ""
             reason = f"no row has the hash given as --head: the tail was cut, or the chain rewritten{below}"
         self.settle("cut tail", self.at + 1, reason, until=place)
 
     def rewritten(self, hash: str, source: str) -> Object:
-        """The last row has another hash than a statement that counts says."""
+        """Return the finding for a last row whose hash differs from a trusted statement."""
         after = self.following
         if after and after.get("previous_hash") == hash and number_of(after) == self.at + 1 and self.recent:
             reason = f"{source} and the row after it name another hash for this row"
@@ -434,9 +434,9 @@ class Chain:
         return self.finding("replaced", first, self.first_unvouched, reason, until=self.at)
 
     def explain(self, misfit: Object) -> Object:
-        """What the signs say about a row that does not fit, in the order of § 8."""
+        """Return the finding for a mismatch, from the signs in the order of § 8."""
         awaited, place = self.at + 1, number_of(misfit)
-        follows = "awaited follows" in self.signs
+        follows = "expected follows" in self.signs
         if not is_sealed(misfit):
             found = sealed_place(misfit, awaited, self.highest)
             if found is None:
@@ -450,18 +450,18 @@ class Chain:
             if not follows:
                 return self.here("edited", misfit, f"its number was changed to {misfit['sequence']}")
             if "predecessor follows" in self.signs and "repeated" not in self.signs:
-                return self.here("reordered", misfit, f"the row of place {place} stands here, and this one later")
-            return self.here("inserted", misfit, "it belongs nowhere in this chain, and the awaited row follows")
+                return self.here("reordered", misfit, f"row {place} is here, and this one comes later")
+            return self.here("inserted", misfit, "it belongs nowhere in this chain, and the expected row follows")
         if follows:
-            return self.here("inserted", misfit, "it does not fit, and the awaited row follows")
+            return self.here("inserted", misfit, "it does not match, and the expected row follows")
         if misfit["previous_hash"] == self.hash:
             return self.here("edited", misfit, f"its number was changed to {misfit['sequence']}")
         return self.explain_link(misfit)
 
     def explain_changed(self, misfit: Object, place: int, follows: bool) -> Object:
-        """A row that was hashed under no number."""
+        """Return the finding for a row whose hash is right under no number."""
         if follows:
-            return self.here("inserted", misfit, "its hash is not that of its facts, and the awaited row follows")
+            return self.here("inserted", misfit, "its hash is not that of its facts, and the expected row follows")
         if place > self.at + 1:
             return self.missing(misfit, place)
         other = self.origins.get(misfit.get("previous_hash", ""))
@@ -470,67 +470,65 @@ class Chain:
         return self.here("edited", misfit, "its hash is not that of its facts and the previous hash it names")
 
     def explain_link(self, misfit: Object) -> Object:
-        """A sound row for this place, but behind another row than the one before it."""
+        """Return the finding for a valid row at this position whose previous hash is another one."""
         if self.at == 0:
-            other = self.origins.get(misfit["previous_hash"])
-            return self.here("other genesis", misfit, f"the chain begins at the genesis of {other or 'nobody known'}")
+            other = self.origins.get(misfit["previous_hash"], "no known workspace")
+            return self.here("other genesis", misfit, f"the chain begins at the genesis of {other}")
         if not self.recent or self.vouched == self.at:
-            return self.here(
-                "edited", misfit, "it names another previous hash than the row before it is proved to have"
-            )
+            return self.here("edited", misfit, "its previous hash is not the proven hash of the row before it")
         return self.finding("edited", self.at, self.recent[-1]["id"], "the row after it names another hash for it")
 
     def explain_surplus(self, misfit: Object, place: int, follows: bool) -> Object:
-        """A sound row for a place that is taken."""
+        """Return the finding for a valid row whose position is taken."""
         last, bears = self.recent[-1] if self.recent else None, number_of(misfit)
         is_twin = last and place == bears == self.at and last["previous_hash"] == misfit["previous_hash"]
         if last and is_twin and last["hash"] != misfit["hash"]:
-            is_last_bad = "goes on behind misfit" in self.signs and "goes on behind last" not in self.signs
+            is_last_bad = "continues after mismatch" in self.signs and "continues after last" not in self.signs
             bad, other = (last["id"], id_of(misfit)) if is_last_bad else (id_of(misfit), last["id"])
-            return self.finding("forked", place, bad, f"the row {other} claims the same place behind the same row")
+            return self.finding("forked", place, bad, f"the row {other} claims the same position after the same row")
         first = self.inserted_before(misfit)
         if not follows and bears == self.at + 1 and first and first["sequence"] == place:
             return self.inserted(first)
-        return self.here("inserted", misfit, f"a row of place {place} stands here, and that place is taken")
+        return self.here("inserted", misfit, f"row {place} is here, and its position is taken")
 
     def inserted_before(self, row: Object) -> Object | None:
-        """The row that stands, not vouched for, where `row` would stand by the previous hash that it names."""
+        """Return the unsigned row at the position that `row` claims by its previous hash."""
         for recent in self.recent:
             if recent["sequence"] > self.vouched and recent["previous_hash"] == row.get("previous_hash"):
                 return recent if recent["hash"] != row.get("hash") else None
         return None
 
     def inserted(self, first: Object) -> Object:
-        """The rows from `first` on were put in front of one that was written as its number."""
-        reason = f"the row that was written as number {first['sequence']} stands behind row {self.at}, renumbered"
+        """Return the finding for rows from `first` on that were inserted before the original of its number."""
+        reason = f"the row that was written as number {first['sequence']} comes after row {self.at}, renumbered"
         return self.finding("inserted", first["sequence"], first["id"], reason, until=self.at)
 
     def missing(self, misfit: Object, place: int) -> Object:
-        """Rows are missing before the misfit, whose place is known."""
+        """Return the finding for rows that are missing before the mismatch."""
         reason = f"rows are missing before row {place} ({id_of(misfit)})"
         return self.finding("removed", self.at + 1, None, reason, until=place - 1)
 
     def here(self, kind: str, misfit: Object, reason: str) -> Object:
-        """The misfit itself is the bad row."""
+        """Return a finding whose bad row is the mismatch itself."""
         return self.finding(kind, self.at + 1, id_of(misfit), reason)
 
 
 def check(value: Object, *texts: str) -> None:
-    """TypeError or KeyError unless all of these members are texts."""
+    """Raise TypeError or KeyError unless all of these members are texts."""
     if not all(isinstance(value[name], str) for name in texts):
         raise TypeError("a text is missing")
 
 
 def parsed(number: int, line: bytes) -> Object:
-    """One line of the export as an object, in which no name stands twice (I-JSON, RFC 7493)."""
+    """Parse one line of the export as an object without duplicate names (I-JSON, RFC 7493)."""
 
     def unambiguous(pairs: list[tuple[str, Any]]) -> Object:
         if len(made := dict(pairs)) != len(pairs):
-            raise ValueError("a name stands twice in one object")
+            raise ValueError("a name is repeated in one object")
         return made
 
     def refuse_constant(constant: str) -> None:
-        raise ValueError(f"{constant} is no number")
+        raise ValueError(f"{constant} is not a number")
 
     try:
         value = json.loads(line, object_pairs_hook=unambiguous, parse_constant=refuse_constant)
@@ -542,13 +540,13 @@ def parsed(number: int, line: bytes) -> Object:
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Object]:
-    """The objects of the export with what the rest relies on checked (§ 9); the last one is `end` if there is one."""
+    """Yield the checked objects of the export (§ 9); the last one is `end` if there is one."""
     ended = False
     for number, line in enumerate(lines, start=2):
         value = parsed(number, line)
         kind = value.get("type")
         if ended:
-            raise UnusableInputError(f"Line {number}: there is something behind the last line of the export.")
+            raise UnusableInputError(f"Line {number}: there is data after the last line of the export.")
         try:
             if kind == "event":
                 check(value, "workspace")
@@ -561,7 +559,7 @@ def read(lines: Iterable[bytes]) -> Iterator[Object]:
             elif kind == "key":
                 check(value, *SIGNED_FACTS["hoursmith-key-1"], "signature")
             elif kind != "end":
-                raise UnusableInputError(f"Line {number} is of the unknown type {kind!r}.")
+                raise UnusableInputError(f"Line {number} has the unknown type {kind!r}.")
         except (KeyError, TypeError) as error:
             raise UnusableInputError(f"Line {number} is no {kind}: {error!r}") from None
         ended = kind == "end"
@@ -571,18 +569,18 @@ def read(lines: Iterable[bytes]) -> Iterator[Object]:
 def verify(
     lines: Iterable[bytes], key_text: str, *, only: str | None = None, head: str = "", partial: bool = False
 ) -> Object:
-    """The verdict on an export. Raises UnusableInputError."""
+    """Return the verdict on an export; raise UnusableInputError."""
     lines = iter(lines)
     header = parsed(1, next(lines, b"{}"))
     names = header.get("workspaces")
     if header.get("type") != "export" or header.get("format") != FORMAT or not isinstance(names, list):
-        raise UnusableInputError(f"This is no export in the format {FORMAT}: its first line does not say so.")
+        raise UnusableInputError(f"The first line is not that of an export in the format {FORMAT}.")
     if not all(isinstance(name, str) for name in names):
-        raise UnusableInputError("Line 1: the export does not say of which workspaces it is.")
+        raise UnusableInputError("Line 1 does not name the workspaces of the export.")
     if (header.get("filters") or header.get("complete") is False) and not partial:
         raise UnusableInputError(
-            "This export is filtered: rows were left out, so it cannot prove that none is missing."
-            " --partial verifies those that are there."
+            "This export is filtered, so it cannot prove completeness."
+            " Use --partial to verify the rows that it contains."
         )
     trust, kept = trust_from(key_text), parsed_head(head)
     origins = {genesis(name): name for name in names}
@@ -600,51 +598,51 @@ def verify(
             (chain.row if value["type"] == "event" else chain.checkpoint)(value)
             seen = True
     if kept and len(chains) != 1:
-        raise UnusableInputError("A head belongs to one chain, and here are several: name its workspace too.")
+        raise UnusableInputError("The export has several chains: name the head's workspace with --workspace.")
     if only is not None and only not in names and not seen and not kept:
-        raise UnusableInputError(f"The export knows no workspace {only}.")
+        raise UnusableInputError(f"The export does not contain the workspace {only}.")
     reports = [chain.finish() for chain in chains.values()]
     bad = next((report["bad"] for report in reports if report["bad"]), None)
     if bad is None and said != count:
-        raise UnusableInputError(f"The export is incomplete: its last line should say {count} lines, and says {said}.")
+        raise UnusableInputError(f"The export is incomplete: it has {count} lines, and its last line says {said}.")
     return {"ok": bad is None, "partial": partial, "workspaces": reports, "bad": bad}
 
 
 def parsed_head(text: str) -> Object | None:
-    """A head as --head takes it, HASH or SEQUENCE:HASH."""
+    """Parse a head, HASH or SEQUENCE:HASH."""
     if not text:
         return None
     number, _, hash = text.rpartition(":")
     if not HASH.fullmatch(hash.lower()) or (number and not number.isdecimal()):
-        raise UnusableInputError("A head is a hash of 64 hexadecimal digits, or a row's number, a colon and its hash.")
+        raise UnusableInputError("A head is HASH or SEQUENCE:HASH; HASH has 64 hexadecimal digits.")
     return {"sequence": int(number) if number else None, "hash": hash.lower()}
 
 
 def summary(verdict: Object) -> Iterator[str]:
-    """The verdict for people, line by line."""
+    """Yield the verdict as text, line by line."""
     for chain in verdict["workspaces"]:
-        start = f"behind the cut at row {chain['behind']}" if chain["behind"] else "from the beginning"
+        start = f"after the cut at row {chain['behind']}" if chain["behind"] else "from the beginning"
         yield f"{chain['workspace']}: {chain['rows']} rows {start}, {chain['checkpoints']} checkpoints"
         if bad := chain["bad"]:
             until = f" to {bad['until']}" if bad["until"] and bad["until"] != bad["sequence"] else ""
             row = f" ({bad['id']})" if bad["id"] else ""
             yield f"  BAD: {bad['kind']}, {bad['record']} at row {bad['sequence']}{until}{row}: {bad['reason']}"
             continue
-        yield f"  holds up to row {chain['sequence']}, {chain['hash']}"
+        yield f"  valid through row {chain['sequence']}, {chain['hash']}"
         if chain["vouched"] < chain["sequence"]:
-            yield f"  rows behind row {chain['vouched']} stand behind the last checkpoint and are not signed yet"
+            yield f"  rows after {chain['vouched']} are not signed yet"
         if chain["left_out"]:
-            yield f"  {chain['left_out']} rows were left out of the export, and nothing is known of them"
+            yield f"  {chain['left_out']} rows were omitted and not verified"
 
 
 def main() -> int:
-    """What the command line asks for; the exit status."""
+    """Run the command line and return the exit code."""
     asked = argparse.ArgumentParser(description="Verify an audit export of the Hoursmith console.")
     asked.add_argument("export", help="a JSON Lines export, or - for standard input")
     asked.add_argument("key", help="the key file from /audit/key, or a public key as PEM")
-    asked.add_argument("--workspace", help="verify the chain of this workspace alone")
+    asked.add_argument("--workspace", help="verify only the chain of this workspace")
     asked.add_argument("--head", default="", help="a head kept elsewhere: HASH or SEQUENCE:HASH")
-    asked.add_argument("--partial", action="store_true", help="verify a filtered export, in which rows were left out")
+    asked.add_argument("--partial", action="store_true", help="verify a filtered export, with rows omitted")
     asked.add_argument("--json", action="store_true", help="print the verdict as JSON")
     given = asked.parse_args()
     try:
