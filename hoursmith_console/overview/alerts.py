@@ -96,8 +96,8 @@ def lost_activity(viewer: Viewer) -> Iterator[Card]:
             tone=Tone.LOST,
             sign="!",
             what=format_html(
-                "<strong>{} call{} left no activity row</strong>, because the database was slow or away. "
-                "Audit rows are not affected: without one nothing is deleted.",
+                "<strong>{} call{} left no activity row</strong>, because the database was unavailable or "
+                "a process was killed. Audit rows are not affected: without one nothing is deleted.",
                 thousands(calls),
                 "" if calls == 1 else "s",
             ),

@@ -20,7 +20,7 @@ from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
 from mcpbridge.activity.connections import Greeting, connections_seen
-from mcpbridge.activity.loss_counter import Unwritten, left_behind
+from mcpbridge.activity.loss_counter import PendingCallCounter, orphaned_counts
 from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey, clients_seen, known_tokens, tokens_seen
 from mcpbridge.activity.order import calls_begin
 from mcpbridge.activity.rejections import Rejection, attempts_of, catch_all, credentials_rejected, forget_old_rejections
@@ -91,7 +91,7 @@ class ActivityRecorder:
         where the recorders of this machine count what is not written yet, so that a killed one's is not forgotten.
         """
         self._folder = folder
-        self._unwritten = Unwritten(None)
+        self._pending_calls = PendingCallCounter(None)
         self._interval_s = interval_s
         self._limit_s = limit_s
         self._capacity = capacity
@@ -126,7 +126,7 @@ class ActivityRecorder:
 
     def start(self) -> None:
         """Begin writing, on a thread of its own."""
-        self._unwritten = Unwritten(self._folder)
+        self._pending_calls = PendingCallCounter(self._folder)
         self._worker.start()
 
     async def stop(self) -> None:
@@ -140,7 +140,7 @@ class ActivityRecorder:
         `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
         """
         self._counts.count(call, ending)
-        self._unwritten.ended(call.identity.org_id, call.at)
+        self._pending_calls.ended(call.identity.org_id, call.at)
         waiting = len(self._ended) + self._held
         if waiting >= self._capacity:
             self._lose(call)
@@ -181,7 +181,7 @@ class ActivityRecorder:
             raise AlreadyLoggedError
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOSSES_EVERY_S
-            self._count_what_others_left()
+            self._record_orphaned_counts()
         if time.monotonic() >= self._clean_up_at:
             self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
             self._clean_up()
@@ -191,7 +191,7 @@ class ActivityRecorder:
             self._round()
         finally:
             self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
-            self._unwritten.close()
+            self._pending_calls.close()
 
     def _empty_queue(self) -> bool:
         """Write until nothing is waiting; False where the database could not take it."""
@@ -230,29 +230,29 @@ class ActivityRecorder:
         except Exception as error:
             batch.is_doubtful = batch.is_doubtful or is_committing
             return self._recover(batch, error)
-        self._unwritten.settled(Counter(each.call.identity.org_id for each in batch.ended))
-        self._unwritten.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
+        self._pending_calls.settled(Counter(each.call.identity.org_id for each in batch.ended))
+        self._pending_calls.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
         self._tell_operators(batch.unattributed)
         if self._is_failing:
             self._is_failing = False
             logger.warning("Activity can be recorded again.")
         return True
 
-    def _count_what_others_left(self) -> None:
-        """Write down as lost what a process that was killed had not written."""
+    def _record_orphaned_counts(self) -> None:
+        """Record as lost the calls that killed processes had not written."""
         if self._folder is None:
             return
         try:
-            with left_behind(self._folder) as left:
-                if left:
+            with orphaned_counts(self._folder) as counts:
+                if counts:
                     with limited_transaction(self._alias, limit_s=self._limit_s):
-                        self._insert_losses([(each.org_id, _Loss(each.at, each.at, each.calls)) for each in left])
+                        self._insert_losses([(each.org_id, _Loss(each.at, each.at, each.calls)) for each in counts])
         except (Error, OSError):
             # It stays where it is, and is looked at again.
-            logger.warning("What a killed process left is not counted yet.", exc_info=True)
+            logger.warning("The calls that a killed process lost are not counted yet; trying again.", exc_info=True)
             drop_connection(self._alias)
             return
-        for each in left:
+        for each in counts:
             logger.error("%d calls had no row yet when their process was killed.", each.calls)
             metrics.activity_lost.inc(each.calls)
 

@@ -74,7 +74,7 @@ class ToolCall(CallFacts):
 
 
 class ActivityLoss(models.Model):
-    """Calls that happened but whose activity rows could not be kept, because the database was slow or away."""
+    """Calls without an activity row, because the database was unavailable or a process was killed."""
 
     org_id = MaskedCharField("workspace", max_length=64)
     since = models.DateTimeField()
