@@ -24,6 +24,7 @@ from tests.standard_setup import (  # noqa: F401 – fixtures for all
     issuer,
     mail,
     mail_folder,
+    stop_clock,
     tenants,
     two_issuers,
 )

@@ -1,13 +1,15 @@
 """The standard cast of every test: two workspaces, mail that is sent, two OpenID Connect issuers, hosted mode."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail as django_mail
 from django.core.mail import EmailMessage
+from django.utils import timezone
 from pytest_django import Settings
 
 from hoursmith_console import env as configuration
@@ -24,6 +26,12 @@ def tenants(db: None) -> tuple[Tenant, Tenant]:
     Mark the test with `django_db(databases="__all__")`: Hoursmith's own rows are in the sandbox's database.
     """
     return two_tenants("Acme", "Globex")
+
+
+@pytest.fixture
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Stops the clock at an instant until the end of the test, so that no hour, day or month ends in it."""
+    return lambda instant: monkeypatch.setattr(timezone, "now", lambda: instant)
 
 
 @pytest.fixture

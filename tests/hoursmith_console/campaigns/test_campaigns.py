@@ -1,6 +1,7 @@
 """Asking for many rotations at once: who is asked, who joins, how it stands, how it ends."""
 
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,11 @@ from tests.hoursmith_console.records import make_client, make_token
 
 NOW = timezone.now()
 OWNER = "Owner Person <owner@example.com>"
+
+
+@pytest.fixture(autouse=True)
+def at_one_instant(stop_clock: Callable[[datetime], None]) -> None:
+    stop_clock(NOW)
 
 
 def start(cast: Cast, *names: str, **more: Any) -> Campaign:

@@ -115,9 +115,11 @@ def test_only_what_was_destroyed_is_listed_as_destroyed(cast: Cast, browse: Brow
     assert "Still Here Inc" not in page
 
 
-def test_calls_are_counted_by_day_and_kind(cast: Cast) -> None:
+def test_calls_are_counted_by_day_and_kind(cast: Cast, stop_clock: Callable[[datetime], None]) -> None:
     token = cast.tokens["owner"]
-    midnight = datetime.combine(timezone.now().date(), time(), UTC)
+    now = timezone.now()
+    stop_clock(now)
+    midnight = datetime.combine(now.date(), time(), UTC)
     make_call(token, at=midnight)
     make_call(token, at=midnight - timedelta(microseconds=1))
     make_call(token, "update_task", at=midnight - timedelta(days=6))
@@ -131,8 +133,11 @@ def test_calls_are_counted_by_day_and_kind(cast: Cast) -> None:
     assert days[-1].start == midnight
 
 
-def test_the_last_day_is_counted_by_the_hour(cast: Cast, browse: Browse) -> None:
+def test_the_last_day_is_counted_by_the_hour(
+    cast: Cast, browse: Browse, stop_clock: Callable[[datetime], None]
+) -> None:
     now = timezone.now()
+    stop_clock(now)
     make_call(cast.tokens["owner"], at=now)
     make_call(cast.tokens["owner"], at=now - timedelta(hours=24))
     hours = calls_over_time(Viewer(cast.people["owner"], []), 1)

@@ -17,6 +17,11 @@ Browse = Callable[[str], Client]
 NOW = timezone.now()
 
 
+@pytest.fixture(autouse=True)
+def at_one_instant(stop_clock: Callable[[datetime], None]) -> None:
+    stop_clock(NOW)
+
+
 def _whats(cast: Cast, person: str = "owner") -> list[str]:
     return [str(signal.what) for signal in signals(Viewer(cast.people[person], []))]
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -18,6 +18,11 @@ from tests.hoursmith_console.records import make_call, make_token
 
 Browse = Callable[[str], Client]
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def at_one_instant(stop_clock: Callable[[datetime], None]) -> None:
+    stop_clock(NOW)
 
 
 def _text(client: Client, address: str) -> str:

@@ -23,6 +23,14 @@ from tests.databases import RecordDatabase
 pytestmark = pytest.mark.usefixtures("postgres_database")
 
 
+@pytest.fixture(autouse=True)
+def at_one_instant(postgres_database: RecordDatabase, stop_clock: Callable[[datetime], None]) -> None:
+    """The months are there as from this instant on, whenever the database was made."""
+    now = timezone.now()
+    stop_clock(now)
+    months_make("default", now=now)
+
+
 def row_at(at: datetime) -> dict[str, Any]:
     """A call at `at`, as the recorder would insert it."""
     return {**storable_columns(a_call(at=at)), "result": "succeeded", "status": 204, "code": "", "duration_ms": 1.0}

@@ -1,6 +1,7 @@
 """What people are written: once, without a link or a secret, outside of transactions, and failures are kept."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,11 @@ from tests.servers import free_port
 from tests.token_shapes import assembled_token
 
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def at_one_instant(stop_clock: Callable[[datetime], None]) -> None:
+    stop_clock(NOW)
 
 
 def test_a_message_names_the_prefix_and_carries_nothing_to_click(cast: Cast) -> None:
