@@ -92,14 +92,14 @@ def _months_back(connection: Any, days: int) -> None:
     """Let the activity of the last `days` days lie in months, as it does where it came day by day."""
     from django.utils import timezone
 
-    from mcpbridge.activity.partitions import month_make, month_of, months_of
+    from mcpbridge.activity.partitions import make_month, month_of, months_of
 
     first, begin = months_of("default").first, month_of(timezone.now() - timedelta(days=days))
     table, start = "mcpbridge_toolcall", begin
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {table}_earlier")
         while begin < first:
-            month_make(cursor, begin)
+            make_month(cursor, begin)
             begin = month_of(begin, 1)
         cursor.execute(
             f"ALTER TABLE {table} ATTACH PARTITION {table}_earlier FOR VALUES FROM (MINVALUE) TO (%s)", [start]
@@ -151,7 +151,7 @@ def _finish(connection: Any) -> None:
     from django.utils import timezone
 
     from mcpbridge.activity.usage import forget_old_hours
-    from mcpbridge.audit.checkpoints import checkpoint_make
+    from mcpbridge.audit.checkpoints import make_checkpoints
 
     forget_old_hours("default", now=timezone.now())
     if connection.vendor == "sqlite":
@@ -164,7 +164,7 @@ def _finish(connection: Any) -> None:
     else:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
 
 
 def main() -> None:

@@ -132,12 +132,12 @@ def _others(client: Any) -> Iterator[tuple[str, str]]:
     from bench.fixtures import ORG
     from hoursmith_console.connections.models import Connection
     from hoursmith_console.workspaces.models import Member
-    from mcpbridge.models import AuditEvent, SeenToken, ToolCall
+    from mcpbridge.models import AuditEvent, ObservedToken, ToolCall
     from tests.page_urls import console_routes
 
     for days in ("1", "7", "30"):
         yield "overview", f"/?days={days}"
-    ours = SeenToken.objects.filter(org_id=ORG)
+    ours = ObservedToken.objects.filter(org_id=ORG)
     for token in (*ours.order_by("-calls_read")[:4], *ours.order_by("last_used_at")[:2]):
         yield "a token", f"/tokens/{token.pk}/"
     for call in ToolCall.objects.filter(org_id=ORG).order_by("-at")[:3]:

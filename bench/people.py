@@ -16,9 +16,9 @@ from mcpbridge.activity.usage import network_of
 from mcpbridge.models import (
     ActivityLoss,
     CallHour,
+    ObservedClient,
+    ObservedToken,
     RejectedCredential,
-    SeenClient,
-    SeenToken,
     TokenBlock,
     TokenNetwork,
     TokenTool,
@@ -33,8 +33,8 @@ def sightings_make(world: World, copies: int, days: int) -> None:
     """The tokens that were used, and the assistants that used them, with what their calls add up to."""
     earlier = timedelta(days=days * (copies - 1))
     used = [token for token in world.tokens if token.first and token.last]
-    rows = SeenToken.objects.bulk_create(
-        SeenToken(
+    rows = ObservedToken.objects.bulk_create(
+        ObservedToken(
             org_id=token.org_id,
             org_name="Years & Sons",
             env="live",
@@ -54,8 +54,8 @@ def sightings_make(world: World, copies: int, days: int) -> None:
         )
         for token in used
     )
-    SeenClient.objects.bulk_create(
-        SeenClient(
+    ObservedClient.objects.bulk_create(
+        ObservedClient(
             token=row,
             name=name,
             version=version,

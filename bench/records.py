@@ -64,7 +64,7 @@ def check_owners(database: str, callers: Iterable[Caller]) -> None:
     """Raise WrongRecordError unless each caller was seen, and no snapshot shows another caller's record."""
     echoes = {caller.prefix: caller.echo for caller in callers}
     with _database(database) as ask:
-        seen = {prefix for (prefix,) in ask("SELECT prefix FROM mcpbridge_seentoken")}
+        seen = {prefix for (prefix,) in ask("SELECT prefix FROM mcpbridge_observedtoken")}
         snapshots = ask(
             "SELECT DISTINCT prefix, CAST(snapshot AS text) FROM mcpbridge_auditevent WHERE phase = 'intent'"
         )

@@ -54,8 +54,8 @@ def _fill(rows: int) -> None:
     from django.db import transaction
 
     from bench.upstream import time_entry
-    from mcpbridge.audit.checkpoints import checkpoint_make
-    from mcpbridge.audit.rows import intent_row, outcome_row, rows_append
+    from mcpbridge.audit.checkpoints import make_checkpoints
+    from mcpbridge.audit.rows import append_rows, intent_row, outcome_row
     from tests.call_records import OWNER, SUCCEEDED, a_call
 
     identity = replace(OWNER, org_id=_ORG)
@@ -68,10 +68,10 @@ def _fill(rows: int) -> None:
                 outcome_row(call, SUCCEEDED),
             ]
         with transaction.atomic():
-            rows_append("default", made[: rows - start])
+            append_rows("default", made[: rows - start])
         if (start + len(made)) % _ROWS_A_CHECKPOINT == 0:
-            checkpoint_make(reason="rows")
-    checkpoint_make(reason="shutdown")
+            make_checkpoints(reason="rows")
+    make_checkpoints(reason="shutdown")
 
 
 def _timed(name: str, rows: int, work: Callable[[], bool]) -> None:

@@ -48,12 +48,12 @@ AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
 # A signed checkpoint of each workspace's record after so many rows, and after so many minutes with or without any.
 AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
 AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
-# Where sinks may send the record beside the public internet, and where those that are files lie.
-SINK_PRIVATE_NETWORKS = configuration.check_networks(
-    "SINK_PRIVATE_NETWORKS", env.list("SINK_PRIVATE_NETWORKS", default=[])
+# Where destinations may send the record beside the public internet, and where those that are files lie.
+LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(
+    "LOG_DESTINATION_PRIVATE_NETWORKS", env.list("LOG_DESTINATION_PRIVATE_NETWORKS", default=[])
 )
-SINK_TIMEOUT_S = env.float("SINK_TIMEOUT_S", default=10.0)
-SINK_FILES_DIR = Path(env.str("SINK_FILES_DIR", default=str(VAR_DIR / "sinks"))).resolve()
+LOG_DESTINATION_TIMEOUT_S = env.float("LOG_DESTINATION_TIMEOUT_S", default=10.0)
+LOG_DESTINATION_FILES_DIR = Path(env.str("LOG_DESTINATION_FILES_DIR", default=str(VAR_DIR / "destinations"))).resolve()
 # Calls older than so many days leave the activity; 0 keeps them for ever.
 ACTIVITY_DAYS = configuration.check_count("ACTIVITY_DAYS", env.int("ACTIVITY_DAYS", default=0))
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connections
 
 from mcpbridge.activity.recorder import ActivityRecorder
-from mcpbridge.audit.console_events import events_go_through
-from mcpbridge.audit.destinations.dispatcher import SinkCourier
+from mcpbridge.audit.console_events import set_audit_writer
+from mcpbridge.audit.destinations.dispatcher import Dispatcher
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.accepted_tokens import AcceptedTokens
 from mcpbridge.auth.identity import Identities
@@ -20,7 +20,7 @@ from mcpbridge.calls.approvals.gate import Approvals
 from mcpbridge.calls.service import Calls
 from mcpbridge.http.addresses import Audience
 from mcpbridge.http.endpoint import HttpEntry
-from mcpbridge.maintenance import Keeper
+from mcpbridge.maintenance import MaintenanceThread
 from mcpbridge.protocol.server import Catalogue, HoursmithTools, build_server, visit_in
 from mcpbridge.upstream import Upstream
 
@@ -33,8 +33,8 @@ class Bridge:
         self.orders = order_book()
         self.activity = ActivityRecorder(folder=Path(settings.VAR_DIR) / "activity")
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
-        self.keeper = Keeper(self.audit, lock_path=_lock_path())
-        self.courier = SinkCourier(lock_path=_lock_path())
+        self.maintenance = MaintenanceThread(self.audit, lock_path=_lock_path())
+        self.dispatcher = Dispatcher(lock_path=_lock_path())
         self.refusals = Refusals(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
         self.accepted = AcceptedTokens()
         self.identities = Identities(
@@ -66,10 +66,10 @@ class Bridge:
     async def start(self) -> None:
         await self.orders.start()
         self.audit.start()
-        events_go_through(self.audit)
+        set_audit_writer(self.audit)
         self.activity.start()
-        self.keeper.start()
-        self.courier.start()
+        self.maintenance.start()
+        self.dispatcher.start()
         # What is loaded by now stays: keeping the collector off it takes the long pauses away under load.
         gc.collect()
         gc.freeze()
@@ -78,10 +78,10 @@ class Bridge:
     async def stop(self) -> None:
         """Let the calls under way end, then write what they left, then close."""
         await self.calls.drain()
-        events_go_through(None)
+        set_audit_writer(None)
         await self.audit.stop()
         # Side by side: each waits for the database where that is away, and the server does not wait for ever.
-        await asyncio.gather(self.keeper.stop(), self.courier.stop(), self.activity.stop(), self.orders.stop())
+        await asyncio.gather(self.maintenance.stop(), self.dispatcher.stop(), self.activity.stop(), self.orders.stop())
         self.approvals.close()
         self.accepted.close()
         self.refusals.close()

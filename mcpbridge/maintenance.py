@@ -10,10 +10,10 @@ from pathlib import Path
 from django.conf import settings
 from django.db import router
 
-from mcpbridge.activity.retention import Ageing
-from mcpbridge.audit.checkpoints import Schedule, checkpoint_make, checkpoints_due
+from mcpbridge.activity.retention import ActivityRetention
+from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
 from mcpbridge.audit.keyring import UnannouncedKeyError
-from mcpbridge.audit.reconcile import Sweep
+from mcpbridge.audit.reconcile import OutcomeReconciler
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
 from mcpbridge.calls.approvals.requests import approvals_expire
 from mcpbridge.db.locks import FileLock
@@ -26,30 +26,32 @@ _AGE_EVERY_S = 3600.0
 _AGE_AGAIN_S = 60.0
 
 
-class Keeper:
-    """The keeper of this process. Start it after the audit writer, stop it after that has written its last row."""
+class MaintenanceThread:
+    """The maintenance thread of this process. Start and stop it after the audit writer."""
 
     def __init__(
-        self, audit: AuditWriter, *, lock_path: Path | None, look_every_s: float = 2.0, sweep_every_s: float = 60.0
+        self, audit: AuditWriter, *, lock_path: Path | None, look_every_s: float = 2.0, reconcile_every_s: float = 60.0
     ) -> None:
         """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
         self._schedule = Schedule.configured()
-        self._sweep = Sweep(audit.record)
-        ageing = Ageing(settings.ACTIVITY_DAYS)
+        self._reconciler = OutcomeReconciler(audit.record)
+        retention = ActivityRetention(settings.ACTIVITY_DAYS)
         jobs = (
             TimedJob(_attempts("checkpoints", "Checkpoints", look_every_s), self._look),
             TimedJob(
                 _attempts("expired-approvals", "Requests for approval that are out of time", _EXPIRE_EVERY_S),
                 self._expire,
             ),
-            TimedJob(_attempts("unknown-outcomes", "The sweep for unknown outcomes", sweep_every_s), self._sweep.run),
+            TimedJob(
+                _attempts("unknown-outcomes", "Marking unknown outcomes", reconcile_every_s), self._reconciler.run
+            ),
             # Others wait for the moment that a month takes, so who is refused it asks again no sooner.
             TimedJob(
                 _attempts("activity-months", "Making months, and letting old activity go", _AGE_EVERY_S, _AGE_AGAIN_S),
-                ageing.run,
+                retention.run,
             ),
         )
-        self._turn = FileLock(lock_path, limit_s=_LIMIT_S)
+        self._file_lock = FileLock(lock_path, limit_s=_LIMIT_S)
         alias = router.db_for_write(AuditEvent)
         self._worker = Timetable(
             "maintenance", jobs, look_every_s=look_every_s, alias=alias, limit_s=_LIMIT_S, leave=self._leave
@@ -64,16 +66,16 @@ class Keeper:
         await self._worker.stop(within_s=3 * _LIMIT_S)
 
     def _look(self) -> None:
-        checkpoints_due(self._schedule, turn=self._turn)
+        make_due_checkpoints(self._schedule, file_lock=self._file_lock)
 
     def _expire(self) -> None:
         approvals_expire()
 
     def _leave(self) -> None:
         _attempts("last-checkpoints", "The last checkpoints", 0.0).run(
-            lambda: checkpoint_make(reason="shutdown", turn=self._turn)
+            lambda: make_checkpoints(reason="shutdown", file_lock=self._file_lock)
         )
-        self._turn.close()
+        self._file_lock.close()
 
 
 def _attempts(job: str, title: str, every_s: float, again_s: float | None = None) -> Attempts:

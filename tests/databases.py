@@ -48,7 +48,7 @@ class RecordDatabase:
             other.close()
             return
         with psycopg.connect(self.url) as connection:
-            tables = "mcpbridge_auditevent, mcpbridge_toolcall, mcpbridge_seentoken"
+            tables = "mcpbridge_auditevent, mcpbridge_toolcall, mcpbridge_observedtoken"
             connection.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
             yield
             connection.rollback()

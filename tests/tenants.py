@@ -15,7 +15,7 @@ from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
 from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.records import make_token
 from tests.reauthentication import trusted_client
 
@@ -34,7 +34,7 @@ class Tenant:
     workspace: Workspace
     mark: str
     people: dict[str, Member] = field(default_factory=dict)
-    tokens: dict[str, SeenToken] = field(default_factory=dict)
+    tokens: dict[str, ObservedToken] = field(default_factory=dict)
     unseen: str = ""
 
     @property
@@ -101,7 +101,7 @@ def _mint(member: Member, prefix: str) -> None:
     )
 
 
-def _token(member: Member, prefix: str) -> SeenToken:
+def _token(member: Member, prefix: str) -> ObservedToken:
     """A token that the member uses, known to Hoursmith, to the bridge and to the console."""
     _mint(member, prefix)
     claim_token(env="live", prefix=prefix, member=member, source="minted")

@@ -147,7 +147,7 @@ RENAME = "from django.db import connection as c; c.cursor().execute('ALTER TABLE
 
 def test_what_the_database_refuses_has_them_too(served: Served, owner: Browser) -> None:
     # Its tables away, the console can answer nothing else.
-    served.shell(f"{RENAME} mcpbridge_seentoken RENAME TO gone'); print('true')")
+    served.shell(f"{RENAME} mcpbridge_observedtoken RENAME TO gone'); print('true')")
     try:
         answer = owner.get("/tokens/")
         assert answer.status_code == 503
@@ -155,7 +155,7 @@ def test_what_the_database_refuses_has_them_too(served: Served, owner: Browser) 
         assert "gone" not in answer.text
         assert "Traceback" not in answer.text
     finally:
-        served.shell(f"{RENAME} gone RENAME TO mcpbridge_seentoken'); print('true')")
+        served.shell(f"{RENAME} gone RENAME TO mcpbridge_observedtoken'); print('true')")
 
 
 @pytest.mark.parametrize(

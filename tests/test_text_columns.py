@@ -15,8 +15,8 @@ MADE_HERE = "an id that is made here"
 REASONS = {
     **dict.fromkeys(("env", "prefix", "new_env", "new_prefix", "fault_env", "fault_prefix"), PUBLIC),
     **dict.fromkeys(("hash", "previous_hash", "signature", "public_key", "key_id", "announced_by", "digest"), DIGEST),
-    **dict.fromkeys(("slug", "session_key", "holder"), MADE_HERE),
-    "sealed_secret": "ciphertext",
+    **dict.fromkeys(("slug", "session_key", "lease_holder"), MADE_HERE),
+    "encrypted_secret": "ciphertext",
     "cache_key": "a digest that is made here, with the name of what is counted",
     "value": "a count",
     "token_digest": DIGEST,

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.accounts.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import record_account_event
 
 
 class RecordedView:
@@ -28,7 +28,7 @@ class RecordedView:
         request = self.request  # type: ignore[attr-defined]
         with transaction.atomic():
             answer: HttpResponse = view.form_valid(form)
-            account_event_record(
+            record_account_event(
                 user=self.account(),
                 action=self.action,
                 address=get_adapter().get_client_ip(request),

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
 from hoursmith_console.accounts.services import sessions_end, sessions_of
-from hoursmith_console.accounts.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import record_account_event
 from hoursmith_console.core.keys import key_from
 
 
@@ -51,7 +51,7 @@ class SessionsView(LoginRequiredMixin, TemplateView):
             only = (key_from(chosen) or 0) if chosen else None
             ended = sessions_end(user=user, keep=request.session.session_key, only=only)
             if ended:
-                account_event_record(
+                record_account_event(
                     user=user,
                     action="console.sessions_end",
                     address=get_adapter().get_client_ip(request),

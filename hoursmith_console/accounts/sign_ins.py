@@ -10,20 +10,20 @@ from django.contrib.auth.models import User
 
 from hoursmith_console.accounts.addresses import account_with
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.models import Result
 
 
 def sign_in_record(*, user: User, way: str, address: str) -> None:
     """Record that `user` signs in by `way` (password, passkey …); raises AuditUnavailableError: then they must not."""
     for member in _memberships(user):
-        member_event_record(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
+        record_member_event(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
 
 
 def sign_out_record(*, user: User, address: str) -> None:
     """Record that `user` signs out; raises AuditUnavailableError."""
     for member in _memberships(user):
-        member_event_record(member, "console.sign_out", actor=member.named, address=address)
+        record_member_event(member, "console.sign_out", actor=member.named, address=address)
 
 
 def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
@@ -41,12 +41,12 @@ def account_failure_record(*, user: User, address: str, way: str = "") -> None:
     """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
     details = {"way": way} if way else None
     for member in _memberships(user):
-        member_event_record(
+        record_member_event(
             member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED
         )
 
 
-def account_event_record(
+def record_account_event(
     *, user: User, action: str, address: str, details: Mapping[str, Any] | None = None, actor: str = ""
 ) -> None:
     """Record that `user`, or else `actor`, did `action` to the account of `user`.
@@ -54,7 +54,7 @@ def account_event_record(
     Raises AuditUnavailableError: then it must not be done.
     """
     for member in _memberships(user):
-        member_event_record(member, action, actor=actor or member.named, address=address, details=details)
+        record_member_event(member, action, actor=actor or member.named, address=address, details=details)
 
 
 def _memberships(user: User) -> list[Member]:
@@ -63,7 +63,7 @@ def _memberships(user: User) -> list[Member]:
     return sorted(found, key=lambda member: member.workspace.org_id)
 
 
-def member_event_record(
+def record_member_event(
     member: Member,
     action: str,
     *,
@@ -73,7 +73,7 @@ def member_event_record(
     result: Result = Result.SUCCEEDED,
 ) -> None:
     """Record `action` on the account of `member` in their workspace. Raises AuditUnavailableError."""
-    event_record(
+    record_event(
         org_id=member.workspace.org_id,
         org_name=member.workspace.name,
         action=action,

@@ -16,7 +16,7 @@ from hoursmith_console.core.export_progress import HandingOut
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.writer import AuditUnavailableError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ActivityExportView:
             return self._page(request, changes, form, status=400)
         viewer, name = request.viewer, form.cleaned_data["format"]
         try:
-            event_record(
+            record_event(
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
                 action="console.export",

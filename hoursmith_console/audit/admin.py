@@ -20,7 +20,7 @@ from hoursmith_console.activity.filters import ConnectionFilter, TargetFilter
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.descriptions import told
-from hoursmith_console.audit.destinations.views import SinkPages
+from hoursmith_console.audit.destinations.views import DestinationPages
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.rows import AuditRow, audit_rows
@@ -38,7 +38,7 @@ from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.heads import head_of
-from mcpbridge.audit.reconcile import NothingToResolveError, outcome_resolve
+from mcpbridge.audit.reconcile import NothingToResolveError, resolve_outcome
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.calls.errors import MESSAGES
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
@@ -133,7 +133,7 @@ class AuditAdmin(FollowedAdmin):
             path("verify/", guard(only_reads(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
-            *SinkPages(self.admin_site).urls(),
+            *DestinationPages(self.admin_site).urls(),
             *super().get_urls(),
         ]
 
@@ -148,7 +148,7 @@ class AuditAdmin(FollowedAdmin):
         if not form.is_valid():
             return self.detail_response(request, row, status=400, form=form)
         try:
-            outcome_resolve(call_id=key, org_id=row.org_id, actor=viewer.member.named, note=form.cleaned_data["note"])
+            resolve_outcome(call_id=key, org_id=row.org_id, actor=viewer.member.named, note=form.cleaned_data["note"])
         except NothingToResolveError:
             messages.warning(request, "There is nothing to resolve: somebody was faster, or the outcome has come.")
         except AuditUnavailableError as error:

@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.utils import timezone
 
 from hoursmith_console.audit.call_descriptions import Story, tell
-from mcpbridge.audit.reconcile import patience
+from mcpbridge.audit.reconcile import outcome_deadline
 from mcpbridge.models import AuditEvent, Phase, Result
 
 # Failures before which nothing had left for Hoursmith; after any other it may have done what it was asked.
@@ -96,7 +96,7 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
 def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent]:
     """Those of `intents` that stand in `state` now; rows of other phases stand in none."""
     intents = intents.filter(phase=Phase.INTENT).alias(ended=_ended())
-    edge = timezone.now() - patience()
+    edge = timezone.now() - outcome_deadline()
     if state is State.UNDER_WAY:
         return intents.filter(ended=None, recorded_at__gte=edge)
     if state is State.UNKNOWN:
@@ -118,7 +118,7 @@ def unsettled(rows: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEven
     intents = rows.filter(phase=Phase.INTENT)
     failed = rows.filter(phase=Phase.OUTCOME, result=Result.FAILED).exclude(code__in=NOTHING_SENT)
     # The sweep has marked whatever was lost longer ago.
-    edge = timezone.now() - patience()
+    edge = timezone.now() - outcome_deadline()
     unmarked = intents.filter(recorded_at__gte=max(since, edge - _MARKED_WITHIN), recorded_at__lt=edge)
     calls: set[UUID] = set()
     for doubt in (
@@ -148,4 +148,4 @@ def _ended() -> Subquery:
 def _state(intent: AuditEvent, outcome: AuditEvent | None, now: datetime) -> State:
     if outcome is not None:
         return State(outcome.result)
-    return State.UNKNOWN if intent.recorded_at < now - patience() else State.UNDER_WAY
+    return State.UNKNOWN if intent.recorded_at < now - outcome_deadline() else State.UNDER_WAY

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Phase
 
@@ -42,7 +42,7 @@ def contents_open(viewer: Viewer, *, call_id: UUID, label: str, has_any: bool) -
         return Contents(True)
     try:
         if not _was_opened(viewer, call_id):
-            event_record(
+            record_event(
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
                 action=ACTION,

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
 from hoursmith_console.core.export_progress import HandingOut
-from mcpbridge.audit.checkpoints import checkpoint_make
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.checkpoints import make_checkpoints
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.keyring import UnannouncedKeyError
@@ -35,7 +35,7 @@ def export_record(*, org_id: str, org_name: str, actor: str, format: str, select
 
     Raises AuditUnavailableError; then nothing must be handed out.
     """
-    event_record(
+    record_event(
         org_id=org_id,
         org_name=org_name,
         action="console.export",
@@ -44,7 +44,7 @@ def export_record(*, org_id: str, org_name: str, actor: str, format: str, select
         details={"format": format, **selection.filters},
     )
     try:
-        checkpoint_make(reason="demand", org_id=org_id)
+        make_checkpoints(reason="demand", org_id=org_id)
     except UnannouncedKeyError:
         # The last rows then go out unsigned, which the verifier says.
         return

@@ -16,21 +16,21 @@ from hoursmith_console.token_policy.least_privilege import PrivilegeHint
 from hoursmith_console.token_policy.privilege_hints import privilege_hints
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
     """A token that fits. `campaign` is another one that asks for it already."""
 
-    token: SeenToken
+    token: ObservedToken
     card: TokenLabel
     days: int
     hint: PrivilegeHint | None
     campaign: Campaign | None
 
 
-def preview_rows(viewer: Viewer, tokens: Iterable[SeenToken], *, now: datetime) -> list[PreviewRow]:
+def preview_rows(viewer: Viewer, tokens: Iterable[ObservedToken], *, now: datetime) -> list[PreviewRow]:
     """A row for each of `tokens`; the same few queries however many there are."""
     found = list(tokens)
     cards, hints = token_labels(viewer, found), privilege_hints(found, now=now)

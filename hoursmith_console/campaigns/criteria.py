@@ -11,7 +11,7 @@ from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.token_policy.privilege_hints import over_privileged
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Criteria:
         return found or ["every token"]
 
 
-def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) -> QuerySet[SeenToken]:
+def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) -> QuerySet[ObservedToken]:
     """The active tokens of the workspace that fit, those first that are known for longest."""
-    tokens = active(SeenToken.objects.filter(org_id=workspace.org_id))
+    tokens = active(ObservedToken.objects.filter(org_id=workspace.org_id))
     if criteria.older_than_days:
         tokens = tokens.filter(first_used_at__lte=now - timedelta(days=criteria.older_than_days))
     if criteria.idle_days:
@@ -69,7 +69,7 @@ def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) 
         tokens = tokens.filter(Exists(claims))
     if criteria.assistant:
         tokens = tokens.filter(
-            pk__in=SeenToken.objects.filter(org_id=workspace.org_id, clients__name=criteria.assistant)
+            pk__in=ObservedToken.objects.filter(org_id=workspace.org_id, clients__name=criteria.assistant)
             .order_by()
             .values("pk")
         )
@@ -81,7 +81,7 @@ def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) 
     return tokens.order_by("first_used_at", "pk")
 
 
-def in_other_campaign(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def in_other_campaign(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     """Those of `tokens` that another campaign asks for already."""
     asked = Rotation.objects.filter(
         env=OuterRef("env"),

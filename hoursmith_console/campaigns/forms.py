@@ -11,7 +11,7 @@ from hoursmith_console.core.forms import Form
 from hoursmith_console.rotations.services import REASON_LENGTH
 from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.workspaces.models import Member, Role, Workspace
-from mcpbridge.models import SeenClient
+from mcpbridge.models import ObservedClient
 
 MOST_DAYS = 3650
 USUAL_TIME = timedelta(days=14)
@@ -39,7 +39,7 @@ class CriteriaForm(Form):
         super().__init__(*args, **kwargs)
         owners = Member.objects.filter(workspace=workspace)
         self.fields["member"].queryset = owners  # type: ignore[attr-defined]
-        names = SeenClient.objects.filter(token__org_id=workspace.org_id).exclude(name="").order_by("name")
+        names = ObservedClient.objects.filter(token__org_id=workspace.org_id).exclude(name="").order_by("name")
         offered = [(name, name) for name in names.values_list("name", flat=True).distinct()[:100]]
         self.fields["assistant"].choices = [("", "any"), *offered]  # type: ignore[attr-defined]
 

@@ -14,8 +14,8 @@ from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind,
 from hoursmith_console.rotations.notices.mails import queue_mail
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.audit.console_events import event_record
-from mcpbridge.models import SeenToken
+from mcpbridge.audit.console_events import record_event
+from mcpbridge.models import ObservedToken
 
 AT_MOST = 500
 # The record keeps as many of one list.
@@ -35,7 +35,7 @@ def start_campaign(
     title: str,
     criteria: Criteria,
     due_on: date,
-    tokens: Iterable[SeenToken],
+    tokens: Iterable[ObservedToken],
     actor: str,
     reason: str = "",
 ) -> Campaign:
@@ -76,7 +76,7 @@ def start_campaign(
     return campaign
 
 
-def _ask(campaign: Campaign, token: SeenToken, actor: str) -> Rotation:
+def _ask(campaign: Campaign, token: ObservedToken, actor: str) -> Rotation:
     rotation = start_rotation(
         env=token.env,
         prefix=token.prefix,
@@ -175,7 +175,7 @@ def rotation_state(rotation: Rotation) -> str:
 
 
 def _record(campaign: Campaign, action: str, *, actor: str, details: dict[str, Any], note: str = "") -> None:
-    event_record(
+    record_event(
         org_id=campaign.workspace.org_id,
         org_name=campaign.workspace.name,
         action=f"console.campaign_{action}",

@@ -1,4 +1,4 @@
-"""The connections of a workspace. What the bridge sees of each is in `mcpbridge.models.SeenConnection`."""
+"""The connections of a workspace. What the bridge sees of each is in `mcpbridge.models.ObservedConnection`."""
 
 from django.db import models
 from django.utils import timezone

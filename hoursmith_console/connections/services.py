@@ -7,8 +7,8 @@ from django.utils import timezone
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.activity.connections import connection_open
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.activity.connections import open_connection
+from mcpbridge.audit.console_events import record_event
 
 
 class UnknownClientError(Exception):
@@ -30,7 +30,7 @@ def connection_create(
         connection = Connection.objects.create(
             workspace=workspace,
             owner=owner,
-            slug=connection_open(org_id=workspace.org_id).slug,
+            slug=open_connection(org_id=workspace.org_id).slug,
             client=client,
             label=label,
             access=Access(access),
@@ -78,7 +78,7 @@ def connection_url(connection: Connection) -> str:
 
 
 def _record(connection: Connection, action: str, actor: str, details: dict[str, str]) -> None:
-    event_record(
+    record_event(
         org_id=connection.workspace.org_id,
         org_name=connection.workspace.name,
         action=action,

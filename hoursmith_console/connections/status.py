@@ -11,7 +11,7 @@ from hoursmith_console.connections.diagnostics.causes import OTHER_MEMBER, Troub
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.labels import key_of, token_owners
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import SeenConnection
+from mcpbridge.models import ObservedConnection
 
 SILENT_AFTER = timedelta(days=7)
 
@@ -30,7 +30,7 @@ class Standing:
     """A connection at one instant. `seen` is the bridge's row of it."""
 
     connection: Connection
-    seen: SeenConnection
+    seen: ObservedConnection
     state: State
     days: int
     trouble: Trouble | None
@@ -69,9 +69,9 @@ class Standing:
         return "_".join(f"{at.timestamp():.3f}" if at else "0" for at in instants)
 
 
-def standing_of(connection: Connection, seen: SeenConnection | None, *, now: datetime) -> Standing:
+def standing_of(connection: Connection, seen: ObservedConnection | None, *, now: datetime) -> Standing:
     """How `connection` stands at `now`; `seen` None where the bridge has no row of it."""
-    seen = seen or SeenConnection(slug=connection.slug)
+    seen = seen or ObservedConnection(slug=connection.slug)
     last = seen.last_seen_at
     trouble = None
     if seen.fault and seen.fault_at and (last is None or seen.fault_at > last):
@@ -90,12 +90,12 @@ def standing_of(connection: Connection, seen: SeenConnection | None, *, now: dat
 
 def standings(viewer: Viewer, connections: list[Connection], *, now: datetime) -> list[Standing]:
     """How each of `connections` stands as far as `viewer` may see it, in two queries."""
-    rows = SeenConnection.objects.filter(slug__in=[each.slug for each in connections], org_id=viewer.org_id)
+    rows = ObservedConnection.objects.filter(slug__in=[each.slug for each in connections], org_id=viewer.org_id)
     seen = {row.slug: row for row in in_sight(viewer, rows.order_by())}
     return [standing_of(each, seen.get(each.slug), now=now) for each in connections]
 
 
-def in_sight(viewer: Viewer, rows: Iterable[SeenConnection]) -> list[SeenConnection]:
+def in_sight(viewer: Viewer, rows: Iterable[ObservedConnection]) -> list[ObservedConnection]:
     """Return `rows` without the calls of tokens known as another member's, unless `viewer` reviews the workspace.
 
     The id in a connection's address is no secret: whoever uses it leaves what they call on it.
@@ -107,5 +107,5 @@ def in_sight(viewer: Viewer, rows: Iterable[SeenConnection]) -> list[SeenConnect
     return [row if owners.get(key_of(row), viewer.member).pk == viewer.member.pk else _cut(row) for row in found]
 
 
-def _cut(row: SeenConnection) -> SeenConnection:
-    return SeenConnection(slug=row.slug, org_id=row.org_id, fault=OTHER_MEMBER, fault_at=row.last_seen_at)
+def _cut(row: ObservedConnection) -> ObservedConnection:
+    return ObservedConnection(slug=row.slug, org_id=row.org_id, fault=OTHER_MEMBER, fault_at=row.last_seen_at)

@@ -21,7 +21,7 @@ from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.sync import needs_sync, sync_rotation
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.db.locks import try_acquire_lock
-from mcpbridge.db.timeouts import limited_transaction
+from mcpbridge.db.timeouts import bounded_transaction
 from mcpbridge.workers import Attempts, TimedJob, Timetable
 
 _LIMIT_S = 5.0
@@ -115,7 +115,7 @@ class SingletonLock:
             yield self._have_file(Path(f"{connection.settings_dict['NAME']}.rotation-watch"))
             return
         # Limited, so that a machine that lost its way to the database in here does not keep the others from working.
-        with limited_transaction(self._alias, limit_s=_LIMIT_S):
+        with bounded_transaction(self._alias, limit_s=_LIMIT_S):
             yield try_acquire_lock(self._alias, _NAME)
 
     def _have_file(self, path: Path) -> bool:

@@ -22,10 +22,10 @@ from hoursmith_console.tokens.labels import token_owners
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.blocks import token_block
 from mcpbridge.core.sanitize import storable
-from mcpbridge.models import RejectedCredential, SeenClient, SeenToken, TokenBlock
+from mcpbridge.models import ObservedClient, ObservedToken, RejectedCredential, TokenBlock
 
 # Of one report: as many as the record keeps of one list.
 AT_MOST = 50
@@ -55,9 +55,9 @@ class ReportedToken:
     """One reported token as the viewer may know it. Without `token` it is not known, or not theirs to know."""
 
     part: PublicPart
-    token: SeenToken | None = None
+    token: ObservedToken | None = None
     owner: Member | None = None
-    client: SeenClient | None = None
+    client: ObservedClient | None = None
     block: TokenBlock | None = None
     rotation: Rotation | None = None
     refused_at: datetime | None = None
@@ -88,7 +88,7 @@ def report_leaked_tokens(*, workspace: Workspace, parts: Sequence[PublicPart], a
     """
     place = storable(place.strip(), PLACE_LENGTH)
     with transaction.atomic():
-        known = SeenToken.objects.filter(_any_of(parts), org_id=workspace.org_id).order_by("env", "prefix")
+        known = ObservedToken.objects.filter(_any_of(parts), org_id=workspace.org_id).order_by("env", "prefix")
         for env, prefix in known.values_list("env", "prefix"):
             LeakReport.objects.get_or_create(
                 workspace=workspace,
@@ -97,7 +97,7 @@ def report_leaked_tokens(*, workspace: Workspace, parts: Sequence[PublicPart], a
                 closed_at=None,
                 defaults={"reported_by": actor, "place": place},
             )
-        event_record(
+        record_event(
             org_id=workspace.org_id,
             org_name=workspace.name,
             action="console.leak_report",
@@ -110,7 +110,7 @@ def report_leaked_tokens(*, workspace: Workspace, parts: Sequence[PublicPart], a
     return len(known)
 
 
-def block_tokens(*, tokens: Iterable[SeenToken], member: Member) -> int:
+def block_tokens(*, tokens: Iterable[ObservedToken], member: Member) -> int:
     """Refuse each of `tokens`, which `member` may act on, at the bridge from the next request on.
 
     Return how many were not blocked before. Raises AuditUnavailableError where a block cannot be recorded; then those
@@ -136,7 +136,7 @@ def close_report(*, report: LeakReport, actor: str, note: str = "") -> None:
     with transaction.atomic():
         standing = LeakReport.objects.filter(pk=report.pk, closed_at=None)
         if standing.update(closed_at=timezone.now(), closed_by=actor):
-            event_record(
+            record_event(
                 org_id=report.workspace.org_id,
                 org_name=report.workspace.name,
                 action="console.leak_settle",
@@ -179,8 +179,8 @@ def reported_tokens(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Reporte
         rotations.setdefault(_part(row), row)
         if row.revoked_at is not None and not row.is_contradicted:
             retired.add(_part(row))
-    clients: dict[int, SeenClient] = {}
-    for client in SeenClient.objects.filter(token__in=tokens.values()).order_by("-last_seen_at"):
+    clients: dict[int, ObservedClient] = {}
+    for client in ObservedClient.objects.filter(token__in=tokens.values()).order_by("-last_seen_at"):
         clients.setdefault(client.token_id, client)
     refusals: dict[PublicPart, datetime] = {}
     rejected = RejectedCredential.objects.filter(_any_of(tokens), fault="rejected", matches_token=True)
@@ -205,7 +205,7 @@ def reported_tokens(viewer: Viewer, parts: Sequence[PublicPart]) -> list[Reporte
     return sorted(found, key=lambda each: each.token is None)
 
 
-def _part(row: SeenToken | TokenBlock | Rotation) -> PublicPart:
+def _part(row: ObservedToken | TokenBlock | Rotation) -> PublicPart:
     return PublicPart(row.env, row.prefix)
 
 

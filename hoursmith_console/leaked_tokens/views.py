@@ -23,7 +23,7 @@ from hoursmith_console.leaked_tokens.services import (
 from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 
 def reports(request: ConsoleRequest) -> HttpResponse:
@@ -87,7 +87,7 @@ def _report(request: ConsoleRequest) -> HttpResponse:
     return _back(parts)
 
 
-def _chosen(request: ConsoleRequest) -> tuple[list[PublicPart], list[SeenToken]]:
+def _chosen(request: ConsoleRequest) -> tuple[list[PublicPart], list[ObservedToken]]:
     """The tokens named in the form that the person sees, which are those that they may act on."""
     parts = parse_token_prefixes(request.POST.getlist("prefix"))
     tokens = [each.token for each in reported_tokens(request.viewer, parts) if each.token is not None]

@@ -25,10 +25,10 @@ from prometheus_client.registry import Collector
 from hoursmith_console.audit.calls import unsettled
 from hoursmith_console.env import is_address
 from hoursmith_console.server.prometheus import FOLDER_VARIABLE
-from mcpbridge.audit.destinations.status import SinkState, sinks_standing
-from mcpbridge.audit.heads import standings
+from mcpbridge.audit.destinations.status import DestinationState, all_destination_statuses
+from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.core.networks import is_within, parse_networks
-from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
+from mcpbridge.db.timeouts import bounded_read, drop_connection, use_own_connection
 from mcpbridge.http.addresses import Audience
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.models import AuditEvent
@@ -59,8 +59,8 @@ _HELP = {
     "hoursmith_database_up": "1 where the database answers.",
     "hoursmith_audit_unsettled_calls": "Destructive calls of 30 days whose outcome nobody knows and nobody looked up.",
     "hoursmith_audit_checkpoint_age_seconds": "Age of the oldest last checkpoint of all workspaces.",
-    "hoursmith_audit_failing_sinks": "Sinks of the record that go on trying after a failure.",
-    "hoursmith_audit_sink_rows_behind": "Rows that sinks have not confirmed, those of paused ones too.",
+    "hoursmith_audit_failing_destinations": "Destinations of the record that go on trying after a failure.",
+    "hoursmith_audit_destination_rows_behind": "Rows that destinations have not confirmed, those of paused ones too.",
     "hoursmith_audit_unsigned_rows": "Rows behind the last checkpoint of their workspace, of all workspaces.",
 }
 
@@ -71,9 +71,9 @@ def _look() -> dict[str, float]:
     # Not from the pages' pool, which they may have used up.
     use_own_connection(alias, limit_s=LIMIT_S)
     try:
-        with limited_look(alias, limit_s=LIMIT_S):
-            chains = standings(alias)
-            sinks = sinks_standing()
+        with bounded_read(alias, limit_s=LIMIT_S):
+            chains = chain_statuses(alias)
+            destinations = all_destination_statuses()
             open_calls = unsettled(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
@@ -85,8 +85,8 @@ def _look() -> dict[str, float]:
         "hoursmith_database_up": 1,
         "hoursmith_audit_unsettled_calls": open_calls,
         "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
-        "hoursmith_audit_failing_sinks": sum(each.state == SinkState.FAILING for each in sinks),
-        "hoursmith_audit_sink_rows_behind": sum(each.behind for each in sinks),
+        "hoursmith_audit_failing_destinations": sum(each.state == DestinationState.FAILING for each in destinations),
+        "hoursmith_audit_destination_rows_behind": sum(each.behind for each in destinations),
         "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
     }
 

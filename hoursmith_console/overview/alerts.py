@@ -18,8 +18,8 @@ from hoursmith_console.rotations.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import key_of
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.audit.destinations.status import failing_sinks as sinks_that_fail
-from mcpbridge.models import SeenToken
+from mcpbridge.audit.destinations.status import failing_destinations as failing_now
+from mcpbridge.models import ObservedToken
 
 # Of one sort; a last card then leads to the rest.
 MOST_SHOWN = 5
@@ -179,7 +179,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
         )
 
 
-def _still_knocking(token: SeenToken, knocker: LastLateUse, entry: Mapping[str, Any]) -> Card:
+def _still_knocking(token: ObservedToken, knocker: LastLateUse, entry: Mapping[str, Any]) -> Card:
     """An assistant was forgotten when its token was replaced; nothing is wrong with the new one."""
     return Card(
         tone=Tone.REFUSED,
@@ -195,24 +195,26 @@ def _still_knocking(token: SeenToken, knocker: LastLateUse, entry: Mapping[str, 
     )
 
 
-def failing_sinks(viewer: Viewer) -> Iterator[Card]:
+def failing_destinations(viewer: Viewer) -> Iterator[Card]:
     """Receivers of the record that do not take it."""
     if not viewer.member.sees_workspace:
         return
-    for standing in sinks_that_fail(viewer.org_id):
-        sink = standing.sink
+    for standing in failing_now(viewer.org_id):
+        destination = standing.destination
         yield Card(
             tone=Tone.LOST,
             sign="!",
-            what=format_html('<strong class="name">Sink {} is failing</strong>: {}', sink.name, sink.fault),
+            what=format_html(
+                '<strong class="name">Log destination {} is failing</strong>: {}', destination.name, destination.fault
+            ),
             second=format_html(
                 "since {} · {} row{} behind",
-                ago(sink.failing_since),
+                ago(destination.failing_since),
                 thousands(standing.behind),
                 "" if standing.behind == 1 else "s",
             ),
-            about=sink.name,
-            address=reverse("console:audit:sink", args=[sink.pk]),
+            about=destination.name,
+            address=reverse("console:audit:destination", args=[destination.pk]),
         )
 
 
@@ -225,7 +227,7 @@ PROVIDERS: tuple[Provider, ...] = (
     own_asks,
     unsettled_calls,
     lost_activity,
-    failing_sinks,
+    failing_destinations,
     refused_tokens,
     due_tokens,
 )

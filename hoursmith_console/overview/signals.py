@@ -15,7 +15,7 @@ from hoursmith_console.tokens.filters import token_key
 from hoursmith_console.tokens.querysets import visible_clients, visible_rows, visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
-from mcpbridge.models import AuditEvent, CallHour, Kind, Phase, SeenToken, TokenNetwork, TokenTool
+from mcpbridge.models import AuditEvent, CallHour, Kind, ObservedToken, Phase, TokenNetwork, TokenTool
 from mcpbridge.tools import TOOLS
 
 NEW_FOR = timedelta(days=7)
@@ -110,7 +110,7 @@ def bursts(viewer: Viewer) -> Iterator[Signal]:
             )
 
 
-def _burst(viewer: Viewer, token: SeenToken, hour: int) -> tuple[int, datetime] | None:
+def _burst(viewer: Viewer, token: ObservedToken, hour: int) -> tuple[int, datetime] | None:
     """The most destructive calls within ten minutes around `hour`, and when; None where that is not unusual."""
     begin = _EPOCH + timedelta(hours=hour - 1)
     intents = AuditEvent.objects.filter(
@@ -138,7 +138,7 @@ def _minutes(span: timedelta) -> int:
     return int(span.total_seconds() // 60)
 
 
-def _named(token: SeenToken) -> SafeString:
+def _named(token: ObservedToken) -> SafeString:
     return format_html('<strong class="name">{}</strong>', token.token_name or token.masked_token)
 
 

@@ -16,7 +16,7 @@ from hoursmith_console.token_issuer.protocol import MintedToken, NotTheirsError
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 SCOPES = ("read", "write")
 
@@ -131,9 +131,9 @@ def _refuse_used_new_token(rotation: Rotation) -> None:
         )
 
 
-def workspace_tokens(rotation: Rotation) -> QuerySet[SeenToken]:
+def workspace_tokens(rotation: Rotation) -> QuerySet[ObservedToken]:
     """Return the tokens of the workspace of `rotation`: no other's is ever found by a prefix."""
-    return SeenToken.objects.filter(org_id=rotation.org_id)
+    return ObservedToken.objects.filter(org_id=rotation.org_id)
 
 
 def _scopes_of(rotation: Rotation) -> list[str]:

@@ -15,7 +15,7 @@ from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 MOST_SHOWN = 5
 
@@ -114,7 +114,7 @@ def _due_of_mine(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
             yield _due_card(token, state, policy)
 
 
-def _due_card(token: SeenToken, state: PolicyStatus, policy: TokenPolicy) -> Card:
+def _due_card(token: ObservedToken, state: PolicyStatus, policy: TokenPolicy) -> Card:
     limit = token.first_used_at + timedelta(days=policy.max_age_days or 0)
     said = "is older than" if state is PolicyStatus.DUE else f"will on {limit:%-d %B} be older than"
     return Card(

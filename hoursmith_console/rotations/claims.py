@@ -10,7 +10,7 @@ from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.claims.services import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.blocks import token_name
 
 
@@ -34,7 +34,7 @@ def release_claim(*, claim: TokenClaim, member: Member) -> None:
             rotation.save(update_fields=["owner", "owner_name", "is_owner_assigned"])
         name = token_name(held.env, held.prefix)
         held.delete()
-        event_record(
+        record_event(
             org_id=workspace.org_id,
             org_name=workspace.name,
             action="console.token_claim_release",

@@ -14,7 +14,7 @@ from django.db.models import prefetch_related_objects
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
 from hoursmith_console.rotations.targets import TokenUse, can_name_connection
-from mcpbridge.models import RejectedCredential, SeenClient, SeenConnection, SeenToken
+from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, RejectedCredential
 
 Key = tuple[str, str]
 
@@ -79,8 +79,8 @@ class Evidence:
     """All of one rotation. What a page shows of it is `rotation.progress.sight.in_sight`."""
 
     targets: Sequence[TargetEvidence] = ()
-    new_token: SeenToken | None = None
-    old_token: SeenToken | None = None
+    new_token: ObservedToken | None = None
+    old_token: ObservedToken | None = None
     old_at: datetime | None = None
     late_uses: Sequence[LateUse] = ()
     uses: Sequence[TokenUse] = field(default=())
@@ -137,14 +137,14 @@ class _Seen:
         old = {(rotation.env, rotation.prefix) for rotation in rotations}
         new = {(rotation.new_env, rotation.new_prefix) for rotation in rotations if rotation.new_prefix}
         prefixes = [prefix for _, prefix in old | new]
-        tokens = SeenToken.objects.filter(prefix__in=prefixes).order_by()
+        tokens = ObservedToken.objects.filter(prefix__in=prefixes).order_by()
         self.tokens = {(token.env, token.prefix): token for token in tokens}
-        self.clients: defaultdict[int, list[SeenClient]] = defaultdict(list)
-        for client in SeenClient.objects.filter(token__in=list(self.tokens.values())).order_by("-last_seen_at"):
+        self.clients: defaultdict[int, list[ObservedClient]] = defaultdict(list)
+        for client in ObservedClient.objects.filter(token__in=list(self.tokens.values())).order_by("-last_seen_at"):
             self.clients[client.token_id].append(client)
         slugs = {target.connection for targets in self.targets.values() for target in targets if target.connection}
-        self.connections: defaultdict[Key, list[SeenConnection]] = defaultdict(list)
-        for connection in SeenConnection.objects.filter(prefix__in=prefixes).order_by():
+        self.connections: defaultdict[Key, list[ObservedConnection]] = defaultdict(list)
+        for connection in ObservedConnection.objects.filter(prefix__in=prefixes).order_by():
             self.connections[connection.env, connection.prefix].append(connection)
         self.rejected: defaultdict[Key, list[RejectedCredential]] = defaultdict(list)
         old_prefixes = [prefix for _, prefix in old]
@@ -179,11 +179,11 @@ class _Seen:
             uses=uses,
         )
 
-    def _token(self, rotation: Rotation, key: Key) -> SeenToken | None:
+    def _token(self, rotation: Rotation, key: Key) -> ObservedToken | None:
         token = self.tokens.get(key)
         return token if token is not None and token.org_id == rotation.workspace.org_id else None
 
-    def _uses(self, rotation: Rotation, key: Key, token: SeenToken | None) -> list[TokenUse]:
+    def _uses(self, rotation: Rotation, key: Key, token: ObservedToken | None) -> list[TokenUse]:
         clients = self.clients[token.pk] if token else []
         found = [TokenUse(client.connection, client.name, client.last_seen_at) for client in clients]
         return found + [
@@ -192,7 +192,9 @@ class _Seen:
             if each.org_id == rotation.workspace.org_id and each.last_seen_at is not None
         ]
 
-    def _new(self, rotation: Rotation, key: Key, token: SeenToken | None, target: RotationTarget) -> Observation | None:
+    def _new(
+        self, rotation: Rotation, key: Key, token: ObservedToken | None, target: RotationTarget
+    ) -> Observation | None:
         """The new token at `target`: on its connection, or with its name on any."""
         seen = [
             Observation(client.last_seen_at, client.first_seen_at, client.name, client.version, "called a tool")
@@ -212,7 +214,7 @@ class _Seen:
         )
 
     @staticmethod
-    def _doing(token: SeenToken | None, latest: Observation) -> str:
+    def _doing(token: ObservedToken | None, latest: Observation) -> str:
         # The token's own row knows the tool, where its last call is the one that is told of.
         if token is not None and token.last_used_at == latest.at and token.last_tool:
             return f"called {token.last_tool}"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hoursmith_console.tokens.querysets import of_own_tokens
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, SeenConnection, SeenToken, TokenIdentity
+from mcpbridge.models import PREFIX_LENGTH, ObservedConnection, ObservedToken, RejectedCredential, TokenIdentity
 from mcpbridge.redaction.fields import MaskedCharField
 
 
@@ -61,8 +61,8 @@ def _contradiction() -> Q:
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
     here = {**same, "org_id": OuterRef("workspace__org_id")}
     refused = RejectedCredential.objects.filter(**same, fault="rejected", matches_token=True).order_by()
-    used = SeenToken.objects.filter(**here, last_used_at__gt=edge).order_by()
-    greeted = SeenConnection.objects.filter(**here, last_seen_at__gt=edge).order_by()
+    used = ObservedToken.objects.filter(**here, last_used_at__gt=edge).order_by()
+    greeted = ObservedConnection.objects.filter(**here, last_seen_at__gt=edge).order_by()
     return Q(Exists(used.exclude(Exists(refused.filter(last_at__gt=OuterRef("last_used_at")))))) | Q(
         Exists(greeted.exclude(Exists(refused.filter(last_at__gt=OuterRef("last_seen_at")))))
     )

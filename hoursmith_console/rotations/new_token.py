@@ -19,7 +19,7 @@ from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 MOST_OFFERED = 3
 
@@ -29,7 +29,7 @@ class Candidate:
     """A token of the owner that may be the successor; `seen` where it was at work already."""
 
     claim: TokenClaim
-    seen: SeenToken | None
+    seen: ObservedToken | None
 
 
 def choose_new_token(*, rotation: Rotation, member: Member, claim: TokenClaim) -> None:
@@ -67,7 +67,7 @@ def new_token_candidates(rotation: Rotation, member: Member) -> Sequence[Candida
     return found
 
 
-def unowned_arrivals(viewer: Viewer, rotation: Rotation) -> list[SeenToken]:
+def unowned_arrivals(viewer: Viewer, rotation: Rotation) -> list[ObservedToken]:
     """Return tokens in the viewer's sight that came up at the rotation's assistants since, and have no known owner.
 
     They may be the successor; whoever made one says so by showing it.

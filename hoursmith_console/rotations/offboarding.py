@@ -14,7 +14,7 @@ from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.tokens.labels import Key
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 MOST_NAMED = 20
 
@@ -30,7 +30,7 @@ class OffboardingSummary:
 
     left: Sequence[Key]
     said: Sequence[Rotation]
-    nearby: Sequence[SeenToken]
+    nearby: Sequence[ObservedToken]
     unowned_count: int
 
 
@@ -49,12 +49,12 @@ def offboarding_summary(member: Member) -> OffboardingSummary:
     )
 
 
-def unowned_tokens(member: Member) -> QuerySet[SeenToken]:
+def unowned_tokens(member: Member) -> QuerySet[ObservedToken]:
     """Return the tokens of the workspace of `member` that nobody is known to own."""
     claims = TokenClaim.objects.filter(
         env=OuterRef("env"), prefix=OuterRef("prefix"), member__workspace=member.workspace_id
     )
-    return SeenToken.objects.filter(org_id=member.workspace.org_id).exclude(Exists(claims))
+    return ObservedToken.objects.filter(org_id=member.workspace.org_id).exclude(Exists(claims))
 
 
 def offboard_member(*, member: Member, actor: str, reason: str = "") -> list[Rotation]:

@@ -18,9 +18,9 @@ from hoursmith_console.rotations.targets import create_targets
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.notices import notice_end
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 REASON_LENGTH = 500
 
@@ -52,7 +52,7 @@ def start_rotation(
     """
     kind = RotationKind(kind)
     with transaction.atomic():
-        token = SeenToken.objects.filter(env=env, prefix=prefix, org_id=workspace.org_id).first()
+        token = ObservedToken.objects.filter(env=env, prefix=prefix, org_id=workspace.org_id).first()
         claim = TokenClaim.objects.filter(env=env, prefix=prefix, member__workspace=workspace).first()
         if token is None and claim is None:
             raise UnknownTokenError("This workspace has no such token.")
@@ -185,7 +185,7 @@ def record_rotation_event(
     rotation: Rotation, action: str, *, actor: str, note: str = "", details: Mapping[str, Any] | None = None
 ) -> None:
     """Record `console.rotation_<action>` about the old token."""
-    event_record(
+    record_event(
         org_id=rotation.workspace.org_id,
         org_name=rotation.workspace.name,
         action=f"console.rotation_{action}",
@@ -213,7 +213,7 @@ def latest_rotation(*, env: str, prefix: str, workspace: Workspace) -> Rotation 
     return found.filter(ended_at=None).first() or found.first()
 
 
-def _frozen(token: SeenToken | None, owner: Member | None) -> dict[str, Any]:
+def _frozen(token: ObservedToken | None, owner: Member | None) -> dict[str, Any]:
     """What the rotation must still name when the token and its owner are gone."""
     return {
         "owner": owner,

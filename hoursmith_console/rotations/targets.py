@@ -9,7 +9,7 @@ from django.utils import timezone
 from hoursmith_console.connections.catalogue import client_kind_of
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
-from mcpbridge.models import SeenClient, SeenConnection
+from mcpbridge.models import ObservedClient, ObservedConnection
 
 # Who has not called for so long gets no target of their own; should they call again, they get one then.
 STALE = timedelta(days=90)
@@ -59,11 +59,11 @@ def add_targets(rotation: Rotation, uses: Iterable[TokenUse]) -> None:
 
 def token_uses(rotation: Rotation) -> list[TokenUse]:
     """Every assistant that was ever seen with the token of `rotation`."""
-    called = SeenClient.objects.filter(
+    called = ObservedClient.objects.filter(
         token__env=rotation.env, token__prefix=rotation.prefix, token__org_id=rotation.org_id
     )
     found = [TokenUse(*row) for row in called.order_by().values_list("connection", "name", "last_seen_at")]
-    greeted = SeenConnection.objects.filter(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
+    greeted = ObservedConnection.objects.filter(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
     rows = greeted.order_by().values_list("slug", "client_name", "last_seen_at")
     return [*found, *(TokenUse(slug, name, at) for slug, name, at in rows if at is not None)]
 

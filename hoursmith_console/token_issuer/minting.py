@@ -15,7 +15,7 @@ from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereEr
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 
 _FORM = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
@@ -55,7 +55,7 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str], form: str, a
         with authority.all_or_nothing(), transaction.atomic(using=router.db_for_write(TokenClaim)):
             minted = authority.token_mint(org_id=workspace.org_id, user_ref=member.user_ref, name=name, scopes=scopes)
             claim_token(env=minted.env, prefix=minted.prefix, member=member, source="minted", form=form)
-            event_record(
+            record_event(
                 org_id=workspace.org_id,
                 org_name=workspace.name,
                 action="console.token_mint",

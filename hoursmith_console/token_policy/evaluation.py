@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.token_policy.models import TokenPolicy
-from mcpbridge.models import RejectedCredential, SeenToken
+from mcpbridge.models import ObservedToken, RejectedCredential
 
 
 class PolicyStatus(StrEnum):
@@ -23,7 +23,7 @@ class PolicyStatus(StrEnum):
     WARNED = "warned"
 
 
-def active(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def active(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     """Those of `tokens` that may still open something.
 
     Left out are those revoked in a rotation of their workspace and not accepted since, and those that Hoursmith has
@@ -37,19 +37,19 @@ def active(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
     return tokens.exclude(Exists(revoked)).exclude(Exists(refused))
 
 
-def with_open_rotation(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def with_open_rotation(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     """Those of `tokens` whose rotation is under way."""
     return tokens.filter(Exists(_under_way()))
 
 
-def without_open_rotation(tokens: QuerySet[SeenToken]) -> QuerySet[SeenToken]:
+def without_open_rotation(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     """Those of `tokens` that nobody rotates just now."""
     return tokens.exclude(Exists(_under_way()))
 
 
 def in_status(
-    tokens: QuerySet[SeenToken], state: PolicyStatus, policy: TokenPolicy, *, now: datetime
-) -> QuerySet[SeenToken]:
+    tokens: QuerySet[ObservedToken], state: PolicyStatus, policy: TokenPolicy, *, now: datetime
+) -> QuerySet[ObservedToken]:
     """Those of `tokens`, dead ones left out, that are in `state`; none where the policy has no such limit."""
     if state is PolicyStatus.IDLE:
         limit = policy.max_idle_days
@@ -63,7 +63,7 @@ def in_status(
     return active(tokens).filter(**edge) if limit else tokens.none()
 
 
-def policy_status(token: SeenToken, policy: TokenPolicy, *, now: datetime) -> PolicyStatus | None:
+def policy_status(token: ObservedToken, policy: TokenPolicy, *, now: datetime) -> PolicyStatus | None:
     """The same for one token by its instants alone; whether it is still alive is not asked here."""
     age, idle = now - token.first_used_at, now - token.last_used_at
     if policy.max_age_days and age >= timedelta(days=policy.max_age_days):
@@ -84,7 +84,7 @@ class DueCounts:
     warned: int = 0
 
 
-def count_due(tokens: QuerySet[SeenToken], policy: TokenPolicy, *, now: datetime) -> DueCounts:
+def count_due(tokens: QuerySet[ObservedToken], policy: TokenPolicy, *, now: datetime) -> DueCounts:
     """The counts for `tokens`; asks the database only about limits that the policy has."""
     limits = {
         PolicyStatus.DUE: policy.max_age_days,
@@ -99,20 +99,20 @@ def count_due(tokens: QuerySet[SeenToken], policy: TokenPolicy, *, now: datetime
     return DueCounts(**counts)
 
 
-def age_in_days(token: SeenToken, *, now: datetime) -> int:
+def age_in_days(token: ObservedToken, *, now: datetime) -> int:
     """For how many whole days the bridge has known the token."""
     return (now - token.first_used_at) // timedelta(days=1)
 
 
-def due_on(token: SeenToken, policy: TokenPolicy) -> datetime | None:
+def due_on(token: ObservedToken, policy: TokenPolicy) -> datetime | None:
     """When the token reaches the greatest age that the policy allows."""
     return token.first_used_at + timedelta(days=policy.max_age_days) if policy.max_age_days else None
 
 
-def active_keys(tokens: Iterable[SeenToken]) -> set[tuple[str, str]]:
+def active_keys(tokens: Iterable[ObservedToken]) -> set[tuple[str, str]]:
     """Which of `tokens` are alive, in one query."""
     keys = [token.pk for token in tokens]
-    return set(active(SeenToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))
+    return set(active(ObservedToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))
 
 
 def _under_way() -> QuerySet[Rotation]:

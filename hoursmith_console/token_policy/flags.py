@@ -10,7 +10,7 @@ from hoursmith_console.token_policy.least_privilege import PrivilegeHint
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Flag:
 
 
 def token_flags(
-    workspace: Workspace, tokens: Sequence[SeenToken], *, hints: Mapping[int, PrivilegeHint], now: datetime
+    workspace: Workspace, tokens: Sequence[ObservedToken], *, hints: Mapping[int, PrivilegeHint], now: datetime
 ) -> dict[int, list[Flag]]:
     """The flags of each of `tokens` by its key; two queries however many there are. `hints` are those of `tokens`."""
     policy = get_policy(workspace)
@@ -39,7 +39,7 @@ def token_flags(
     return flags
 
 
-def _state_flag(state: PolicyStatus, token: SeenToken, policy: TokenPolicy, now: datetime) -> Flag:
+def _state_flag(state: PolicyStatus, token: ObservedToken, policy: TokenPolicy, now: datetime) -> Flag:
     age = age_in_days(token, now=now)
     if state is PolicyStatus.IDLE:
         return Flag("idle", "idle", f"Nobody has used it for {policy.max_idle_days} days.")

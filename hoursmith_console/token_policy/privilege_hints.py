@@ -20,11 +20,11 @@ from hoursmith_console.token_policy.least_privilege import (
     PrivilegeHint,
     privilege_hint,
 )
-from mcpbridge.models import SeenToken, TokenTool
+from mcpbridge.models import ObservedToken, TokenTool
 from mcpbridge.tools import READ_TOOLS
 
 
-def privilege_hints(tokens: Iterable[SeenToken], *, now: datetime) -> dict[int, PrivilegeHint]:
+def privilege_hints(tokens: Iterable[ObservedToken], *, now: datetime) -> dict[int, PrivilegeHint]:
     """What is to be said about those of `tokens` that may more than they did, by their keys, in one query."""
     known = {token.pk: token for token in tokens}
     calls: defaultdict[int, dict[str, int]] = defaultdict(dict)
@@ -40,7 +40,7 @@ def privilege_hints(tokens: Iterable[SeenToken], *, now: datetime) -> dict[int, 
     return {pk: hint for pk, hint in hints.items() if hint is not None}
 
 
-def over_privileged(tokens: QuerySet[SeenToken], *, now: datetime) -> QuerySet[SeenToken]:
+def over_privileged(tokens: QuerySet[ObservedToken], *, now: datetime) -> QuerySet[ObservedToken]:
     """Those of `tokens` that are alive and about which `privilege_hints` has something to say."""
     used = _used(now).filter(token=OuterRef("pk")).order_by()
     total = used.values("token").annotate(total=Sum("calls")).values("total")

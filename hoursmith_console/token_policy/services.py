@@ -6,7 +6,7 @@ from django.db import transaction
 
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 
 _FIELDS = ("max_age_days", "max_idle_days", "warn_days", "notices_in_text")
 
@@ -38,7 +38,7 @@ def change_policy(
         if before == after:
             return False
         policy.save()
-        event_record(
+        record_event(
             org_id=workspace.org_id,
             org_name=workspace.name,
             action="console.policy_change",

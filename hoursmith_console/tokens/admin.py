@@ -48,7 +48,7 @@ from hoursmith_console.tokens.used_tools import used_tools
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.models import AuditEvent, Phase, RejectedCredential, SeenClient, SeenToken, ToolCall
+from mcpbridge.models import AuditEvent, ObservedClient, ObservedToken, Phase, RejectedCredential, ToolCall
 
 LATEST = 10
 _SHOWN_ASSISTANTS = 2
@@ -58,7 +58,7 @@ _SHOWN_ASSISTANTS = 2
 class TokenRow:
     """One token with what the list shows beside it. `assistants` are names, the latest first."""
 
-    token: SeenToken
+    token: ObservedToken
     card: TokenLabel
     assistants: list[str]
     address: str
@@ -87,7 +87,7 @@ class TokenRow:
         return self.month.paths(max(self.month.calls) or 1)
 
 
-@admin.register(SeenToken, site=site)
+@admin.register(ObservedToken, site=site)
 class TokenAdmin(LedgerAdmin):
     """Tokens that Hoursmith accepted through the bridge."""
 
@@ -152,12 +152,12 @@ class TokenAdmin(LedgerAdmin):
             return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
         return HttpResponseRedirect(reverse("console:tokens:list"))
 
-    def visible_to(self, viewer: Viewer) -> QuerySet[SeenToken]:
+    def visible_to(self, viewer: Viewer) -> QuerySet[ObservedToken]:
         made = F("calls_read") + F("calls_write") + F("calls_destructive")
-        rows: QuerySet[SeenToken] = visible_tokens(viewer).annotate(calls_made=made)
+        rows: QuerySet[ObservedToken] = visible_tokens(viewer).annotate(calls_made=made)
         return rows
 
-    def list_context(self, viewer: Viewer, rows: list[SeenToken]) -> dict[str, Any]:
+    def list_context(self, viewer: Viewer, rows: list[ObservedToken]) -> dict[str, Any]:
         owners = token_owners(viewer, [token.prefix for token in rows])
         clients = _clients(rows)
         months = months_of(viewer.org_id, rows)
@@ -179,7 +179,7 @@ class TokenAdmin(LedgerAdmin):
             ]
         }
 
-    def detail_context(self, viewer: Viewer, row: SeenToken) -> dict[str, Any]:
+    def detail_context(self, viewer: Viewer, row: ObservedToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
         owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_statuses(viewer, [row])[key_of(row)]
@@ -213,8 +213,8 @@ class TokenAdmin(LedgerAdmin):
         }
 
 
-def _clients(tokens: list[SeenToken]) -> dict[int, list[SeenClient]]:
-    found: defaultdict[int, list[SeenClient]] = defaultdict(list)
-    for client in SeenClient.objects.filter(token__in=tokens).order_by("-last_seen_at", "-pk"):
+def _clients(tokens: list[ObservedToken]) -> dict[int, list[ObservedClient]]:
+    found: defaultdict[int, list[ObservedClient]] = defaultdict(list)
+    for client in ObservedClient.objects.filter(token__in=tokens).order_by("-last_seen_at", "-pk"):
         found[client.token_id].append(client)
     return found

@@ -9,7 +9,7 @@ from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import rows_of_tokens, visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import SeenToken, TokenIdentity
+from mcpbridge.models import ObservedToken, TokenIdentity
 
 Key = tuple[str, str]
 
@@ -50,11 +50,11 @@ def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, 
 
 def visible_token_or_none(viewer: Viewer, key: Key) -> TokenLabel | None:
     """The token that the viewer may act on: seen at work in their sight, or known to be somebody's there."""
-    card = token_labels(viewer, [SeenToken(env=key[0], prefix=key[1])])[key]
+    card = token_labels(viewer, [ObservedToken(env=key[0], prefix=key[1])])[key]
     return card if _is_visible(viewer, card) else None
 
 
-def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[SeenToken]:
+def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[ObservedToken]:
     """Return the tokens in the viewer's sight that are known to be `member`'s and were used here."""
     claims = TokenClaim.objects.filter(member=member).order_by().values_list("env", "prefix")
     return visible_tokens(viewer).filter(rows_of_tokens(claims))
@@ -63,7 +63,7 @@ def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[SeenToken]:
 def visible_keys(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
     """Return those of `keys` whose tokens the viewer may see at work, or may know as somebody's; in two queries."""
     wanted = set(keys)
-    cards = token_labels(viewer, [SeenToken(env=env, prefix=prefix) for env, prefix in wanted])
+    cards = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in wanted])
     return {key for key, card in cards.items() if _is_visible(viewer, card)}
 
 

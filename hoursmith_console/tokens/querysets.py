@@ -11,7 +11,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import ActivityLoss, RejectedCredential, SeenClient, SeenToken
+from mcpbridge.models import ActivityLoss, ObservedClient, ObservedToken, RejectedCredential
 
 Row = TypeVar("Row", bound=Model)
 
@@ -22,14 +22,14 @@ def visible_rows(viewer: Viewer, rows: QuerySet[Row]) -> QuerySet[Row]:
     return scoped if viewer.member.sees_workspace else scoped.filter(of_own_tokens(viewer))
 
 
-def visible_tokens(viewer: Viewer) -> QuerySet[SeenToken]:
+def visible_tokens(viewer: Viewer) -> QuerySet[ObservedToken]:
     """Return the tokens that `viewer` sees."""
-    return visible_rows(viewer, SeenToken.objects.all())
+    return visible_rows(viewer, ObservedToken.objects.all())
 
 
-def visible_clients(viewer: Viewer) -> QuerySet[SeenClient]:
+def visible_clients(viewer: Viewer) -> QuerySet[ObservedClient]:
     """Return the assistants that used a token that `viewer` sees."""
-    return SeenClient.objects.filter(token__in=visible_tokens(viewer).order_by())
+    return ObservedClient.objects.filter(token__in=visible_tokens(viewer).order_by())
 
 
 def visible_rejections(viewer: Viewer) -> QuerySet[RejectedCredential]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Min
 
 from hoursmith_console.rotations.models import Rotation, RotationOutcome
-from mcpbridge.models import Kind, SeenToken, TokenBlock
+from mcpbridge.models import Kind, ObservedToken, TokenBlock
 from mcpbridge.tools import TOOLS
 
 _MOST_OF_A_SORT = 5
@@ -23,7 +23,7 @@ class Milestone:
     tone: str = ""
 
 
-def timeline(token: SeenToken) -> list[Milestone]:
+def timeline(token: ObservedToken) -> list[Milestone]:
     """What happened to `token`, the latest first; of each sort the first few."""
     found = [Milestone(token.first_used_at, "First used"), Milestone(token.last_used_at, "Last used", token.last_tool)]
     same = {"env": token.env, "prefix": token.prefix, "org_id": token.org_id}

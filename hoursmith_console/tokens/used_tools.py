@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hoursmith_console.token_policy.least_privilege import MEMBERS_MAY
 from hoursmith_console.workspaces.models import Role
-from mcpbridge.models import Kind, SeenToken, TokenTool
+from mcpbridge.models import Kind, ObservedToken, TokenTool
 from mcpbridge.tools import TOOLS, Tool
 
 
@@ -30,7 +30,7 @@ def is_allowed(tool: Tool, *, role: str, scopes: Collection[str]) -> bool:
     return role != Role.MEMBER or tool.name in MEMBERS_MAY
 
 
-def used_tools(token: SeenToken) -> UsedTools:
+def used_tools(token: ObservedToken) -> UsedTools:
     """What `token` did with its power, in one query."""
     may = {name for name, tool in TOOLS.items() if is_allowed(tool, role=token.role, scopes=token.scopes)}
     rows = list(token.tools.order_by("-calls", "tool"))

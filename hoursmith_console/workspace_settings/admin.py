@@ -97,7 +97,7 @@ def _sections(viewer: Viewer) -> dict[str, Any]:
         "facts": console_facts(),
         "policy": TokenPolicy.objects.filter(workspace=workspace).first(),
         "policy_address": _address("console:token_policy:edit"),
-        "sinks_address": _address("console:audit:sinks"),
+        "destinations_address": _address("console:audit:destinations"),
         "freeze": freeze_of(org_id=org_id),
         "freeze_form": FreezeForm(),
         "frozen_tokens": Freeze.objects.filter(org_id=org_id, lifted_at=None).exclude(prefix="")[:50],

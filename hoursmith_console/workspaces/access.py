@@ -9,7 +9,7 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.accounts.sign_ins import member_event_record
+from hoursmith_console.accounts.sign_ins import record_member_event
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 
 
@@ -74,4 +74,4 @@ def _recorded(member: Member, action: str, actor: str, details: Mapping[str, Any
     """One transaction for a change and, last, its record."""
     with transaction.atomic(using=router.db_for_write(Member)):
         yield
-        member_event_record(member, action, actor=actor, details=details)
+        record_member_event(member, action, actor=actor, details=details)

@@ -27,7 +27,7 @@ from hoursmith_console.accounts.addresses import proven_addresses
 from hoursmith_console.accounts.library_forms import InvitedForm
 from hoursmith_console.accounts.reauthentication import sign_in_note
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.accounts.sign_ins import account_event_record, sign_in_record
+from hoursmith_console.accounts.sign_ins import record_account_event, sign_in_record
 from hoursmith_console.workspaces.invitations import (
     AddressState,
     InvitationError,
@@ -177,7 +177,7 @@ class RecoveryView(PasswordResetConfirmView):
         # A link replaces a forgotten password, never a second factor.
         self.post_reset_login = not is_mfa_enabled(self.user)
         with transaction.atomic():
-            account_event_record(user=self.user, action="console.password_reset", address=address)
+            record_account_event(user=self.user, action="console.password_reset", address=address)
             if self.post_reset_login:
                 sign_in_record(user=self.user, way="recovery link", address=address)
         sessions_end(user=self.user)

@@ -26,7 +26,7 @@ from hoursmith_console.accounts.addresses import (
     proven_addresses,
 )
 from hoursmith_console.accounts.models import AddressProof
-from hoursmith_console.accounts.sign_ins import account_event_record, member_event_record
+from hoursmith_console.accounts.sign_ins import record_account_event, record_member_event
 from hoursmith_console.workspaces.models import ACTOR_LENGTH, INVITED, Invitation, Invitations, Member, Workspace
 from hoursmith_console.workspaces.services import member_import, membership_join
 from hoursmith_console.workspaces.texts import one_line
@@ -216,7 +216,7 @@ def _drop_claims(email: str) -> list[User]:
 def dropped_record(users: Sequence[User], email: str) -> None:
     """Record with each account that lost an address, in its own workspaces, that it did; not to whom."""
     for user in users:
-        account_event_record(
+        record_account_event(
             user=user,
             action="console.address_lost",
             address="",
@@ -235,4 +235,4 @@ def _digest(secret: str) -> str:
 
 def _record(invitation: Invitation, action: str, actor: str = "", *, address: str = "", **details: object) -> None:
     member = invitation.member
-    member_event_record(member, action, actor=actor or member.named, address=address, details=details)
+    record_member_event(member, action, actor=actor or member.named, address=address, details=details)

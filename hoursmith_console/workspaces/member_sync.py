@@ -24,7 +24,7 @@ from hoursmith_console.accounts.services import sessions_end
 from hoursmith_console.workspaces.member_list import Listed, Reading, roll_understand
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import member_import
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.writer import AuditUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ def _is_new_at(row: Member, before: Mapping[str, Member]) -> bool:
 
 
 def _record(workspace: Workspace, synced: Synced, actor: str) -> None:
-    event_record(
+    record_event(
         org_id=workspace.org_id,
         org_name=workspace.name,
         action="console.members_sync",

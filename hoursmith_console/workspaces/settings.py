@@ -3,7 +3,7 @@
 from django.db import router, transaction
 
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 
 WORDS = {"needs_second_factor": "second factor for whoever reviews", "retention_days": "days that audit rows are kept"}
 
@@ -20,7 +20,7 @@ def rule_change(*, workspace: Workspace, rule: str, value: bool | int | None, ac
             return False
         setattr(standing, rule, value)
         standing.save(update_fields=[rule])
-        event_record(
+        record_event(
             org_id=standing.org_id,
             org_name=standing.name,
             action="console.setting_change",

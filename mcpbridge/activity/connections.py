@@ -17,7 +17,7 @@ from mcpbridge.activity.observed import EndedCall
 from mcpbridge.activity.rejections import Attempt
 from mcpbridge.core.sanitize import storable
 from mcpbridge.core.types import Caller, Identity
-from mcpbridge.models import PREFIX_LENGTH, SeenConnection
+from mcpbridge.models import PREFIX_LENGTH, ObservedConnection
 
 # Letters that nobody mistakes for one another when reading an address aloud.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -74,13 +74,13 @@ class Greeting(NamedTuple):
         )
 
 
-def connection_open(*, org_id: str) -> SeenConnection:
+def open_connection(*, org_id: str) -> ObservedConnection:
     """A new connection of the workspace, with an id that nobody has yet; nothing was seen of it."""
     slug = "".join(secrets.choice(_LETTERS) for _ in range(_SLUG_LENGTH))
-    return SeenConnection.objects.create(slug=slug, org_id=org_id)
+    return ObservedConnection.objects.create(slug=slug, org_id=org_id)
 
 
-def connections_seen(
+def upsert_connections(
     alias: str,
     ended: Sequence[EndedCall],
     greetings: Iterable[Greeting],
@@ -94,7 +94,7 @@ def connections_seen(
         return
     named = {change.slug for change in changes}
     known = dict(
-        SeenConnection.objects.using(alias).filter(slug__in=sorted(named)[:_AT_MOST]).values_list("slug", "org_id")
+        ObservedConnection.objects.using(alias).filter(slug__in=sorted(named)[:_AT_MOST]).values_list("slug", "org_id")
     )
     # In one order everywhere, so that two workers who meet in the same rows wait for each other, not both.
     for change in sorted(changes, key=lambda each: (each.slug, each.at)):
@@ -120,7 +120,7 @@ def _foreign(change: _Change) -> _Change:
 
 
 def _apply(alias: str, change: _Change) -> None:
-    rows = SeenConnection.objects.using(alias).filter(slug=change.slug)
+    rows = ObservedConnection.objects.using(alias).filter(slug=change.slug)
     if change.calls:
         rows.update(calls=F("calls") + change.calls)
     if change.field == "last_seen_at":

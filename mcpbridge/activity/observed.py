@@ -11,7 +11,7 @@ from mcpbridge.core.sanitize import storable
 from mcpbridge.core.token_digest import Digests, is_digest_of
 from mcpbridge.core.types import Call, Ending
 from mcpbridge.db.bulk import upsert
-from mcpbridge.models import TOOL_KINDS, Result, SeenClient, SeenToken
+from mcpbridge.models import TOOL_KINDS, ObservedClient, ObservedToken, Result
 
 _CHUNK = 400
 
@@ -49,14 +49,14 @@ def known_tokens(alias: str, keys: Iterable[TokenKey]) -> dict[TokenKey, KnownTo
     prefixes = sorted({prefix for _, prefix in wanted})
     found: dict[TokenKey, KnownToken] = {}
     for start in range(0, len(prefixes), _CHUNK):
-        rows = SeenToken.objects.using(alias).filter(prefix__in=prefixes[start : start + _CHUNK])
+        rows = ObservedToken.objects.using(alias).filter(prefix__in=prefixes[start : start + _CHUNK])
         for env, prefix, pk, org_id, digest in rows.values_list("env", "prefix", "pk", "org_id", "token_digest"):
             if (env, prefix) in wanted:
                 found[env, prefix] = KnownToken(pk, org_id, None if digest is None else bytes(digest))
     return found
 
 
-def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
+def upsert_tokens(alias: str, ended: Sequence[EndedCall]) -> None:
     """Add the accepted calls among `ended` to the tokens they were made with."""
     sums: dict[TokenKey, _Sum] = {}
     for each in ended:
@@ -65,7 +65,7 @@ def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
             sums.setdefault(key, _Sum(each)).add(each)
     upsert(
         alias,
-        SeenToken,
+        ObservedToken,
         [_token_columns(sums[key]) for key in sorted(sums)],
         key=("env", "prefix"),
         added=[*(f"calls_{kind}" for kind in TOOL_KINDS), "calls_refused"],
@@ -79,7 +79,7 @@ def tokens_seen(alias: str, ended: Sequence[EndedCall]) -> None:
     )
 
 
-def clients_seen(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def upsert_clients(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKey, KnownToken]) -> None:
     """Add the accepted calls among `ended` to the assistants that made them."""
     names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
     sums: dict[tuple[int, str, str, str], _Sum] = {}
@@ -95,7 +95,7 @@ def clients_seen(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKe
         sums.setdefault(key, _Sum(each)).add(each)
     upsert(
         alias,
-        SeenClient,
+        ObservedClient,
         [_client_columns(key, sums[key]) for key in sorted(sums)],
         key=("token", "name", "version", "connection"),
         added=("calls",),

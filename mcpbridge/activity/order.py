@@ -25,7 +25,7 @@ _WRITING = (
 )
 
 
-def calls_begin(alias: str) -> None:
+def mark_insert_begin(alias: str) -> None:
     """Say that this transaction is going to insert calls; before their numbers are given out."""
     connection = connections[alias]
     if connection.vendor == "postgresql":

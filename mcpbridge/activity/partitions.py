@@ -17,7 +17,7 @@ from django.db import connections
 from django.db.models import QuerySet
 
 from mcpbridge.db.locks import try_acquire_lock
-from mcpbridge.db.timeouts import limited_transaction
+from mcpbridge.db.timeouts import bounded_transaction
 from mcpbridge.models import ToolCall
 
 # Who makes or drops a month holds up everybody who reads or writes the activity, and asks again rather than long.
@@ -70,18 +70,18 @@ def months_of(alias: str) -> Months:
     return Months(begins, bounds[_EARLIER], bounds[_LATER])
 
 
-def months_make(alias: str, *, now: datetime) -> int:
+def make_months(alias: str, *, now: datetime) -> int:
     """See to it that this month and those ahead are there; how many were made. Does nothing on SQLite."""
     if not has_months(alias) or months_of(alias).end > month_of(now, MONTHS_AHEAD):
         return 0
-    with limited_transaction(alias, limit_s=LIMIT_S):
+    with bounded_transaction(alias, limit_s=LIMIT_S):
         if not try_acquire_lock(alias, MONTHS_LOCK):
             return 0
         begin, made = months_of(alias).end, 0
         with connections[alias].cursor() as cursor:
             cursor.execute(f"ALTER TABLE {_CALLS} DETACH PARTITION {_LATER}")
             while begin <= month_of(now, MONTHS_AHEAD):
-                month_make(cursor, begin)
+                make_month(cursor, begin)
                 begin, made = month_of(begin, 1), made + 1
             # Rows that came before their month did.
             cursor.execute(
@@ -95,7 +95,7 @@ def months_make(alias: str, *, now: datetime) -> int:
     return made
 
 
-def month_make(cursor: Any, begin: datetime) -> None:
+def make_month(cursor: Any, begin: datetime) -> None:
     """Make the month that begins at `begin`; no part may hold it yet."""
     cursor.execute(
         f"CREATE TABLE {_CALLS}_{begin:%Y_%m} PARTITION OF {_CALLS} FOR VALUES FROM (%s) TO (%s)",
@@ -103,7 +103,7 @@ def month_make(cursor: Any, begin: datetime) -> None:
     )
 
 
-def months_drop(alias: str, *, before: datetime) -> int:
+def drop_months(alias: str, *, before: datetime) -> int:
     """Drop what lies wholly before `before`; how many parts that were. Belongs into a transaction of the caller's."""
     edge, months = month_of(before), months_of(alias)
     if months.first > edge:

@@ -19,16 +19,22 @@ from typing import Any
 from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
-from mcpbridge.activity.connections import Greeting, connections_seen
+from mcpbridge.activity.connections import Greeting, upsert_connections
 from mcpbridge.activity.loss_counter import PendingCallCounter, orphaned_counts
-from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey, clients_seen, known_tokens, tokens_seen
-from mcpbridge.activity.order import calls_begin
-from mcpbridge.activity.rejections import Rejection, attempts_of, catch_all, credentials_rejected, forget_old_rejections
-from mcpbridge.activity.usage import calls_tally, forget_old_hours
+from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey, known_tokens, upsert_clients, upsert_tokens
+from mcpbridge.activity.order import mark_insert_begin
+from mcpbridge.activity.rejections import (
+    Rejection,
+    attempts_of,
+    forget_old_rejections,
+    overflow_bucket,
+    upsert_rejections,
+)
+from mcpbridge.activity.usage import add_to_usage_counters, forget_old_hours
 from mcpbridge.core.sanitize import storable, storable_columns
 from mcpbridge.core.types import Call, Ending
 from mcpbridge.db.bulk import insert
-from mcpbridge.db.timeouts import drop_connection, limited_transaction
+from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import ActivityLoss, ToolCall
 from mcpbridge.observability import metrics
 from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
@@ -157,7 +163,7 @@ class ActivityRecorder:
             self._rejections.append(rejection)
         else:
             with self._overflow_lock:
-                self._uncounted[catch_all(rejection.fault)] += 1
+                self._uncounted[overflow_bucket(rejection.fault)] += 1
 
     def greeted(self, greeting: Greeting) -> None:
         """Take note of a request on a connection that is no tool call. Never waits and never raises."""
@@ -223,7 +229,7 @@ class ActivityRecorder:
     def _write(self, batch: _Batch) -> bool:
         is_committing = False
         try:
-            with limited_transaction(self._alias, limit_s=self._limit_s):
+            with bounded_transaction(self._alias, limit_s=self._limit_s):
                 if not (batch.is_doubtful and self._is_present(batch)):
                     self._record(batch)
                 is_committing = True
@@ -245,7 +251,7 @@ class ActivityRecorder:
         try:
             with orphaned_counts(self._folder) as counts:
                 if counts:
-                    with limited_transaction(self._alias, limit_s=self._limit_s):
+                    with bounded_transaction(self._alias, limit_s=self._limit_s):
                         self._insert_losses([(each.org_id, _Loss(each.at, each.at, each.calls)) for each in counts])
         except (Error, OSError):
             # It stays where it is, and is looked at again.
@@ -273,19 +279,19 @@ class ActivityRecorder:
         return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
 
     def _record(self, batch: _Batch) -> None:
-        tokens_seen(self._alias, batch.ended)
+        upsert_tokens(self._alias, batch.ended)
         tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
-        clients_seen(self._alias, batch.ended, tokens)
+        upsert_clients(self._alias, batch.ended, tokens)
         rows = [row for row in (_tool_call(each, tokens) for each in batch.ended) if row["org_id"]]
         batch.unattributed = len(batch.ended) - len(rows)
-        calls_begin(self._alias)
+        mark_insert_begin(self._alias)
         insert(self._alias, ToolCall, rows)
         attempts = attempts_of(self._alias, batch.rejected)
         if attempts:
-            credentials_rejected(self._alias, attempts, at=timezone.now())
-        connections_seen(self._alias, batch.ended, batch.greetings, attempts, at=timezone.now())
+            upsert_rejections(self._alias, attempts, at=timezone.now())
+        upsert_connections(self._alias, batch.ended, batch.greetings, attempts, at=timezone.now())
         self._insert_losses(sorted(batch.losses.items()))
-        calls_tally(self._alias, rows, tokens)
+        add_to_usage_counters(self._alias, rows, tokens)
 
     def _insert_losses(self, losses: Sequence[tuple[str, _Loss]]) -> None:
         insert(
@@ -322,7 +328,7 @@ class ActivityRecorder:
 
     def _clean_up(self) -> None:
         try:
-            with limited_transaction(self._alias, limit_s=self._limit_s):
+            with bounded_transaction(self._alias, limit_s=self._limit_s):
                 forget_old_rejections(self._alias, now=timezone.now())
                 forget_old_hours(self._alias, now=timezone.now())
         except Error:

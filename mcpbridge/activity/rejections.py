@@ -25,7 +25,7 @@ ROWS_AT_MOST_A_TOKEN = 50
 KEPT_FOR = timedelta(days=90)
 # Of one batch; what is beyond that is counted, but not looked at one by one.
 _STRANGERS_AT_MOST = 1_000
-_CATCH_ALL_ADDRESS = "other"
+_OVERFLOW_ADDRESS = "other"
 _CHUNK = 100
 _LOCK = "mcpbridge rejected credentials"
 _Each = TypeVar("_Each")
@@ -73,14 +73,14 @@ class Attempt(NamedTuple):
         return (self.env, self.prefix) if self.matches_token else ("", "")
 
     @property
-    def catch_all(self) -> "Attempt":
+    def overflow_bucket(self) -> "Attempt":
         """The row that counts it where it has none of its own."""
-        return Attempt(*self.pool, self.fault, "", "", _CATCH_ALL_ADDRESS, self.matches_token)
+        return Attempt(*self.pool, self.fault, "", "", _OVERFLOW_ADDRESS, self.matches_token)
 
 
-def catch_all(fault: str) -> Rejection:
+def overflow_bucket(fault: str) -> Rejection:
     """Stands for a rejected request of which nothing was kept but its fault."""
-    return Rejection("", "", fault, "", "", _CATCH_ALL_ADDRESS)
+    return Rejection("", "", fault, "", "", _OVERFLOW_ADDRESS)
 
 
 def attempts_of(alias: str, rejections: Mapping[Rejection, int]) -> dict[Attempt, int]:
@@ -106,12 +106,12 @@ def _storable(said: Rejection, *, matches_token: bool) -> Attempt:
     )
 
 
-def credentials_rejected(alias: str, attempts: Mapping[Attempt, int], *, at: datetime) -> None:
+def upsert_rejections(alias: str, attempts: Mapping[Attempt, int], *, at: datetime) -> None:
     """Add `attempts` to the rejected credentials; what finds no room is counted together, one row a fault."""
     allowed = _with_a_row(alias, attempts)
     rows: dict[Attempt, int] = defaultdict(int)
     for attempt, count in attempts.items():
-        rows[attempt if attempt in allowed else attempt.catch_all] += count
+        rows[attempt if attempt in allowed else attempt.overflow_bucket] += count
     upsert(
         alias,
         RejectedCredential,
@@ -165,10 +165,10 @@ def _room(alias: str, pools: set[TokenKey]) -> dict[TokenKey, int]:
     rows = RejectedCredential.objects.using(alias).order_by()
     room = dict.fromkeys(pools, ROWS_AT_MOST_A_TOKEN)
     if ("", "") in pools:
-        room["", ""] = ROWS_AT_MOST - rows.filter(matches_token=False).exclude(address=_CATCH_ALL_ADDRESS).count()
+        room["", ""] = ROWS_AT_MOST - rows.filter(matches_token=False).exclude(address=_OVERFLOW_ADDRESS).count()
     prefixes = sorted({prefix for _, prefix in pools if prefix})
     for part in _chunks(prefixes):
-        counts = rows.filter(prefix__in=part, matches_token=True).exclude(address=_CATCH_ALL_ADDRESS)
+        counts = rows.filter(prefix__in=part, matches_token=True).exclude(address=_OVERFLOW_ADDRESS)
         for env, prefix, count in counts.values_list("env", "prefix").annotate(count=Count("pk")):
             if (env, prefix) in room:
                 room[env, prefix] -= count

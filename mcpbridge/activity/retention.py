@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from django.db import connections, router
 from django.utils import timezone
 
-from mcpbridge.activity.partitions import LIMIT_S, MONTHS_LOCK, has_months, month_of, months_drop, months_make
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.activity.partitions import LIMIT_S, MONTHS_LOCK, drop_months, has_months, make_months, month_of
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.db.locks import try_acquire_lock
-from mcpbridge.db.timeouts import limited_look, limited_transaction
+from mcpbridge.db.timeouts import bounded_read, bounded_transaction
 from mcpbridge.models import AuditEvent, ToolCall
 
 ACTION = "console.activity_prune"
@@ -45,7 +45,7 @@ class Pruned:
     is_done: bool
 
 
-def activity_prune(*, before: datetime, actor: str, goes_on: Callable[[], bool] = lambda: True) -> Pruned:
+def prune_activity(*, before: datetime, actor: str, goes_on: Callable[[], bool] = lambda: True) -> Pruned:
     """Remove the calls that were made before `before`, of all workspaces, for as long as it `goes_on`.
 
     Raises ValueError for an instant to come, and AuditUnavailableError where it cannot be recorded; then nothing was
@@ -54,7 +54,7 @@ def activity_prune(*, before: datetime, actor: str, goes_on: Callable[[], bool] 
     if before > timezone.now():
         raise ValueError("What was not made yet cannot be removed: the date lies in the future.")
     alias = router.db_for_write(ToolCall)
-    with limited_transaction(alias, limit_s=LIMIT_S):
+    with bounded_transaction(alias, limit_s=LIMIT_S):
         # Another machine may be at it; what it leaves is removed below, twice at worst.
         parts = _drop_recorded(alias, before, actor) if try_acquire_lock(alias, MONTHS_LOCK) else 0
     rows = 0
@@ -68,10 +68,10 @@ def activity_prune(*, before: datetime, actor: str, goes_on: Callable[[], bool] 
 def _drop_recorded(alias: str, before: datetime, actor: str) -> int:
     """Note in each workspace's record that its calls go, and drop the months that go whole."""
     concerned = _workspaces(alias, before)
-    parts = months_drop(alias, before=before) if has_months(alias) else 0
+    parts = drop_months(alias, before=before) if has_months(alias) else 0
     for org_id in filter(None, concerned):
         if not _is_recorded(alias, org_id, before):
-            event_record(
+            record_event(
                 org_id=org_id,
                 action=ACTION,
                 actor=actor,
@@ -92,13 +92,13 @@ def _workspaces(alias: str, before: datetime) -> list[str]:
     """The workspaces with calls from before `before`; an empty id stands for calls of which none is known."""
     connection = connections[alias]
     question = _WORKSPACES.format(calls=connection.ops.quote_name(ToolCall._meta.db_table))
-    with limited_look(alias, limit_s=LIMIT_S), connection.cursor() as cursor:
+    with bounded_read(alias, limit_s=LIMIT_S), connection.cursor() as cursor:
         cursor.execute(question, [connection.ops.adapt_datetimefield_value(before)])
         return [org_id for (org_id,) in cursor.fetchall()]
 
 
 def _remove_some(alias: str, org_id: str, before: datetime) -> int:
-    with limited_transaction(alias, limit_s=LIMIT_S):
+    with bounded_transaction(alias, limit_s=LIMIT_S):
         calls = ToolCall.objects.using(alias).filter(org_id=org_id)
         old = list(calls.filter(at__lt=before).order_by("at", "pk").values_list("at", "pk")[:ROWS_AT_ONCE])
         if not old:
@@ -108,7 +108,7 @@ def _remove_some(alias: str, org_id: str, before: datetime) -> int:
     return len(old)
 
 
-class Ageing:
+class ActivityRetention:
     """Makes months ahead of time, and removes what is older than `days` days, if any number is given.
 
     Where the activity lies in months, they go whole, so that a call is kept for up to a month longer.
@@ -120,9 +120,9 @@ class Ageing:
     def run(self) -> bool:
         """Do what is due, for about a second; False where more is left."""
         alias, now = router.db_for_write(ToolCall), timezone.now()
-        months_make(alias, now=now)
+        make_months(alias, now=now)
         if not self._days:
             return True
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=self._days)
         before, until = month_of(day) if has_months(alias) else day, time.monotonic() + _ROUND_S
-        return activity_prune(before=before, actor=_BY_ITSELF, goes_on=lambda: time.monotonic() < until).is_done
+        return prune_activity(before=before, actor=_BY_ITSELF, goes_on=lambda: time.monotonic() < until).is_done

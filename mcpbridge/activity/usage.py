@@ -39,15 +39,15 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
-def calls_tally(alias: str, rows: Sequence[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def add_to_usage_counters(alias: str, rows: Sequence[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
     """Add `rows` of the activity to the counts. `tokens` names the tokens that Hoursmith has accepted."""
     # The hour of the whole workspace is the row that all writers share, so it is held for the shortest time.
-    _tools_tally(alias, rows, tokens)
-    _networks_tally(alias, rows, tokens)
-    _hours_tally(alias, rows)
+    _add_to_tools(alias, rows, tokens)
+    _add_to_networks(alias, rows, tokens)
+    _add_to_hours(alias, rows)
 
 
-def _hours_tally(alias: str, rows: Iterable[Row]) -> None:
+def _add_to_hours(alias: str, rows: Iterable[Row]) -> None:
     sums: dict[tuple[str, str, str, int], dict[str, int]] = {}
     for row in rows:
         if not row["org_id"]:
@@ -72,7 +72,7 @@ def _hours_tally(alias: str, rows: Iterable[Row]) -> None:
     )
 
 
-def _tools_tally(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def _add_to_tools(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
     sums: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
         if token := _token_of(row, tokens):
@@ -89,7 +89,7 @@ def _tools_tally(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, Know
     )
 
 
-def _networks_tally(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def _add_to_networks(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
     sums: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
         if (token := _token_of(row, tokens)) and (network := network_of(row["address"])):

@@ -39,7 +39,7 @@ class Archive:
 Progress = Callable[[str, int, int], None]
 
 
-def archive_write(cut: AuditCut, *, first: int, folder: Path, progress: Progress | None = None) -> Archive:
+def write_archive(cut: AuditCut, *, first: int, folder: Path, progress: Progress | None = None) -> Archive:
     """Write the rows from `first` up to `cut`, in which they end, to a new file in `folder`, for its owner alone.
 
     It is an export like any other, so that `docs/verify_audit.py` proves it. Raises ArchiveError.

@@ -18,11 +18,11 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.audit.hashchain import instant
-from mcpbridge.audit.heads import Standing, head_of, standings
+from mcpbridge.audit.heads import ChainStatus, chain_statuses, head_of
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.signing import SigningKeyPair, head_message
 from mcpbridge.db.locks import acquire_locks, try_acquire_lock
-from mcpbridge.db.timeouts import limited_look, limited_transaction
+from mcpbridge.db.timeouts import bounded_read, bounded_transaction
 from mcpbridge.models import SigningHead
 
 logger = logging.getLogger("mcpbridge.checkpoint")
@@ -49,61 +49,61 @@ class Schedule:
         """What AUDIT_CHECKPOINT_ROWS and AUDIT_CHECKPOINT_MINUTES say."""
         return cls(settings.AUDIT_CHECKPOINT_ROWS, timedelta(minutes=settings.AUDIT_CHECKPOINT_MINUTES))
 
-    def reason(self, standing: Standing) -> str:
+    def reason(self, status: ChainStatus) -> str:
         """Why a checkpoint is due now, empty where none is."""
-        if standing.sequence - standing.signed >= self.rows:
+        if status.sequence - status.signed >= self.rows:
             return "rows"
-        if standing.signed_at is None:
+        if status.signed_at is None:
             return "time"
-        age = timezone.now() - standing.signed_at
+        age = timezone.now() - status.signed_at
         return "" if -_CLOCKS_DIFFER_BY <= age < self.period else "time"
 
 
-def checkpoints_due(schedule: Schedule, *, turn: AbstractContextManager[None]) -> list[SigningHead]:
-    """Make the checkpoints that are due, within `turn`; none where another process is at it.
+def make_due_checkpoints(schedule: Schedule, *, file_lock: AbstractContextManager[None]) -> list[SigningHead]:
+    """Make the checkpoints that are due, within `file_lock`; none where another process is at it.
 
     Raises UnannouncedKeyError.
     """
     alias = router.db_for_write(SigningHead)
-    with limited_look(alias, limit_s=LIMIT_S):
-        is_due = any(schedule.reason(standing) for standing in standings(alias))
+    with bounded_read(alias, limit_s=LIMIT_S):
+        is_due = any(schedule.reason(status) for status in chain_statuses(alias))
     if not is_due:
         return []
-    return _make(alias, schedule.reason, turn=turn, waits=False)
+    return _make(alias, schedule.reason, file_lock=file_lock, waits=False)
 
 
-def checkpoint_make(
-    *, reason: str, org_id: str | None = None, turn: AbstractContextManager[None] | None = None
+def make_checkpoints(
+    *, reason: str, org_id: str | None = None, file_lock: AbstractContextManager[None] | None = None
 ) -> list[SigningHead]:
     """Make checkpoints now, of one workspace or of all; `reason` is demand, prune or shutdown.
 
     At a shutdown only chains that grew since their last checkpoint get one. Raises UnannouncedKeyError.
     """
 
-    def is_wanted(standing: Standing) -> str:
-        if org_id not in (None, standing.org_id):
+    def is_wanted(status: ChainStatus) -> str:
+        if org_id not in (None, status.org_id):
             return ""
-        return reason if reason != "shutdown" or standing.sequence > standing.signed else ""
+        return reason if reason != "shutdown" or status.sequence > status.signed else ""
 
-    return _make(router.db_for_write(SigningHead), is_wanted, turn=turn or nullcontext(), waits=True)
+    return _make(router.db_for_write(SigningHead), is_wanted, file_lock=file_lock or nullcontext(), waits=True)
 
 
 def _make(
-    alias: str, reason_of: Callable[[Standing], str], *, turn: AbstractContextManager[None], waits: bool
+    alias: str, reason_of: Callable[[ChainStatus], str], *, file_lock: AbstractContextManager[None], waits: bool
 ) -> list[SigningHead]:
     made: dict[str, SigningHead] = {}
     while True:
-        with turn, limited_transaction(alias, limit_s=LIMIT_S):
+        with file_lock, bounded_transaction(alias, limit_s=LIMIT_S):
             if waits:
                 acquire_locks(alias, _LOCK)
             elif not try_acquire_lock(alias, _LOCK):
                 break
-            wanted = [each for each in standings(alias) if each.org_id not in made and reason_of(each)]
+            wanted = [each for each in chain_statuses(alias) if each.org_id not in made and reason_of(each)]
             if not wanted:
                 break
             key = signing_key(alias)
-            for standing in wanted[:_IN_ONE_TRANSACTION]:
-                made[standing.org_id] = _sign(alias, key, standing.org_id, reason_of(standing))
+            for status in wanted[:_IN_ONE_TRANSACTION]:
+                made[status.org_id] = _sign(alias, key, status.org_id, reason_of(status))
     return list(made.values())
 
 

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.db import Error, connections, router, transaction
 from django.utils import timezone
 
-from mcpbridge.audit.rows import AuditRow, event_row, rows_append
+from mcpbridge.audit.rows import AuditRow, append_rows, event_row
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
 from mcpbridge.core.sanitize import recordable_arguments
 from mcpbridge.core.types import Call, Caller, Identity
-from mcpbridge.db.timeouts import impatient, limit_statements, limited_look, limited_transaction
-from mcpbridge.models import AuditEvent, Kind, Result, SeenToken
+from mcpbridge.db.timeouts import bounded_read, bounded_transaction, set_statement_timeout, short_busy_timeout
+from mcpbridge.models import AuditEvent, Kind, ObservedToken, Result
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.redaction.masking import MASK
 
@@ -38,13 +38,13 @@ class TokenNamed(NamedTuple):
         return f"hsk_{self.env}_{self.prefix}_{MASK}"
 
 
-def events_go_through(writer: AuditWriter | None) -> None:
+def set_audit_writer(writer: AuditWriter | None) -> None:
     """Let the events of this process share the commits of `writer`, from now until this is called with None."""
     global _writer
     _writer = writer
 
 
-def event_record(
+def record_event(
     *,
     org_id: str,
     action: str,
@@ -81,7 +81,7 @@ def event_record(
         arguments=recordable_arguments(_named(details or {}), "full"),
     )
     with spans.step("record event"):
-        row_record(alias, event_row(call, actor=actor, note=note, result=result))
+        record_row(alias, event_row(call, actor=actor, note=note, result=result))
 
 
 def _named(details: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,14 +89,14 @@ def _named(details: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.masked if isinstance(value, TokenNamed) else value for name, value in details.items()}
 
 
-def row_record(alias: str, row: AuditRow) -> None:
-    """Bring one row that a person caused into the record, as `event_record` says."""
+def record_row(alias: str, row: AuditRow) -> None:
+    """Bring one row that a person caused into the record, as `record_event` says."""
     if not connections[alias].in_atomic_block and _writer is not None:
         _writer.record([row])
         return
     try:
         with _transaction(alias):
-            rows_append(alias, [row])
+            append_rows(alias, [row])
     except Error as error:
         raise AuditUnavailableError(_NOT_NOW) from error
 
@@ -107,10 +107,10 @@ def _transaction(alias: str) -> Iterator[None]:
     limit_s = settings.AUDIT_WRITE_TIMEOUT_MS / 1000
     if connections[alias].in_atomic_block:
         with transaction.atomic(using=alias):
-            limit_statements(alias, limit_s=limit_s)
+            set_statement_timeout(alias, limit_s=limit_s)
             yield
     else:
-        with impatient(alias, limit_s=limit_s), limited_transaction(alias, limit_s=limit_s):
+        with short_busy_timeout(alias, limit_s=limit_s), bounded_transaction(alias, limit_s=limit_s):
             yield
 
 
@@ -127,9 +127,9 @@ def operator() -> str:
 def _name_of(alias: str, org_id: str) -> str:
     """What the workspace was called when it was last heard of; raises AuditUnavailableError where that takes long."""
     events = AuditEvent.objects.using(alias).filter(org_id=org_id).order_by("-sequence")
-    tokens = SeenToken.objects.using(alias).filter(org_id=org_id).order_by("-last_used_at")
+    tokens = ObservedToken.objects.using(alias).filter(org_id=org_id).order_by("-last_used_at")
     try:
-        with limited_look(alias, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
+        with bounded_read(alias, limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
             for rows in (tokens, events):
                 if name := rows.values_list("org_name", flat=True).first():
                     return str(name)

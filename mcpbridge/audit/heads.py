@@ -8,10 +8,10 @@ from django.db import connections
 
 from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.db.locks import acquire_locks
-from mcpbridge.models import AuditCut, AuditEvent, SeenToken, SigningHead
+from mcpbridge.models import AuditCut, AuditEvent, ObservedToken, SigningHead
 
 
-class Standing(NamedTuple):
+class ChainStatus(NamedTuple):
     """A chain's last row, and the last checkpoint of it: its row, 0 where there was none, and its instant."""
 
     org_id: str
@@ -60,15 +60,15 @@ def chain_lock(org_id: str) -> str:
     return f"audit chain {org_id}"
 
 
-def standings(alias: str) -> list[Standing]:
+def chain_statuses(alias: str) -> list[ChainStatus]:
     """Each known workspace's chain and its last checkpoint, in one look of a few index entries each."""
-    tables = {"events": AuditEvent, "heads": SigningHead, "tokens": SeenToken}
+    tables = {"events": AuditEvent, "heads": SigningHead, "tokens": ObservedToken}
     quote = connections[alias].ops.quote_name
     question = _STANDINGS.format(**{name: quote(model._meta.db_table) for name, model in tables.items()})
     with connections[alias].cursor() as cursor:
         cursor.execute(question)
         found = cursor.fetchall()
-    return sorted(Standing(org_id, last or 0, signed or 0, _utc(at)) for org_id, last, signed, at in found)
+    return sorted(ChainStatus(org_id, last or 0, signed or 0, _utc(at)) for org_id, last, signed, at in found)
 
 
 def _utc(at: datetime | None) -> datetime | None:

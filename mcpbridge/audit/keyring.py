@@ -10,9 +10,9 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.hashchain import instant
-from mcpbridge.audit.heads import standings
+from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import SigningKey
@@ -56,7 +56,7 @@ def key_fault() -> str:
     return "The signing key changed without announcement, so no checkpoints are made."
 
 
-def key_announce(*, text: str, actor: str) -> SigningKeyPair:
+def announce_key(*, text: str, actor: str) -> SigningKeyPair:
     """Let the key that `text` stands for sign too, announced by the configured key; recorded in every workspace.
 
     Raises UnannouncedKeyError where the configured key may not sign itself, AuditUnavailableError, and ValueError
@@ -70,9 +70,9 @@ def key_announce(*, text: str, actor: str) -> SigningKeyPair:
         if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
             raise ValueError(f"The key {made.key_id} is known already.")
         _register(alias, made, announced_by=current)
-        for standing in standings(alias):
-            event_record(
-                org_id=standing.org_id,
+        for status in chain_statuses(alias):
+            record_event(
+                org_id=status.org_id,
                 action="console.key_rotate",
                 actor=actor,
                 target_type="signing_key",

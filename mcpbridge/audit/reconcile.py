@@ -16,11 +16,11 @@ from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import row_record
-from mcpbridge.audit.heads import chain_lock, standings
+from mcpbridge.audit.console_events import record_row
+from mcpbridge.audit.heads import chain_lock, chain_statuses
 from mcpbridge.audit.rows import NOTE_LENGTH, AuditRow, call_of, resolution_row, unknown_row
 from mcpbridge.db.locks import acquire_locks
-from mcpbridge.db.timeouts import limited_look
+from mcpbridge.db.timeouts import bounded_read
 from mcpbridge.models import AuditEvent, Phase, Result
 
 logger = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ class NothingToResolveError(Exception):
     """The call does not exist in this workspace, ended in a known way, or was resolved before."""
 
 
-def patience() -> timedelta:
+def outcome_deadline() -> timedelta:
     """How long a call without an outcome counts as under way; no call lives longer than this."""
     return timedelta(seconds=max(60.0, 3 * settings.UPSTREAM_TIMEOUT_S))
 
 
-class Sweep:
+class OutcomeReconciler:
     """Marks the calls whose outcome is overdue. Looks through the whole record once, then at what is new in it."""
 
     def __init__(self, write: Callable[[Sequence[AuditRow]], None]) -> None:
@@ -54,8 +54,8 @@ class Sweep:
 
         An outcome may still come later, and is taken.
         """
-        before, found = timezone.now() - patience(), 0
-        with limited_look(self._alias, limit_s=_LOOK_LIMIT_S):
+        before, found = timezone.now() - outcome_deadline(), 0
+        with bounded_read(self._alias, limit_s=_LOOK_LIMIT_S):
             call_ids = list(self._overdue(before))
         for start in range(0, len(call_ids), _AT_ONCE):
             found += self._mark(call_ids[start : start + _AT_ONCE], before)
@@ -69,12 +69,12 @@ class Sweep:
             # Asked for nothing but this, the database need not look beyond one index.
             yield from lost.values_list("call_id", flat=True)
             return
-        for standing in standings(self._alias):
-            new = lost.filter(org_id=standing.org_id, recorded_at__gte=self._since, recorded_at__lt=before)
+        for status in chain_statuses(self._alias):
+            new = lost.filter(org_id=status.org_id, recorded_at__gte=self._since, recorded_at__lt=before)
             yield from new.values_list("call_id", flat=True)
 
     def _mark(self, call_ids: list[UUID], before: datetime) -> int:
-        with limited_look(self._alias, limit_s=_LOOK_LIMIT_S):
+        with bounded_read(self._alias, limit_s=_LOOK_LIMIT_S):
             intents = AuditEvent.objects.using(self._alias).filter(call_id__in=call_ids, phase=Phase.INTENT)
             rows = [unknown_row(call_of(intent)) for intent in intents.filter(recorded_at__lt=before)]
         if rows:
@@ -99,7 +99,7 @@ def unresolved(org_id: str) -> QuerySet[AuditEvent]:
     )
 
 
-def outcome_resolve(*, call_id: UUID, org_id: str, actor: str, note: str) -> None:
+def resolve_outcome(*, call_id: UUID, org_id: str, actor: str, note: str) -> None:
     """Record what `actor` found out about a call whose outcome is unknown, or that failed on the way back.
 
     `note` has 1 to 1000 characters, else ValueError. Raises NothingToResolveError, and AuditUnavailableError where
@@ -118,7 +118,7 @@ def outcome_resolve(*, call_id: UUID, org_id: str, actor: str, note: str) -> Non
         if outcome is None or not is_open or Phase.RESOLUTION in rows:
             raise NothingToResolveError
         # The intent, older than the rest, may have been removed under retention.
-        row_record(alias, resolution_row(call_of(rows.get(Phase.INTENT, outcome)), actor=actor, note=note))
+        record_row(alias, resolution_row(call_of(rows.get(Phase.INTENT, outcome)), actor=actor, note=note))
 
 
 def _rows_of_the_call(alias: str, *phases: Phase) -> QuerySet[AuditEvent]:

@@ -1,11 +1,11 @@
-"""Removes old rows from the record, the one sanctioned way: exported and verified first, cut off under a signature.
+"""Prune old rows from the audit log: export and verify them, then replace them with a signed cut.
 
-    1. what is to go is written to a file together with the signed cut, flushed to the disk, and verified there
-    2. the pruning is recorded in the chain itself
-    3. rows go in parts, each together with a signed cut that says up to where, so that the chain begins there
+    1. write the rows and the signed cut to an archive file, flush it to disk, read it back and verify it
+    2. record the pruning in the chain itself
+    3. delete the rows in batches, each in one transaction with a signed cut after which the chain begins
 
-A crash at any point leaves a chain that verifies; the next run goes on from the last cut. What does not verify is
-not removed: nobody gets rid of the traces of a change by pruning.
+A crash at any point leaves a chain that verifies; the next run continues from the last cut. Rows that do not verify
+are not removed, so pruning cannot hide tampering.
 """
 
 import time
@@ -18,20 +18,20 @@ from pathlib import Path
 from django.db import router
 from django.utils import timezone
 
-from mcpbridge.audit.archive import Archive, archive_write
-from mcpbridge.audit.checkpoints import checkpoint_make
-from mcpbridge.audit.console_events import event_record
-from mcpbridge.audit.destinations.status import sinks_behind
+from mcpbridge.audit.archive import Archive, write_archive
+from mcpbridge.audit.checkpoints import make_checkpoints
+from mcpbridge.audit.console_events import record_event
+from mcpbridge.audit.destinations.status import destinations_behind
 from mcpbridge.audit.hashchain import Head
 from mcpbridge.audit.heads import chain_lock, head_of
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.reconcile import unresolved
 from mcpbridge.audit.signing import SigningKeyPair, cut_message
 from mcpbridge.db.locks import acquire_locks, exclusively
-from mcpbridge.db.timeouts import limited_transaction
+from mcpbridge.db.timeouts import bounded_transaction
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 
-# So many rows go in a fraction of a second, for which destructive calls wait.
+# One batch takes a fraction of a second, during which destructive calls wait.
 ROWS_AT_ONCE = 2_000
 _PAUSE_S = 0.05
 _LIMIT_S = 30.0
@@ -39,46 +39,49 @@ _LIMIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed from a workspace's record: `rows` rows up to `sequence`, `unresolved` of them open questions."""
+    """Result of a pruning: `rows` rows up to `sequence` were removed, `unresolved` of them unknown outcomes."""
 
     rows: int
     sequence: int
     unresolved: int
     archive: Archive
-    sinks_behind: tuple[str, ...] = ()
+    destinations_behind: tuple[str, ...] = ()
 
 
-class SinksBehindError(Exception):
-    """A sink has not confirmed rows that are to go. The text names it and says what to do."""
+class UndeliveredRowsError(Exception):
+    """A log destination has not acknowledged rows that would be removed. The text names it and says what to do."""
 
 
 class PruneUnderwayError(Exception):
-    """Another pruning removes rows of the same workspace."""
+    """Another pruning of the same workspace is running."""
 
 
-_UNDERWAY = "Another audit_prune of this workspace is running. Run it again when that has ended."
+_UNDERWAY = "Another audit_prune of this workspace is running. Try again when it has finished."
 
 
-def audit_prune(
+def prune_audit_log(
     *,
     org_id: str,
     before: datetime,
     export_to: Path,
     actor: str,
-    despite_sinks: bool = False,
+    include_undelivered: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Pruned | None:
-    """Remove the rows of the workspace that were made before `before`, once they are safe in a file in `export_to`.
+    """Remove rows of the workspace recorded before `before`, after archiving them in the folder `export_to`.
 
-    `progress` is told the stage ("written", then "removed"), how many rows it is through, and of how many.
-    None where there are none. Raises ValueError for an instant to come, ArchiveError where the file cannot be written
-    or does not verify, SinksBehindError where a sink would miss rows unless that is meant (`despite_sinks`),
-    PruneUnderwayError where another one is at work,
-    UnannouncedKeyError where nothing can be signed and AuditUnavailableError where it cannot be
-    recorded; then nothing was removed.
+    `progress` is called with the stage ("written", then "removed"), the rows done and their total. Returns None if
+    there are no such rows. Nothing was removed if it raises:
+
+        ValueError              `before` is in the future
+        ArchiveError            the archive cannot be written or does not verify
+        UndeliveredRowsError    a log destination lacks rows, unless `include_undelivered`
+        PruneUnderwayError      another pruning of the workspace is running
+        UnannouncedKeyError     the signing key must not sign
+        AuditUnavailableError   the pruning cannot be recorded
     """
     if before > timezone.now():
-        raise ValueError("What was not made yet cannot be removed: the date lies in the future.")
+        raise ValueError("The date must not be in the future.")
     alias = router.db_for_write(AuditEvent)
     with exclusively(alias, f"audit prune {org_id}") as is_alone:
         if not is_alone:
@@ -86,17 +89,17 @@ def audit_prune(
         begin, end = _last_cut(alias, org_id), _last_before(alias, org_id, before)
         if end.sequence <= begin:
             return None
-        behind = _sinks_behind(org_id, end.sequence, is_meant=despite_sinks)
+        behind = _undelivered_to(org_id, end.sequence, is_allowed=include_undelivered)
         places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
-        with limited_transaction(alias, limit_s=_LIMIT_S):
+        with bounded_transaction(alias, limit_s=_LIMIT_S):
             key = signing_key(alias)
         last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])
         pruned = Pruned(
             rows=end.sequence - begin,
             sequence=end.sequence,
             unresolved=unresolved(org_id).filter(sequence__lte=end.sequence).count(),
-            archive=archive_write(last, first=begin + 1, folder=export_to, progress=progress),
-            sinks_behind=behind,
+            archive=write_archive(last, first=begin + 1, folder=export_to, progress=progress),
+            destinations_behind=behind,
         )
         _record(org_id, pruned, before=before, actor=actor)
         for reached, place in pairwise(places):
@@ -104,18 +107,18 @@ def audit_prune(
             if progress:
                 progress("removed", place - begin, pruned.rows)
             time.sleep(_PAUSE_S)
-    checkpoint_make(reason="prune", org_id=org_id)
+    make_checkpoints(reason="prune", org_id=org_id)
     return pruned
 
 
 def _last_cut(alias: str, org_id: str) -> int:
-    """The last row that was removed; 0 where none was."""
+    """Return the sequence number of the last pruned row, or 0."""
     cut = AuditCut.objects.using(alias).filter(org_id=org_id).order_by("-sequence").first()
     return cut.sequence if cut else 0
 
 
 def _last_before(alias: str, org_id: str, before: datetime) -> Head:
-    """The last row that may go: those behind it were made at `before` or later, or one of them was."""
+    """Return the last row to remove: the one before the first row recorded at `before` or later."""
     rows = AuditEvent.objects.using(alias).filter(org_id=org_id).order_by("sequence").values_list("sequence", "hash")
     kept = rows.filter(recorded_at__gte=before).first()
     if kept is None:
@@ -124,20 +127,20 @@ def _last_before(alias: str, org_id: str, before: datetime) -> Head:
     return Head(*found) if found else Head(0, "")
 
 
-def _sinks_behind(org_id: str, sequence: int, *, is_meant: bool) -> tuple[str, ...]:
-    """The names of the sinks that the removal of the rows up to `sequence` leaves a gap, where that is meant."""
-    behind = sinks_behind(org_id, sequence)
-    if behind and not is_meant:
-        named = ", ".join(f"“{sink.name}” (row {sink.confirmed})" for sink in behind)
-        raise SinksBehindError(
-            f"Sinks have not confirmed all rows up to {sequence}: {named}. Let them catch up, delete them, or say"
-            " --despite-sinks; then they miss what is removed."
+def _undelivered_to(org_id: str, sequence: int, *, is_allowed: bool) -> tuple[str, ...]:
+    """Return the names of destinations that lack rows up to `sequence`; raise UndeliveredRowsError unless allowed."""
+    behind = destinations_behind(org_id, sequence)
+    if behind and not is_allowed:
+        named = ", ".join(f"“{destination.name}” (row {destination.acked})" for destination in behind)
+        raise UndeliveredRowsError(
+            f"Log destinations have not acknowledged all rows up to {sequence}: {named}. Let them catch up,"
+            " delete them, or give --include-undelivered, and they never get the removed rows."
         )
-    return tuple(sink.name for sink in behind)
+    return tuple(destination.name for destination in behind)
 
 
 def _record(org_id: str, pruned: Pruned, *, before: datetime, actor: str) -> None:
-    event_record(
+    record_event(
         org_id=org_id,
         action="console.audit_prune",
         actor=actor,
@@ -150,7 +153,7 @@ def _record(org_id: str, pruned: Pruned, *, before: datetime, actor: str) -> Non
             "unresolved": pruned.unresolved,
             "archive": pruned.archive.path.name,
             "sha256": pruned.archive.sha256,
-            **({"despite_sinks": list(pruned.sinks_behind)} if pruned.sinks_behind else {}),
+            **({"undelivered_to": list(pruned.destinations_behind)} if pruned.destinations_behind else {}),
         },
     )
 
@@ -177,11 +180,11 @@ def _cut_at(alias: str, key: SigningKeyPair, org_id: str, place: int, *, rows: i
 
 
 def _remove(alias: str, cut: AuditCut) -> None:
-    """Let the chain begin behind `cut`, and the rows and checkpoints up to it go, in one.
+    """Store `cut` and delete the rows and checkpoints up to it, in one transaction.
 
-    Raises PruneUnderwayError where the chain does not begin any more where `cut` says.
+    Raises PruneUnderwayError if the chain does not begin where `cut` says.
     """
-    with limited_transaction(alias, limit_s=_LIMIT_S):
+    with bounded_transaction(alias, limit_s=_LIMIT_S):
         acquire_locks(alias, chain_lock(cut.org_id))
         if _last_cut(alias, cut.org_id) != cut.sequence - cut.rows:
             raise PruneUnderwayError(_UNDERWAY)

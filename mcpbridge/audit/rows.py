@@ -130,7 +130,7 @@ def call_of(row: AuditEvent) -> Call:
     )
 
 
-def rows_append(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
+def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     """Link `rows` behind the last of their workspaces' chains, in their order, in the caller's transaction.
 
     Return those that were left out because their tokens have reached their hourly limits. From here until the

@@ -25,10 +25,10 @@ from typing import Any
 from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
-from mcpbridge.audit.rows import AuditRow, intent_row, outcome_row, refusal_row, rows_append
+from mcpbridge.audit.rows import AuditRow, append_rows, intent_row, outcome_row, refusal_row
 from mcpbridge.core.types import Call, Ending
 from mcpbridge.db.locks import FileLock
-from mcpbridge.db.timeouts import drop_connection, limited_transaction
+from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import AuditEvent, Phase, Result
 from mcpbridge.observability import metrics
 from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
@@ -75,7 +75,7 @@ class AuditWriter:
         self._capacity = capacity
         self._alias = router.db_for_write(AuditEvent)
         is_sqlite = connections.settings[self._alias]["ENGINE"].endswith("sqlite3")
-        self._turn = FileLock(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
+        self._file_lock = FileLock(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
         self._changed = threading.Condition()
         self._queue: deque[_Entry] = deque()
         self._worker = PeriodicWorker(
@@ -227,7 +227,7 @@ class AuditWriter:
     def _leave(self) -> None:
         self._lose([entry for entry in self._queue if entry.row.phase == Phase.OUTCOME])
         self._settle(list(self._queue), is_committed=False)
-        self._turn.close()
+        self._file_lock.close()
 
     def _has_work(self) -> bool:
         """Sleep until there are rows to write; False when it is time to end."""
@@ -257,7 +257,7 @@ class AuditWriter:
         over: list[_Entry] = []
         is_committing = False
         try:
-            with self._turn, limited_transaction(self._alias, limit_s=self._timeout_s):
+            with self._file_lock, bounded_transaction(self._alias, limit_s=self._timeout_s):
                 # Taken only now that the database is ours: whoever gave up while we waited leaves no trace.
                 entries = [alone] if alone else self._claim()
                 over = self._insert(entries)
@@ -289,7 +289,7 @@ class AuditWriter:
         doubtful = [entry.row.id for entry in entries if entry.is_doubtful]
         events = AuditEvent.objects.using(self._alias)
         present = set(events.filter(pk__in=doubtful).values_list("pk", flat=True)) if doubtful else set()
-        over = rows_append(self._alias, [entry.row for entry in entries if entry.row.id not in present])
+        over = append_rows(self._alias, [entry.row for entry in entries if entry.row.id not in present])
         return [entry for entry in entries if entry.row in over]
 
     def _recover(self, entries: list[_Entry], error: Exception, *, is_doubtful: bool) -> bool:

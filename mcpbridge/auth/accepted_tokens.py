@@ -15,8 +15,8 @@ from django.db import Error, router
 from mcpbridge.activity.observed import KnownToken, TokenKey, known_tokens
 from mcpbridge.core.credential import Credential
 from mcpbridge.core.token_digest import Digests
-from mcpbridge.db.timeouts import drop_connection, limited_look, use_own_connection
-from mcpbridge.models import SeenToken
+from mcpbridge.db.timeouts import bounded_read, drop_connection, use_own_connection
+from mcpbridge.models import ObservedToken
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class AcceptedTokens:
 
     def __init__(self, *, limit_s: float = 2.0) -> None:
         self._limit_s = limit_s
-        self._alias = router.db_for_read(SeenToken)
+        self._alias = router.db_for_read(ObservedToken)
         self._thread = ThreadPoolExecutor(1, "accepted-tokens")
         self._has_connection = self._is_closed = False
         self._waiting: list[_Question] = []
@@ -79,7 +79,7 @@ class AcceptedTokens:
             use_own_connection(self._alias, limit_s=self._limit_s)
             self._has_connection = True
         try:
-            with limited_look(self._alias, limit_s=self._limit_s):
+            with bounded_read(self._alias, limit_s=self._limit_s):
                 return known_tokens(self._alias, keys)
         except Error as error:
             logger.warning("Known tokens cannot be told from unknown ones now: %s", type(error).__name__)

@@ -53,7 +53,7 @@ _PLACES, _REFUSED_TOKENS = 32, 1024
 _PLACES_AT = len(_MAGIC)
 _REFUSED_AT = _PLACES_AT + _PLACES * _PLACE.size
 _SIZE = _REFUSED_AT + _REFUSED_TOKENS * _REFUSED.size
-_TURN_S = 0.02
+_FILE_LOCK_S = 0.02
 
 
 class Place(NamedTuple):
@@ -85,7 +85,7 @@ class Refusals:
         self._share = max(1, workers)
         self._file: int | None = None
         self._memory = bytearray(_SIZE)
-        self._turn = FileLock(None, limit_s=_TURN_S)
+        self._file_lock = FileLock(None, limit_s=_FILE_LOCK_S)
         if path is not None:
             try:
                 self._open(path)
@@ -96,8 +96,8 @@ class Refusals:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Never shortened: other processes are reading it.
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._turn = FileLock(path, limit_s=_TURN_S)
-        with self._turn:
+        self._file_lock = FileLock(path, limit_s=_FILE_LOCK_S)
+        with self._file_lock:
             if os.pread(self._file, len(_MAGIC), 0) != _MAGIC:
                 os.pwrite(self._file, _MAGIC + bytes(_SIZE - len(_MAGIC)), 0)
 
@@ -109,7 +109,7 @@ class Refusals:
 
     def close(self) -> None:
         """Give the file back."""
-        self._turn.close()
+        self._file_lock.close()
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -117,7 +117,7 @@ class Refusals:
     def take(self, sort: Sort, address: str) -> Place | NoPlace:
         """A place for one question about a token, to be given back or spent; or how long there is none."""
         tag, now = _tag(address), self._clock()
-        with self._turn:
+        with self._file_lock:
             taken = [(at, each, kind, held) for at, each, kind, held in self._places() if now < at <= now + WINDOW_S]
             same = [(at, held) for at, _, kind, held in taken if kind == sort]
             near = [(at, held) for at, each, kind, held in taken if kind == sort and each == tag]
@@ -132,18 +132,18 @@ class Refusals:
 
     def count(self, sort: Sort, address: str) -> None:
         """Count a refusal that no place was taken for."""
-        with self._turn:
+        with self._file_lock:
             place = self._occupy(sort, _tag(address), self._clock())
             self._write_place(place.number, place.ends_at, _tag(address), sort, is_held=False)
 
     def spend(self, place: Place, sort: Sort, address: str) -> None:
         """Keep `place` for the rest of the window, for Hoursmith refused the token."""
-        with self._turn:
+        with self._file_lock:
             self._write_place(place.number, self._clock() + WINDOW_S, _tag(address), sort, is_held=False)
 
     def give_back(self, place: Place) -> None:
         """Let others have `place`: Hoursmith accepted the token, or said nothing about it."""
-        with self._turn:
+        with self._file_lock:
             at, *_ = list(self._places())[place.number]
             # Not if it ran out meanwhile, and is somebody else's.
             if at == place.ends_at:
@@ -160,7 +160,7 @@ class Refusals:
 
     def remember(self, digest: bytes, *, was_accepted: bool) -> None:
         """Remember that Hoursmith refused the token, each time for twice as long as before."""
-        with self._turn:
+        with self._file_lock:
             tokens = self._read(_REFUSED_AT, _SIZE - _REFUSED_AT)
             number, times = self._find(tokens, digest), 0
             if number is None:
@@ -175,7 +175,7 @@ class Refusals:
 
     def forget(self, digest: bytes) -> None:
         """Hoursmith accepts the token again."""
-        with self._turn:
+        with self._file_lock:
             number = self._find(self._read(_REFUSED_AT, _SIZE - _REFUSED_AT), digest)
             if number is not None:
                 self._write(_REFUSED_AT + number * _REFUSED.size, bytes(_REFUSED.size))

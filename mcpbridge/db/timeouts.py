@@ -29,13 +29,13 @@ def use_own_connection(alias: str, *, limit_s: float) -> BaseDatabaseWrapper:
         options["init_command"] = "; ".join(filter(None, [options.get("init_command"), "PRAGMA temp_store=MEMORY"]))
     else:
         options.pop("pool", None)
-        shorten(options, limit_s=limit_s)
+        apply_socket_timeouts(options, limit_s=limit_s)
     connection: BaseDatabaseWrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
     connections[alias] = connection
     return connection
 
 
-def shorten(options: dict[str, Any], *, limit_s: float) -> None:
+def apply_socket_timeouts(options: dict[str, Any], *, limit_s: float) -> None:
     """Let a connection with these libpq `options` end in about `limit_s` seconds where the server vanished silently.
 
     Only the network can tell: by what was sent and never acknowledged, or, where an answer is waited for, by asking
@@ -62,7 +62,7 @@ def drop_connection(alias: str) -> None:
 
 
 @contextmanager
-def limited_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
+def bounded_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
     """A durable transaction in which no statement takes longer than `limit_s` seconds.
 
     On SQLite the write lock is held on entry, and durability is the settings' (synchronous=FULL). Raises
@@ -70,7 +70,7 @@ def limited_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
     """
     with transaction.atomic(using=alias):
         _check_file(connections[alias])
-        limit_statements(alias, limit_s=limit_s)
+        set_statement_timeout(alias, limit_s=limit_s)
         yield
     # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
     connections[alias].queries_log.clear()
@@ -96,10 +96,10 @@ def _check_file(connection: BaseDatabaseWrapper) -> None:
 
 
 @contextmanager
-def limited_look(alias: str, *, limit_s: float) -> Iterator[None]:
+def bounded_read(alias: str, *, limit_s: float) -> Iterator[None]:
     """Reading in which no statement takes longer than `limit_s` seconds, and that no writer has to wait for."""
     if connections[alias].vendor == "postgresql":
-        with limited_transaction(alias, limit_s=limit_s):
+        with bounded_transaction(alias, limit_s=limit_s):
             yield
     else:
         # A transaction would take the write lock, and a reader of SQLite's log waits for nobody.
@@ -107,7 +107,7 @@ def limited_look(alias: str, *, limit_s: float) -> Iterator[None]:
         connections[alias].queries_log.clear()
 
 
-def limit_statements(alias: str, *, limit_s: float) -> None:
+def set_statement_timeout(alias: str, *, limit_s: float) -> None:
     """Let no statement of the rest of this transaction take longer than `limit_s` seconds, and its commit be durable.
 
     SQLite needs no telling: its lock is ours from the start, and durability is the settings'.
@@ -127,19 +127,19 @@ def limit_statements(alias: str, *, limit_s: float) -> None:
 
 
 @contextmanager
-def impatient(alias: str, *, limit_s: float) -> Iterator[None]:
+def short_busy_timeout(alias: str, *, limit_s: float) -> Iterator[None]:
     """Let the calling thread's connection, made for a page's patience, wait at most `limit_s` seconds for SQLite."""
     connection = connections[alias]
     if connection.vendor != "sqlite":
         yield
         return
-    _wait_at_most(connection, limit_s)
+    _set_busy_timeout(connection, limit_s)
     try:
         yield
     finally:
-        _wait_at_most(connection, float(connection.settings_dict["OPTIONS"].get("timeout", 5)))
+        _set_busy_timeout(connection, float(connection.settings_dict["OPTIONS"].get("timeout", 5)))
 
 
-def _wait_at_most(connection: BaseDatabaseWrapper, limit_s: float) -> None:
+def _set_busy_timeout(connection: BaseDatabaseWrapper, limit_s: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout = {int(limit_s * 1000)}")

@@ -9,9 +9,15 @@ from mcpbridge.models.approvals import AnsweredIn, ApprovalRequest, ApprovalRule
 from mcpbridge.models.audit import AuditEvent
 
 # Django finds an application's models through this module.
-from mcpbridge.models.destinations import Sink
+from mcpbridge.models.destinations import LogDestination
 from mcpbridge.models.enums import TOOL_KINDS, Kind, Phase, Result
-from mcpbridge.models.observed import RejectedCredential, SeenClient, SeenConnection, SeenToken, TokenNetwork
+from mcpbridge.models.observed import (
+    ObservedClient,
+    ObservedConnection,
+    ObservedToken,
+    RejectedCredential,
+    TokenNetwork,
+)
 from mcpbridge.models.restrictions import Freeze, SnapshotStop, TokenBlock, TokenNotice
 from mcpbridge.models.signing import AuditCut, SignedHead, SigningHead, SigningKey
 from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
@@ -31,16 +37,16 @@ __all__ = [
     "Decision",
     "Freeze",
     "Kind",
+    "LogDestination",
+    "ObservedClient",
+    "ObservedConnection",
+    "ObservedToken",
     "Phase",
     "RejectedCredential",
     "Result",
-    "SeenClient",
-    "SeenConnection",
-    "SeenToken",
     "SignedHead",
     "SigningHead",
     "SigningKey",
-    "Sink",
     "SnapshotStop",
     "TokenBlock",
     "TokenIdentity",

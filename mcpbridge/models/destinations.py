@@ -1,4 +1,4 @@
-"""A place outside to which a workspace's record goes, and how far it has come there."""
+"""Log destinations: external receivers of a workspace's audit log, and their delivery state."""
 
 from django.db import models
 from django.utils import timezone
@@ -9,86 +9,89 @@ NAME_LENGTH = 80
 ADDRESS_LENGTH = 500
 
 
-class SinkKind(models.TextChoices):
-    """How rows travel."""
+class DestinationKind(models.TextChoices):
+    """The transport."""
 
     WEBHOOK = "webhook", "Webhook"
     SYSLOG = "syslog", "Syslog"
     FILE = "file", "File"
 
 
-class SinkFormat(models.TextChoices):
-    """What a row looks like there."""
+class DestinationFormat(models.TextChoices):
+    """The format of a row."""
 
     JSON = "json", "JSON"
     CEF = "cef", "CEF"
 
 
 FORMATS = {
-    SinkKind.WEBHOOK: (SinkFormat.JSON,),
-    SinkKind.SYSLOG: (SinkFormat.JSON, SinkFormat.CEF),
-    SinkKind.FILE: (SinkFormat.JSON,),
+    DestinationKind.WEBHOOK: (DestinationFormat.JSON,),
+    DestinationKind.SYSLOG: (DestinationFormat.JSON, DestinationFormat.CEF),
+    DestinationKind.FILE: (DestinationFormat.JSON,),
 }
 
 
-class SinkQuerySet(models.QuerySet["Sink"]):
-    """Sinks by what is to be done about them."""
+class LogDestinationQuerySet(models.QuerySet["LogDestination"]):
+    """Destinations by state."""
 
-    def live(self) -> "SinkQuerySet":
-        """Those that were not removed; a paused one still waits for its rows."""
+    def live(self) -> "LogDestinationQuerySet":
+        """Return those that are not deleted, paused ones included."""
         return self.filter(deleted_at=None)
 
-    def failing(self) -> "SinkQuerySet":
-        """Those whose last attempt failed, and that go on trying."""
+    def failing(self) -> "LogDestinationQuerySet":
+        """Return those whose last attempt failed and that keep retrying."""
         return self.live().filter(is_paused=False).exclude(failing_since=None)
 
 
-class Sink(models.Model):
-    """One receiver of one workspace's record.
+class LogDestination(models.Model):
+    """One receiver of the audit log of one workspace.
 
-    `confirmed` only grows while rows are delivered: the receiver has said that it has every row up to there. What
-    stands in `offered` was sent at least once and is sent again with the same bounds, so that a receiver can tell a
-    repetition by its id.
+    The receiver has acknowledged every row up to `acked`, which only a restart moves back. The batch that ends at
+    `leased` may have been sent; it is retried with the same bounds, so that a receiver recognises it by its id.
     """
 
     org_id = MaskedCharField("workspace", max_length=64)
     name = MaskedCharField(max_length=NAME_LENGTH)
-    kind = models.CharField(max_length=8, choices=SinkKind)
-    format = models.CharField(max_length=8, choices=SinkFormat)
+    kind = models.CharField(max_length=8, choices=DestinationKind)
+    format = models.CharField(max_length=8, choices=DestinationFormat)
     address = MaskedCharField(max_length=ADDRESS_LENGTH, help_text="An https:// or tls:// address, or a file's name.")
-    sealed_secret = models.TextField(blank=True, help_text="What signs a webhook's bodies, sealed under SECRET_KEY.")
+    encrypted_secret = models.TextField(
+        blank=True, help_text="The signing secret of a webhook, encrypted with SECRET_KEY."
+    )
     is_paused = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = MaskedCharField(max_length=200, blank=True)
     deleted_at = models.DateTimeField(null=True)
     deleted_by = MaskedCharField(max_length=200, blank=True)
 
-    confirmed = models.PositiveBigIntegerField(default=0, help_text="The last row that the receiver confirmed.")
-    confirmed_checkpoint = models.PositiveBigIntegerField(default=0, help_text="The same of checkpoints, by their key.")
-    confirmed_at = models.DateTimeField(null=True)
-    offered = models.PositiveBigIntegerField(default=0, help_text="The last row of the batch under way; 0 for none.")
-    offered_checkpoint = models.PositiveBigIntegerField(default=0)
-    restarts = models.PositiveIntegerField(default=0, help_text="How often somebody moved it to another row.")
-    size_limit = models.PositiveIntegerField(
-        default=0, help_text="So many bytes are sent at once, since the receiver refused more; 0 where it never did."
+    acked = models.PositiveBigIntegerField(default=0, help_text="The last row that the receiver acknowledged.")
+    acked_checkpoint = models.PositiveBigIntegerField(
+        default=0, help_text="The last acknowledged checkpoint, by its key."
     )
-    rows_sent = models.PositiveBigIntegerField(default=0, help_text="Rows that were confirmed, repetitions too.")
+    acked_at = models.DateTimeField(null=True)
+    leased = models.PositiveBigIntegerField(default=0, help_text="The last row of the batch in progress; 0 for none.")
+    leased_checkpoint = models.PositiveBigIntegerField(default=0)
+    restarts = models.PositiveIntegerField(default=0, help_text="How often it was restarted from another row.")
+    size_limit = models.PositiveIntegerField(
+        default=0, help_text="Largest batch in bytes after the receiver refused a larger one; 0 for no limit."
+    )
+    rows_sent = models.PositiveBigIntegerField(default=0, help_text="Acknowledged rows, repetitions included.")
 
-    attempts = models.PositiveIntegerField(default=0, help_text="Failed ones since the last success.")
-    failures = models.PositiveBigIntegerField(default=0, help_text="All failed ones.")
+    attempts = models.PositiveIntegerField(default=0, help_text="Failed attempts since the last success.")
+    failures = models.PositiveBigIntegerField(default=0, help_text="All failed attempts.")
     failing_since = models.DateTimeField(null=True)
     fault = MaskedCharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
     next_try_at = models.DateTimeField(null=True)
-    holder = models.CharField(max_length=36, blank=True, help_text="The process that delivers.")
-    held_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=36, blank=True, help_text="The process that delivers.")
+    lease_expires_at = models.DateTimeField(null=True)
 
-    objects = SinkQuerySet.as_manager()
+    objects = LogDestinationQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["org_id", "name"], condition=models.Q(deleted_at=None), name="one_live_sink_a_name"
+                fields=["org_id", "name"], condition=models.Q(deleted_at=None), name="one_live_destination_a_name"
             )
         ]
 
@@ -97,10 +100,10 @@ class Sink(models.Model):
 
     @property
     def is_failing(self) -> bool:
-        """Whether its last attempt failed, and it goes on trying."""
+        """Return whether the last attempt failed and it keeps retrying."""
         return self.failing_since is not None and not self.is_paused
 
     @property
     def is_signed(self) -> bool:
-        """Whether what it sends is signed with a secret that the receiver has too."""
-        return self.kind == SinkKind.WEBHOOK
+        """Return whether requests are signed with a shared secret."""
+        return self.kind == DestinationKind.WEBHOOK

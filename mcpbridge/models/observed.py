@@ -6,7 +6,7 @@ from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
 from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
-class SeenToken(TokenIdentity):
+class ObservedToken(TokenIdentity):
     """A token that Hoursmith accepted through the bridge. A stranger's guess never makes one."""
 
     token_digest = models.BinaryField(
@@ -31,7 +31,7 @@ class SeenToken(TokenIdentity):
 
     class Meta:
         ordering = ["-last_used_at"]
-        constraints = [models.UniqueConstraint(fields=["env", "prefix"], name="seen_token_once")]
+        constraints = [models.UniqueConstraint(fields=["env", "prefix"], name="observed_token_once")]
 
     def __str__(self) -> str:
         return self.token_name or self.masked_token
@@ -42,10 +42,10 @@ class SeenToken(TokenIdentity):
         return self.calls_read + self.calls_write + self.calls_destructive
 
 
-class SeenClient(models.Model):
+class ObservedClient(models.Model):
     """An assistant that used a token: what a rotation must update. Its name is what it says of itself."""
 
-    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="clients")
+    token = models.ForeignKey(ObservedToken, on_delete=models.CASCADE, related_name="clients")
     name = MaskedCharField(max_length=120)
     version = MaskedCharField(max_length=60, blank=True)
     connection = MaskedCharField(max_length=40, blank=True)
@@ -59,7 +59,7 @@ class SeenClient(models.Model):
     class Meta:
         ordering = ["-last_seen_at"]
         constraints = [
-            models.UniqueConstraint(fields=["token", "name", "version", "connection"], name="seen_client_once")
+            models.UniqueConstraint(fields=["token", "name", "version", "connection"], name="observed_client_once")
         ]
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class SeenClient(models.Model):
 class TokenNetwork(models.Model):
     """A network from which a token was used: its address cut to /24, or to /48 for IPv6."""
 
-    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="networks")
+    token = models.ForeignKey(ObservedToken, on_delete=models.CASCADE, related_name="networks")
     network = MaskedCharField(max_length=45)
     calls = models.PositiveBigIntegerField(default=0)
     first_at = models.DateTimeField(db_index=True)
@@ -83,7 +83,7 @@ class TokenNetwork(models.Model):
         return self.network
 
 
-class SeenConnection(TokenIdentity):
+class ObservedConnection(TokenIdentity):
     """What the bridge saw of one assistant on one machine: who calls at `/mcp/c/<slug>`.
 
     Made by the console for its workspace (`mcpbridge.activity.connections`). Only tokens of that workspace are bound to

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from mcpbridge.models.observed import SeenToken
+from mcpbridge.models.observed import ObservedToken
 from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
 from mcpbridge.redaction.fields import MaskedCharField
 
@@ -41,7 +41,7 @@ class CallHour(TokenIdentity):
 class TokenTool(models.Model):
     """How often a token called one tool."""
 
-    token = models.ForeignKey(SeenToken, on_delete=models.CASCADE, related_name="tools")
+    token = models.ForeignKey(ObservedToken, on_delete=models.CASCADE, related_name="tools")
     tool = MaskedCharField(max_length=64)
     calls = models.PositiveBigIntegerField(default=0)
     refused = models.PositiveBigIntegerField(default=0, help_text="Of these, refused or failed.")

@@ -18,9 +18,9 @@ _OPEN_CONNECTION = """
 import json
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.activity.connections import connection_open
+from mcpbridge.activity.connections import open_connection
 member = Member.objects.get(email={email!r})
-slug = connection_open(org_id=member.workspace.org_id).slug
+slug = open_connection(org_id=member.workspace.org_id).slug
 Connection.objects.create(workspace=member.workspace, owner=member, slug=slug, client={client!r}, label={label!r})
 print(json.dumps(slug))
 """

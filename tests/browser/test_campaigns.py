@@ -70,5 +70,5 @@ def told(assistant: Assistant) -> str:
 
 def _is_known(console: Served, prefix: str) -> bool:
     """Whether the call is written: it is so within a quarter of a second."""
-    asked = "import json\nfrom mcpbridge.models import SeenToken\n"
-    return bool(console.shell(f"{asked}print(json.dumps(SeenToken.objects.filter(prefix={prefix!r}).exists()))"))
+    asked = "import json\nfrom mcpbridge.models import ObservedToken\n"
+    return bool(console.shell(f"{asked}print(json.dumps(ObservedToken.objects.filter(prefix={prefix!r}).exists()))"))

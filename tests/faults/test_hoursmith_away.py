@@ -46,8 +46,8 @@ def test_calls_of_an_outage_are_their_workspaces_also_after_a_restart(either_ben
     hoursmith, served = either_bench.hoursmith, either_bench.served
     token = hoursmith.mint()
     assert call_tool(served, token, "get_me").result["isError"] is False
-    either_bench.eventually(lambda: bool(either_bench.rows("seentoken", "WHERE prefix = ?", prefix_of(token))))
-    (seen,) = either_bench.rows("seentoken", "WHERE prefix = ?", prefix_of(token))
+    either_bench.eventually(lambda: bool(either_bench.rows("observedtoken", "WHERE prefix = ?", prefix_of(token))))
+    (seen,) = either_bench.rows("observedtoken", "WHERE prefix = ?", prefix_of(token))
     with hoursmith.down():
         served.stop()
         served.start()

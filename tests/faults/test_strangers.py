@@ -52,8 +52,8 @@ def _written(console: Served, token: str) -> None:
     """Wait until the recorder has written the token down."""
     code = f"""
 import json, time
-from mcpbridge.models import SeenToken
-while not SeenToken.objects.filter(prefix="{prefix_of(token)}", token_digest__isnull=False).exists():
+from mcpbridge.models import ObservedToken
+while not ObservedToken.objects.filter(prefix="{prefix_of(token)}", token_digest__isnull=False).exists():
     time.sleep(0.05)
 print(json.dumps(True))
 """

@@ -20,7 +20,7 @@ from hoursmith_console.sandbox.console import console_member
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.records import make_token
 from tests.hoursmith_console.sandbox.fixtures import World
 from tests.hoursmith_console.sandbox_members import NAMES, Somebody, Town
@@ -39,7 +39,7 @@ class Cast:
     workspace: Workspace
     other: Workspace
     people: dict[str, Member] = field(default_factory=dict)
-    tokens: dict[str, SeenToken] = field(default_factory=dict)
+    tokens: dict[str, ObservedToken] = field(default_factory=dict)
 
     @property
     def org_id(self) -> str:

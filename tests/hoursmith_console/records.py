@@ -7,17 +7,26 @@ from typing import Any
 from django.utils import timezone
 
 from mcpbridge.activity.observed import known_tokens
-from mcpbridge.activity.usage import calls_tally
+from mcpbridge.activity.usage import add_to_usage_counters
 from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import head_of
-from mcpbridge.models import AuditEvent, Kind, Phase, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
+from mcpbridge.models import (
+    AuditEvent,
+    Kind,
+    ObservedClient,
+    ObservedToken,
+    Phase,
+    RejectedCredential,
+    Result,
+    ToolCall,
+)
 
 KINDS = {"get": Kind.READ, "list": Kind.READ, "delete": Kind.DESTRUCTIVE, "archive": Kind.DESTRUCTIVE}
 
 
 def make_token(
     org_id: str, prefix: str, *, name: str = "Ana's laptop", role: str = "MANAGER", **more: Any
-) -> SeenToken:
+) -> ObservedToken:
     """A token that the workspace uses."""
     now = timezone.now()
     given = {"calls_read": 40, "calls_write": 4, "last_tool": "list_clients", "last_status": 200, **more}
@@ -25,20 +34,22 @@ def make_token(
     given.setdefault("last_used_at", now - timedelta(minutes=2))
     given.setdefault("scopes", ["read", "write"])
     given.setdefault("plan", "agency")
-    return SeenToken.objects.create(
+    return ObservedToken.objects.create(
         env=given.pop("env", "live"), prefix=prefix, org_id=org_id, org_name="Acme", token_name=name, role=role, **given
     )
 
 
-def make_client(token: SeenToken, name: str = "Claude Desktop", version: str = "1.2.0", **more: Any) -> SeenClient:
+def make_client(
+    token: ObservedToken, name: str = "Claude Desktop", version: str = "1.2.0", **more: Any
+) -> ObservedClient:
     """An assistant that used `token`."""
     given = {"first_seen_at": token.first_used_at, "last_seen_at": token.last_used_at, "calls": 44, **more}
     given.setdefault("protocol", "2026-07-28")
     given.setdefault("address", "198.51.100.7")
-    return SeenClient.objects.create(token=token, name=name, version=version, **given)
+    return ObservedClient.objects.create(token=token, name=name, version=version, **given)
 
 
-def make_refusal(token: SeenToken, **more: Any) -> RejectedCredential:
+def make_refusal(token: ObservedToken, **more: Any) -> RejectedCredential:
     """Rejected requests that carried `token` itself; with `matches_token=False` only its prefix."""
     now = timezone.now()
     given = {
@@ -54,7 +65,7 @@ def make_refusal(token: SeenToken, **more: Any) -> RejectedCredential:
     return RejectedCredential.objects.create(env=token.env, prefix=token.prefix, **given)
 
 
-def call_facts(token: SeenToken, tool: str, at: datetime, **more: Any) -> dict[str, Any]:
+def call_facts(token: ObservedToken, tool: str, at: datetime, **more: Any) -> dict[str, Any]:
     """The columns that activity and audit rows share."""
     return {
         "org_id": token.org_id,
@@ -75,7 +86,7 @@ def call_facts(token: SeenToken, tool: str, at: datetime, **more: Any) -> dict[s
     }
 
 
-def call_row(token: SeenToken, tool: str = "list_clients", at: datetime | None = None, **more: Any) -> ToolCall:
+def call_row(token: ObservedToken, tool: str = "list_clients", at: datetime | None = None, **more: Any) -> ToolCall:
     """One call, not saved."""
     result = more.pop("result", Result.SUCCEEDED)
     ending = {
@@ -87,7 +98,7 @@ def call_row(token: SeenToken, tool: str = "list_clients", at: datetime | None =
     return ToolCall(**call_facts(token, tool, at or timezone.now(), **more), **ending)
 
 
-def make_call(token: SeenToken, tool: str = "list_clients", at: datetime | None = None, **more: Any) -> ToolCall:
+def make_call(token: ObservedToken, tool: str = "list_clients", at: datetime | None = None, **more: Any) -> ToolCall:
     """One call."""
     row = call_row(token, tool, at, **more)
     row.save()
@@ -98,11 +109,13 @@ def make_call(token: SeenToken, tool: str = "list_clients", at: datetime | None 
 def tally(rows: list[ToolCall]) -> None:
     """Count `rows`, as the bridge's recorder does with each batch."""
     tokens = known_tokens("default", ((row.env, row.prefix) for row in rows))
-    calls_tally("default", [{**vars(row), "kind": str(row.kind), "result": str(row.result)} for row in rows], tokens)
+    add_to_usage_counters(
+        "default", [{**vars(row), "kind": str(row.kind), "result": str(row.result)} for row in rows], tokens
+    )
 
 
 def audit_pair(
-    token: SeenToken,
+    token: ObservedToken,
     tool: str = "delete_client",
     at: datetime | None = None,
     *,
@@ -139,7 +152,9 @@ def audit_pair(
     return [intent, outcome]
 
 
-def make_audit(token: SeenToken, tool: str = "delete_client", at: datetime | None = None, **more: Any) -> AuditEvent:
+def make_audit(
+    token: ObservedToken, tool: str = "delete_client", at: datetime | None = None, **more: Any
+) -> AuditEvent:
     """One destructive call; its intent."""
     return save_audit(audit_pair(token, tool, at, **more))[0]
 

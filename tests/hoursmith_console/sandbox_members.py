@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.sandbox.fixtures import Caller
 from tests.reauthentication import trusted_client
 
@@ -19,7 +19,7 @@ class Somebody:
 
     member: Member
     caller: Caller
-    token: SeenToken
+    token: ObservedToken
 
     @property
     def public(self) -> str:

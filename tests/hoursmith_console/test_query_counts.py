@@ -136,7 +136,7 @@ def test_every_other_page_asks_little_too(browse: Browse, django_assert_max_num_
         with django_assert_max_num_queries(MOST_ELSEWHERE):
             if visitor.get(address).status_code == HTTPStatus.OK:
                 seen.add(address)
-    looked_for = {"owner": {"/members/", "/settings/", "/audit/sinks/"}, "manager": {"/connections/new/"}}
+    looked_for = {"owner": {"/members/", "/settings/", "/audit/destinations/"}, "manager": {"/connections/new/"}}
     assert looked_for[person] <= seen
 
 

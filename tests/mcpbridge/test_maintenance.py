@@ -10,13 +10,13 @@ import pytest
 
 from mcpbridge.audit import reconcile
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.maintenance import Keeper
+from mcpbridge.maintenance import MaintenanceThread
 from mcpbridge.models import AuditEvent, SigningHead
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 from tests.waiting import eventually
 
-Start = Callable[[], Keeper]
+Start = Callable[[], MaintenanceThread]
 
 
 @pytest.fixture
@@ -29,17 +29,17 @@ def writer(database: RecordDatabase, runner: asyncio.Runner) -> Iterator[AuditWr
 
 @pytest.fixture
 def start(database: RecordDatabase, writer: AuditWriter, runner: asyncio.Runner) -> Iterator[Start]:
-    started: list[Keeper] = []
+    started: list[MaintenanceThread] = []
 
-    def start_one() -> Keeper:
-        keeper = Keeper(writer, lock_path=database.lock_path, look_every_s=0.05, sweep_every_s=0.05)
-        keeper.start()
-        started.append(keeper)
-        return keeper
+    def start_one() -> MaintenanceThread:
+        maintenance = MaintenanceThread(writer, lock_path=database.lock_path, look_every_s=0.05, reconcile_every_s=0.05)
+        maintenance.start()
+        started.append(maintenance)
+        return maintenance
 
     yield start_one
-    for keeper in started:
-        runner.run(keeper.stop())
+    for maintenance in started:
+        runner.run(maintenance.stop())
 
 
 def heads(**which: Any) -> int:
@@ -50,21 +50,21 @@ def test_it_signs_when_rows_are_many_and_when_it_ends(
     start: Start, writer: AuditWriter, runner: asyncio.Runner, settings: Any
 ) -> None:
     settings.AUDIT_CHECKPOINT_ROWS = 3
-    keeper = start()
+    maintenance = start()
     for _ in range(4):
         call = a_call()
         runner.run(writer.intent(call, snapshot=None))
         runner.run(writer.outcome(call, SUCCEEDED))
     eventually(lambda: heads(reason="rows") >= 1)
     runner.run(writer.intent(a_call(), snapshot=None))
-    runner.run(keeper.stop())
+    runner.run(maintenance.stop())
     assert heads(reason="shutdown", sequence=9) == 1
 
 
 def test_it_finds_calls_without_an_outcome(
     start: Start, writer: AuditWriter, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "patience", lambda: timedelta(seconds=-1))
+    monkeypatch.setattr(reconcile, "outcome_deadline", lambda: timedelta(seconds=-1))
     runner.run(writer.intent(a_call(), snapshot=None))
     start()
     eventually(lambda: AuditEvent.objects.filter(phase="unknown").count() == 1)
@@ -99,9 +99,9 @@ def test_a_key_that_nobody_announced_is_logged_and_signs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     runner.run(writer.intent(a_call(), snapshot=None))
-    keeper = start()
+    maintenance = start()
     eventually(lambda: heads() == 1)
-    runner.run(keeper.stop())
+    runner.run(maintenance.stop())
     settings.AUDIT_SIGNING_KEY = "somebody else's"
     runner.run(writer.intent(a_call(), snapshot=None))
     settings.AUDIT_CHECKPOINT_ROWS = 1
@@ -122,8 +122,8 @@ def test_a_broken_job_does_not_end_it(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("mcpbridge.maintenance.checkpoints_due", broken)
-    monkeypatch.setattr(reconcile, "patience", lambda: timedelta(seconds=-1))
+    monkeypatch.setattr("mcpbridge.maintenance.make_due_checkpoints", broken)
+    monkeypatch.setattr(reconcile, "outcome_deadline", lambda: timedelta(seconds=-1))
     runner.run(writer.intent(a_call(), snapshot=None))
     start()
     eventually(lambda: AuditEvent.objects.filter(phase="unknown").count() == 1)

@@ -21,8 +21,8 @@ from hoursmith_console.leaked_tokens.services import PublicPart, report_leaked_t
 from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.audit.destinations.services import sink_create
-from mcpbridge.models import ApprovalRequest, RejectedCredential, SeenToken
+from mcpbridge.audit.destinations.services import create_destination
+from mcpbridge.models import ApprovalRequest, ObservedToken, RejectedCredential
 from tests.hoursmith_console import conftest as people
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import saw
@@ -64,11 +64,11 @@ def content_of(answer: Any) -> bytes:
     return async_to_sync(gathered)() if answer.is_async else b"".join(answer.streaming_content)
 
 
-def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken, mark: str) -> World:
+def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedToken, mark: str) -> World:
     """One record of every kind in `workspace`, each named with `mark`."""
     Workspace.objects.filter(pk=workspace.pk).update(name=mark)
     Member.objects.filter(pk=person.pk).update(name=mark)
-    SeenToken.objects.filter(pk=token.pk).update(token_name=mark, org_name=mark, last_tool=mark[:60])
+    ObservedToken.objects.filter(pk=token.pk).update(token_name=mark, org_name=mark, last_tool=mark[:60])
     workspace.refresh_from_db()
     person.refresh_from_db()
     token.refresh_from_db()
@@ -87,7 +87,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
     audit = make_audit(token, at=at, snapshot={"name": mark, mark: [mark]}, **more)
     open_call = make_audit(token, at=at, result=None, **more)
     actor = f"{mark} <{person.email}>"
-    sink, _ = sink_create(
+    destination, _ = create_destination(
         org_id=workspace.org_id,
         name=mark,
         kind="webhook",
@@ -126,7 +126,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
             "approvals/": str(_waiting_call(token, mark).call_id),
             "audit/": str(audit.call_id),
             "audit/<uuid:key>/resolve/": str(open_call.call_id),
-            "audit/sinks/": str(sink.pk),
+            "audit/destinations/": str(destination.pk),
             "connections/": connection.slug,
             "members/": str(person.pk),
             "rotations/": str(rotation.pk),
@@ -139,7 +139,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: SeenToken,
     )
 
 
-def _waiting_call(token: SeenToken, mark: str) -> ApprovalRequest:
+def _waiting_call(token: ObservedToken, mark: str) -> ApprovalRequest:
     now = timezone.now()
     return ApprovalRequest.objects.create(
         env=token.env,
@@ -165,9 +165,9 @@ def _waiting_call(token: SeenToken, mark: str) -> ApprovalRequest:
 
 @pytest.fixture(autouse=True)
 def nothing_listens(settings: Any) -> None:
-    """A sink of the tests may be there; what is sent to it arrives nowhere."""
-    settings.SINK_PRIVATE_NETWORKS = ["127.0.0.2"]
-    settings.SINK_TIMEOUT_S = 0.5
+    """A destination of the tests may be there; what is sent to it arrives nowhere."""
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.2"]
+    settings.LOG_DESTINATION_TIMEOUT_S = 0.5
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_fields_that_no_form_has_change_nothing(hostile: World, trusted: Browse)
     more = {
         "role": "OWNER", "workspace": str(hostile.cast.other.pk), "workspace_id": str(hostile.cast.other.pk),
         "is_staff": "on", "is_superuser": "on", "is_auditor": "on", "user": "1", "owner": "1", "org_id": "org-globex",
-        "email": "root@example.com", "confirmed": "99", "sealed_secret": "x", "created_by": "x", "slug": "mine",
+        "email": "root@example.com", "acked": "99", "encrypted_secret": "x", "created_by": "x", "slug": "mine",
         "password": "x", "id": "1", "pk": "1",
     }  # fmt: skip
     for route in (route for route in [*console_routes(), "accounts/sessions/"] if "<" not in route):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation
 from mcpbridge.core.token_digest import token_digests
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.records import make_refusal
 from tests.page_urls import console_routes
 from tests.paths import ROOT
@@ -34,7 +34,7 @@ def pages(world: World, trusted: Browse) -> Iterator[tuple[str, str, str]]:
 def test_a_request_with_a_known_prefix_shows_up_as_nobodys_assistant(hostile: World, trusted: Browse) -> None:
     slug = hostile.keys["connections/"]
     Rotation.objects.update(revoked_at=timezone.now() - timedelta(hours=1))
-    for token in SeenToken.objects.all():
+    for token in ObservedToken.objects.all():
         make_refusal(token, client_name=FORGED, connection=slug, matches_token=False)
     shown = {route for route, _, text in pages(hostile, trusted) if FORGED in text}
     assert {route for route in shown if "tokens" not in route and "doctor" not in route} == set()
@@ -45,7 +45,7 @@ def test_a_request_with_a_known_prefix_shows_up_as_nobodys_assistant(hostile: Wo
 
 def test_no_page_and_no_export_shows_a_digest(hostile: World, trusted: Browse) -> None:
     digest = token_digests(assembled_token())[0]
-    SeenToken.objects.update(token_digest=digest)
+    ObservedToken.objects.update(token_digest=digest)
     spellings = {digest.hex(), digest.hex().upper(), base64.b64encode(digest).decode(), repr(digest)[2:-1]}
     texts = [text for _, _, text in pages(hostile, trusted)]
     answers = [trusted("owner").post("/audit/export/", {"format": form}) for form in ("jsonl", "csv", "ocsf", "cef")]

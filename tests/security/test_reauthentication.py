@@ -79,7 +79,7 @@ def test_no_form_that_came_too_early_is_kept(
                 asked.add(route)
     if person == "owner":
         # The walk came to those that it is about.
-        assert {"tokens/block/", "members/invite/", "audit/export/", "audit/sinks/new/"} <= asked
+        assert {"tokens/block/", "members/invite/", "audit/export/", "audit/destinations/new/"} <= asked
         assert {"accounts/2fa/app/add/", "accounts/2fa/codes/new/", "approvals/policy/"} <= asked
         assert len(asked) > 20
 
@@ -108,7 +108,13 @@ def test_a_form_on_another_page_leads_back_to_that_page(hostile: World, browse: 
 
 
 def test_a_page_with_such_a_form_asks_before_it_shows_it(hostile: World, browse: Browse) -> None:
-    for address in ("/members/invite/", "/audit/export/", "/activity/export/", "/audit/sinks/new/", "/tokens/block/"):
+    for address in (
+        "/members/invite/",
+        "/audit/export/",
+        "/activity/export/",
+        "/audit/destinations/new/",
+        "/tokens/block/",
+    ):
         answer = browse("owner").get(address, {"token": "live_0a2c1bdedf00"} if "block" in address else {})
         assert answer.status_code == 302, address
         assert answer["Location"].startswith("/accounts/reauthenticate/?next=%2F"), address

@@ -97,7 +97,10 @@ def postgres_url(needs: Callable[[bool, str], None]) -> str:
 @pytest.fixture(scope="module")
 def site(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
     """Two workspaces in which there is one record of every kind. Each request is undone, so that all find the same."""
-    with django_db_blocker.unblock(), override_settings(SINK_PRIVATE_NETWORKS=["127.0.0.2"], SINK_TIMEOUT_S=0.2):
+    with (
+        django_db_blocker.unblock(),
+        override_settings(LOG_DESTINATION_PRIVATE_NETWORKS=["127.0.0.2"], LOG_DESTINATION_TIMEOUT_S=0.2),
+    ):
         if request.param == "sqlite":
             with undone(*ALIASES):
                 yield _site()

@@ -20,7 +20,7 @@ from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
-from mcpbridge.models import SeenToken, Sink
+from mcpbridge.models import LogDestination, ObservedToken
 from tests.hoursmith_console.conftest import Cast
 from tests.page_urls import filled
 from tests.security.conftest import populate
@@ -97,11 +97,11 @@ def records_of(tenant: Tenant) -> Records:
     public = f"{token.env}_{token.prefix}"
     made_keys = {
         Member: str(owner.pk),
-        SeenToken: str(token.pk),
+        ObservedToken: str(token.pk),
         Rotation: made.keys["rotations/"],
         Campaign: made.keys["rotations/campaigns/"],
         LeakReport: made.keys["rotations/leaked-tokens/"],
-        Sink: made.keys["audit/sinks/"],
+        LogDestination: made.keys["audit/destinations/"],
         SavedView: made.keys["tokens/views/"],
         Workspace: str(tenant.workspace.pk),
     }

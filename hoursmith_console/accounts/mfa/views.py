@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from hoursmith_console.accounts.mfa.adapter import passkey_address, passkeys_work_here
 from hoursmith_console.accounts.passwords import RecordedView
-from hoursmith_console.accounts.sign_ins import account_event_record, account_failure_record
+from hoursmith_console.accounts.sign_ins import account_failure_record, record_account_event
 
 WAYS = {
     Authenticator.Type.TOTP: "authenticator app",
@@ -126,7 +126,7 @@ def _recovery_code_record(form: Any, user: User, request: HttpRequest) -> None:
         used.refresh_from_db()
         left = len(used.wrap().get_unused_codes())
         with transaction.atomic():
-            account_event_record(
+            record_account_event(
                 user=user,
                 action="console.recovery_code_use",
                 address=get_adapter().get_client_ip(request),

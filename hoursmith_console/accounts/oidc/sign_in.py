@@ -24,7 +24,7 @@ from hoursmith_console.accounts.oidc.identities import (
     identity_use,
     identity_user,
 )
-from hoursmith_console.accounts.sign_ins import account_event_record, account_failure_record
+from hoursmith_console.accounts.sign_ins import account_failure_record, record_account_event
 from hoursmith_console.workspaces.invitations import dropped_record, has_open_invitation, invitations_to
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import account_draft
@@ -123,7 +123,7 @@ def _linked_by_hand(request: HttpRequest, user: User, told: Told) -> None:
 
 
 def _linked_record(request: HttpRequest, user: User, told: Told, action: str) -> None:
-    account_event_record(
+    record_account_event(
         user=user,
         action=action,
         address=get_adapter().get_client_ip(request),

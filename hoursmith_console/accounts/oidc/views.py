@@ -26,7 +26,7 @@ from requests import RequestException
 from hoursmith_console.accounts.oidc.identities import identity_unlink
 from hoursmith_console.accounts.oidc.provider import PROVIDER, CheckedIdentity, nonce_of
 from hoursmith_console.accounts.oidc.sign_in import LINKING, WANTS_ACCOUNT
-from hoursmith_console.accounts.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import record_account_event
 
 
 @never_cache
@@ -115,7 +115,7 @@ class OpenIdView(View):
                 raise Http404("The account has no such sign-in.")
             details: dict[str, Any] = {"issuer": found.issuer, "subject": found.subject}
             address = get_adapter().get_client_ip(request)
-            account_event_record(user=user, action="console.openid_unlink", address=address, details=details)
+            record_account_event(user=user, action="console.openid_unlink", address=address, details=details)
         messages.success(request, "Unlinked. It no longer signs in to your account.")
 
 

@@ -1,4 +1,4 @@
-"""The pages of the sinks: where the record goes as it grows. For reviewers; each change asks once more who is there."""
+"""Pages of log destinations, for reviewers; each change requires re-authentication."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,30 +14,30 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.audit.destinations.forms import ChangeSinkForm, NewSinkForm, RestartSinkForm
+from hoursmith_console.audit.destinations.forms import ChangeDestinationForm, NewDestinationForm, RestartDestinationForm
 from hoursmith_console.core.section import deciding
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.audit.destinations.errors import UnfitSinkError
+from mcpbridge.audit.destinations.errors import InvalidDestinationError
 from mcpbridge.audit.destinations.services import (
-    MOST_SINKS,
-    sink_change,
-    sink_create,
-    sink_delete,
-    sink_pause,
-    sink_restart,
-    sink_resume,
-    sink_secret_replace,
-    sink_test,
+    MOST_DESTINATIONS,
+    change_destination,
+    create_destination,
+    delete_destination,
+    pause_destination,
+    restart_destination,
+    resume_destination,
+    rotate_destination_secret,
+    send_test_message,
 )
-from mcpbridge.audit.destinations.status import SinkStanding, sink_standings
-from mcpbridge.models.destinations import Sink
+from mcpbridge.audit.destinations.status import DestinationStatus, destination_statuses
+from mcpbridge.models.destinations import LogDestination
 
 T = TypeVar("T")
 View = Callable[..., HttpResponse]
 
 
-class SinkPages:
-    """The list, the page of each sink, and what can be done there."""
+class DestinationPages:
+    """The list, the page of each destination, and what can be done there."""
 
     def __init__(self, site: AdminSite) -> None:
         self._site = site
@@ -46,33 +46,39 @@ class SinkPages:
         """The addresses, below that of the audit area."""
         guard, post = self._site.admin_view, require_POST
         return [
-            path("sinks/", guard(require_safe(_looked_at(self.list))), name="sinks"),
-            path("sinks/new/", guard(require_http_methods(["GET", "POST"])(_changed(self.new))), name="sink_new"),
-            path("sinks/<int:key>/", guard(require_safe(_looked_at(self.detail))), name="sink"),
-            path("sinks/<int:key>/change/", guard(post(_changed(self.change))), name="sink_change"),
-            path("sinks/<int:key>/restart/", guard(post(_changed(self.restart))), name="sink_restart"),
-            path("sinks/<int:key>/secret/", guard(post(_changed(self.secret))), name="sink_secret"),
-            path("sinks/<int:key>/test/", guard(post(_changed(self.test))), name="sink_test"),
-            path("sinks/<int:key>/pause/", guard(post(_changed(self.pause))), name="sink_pause"),
-            path("sinks/<int:key>/resume/", guard(post(_changed(self.resume))), name="sink_resume"),
-            path("sinks/<int:key>/delete/", guard(post(_changed(self.delete))), name="sink_delete"),
+            path("destinations/", guard(require_safe(_looked_at(self.list))), name="destinations"),
+            path(
+                "destinations/new/",
+                guard(require_http_methods(["GET", "POST"])(_changed(self.new))),
+                name="destination_new",
+            ),
+            path("destinations/<int:key>/", guard(require_safe(_looked_at(self.detail))), name="destination"),
+            path("destinations/<int:key>/change/", guard(post(_changed(self.change))), name="destination_change"),
+            path("destinations/<int:key>/restart/", guard(post(_changed(self.restart))), name="destination_restart"),
+            path("destinations/<int:key>/secret/", guard(post(_changed(self.secret))), name="destination_secret"),
+            path("destinations/<int:key>/test/", guard(post(_changed(self.test))), name="destination_test"),
+            path("destinations/<int:key>/pause/", guard(post(_changed(self.pause))), name="destination_pause"),
+            path("destinations/<int:key>/resume/", guard(post(_changed(self.resume))), name="destination_resume"),
+            path("destinations/<int:key>/delete/", guard(post(_changed(self.delete))), name="destination_delete"),
         ]
 
     def list(self, request: ConsoleRequest) -> HttpResponse:
-        """All sinks of the workspace and how they stand."""
-        standings = sink_standings(request.viewer.org_id)
-        return self._page(request, "audit/destinations/list.html", "Sinks", standings=standings, most=MOST_SINKS)
+        """All destinations of the workspace and how they stand."""
+        standings = destination_statuses(request.viewer.org_id)
+        return self._page(
+            request, "audit/destinations/list.html", "Destinations", standings=standings, most=MOST_DESTINATIONS
+        )
 
     def new(self, request: ConsoleRequest) -> HttpResponse:
         """GET asks what it shall be, POST makes it; a webhook's secret is in that answer alone."""
-        form = NewSinkForm(request.POST if request.method == "POST" else None)
+        form = NewDestinationForm(request.POST if request.method == "POST" else None)
         if not form.is_bound:
             return self._form(request, form)
         viewer = request.viewer
 
-        def make() -> tuple[Sink, str]:
+        def make() -> tuple[LogDestination, str]:
             kind, _, form_of_rows = form.cleaned_data["way"].partition(":")
-            return sink_create(
+            return create_destination(
                 org_id=viewer.org_id,
                 name=form.cleaned_data["name"],
                 kind=kind,
@@ -85,135 +91,143 @@ class SinkPages:
         status, made = _tried(form, make)
         if made is None:
             return self._form(request, form, status=status)
-        sink, secret = made
+        destination, secret = made
         if secret:
-            return self._secret_page(request, sink, secret)
-        messages.success(request, f"{sink.name} gets the record from now on.")
-        return _to(sink)
+            return self._secret_page(request, destination, secret)
+        messages.success(request, f"{destination.name} gets the record from now on.")
+        return _to(destination)
 
     def detail(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """One sink."""
+        """One destination."""
         return self._detail(request, _standing(request.viewer, key))
 
     def change(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Name, address, form of the rows."""
         viewer = request.viewer
         standing = _standing(viewer, key)
-        form = ChangeSinkForm(request.POST, kind=standing.sink.kind)
+        form = ChangeDestinationForm(request.POST, kind=standing.destination.kind)
 
         def change() -> None:
-            sink_change(sink=standing.sink, actor=viewer.member.named, **form.cleaned_data)
+            change_destination(destination=standing.destination, actor=viewer.member.named, **form.cleaned_data)
 
         status, _ = _tried(form, change)
         if status != 200:
             return self._detail(request, _standing(viewer, key), status=status, change_form=form)
         messages.success(request, "Changed. What waits is sent there now.")
-        return _to(standing.sink)
+        return _to(standing.destination)
 
     def restart(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Send again from a row on."""
         viewer = request.viewer
         standing = _standing(viewer, key)
-        form = RestartSinkForm(request.POST)
+        form = RestartDestinationForm(request.POST)
 
         def go_back() -> None:
             sequence = form.cleaned_data["sequence"]
-            sink_restart(sink=standing.sink, sequence=sequence, actor=viewer.member.named)
+            restart_destination(destination=standing.destination, sequence=sequence, actor=viewer.member.named)
 
         status, _ = _tried(form, go_back)
         if status != 200:
             return self._detail(request, _standing(viewer, key), status=status, restart_form=form)
         messages.success(request, "The rows from there on are sent again.")
-        return _to(standing.sink)
+        return _to(standing.destination)
 
     def secret(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """A new signing secret, in this answer alone."""
         viewer = request.viewer
-        sink = _standing(viewer, key).sink
-        secret = self._done(request, lambda: sink_secret_replace(sink=sink, actor=viewer.member.named))
-        return self._secret_page(request, sink, secret) if secret else _to(sink)
+        destination = _standing(viewer, key).destination
+        secret = self._done(
+            request, lambda: rotate_destination_secret(destination=destination, actor=viewer.member.named)
+        )
+        return self._secret_page(request, destination, secret) if secret else _to(destination)
 
     def test(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One message that is no row."""
         viewer = request.viewer
-        sink = _standing(viewer, key).sink
-        limit_s = settings.SINK_TIMEOUT_S
-        fault = self._done(request, lambda: sink_test(sink=sink, actor=viewer.member.named, limit_s=limit_s))
+        destination = _standing(viewer, key).destination
+        limit_s = settings.LOG_DESTINATION_TIMEOUT_S
+        fault = self._done(
+            request, lambda: send_test_message(destination=destination, actor=viewer.member.named, limit_s=limit_s)
+        )
         if fault:
             messages.error(request, f"The test did not arrive. {fault}")
         elif fault == "":
             messages.success(request, "The test arrived.")
-        return _to(sink)
+        return _to(destination)
 
     def pause(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Send nothing for a while."""
         viewer = request.viewer
-        sink = _standing(viewer, key).sink
-        self._done(request, lambda: sink_pause(sink=sink, actor=viewer.member.named))
-        return _to(sink)
+        destination = _standing(viewer, key).destination
+        self._done(request, lambda: pause_destination(destination=destination, actor=viewer.member.named))
+        return _to(destination)
 
     def resume(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Go on."""
         viewer = request.viewer
-        sink = _standing(viewer, key).sink
-        self._done(request, lambda: sink_resume(sink=sink, actor=viewer.member.named))
-        return _to(sink)
+        destination = _standing(viewer, key).destination
+        self._done(request, lambda: resume_destination(destination=destination, actor=viewer.member.named))
+        return _to(destination)
 
     def delete(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Send nothing any more."""
         viewer = request.viewer
-        sink = _standing(viewer, key).sink
+        destination = _standing(viewer, key).destination
 
         def delete() -> bool:
-            sink_delete(sink=sink, actor=viewer.member.named)
+            delete_destination(destination=destination, actor=viewer.member.named)
             return True
 
         if self._done(request, delete):
-            messages.success(request, f"{sink.name} gets nothing any more.")
-        return HttpResponseRedirect(reverse("console:audit:sinks"))
+            messages.success(request, f"{destination.name} gets nothing any more.")
+        return HttpResponseRedirect(reverse("console:audit:destinations"))
 
     def _done(self, request: ConsoleRequest, work: Callable[[], T]) -> T | None:
         """What `work` came to; None and a message where it was not done."""
         try:
             return work()
-        except UnfitSinkError as error:
+        except InvalidDestinationError as error:
             messages.error(request, str(error))
             return None
 
     def _detail(
-        self, request: ConsoleRequest, standing: SinkStanding, *, status: int = 200, **forms: Form
+        self, request: ConsoleRequest, standing: DestinationStatus, *, status: int = 200, **forms: Form
     ) -> HttpResponse:
-        sink = standing.sink
-        said = {"name": sink.name, "address": sink.address, "format": sink.format}
-        forms.setdefault("change_form", ChangeSinkForm(said, kind=sink.kind))
-        forms.setdefault("restart_form", RestartSinkForm(initial={"sequence": sink.confirmed + 1}))
+        destination = standing.destination
+        said = {"name": destination.name, "address": destination.address, "format": destination.format}
+        forms.setdefault("change_form", ChangeDestinationForm(said, kind=destination.kind))
+        forms.setdefault("restart_form", RestartDestinationForm(initial={"sequence": destination.acked + 1}))
         return self._page(
             request,
             "audit/destinations/detail.html",
-            sink.name,
+            destination.name,
             status=status,
-            area_title="Sinks",
-            area_address="console:audit:sinks",
+            area_title="Destinations",
+            area_address="console:audit:destinations",
             standing=standing,
-            sink=sink,
+            destination=destination,
             **forms,
         )
 
-    def _form(self, request: ConsoleRequest, form: NewSinkForm, *, status: int = 200) -> HttpResponse:
+    def _form(self, request: ConsoleRequest, form: NewDestinationForm, *, status: int = 200) -> HttpResponse:
         return self._page(
             request,
             "audit/destinations/new.html",
-            "New sink",
+            "New destination",
             status=status,
-            area_title="Sinks",
-            area_address="console:audit:sinks",
+            area_title="Destinations",
+            area_address="console:audit:destinations",
             form=form,
         )
 
-    def _secret_page(self, request: ConsoleRequest, sink: Sink, secret: str) -> HttpResponse:
+    def _secret_page(self, request: ConsoleRequest, destination: LogDestination, secret: str) -> HttpResponse:
         """The one answer that shows a signing secret; nobody keeps it, no browser either."""
         answer = self._page(
-            request, "audit/destinations/secret.html", f"The secret of {sink.name}", sink=sink, secret=secret
+            request,
+            "audit/destinations/secret.html",
+            f"The secret of {destination.name}",
+            destination=destination,
+            secret=secret,
         )
         answer["Cache-Control"] = "no-store, private, max-age=0"
         answer["Referrer-Policy"] = "no-referrer"
@@ -232,7 +246,7 @@ def _tried(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
         return 400, None
     try:
         return 200, work()
-    except UnfitSinkError as error:
+    except InvalidDestinationError as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
         return 400, None
 
@@ -254,12 +268,12 @@ def _changed(view: View) -> View:
     return deciding(view)
 
 
-def _standing(viewer: Viewer, key: int) -> SinkStanding:
-    for standing in sink_standings(viewer.org_id):
-        if standing.sink.pk == key:
+def _standing(viewer: Viewer, key: int) -> DestinationStatus:
+    for standing in destination_statuses(viewer.org_id):
+        if standing.destination.pk == key:
             return standing
-    raise Http404("There is no such sink.")
+    raise Http404("There is no such destination.")
 
 
-def _to(sink: Sink) -> HttpResponse:
-    return HttpResponseRedirect(reverse("console:audit:sink", args=[sink.pk]))
+def _to(destination: LogDestination) -> HttpResponse:
+    return HttpResponseRedirect(reverse("console:audit:destination", args=[destination.pk]))

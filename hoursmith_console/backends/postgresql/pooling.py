@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from mcpbridge.db.timeouts import shorten
+from mcpbridge.db.timeouts import apply_socket_timeouts
 
 _LIMIT_S = 5.0
 # Another client may slip in between two statements.
@@ -30,7 +30,7 @@ def pooling_fault(database: Mapping[str, Any], direct_url: str) -> str:
 
 def _is_shared(parameters: dict[str, Any]) -> bool:
     """Whether a second client is given the server's process that a first one, still connected, has used."""
-    shorten(parameters, limit_s=_LIMIT_S)
+    apply_socket_timeouts(parameters, limit_s=_LIMIT_S)
     with psycopg.connect(**parameters, autocommit=True, prepare_threshold=None) as first:
         for _ in range(_TRIES):
             used = _process(first)

@@ -15,7 +15,7 @@ from hoursmith_console.core.site import site
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.models import RejectedCredential, SeenClient, SeenToken
+from mcpbridge.models import ObservedClient, ObservedToken, RejectedCredential
 
 ATTEMPTS = 10
 
@@ -46,7 +46,7 @@ def _rejected(viewer: Viewer, connection: Connection) -> QuerySet[RejectedCreden
     """Rejected requests at the connection's address, but for those with tokens that the viewer may not see."""
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
     in_sight = visible_tokens(viewer).order_by().filter(**same)
-    others = Exists(SeenToken.objects.order_by().filter(**same)) & ~Exists(in_sight)
+    others = Exists(ObservedToken.objects.order_by().filter(**same)) & ~Exists(in_sight)
     return RejectedCredential.objects.filter(connection=connection.slug).exclude(others)
 
 
@@ -75,7 +75,7 @@ def _claims(connection: Connection) -> list[TokenClaim]:
 
 def _elsewhere(connection: Connection, prefixes: list[str]) -> datetime | None:
     """When the same kind of client last called with a token of the owner's, but at the address without an id."""
-    seen = SeenClient.objects.filter(
+    seen = ObservedClient.objects.filter(
         token__org_id=connection.workspace.org_id,
         token__prefix__in=prefixes,
         connection="",

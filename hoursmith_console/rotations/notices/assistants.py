@@ -11,7 +11,7 @@ from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.auth.restrictions.notices import notice_end, notice_give
-from mcpbridge.models import SeenToken, TokenNotice
+from mcpbridge.models import ObservedToken, TokenNotice
 
 _TELL = "Please tell your person; the Hoursmith console says how, under Rotations."
 Key = tuple[str, str]
@@ -36,7 +36,7 @@ def rotation_notice_text(rotation: Rotation) -> str:
     return f"The Hoursmith token {token} of this assistant is to be replaced{by}. {_TELL}"
 
 
-def policy_notice_text(token: SeenToken, policy: TokenPolicy) -> str:
+def policy_notice_text(token: ObservedToken, policy: TokenPolicy) -> str:
     """What the assistants of a token tell that is older than the policy allows."""
     return (
         f"The Hoursmith token {token.masked_token} of this assistant is older than the "
@@ -79,7 +79,7 @@ def refresh_notices(*, workspace: Workspace, now: datetime) -> int:
 
 
 def _wanted(workspace: Workspace, policy: TokenPolicy, now: datetime) -> dict[Key, str]:
-    tokens = SeenToken.objects.filter(org_id=workspace.org_id).order_by()
+    tokens = ObservedToken.objects.filter(org_id=workspace.org_id).order_by()
     due = without_open_rotation(in_status(tokens, PolicyStatus.DUE, policy, now=now))
     texts = {(token.env, token.prefix): policy_notice_text(token, policy) for token in due}
     for rotation in Rotation.objects.filter(workspace=workspace, ended_at=None).select_related("workspace"):

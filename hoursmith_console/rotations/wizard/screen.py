@@ -27,7 +27,7 @@ from hoursmith_console.token_issuer.minting import mint_form
 from hoursmith_console.tokens.labels import TokenLabel, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.models import SeenToken, TokenBlock
+from mcpbridge.models import ObservedToken, TokenBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:
         rotation.refresh_from_db()
         evidence = evidence_of([rotation])[rotation.pk]
     kind, instants = RotationKind(rotation.kind), instants_of(rotation)
-    successor = SeenToken(env=rotation.new_env, prefix=rotation.new_prefix)
+    successor = ObservedToken(env=rotation.new_env, prefix=rotation.new_prefix)
     cards = token_labels(viewer, [rotation, *([successor] if rotation.new_prefix else [])])
     return Screen(
         rotation=rotation,

@@ -24,7 +24,7 @@ from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 
 if TYPE_CHECKING:
     from hoursmith_console.rotations.admin import RotationAdmin
@@ -105,7 +105,7 @@ class StartViews:
                 messages.success(request, f"{tokens} of {person.name}: {done}.")
                 return HttpResponseRedirect(reverse("console:rotations:list"))
         known = offboarding_summary(person)
-        cards = token_labels(viewer, [SeenToken(env=env, prefix=prefix) for env, prefix in known.left])
+        cards = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in known.left])
         page = {
             "person": person,
             "known": known,
@@ -129,7 +129,7 @@ class StartViews:
         return TemplateResponse(request, template, context, status=status)
 
 
-def _choice(viewer: Viewer) -> list[tuple[SeenToken, TokenLabel]]:
+def _choice(viewer: Viewer) -> list[tuple[ObservedToken, TokenLabel]]:
     tokens = list(visible_tokens(viewer)[:MOST_OFFERED])
     cards = token_labels(viewer, tokens)
     return [(token, cards[token.env, token.prefix]) for token in tokens]

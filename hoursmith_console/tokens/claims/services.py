@@ -17,7 +17,7 @@ from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.tokens.models import VERIFIED, ClaimAttempt, TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.calls.errors import from_reply, from_upstream_error
 from mcpbridge.core.credential import EXPLANATIONS, Credential, Fault
@@ -118,7 +118,7 @@ def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> 
         claim = claim_token(env=credential.env, prefix=credential.prefix, member=member, source=VERIFIED)
         is_theirs = claim.member_id == member.pk
         if not known or not is_theirs:
-            event_record(
+            record_event(
                 org_id=member.workspace.org_id,
                 org_name=member.workspace.name,
                 action="console.token_claim",

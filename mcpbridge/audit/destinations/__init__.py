@@ -1,5 +1,5 @@
-"""Carries the record to where its workspace wants it as well: webhooks, syslog servers, files.
+"""Stream the audit log of a workspace to its log destinations: webhooks, syslog servers and files.
 
-At least once, in order, each row with its id and its place in the chain. `docs/audit-streaming.md` says what a
-receiver may rely on.
+Delivery is at least once and in order; each row carries its id and sequence number. `docs/audit-streaming.md` lists
+the guarantees for receivers.
 """

@@ -1,6 +1,6 @@
-"""What a sink is sent next: rows in the order of their chain, and the checkpoints that speak of them.
+"""Build the next batch for a log destination: rows in chain order, with the checkpoints that sign them.
 
-A batch is known by its bounds. The rows of the record never change, so the same bounds always make the same batch.
+A batch is identified by its bounds. Audit rows never change, so the same bounds always give the same batch.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from mcpbridge.audit.export.jsonl import record_lines
 from mcpbridge.audit.export.source import Selection, chain_order, checkpoint_of, event_records
 from mcpbridge.audit.verification.records import Checkpoint, Event
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
-from mcpbridge.models.destinations import Sink, SinkQuerySet
+from mcpbridge.models.destinations import LogDestination, LogDestinationQuerySet
 
 ROWS = 200
 CHECKPOINTS = 100
-# A row alone may be larger: it brings a snapshot of up to 256 KiB.
+# A single row may exceed this: its snapshot takes up to 256 KiB.
 BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records for a sink, in order. `last` and `checkpoint` are where it stands once they are confirmed.
+    """Records for a destination, in order. `last` and `checkpoint` are its new position once they are acknowledged.
 
-    `lines` is the records as JSON Lines. `is_full` where the next record would have made them too long.
+    `lines` are the records as JSON Lines. `is_full`: the next record would have exceeded the size limit.
     """
 
     records: tuple[Event | Checkpoint, ...]
@@ -40,21 +40,21 @@ class Batch:
 
     @property
     def is_divisible(self) -> bool:
-        """Whether fewer of its records can be sent at once."""
+        """Return whether the batch can be split: it has more than one record that is not a cut."""
         return sum(not (isinstance(record, Checkpoint) and record.is_cut) for record in self.records) > 1
 
 
-def waiting(sinks: SinkQuerySet, alias: str) -> SinkQuerySet:
-    """Those of `sinks` for which there is something to send."""
-    return annotated(sinks, alias).filter(Q(head__gt=F("confirmed")) | Q(last_checkpoint__gt=F("confirmed_checkpoint")))
+def waiting(destinations: LogDestinationQuerySet, alias: str) -> LogDestinationQuerySet:
+    """Filter `destinations` to those with unsent rows or checkpoints."""
+    return annotated(destinations, alias).filter(Q(head__gt=F("acked")) | Q(last_checkpoint__gt=F("acked_checkpoint")))
 
 
-def annotated(sinks: SinkQuerySet, alias: str) -> SinkQuerySet:
-    """`sinks`, each with its chain's last row (`head`), its last checkpoint, and the last row removed (`cut`)."""
+def annotated(destinations: LogDestinationQuerySet, alias: str) -> LogDestinationQuerySet:
+    """Annotate each destination with its chain's last row (`head`), last checkpoint and last pruned row (`cut`)."""
     events = AuditEvent.objects.using(alias).filter(org_id=OuterRef("org_id")).order_by("-sequence")
     heads = SigningHead.objects.using(alias).filter(org_id=OuterRef("org_id")).order_by("-sequence", "-id")
     cuts = AuditCut.objects.using(alias).filter(org_id=OuterRef("org_id")).order_by("-sequence")
-    return sinks.using(alias).annotate(
+    return destinations.using(alias).annotate(
         head=Coalesce(Subquery(events.values("sequence")[:1]), 0, output_field=BigIntegerField()),
         last_checkpoint=Coalesce(Subquery(heads.values("id")[:1]), 0, output_field=BigIntegerField()),
         cut=Coalesce(Subquery(cuts.values("sequence")[:1]), 0, output_field=BigIntegerField()),
@@ -62,84 +62,84 @@ def annotated(sinks: SinkQuerySet, alias: str) -> SinkQuerySet:
 
 
 def last_checkpoint(alias: str, org_id: str) -> int:
-    """The key of the workspace's last checkpoint, 0 where there is none."""
+    """Return the primary key of the workspace's last checkpoint, or 0."""
     found = SigningHead.objects.using(alias).filter(org_id=org_id).aggregate(last=Max("id"))["last"]
     return int(found or 0)
 
 
-def message_id(sink: Sink, batch: Batch) -> str:
-    """An id that is the same whenever the same batch is sent, until somebody moves the sink to another row."""
-    rows, checkpoints = (sink.confirmed, batch.last), (sink.confirmed_checkpoint, batch.checkpoint)
-    bounds = repr((sink.org_id, sink.pk, sink.restarts, rows, checkpoints))
+def message_id(destination: LogDestination, batch: Batch) -> str:
+    """Return an id that is stable across retries of a batch; restarting the destination changes it."""
+    rows, checkpoints = (destination.acked, batch.last), (destination.acked_checkpoint, batch.checkpoint)
+    bounds = repr((destination.org_id, destination.pk, destination.restarts, rows, checkpoints))
     return f"audit_{hashlib.sha256(bounds.encode()).hexdigest()[:32]}"
 
 
-def next_batch(sink: Sink, alias: str) -> Batch | None:
-    """What follows what `sink` has confirmed: what was offered before, in the same bounds, or else what is there."""
-    batch = _batch(sink, alias)
-    if batch is None and _was_offered(sink):
-        # Retention took what was offered; what is behind it goes on its way.
-        sink.offered = sink.offered_checkpoint = 0
-        batch = _batch(sink, alias)
+def next_batch(destination: LogDestination, alias: str) -> Batch | None:
+    """Return the next batch: the leased one with the same bounds if there is one, else new records; None if none."""
+    batch = _batch(destination, alias)
+    if batch is None and _has_lease(destination):
+        # Pruning removed the leased rows; continue with the rows after them.
+        destination.leased = destination.leased_checkpoint = 0
+        batch = _batch(destination, alias)
     return batch
 
 
-def _batch(sink: Sink, alias: str) -> Batch | None:
-    # Checkpoints first: one that is seen here finds its row below.
-    heads = list(_heads(sink, alias)[:CHECKPOINTS])
-    events, has_more = _rows(sink)
+def _batch(destination: LogDestination, alias: str) -> Batch | None:
+    # Read the checkpoints first, so that the row of each is visible to the query below.
+    heads = list(_heads(destination, alias)[:CHECKPOINTS])
+    events, has_more = _rows(destination)
     if has_more:
-        last = events[-1].sequence if events else sink.confirmed
+        last = events[-1].sequence if events else destination.acked
         heads = [head for head in heads if head.sequence <= last]
     both: list[list[Event | Checkpoint]] = [[*events], [checkpoint_of(head) for head in heads]]
     ahead = list(merge(*both, key=chain_order))
     if not ahead:
         return None
     lines = [record_line(record) for record in ahead]
-    # What was offered keeps its bounds; what is new is no longer than the receiver takes.
-    fitting = len(ahead) if _was_offered(sink) else _fitting(lines, sink.size_limit or BYTES)
+    # A leased batch keeps its bounds; a new one respects the size that the receiver accepts.
+    fitting = len(ahead) if _has_lease(destination) else _fitting(lines, destination.size_limit or BYTES)
     rows = [record for record in ahead[:fitting] if isinstance(record, Event)]
-    cut, checkpoints = _cut_before(sink, alias, rows), fitting - len(rows)
+    cut, checkpoints = _cut_before(destination, alias, rows), fitting - len(rows)
     return Batch(
         records=(*cut, *ahead[:fitting]),
         lines=b"".join([*map(record_line, cut), *lines[:fitting]]),
         rows=len(rows),
-        last=rows[-1].sequence if rows else sink.confirmed,
-        checkpoint=heads[checkpoints - 1].pk if checkpoints else sink.confirmed_checkpoint,
+        last=rows[-1].sequence if rows else destination.acked,
+        checkpoint=heads[checkpoints - 1].pk if checkpoints else destination.acked_checkpoint,
         is_full=fitting < len(ahead),
     )
 
 
 def _fitting(lines: list[bytes], limit: int) -> int:
-    """How many of `lines` are within `limit` bytes; one at least."""
+    """Return how many of `lines` fit into `limit` bytes; at least one."""
     ends = accumulate(map(len, lines))
     return max(1, sum(end <= limit for end in ends))
 
 
 def record_line(record: Event | Checkpoint) -> bytes:
-    """The record as an export has it, a line with its end."""
+    """Return the record as a line of a JSON Lines export, line break included."""
     return next(record_lines([record]))
 
 
-def _heads(sink: Sink, alias: str) -> "QuerySet[SigningHead]":
-    heads = SigningHead.objects.using(alias).filter(org_id=sink.org_id, id__gt=sink.confirmed_checkpoint)
-    if _was_offered(sink):
-        heads = heads.filter(id__lte=sink.offered_checkpoint)
+def _heads(destination: LogDestination, alias: str) -> "QuerySet[SigningHead]":
+    heads = SigningHead.objects.using(alias).filter(org_id=destination.org_id, id__gt=destination.confirmed_checkpoint)
+    if _was_offered(destination):
+        heads = heads.filter(id__lte=destination.offered_checkpoint)
     return heads.order_by("sequence", "id")
 
 
-def _was_offered(sink: Sink) -> bool:
-    return bool(sink.offered or sink.offered_checkpoint)
+def _has_lease(destination: LogDestination) -> bool:
+    return bool(destination.leased or destination.leased_checkpoint)
 
 
-def _rows(sink: Sink) -> tuple[list[Event], bool]:
-    """The rows of the batch, and whether others follow that are not in it."""
+def _rows(destination: LogDestination) -> tuple[list[Event], bool]:
+    """Return the rows of the batch, and whether more rows follow it."""
     rows: list[Event] = []
     size = 0
-    limit = sink.size_limit or BYTES
-    for event in _ahead(sink):
-        if _was_offered(sink):
-            if event.sequence > sink.offered:
+    limit = destination.size_limit or BYTES
+    for event in _ahead(destination):
+        if _has_lease(destination):
+            if event.sequence > destination.leased:
                 return rows, True
         elif len(rows) == ROWS or size > limit:
             return rows, True
@@ -148,14 +148,14 @@ def _rows(sink: Sink) -> tuple[list[Event], bool]:
     return rows, False
 
 
-def _ahead(sink: Sink) -> Iterator[Event]:
-    ahead = Selection(workspace=sink.org_id, narrow=lambda rows: rows.filter(sequence__gt=sink.confirmed))
+def _ahead(destination: LogDestination) -> Iterator[Event]:
+    ahead = Selection(workspace=destination.org_id, narrow=lambda rows: rows.filter(sequence__gt=destination.acked))
     return event_records(ahead)
 
 
-def _cut_before(sink: Sink, alias: str, events: list[Event]) -> list[Checkpoint]:
-    """The signed stub that explains why the rows do not begin right behind the last one that was confirmed."""
-    if not events or events[0].sequence == sink.confirmed + 1:
+def _cut_before(destination: LogDestination, alias: str, events: list[Event]) -> list[Checkpoint]:
+    """Return the signed cut that explains a gap between the last acknowledged row and `events`, if there is one."""
+    if not events or events[0].sequence == destination.acked + 1:
         return []
-    cuts = AuditCut.objects.using(alias).filter(org_id=sink.org_id, sequence=events[0].sequence - 1)
+    cuts = AuditCut.objects.using(alias).filter(org_id=destination.org_id, sequence=events[0].sequence - 1)
     return [checkpoint_of(cut) for cut in cuts]

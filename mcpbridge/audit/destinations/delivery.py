@@ -1,8 +1,8 @@
-"""Delivers to one sink, batch by batch: offered in the database, sent, confirmed in the database.
+"""Deliver batches to one destination: lease it in the database, send, acknowledge in the database.
 
-A process that offers a batch holds the sink for as long as any attempt can take; nobody else sends meanwhile. One
-that dies leaves the offer, and the next process sends the same batch again. One that was only taken for dead cannot
-confirm any more, since whoever took over has moved the sink, or holds it.
+The lease lasts longer than any attempt, and no other process sends meanwhile. If a process dies, its lease expires
+and the next process sends the same batch again. A slow process whose lease has expired cannot acknowledge, because
+the new owner has changed the row.
 """
 
 import logging
@@ -17,10 +17,10 @@ from django.db import router
 from django.db.models import F, Q
 
 from mcpbridge.audit.destinations.batches import BYTES, Batch, next_batch, waiting
-from mcpbridge.audit.destinations.errors import SinkError, TooLargeError, UndeliveredError
-from mcpbridge.audit.destinations.transports.factory import batch_send
-from mcpbridge.db.timeouts import limited_look, limited_transaction
-from mcpbridge.models.destinations import Sink, SinkQuerySet
+from mcpbridge.audit.destinations.errors import DestinationError, TooLargeError, UndeliveredError
+from mcpbridge.audit.destinations.transports.factory import send_batch
+from mcpbridge.db.timeouts import bounded_read, bounded_transaction
+from mcpbridge.models.destinations import LogDestination, LogDestinationQuerySet
 from mcpbridge.redaction.masking import redact
 
 logger = logging.getLogger(__name__)
@@ -28,37 +28,38 @@ logger = logging.getLogger(__name__)
 LIMIT_S = 5.0
 _FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=5)
-# A receiver may ask for more patience than that, within reason.
-LONGEST_WISH = timedelta(hours=1)
-# Longer than any attempt takes, looking its host up included; short enough to go on soon after a crash.
-_HELD_FOR = 3
-# Then it is another sink's turn.
-_BATCHES = 20
+# Upper bound for a receiver's Retry-After.
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+# Length of a lease in attempts: longer than any attempt with its DNS lookup, yet short after a crash.
+_LEASE_ATTEMPTS = 3
+# Batches per run; other destinations are served after that.
+_BATCHES_A_RUN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How one process delivers: as `holder`, by the clock `now`, its writes within `turn`.
+    """Delivers on behalf of one process.
 
-    An attempt takes `limit_s` seconds at most.
+    `holder` is the process's id in leases, `now` its clock; writes happen within `file_lock`. An attempt takes at most
+    `limit_s` seconds.
     """
 
     holder: str
     now: Callable[[], datetime]
-    turn: AbstractContextManager[None]
+    file_lock: AbstractContextManager[None]
     limit_s: float
 
     def due(self) -> list[int]:
-        """The keys of the sinks for which there is something to send now, whoever waited longest first."""
+        """Return the primary keys of destinations with something to send, longest waiting first."""
         alias = _alias()
-        with limited_look(alias, limit_s=LIMIT_S):
-            sinks = waiting(_free(self.now()), alias).order_by(F("confirmed_at").asc(nulls_first=True), "id")
-            return list(sinks.values_list("id", flat=True))
+        with bounded_read(alias, limit_s=LIMIT_S):
+            destinations = waiting(_free(self.now()), alias).order_by(F("acked_at").asc(nulls_first=True), "id")
+            return list(destinations.values_list("id", flat=True))
 
     def run(self, key: int, *, until: Callable[[], bool] = lambda: False) -> int:
-        """Deliver what waits for the sink, until it has all, its turn is over, or `until` says so; rows confirmed."""
+        """Deliver up to 20 batches, or until `until()` is true; return the number of acknowledged rows."""
         sent = 0
-        for _ in range(_BATCHES):
+        for _ in range(_BATCHES_A_RUN):
             batch = None if until() else self._one(key)
             if batch is None:
                 break
@@ -66,124 +67,129 @@ class Delivery:
         return sent
 
     def _one(self, key: int) -> Batch | None:
-        """The batch that was confirmed; None where there is none, or it was not."""
+        """Send one batch; return it if it was acknowledged, else None."""
         alias = _alias()
-        with limited_look(alias, limit_s=LIMIT_S):
-            sink = _free(self.now()).using(alias).filter(pk=key).first()
-            batch = next_batch(sink, alias) if sink else None
-        if sink is None or batch is None or not self._offer(sink, batch):
+        with bounded_read(alias, limit_s=LIMIT_S):
+            destination = _free(self.now()).using(alias).filter(pk=key).first()
+            batch = next_batch(destination, alias) if destination else None
+        if destination is None or batch is None or not self._lease(destination, batch):
             return None
         try:
-            batch_send(sink, batch, now=self.now(), limit_s=self.limit_s)
-        except SinkError as error:
+            send_batch(destination, batch, now=self.now(), limit_s=self.limit_s)
+        except DestinationError as error:
             if isinstance(error, TooLargeError) and batch.is_divisible:
-                self._shrink(sink, batch)
+                self._shrink(destination, batch)
             else:
-                self._failed(sink, batch, error)
+                self._failed(destination, batch, error)
             return None
-        if self._confirm(sink, batch):
+        if self._ack(destination, batch):
             return batch
-        # Somebody moved it meanwhile; it goes on from there, and at once.
-        self._write(Sink.objects.filter(pk=sink.pk, holder=self.holder), **_GIVEN_BACK)
+        # It was restarted from another row meanwhile; continue from there at once.
+        self._write(LogDestination.objects.filter(pk=destination.pk, lease_holder=self.holder), **_RELEASED)
         return None
 
-    def _offer(self, sink: Sink, batch: Batch) -> bool:
-        """Hold the sink, and write down what it is sent; False where it is another process's by now."""
+    def _lease(self, destination: LogDestination, batch: Batch) -> bool:
+        """Take the lease and store the bounds of the batch; return False if another process has taken it."""
         now = self.now()
         return self._write(
-            _free(now).filter(**_as_read(sink)),
-            holder=self.holder,
-            held_until=now + timedelta(seconds=_HELD_FOR * self.limit_s),
-            offered=batch.last,
-            offered_checkpoint=batch.checkpoint,
+            _free(now).filter(**_as_read(destination)),
+            lease_holder=self.holder,
+            lease_expires_at=now + timedelta(seconds=_LEASE_ATTEMPTS * self.limit_s),
+            leased=batch.last,
+            leased_checkpoint=batch.checkpoint,
         )
 
-    def _confirm(self, sink: Sink, batch: Batch) -> bool:
-        confirmed = self._write(
-            self._mine(sink),
-            confirmed=batch.last,
-            confirmed_checkpoint=batch.checkpoint,
-            confirmed_at=self.now(),
+    def _ack(self, destination: LogDestination, batch: Batch) -> bool:
+        is_acked = self._write(
+            self._mine(destination),
+            acked=batch.last,
+            acked_checkpoint=batch.checkpoint,
+            acked_at=self.now(),
             rows_sent=F("rows_sent") + batch.rows,
-            size_limit=_grown(sink.size_limit, batch),
+            size_limit=_grown(destination.size_limit, batch),
             attempts=0,
             failing_since=None,
             fault="",
             next_try_at=None,
-            **_GIVEN_BACK,
-            offered=0,
-            offered_checkpoint=0,
+            **_RELEASED,
+            leased=0,
+            leased_checkpoint=0,
         )
-        if confirmed and sink.failing_since:
-            logger.warning("Sink %s of workspace %s takes rows again.", sink.pk, sink.org_id)
-        return confirmed
+        if is_acked and destination.failing_since:
+            logger.warning("Log destination %s of workspace %s accepts rows again.", destination.pk, destination.org_id)
+        return is_acked
 
-    def _shrink(self, sink: Sink, batch: Batch) -> None:
-        """Send less from now on: a receiver that has a limit has not failed."""
-        # Only here do the bounds of an offer change; less of it is another message.
+    def _shrink(self, destination: LogDestination, batch: Batch) -> None:
+        """Halve the batch size; a receiver with a size limit has not failed."""
+        # The only place where the bounds of a leased batch change: a smaller batch is another message.
         limit = len(batch.lines) // 2
-        self._write(self._mine(sink), size_limit=limit, offered=0, offered_checkpoint=0, **_GIVEN_BACK)
-        logger.info("Sink %s of workspace %s takes less at once: %s bytes from now on.", sink.pk, sink.org_id, limit)
+        self._write(self._mine(destination), size_limit=limit, leased=0, leased_checkpoint=0, **_RELEASED)
+        logger.info(
+            "Log destination %s of workspace %s accepts smaller batches only: %s bytes from now on.",
+            destination.pk,
+            destination.org_id,
+            limit,
+        )
 
-    def _failed(self, sink: Sink, batch: Batch, error: SinkError) -> None:
+    def _failed(self, destination: LogDestination, batch: Batch, error: DestinationError) -> None:
         now = self.now()
         not_before = error.not_before if isinstance(error, UndeliveredError) else None
         fault = redact(str(error))[:300]
         self._write(
-            self._mine(sink),
-            attempts=sink.attempts + 1,
+            self._mine(destination),
+            attempts=destination.attempts + 1,
             failures=F("failures") + 1,
-            failing_since=sink.failing_since or now,
+            failing_since=destination.failing_since or now,
             fault=fault,
-            next_try_at=next_try(now, sink.attempts + 1, not_before),
-            **_GIVEN_BACK,
+            next_try_at=next_try(now, destination.attempts + 1, not_before),
+            **_RELEASED,
         )
-        if fault != sink.fault:
-            logger.error("Sink %s of workspace %s: %s", sink.pk, sink.org_id, fault)
+        if fault != destination.fault:
+            logger.error("Log destination %s of workspace %s: %s", destination.pk, destination.org_id, fault)
 
-    def _mine(self, sink: Sink) -> SinkQuerySet:
-        return Sink.objects.filter(holder=self.holder, **_as_read(sink))
+    def _mine(self, destination: LogDestination) -> LogDestinationQuerySet:
+        return LogDestination.objects.filter(lease_holder=self.holder, **_as_read(destination))
 
-    def _write(self, sinks: SinkQuerySet, **columns: Any) -> bool:
+    def _write(self, destinations: LogDestinationQuerySet, **columns: Any) -> bool:
         alias = _alias()
-        with self.turn, limited_transaction(alias, limit_s=LIMIT_S):
-            return bool(sinks.using(alias).update(**columns))
+        with self.file_lock, bounded_transaction(alias, limit_s=LIMIT_S):
+            return bool(destinations.using(alias).update(**columns))
 
 
 def _grown(limit: int, batch: Batch) -> int:
-    """Return how many bytes to send at once after `batch` was taken: a little more where it was full; 0 for any."""
+    """Return the new batch size limit in bytes, a little larger if the accepted `batch` was full; 0 for none."""
     if limit and batch.is_full:
         limit = max(limit + limit // 16, len(batch.lines))
     return limit if limit < BYTES else 0
 
 
-_GIVEN_BACK: dict[str, Any] = {"holder": "", "held_until": None}
+_RELEASED: dict[str, Any] = {"lease_holder": "", "lease_expires_at": None}
 
 
 def next_try(now: datetime, attempts: int, not_before: datetime | None) -> datetime:
-    """When to try again after `attempts` failures: later each time, at random, and not before the receiver wants it."""
+    """Return when to retry after `attempts` failures: exponential backoff with jitter, not before `not_before`."""
     pause: timedelta = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 20), LONGEST_PAUSE)
-    # At random, so that many sinks of one receiver do not come back all at once.
+    # Jitter keeps the destinations of one receiver from retrying all at once.
     at = now + pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret is made of it
-    return at if not_before is None else max(at, min(not_before, now + LONGEST_WISH))
+    return at if not_before is None else max(at, min(not_before, now + LONGEST_RETRY_AFTER))
 
 
-def _free(now: datetime) -> SinkQuerySet:
-    """Sinks that are to be served now and that nobody holds."""
+def _free(now: datetime) -> LogDestinationQuerySet:
+    """Return destinations that are due and not leased."""
     is_due = Q(next_try_at=None) | Q(next_try_at__lte=now)
-    is_free = Q(held_until=None) | Q(held_until__lte=now)
-    return Sink.objects.live().filter(is_due, is_free, is_paused=False)
+    is_free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    return LogDestination.objects.live().filter(is_due, is_free, is_paused=False)
 
 
-def _as_read(sink: Sink) -> dict[str, Any]:
-    """Where it stood when it was read: whoever moved it meanwhile, or confirmed in our place, has the last word."""
+def _as_read(destination: LogDestination) -> dict[str, Any]:
+    """Return the position as it was read; a write filtered by it fails if another process has changed it since."""
     return {
-        "pk": sink.pk,
-        "confirmed": sink.confirmed,
-        "confirmed_checkpoint": sink.confirmed_checkpoint,
-        "restarts": sink.restarts,
+        "pk": destination.pk,
+        "acked": destination.acked,
+        "acked_checkpoint": destination.acked_checkpoint,
+        "restarts": destination.restarts,
     }
 
 
 def _alias() -> str:
-    return router.db_for_write(Sink)
+    return router.db_for_write(LogDestination)

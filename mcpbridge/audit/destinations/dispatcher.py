@@ -1,7 +1,7 @@
-"""Looks for rows that wait for a sink, and has them delivered while the process serves.
+"""Dispatch undelivered audit rows to log destinations while the process serves.
 
-Threads of its own with connections of their own: no call ever waits for a receiver. Several deliver at once, so that
-one receiver that hangs does not hold up the others.
+One thread looks for work and up to four deliver, each with its own database connection. No tool call ever waits for a
+receiver, and a receiver that hangs does not delay the others.
 """
 
 import queue
@@ -20,16 +20,16 @@ from mcpbridge.audit import checkpoints
 from mcpbridge.audit.destinations.delivery import LIMIT_S, Delivery
 from mcpbridge.db.locks import FileLock
 from mcpbridge.models import SigningHead
-from mcpbridge.models.destinations import Sink
+from mcpbridge.models.destinations import LogDestination
 from mcpbridge.workers import Attempts, PeriodicWorker
 
 _THREADS = 4
-_FAREWELL_S = 5.0
-_GLANCE_S = 0.1
+_STOP_LIMIT_S = 5.0
+_STOP_POLL_S = 0.1
 
 
-class SinkCourier:
-    """The courier of this process. Stop it after the keeper, whose last checkpoints it takes along."""
+class Dispatcher:
+    """Finds and delivers undelivered rows. Stop it after the maintenance thread, to send the last checkpoints."""
 
     def __init__(
         self,
@@ -38,19 +38,19 @@ class SinkCourier:
         look_every_s: float = 1.0,
         now: Callable[[], datetime] = timezone.now,
     ) -> None:
-        """Look every `look_every_s` seconds; `lock_path` is the audit writers'."""
+        """Poll every `look_every_s` seconds. `lock_path` is the lock file of the audit writers."""
         self._lock_path = lock_path
         self._now = now
-        self._limit_s = settings.SINK_TIMEOUT_S
+        self._limit_s = settings.LOG_DESTINATION_TIMEOUT_S
         self._holder = ""
-        self._looking = self._delivery()
-        self._alias = router.db_for_write(Sink)
+        self._finder = self._delivery()
+        self._alias = router.db_for_write(LogDestination)
         self._jobs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._under_way: set[int] = set()
+        self._in_progress: set[int] = set()
         self._changed = threading.Condition()
         self._deliverers: list[PeriodicWorker] = []
         self._worker = PeriodicWorker(
-            "sink-courier",
+            "log-destinations",
             self._look,
             attempts=Attempts("log-destinations", title="Log destinations", every_s=look_every_s, longest_pause_s=5.0),
             alias=self._alias,
@@ -59,44 +59,44 @@ class SinkCourier:
         )
 
     def start(self) -> None:
-        """Begin, on a thread of its own."""
-        # Only now: a server may have been forked since this was made.
+        """Start the thread."""
+        # Made here, not in the constructor, because the server may fork in between.
         self._holder = str(uuid.uuid4())
-        self._looking = self._delivery()
+        self._finder = self._delivery()
         checkpoints.listeners.append(self._listen)
         self._worker.start()
-        # What an earlier process left waits already.
+        # An earlier process may have left undelivered rows.
         self._worker.wake()
 
     async def stop(self) -> None:
-        """Deliver what waits to whoever takes it at once, and end. What hangs is left to the next process."""
+        """Deliver waiting rows for up to 5 seconds and stop; the rest is left to the next process."""
         if not self._worker.is_alive:
             return
         checkpoints.listeners.remove(self._listen)
-        await self._worker.stop(within_s=2 * _FAREWELL_S)
+        await self._worker.stop(within_s=2 * _STOP_LIMIT_S)
 
     def _listen(self, _: SigningHead) -> None:
         self._worker.wake()
 
     def _look(self) -> bool:
-        """Hand out what is due, but nothing that is under way already; whether anything was due."""
-        keys = self._looking.due()
+        """Queue the destinations that are due and not in progress; return whether any was due."""
+        keys = self._finder.due()
         with self._changed:
             for key in keys:
-                if key not in self._under_way:
-                    self._under_way.add(key)
+                if key not in self._in_progress:
+                    self._in_progress.add(key)
                     self._jobs.put(key)
-            while len(self._deliverers) < min(len(self._under_way), _THREADS):
-                self._begin_another()
+            while len(self._deliverers) < min(len(self._in_progress), _THREADS):
+                self._start_deliverer()
         return bool(keys)
 
-    def _begin_another(self) -> None:
+    def _start_deliverer(self) -> None:
         deliverer = _Deliverer(self._jobs, self._delivery(), self._delivered)
         worker = PeriodicWorker(
-            f"sink-courier-{len(self._deliverers) + 1}",
+            f"log-destinations-{len(self._deliverers) + 1}",
             deliverer.deliver,
-            # What was offered stays so, and is sent again.
-            attempts=Attempts("deliveries", title="A delivery to a log destination", every_s=0.0, is_on_demand=True),
+            # A leased batch stays leased and is sent again.
+            attempts=Attempts("deliveries", title="A delivery to a log target", every_s=0.0, is_on_demand=True),
             alias=self._alias,
             limit_s=LIMIT_S,
             wait=deliverer.wait,
@@ -105,31 +105,31 @@ class SinkCourier:
         worker.start()
 
     def _leave(self) -> None:
-        """Deliver what waits for a little while yet, and end the threads.
+        """Deliver waiting rows until the deadline and stop the threads.
 
-        A delivery under way may have looked for the last time before the last row came, so what is under way is
-        waited for first, and then looked for again.
+        A delivery in progress may have read its last batch before the last row was written, so wait for it and poll
+        once more.
         """
-        until = time.monotonic() + _FAREWELL_S
+        deadline = time.monotonic() + _STOP_LIMIT_S
         try:
-            while time.monotonic() < until:
-                was_idle = not self._under_way
+            while time.monotonic() < deadline:
+                was_idle = not self._in_progress
                 if not self._look() and was_idle:
                     break
                 with self._changed:
-                    self._changed.wait_for(lambda: not self._under_way, timeout=_GLANCE_S)
+                    self._changed.wait_for(lambda: not self._in_progress, timeout=_STOP_POLL_S)
         finally:
             for _ in self._deliverers:
                 self._jobs.put(None)
             for deliverer in self._deliverers:
-                deliverer.join(max(0.0, until - time.monotonic()))
+                deliverer.join(max(0.0, deadline - time.monotonic()))
             self._deliverers = [deliverer for deliverer in self._deliverers if deliverer.is_alive]
 
-    # From here on everything runs on the delivering threads.
+    # The methods below run on the delivery threads.
 
     def _delivered(self, key: int) -> None:
         with self._changed:
-            self._under_way.discard(key)
+            self._in_progress.discard(key)
             self._changed.notify_all()
 
     def _delivery(self) -> Delivery:
@@ -137,7 +137,7 @@ class SinkCourier:
 
 
 class _Deliverer:
-    """What one delivering thread does: take the next job, do it, say that it is over."""
+    """Work of one delivery thread: take a job, run it, report that it is over."""
 
     def __init__(
         self, jobs: "queue.SimpleQueue[int | None]", delivery: Delivery, is_over: Callable[[int], None]
@@ -148,12 +148,12 @@ class _Deliverer:
         self._key: int | None = None
 
     def wait(self) -> bool:
-        """Take the next job; False where there is none any more."""
+        """Take the next job; return False at the end."""
         self._key = self._jobs.get()
         return self._key is not None
 
     def deliver(self) -> None:
-        """Do the job that was taken."""
+        """Run the job that was taken."""
         if self._key is None:
             return
         try:

@@ -1,20 +1,21 @@
-"""What can be wrong with a delivery.
+"""Errors of log destinations.
 
-SinkError                   the text is fit for a page, and never holds a secret
-├── UndeliveredError        the receiver did not confirm; the rows stay and are sent again
-│   └── TooLargeError       it asked for less at once
-└── UnfitSinkError          an address, name or number that is not accepted; nothing was changed
+DestinationError              the text may be shown to users and never contains a secret
+├── UndeliveredError          the receiver did not acknowledge; the rows are kept and sent again
+│   └── TooLargeError         the receiver asked for a smaller batch
+├── RefusedTargetError        the address must not be called (`targets`)
+└── InvalidDestinationError   an invalid address, name or number; nothing was changed
 """
 
 from datetime import datetime
 
 
-class SinkError(Exception):
-    """Something about a sink that a person should read."""
+class DestinationError(Exception):
+    """An error whose text may be shown to users."""
 
 
-class UndeliveredError(SinkError):
-    """Rows were not confirmed. `not_before` is when the receiver wants to be asked again, where it said so."""
+class UndeliveredError(DestinationError):
+    """Rows were not acknowledged. `not_before` is the time of the receiver's Retry-After, if it sent one."""
 
     def __init__(self, text: str, *, not_before: datetime | None = None) -> None:
         super().__init__(text)
@@ -22,11 +23,11 @@ class UndeliveredError(SinkError):
 
 
 class TooLargeError(UndeliveredError):
-    """The receiver takes less at once than it was sent."""
+    """The batch exceeds the size that the receiver accepts."""
 
 
-class UnfitSinkError(SinkError):
-    """What a person asked for cannot be; `field` names the part of it that is wrong."""
+class InvalidDestinationError(DestinationError):
+    """Invalid input for a destination; `field` names the form field."""
 
     def __init__(self, text: str, *, field: str = "") -> None:
         super().__init__(text)

@@ -1,7 +1,7 @@
-"""Keeps the secrets that sign webhooks: the only secrets of ours in the database, and never there in the clear.
+"""Encrypt the signing secrets of webhooks for the database.
 
-AES-256-GCM under a key that HKDF-SHA256 (RFC 5869) makes of SECRET_KEY. The workspace is authenticated with it, so
-that a sealed secret opens nowhere but where it belongs.
+AES-256-GCM with a key derived from SECRET_KEY by HKDF-SHA256 (RFC 5869). The workspace id is authenticated, so an
+encrypted secret can only be decrypted for the workspace that it belongs to.
 """
 
 import base64
@@ -18,34 +18,34 @@ from django.utils.encoding import force_bytes
 
 from mcpbridge.audit.destinations.errors import UndeliveredError
 
-# As Standard Webhooks writes its symmetric secrets.
+# Prefix of symmetric secrets in Standard Webhooks.
 PREFIX = "whsec_"
-_PURPOSE = b"hoursmith sink secrets"
+_PURPOSE = b"hoursmith destination secrets"
 _NONCE = 12
 _BYTES = 32
 
 
 def new_secret() -> str:
-    """A signing secret that nobody has seen yet: `whsec_` and 32 random bytes in base64."""
+    """Create a signing secret: `whsec_` and 32 random bytes in base64."""
     return PREFIX + base64.b64encode(secrets.token_bytes(_BYTES)).decode()
 
 
 def secret_bytes(secret: str) -> bytes:
-    """What signs: the bytes behind the prefix."""
+    """Return the key bytes of `secret`, which follow the prefix. Raises ValueError."""
     return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
 
 
-def seal(secret: str, *, org_id: str) -> str:
-    """`secret` as it may lie in the database of the workspace `org_id`."""
+def encrypt(secret: str, *, org_id: str) -> str:
+    """Return `secret` encrypted for the workspace `org_id`, in base64."""
     nonce = os.urandom(_NONCE)
-    sealed = _cipher(settings.SECRET_KEY).encrypt(nonce, secret.encode(), org_id.encode())
-    return base64.b64encode(nonce + sealed).decode()
+    encrypted = _cipher(settings.SECRET_KEY).encrypt(nonce, secret.encode(), org_id.encode())
+    return base64.b64encode(nonce + encrypted).decode()
 
 
-def unseal(sealed: str, *, org_id: str) -> str:
-    """The secret again. Raises UndeliveredError where SECRET_KEY is another one by now."""
+def decrypt(encrypted: str, *, org_id: str) -> str:
+    """Return the secret. Raises UndeliveredError if no current or former SECRET_KEY decrypts it."""
     try:
-        raw = base64.b64decode(sealed, validate=True)
+        raw = base64.b64decode(encrypted, validate=True)
     except binascii.Error:
         raw = b""
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
@@ -53,7 +53,9 @@ def unseal(sealed: str, *, org_id: str) -> str:
             return _cipher(key).decrypt(raw[:_NONCE], raw[_NONCE:], org_id.encode()).decode()
         except (InvalidTag, ValueError):
             continue
-    raise UndeliveredError("The signing secret cannot be opened: SECRET_KEY changed. Replace the sink's secret.")
+    raise UndeliveredError(
+        "The signing secret cannot be decrypted because SECRET_KEY changed. Rotate the secret of this destination."
+    )
 
 
 def _cipher(text: str | bytes) -> AESGCM:

@@ -1,4 +1,4 @@
-"""What people do with sinks. Each change is recorded in the workspace's chain in the same transaction, or not made."""
+"""Actions on log destinations. Each change and its audit row are one transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,191 +9,201 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.destinations.batches import last_checkpoint
-from mcpbridge.audit.destinations.errors import SinkError, UnfitSinkError
-from mcpbridge.audit.destinations.secret_box import new_secret, seal
-from mcpbridge.audit.destinations.targets import checked_addresses, syslog_destination, webhook_destination
-from mcpbridge.audit.destinations.transports.factory import trial_send
+from mcpbridge.audit.destinations.errors import DestinationError, InvalidDestinationError
+from mcpbridge.audit.destinations.secret_box import encrypt, new_secret
+from mcpbridge.audit.destinations.targets import checked_addresses, syslog_target, webhook_target
+from mcpbridge.audit.destinations.transports.factory import send_test
 from mcpbridge.audit.destinations.transports.file import NAME, NAME_RULE
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.rows import ACTOR_LENGTH
 from mcpbridge.core.sanitize import storable
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import Result, SigningHead
-from mcpbridge.models.destinations import FORMATS, Sink, SinkFormat, SinkKind
+from mcpbridge.models.destinations import FORMATS, DestinationFormat, DestinationKind, LogDestination
 
-# Each is looked after by every process, so that there cannot be any number of them.
-MOST_SINKS = 10
-_AT_ONCE: dict[str, Any] = {"next_try_at": None, "attempts": 0}
+# Every process polls every destination, so their number is limited.
+MOST_DESTINATIONS = 10
+_RETRY_NOW: dict[str, Any] = {"next_try_at": None, "attempts": 0}
 
 
-def sink_create(
+def create_destination(
     *, org_id: str, name: str, kind: str, format: str, address: str, from_first_row: bool, actor: str
-) -> tuple[Sink, str]:
-    """Send the record of the workspace to `address` from now on, or from its first row; the sink and its secret.
+) -> tuple[LogDestination, str]:
+    """Create a destination for new audit rows, or for all rows if `from_first_row`; return it and its signing secret.
 
-    The secret is empty for what is not signed, and never to be had again. Raises UnfitSinkError where something about
-    it cannot be, and AuditUnavailableError.
+    The secret is empty unless the destination is a webhook, and cannot be read again. Raises InvalidDestinationError
+    and AuditUnavailableError.
     """
     _check(kind=kind, format=format, address=address)
-    alias = router.db_for_write(Sink)
-    secret = new_secret() if kind == SinkKind.WEBHOOK else ""
-    with _named_once(), transaction.atomic(using=alias):
-        # Of two at once, the second counts the first.
+    alias = router.db_for_write(LogDestination)
+    secret = new_secret() if kind == DestinationKind.WEBHOOK else ""
+    with _unique_name(), transaction.atomic(using=alias):
+        # Of two concurrent calls, the second counts the first one's row.
         acquire_locks(alias, f"log destinations {org_id}")
-        live = Sink.objects.using(alias).live().filter(org_id=org_id)
-        if live.count() >= MOST_SINKS:
-            raise UnfitSinkError(f"A workspace has at most {MOST_SINKS} sinks. Delete one that is not needed any more.")
+        live = LogDestination.objects.using(alias).live().filter(org_id=org_id)
+        if live.count() >= MOST_DESTINATIONS:
+            raise InvalidDestinationError(
+                f"A workspace has at most {MOST_DESTINATIONS} log destinations. Delete one that is no longer needed."
+            )
         _check_file(org_id, kind, address)
-        sink = Sink.objects.using(alias).create(
+        destination = LogDestination.objects.using(alias).create(
             org_id=org_id,
             name=name,
             kind=kind,
             format=format,
             address=address,
-            sealed_secret=seal(secret, org_id=org_id) if secret else "",
+            encrypted_secret=encrypt(secret, org_id=org_id) if secret else "",
             created_by=storable(actor, ACTOR_LENGTH),
-            confirmed=0 if from_first_row else head_of(alias, org_id).sequence,
-            confirmed_checkpoint=0 if from_first_row else last_checkpoint(alias, org_id),
+            acked=0 if from_first_row else head_of(alias, org_id).sequence,
+            acked_checkpoint=0 if from_first_row else last_checkpoint(alias, org_id),
         )
-        said = {"kind": kind, "format": format, "address": address, "from_row": sink.confirmed + 1}
-        _record(sink, "create", actor, said)
-    return sink, secret
+        details = {"kind": kind, "format": format, "address": address, "from_row": destination.acked + 1}
+        _record(destination, "create", actor, details)
+    return destination, secret
 
 
-def sink_change(*, sink: Sink, name: str, format: str, address: str, actor: str) -> None:
-    """Call it `name` and send to `address` in `format`, beginning with what waits. Raises as `sink_create` does."""
+def change_destination(*, destination: LogDestination, name: str, format: str, address: str, actor: str) -> None:
+    """Change name, format or address; waiting rows go to the new address. Raises as `create_destination` does."""
     wanted = {"name": name, "format": format, "address": address}
-    before = {column: getattr(sink, column) for column in wanted if getattr(sink, column) != wanted[column]}
+    before = {
+        column: getattr(destination, column) for column in wanted if getattr(destination, column) != wanted[column]
+    }
     if not before:
         return
-    _check(kind=sink.kind, format=format, address=address)
-    with _named_once(), transaction.atomic(using=router.db_for_write(Sink)):
-        _check_file(sink.org_id, sink.kind, address, besides=sink.pk)
-        _update(sink, **wanted, size_limit=0, **_AT_ONCE)
+    _check(kind=destination.kind, format=format, address=address)
+    with _unique_name(), transaction.atomic(using=router.db_for_write(LogDestination)):
+        _check_file(destination.org_id, destination.kind, address, besides=destination.pk)
+        _update(destination, **wanted, size_limit=0, **_RETRY_NOW)
         changed = {column: wanted[column] for column in before}
-        _record(sink, "change", actor, {**changed, "before": before})
+        _record(destination, "change", actor, {**changed, "before": before})
 
 
-def sink_pause(*, sink: Sink, actor: str) -> None:
-    """Send nothing more until it is resumed; what it is owed waits. Nothing where it is paused."""
-    if not sink.is_paused:
-        _change(sink, "pause", actor, {"confirmed_row": sink.confirmed}, is_paused=True)
+def pause_destination(*, destination: LogDestination, actor: str) -> None:
+    """Stop sending until it is resumed; rows wait. Do nothing if it is paused."""
+    if not destination.is_paused:
+        _change(destination, "pause", actor, {"acked_row": destination.acked}, is_paused=True)
 
 
-def sink_resume(*, sink: Sink, actor: str) -> None:
-    """Go on where it stopped, at once. Nothing where it is not paused."""
-    if sink.is_paused:
-        _change(sink, "resume", actor, {"confirmed_row": sink.confirmed}, is_paused=False, **_AT_ONCE)
+def resume_destination(*, destination: LogDestination, actor: str) -> None:
+    """Continue at once after the last acknowledged row. Do nothing if it is not paused."""
+    if destination.is_paused:
+        _change(destination, "resume", actor, {"acked_row": destination.acked}, is_paused=False, **_RETRY_NOW)
 
 
-def sink_delete(*, sink: Sink, actor: str) -> None:
-    """Send nothing any more and forget the secret; it is marked, so that the record's rows about it mean something."""
-    gone = {"deleted_at": timezone.now(), "deleted_by": storable(actor, ACTOR_LENGTH), "sealed_secret": ""}
-    _change(sink, "delete", actor, {"address": sink.address, "confirmed_row": sink.confirmed}, **gone)
+def delete_destination(*, destination: LogDestination, actor: str) -> None:
+    """Mark it deleted, so that audit rows still name it, and erase its secret."""
+    gone = {"deleted_at": timezone.now(), "deleted_by": storable(actor, ACTOR_LENGTH), "encrypted_secret": ""}
+    _change(destination, "delete", actor, {"address": destination.address, "acked_row": destination.acked}, **gone)
 
 
-def sink_secret_replace(*, sink: Sink, actor: str) -> str:
-    """Sign with a new secret from now on; the secret, which is never to be had again."""
-    if not sink.is_signed:
-        raise UnfitSinkError("Only what a webhook sends is signed.")
+def rotate_destination_secret(*, destination: LogDestination, actor: str) -> str:
+    """Sign with a new secret from now on; return it. It cannot be read again."""
+    if not destination.is_signed:
+        raise InvalidDestinationError("Only webhooks have a signing secret.")
     secret = new_secret()
-    _change(sink, "secret", actor, {}, sealed_secret=seal(secret, org_id=sink.org_id), **_AT_ONCE)
+    _change(destination, "secret", actor, {}, encrypted_secret=encrypt(secret, org_id=destination.org_id), **_RETRY_NOW)
     return secret
 
 
-def sink_restart(*, sink: Sink, sequence: int, actor: str) -> None:
-    """Send the rows from `sequence` on, again or for the first time, with the checkpoints from there on.
+def restart_destination(*, destination: LogDestination, sequence: int, actor: str) -> None:
+    """Send all rows from `sequence` on, and their checkpoints, even if they were sent before.
 
-    Raises UnfitSinkError where the chain is not that long.
+    Raises InvalidDestinationError if the chain has no such row.
     """
-    alias = router.db_for_write(Sink)
-    head = head_of(alias, sink.org_id)
+    alias = router.db_for_write(LogDestination)
+    head = head_of(alias, destination.org_id)
     if not 1 <= sequence <= head.sequence + 1:
-        raise UnfitSinkError(f"The record has rows 1 to {head.sequence}.", field="sequence")
+        raise InvalidDestinationError(f"The audit log has rows 1 to {head.sequence}.", field="sequence")
     heads = (
-        SigningHead.objects.using(alias).filter(org_id=sink.org_id, sequence__lt=sequence).order_by("-sequence", "-id")
+        SigningHead.objects.using(alias)
+        .filter(org_id=destination.org_id, sequence__lt=sequence)
+        .order_by("-sequence", "-id")
     )
     _change(
-        sink,
+        destination,
         "restart",
         actor,
-        {"from_row": sequence, "confirmed_row": sink.confirmed},
-        confirmed=sequence - 1,
-        confirmed_checkpoint=heads.aggregate(last=Max("id"))["last"] or 0,
+        {"from_row": sequence, "acked_row": destination.acked},
+        acked=sequence - 1,
+        acked_checkpoint=heads.aggregate(last=Max("id"))["last"] or 0,
         restarts=F("restarts") + 1,
-        offered=0,
-        offered_checkpoint=0,
-        **_AT_ONCE,
+        leased=0,
+        leased_checkpoint=0,
+        **_RETRY_NOW,
     )
 
 
-def sink_test(*, sink: Sink, actor: str, limit_s: float, now: datetime | None = None) -> str:
-    """Send one message that is no row; why that failed, empty where it was confirmed. Recorded either way."""
+def send_test_message(*, destination: LogDestination, actor: str, limit_s: float, now: datetime | None = None) -> str:
+    """Send a test message and record the result; return the error text, empty on success."""
     try:
-        trial_send(sink, now=now or timezone.now(), limit_s=limit_s)
-    except SinkError as error:
+        send_test(destination, now=now or timezone.now(), limit_s=limit_s)
+    except DestinationError as error:
         fault = str(error)
     else:
         fault = ""
     result = Result.FAILED if fault else Result.SUCCEEDED
-    _record(sink, "test", actor, {"fault": fault} if fault else {}, result=result)
+    _record(destination, "test", actor, {"fault": fault} if fault else {}, result=result)
     return fault
 
 
 def _check(*, kind: str, format: str, address: str) -> None:
-    if format not in FORMATS[SinkKind(kind)]:
-        label = SinkFormat(format).label
-        raise UnfitSinkError(f"A {SinkKind(kind).label.lower()} does not take {label}.", field="format")
+    if format not in FORMATS[DestinationKind(kind)]:
+        label = DestinationFormat(format).label
+        raise InvalidDestinationError(
+            f"A {DestinationKind(kind).label.lower()} does not support {label}.", field="format"
+        )
     try:
-        if kind == SinkKind.WEBHOOK:
-            checked_addresses(webhook_destination(address))
-        elif kind == SinkKind.SYSLOG:
-            checked_addresses(syslog_destination(address))
+        if kind == DestinationKind.WEBHOOK:
+            checked_addresses(webhook_target(address))
+        elif kind == DestinationKind.SYSLOG:
+            checked_addresses(syslog_target(address))
         elif not NAME.fullmatch(address):
-            raise UnfitSinkError(f"That is no name for the file. {NAME_RULE}")
-    except SinkError as error:
-        raise UnfitSinkError(str(error), field="address") from None
+            raise InvalidDestinationError(f"The file name is invalid. {NAME_RULE}")
+    except DestinationError as error:
+        raise InvalidDestinationError(str(error), field="address") from None
 
 
 def _check_file(org_id: str, kind: str, address: str, *, besides: int = 0) -> None:
-    """Refuse a second sink into one file."""
-    others = Sink.objects.using(router.db_for_write(Sink)).live().exclude(pk=besides)
-    if kind == SinkKind.FILE and others.filter(org_id=org_id, kind=kind, address=address).exists():
-        raise UnfitSinkError("Another sink writes to that file.", field="address")
+    """Raise InvalidDestinationError if another destination writes to the same file."""
+    others = LogDestination.objects.using(router.db_for_write(LogDestination)).live().exclude(pk=besides)
+    if kind == DestinationKind.FILE and others.filter(org_id=org_id, kind=kind, address=address).exists():
+        raise InvalidDestinationError("Another log destination writes to this file.", field="address")
 
 
 @contextmanager
-def _named_once() -> Iterator[None]:
+def _unique_name() -> Iterator[None]:
     try:
         yield
     except IntegrityError:
-        raise UnfitSinkError("Another sink has that name.", field="name") from None
+        raise InvalidDestinationError("Another log destination has this name.", field="name") from None
 
 
-def _change(sink: Sink, action: str, actor: str, details: dict[str, Any], **columns: Any) -> None:
-    with transaction.atomic(using=router.db_for_write(Sink)):
-        _update(sink, **columns)
-        _record(sink, action, actor, details)
+def _change(destination: LogDestination, action: str, actor: str, details: dict[str, Any], **columns: Any) -> None:
+    with transaction.atomic(using=router.db_for_write(LogDestination)):
+        _update(destination, **columns)
+        _record(destination, action, actor, details)
 
 
-def _update(sink: Sink, **columns: Any) -> None:
-    """Change the sink's row and, after it, `sink`; nothing where somebody has deleted it meanwhile."""
-    alias = router.db_for_write(Sink)
-    if not Sink.objects.using(alias).live().filter(pk=sink.pk).update(**columns):
-        raise UnfitSinkError("Somebody has deleted this sink meanwhile.")
-    sink.refresh_from_db(using=alias)
+def _update(destination: LogDestination, **columns: Any) -> None:
+    """Update the row and refresh `destination`. Raises InvalidDestinationError if it was deleted meanwhile."""
+    alias = router.db_for_write(LogDestination)
+    if not LogDestination.objects.using(alias).live().filter(pk=destination.pk).update(**columns):
+        raise InvalidDestinationError("This log destination has been deleted meanwhile.")
+    destination.refresh_from_db(using=alias)
 
 
-def _record(sink: Sink, action: str, actor: str, details: dict[str, Any], *, result: Result = Result.SUCCEEDED) -> None:
-    event_record(
-        org_id=sink.org_id,
-        action=f"console.sink_{action}",
+def _record(
+    destination: LogDestination, action: str, actor: str, details: dict[str, Any], *, result: Result = Result.SUCCEEDED
+) -> None:
+    record_event(
+        org_id=destination.org_id,
+        action=f"console.destination_{action}",
         actor=actor,
-        target_type="sink",
-        target_id=str(sink.pk),
-        target_label=sink.name,
+        target_type="log_destination",
+        target_id=str(destination.pk),
+        target_label=destination.name,
         details=details,
         result=result,
     )

@@ -1,4 +1,4 @@
-"""How the sinks of a workspace stand: for pages, and for whoever removes rows."""
+"""Status of log destinations, for pages, metrics and pruning."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,11 +6,11 @@ from enum import StrEnum
 from django.db import router
 
 from mcpbridge.audit.destinations.batches import annotated
-from mcpbridge.models.destinations import Sink, SinkQuerySet
+from mcpbridge.models.destinations import LogDestination, LogDestinationQuerySet
 
 
-class SinkState(StrEnum):
-    """What is the matter with a sink."""
+class DestinationState(StrEnum):
+    """Health of a destination."""
 
     HEALTHY = "healthy"
     CATCHING_UP = "catching_up"
@@ -19,50 +19,50 @@ class SinkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SinkStanding:
-    """A sink and how many rows its receiver has not confirmed."""
+class DestinationStatus:
+    """A destination with the last row of its chain (`head`) and the last pruned row (`cut`)."""
 
-    sink: Sink
+    destination: LogDestination
     head: int
     cut: int = 0
 
     @property
     def behind(self) -> int:
-        """Rows that wait for it; those that retention removed do not."""
-        return max(0, self.head - max(self.sink.confirmed, self.cut))
+        """Return how many rows are not acknowledged yet, without pruned ones."""
+        return max(0, self.head - max(self.destination.acked, self.cut))
 
     @property
-    def state(self) -> SinkState:
-        """What is the matter with it."""
-        if self.sink.is_paused:
-            return SinkState.PAUSED
-        if self.sink.is_failing:
-            return SinkState.FAILING
-        return SinkState.CATCHING_UP if self.behind else SinkState.HEALTHY
+    def state(self) -> DestinationState:
+        """Return its health."""
+        if self.destination.is_paused:
+            return DestinationState.PAUSED
+        if self.destination.is_failing:
+            return DestinationState.FAILING
+        return DestinationState.CATCHING_UP if self.behind else DestinationState.HEALTHY
 
 
-def sink_standings(org_id: str) -> list[SinkStanding]:
-    """The workspace's sinks, those that fail first."""
-    found = _standings(Sink.objects.live().filter(org_id=org_id))
-    return sorted(found, key=lambda each: (each.state != SinkState.FAILING, each.sink.name))
+def destination_statuses(org_id: str) -> list[DestinationStatus]:
+    """Return the status of the workspace's destinations, failing ones first."""
+    found = _statuses(LogDestination.objects.live().filter(org_id=org_id))
+    return sorted(found, key=lambda each: (each.state != DestinationState.FAILING, each.destination.name))
 
 
-def failing_sinks(org_id: str) -> list[SinkStanding]:
-    """Those of them that fail now."""
-    return _standings(Sink.objects.failing().filter(org_id=org_id))
+def failing_destinations(org_id: str) -> list[DestinationStatus]:
+    """Return the status of the workspace's failing destinations."""
+    return _statuses(LogDestination.objects.failing().filter(org_id=org_id))
 
 
-def sinks_standing() -> list[SinkStanding]:
-    """The sinks of all workspaces, to be counted."""
-    return _standings(Sink.objects.live())
+def all_destination_statuses() -> list[DestinationStatus]:
+    """Return the status of the destinations of all workspaces."""
+    return _statuses(LogDestination.objects.live())
 
 
-def sinks_behind(org_id: str, sequence: int) -> list[Sink]:
-    """Those that have not confirmed the row `sequence`, paused ones too: its removal would leave them a gap."""
-    alias = router.db_for_write(Sink)
-    return list(Sink.objects.using(alias).live().filter(org_id=org_id, confirmed__lt=sequence).order_by("name"))
+def destinations_behind(org_id: str, sequence: int) -> list[LogDestination]:
+    """Return destinations, paused ones included, that have not acknowledged row `sequence` of the workspace."""
+    alias = router.db_for_write(LogDestination)
+    return list(LogDestination.objects.using(alias).live().filter(org_id=org_id, acked__lt=sequence).order_by("name"))
 
 
-def _standings(sinks: SinkQuerySet) -> list[SinkStanding]:
-    found = annotated(sinks, router.db_for_read(Sink))
-    return [SinkStanding(sink, sink.head, sink.cut) for sink in found]  # type: ignore[attr-defined]
+def _statuses(destinations: LogDestinationQuerySet) -> list[DestinationStatus]:
+    found = annotated(destinations, router.db_for_read(LogDestination))
+    return [DestinationStatus(destination, destination.head, destination.cut) for destination in found]  # type: ignore[attr-defined]

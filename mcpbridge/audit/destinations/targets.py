@@ -1,8 +1,8 @@
-"""Where a sink may send to: the public internet, and the networks that the operator named.
+"""Check the addresses that log destinations may call: the public internet and networks that the operator allowed.
 
-Whoever may make a sink chooses an address that this machine then calls, from inside its network. So every address that
-a name leads to is looked at, and the connection goes to one that was looked at: a name that answers differently the
-next time (DNS rebinding) changes nothing.
+A member chooses an address that this machine then calls from inside its network (SSRF). So every address that the
+host name resolves to is checked, and the connection is made to a checked address: a name that resolves differently
+the next time (DNS rebinding) has no effect.
 """
 
 import ipaddress
@@ -14,14 +14,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 
-from mcpbridge.audit.destinations.errors import SinkError
+from mcpbridge.audit.destinations.errors import DestinationError
 from mcpbridge.core.networks import Network, parse_networks
 from mcpbridge.redaction.masking import redact
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Public by their number alone: ranges that wrap an IPv4 address, which is then where packets go, relays to such, and
-# a cloud's own services.
+# Ranges that look public but are not: those that embed an IPv4 address, relays to such, and cloud metadata
+# services.
 _NOT_PUBLIC = parse_networks(
     [
         "192.0.0.0/24",
@@ -40,18 +40,20 @@ _NOT_PUBLIC = parse_networks(
 )
 _SECRET_NAMES = re.compile(r"token|key|secret|sig|auth|pass|pwd|credential|session|jwt|code", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"[A-Za-z0-9+/_=.~-]{20,}")
-# One answer for all of them: which names exist inside is nobody's business.
-UNREACHABLE = "{host} does not lead to an address on the public internet"
-_MEND = "; networks of your own must be named in SINK_PRIVATE_NETWORKS by whoever runs the console."
+# One text for all cases, so that it does not reveal which internal names exist.
+NOT_PUBLIC_TEXT = (
+    "{host} does not resolve to an address on the public internet."
+    " Ask the operator to allow a private network in LOG_DESTINATION_PRIVATE_NETWORKS."
+)
 
 
-class RefusedDestinationError(SinkError):
-    """A sink must not send there."""
+class RefusedTargetError(DestinationError):
+    """The address must not be called."""
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """A host that may be asked for, over TLS or not; `path` with its query where there is one."""
+class Target:
+    """A parsed address: host, port, TLS, and `path` with its query."""
 
     host: str
     port: int
@@ -59,43 +61,45 @@ class Destination:
     path: str = ""
 
 
-def webhook_destination(url: str) -> Destination:
-    """The parts of a webhook's address. Raises RefusedDestinationError."""
-    destination = _parsed(url, {"https": 443, "http": 80})
-    if not destination.is_tls and not _is_loopback_name(destination.host):
-        raise RefusedDestinationError("A webhook's address begins with https://; http:// is for loopback alone.")
+def webhook_target(url: str) -> Target:
+    """Parse the URL of a webhook. Raises RefusedTargetError."""
+    target = _parsed(url, {"https": 443, "http": 80})
+    if not target.is_tls and not _is_loopback_name(target.host):
+        raise RefusedTargetError(
+            "The address of a webhook must begin with https://. Plain http:// is allowed for loopback only."
+        )
     for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
         if _SECRET_NAMES.search(name) or _SECRET_VALUE.fullmatch(value):
-            raise RefusedDestinationError(
-                "The address has something like a secret in its query, and would show it on every page."
-                " Leave it out: each request is signed."
+            raise RefusedTargetError(
+                "The query of the address seems to contain a secret, which pages would show."
+                " Remove it: each request is signed."
             )
-    return destination
+    return target
 
 
-def syslog_destination(url: str) -> Destination:
-    """The parts of a syslog server's address, `tls://host:6514` or `tcp://host:601`. Raises RefusedDestinationError."""
-    destination = _parsed(url, {"tls": 6514, "tcp": 601})
-    if destination.path:
-        raise RefusedDestinationError("A syslog server's address ends with its port.")
-    return destination
+def syslog_target(url: str) -> Target:
+    """Parse the address of a syslog server, `tls://host:6514` or `tcp://host:601`. Raises RefusedTargetError."""
+    target = _parsed(url, {"tls": 6514, "tcp": 601})
+    if target.path:
+        raise RefusedTargetError("The address of a syslog server must not have a path.")
+    return target
 
 
-def checked_addresses(destination: Destination) -> list[str]:
-    """The numeric addresses of the host, all of which may be called. Raises RefusedDestinationError."""
+def checked_addresses(target: Target) -> list[str]:
+    """Resolve the host and return its IP addresses. Raises RefusedTargetError if any of them must not be called."""
     try:
-        found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         found = []
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    allowed = parse_networks(settings.SINK_PRIVATE_NETWORKS)
+    allowed = parse_networks(settings.LOG_DESTINATION_PRIVATE_NETWORKS)
     if not addresses or not all(_may_call(address, allowed) for address in addresses):
-        raise RefusedDestinationError(UNREACHABLE.format(host=destination.host) + _MEND)
+        raise RefusedTargetError(NOT_PUBLIC_TEXT.format(host=target.host))
     return addresses
 
 
 def is_public(address: Address) -> bool:
-    """Whether packets to `address` leave for the public internet, as far as its number says."""
+    """Return whether `address` belongs to the public internet."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     if address.is_multicast or not address.is_global:
@@ -123,25 +127,25 @@ def _is_loopback_name(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _parsed(url: str, schemes: dict[str, int]) -> Destination:
-    """`url` in its parts; its scheme is one of `schemes`, each with the port that goes without saying."""
+def _parsed(url: str, schemes: dict[str, int]) -> Target:
+    """Parse `url`; `schemes` maps each allowed scheme to its default port."""
     beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
-    # Browsers, proxies and parsers disagree about these; an address for a server needs none of them.
-    if not url.isascii() or not url.isprintable() or any(sign in url for sign in " \\<>\"'`{}|^"):
-        raise RefusedDestinationError("The address has signs in it that no address has.")
+    # Browsers, proxies and parsers treat these characters differently; a server address needs none of them.
+    if not url.isascii() or not url.isprintable() or any(character in url for character in " \\<>\"'`{}|^"):
+        raise RefusedTargetError("The address contains characters that are not allowed in an address.")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise RefusedDestinationError("The address cannot be read; its host or its port is wrong.") from None
+        raise RefusedTargetError("The address is invalid: check its host and port.") from None
     if parts.scheme not in schemes or not parts.hostname:
-        raise RefusedDestinationError(f"The address begins with {beginnings} and names a host.")
+        raise RefusedTargetError(f"The address must begin with {beginnings} and contain a host.")
     if "@" in parts.netloc or parts.fragment:
-        raise RefusedDestinationError("The address must be without user, password and fragment.")
+        raise RefusedTargetError("The address must not contain a user, password or fragment.")
     if redact(url) != url:
-        raise RefusedDestinationError("The address has a token in it.")
+        raise RefusedTargetError("The address contains a token.")
     if port == 0:
-        raise RefusedDestinationError("Port 0 is no port.")
-    # A query goes with a path, at least with the root (RFC 9112 3.2.1).
+        raise RefusedTargetError("Port 0 is not a valid port.")
+    # A query needs a path, at least the root (RFC 9112 3.2.1).
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path
-    return Destination(parts.hostname, port or schemes[parts.scheme], parts.scheme in ("https", "tls"), path)
+    return Target(parts.hostname, port or schemes[parts.scheme], parts.scheme in ("https", "tls"), path)

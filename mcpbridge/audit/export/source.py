@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Cast
 
 from mcpbridge.audit.hashchain import facts, instant
-from mcpbridge.audit.heads import standings
+from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 
@@ -82,7 +82,7 @@ def alias() -> str:
 
 def known_workspaces() -> list[str]:
     """Every workspace of which there is a row, a checkpoint or a cut."""
-    found = {each.org_id for each in standings(alias()) if each.sequence}
+    found = {each.org_id for each in chain_statuses(alias()) if each.sequence}
     for model in (SigningHead, AuditCut):
         found.update(model.objects.using(alias()).order_by().values_list("org_id", flat=True).distinct())
     return sorted(found)

@@ -3,9 +3,9 @@
 from django.db import transaction
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.store import tell_everyone
-from mcpbridge.models import SeenToken, TokenBlock
+from mcpbridge.models import ObservedToken, TokenBlock
 
 
 def token_block(
@@ -46,7 +46,7 @@ def token_unblock(*, block: TokenBlock, actor: str) -> None:
 
 def _record(action: str, block: TokenBlock, *, actor: str, note: str) -> None:
     name = token_name(block.env, block.prefix)
-    event_record(
+    record_event(
         org_id=block.org_id,
         action=action,
         actor=actor,
@@ -60,4 +60,4 @@ def _record(action: str, block: TokenBlock, *, actor: str, note: str) -> None:
 
 def token_name(env: str, prefix: str) -> str:
     """What the token was called when it was last seen; empty where it never was."""
-    return SeenToken.objects.filter(env=env, prefix=prefix).values_list("token_name", flat=True).first() or ""
+    return ObservedToken.objects.filter(env=env, prefix=prefix).values_list("token_name", flat=True).first() or ""

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.blocks import token_name
 from mcpbridge.auth.restrictions.store import tell_everyone
 from mcpbridge.models import Freeze
@@ -39,7 +39,7 @@ def destruction_unfreeze(*, freeze: Freeze, actor: str) -> None:
 
 def _record(action: str, freeze: Freeze, *, actor: str, note: str) -> None:
     name = token_name(freeze.env, freeze.prefix) if freeze.prefix else ""
-    event_record(
+    record_event(
         org_id=freeze.org_id,
         action=action,
         actor=actor,

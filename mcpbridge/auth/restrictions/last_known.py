@@ -26,7 +26,7 @@ from django.utils.encoding import force_bytes
 
 from mcpbridge.auth.restrictions.store import QUESTIONS, Orders
 from mcpbridge.core.durable_files import sync_directory
-from mcpbridge.db.timeouts import drop_connection, limited_look
+from mcpbridge.db.timeouts import bounded_read, drop_connection
 from mcpbridge.models import TokenBlock
 from mcpbridge.workers import Attempts, PeriodicWorker
 
@@ -145,7 +145,7 @@ class LastKnownKeeper:
 
     def _read(self) -> list[list[Any]]:
         try:
-            with limited_look(self._alias, limit_s=_LIMIT_S), connections[self._alias].cursor() as cursor:
+            with bounded_read(self._alias, limit_s=_LIMIT_S), connections[self._alias].cursor() as cursor:
                 found = []
                 for question in _KEPT:
                     cursor.execute(question)

@@ -10,7 +10,7 @@ from django.db import connections
 from mcpbridge.auth.restrictions.last_known import LastKnownFile
 from mcpbridge.auth.restrictions.polling import POLL_S, KeptOrderBook
 from mcpbridge.auth.restrictions.store import NOTIFY_CHANNEL, QUESTIONS, Orders
-from mcpbridge.db.timeouts import shorten
+from mcpbridge.db.timeouts import apply_socket_timeouts
 
 # A connection that says nothing for so long is taken for cut.
 _SILENCE_S = 3.0
@@ -54,10 +54,10 @@ def connection_parameters() -> dict[str, object]:
     """Return what the driver needs to open a connection beside Django's."""
     if settings.DATABASE_DIRECT_URL:
         direct: dict[str, Any] = {"conninfo": settings.DATABASE_DIRECT_URL, "prepare_threshold": None}
-        shorten(direct, limit_s=_SILENCE_S)
+        apply_socket_timeouts(direct, limit_s=_SILENCE_S)
         return direct
     parameters: dict[str, Any] = dict(connections["default"].get_connection_params())
     for ours in ("cursor_factory", "context", "prepare_threshold", "pool", "server_side_binding"):
         parameters.pop(ours, None)
-    shorten(parameters, limit_s=_SILENCE_S)
+    apply_socket_timeouts(parameters, limit_s=_SILENCE_S)
     return parameters

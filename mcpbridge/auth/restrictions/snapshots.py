@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.auth.restrictions.store import tell_everyone
 from mcpbridge.models import SnapshotStop
 
@@ -32,7 +32,7 @@ def snapshots_resume(*, org_id: str, actor: str) -> None:
 
 
 def _record(org_id: str, *, actor: str, before: str, after: str) -> None:
-    event_record(
+    record_event(
         org_id=org_id,
         action="console.setting_change",
         actor=actor,

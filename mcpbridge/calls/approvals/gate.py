@@ -25,7 +25,7 @@ from mcpbridge.calls.approvals import requests
 from mcpbridge.calls.approvals.elicitation import consent_in, is_answer_to, question
 from mcpbridge.calls.errors import Problem
 from mcpbridge.core.types import Call, Dialogue
-from mcpbridge.db.timeouts import drop_connection, limited_look, limited_transaction, use_own_connection
+from mcpbridge.db.timeouts import bounded_read, bounded_transaction, drop_connection, use_own_connection
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision, Result
 
 logger = logging.getLogger(__name__)
@@ -161,11 +161,11 @@ class Approvals:
 
     async def _look(self, work: Callable[[], Found]) -> Found:
         """Do `work`, which only reads."""
-        return await self._on_thread(work, limited_look)
+        return await self._on_thread(work, bounded_read)
 
     async def _work(self, work: Callable[[], Found]) -> Found:
         """Do `work` in a transaction."""
-        return await self._on_thread(work, limited_transaction)
+        return await self._on_thread(work, bounded_transaction)
 
     async def _on_thread(
         self, work: Callable[[], Found], limited: Callable[..., AbstractContextManager[None]]

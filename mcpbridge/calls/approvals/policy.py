@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from mcpbridge.audit.console_events import event_record
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.auth.restrictions.store import tell_everyone
 from mcpbridge.models import AnsweredIn, ApprovalRule, Kind
 from mcpbridge.tools import TOOLS
@@ -50,7 +50,7 @@ def approval_rule_change(
             return False
         rule.save()
         tell_everyone()
-        event_record(
+        record_event(
             org_id=org_id,
             action="console.setting_change",
             actor=actor,

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.store import Consents, tell_everyone
 from mcpbridge.core.sanitize import recordable_arguments, recordable_snapshot, storable, storable_columns
 from mcpbridge.core.types import Call
@@ -149,7 +149,7 @@ def seconds_left(request: ApprovalRequest, now: datetime) -> float:
 
 
 def _record(request: ApprovalRequest, action: str, *, actor: str, address: str = "", request_id: str = "") -> None:
-    event_record(
+    record_event(
         org_id=request.org_id,
         action=action,
         actor=actor,

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from mcpbridge.activity.retention import activity_prune
+from mcpbridge.activity.retention import prune_activity
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.management.arguments import instant
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            pruned = activity_prune(before=options["before"], actor=operator())
+            pruned = prune_activity(before=options["before"], actor=operator())
         except (AuditUnavailableError, ValueError) as error:
             raise CommandError(f"Nothing was removed. {error}") from None
         except Error as error:

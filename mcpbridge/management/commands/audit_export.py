@@ -9,13 +9,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from mcpbridge.audit.checkpoints import checkpoint_make
-from mcpbridge.audit.console_events import event_record, operator
+from mcpbridge.audit.checkpoints import make_checkpoints
+from mcpbridge.audit.console_events import operator, record_event
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection, alias, known_workspaces, workspaces_of
 from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.db.timeouts import limited_look
+from mcpbridge.db.timeouts import bounded_read
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import progress_line
 
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         for workspace in _looked_up(lambda: workspaces_of(selection)):
             details = {"format": format_name, **selection.filters}
             try:
-                event_record(
+                record_event(
                     org_id=workspace,
                     action="console.export",
                     actor=operator(),
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             except AuditUnavailableError as error:
                 raise CommandError(f"Nothing was exported, because that could not be recorded: {error}") from None
         try:
-            checkpoint_make(reason="demand", org_id=selection.workspace)
+            make_checkpoints(reason="demand", org_id=selection.workspace)
         except UnannouncedKeyError as error:
             self.stderr.write(f"The last rows are not signed. {error}")
 
@@ -86,7 +86,7 @@ class Command(BaseCommand):
 def _looked_up(names: Callable[[], list[str]]) -> list[str]:
     """The names of workspaces, where the database tells them in time."""
     try:
-        with limited_look(alias(), limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
+        with bounded_read(alias(), limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
             return names()
     except Error as error:
         raise CommandError(f"Nothing was exported, because the record cannot be read now: {error}") from None

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.keyring import UnannouncedKeyError, key_announce
+from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key
 from mcpbridge.audit.writer import AuditUnavailableError
 
 NEW = "AUDIT_SIGNING_KEY_NEW"
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             self.stdout.write(text)
             self.stdout.flush()
         try:
-            key = key_announce(text=text, actor=operator())
+            key = announce_key(text=text, actor=operator())
         except (UnannouncedKeyError, AuditUnavailableError, ValueError) as error:
             raise CommandError(f"Nothing was announced: {error}") from None
         self.stderr.write(f"The key {key.key_id} is announced. Set AUDIT_SIGNING_KEY to the new text and restart.")

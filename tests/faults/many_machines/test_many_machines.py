@@ -177,7 +177,15 @@ def leaves_no_trace(site: Site, tokens: list[str]) -> None:
     canaries = Canaries()
     for token in tokens:
         canaries.token(token, token)
-    tables = ("toolcall", "auditevent", "seentoken", "seenclient", "rejectedcredential", "tokenblock", "signinghead")
+    tables = (
+        "toolcall",
+        "auditevent",
+        "observedtoken",
+        "observedclient",
+        "rejectedcredential",
+        "tokenblock",
+        "signinghead",
+    )
     contents = [str(site.rows(table)).encode() for table in tables]
     contents += [path.read_bytes() for path in site.folder.rglob("*") if path.is_file()]
     contents.append(site.cluster.log())

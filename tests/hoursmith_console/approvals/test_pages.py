@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mcpbridge.calls.approvals.policy import approval_rule
-from mcpbridge.models import ApprovalRequest, ApprovalRule, AuditEvent, SeenToken
+from mcpbridge.models import ApprovalRequest, ApprovalRule, AuditEvent, ObservedToken
 from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
 from tests.token_shapes import assembled_token
@@ -19,7 +19,7 @@ Browse = Callable[[str], Client]
 RULE = {"tools": ["delete_client"], "tokens": "", "hourly_limit": "5", "answered_in": "console", "holds_s": "45"}
 
 
-def make_request(token: SeenToken, **more: Any) -> ApprovalRequest:
+def make_request(token: ObservedToken, **more: Any) -> ApprovalRequest:
     now = timezone.now()
     given = {"tool": "delete_client", "target_type": "client", "target_label": "Globex", "target_id": "c1", **more}
     given.setdefault("expires_at", now + timedelta(minutes=15))

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from hoursmith_console.audit.descriptions import told
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
@@ -18,7 +18,7 @@ Browse = Callable[[str], Client]
 def event(cast: Cast) -> AuditEvent:
     """The manager's token is blocked by the owner."""
     token = cast.tokens["manager"]
-    event_record(
+    record_event(
         org_id=cast.org_id,
         action="console.token_block",
         actor="Olive <owner@example.com>",

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mcpbridge.audit.rows import call_of, rows_append, unknown_row
+from mcpbridge.audit.rows import append_rows, call_of, unknown_row
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
@@ -19,7 +19,7 @@ Browse = Callable[[str], Client]
 def lost(cast: Cast) -> AuditEvent:
     """A call of the manager's token without outcome, marked by the sweep."""
     intent = make_audit(cast.tokens["manager"], at=timezone.now() - timedelta(hours=1), result=None)
-    rows_append("default", [unknown_row(call_of(intent))])
+    append_rows("default", [unknown_row(call_of(intent))])
     return intent
 
 
@@ -103,6 +103,6 @@ def test_a_call_that_was_not_marked_yet_has_no_form(cast: Cast, browse: Browse) 
 
 def test_a_call_that_ended_is_not_marked(cast: Cast, browse: Browse) -> None:
     known = make_audit(cast.tokens["manager"])
-    rows_append("default", [unknown_row(call_of(known))])
+    append_rows("default", [unknown_row(call_of(known))])
     page = browse("owner").get(f"/audit/{known.call_id}/").content.decode()
     assert 'id="resolve"' not in page

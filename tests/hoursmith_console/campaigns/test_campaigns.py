@@ -20,7 +20,7 @@ from hoursmith_console.campaigns.services import (
 from hoursmith_console.rotations.models import Rotation, RotationMail
 from hoursmith_console.rotations.services import cancel_rotation, start_rotation
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.models import AuditEvent, SeenToken, TokenNotice
+from mcpbridge.models import AuditEvent, ObservedToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_token
 
@@ -190,4 +190,4 @@ def test_who_has_rotated_or_is_not_known_is_not_reminded(cast: Cast) -> None:
     Rotation.objects.filter(owner=cast.people["member"]).update(ended_at=NOW, outcome="done")
     assert remind_owners(campaign=campaign, actor=OWNER, now=NOW + timedelta(days=1)) == 1
     assert RotationMail.objects.get(kind="reminder").member == cast.people["manager"]
-    assert SeenToken.objects.filter(pk=nobodys.pk).exists()
+    assert ObservedToken.objects.filter(pk=nobodys.pk).exists()

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_create
-from mcpbridge.models import SeenConnection
+from mcpbridge.models import ObservedConnection
 from tests.hoursmith_console.conftest import Cast
 
 Connect = Callable[..., Connection]
@@ -33,7 +33,7 @@ def connect(cast: Cast) -> Connect:
     return made
 
 
-def saw(connection: Connection, *, ago: timedelta = timedelta(seconds=2), **more: Any) -> SeenConnection:
+def saw(connection: Connection, *, ago: timedelta = timedelta(seconds=2), **more: Any) -> ObservedConnection:
     """What the bridge's row becomes with an accepted call."""
     at = timezone.now() - ago
     columns = {
@@ -51,11 +51,11 @@ def saw(connection: Connection, *, ago: timedelta = timedelta(seconds=2), **more
         "called_at": at,
         **more,
     }
-    SeenConnection.objects.filter(slug=connection.slug).update(**columns)
-    return SeenConnection.objects.get(slug=connection.slug)
+    ObservedConnection.objects.filter(slug=connection.slug).update(**columns)
+    return ObservedConnection.objects.get(slug=connection.slug)
 
 
 def refused(connection: Connection, fault: str, *, ago: timedelta = timedelta(seconds=1), **more: Any) -> None:
     """What the bridge's row becomes with a refused request."""
     at = timezone.now() - ago
-    SeenConnection.objects.filter(slug=connection.slug).update(fault=fault, fault_at=at, **more)
+    ObservedConnection.objects.filter(slug=connection.slug).update(fault=fault, fault_at=at, **more)

@@ -11,7 +11,7 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.tokens.models import TokenClaim
-from mcpbridge.models import SeenConnection
+from mcpbridge.models import ObservedConnection
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal
 
@@ -33,7 +33,7 @@ def called(cast: Cast) -> Callable[[str], None]:
 
     def call(who: str) -> None:
         now = timezone.now()
-        SeenConnection.objects.create(
+        ObservedConnection.objects.create(
             slug="my-laptop",
             org_id=cast.org_id,
             env="live",

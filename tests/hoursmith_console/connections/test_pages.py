@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.services import claim_token
-from mcpbridge.models import AuditEvent, SeenConnection
+from mcpbridge.models import AuditEvent, ObservedConnection
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import Connect, refused, saw
 from tests.hoursmith_console.records import make_call, make_client, make_refusal
@@ -217,7 +217,7 @@ def test_the_wizard_leads_from_the_client_to_a_connection(cast: Cast, browse: Br
     assert visitor.post(address, {"label": " ", "access": "full"}).status_code == 400
     assert visitor.post(address, {"label": "x" * 121, "access": "full"}).status_code == 400
     assert visitor.post(address, {"label": "Laptop", "access": "everything"}).status_code == 400
-    assert not SeenConnection.objects.exists()
+    assert not ObservedConnection.objects.exists()
     answer = visitor.post(address, {"label": "Laptop", "access": "readonly"})
     made = Connection.objects.get()
     assert (made.owner, made.label, made.access) == (cast.people["member"], "Laptop", "readonly")

@@ -28,8 +28,8 @@ CLAIMS = (
     "ClaimAttempt.objects.count()]))"
 )
 SEEN = (
-    "from mcpbridge.models import SeenConnection;import json;"
-    "print(json.dumps(list(SeenConnection.objects.values_list("
+    "from mcpbridge.models import ObservedConnection;import json;"
+    "print(json.dumps(list(ObservedConnection.objects.values_list("
     "'slug', 'last_method', 'transport', 'client_name', 'fault').order_by('pk'))))"
 )
 

@@ -10,7 +10,7 @@ from hoursmith_console.connections.services import (
     connection_remove,
 )
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.models import AuditEvent, SeenConnection
+from mcpbridge.models import AuditEvent, ObservedConnection
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import Connect
 
@@ -21,7 +21,7 @@ def last_event() -> AuditEvent:
 
 def test_a_new_connection_is_known_to_the_bridge_and_on_record(cast: Cast, connect: Connect) -> None:
     made = connect("member", label="Laptop")
-    assert SeenConnection.objects.get(slug=made.slug).org_id == cast.org_id
+    assert ObservedConnection.objects.get(slug=made.slug).org_id == cast.org_id
     row = last_event()
     assert (row.tool, row.actor, row.target_id) == (
         "console.connection_create",
@@ -56,7 +56,7 @@ def test_a_connection_is_removed_once_and_stays_for_history(cast: Cast, connect:
 def test_a_client_that_nobody_knows_is_not_connected(connect: Connect, client: str) -> None:
     with pytest.raises(UnknownClientError):
         connect("member", client=client)
-    assert not SeenConnection.objects.exists()
+    assert not ObservedConnection.objects.exists()
 
 
 def test_nobody_owns_a_connection_of_another_workspace(cast: Cast) -> None:
@@ -83,4 +83,4 @@ def test_without_a_record_nothing_happens(cast: Cast, connect: Connect, request:
         connection_remove(connection=made, actor=actor)
     there = Connection.objects.get()
     assert (there.label, there.removed_at) == ("Laptop", None)
-    assert SeenConnection.objects.count() == 1
+    assert ObservedConnection.objects.count() == 1

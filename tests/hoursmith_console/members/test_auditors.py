@@ -35,7 +35,16 @@ def test_an_auditor_changes_nothing_at_any_address(auditor: Client, address: str
 def test_an_auditor_reads_everything(cast: Cast, auditor: Client) -> None:
     token = cast.tokens["owner"]
     call, intent = make_call(token, arguments={"name": "Hooli"}), make_audit(token, snapshot={"name": "Vandelay"})
-    pages = ["/", "/tokens/", "/audit/", "/activity/", "/members/", "/settings/", "/audit/sinks/", "/audit/export/"]
+    pages = [
+        "/",
+        "/tokens/",
+        "/audit/",
+        "/activity/",
+        "/members/",
+        "/settings/",
+        "/audit/destinations/",
+        "/audit/export/",
+    ]
     for address in [*pages, f"/tokens/{token.pk}/", f"/members/{cast.people['owner'].pk}/"]:
         assert auditor.get(address).status_code == 200, address
     assert "Hooli" in auditor.get(f"/activity/{call.pk}/").content.decode()
@@ -52,7 +61,7 @@ def test_an_auditor_is_offered_no_form_that_they_may_not_send(cast: Cast, audito
         f"/tokens/{cast.tokens['owner'].pk}/",
         f"/audit/{intent.call_id}/",
         "/audit/",
-        "/audit/sinks/",
+        "/audit/destinations/",
     ):
         page = auditor.get(address).content.decode()
         forms = [part.partition('"')[0] for part in page.split('<form method="post" action="')[1:]]

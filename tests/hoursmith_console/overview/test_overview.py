@@ -12,7 +12,7 @@ from hoursmith_console.overview.chart import HEIGHT, draw
 from hoursmith_console.overview.queries import calls_over_time, tokens_by_freshness
 from hoursmith_console.tokens.usage import Span
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import ActivityLoss, Result, SeenToken
+from mcpbridge.models import ActivityLoss, ObservedToken, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal, make_token
 
@@ -26,7 +26,7 @@ def _page(client: Client) -> str:
 
 
 def test_an_empty_workspace_is_taught_how_to_begin(cast: Cast, browse: Browse) -> None:
-    SeenToken.objects.all().delete()
+    ObservedToken.objects.all().delete()
     with override_settings(PUBLIC_URL="https://console.example", SANDBOX_MODE=False):
         page = _page(browse("owner"))
     assert (

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hoursmith_console.overview.signals import BURST_CALLS, densest, signals
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import call_row, make_audit, make_call, make_client, tally
 
@@ -42,7 +42,7 @@ def test_a_network_is_new_where_the_token_was_in_use_before(cast: Cast) -> None:
     token, young = cast.tokens["owner"], cast.tokens["admin"]
     make_call(token, at=NOW - timedelta(days=15), address="198.51.100.7")
     make_call(token, at=NOW, address="198.51.100.250")
-    SeenToken.objects.filter(pk=young.pk).update(first_used_at=NOW - timedelta(hours=2))
+    ObservedToken.objects.filter(pk=young.pk).update(first_used_at=NOW - timedelta(hours=2))
     make_call(young, address="203.0.113.5")
     assert not [what for what in _whats(cast) if "network" in what]
     make_call(token, at=NOW, address="192.0.2.9")
@@ -61,7 +61,7 @@ def test_a_first_destructive_call_is_new_once(cast: Cast) -> None:
     assert not any("archive_task" in what for what in _whats(cast))
 
 
-def _destroy(token: SeenToken, times: int, *, at: datetime, apart: timedelta = timedelta(seconds=20)) -> None:
+def _destroy(token: ObservedToken, times: int, *, at: datetime, apart: timedelta = timedelta(seconds=20)) -> None:
     rows = [call_row(token, "delete_time_entry", at + number * apart) for number in range(times)]
     tally(rows)
     for row in rows:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
-from mcpbridge.models import SeenToken, TokenTool
+from mcpbridge.models import ObservedToken, TokenTool
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_token
 
@@ -25,7 +25,7 @@ def _page(client: Client, address: str = "/") -> str:
 
 @pytest.fixture
 def policy(cast: Cast) -> TokenPolicy:
-    SeenToken.objects.filter(prefix=cast.tokens["member"].prefix).update(first_used_at=NOW - timedelta(days=91))
+    ObservedToken.objects.filter(prefix=cast.tokens["member"].prefix).update(first_used_at=NOW - timedelta(days=91))
     make_token(cast.org_id, "aaaaaaaaaaaa", first_used_at=NOW - timedelta(days=91))
     return TokenPolicy.objects.create(workspace=cast.workspace, max_age_days=90, max_idle_days=30)
 

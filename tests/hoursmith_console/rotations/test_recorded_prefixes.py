@@ -13,7 +13,7 @@ from hoursmith_console.rotations.new_token import choose_new_token
 from hoursmith_console.rotations.services import cancel_rotation, start_rotation
 from hoursmith_console.rotations.undo import undo_new_token
 from hoursmith_console.tokens.services import claim_token
-from mcpbridge.audit.console_events import TokenNamed, event_record
+from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
 from tests.wrapped_tokens import PREFIX, TOKEN, pieces_left
@@ -64,7 +64,7 @@ def test_a_prefix_survives_in_every_detail_and_a_secret_in_none(db: None) -> Non
         "list": [PREFIX, f"{PREFIX}_••••", "live_4f8a2c1bdedf"],
         "pasted": f"not {TOKEN}",
     }
-    event_record(org_id="org-1", action="console.test", actor=f"Ana {PREFIX}", details=details, note=PREFIX)
+    record_event(org_id="org-1", action="console.test", actor=f"Ana {PREFIX}", details=details, note=PREFIX)
     row = AuditEvent.objects.get()
     assert row.arguments == {
         "token": f"hsk_live_{NEW}_••••",

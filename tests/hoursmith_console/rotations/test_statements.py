@@ -31,7 +31,7 @@ from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.tokens.claims.services import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
-from mcpbridge.models import AuditEvent, SeenToken, TokenNotice
+from mcpbridge.models import AuditEvent, ObservedToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
 from tests.hoursmith_console.rotations.test_services import events
@@ -51,7 +51,7 @@ def said(cast: Cast) -> Rotation:
     """The member said an hour ago that they revoked their leaked token; it was used before."""
     token, member = cast.tokens["member"], cast.people["member"]
     make_client(token, name="Cursor")
-    SeenToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() - timedelta(hours=2))
+    ObservedToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() - timedelta(hours=2))
     token.clients.update(last_seen_at=timezone.now() - timedelta(hours=2))
     rotation = start_rotation(
         env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.OFFBOARDING, actor=member.named
@@ -65,7 +65,7 @@ def said(cast: Cast) -> Rotation:
 
 
 def still_works(cast: Cast) -> None:
-    SeenToken.objects.filter(pk=cast.tokens["member"].pk).update(last_used_at=timezone.now() - MINUTE)
+    ObservedToken.objects.filter(pk=cast.tokens["member"].pk).update(last_used_at=timezone.now() - MINUTE)
 
 
 def look(rotation: Rotation, later: timedelta = timedelta(0)) -> None:
@@ -103,12 +103,12 @@ def test_a_token_that_still_calls_stays_in_use_everywhere(cast: Cast, said: Rota
         [said.pk],
     )
     assert said.prefix not in owner.get("/tokens/?state=current").content.decode()
-    assert not active(SeenToken.objects.filter(prefix=said.prefix)).exists()
+    assert not active(ObservedToken.objects.filter(prefix=said.prefix)).exists()
     still_works(cast)
     look(said)
     assert said.ended_at is None
     assert (key in active_tokens_of(member), list(offboarding_summary(member).said)) == (True, [])
-    assert active(SeenToken.objects.filter(prefix=said.prefix)).exists()
+    assert active(ObservedToken.objects.filter(prefix=said.prefix)).exists()
     listed = owner.get("/tokens/?state=current").content.decode()
     assert said.prefix in listed
     assert "said to be revoked, still accepted" in listed
@@ -176,7 +176,7 @@ def replaced(cast: Cast) -> Rotation:
     token, manager = cast.tokens["manager"], cast.people["manager"]
     before = timezone.now() - timedelta(hours=2)
     make_client(token, name="Cursor", last_seen_at=before)
-    SeenToken.objects.filter(pk=token.pk).update(last_used_at=before)
+    ObservedToken.objects.filter(pk=token.pk).update(last_used_at=before)
     rotation = start_rotation(
         env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
     )

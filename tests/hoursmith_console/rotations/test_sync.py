@@ -22,7 +22,7 @@ from hoursmith_console.rotations.services import RotationError, cancel_rotation,
 from hoursmith_console.rotations.sync import sync_rotation
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import SeenClient, SeenConnection, SeenToken, TokenNotice
+from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_refusal, make_token
 from tests.hoursmith_console.rotations.test_services import events
@@ -52,7 +52,7 @@ def began(cast: Cast) -> Began:
     )
     make_client(token, name="Cursor", last_seen_at=timezone.now() - 2 * HOUR)
     make_client(token, name="claude-code", connection="ana-laptop", last_seen_at=timezone.now() - 2 * HOUR)
-    SeenToken.objects.update(last_used_at=timezone.now() - 2 * HOUR)
+    ObservedToken.objects.update(last_used_at=timezone.now() - 2 * HOUR)
 
     def start(kind: RotationKind = RotationKind.PLANNED, *, successor: bool = True) -> Rotation:
         rotation = start_rotation(env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=kind, actor="Ana")
@@ -74,11 +74,11 @@ def show(cast: Cast, rotation: Rotation, prefix: str, who: str = "manager") -> N
 def use(cast: Cast, prefix: str, name: str, connection: str = "", at: datetime | None = None) -> None:
     """An accepted call."""
     at = at or timezone.now()
-    token = SeenToken.objects.filter(prefix=prefix).first()
+    token = ObservedToken.objects.filter(prefix=prefix).first()
     token = token or make_token(cast.org_id, prefix, first_used_at=at, name="new one")
-    SeenToken.objects.filter(pk=token.pk).update(last_used_at=at)
+    ObservedToken.objects.filter(pk=token.pk).update(last_used_at=at)
     seen = {"last_seen_at": at, "first_seen_at": at}
-    SeenClient.objects.update_or_create(
+    ObservedClient.objects.update_or_create(
         token=token, name=name, version="1", connection=connection, defaults={"last_seen_at": at}, create_defaults=seen
     )
 
@@ -111,7 +111,7 @@ def test_the_new_token_is_seen_once_it_worked_everywhere(cast: Cast, began: Bega
 
 def test_a_greeting_on_its_connection_is_work_too(cast: Cast, began: Began) -> None:
     rotation = began()
-    SeenConnection.objects.create(
+    ObservedConnection.objects.create(
         slug="ana-laptop",
         org_id=cast.org_id,
         env="live",
@@ -256,11 +256,11 @@ def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Bega
         env="live", prefix=old.prefix, workspace=cast.workspace, kind=RotationKind.LEAKED, actor="Ana"
     )
     revoke_old_token(rotation=other, member=manager)
-    SeenToken.objects.filter(prefix=old.prefix).update(first_used_at=timezone.now())
+    ObservedToken.objects.filter(prefix=old.prefix).update(first_used_at=timezone.now())
     show(cast, other, "e" * 12)
     use(cast, "1" * 12, "Cursor", at=timezone.now() - 2 * HOUR)
     use(cast, "2" * 12, "Cursor")
-    SeenToken.objects.filter(prefix="2" * 12).update(role="OWNER")
+    ObservedToken.objects.filter(prefix="2" * 12).update(role="OWNER")
     prefix = {
         "itself": rotation.prefix,
         "a colleague's": cast.tokens["owner"].prefix,
@@ -313,7 +313,7 @@ def test_what_came_up_where_the_old_token_was_is_shown_to_who_may_see_it(cast: C
     use(cast, "5" * 12, "Cursor")
     claim_token(env="live", prefix="5" * 12, member=cast.people["admin"], source="claimed")
     use(cast, "6" * 12, "Cursor")
-    SeenToken.objects.filter(prefix="6" * 12).update(role="OWNER")
+    ObservedToken.objects.filter(prefix="6" * 12).update(role="OWNER")
     seen = {
         who: [token.prefix for token in unowned_arrivals(Viewer(cast.people[who], []), rotation)] for who in cast.people
     }

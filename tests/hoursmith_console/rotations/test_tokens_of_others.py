@@ -16,7 +16,7 @@ from hoursmith_console.sandbox.models import Token
 from hoursmith_console.token_issuer.minting import mint_form, token_mint
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.models import AuditEvent, SeenToken, TokenBlock, TokenNotice
+from mcpbridge.models import AuditEvent, ObservedToken, TokenBlock, TokenNotice
 from tests.hoursmith_console.records import make_client, make_token
 from tests.hoursmith_console.sandbox_members import Somebody, Town
 
@@ -44,7 +44,7 @@ def test_a_member_cannot_revoke_a_strangers_token_by_naming_it_as_the_lost_succe
     acme: Town, victim: Somebody
 ) -> None:
     # Never seen at work here and claimed by nobody: nothing but its owner's configuration knows that it is used.
-    SeenToken.objects.filter(pk=victim.token.pk).delete()
+    ObservedToken.objects.filter(pk=victim.token.pk).delete()
     TokenClaim.objects.filter(prefix=victim.token.prefix).delete()
     attacker = acme["member"]
     browser, rotation = attacker.browser(), rotating(attacker)
@@ -78,7 +78,7 @@ def test_a_successor_that_this_rotation_did_not_mint_is_never_revoked_as_lost(ac
     attacker = acme["member"]
     rotation = rotating(attacker)
     # As rows stood before successors had to be shown.
-    SeenToken.objects.filter(pk=victim.token.pk).delete()
+    ObservedToken.objects.filter(pk=victim.token.pk).delete()
     for how in ("", NewTokenEvidence.VERIFIED):
         Rotation.objects.filter(pk=rotation.pk).update(
             new_env="live", new_prefix=victim.token.prefix, minted_at=rotation.requested_at, new_token_evidence=how
@@ -90,7 +90,7 @@ def test_a_successor_that_this_rotation_did_not_mint_is_never_revoked_as_lost(ac
 def test_even_a_row_that_says_so_does_not_reach_another_members_token(acme: Town, victim: Somebody) -> None:
     attacker = acme["member"]
     rotation = rotating(attacker)
-    SeenToken.objects.filter(pk=victim.token.pk).delete()
+    ObservedToken.objects.filter(pk=victim.token.pk).delete()
     Rotation.objects.filter(pk=rotation.pk).update(
         new_env="live",
         new_prefix=victim.token.prefix,

@@ -8,7 +8,7 @@ from django.utils import timezone
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.token_policy.evaluation import PolicyStatus, active, count_due, in_status, policy_status
 from hoursmith_console.token_policy.models import TokenPolicy
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_refusal, make_token
 
@@ -16,7 +16,7 @@ NOW = timezone.now()
 LIMITS = TokenPolicy(max_age_days=90, max_idle_days=30, warn_days=14)
 
 
-def _aged(cast: Cast, prefix: str, days: int, idle: int = 0) -> SeenToken:
+def _aged(cast: Cast, prefix: str, days: int, idle: int = 0) -> ObservedToken:
     return make_token(
         cast.org_id,
         prefix * 12,
@@ -45,7 +45,9 @@ def test_a_token_is_in_the_state_that_its_instants_say(
     token = _aged(cast, "a", days, idle)
     assert policy_status(token, LIMITS, now=NOW) == state
     found = {
-        each for each in PolicyStatus if in_status(SeenToken.objects.all(), each, LIMITS, now=NOW).filter(pk=token.pk)
+        each
+        for each in PolicyStatus
+        if in_status(ObservedToken.objects.all(), each, LIMITS, now=NOW).filter(pk=token.pk)
     }
     assert state is None or state in found
     assert state is not None or not found
@@ -54,8 +56,8 @@ def test_a_token_is_in_the_state_that_its_instants_say(
 def test_without_limits_nothing_is_due(cast: Cast) -> None:
     _aged(cast, "a", 5000, 5000)
     for state in PolicyStatus:
-        assert not in_status(SeenToken.objects.all(), state, TokenPolicy(), now=NOW).exists()
-    assert count_due(SeenToken.objects.all(), TokenPolicy(), now=NOW).due == 0
+        assert not in_status(ObservedToken.objects.all(), state, TokenPolicy(), now=NOW).exists()
+    assert count_due(ObservedToken.objects.all(), TokenPolicy(), now=NOW).due == 0
 
 
 def test_the_dead_are_not_due(cast: Cast) -> None:
@@ -68,12 +70,12 @@ def test_the_dead_are_not_due(cast: Cast) -> None:
     make_refusal(faulty, fault="malformed", last_at=NOW - timedelta(days=1))
     make_refusal(guessed, matches_token=False, last_at=NOW - timedelta(days=1))
     every = (revoked, refused, back, faulty, guessed)
-    alive = active(SeenToken.objects.filter(prefix__in=[each.prefix for each in every]))
+    alive = active(ObservedToken.objects.filter(prefix__in=[each.prefix for each in every]))
     assert set(alive) == {back, faulty, guessed}
 
 
 def test_who_is_asked_already_is_not_counted_again(cast: Cast) -> None:
-    tokens = SeenToken.objects.filter(org_id=cast.org_id)
+    tokens = ObservedToken.objects.filter(org_id=cast.org_id)
     first, _ = _aged(cast, "a", 100), _aged(cast, "b", 100)
     assert count_due(tokens, LIMITS, now=NOW).due == 2
     start_rotation(env="live", prefix=first.prefix, workspace=cast.workspace, kind="planned", actor="Ana")

@@ -7,19 +7,19 @@ from django.utils import timezone
 
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.token_policy.privilege_hints import over_privileged, privilege_hints
-from mcpbridge.models import SeenToken, TokenTool
+from mcpbridge.models import ObservedToken, TokenTool
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_token
 
 NOW = timezone.now()
 
 
-def _called(token: SeenToken, tool: str, times: int = 20, *, days_ago: int = 5) -> None:
+def _called(token: ObservedToken, tool: str, times: int = 20, *, days_ago: int = 5) -> None:
     at = NOW - timedelta(days=days_ago)
     TokenTool.objects.create(token=token, tool=tool, calls=times, first_at=at, last_at=at)
 
 
-def _old(cast: Cast, prefix: str, role: str = "ADMIN", **more: object) -> SeenToken:
+def _old(cast: Cast, prefix: str, role: str = "ADMIN", **more: object) -> ObservedToken:
     return make_token(cast.org_id, prefix, role=role, first_used_at=NOW - timedelta(days=90), **more)
 
 
@@ -48,7 +48,7 @@ def test_the_filter_finds_exactly_the_tokens_that_have_a_hint(cast: Cast) -> Non
         token = make_token(cast.org_id, f"{number:012d}", role=role, scopes=scopes, first_used_at=first)
         for tool in called:
             _called(token, tool, times)
-    tokens = SeenToken.objects.all()
+    tokens = ObservedToken.objects.all()
     found = set(over_privileged(tokens, now=NOW).values_list("pk", flat=True))
     assert found == set(privilege_hints(tokens, now=NOW))
     assert len(found) > 30
@@ -57,8 +57,8 @@ def test_the_filter_finds_exactly_the_tokens_that_have_a_hint(cast: Cast) -> Non
 def test_a_revoked_token_needs_no_hint(cast: Cast) -> None:
     token = _old(cast, "aaaaaaaaaaaa")
     _called(token, "get_me")
-    assert list(over_privileged(SeenToken.objects.all(), now=NOW)) == [token]
+    assert list(over_privileged(ObservedToken.objects.all(), now=NOW)) == [token]
     rotation = start_rotation(env="live", prefix=token.prefix, workspace=cast.workspace, kind="planned", actor="Ana")
     rotation.revoked_at = timezone.now()
     rotation.save()
-    assert not over_privileged(SeenToken.objects.all(), now=NOW).exists()
+    assert not over_privileged(ObservedToken.objects.all(), now=NOW).exists()

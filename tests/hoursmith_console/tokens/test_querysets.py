@@ -12,12 +12,12 @@ from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import member_import, membership_join
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import ActivityLoss, AuditEvent, RejectedCredential, SeenToken, ToolCall
+from mcpbridge.models import ActivityLoss, AuditEvent, ObservedToken, RejectedCredential, ToolCall
 from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
 from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal, make_token
 
 Browse = Callable[[str], Client]
-MODELS = (SeenToken, ToolCall, AuditEvent)
+MODELS = (ObservedToken, ToolCall, AuditEvent)
 
 
 def _viewer(cast: Cast, name: str) -> Viewer:
@@ -186,7 +186,7 @@ def test_a_forgotten_choice_falls_back_to_a_workspace_of_ones_own(cast: Cast, br
         "/autocomplete/",
         "/r/1/1/",
         "/mcpbridge/",
-        "/mcpbridge/seentoken/",
+        "/mcpbridge/observedtoken/",
         "/auth/user/",
         "/admin/",
         "/tokens/add/",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.tokens.usage import DAYS, Month, months_of
 from hoursmith_console.tokens.used_tools import is_allowed
-from mcpbridge.models import Result, SeenToken, TokenBlock
+from mcpbridge.models import ObservedToken, Result, TokenBlock
 from mcpbridge.tools import TOOLS
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_call, make_token
@@ -76,7 +76,7 @@ def _order(browse: Browse, query: str) -> list[str]:
 def test_tokens_are_ordered_and_filtered_by_the_address(
     cast: Cast, browse: Browse, query: str, expected: list[str]
 ) -> None:
-    SeenToken.objects.all().delete()
+    ObservedToken.objects.all().delete()
     for place, (name, env, calls, destroyed, age) in enumerate(
         [("a", "live", 900, 3, 1), ("b", "live", 40, 7, 30), ("c", "test", 2, 0, 9)]
     ):
@@ -97,7 +97,7 @@ def test_tokens_are_ordered_and_filtered_by_the_address(
 
 @pytest.mark.parametrize("sort", ["", "calls", "destructive", "oldest"])
 def test_every_order_is_paged_without_gaps_where_values_are_equal(cast: Cast, browse: Browse, sort: str) -> None:
-    SeenToken.objects.all().delete()
+    ObservedToken.objects.all().delete()
     for number in range(120):
         make_token(cast.org_id, f"{number:012x}", calls_destructive=number // 50, last_used_at=NOW)
     found: list[str] = []

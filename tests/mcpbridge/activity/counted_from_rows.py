@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-CALLS, TOKENS = "mcpbridge_toolcall", "mcpbridge_seentoken"
+CALLS, TOKENS = "mcpbridge_toolcall", "mcpbridge_observedtoken"
 HOURS, TOOLS, NETWORKS = "mcpbridge_callhour", "mcpbridge_tokentool", "mcpbridge_tokennetwork"
 # Rows are grouped by what is quick to cut off, and only the groups' hours are counted from 1970.
 CUT = {"sqlite": "substr(at, 1, 13)", "postgresql": "date_trunc('hour', at)"}

@@ -1,8 +1,8 @@
 import httpx
 import pytest
 
-from mcpbridge.activity.connections import connection_open
-from mcpbridge.models import SeenConnection, ToolCall
+from mcpbridge.activity.connections import open_connection
+from mcpbridge.models import ObservedConnection, ToolCall
 from tests.mcpbridge.fixtures import ME, TOKEN, Talk, bridge_to, hoursmith
 from tests.token_shapes import assembled_token
 
@@ -30,7 +30,7 @@ def path_of(connection, more=""):
 
 
 def test_a_connection_knows_the_token_the_assistant_and_the_last_call(talking):
-    mine = connection_open(org_id=ME["orgId"])
+    mine = open_connection(org_id=ME["orgId"])
 
     async def conversation(talk):
         await talk.call("get_me", name="Claude Code", version="2.1", path=path_of(mine))
@@ -46,7 +46,7 @@ def test_a_connection_knows_the_token_the_assistant_and_the_last_call(talking):
 
 
 def test_a_client_that_only_lists_the_tools_was_seen_but_has_not_called(talking):
-    mine = connection_open(org_id=ME["orgId"])
+    mine = open_connection(org_id=ME["orgId"])
     talking(lambda talk: talk.post("tools/list", path=path_of(mine), headers={"User-Agent": "Cursor/1.7"}))
     mine.refresh_from_db()
     assert (mine.client_name, mine.last_method, mine.calls, mine.called_at) == ("Cursor", "tools/list", 0, None)
@@ -54,7 +54,7 @@ def test_a_client_that_only_lists_the_tools_was_seen_but_has_not_called(talking)
 
 
 def test_a_token_of_another_workspace_is_not_bound_to_the_connection(talking):
-    theirs = connection_open(org_id="org-2")
+    theirs = open_connection(org_id="org-2")
 
     async def conversation(talk):
         await talk.call("get_me", path=path_of(theirs))
@@ -69,7 +69,7 @@ def test_a_token_of_another_workspace_is_not_bound_to_the_connection(talking):
 
 def test_an_id_that_nobody_opened_makes_no_row(talking):
     talking(lambda talk: talk.call("get_me", path="/mcp/c/made-up"))
-    assert not SeenConnection.objects.exists()
+    assert not ObservedConnection.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_an_id_that_nobody_opened_makes_no_row(talking):
     [("${HOURSMITH_API_TOKEN}", "unexpanded_reference"), (assembled_token(prefix="0123456789ab"), "rejected")],
 )
 def test_a_fault_of_the_configuration_is_named_on_its_connection(talking, token, fault):
-    mine = connection_open(org_id=ME["orgId"])
+    mine = open_connection(org_id=ME["orgId"])
 
     def handler(request):
         return hoursmith(request) if TOKEN in request.headers["authorization"] else httpx.Response(401, json={})
@@ -93,7 +93,7 @@ def test_a_fault_of_the_configuration_is_named_on_its_connection(talking, token,
 
 
 def test_a_plan_without_access_is_named_on_its_connection(talking):
-    mine = connection_open(org_id=ME["orgId"])
+    mine = open_connection(org_id=ME["orgId"])
     lapsed = {"error": {"code": "forbidden_plan", "message": "No.", "requiredPlan": "studio"}}
     talking(lambda talk: talk.call("get_me", path=path_of(mine)), lambda request: httpx.Response(402, json=lapsed))
     mine.refresh_from_db()

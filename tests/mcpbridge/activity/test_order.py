@@ -40,15 +40,15 @@ def _record(recorder: ActivityRecorder, prefix: str) -> None:
 def slow_first(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
     """The first transaction of calls stops between its rows and its commit: whether it is there, and may go on."""
     is_there, may_go_on = threading.Event(), threading.Event()
-    real, uses = activity.calls_tally, iter(range(1_000))
+    real, uses = activity.add_to_usage_counters, iter(range(1_000))
 
-    def calls_tally(*arguments: Any, **named: Any) -> None:
+    def add_to_usage_counters(*arguments: Any, **named: Any) -> None:
         if next(uses) == 0:
             is_there.set()
             assert may_go_on.wait(30)
         real(*arguments, **named)
 
-    monkeypatch.setattr(activity, "calls_tally", calls_tally)
+    monkeypatch.setattr(activity, "add_to_usage_counters", add_to_usage_counters)
     return is_there, may_go_on
 
 
@@ -93,7 +93,7 @@ def test_numbers_beyond_what_a_part_of_a_lock_holds_are_told_apart(postgres_data
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval('mcpbridge_toolcall_id_seq', %s)", [2**33])
     with transaction.atomic():
-        order.calls_begin("default")
+        order.mark_insert_begin("default")
         with connection.cursor() as cursor:
             cursor.execute(order._WRITING, [order._CLASS])
             ((part,),) = cursor.fetchall()

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hoursmith_console.core.lists.pagination import Key, Order, page_of_parts
-from mcpbridge.activity.partitions import MONTHS_AHEAD, month_of, months_drop, months_make, months_of
+from mcpbridge.activity.partitions import MONTHS_AHEAD, drop_months, make_months, month_of, months_of
 from mcpbridge.core.sanitize import storable_columns
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import ToolCall
@@ -73,12 +73,12 @@ def test_a_call_lies_in_its_month_and_none_is_refused_whatever_its_instant() -> 
 
 def test_months_are_made_ahead_once_and_take_in_what_came_before_them() -> None:
     now = timezone.now()
-    assert months_make("default", now=now) == 0
+    assert make_months("default", now=now) == 0
     much_later = month_of(now, 7) + timedelta(days=3)
     (early,) = write(much_later)
     assert lies_in(early) == "later"
-    assert months_make("default", now=much_later) == 7
-    assert months_make("default", now=much_later) == 0
+    assert make_months("default", now=much_later) == 7
+    assert make_months("default", now=much_later) == 0
     assert lies_in(early) == f"{much_later:%Y_%m}"
     months = months_of("default")
     assert months.end == month_of(much_later, MONTHS_AHEAD + 1)
@@ -87,17 +87,17 @@ def test_months_are_made_ahead_once_and_take_in_what_came_before_them() -> None:
 
 def test_old_months_go_whole_and_what_comes_from_that_time_is_still_taken() -> None:
     now = timezone.now()
-    months_make("default", now=month_of(now, 5))
+    make_months("default", now=month_of(now, 5))
     old, kept = write(month_of(now, -3), month_of(now, 1), month_of(now, 2))[1:]
     with transaction.atomic():
         # All that is earlier, this month and the next.
-        assert months_drop("default", before=month_of(now, 2) + timedelta(days=9)) == 3
+        assert drop_months("default", before=month_of(now, 2) + timedelta(days=9)) == 3
     assert not ToolCall.objects.filter(call_id=old).exists()
     assert lies_in(kept) == f"{month_of(now, 2):%Y_%m}"
     assert lies_in(write(now)[0]) == "earlier"
     with transaction.atomic():
-        assert months_drop("default", before=month_of(now, 2)) == 1
-        assert months_drop("default", before=month_of(now, 2)) == 0
+        assert drop_months("default", before=month_of(now, 2)) == 1
+        assert drop_months("default", before=month_of(now, 2)) == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_page_of_a_list_reads_one_index_and_only_the_months_that_it_shows(
     narrowed: Callable[["QuerySet[Any]"], "QuerySet[Any]"],
 ) -> None:
     now = timezone.now()
-    months_make("default", now=month_of(now, 3))
+    make_months("default", now=month_of(now, 3))
     write(*(month_of(now, ahead) + timedelta(hours=hour) for ahead in range(5) for hour in range(30)))
     rows = narrowed(ToolCall.objects.filter(org_id="org-1")).order_by("-at", "-pk")
     first = plan_of(rows[:21])
@@ -130,7 +130,7 @@ def test_a_page_of_a_list_reads_one_index_and_only_the_months_that_it_shows(
 
 def test_a_page_looks_into_the_nearest_months_first_and_misses_none() -> None:
     now = timezone.now()
-    months_make("default", now=month_of(now, 12))
+    make_months("default", now=month_of(now, 12))
     # Often in the last two months, hardly ever before.
     write(*(month_of(now, ahead) + timedelta(days=1) for ahead in range(10)))
     write(*(month_of(now, ahead) + timedelta(days=day) for ahead in (11, 12) for day in range(2, 27)))

@@ -14,7 +14,7 @@ from mcpbridge.activity.recorder import ActivityRecorder, _Batch
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.core.token_digest import token_digests
 from mcpbridge.core.types import Call, Ending
-from mcpbridge.models import Kind, RejectedCredential, Result, SeenClient, SeenToken, ToolCall
+from mcpbridge.models import Kind, ObservedClient, ObservedToken, RejectedCredential, Result, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import NOBODY, OWNER, REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
@@ -92,7 +92,7 @@ def test_calls_add_up_on_their_token(record: Record) -> None:
     reads = [(a_call(kind=Kind.READ), READ) for _ in range(5)]
     record(*reads, (a_call(kind=Kind.WRITE), READ), (a_call(), SUCCEEDED), (a_call(), REFUSED))
     record(*reads[:2])
-    token = SeenToken.objects.get()
+    token = ObservedToken.objects.get()
     assert (token.calls_read, token.calls_write, token.calls_destructive, token.calls_refused) == (7, 1, 2, 1)
     assert (token.org_id, token.org_name, token.plan, token.role) == ("org-1", "Studio Nord", "agency", "OWNER")
     assert (token.token_name, token.scopes) == ("Ana's laptop", ["read", "write"])
@@ -104,7 +104,7 @@ def test_a_token_shows_its_latest_call_whichever_batch_came_last(record: Record)
     early = a_call(kind=Kind.READ, at=late.at - timedelta(seconds=5))
     record((late, REFUSED))
     record((early, READ))
-    token = SeenToken.objects.get()
+    token = ObservedToken.objects.get()
     assert (token.last_used_at, token.last_tool, token.last_status) == (late.at, "delete_client", 409)
     assert (token.role, token.calls_read, token.calls_destructive) == ("ADMIN", 1, 1)
 
@@ -112,17 +112,17 @@ def test_a_token_shows_its_latest_call_whichever_batch_came_last(record: Record)
 def test_a_token_does_not_move_to_another_workspace(record: Record) -> None:
     record((a_call(), SUCCEEDED))
     record((a_call(identity=replace(OWNER, org_id="org-2")), SUCCEEDED))
-    assert SeenToken.objects.get().org_id == "org-1"
+    assert ObservedToken.objects.get().org_id == "org-1"
 
 
 def test_an_identity_nobody_confirmed_makes_and_changes_no_token(record: Record) -> None:
     record((a_call(), SUCCEEDED), accepted=False)
-    assert (SeenToken.objects.count(), SeenClient.objects.count(), ToolCall.objects.count()) == (0, 0, 1)
+    assert (ObservedToken.objects.count(), ObservedClient.objects.count(), ToolCall.objects.count()) == (0, 0, 1)
     record((a_call(), SUCCEEDED))
     record((a_call(), REFUSED), accepted=False)
-    token = SeenToken.objects.get()
+    token = ObservedToken.objects.get()
     assert (token.calls, token.calls_refused, token.last_status) == (1, 0, 204)
-    assert SeenClient.objects.get().calls == 1
+    assert ObservedClient.objects.get().calls == 1
 
 
 def unattributed() -> float:
@@ -133,7 +133,7 @@ def test_a_call_without_identity_goes_to_the_workspace_of_the_token_that_hoursmi
     refused = Ending(Result.REFUSED, 402, "forbidden_plan", 2.0)
     before = unattributed()
     record((a_call(identity=NOBODY), refused))
-    assert (ToolCall.objects.count(), SeenToken.objects.count(), unattributed() - before) == (0, 0, 1)
+    assert (ToolCall.objects.count(), ObservedToken.objects.count(), unattributed() - before) == (0, 0, 1)
     record((a_call(), SUCCEEDED))
     later = a_call(identity=NOBODY)
     record((later, refused), (a_call(identity=NOBODY, caller={"env": "test"}), refused))
@@ -147,7 +147,7 @@ def test_while_hoursmith_is_away_a_call_goes_to_the_workspace_of_its_token_and_n
     token, guess = (token_digests(assembled_token(secret=secret)) for secret in ("S3cr3t", "Gu3ss"))
     record((a_call(caller={"digests": token}), SUCCEEDED))
     down = Ending(Result.FAILED, 502, "upstream_unreachable", 2.0)
-    before, seen = unattributed(), SeenToken.objects.values().get()
+    before, seen = unattributed(), ObservedToken.objects.values().get()
     calls = [a_call(kind=Kind.READ, identity=NOBODY, caller={"digests": token}) for _ in range(20)]
     guesses = [a_call(kind=Kind.READ, identity=NOBODY, caller={"digests": digests}) for digests in (guess, ()) * 10]
     record(*((call, down) for call in calls + guesses), accepted=False)
@@ -155,7 +155,7 @@ def test_while_hoursmith_is_away_a_call_goes_to_the_workspace_of_its_token_and_n
     assert {row.call_id for row in rows} == {call.call_id for call in calls}
     assert set(rows.values_list("org_id", flat=True)) == {"org-1"}
     assert unattributed() - before == 20
-    assert SeenToken.objects.values().get() == seen
+    assert ObservedToken.objects.values().get() == seen
 
 
 def test_assistants_are_told_apart_by_name_version_and_connection(record: Record) -> None:
@@ -167,7 +167,7 @@ def test_assistants_are_told_apart_by_name_version_and_connection(record: Record
         {"client_name": "Cursor"},
     ]
     record(*((a_call(kind=Kind.READ, caller=caller), READ) for caller in callers))
-    seen = SeenClient.objects.order_by("name", "version", "connection")
+    seen = ObservedClient.objects.order_by("name", "version", "connection")
     assert list(seen.values_list("name", "version", "connection", "calls")) == [
         ("", "1.2", "", 1),
         ("Cursor", "1.2", "", 2),
@@ -180,14 +180,14 @@ def test_names_that_become_the_same_when_stored_are_one_assistant(record: Record
     record(
         *((a_call(caller={"client_name": name}), SUCCEEDED) for name in ("a\x00b", "a\ufffdb", "c" * 120, "c" * 130))
     )
-    assert list(SeenClient.objects.order_by("name").values_list("calls", flat=True)) == [2, 2]
+    assert list(ObservedClient.objects.order_by("name").values_list("calls", flat=True)) == [2, 2]
 
 
 def test_an_assistant_shows_where_it_was_last(record: Record) -> None:
     first, last = a_call(), a_call(caller={"address": "10.0.0.9", "protocol": "2025-06-18"})
     record((first, SUCCEEDED))
     record((last, SUCCEEDED))
-    seen = SeenClient.objects.get()
+    seen = ObservedClient.objects.get()
     assert (seen.first_seen_at, seen.last_seen_at, seen.calls) == (first.at, last.at, 2)
     assert (seen.address, seen.protocol) == ("10.0.0.9", "2025-06-18")
 
@@ -209,14 +209,14 @@ def test_a_batch_costs_few_statements_whatever_its_size(runner: asyncio.Runner) 
     for number in range(400):
         recorder.call(a_call(kind=Kind.READ, caller={"prefix": f"{number % 40:012x}"}), READ)
     runner.run(recorder.stop())
-    assert (ToolCall.objects.count(), SeenToken.objects.count()) == (400, 40)
+    assert (ToolCall.objects.count(), ObservedToken.objects.count()) == (400, 40)
     assert len(statements) <= 20
 
 
 def test_more_calls_than_one_batch_holds_are_all_recorded(record: Record) -> None:
     record(*((a_call(kind=Kind.READ), READ) for _ in range(1200)))
     assert ToolCall.objects.count() == 1200
-    assert SeenToken.objects.get().calls_read == 1200
+    assert ObservedToken.objects.get().calls_read == 1200
 
 
 def test_a_token_in_a_name_is_masked(record: Record, reject: Record) -> None:
@@ -224,7 +224,7 @@ def test_a_token_in_a_name_is_masked(record: Record, reject: Record) -> None:
     record((a_call(target_label=token, caller={"client_name": token, "client_version": token}), SUCCEEDED))
     reject({"client_name": token, "connection": token, "fault": token, "address": token, "prefix": token})
     kept = json.dumps(
-        [list(model.objects.values()) for model in (ToolCall, SeenClient, RejectedCredential)], default=str
+        [list(model.objects.values()) for model in (ToolCall, ObservedClient, RejectedCredential)], default=str
     )
     assert "hsk_live_4f8a2c1bdedf_" in kept
     assert not any(token[start : start + 8] in kept for start in range(22, len(token) - 8))
@@ -272,6 +272,6 @@ def test_three_processes_count_the_same_tokens_exactly(database: RecordDatabase)
         output, _ = worker.communicate(timeout=60)
         assert (worker.returncode, output) == (0, "")
     assert ToolCall.objects.count() == 1800
-    assert list(SeenToken.objects.values_list("calls_destructive", flat=True)) == [60] * 30
-    assert sum(SeenClient.objects.values_list("calls", flat=True)) == 1800
+    assert list(ObservedToken.objects.values_list("calls_destructive", flat=True)) == [60] * 30
+    assert sum(ObservedClient.objects.values_list("calls", flat=True)) == 1800
     assert sum(RejectedCredential.objects.values_list("attempts", flat=True)) == 1800

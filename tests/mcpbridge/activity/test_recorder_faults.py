@@ -10,7 +10,7 @@ from django.db import connections
 
 from mcpbridge.activity.recorder import ActivityRecorder, _Batch
 from mcpbridge.activity.rejections import Rejection
-from mcpbridge.models import ActivityLoss, Kind, SeenToken, ToolCall
+from mcpbridge.models import ActivityLoss, Kind, ObservedToken, ToolCall
 from tests.call_records import NOBODY, SUCCEEDED, a_call
 from tests.databases import RecordDatabase, lose_answer_of_commit
 
@@ -62,7 +62,7 @@ def test_a_locked_database_delays_rows_but_no_caller(
         assert recorder.waiting == 500
     settle(recorder)
     assert ToolCall.objects.count() == 500
-    assert SeenToken.objects.get().calls_read == 500
+    assert ObservedToken.objects.get().calls_read == 500
     assert recorder.lost == 0
 
 
@@ -106,7 +106,7 @@ def test_a_commit_whose_answer_got_lost_is_not_counted_twice(
     assert isinstance(recorder, ForgetfulRecorder)
     assert recorder.commits == 1
     assert ToolCall.objects.count() == 5
-    assert SeenToken.objects.get().calls_read == 5
+    assert ObservedToken.objects.get().calls_read == 5
 
 
 def test_a_row_that_cannot_be_stored_is_lost_alone(
@@ -121,7 +121,7 @@ def test_a_row_that_cannot_be_stored_is_lost_alone(
     recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
     settle(recorder)
     assert ToolCall.objects.count() == 9
-    assert SeenToken.objects.get().calls_read == 9
+    assert ObservedToken.objects.get().calls_read == 9
     assert recorder.lost == 1
     assert ActivityLoss.objects.get().calls == 1
 
@@ -158,7 +158,7 @@ def test_rows_wait_for_a_server_that_restarts(postgres_database: RecordDatabase,
     connections["default"].close()
     settle(recorder)
     runner.run(recorder.stop())
-    token = SeenToken.objects.get()
+    token = ObservedToken.objects.get()
     assert (token.calls_destructive, token.calls_read, recorder.lost) == (1, 20, 0)
 
 

@@ -16,11 +16,11 @@ from mcpbridge.activity.rejections import (
     Attempt,
     Rejection,
     attempts_of,
-    credentials_rejected,
+    upsert_rejections,
 )
 from mcpbridge.core.token_digest import token_digests
-from mcpbridge.db.timeouts import limited_transaction
-from mcpbridge.models import RejectedCredential, SeenConnection, SeenToken
+from mcpbridge.db.timeouts import bounded_transaction
+from mcpbridge.models import ObservedConnection, ObservedToken, RejectedCredential
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 from tests.token_shapes import assembled_token
@@ -39,13 +39,13 @@ def rejection(token: str = "", **more: str) -> Rejection:
 
 
 @pytest.fixture
-def seen_token(runner: asyncio.Runner) -> SeenToken:
+def seen_token(runner: asyncio.Runner) -> ObservedToken:
     """A token that Hoursmith has accepted through the bridge."""
     recorder = ActivityRecorder()
     recorder.start()
     recorder.call(a_call(caller={"digests": token_digests(TOKEN)}), SUCCEEDED)
     runner.run(recorder.stop())
-    return SeenToken.objects.get(prefix=PREFIX)
+    return ObservedToken.objects.get(prefix=PREFIX)
 
 
 @pytest.fixture
@@ -62,29 +62,31 @@ def reject(runner: asyncio.Runner) -> Reject:
     return record
 
 
-def test_only_the_token_itself_is_told_from_a_request_with_its_prefix(seen_token: SeenToken, reject: Reject) -> None:
+def test_only_the_token_itself_is_told_from_a_request_with_its_prefix(
+    seen_token: ObservedToken, reject: Reject
+) -> None:
     assert bytes(seen_token.token_digest or b"") == token_digests(TOKEN)[0]
     reject(rejection(TOKEN), rejection(GUESS), rejection(GUESS), rejection(TOKEN), rejection(GUESS))
     rows = RejectedCredential.objects.order_by("matches_token").values_list("matches_token", "attempts")
     assert list(rows) == [(False, 3), (True, 2)]
 
 
-def test_a_token_of_the_other_environment_is_another_token(seen_token: SeenToken, reject: Reject) -> None:
+def test_a_token_of_the_other_environment_is_another_token(seen_token: ObservedToken, reject: Reject) -> None:
     reject(rejection(TOKEN)._replace(env="test"))
     assert RejectedCredential.objects.get().matches_token is False
 
 
-def test_what_hoursmith_accepted_last_is_the_token(seen_token: SeenToken, runner: asyncio.Runner) -> None:
-    SeenToken.objects.update(token_digest=token_digests(GUESS)[0])
+def test_what_hoursmith_accepted_last_is_the_token(seen_token: ObservedToken, runner: asyncio.Runner) -> None:
+    ObservedToken.objects.update(token_digest=token_digests(GUESS)[0])
     recorder = ActivityRecorder()
     recorder.start()
     recorder.call(a_call(caller={"digests": token_digests(TOKEN)}), SUCCEEDED)
     runner.run(recorder.stop())
-    assert bytes(SeenToken.objects.get().token_digest or b"") == token_digests(TOKEN)[0]
+    assert bytes(ObservedToken.objects.get().token_digest or b"") == token_digests(TOKEN)[0]
 
 
 def test_a_digest_outlives_a_change_of_the_secret_key(
-    seen_token: SeenToken, reject: Reject, settings: pytest.FixtureRequest
+    seen_token: ObservedToken, reject: Reject, settings: pytest.FixtureRequest
 ) -> None:
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # type: ignore[attr-defined]
     settings.SECRET_KEY = "another key, for no good reason at all"  # type: ignore[attr-defined]
@@ -92,7 +94,7 @@ def test_a_digest_outlives_a_change_of_the_secret_key(
     assert RejectedCredential.objects.get().matches_token is True
 
 
-def test_strangers_never_push_a_tokens_own_requests_out(seen_token: SeenToken, reject: Reject) -> None:
+def test_strangers_never_push_a_tokens_own_requests_out(seen_token: ObservedToken, reject: Reject) -> None:
     guesses = [rejection(assembled_token(PREFIX, secret=f"guess{number}"), client_name=f"Claude {number}")
                for number in range(ROWS_AT_MOST + 300)]  # fmt: skip
     for start in range(0, len(guesses), 900):
@@ -108,7 +110,7 @@ def test_strangers_never_push_a_tokens_own_requests_out(seen_token: SeenToken, r
     assert strangers.count() == ROWS_AT_MOST + 1
 
 
-def test_a_flood_of_one_moment_is_counted_whole(seen_token: SeenToken, reject: Reject) -> None:
+def test_a_flood_of_one_moment_is_counted_whole(seen_token: ObservedToken, reject: Reject) -> None:
     guesses = [rejection(client_name=f"Claude {number}", fault="missing") for number in range(3_000)]
     reject(*guesses, rejection(TOKEN))
     rows = RejectedCredential.objects.all()
@@ -118,13 +120,13 @@ def test_a_flood_of_one_moment_is_counted_whole(seen_token: SeenToken, reject: R
 
 
 def test_a_connection_names_the_token_of_a_fault_only_where_it_was_the_token(
-    seen_token: SeenToken, reject: Reject
+    seen_token: ObservedToken, reject: Reject
 ) -> None:
-    SeenConnection.objects.create(slug="desk", org_id="org-1")
+    ObservedConnection.objects.create(slug="desk", org_id="org-1")
     reject(rejection(GUESS, connection="desk"))
-    assert SeenConnection.objects.values_list("fault", "fault_prefix").get() == ("rejected", "")
+    assert ObservedConnection.objects.values_list("fault", "fault_prefix").get() == ("rejected", "")
     reject(rejection(TOKEN, connection="desk"))
-    assert SeenConnection.objects.values_list("fault", "fault_prefix").get() == ("rejected", PREFIX)
+    assert ObservedConnection.objects.values_list("fault", "fault_prefix").get() == ("rejected", PREFIX)
 
 
 @contextmanager
@@ -141,7 +143,7 @@ def statements() -> Iterator[list[str]]:
 
 
 def test_a_batch_asks_about_its_own_rows_however_many_there_are(
-    database: RecordDatabase, seen_token: SeenToken
+    database: RecordDatabase, seen_token: ObservedToken
 ) -> None:
     now = timezone.now()
     own = [
@@ -155,8 +157,8 @@ def test_a_batch_asks_about_its_own_rows_however_many_there_are(
     if database.path is None:
         with connections["default"].cursor() as cursor:
             cursor.execute("ANALYZE mcpbridge_rejectedcredential")
-    with limited_transaction("default", limit_s=5), statements() as found:
-        credentials_rejected("default", attempts, at=now)
+    with bounded_transaction("default", limit_s=5), statements() as found:
+        upsert_rejections("default", attempts, at=now)
     reads = [sql for sql in found if sql.startswith("SELECT") and "rejectedcredential" in sql]
     assert len(reads) == 3
     for sql in reads:
@@ -178,19 +180,19 @@ def _plans(database: RecordDatabase, attempts: dict[Attempt, int]) -> Iterator[s
 WORKER = """
 from collections import Counter
 from django.utils import timezone
-from mcpbridge.db.timeouts import limited_transaction, use_own_connection
-from mcpbridge.activity.rejections import Attempt, credentials_rejected
+from mcpbridge.db.timeouts import bounded_transaction, use_own_connection
+from mcpbridge.activity.rejections import Attempt, upsert_rejections
 import os
 use_own_connection("default", limit_s=20)
 for batch in range(30):
     attempts = {Attempt("live", "4f8a2c1bdedf", "rejected", f"c {os.getpid()} {batch} {n}", "", "::1", own): 1
                 for n in range(30) for own in (False, True)}
-    with limited_transaction("default", limit_s=20):
-        credentials_rejected("default", attempts, at=timezone.now())
+    with bounded_transaction("default", limit_s=20):
+        upsert_rejections("default", attempts, at=timezone.now())
 """
 
 
-def test_three_writers_at_once_stay_within_the_room(database: RecordDatabase, seen_token: SeenToken) -> None:
+def test_three_writers_at_once_stay_within_the_room(database: RecordDatabase, seen_token: ObservedToken) -> None:
     workers = [database.run_python(WORKER) for _ in range(3)]
     for worker in workers:
         output, _ = worker.communicate(timeout=120)

@@ -11,8 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from mcpbridge.activity import retention
-from mcpbridge.activity.partitions import month_of, months_make
-from mcpbridge.activity.retention import Ageing, activity_prune
+from mcpbridge.activity.partitions import make_months, month_of
+from mcpbridge.activity.retention import ActivityRetention, prune_activity
 from mcpbridge.core.sanitize import storable_columns
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditEvent, ToolCall
@@ -39,7 +39,7 @@ def history(database: RecordDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     calls += [a_call(at=BEGIN, identity=NOBODY), a_call(at=EDGE, identity=NOBODY)]
     ending = {"result": "succeeded", "status": 204, "code": "", "duration_ms": 1.0}
-    months_make("default", now=NOW)
+    make_months("default", now=NOW)
     insert("default", ToolCall, [{**storable_columns(call), **ending} for call in calls])
 
 
@@ -50,29 +50,29 @@ def noted() -> list[tuple[str, str, Any]]:
 
 
 def test_what_is_old_goes_and_each_workspace_s_record_says_so() -> None:
-    pruned = activity_prune(before=EDGE, actor="Ana")
+    pruned = prune_activity(before=EDGE, actor="Ana")
     assert ToolCall.objects.count() == 101
     assert not ToolCall.objects.filter(at__lt=EDGE).exists()
     assert pruned.is_done
     # Where there are months, three of them go whole, and only what is left of the fourth row by row.
     assert (pruned.parts, pruned.rows <= 40) == ((3, True) if connection.vendor == "postgresql" else (0, False))
     assert noted() == [(org_id, "Ana", {"before": EDGE.isoformat()}) for org_id in ("org-1", "org-2")]
-    again = activity_prune(before=EDGE, actor="Ana")
+    again = prune_activity(before=EDGE, actor="Ana")
     assert (again.parts, again.rows, again.is_done, len(noted())) == (0, 0, True, 2)
 
 
 def test_it_is_noted_once_however_many_rounds_or_machines_it_takes() -> None:
-    first = activity_prune(before=EDGE, actor="Ana", goes_on=lambda: ToolCall.objects.count() > 280)
+    first = prune_activity(before=EDGE, actor="Ana", goes_on=lambda: ToolCall.objects.count() > 280)
     assert not first.is_done
-    rest = activity_prune(before=EDGE, actor="Ana")
+    rest = prune_activity(before=EDGE, actor="Ana")
     assert rest.is_done
     assert (ToolCall.objects.count(), len(noted())) == (101, 2)
 
 
 def test_the_console_keeps_what_it_was_told_to_keep() -> None:
-    assert Ageing(0).run()
+    assert ActivityRetention(0).run()
     assert ToolCall.objects.count() == 302
-    while not Ageing(30).run():
+    while not ActivityRetention(30).run():
         pass
     oldest = ToolCall.objects.earliest("at").at
     edge = NOW.replace(hour=0) - timedelta(days=30)

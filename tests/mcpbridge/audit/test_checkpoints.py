@@ -12,14 +12,14 @@ import pytest
 from django.db import transaction
 
 from mcpbridge.audit import checkpoints
-from mcpbridge.audit.checkpoints import Schedule, checkpoint_make, checkpoints_due
+from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
 from mcpbridge.audit.hashchain import genesis
-from mcpbridge.audit.heads import Standing, standings
+from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import UnannouncedKeyError
-from mcpbridge.audit.rows import outcome_row, rows_append
+from mcpbridge.audit.rows import append_rows, outcome_row
 from mcpbridge.audit.signing import configured_key, head_message, is_signed
 from mcpbridge.db.timeouts import use_own_connection
-from mcpbridge.models import AuditEvent, SeenToken, SigningHead, SigningKey
+from mcpbridge.models import AuditEvent, ObservedToken, SigningHead, SigningKey
 from tests.call_records import OWNER, SUCCEEDED, a_call
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -29,16 +29,18 @@ SCHEDULE = Schedule(rows=10, period=timedelta(minutes=15))
 def write(rows: int, org_id: str = "org-1") -> None:
     calls = [a_call(identity=replace(OWNER, org_id=org_id)) for _ in range(rows)]
     with transaction.atomic():
-        rows_append("default", [outcome_row(call, SUCCEEDED) for call in calls])
+        append_rows("default", [outcome_row(call, SUCCEEDED) for call in calls])
 
 
 def due() -> list[tuple[str, int, str]]:
-    return [(head.org_id, head.sequence, head.reason) for head in checkpoints_due(SCHEDULE, turn=nullcontext())]
+    return [
+        (head.org_id, head.sequence, head.reason) for head in make_due_checkpoints(SCHEDULE, file_lock=nullcontext())
+    ]
 
 
 def test_a_checkpoint_is_the_head_of_the_chain_signed() -> None:
     write(3)
-    (head,) = checkpoint_make(reason="demand", org_id="org-1")
+    (head,) = make_checkpoints(reason="demand", org_id="org-1")
     last = AuditEvent.objects.get(sequence=3)
     key = configured_key()
     assert (head.sequence, head.hash, head.key_id, head.reason) == (3, last.hash, key.key_id, "demand")
@@ -66,7 +68,7 @@ def test_checkpoints_are_due_after_so_many_rows_and_after_so_long(clock: list[da
 
 
 def test_a_workspace_whose_record_is_still_empty_is_signed_too(clock: list[datetime]) -> None:
-    SeenToken.objects.create(
+    ObservedToken.objects.create(
         env="live", prefix="4f8a2c1bdedf", org_id="org-7", first_used_at=clock[0], last_used_at=clock[0]
     )
     assert due() == [("org-7", 0, "time")]
@@ -85,17 +87,17 @@ def test_a_clock_that_was_set_back_does_not_stop_checkpoints(clock: list[datetim
 def test_a_shutdown_signs_only_what_grew() -> None:
     write(1)
     write(1, "org-2")
-    assert [head.org_id for head in checkpoint_make(reason="shutdown")] == ["org-1", "org-2"]
-    assert checkpoint_make(reason="shutdown") == []
+    assert [head.org_id for head in make_checkpoints(reason="shutdown")] == ["org-1", "org-2"]
+    assert make_checkpoints(reason="shutdown") == []
     write(1)
-    assert [head.org_id for head in checkpoint_make(reason="shutdown")] == ["org-1"]
-    assert [head.org_id for head in checkpoint_make(reason="demand")] == ["org-1", "org-2"]
+    assert [head.org_id for head in make_checkpoints(reason="shutdown")] == ["org-1"]
+    assert [head.org_id for head in make_checkpoints(reason="demand")] == ["org-1", "org-2"]
 
 
 def test_many_workspaces_are_signed_a_hundred_at_a_time() -> None:
     calls = [a_call(identity=replace(OWNER, org_id=f"org-{number}")) for number in range(230)]
     with transaction.atomic():
-        rows_append("default", [outcome_row(call, SUCCEEDED) for call in calls])
+        append_rows("default", [outcome_row(call, SUCCEEDED) for call in calls])
     assert len(due()) == 230
     assert due() == []
 
@@ -103,7 +105,7 @@ def test_many_workspaces_are_signed_a_hundred_at_a_time() -> None:
 def test_the_log_has_each_checkpoint_as_a_line_that_the_verifier_reads(caplog: pytest.LogCaptureFixture) -> None:
     write(1)
     with caplog.at_level(logging.INFO, logger="mcpbridge.checkpoint"):
-        (head,) = checkpoint_make(reason="demand")
+        (head,) = make_checkpoints(reason="demand")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "mcpbridge.checkpoint"]
     assert json.loads(line) == {
         "type": "checkpoint",
@@ -130,17 +132,17 @@ def test_listeners_are_told_after_the_commit_and_cannot_do_harm(
 
     monkeypatch.setattr(checkpoints, "listeners", [fails, hears])
     write(2)
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
     assert told == [(2, False)]
     assert "A listener failed" in caplog.text
 
 
 def test_nothing_is_signed_with_a_key_that_nobody_announced(settings: Any) -> None:
     write(1)
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
     settings.AUDIT_SIGNING_KEY = "somebody else's"
     with pytest.raises(UnannouncedKeyError):
-        checkpoint_make(reason="demand")
+        make_checkpoints(reason="demand")
     assert SigningHead.objects.count() == 1
 
 
@@ -151,7 +153,7 @@ def test_of_many_who_look_at_once_one_makes_the_checkpoint() -> None:
     def look() -> None:
         with closing(use_own_connection("default", limit_s=10)):
             start.wait()
-            made.extend(checkpoints_due(SCHEDULE, turn=nullcontext()))
+            made.extend(make_due_checkpoints(SCHEDULE, file_lock=nullcontext()))
 
     threads = [threading.Thread(target=look) for _ in range(8)]
     for thread in threads:
@@ -163,16 +165,16 @@ def test_of_many_who_look_at_once_one_makes_the_checkpoint() -> None:
 
 
 def test_each_chain_is_found_with_its_last_checkpoint() -> None:
-    assert standings("default") == []
+    assert chain_statuses("default") == []
     write(3, "b")
     write(2, "a")
     write(1, "C")
-    (head,) = checkpoint_make(reason="demand", org_id="b")
-    (again,) = checkpoint_make(reason="demand", org_id="b")
+    (head,) = make_checkpoints(reason="demand", org_id="b")
+    (again,) = make_checkpoints(reason="demand", org_id="b")
     write(1, "b")
-    assert standings("default") == [
-        Standing("C", 1, 0, None),
-        Standing("a", 2, 0, None),
-        Standing("b", 4, 3, again.at),
+    assert chain_statuses("default") == [
+        ChainStatus("C", 1, 0, None),
+        ChainStatus("a", 2, 0, None),
+        ChainStatus("b", 4, 3, again.at),
     ]
     assert again.at > head.at

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from mcpbridge.audit.console_events import TokenNamed, event_record, events_go_through, operator
+from mcpbridge.audit.console_events import TokenNamed, operator, record_event, set_audit_writer
 from mcpbridge.audit.hashchain import Head, canonical, facts, genesis, row_hash
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
 from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
@@ -31,14 +31,14 @@ def _limit(settings: Any, database: RecordDatabase) -> None:
 def writer(database: RecordDatabase, runner: asyncio.Runner) -> Iterator[AuditWriter]:
     running = AuditWriter(timeout_s=LIMIT_S, lock_path=database.lock_path)
     running.start()
-    events_go_through(running)
+    set_audit_writer(running)
     yield running
-    events_go_through(None)
+    set_audit_writer(None)
     runner.run(running.stop())
 
 
 def record(**more: Any) -> None:
-    event_record(**{"org_id": "org-1", "org_name": "Studio Nord", "action": "console.export", "actor": "Ana", **more})
+    record_event(**{"org_id": "org-1", "org_name": "Studio Nord", "action": "console.export", "actor": "Ana", **more})
 
 
 def unbroken() -> int:

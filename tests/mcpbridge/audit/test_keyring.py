@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
-from mcpbridge.audit.keyring import UnannouncedKeyError, key_announce, key_fault, published_keys, signing_key
-from mcpbridge.audit.rows import event_row, rows_append
+from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key, key_fault, published_keys, signing_key
+from mcpbridge.audit.rows import append_rows, event_row
 from mcpbridge.audit.signing import SigningKeyPair, is_signed, key_message, key_pair
 from mcpbridge.models import AuditEvent, Kind, Result, SigningKey
 from tests.call_records import OWNER, a_call
@@ -26,7 +26,7 @@ def signs() -> SigningKeyPair:
 def a_row_in(*org_ids: str) -> None:
     rows = [a_call(kind=Kind.CONSOLE, identity=replace(OWNER, org_id=org_id)) for org_id in org_ids]
     with transaction.atomic():
-        rows_append("default", [event_row(row, actor="", note="", result=Result.SUCCEEDED) for row in rows])
+        append_rows("default", [event_row(row, actor="", note="", result=Result.SUCCEEDED) for row in rows])
 
 
 def is_announced(key: dict[str, str], announcer: dict[str, str]) -> bool:
@@ -56,18 +56,18 @@ def test_a_key_that_nobody_announced_signs_nothing(settings: Any) -> None:
         signs()
     assert "changed without announcement" in key_fault()
     with pytest.raises(UnannouncedKeyError):
-        key_announce(text="another", actor="Ana")
+        announce_key(text="another", actor="Ana")
     assert [key["key_id"] for key in published_keys()["keys"]] == [first.key_id]
 
 
 def test_an_announced_key_signs_and_announces_the_next(settings: Any) -> None:
     a_row_in("org-1", "org-2")
-    key_announce(text="the second", actor="Ana")
+    announce_key(text="the second", actor="Ana")
     # Until it restarts with the new key, a process goes on with the one it has.
     assert signs() == key_pair(settings.AUDIT_SIGNING_KEY)
     settings.AUDIT_SIGNING_KEY = "the second"
     assert (signs(), key_fault()) == (key_pair("the second"), "")
-    key_announce(text="the third", actor="Ana")
+    announce_key(text="the third", actor="Ana")
     first, second, third = published_keys()["keys"]
     assert published_keys()["current"] == third["key_id"] == key_pair("the third").key_id
     assert is_announced(second, first)
@@ -79,7 +79,7 @@ def test_an_announced_key_signs_and_announces_the_next(settings: Any) -> None:
 
 def test_a_key_is_announced_once(settings: Any) -> None:
     with pytest.raises(ValueError, match="known already"):
-        key_announce(text=settings.AUDIT_SIGNING_KEY, actor="Ana")
+        announce_key(text=settings.AUDIT_SIGNING_KEY, actor="Ana")
     assert SigningKey.objects.count() == 0
 
 
@@ -136,5 +136,5 @@ def test_a_fault_while_announcing_leaves_neither_key_nor_event() -> None:
     with transaction.atomic(), connections["default"].cursor() as cursor:
         cursor.execute("ALTER TABLE mcpbridge_auditevent RENAME TO elsewhere")
     with pytest.raises(Exception, match="mcpbridge_auditevent"):
-        key_announce(text="the second", actor="Ana")
+        announce_key(text="the second", actor="Ana")
     assert SigningKey.objects.count() == 0

@@ -6,7 +6,7 @@ from django.db import DatabaseError, InternalError, OperationalError, connection
 from django.test import RequestFactory
 
 from hoursmith_console.middleware.unavailable import unavailable_page
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.databases import RecordDatabase
 
 
@@ -15,7 +15,7 @@ def test_postgresql_that_takes_no_writes_is_no_fault_of_ours(postgres_database: 
     with connections["default"].cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
     with pytest.raises(InternalError) as refused:
-        SeenToken.objects.update(org_id="x")
+        ObservedToken.objects.update(org_id="x")
     assert isinstance(refused.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
     answer = unavailable_page(request, refused.value)
     assert answer is not None

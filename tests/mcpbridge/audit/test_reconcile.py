@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from mcpbridge.audit.reconcile import NothingToResolveError, Sweep, outcome_resolve, patience, unresolved
+from mcpbridge.audit.reconcile import (
+    NothingToResolveError,
+    OutcomeReconciler,
+    outcome_deadline,
+    resolve_outcome,
+    unresolved,
+)
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.types import Call, Ending
 from mcpbridge.models import AuditEvent, Phase, Result
@@ -47,26 +53,26 @@ def open_calls(org_id: str = "org-1") -> set[uuid.UUID]:
 
 def test_patience_is_longer_than_any_call_lives(settings: Any) -> None:
     settings.UPSTREAM_TIMEOUT_S = 10
-    assert patience() == timedelta(seconds=60)
+    assert outcome_deadline() == timedelta(seconds=60)
     settings.UPSTREAM_TIMEOUT_S = 40
-    assert patience() == timedelta(seconds=120)
+    assert outcome_deadline() == timedelta(seconds=120)
 
 
 def test_a_call_is_marked_once_and_only_when_its_outcome_is_overdue(
     writer: AuditWriter, runner: asyncio.Runner, clock: list[datetime]
 ) -> None:
     lost, ended = intent(writer, runner, target_label="Globex"), intent(writer, runner, SUCCEEDED)
-    sweep = Sweep(writer.record)
-    clock[0] += patience()
-    assert sweep.run() == 0
+    reconciler = OutcomeReconciler(writer.record)
+    clock[0] += outcome_deadline()
+    assert reconciler.run() == 0
     clock[0] += timedelta(seconds=1)
     fresh = intent(writer, runner)
-    assert sweep.run() == 1
+    assert reconciler.run() == 1
     assert (phases(lost), phases(ended), phases(fresh)) == (["intent", "unknown"], ["intent", "outcome"], ["intent"])
     said = AuditEvent.objects.get(phase=Phase.UNKNOWN)
     assert (said.result, said.status, said.target_label, said.at) == ("unknown", None, "Globex", lost.at)
     clock[0] += timedelta(hours=1)
-    assert (sweep.run(), sweep.run()) == (1, 0)
+    assert (reconciler.run(), reconciler.run()) == (1, 0)
     assert open_calls() == {lost.call_id, fresh.call_id}
 
 
@@ -76,8 +82,8 @@ def test_another_process_finds_nothing_left_to_say(
     call = intent(writer, runner)
     clock[0] += timedelta(hours=1)
     both_looked: list[list[Any]] = []
-    Sweep(both_looked.append).run()
-    assert Sweep(writer.record).run() == 1
+    OutcomeReconciler(both_looked.append).run()
+    assert OutcomeReconciler(writer.record).run() == 1
     # It had found the same call, and comes second.
     (rows,) = both_looked
     writer.record(rows)
@@ -90,7 +96,7 @@ def test_an_outcome_that_comes_first_leaves_nothing_to_say(
     call = intent(writer, runner)
     clock[0] += timedelta(hours=1)
     found: list[list[Any]] = []
-    Sweep(found.append).run()
+    OutcomeReconciler(found.append).run()
     assert runner.run(writer.outcome(call, SUCCEEDED))
     writer.record(found[0])
     assert phases(call) == ["intent", "outcome"]
@@ -101,12 +107,12 @@ def test_an_outcome_that_comes_later_is_taken_and_settles_the_matter(
 ) -> None:
     call = intent(writer, runner)
     clock[0] += timedelta(hours=1)
-    assert Sweep(writer.record).run() == 1
+    assert OutcomeReconciler(writer.record).run() == 1
     assert runner.run(writer.outcome(call, SUCCEEDED))
     assert phases(call) == ["intent", "unknown", "outcome"]
     assert open_calls() == set()
     with pytest.raises(NothingToResolveError):
-        outcome_resolve(call_id=call.call_id, org_id="org-1", actor="Ana", note="Looked: it is gone.")
+        resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="Looked: it is gone.")
 
 
 def test_a_person_settles_it_with_a_note_once(
@@ -114,15 +120,15 @@ def test_a_person_settles_it_with_a_note_once(
 ) -> None:
     call = intent(writer, runner)
     with pytest.raises(NothingToResolveError):
-        outcome_resolve(call_id=call.call_id, org_id="org-1", actor="Ana", note="too early")
+        resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="too early")
     clock[0] += timedelta(hours=1)
-    Sweep(writer.record).run()
-    outcome_resolve(call_id=call.call_id, org_id="org-1", actor="Ana", note="  Looked: it is gone. ")
+    OutcomeReconciler(writer.record).run()
+    resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="  Looked: it is gone. ")
     row = AuditEvent.objects.get(phase=Phase.RESOLUTION)
     assert (row.call_id, row.actor, row.note, row.tool) == (call.call_id, "Ana", "Looked: it is gone.", call.tool)
     assert open_calls() == set()
     with pytest.raises(NothingToResolveError):
-        outcome_resolve(call_id=call.call_id, org_id="org-1", actor="Ben", note="me too")
+        resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ben", note="me too")
 
 
 @pytest.mark.parametrize(("ending", "is_open"), [(LOST, True), (FAILED, False)], ids=["lost", "failed"])
@@ -131,7 +137,7 @@ def test_an_answer_that_left_it_open_can_be_settled_too(
 ) -> None:
     call = intent(writer, runner, ending)
     assert (call.call_id in open_calls()) is is_open
-    outcome_resolve(call_id=call.call_id, org_id="org-1", actor="Ana", note="It is gone.")
+    resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="It is gone.")
     assert open_calls() == set()
 
 
@@ -139,7 +145,7 @@ def test_an_answer_that_left_it_open_can_be_settled_too(
 def test_what_is_known_needs_no_settling(writer: AuditWriter, runner: asyncio.Runner, ending: Ending) -> None:
     call = intent(writer, runner, ending)
     with pytest.raises(NothingToResolveError):
-        outcome_resolve(call_id=call.call_id, org_id="org-1", actor="Ana", note="why not")
+        resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="why not")
 
 
 def test_another_workspace_sees_and_settles_nothing(
@@ -148,17 +154,17 @@ def test_another_workspace_sees_and_settles_nothing(
     call = intent(writer, runner)
     other = intent(writer, runner, identity=replace(OWNER, org_id="org-2"))
     clock[0] += timedelta(hours=1)
-    assert Sweep(writer.record).run() == 2
+    assert OutcomeReconciler(writer.record).run() == 2
     assert (open_calls("org-1"), open_calls("org-2")) == ({call.call_id}, {other.call_id})
     with pytest.raises(NothingToResolveError):
-        outcome_resolve(call_id=call.call_id, org_id="org-2", actor="Charlie", note="mine")
+        resolve_outcome(call_id=call.call_id, org_id="org-2", actor="Charlie", note="mine")
 
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 1001])
 @pytest.mark.usefixtures("sqlite_database")
 def test_the_note_is_required_and_short(note: str) -> None:
     with pytest.raises(ValueError, match="1 to 1000 characters"):
-        outcome_resolve(call_id=uuid.uuid4(), org_id="org-1", actor="Ana", note=note)
+        resolve_outcome(call_id=uuid.uuid4(), org_id="org-1", actor="Ana", note=note)
 
 
 def test_finding_them_does_not_mean_reading_the_whole_record(sqlite_database: RecordDatabase) -> None:
@@ -171,7 +177,7 @@ def test_finding_them_does_not_mean_reading_the_whole_record(sqlite_database: Re
         return execute(sql, parameters, many, context)
 
     with connection.execute_wrapper(listen):
-        Sweep(len).run()
+        OutcomeReconciler(len).run()
     ((question, parameters),) = asked
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {question}", parameters)

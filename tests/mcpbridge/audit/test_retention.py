@@ -20,15 +20,15 @@ from django.utils import timezone
 
 from mcpbridge.audit import retention
 from mcpbridge.audit.archive import ArchiveError
-from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.destinations.batches import next_batch
 from mcpbridge.audit.keyring import UnannouncedKeyError, published_keys
-from mcpbridge.audit.retention import Pruned, PruneUnderwayError, audit_prune
-from mcpbridge.audit.rows import intent_row, outcome_row, rows_append
+from mcpbridge.audit.retention import Pruned, PruneUnderwayError, prune_audit_log
+from mcpbridge.audit.rows import append_rows, intent_row, outcome_row
 from mcpbridge.audit.verification import OutsideHead
 from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.audit.verification.sources import verify_stored
-from mcpbridge.models import AuditCut, AuditEvent, SigningHead, Sink
+from mcpbridge.models import AuditCut, AuditEvent, LogDestination, SigningHead
 from tests.call_records import OWNER, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 from tests.paths import ROOT
@@ -53,7 +53,7 @@ def month(database: RecordDatabase, clock: list[datetime]) -> None:
         clock[0] = BEGIN + timedelta(days=day)
         write()
         if day % 10 == 9:
-            checkpoint_make(reason="time")
+            make_checkpoints(reason="time")
     write("org-2")
     clock[0] = TODAY
 
@@ -61,13 +61,13 @@ def month(database: RecordDatabase, clock: list[datetime]) -> None:
 def write(org_id: str = "org-1") -> None:
     call = a_call(identity=replace(OWNER, org_id=org_id), target_label="Glöbex\n🧾")
     with transaction.atomic():
-        rows_append(
+        append_rows(
             "default", [intent_row(call, snapshot={"rate": 8.5}, snapshot_fault=""), outcome_row(call, SUCCEEDED)]
         )
 
 
 def prune(folder: Path, *, days: int = 10, org_id: str = "org-1") -> Pruned | None:
-    return audit_prune(org_id=org_id, before=BEGIN + timedelta(days=days), export_to=folder, actor="ana")
+    return prune_audit_log(org_id=org_id, before=BEGIN + timedelta(days=days), export_to=folder, actor="ana")
 
 
 def places(org_id: str = "org-1") -> list[int]:
@@ -248,10 +248,10 @@ def test_the_command_prunes_every_workspace_or_one(tmp_path: Path) -> None:
     out = io.StringIO()
     arguments = ("audit_prune", "--before", "2026-01-11", "--export-to", str(tmp_path))
     call_command(*arguments, "--workspace", "org-2", stdout=out)
-    assert out.getvalue() == "org-2: no rows are that old.\n"
+    assert out.getvalue() == "org-2: no rows are older than this date.\n"
     call_command(*arguments, stdout=out)
     assert "org-1: 20 rows up to row 20 removed." in out.getvalue()
-    with pytest.raises(CommandError, match="Nothing is known"):
+    with pytest.raises(CommandError, match="Unknown workspace"):
         call_command(*arguments, "--workspace", "org-9")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CommandError, match="org-1: nothing was removed"):
@@ -342,27 +342,28 @@ def in_another_thread(work: Callable[[], Any]) -> Any:
         return pool.submit(run).result(60)
 
 
-def a_sink(confirmed: int, **more: Any) -> Sink:
-    given = {"org_id": "org-1", "name": f"sink at {confirmed}", "kind": "file", "format": "json", **more}
-    return Sink.objects.create(address="a", confirmed=confirmed, **given)
+def a_destination(acked: int, **more: Any) -> LogDestination:
+    given = {"org_id": "org-1", "name": f"destination at {acked}", "kind": "file", "format": "json", **more}
+    return LogDestination.objects.create(address="a", acked=acked, **given)
 
 
 @pytest.mark.usefixtures("month")
-def test_rows_that_a_sink_has_not_confirmed_stay_unless_that_is_meant(tmp_path: Path) -> None:
-    a_sink(20)
-    behind = a_sink(19, is_paused=True)
+def test_rows_that_a_destination_has_not_confirmed_stay_unless_that_is_meant(tmp_path: Path) -> None:
+    a_destination(20)
+    behind = a_destination(19, is_paused=True)
     command = ("audit_prune", "--before=2026-01-11", "--workspace=org-1", f"--export-to={tmp_path / 'kept'}")
     with pytest.raises(CommandError) as refused:
         call_command(*command)
-    assert "nothing was removed. Sinks have not confirmed all rows up to 20: “sink at 19” (row 19)." in str(
-        refused.value
+    assert (
+        "nothing was removed. Log destinations have not acknowledged all rows up to 20: “destination at 19” (row 19)."
+        in str(refused.value)
     )
     assert places()[0] == 1
     assert not (tmp_path / "kept").exists()
     said = io.StringIO()
-    call_command(*command, "--despite-sinks", stdout=said)
-    assert "These sinks had not confirmed all of them: sink at 19." in said.getvalue()
-    assert AuditEvent.objects.get(tool="console.audit_prune").arguments["despite_sinks"] == ["sink at 19"]
+    call_command(*command, "--include-undelivered", stdout=said)
+    assert "Not delivered to all log destinations: destination at 19." in said.getvalue()
+    assert AuditEvent.objects.get(tool="console.audit_prune").arguments["undelivered_to"] == ["destination at 19"]
     # What it gets next begins with the signed stub that explains the gap.
     batch = next_batch(behind, "default")
     assert batch is not None
@@ -372,26 +373,26 @@ def test_rows_that_a_sink_has_not_confirmed_stay_unless_that_is_meant(tmp_path: 
 
 
 @pytest.mark.usefixtures("month")
-def test_sinks_that_are_gone_or_of_another_workspace_keep_nothing(tmp_path: Path) -> None:
-    a_sink(0, deleted_at=TODAY)
-    a_sink(0, org_id="org-2")
+def test_destinations_that_are_gone_or_of_another_workspace_keep_nothing(tmp_path: Path) -> None:
+    a_destination(0, deleted_at=TODAY)
+    a_destination(0, org_id="org-2")
     pruned = prune(tmp_path / "kept")
     assert pruned is not None
-    assert pruned.sinks_behind == ()
+    assert pruned.destinations_behind == ()
 
 
 @pytest.mark.usefixtures("month")
 def test_a_batch_that_retention_took_does_not_hold_up_what_is_behind_it(tmp_path: Path) -> None:
-    sink, until = a_sink(4, offered=8), BEGIN + timedelta(days=10)
-    audit_prune(org_id="org-1", before=until, export_to=tmp_path / "kept", actor="ana", despite_sinks=True)
-    batch = next_batch(sink, "default")
+    destination, until = a_destination(4, leased=8), BEGIN + timedelta(days=10)
+    prune_audit_log(org_id="org-1", before=until, export_to=tmp_path / "kept", actor="ana", include_undelivered=True)
+    batch = next_batch(destination, "default")
     assert batch is not None
     assert batch.last == places()[-1]
 
 
 def test_a_terminal_shows_what_was_written_and_what_is_removed(month: None, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    pruned = audit_prune(
+    pruned = prune_audit_log(
         org_id="org-1",
         before=BEGIN + timedelta(days=10),
         export_to=tmp_path,

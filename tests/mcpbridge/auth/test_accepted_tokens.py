@@ -9,7 +9,7 @@ from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.auth.accepted_tokens import AcceptedTokens
 from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.core.credential import Credential
-from mcpbridge.models import SeenToken
+from mcpbridge.models import ObservedToken
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 from tests.token_shapes import assembled_token
@@ -51,7 +51,7 @@ def test_the_token_is_known_and_its_prefix_is_not_enough(ask: Ask) -> None:
 
 
 def test_a_token_of_which_no_digest_is_kept_is_unknown(ask: Ask) -> None:
-    SeenToken.objects.update(token_digest=None)
+    ObservedToken.objects.update(token_digest=None)
     assert ask(REAL) == [False]
 
 

@@ -7,7 +7,7 @@ import pytest
 from mcpbridge.auth.restrictions.blocks import token_block
 from mcpbridge.auth.restrictions.notices import notice_give
 from mcpbridge.core.json_parsing import MAX_BODY_BYTES, MAX_DEPTH
-from mcpbridge.models import AuditEvent, RejectedCredential, SeenClient, SeenConnection, SeenToken, ToolCall
+from mcpbridge.models import AuditEvent, ObservedClient, ObservedConnection, ObservedToken, RejectedCredential, ToolCall
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, TOKEN, Talk, bridge_to, envelope, error_of, hoursmith, result_of
 from tests.tool_results import error_in
@@ -68,7 +68,7 @@ def test_a_modern_client_is_known_by_the_name_in_each_request(talking):
     call = ToolCall.objects.get()
     assert (call.client_name, call.client_version, call.protocol) == ("Claude Code", "2.1", "2026-07-28")
     assert (call.connection, call.address, call.role) == ("ana-laptop", "203.0.113.5", "OWNER")
-    assert SeenClient.objects.get().name == "Claude Code"
+    assert ObservedClient.objects.get().name == "Claude Code"
 
 
 def test_an_older_client_names_itself_once_and_is_known_ever_after(talking):
@@ -140,7 +140,7 @@ def test_a_token_that_hoursmith_refuses_is_401_and_leaves_no_token_row(talking):
     answers = talking(conversation, handler)
     assert [answer.status_code for answer in answers] == [401, 401, 401]
     assert {error_of(answer)["data"]["fault"] for answer in answers} == {"rejected"}
-    assert SeenToken.objects.count() == 0
+    assert ObservedToken.objects.count() == 0
     assert sum(row.attempts for row in RejectedCredential.objects.all()) == 3
 
 
@@ -343,14 +343,14 @@ def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(
         )
         answers.append(await talk.call(*tool, token=TOKEN[:-4] + "xxxx", path="/mcp/c/desk"))
 
-    SeenConnection.objects.create(slug="desk", org_id=ME["orgId"])
+    ObservedConnection.objects.create(slug="desk", org_id=ME["orgId"])
     talking(conversation, handler)
     assert "rotate" not in answers[1].text
     assert ToolCall.objects.count() == 1
-    token = SeenToken.objects.get()
+    token = ObservedToken.objects.get()
     assert (token.calls, token.calls_refused, token.last_status) == (1, 0, 200)
     assert (token.clients.count(), token.networks.count(), AuditEvent.objects.count()) == (1, 1, 0)
-    assert SeenConnection.objects.values_list("env", "prefix", "last_seen_at").get() == ("", "", None)
+    assert ObservedConnection.objects.values_list("env", "prefix", "last_seen_at").get() == ("", "", None)
     assert not RejectedCredential.objects.filter(matches_token=True).exists()
 
 

@@ -9,9 +9,9 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 
 from mcpbridge.audit.hashchain import canonical, facts, genesis, row_hash
-from mcpbridge.audit.rows import event_row, rows_append
+from mcpbridge.audit.rows import append_rows, event_row
 from mcpbridge.db.bulk import insert, upsert
-from mcpbridge.models import AuditEvent, Freeze, Result, SeenToken, ToolCall
+from mcpbridge.models import AuditEvent, Freeze, ObservedToken, Result, ToolCall
 from tests.call_records import a_call
 from tests.databases import RecordDatabase
 from tests.hoursmith_console.records import call_row, make_token
@@ -72,11 +72,11 @@ def test_it_is_masked_in_json_at_any_depth_and_in_keys(database: RecordDatabase)
 
 def test_it_is_masked_where_rows_are_added_up(database: RecordDatabase) -> None:
     seen = make_token("org-1", "4f8a2c1bdedf")
-    names = [column.attname for column in SeenToken._meta.fields if not column.primary_key]
+    names = [column.attname for column in ObservedToken._meta.fields if not column.primary_key]
     row = {**{name: getattr(seen, name) for name in names}, "token_name": TEXT, "scopes": [TEXT]}
     upsert(
         "default",
-        SeenToken,
+        ObservedToken,
         [row],
         key=("env", "prefix"),
         added=(),
@@ -107,7 +107,7 @@ def test_a_mask_that_is_longer_than_its_token_fits_the_column(database: RecordDa
 
 def test_the_chain_is_over_what_is_stored(database: RecordDatabase) -> None:
     call = a_call(arguments={"note": TEXT, "keys": {TOKEN: 1}}, target_label=TEXT)
-    rows_append("default", [event_row(call, actor=TEXT, note=TEXT, result=Result.SUCCEEDED)])
+    append_rows("default", [event_row(call, actor=TEXT, note=TEXT, result=Result.SUCCEEDED)])
     row = AuditEvent.objects.get()
     assert (row.actor, row.note, row.target_label) == (MASKED, MASKED, MASKED)
     assert SECRET not in repr(row.arguments)

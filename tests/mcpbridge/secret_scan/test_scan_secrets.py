@@ -15,7 +15,7 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.core.management import call_command
 from django.db import connection
 
-from mcpbridge.models import SeenToken, ToolCall
+from mcpbridge.models import ObservedToken, ToolCall
 from mcpbridge.secret_scan.files import _OVERLAP, _PIECE
 from mcpbridge.secret_scan.tables import _BATCH
 from tests.databases import RecordDatabase
@@ -26,12 +26,12 @@ SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)
 
 
-def sweep(*arguments: object) -> tuple[int, list[str], str]:
+def scan(*arguments: object) -> tuple[int, list[str], str]:
     """Exit status, the lines that name a place, and everything that was printed."""
     out, err = io.StringIO(), io.StringIO()
     status = 0
     try:
-        call_command("token_sweep", *map(str, arguments), stdout=out, stderr=err)
+        call_command("scan_secrets", *map(str, arguments), stdout=out, stderr=err)
     except SystemExit as end:
         status = int(end.code or 0)
     printed = out.getvalue() + err.getvalue()
@@ -57,7 +57,7 @@ def empty(tmp_path: Path) -> Path:
 def test_a_clean_console_exits_0_and_says_what_was_looked_through(database: RecordDatabase, empty: Path) -> None:
     make_token("org-1", "4f8a2c1bdedf")
     (empty / "console.log").write_text("INFO used hsk_live_4f8a2c1bdedf_•••• twice\n")
-    status, found, printed = sweep(empty)
+    status, found, printed = scan(empty)
     assert (status, found) == (0, [])
     assert "Looked through database default:" in printed
     assert "1 files" in printed
@@ -75,14 +75,14 @@ def test_each_column_of_each_row_is_looked_at_and_named_by_table_column_and_key(
     # Past the columns, which would mask it.
     deep = json.dumps({"note": ["x", {"deep": base64.b64encode(f"ab{TOKEN}".encode()).decode()}]})
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE mcpbridge_seentoken SET token_name = %s", [f"pasted {TOKEN}"])
+        cursor.execute("UPDATE mcpbridge_observedtoken SET token_name = %s", [f"pasted {TOKEN}"])
         cursor.execute("UPDATE mcpbridge_toolcall SET arguments = %s WHERE id = %s", [deep, last.pk])
         cursor.execute("CREATE TABLE stranger (note text)")
         cursor.execute("INSERT INTO stranger VALUES ('nothing'), (%s)", [TOKEN.replace("_", "%5F")])
-    status, found, _ = sweep(empty)
+    status, found, _ = scan(empty)
     assert status == 1
     places = {line.partition(":")[0].removeprefix("FOUND database default, ") for line in found}
-    assert f"table mcpbridge_seentoken, column token_name, key {SeenToken.objects.get().pk}" in places
+    assert f"table mcpbridge_observedtoken, column token_name, key {ObservedToken.objects.get().pk}" in places
     assert any(place.startswith("table mcpbridge_toolcall, column arguments, key ") for place in places)
     assert any(place.startswith("table stranger, column note, key ") for place in places)
     assert all("hsk_live_4f8a2c1bdedf_••••" in line for line in found)
@@ -98,7 +98,7 @@ def test_a_key_that_is_itself_a_secret_is_not_printed(database: RecordDatabase, 
         cursor.execute("INSERT INTO django_session VALUES ('abcdefghijklmnopqrstuvwxyz012345', %s)", [data])
         cursor.execute("CREATE TABLE by_token (token varchar(80) PRIMARY KEY)")
         cursor.execute("INSERT INTO by_token VALUES (%s)", [TOKEN])
-    status, found, printed = sweep(empty)
+    status, found, printed = scan(empty)
     assert status == 1
     assert any("table django_session, column session_data" in line for line in found)
     assert "ghijkl" not in printed
@@ -125,7 +125,7 @@ def test_a_database_that_cannot_be_asked_is_no_clean_bill(
         assert database.cluster is not None
         connection.close()
         database.cluster.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false')
-    status, found, printed = sweep(empty)
+    status, found, printed = scan(empty)
     assert (status, found) == (2, [])
     assert "The database default could not be looked through" in printed
 
@@ -177,7 +177,7 @@ PLACES: dict[str, tuple[Callable[[Path], Any], str]] = {
 def test_each_kind_of_file_is_looked_into_and_named_with_the_line(tmp_path: Path, place: str) -> None:
     plant, expected = PLACES[place]
     plant(tmp_path)
-    status, found, _ = sweep(tmp_path, "--files-only")
+    status, found, _ = scan(tmp_path, "--files-only")
     assert status == 1
     assert len(found) == 1
     assert expected in found[0]
@@ -187,7 +187,7 @@ def test_without_paths_the_consoles_own_folder_is_looked_through(tmp_path: Path,
     settings.VAR_DIR, settings.STATIC_ROOT, settings.BASE_DIR = tmp_path / "var", tmp_path / "var/static", tmp_path
     _write(tmp_path / "var/static/x.css", b"")
     _write(tmp_path / ".env", f"HOURSMITH_API_TOKEN={TOKEN}\n".encode())
-    status, found, printed = sweep("--files-only")
+    status, found, printed = scan("--files-only")
     assert status == 1
     assert len(found) == 1
     assert ".env, line 1" in found[0]
@@ -196,7 +196,7 @@ def test_without_paths_the_consoles_own_folder_is_looked_through(tmp_path: Path,
 
 def test_what_cannot_be_read_is_no_clean_bill(tmp_path: Path) -> None:
     _write(tmp_path / "broken.gz", gzip.compress(b"x" * 1000)[:20])
-    status, found, printed = sweep(tmp_path, tmp_path / "nowhere", "--files-only")
+    status, found, printed = scan(tmp_path, tmp_path / "nowhere", "--files-only")
     assert (status, found) == (2, [])
     assert "broken.gz cannot be read" in printed
     assert "nowhere is not there" in printed

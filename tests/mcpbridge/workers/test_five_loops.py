@@ -12,13 +12,13 @@ from mcpbridge import maintenance
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit import writer as audit
 from mcpbridge.audit.destinations.delivery import Delivery
-from mcpbridge.audit.destinations.dispatcher import SinkCourier
+from mcpbridge.audit.destinations.dispatcher import Dispatcher
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.restrictions import polling
 from mcpbridge.auth.restrictions.blocks import token_block
 from mcpbridge.auth.restrictions.polling import order_book
 from mcpbridge.auth.restrictions.store import Orders
-from mcpbridge.maintenance import Keeper
+from mcpbridge.maintenance import MaintenanceThread
 from mcpbridge.models import AuditEvent, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import SUCCEEDED, a_call
@@ -79,7 +79,7 @@ def test_the_activity(runner: asyncio.Runner, fail_once: Fail) -> None:
     assert recorder.lost == 0
 
 
-@pytest.mark.parametrize("name", ["checkpoints_due", "approvals_expire"])
+@pytest.mark.parametrize("name", ["make_due_checkpoints", "approvals_expire"])
 def test_the_maintenance(
     database: RecordDatabase, runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -87,7 +87,7 @@ def test_the_maintenance(
     again = fail_once(maintenance, name)
     writer = AuditWriter(timeout_s=2, lock_path=database.lock_path)
     writer.start()
-    running = Keeper(writer, lock_path=database.lock_path, look_every_s=0.02)
+    running = MaintenanceThread(writer, lock_path=database.lock_path, look_every_s=0.02)
     running.start()
     assert again.wait(20)
     runner.run(running.stop())
@@ -99,7 +99,7 @@ def test_the_log_destinations(
     database: RecordDatabase, runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     # Something is due each time, though there is no such destination.
-    running = SinkCourier(lock_path=database.lock_path, look_every_s=0.02)
+    running = Dispatcher(lock_path=database.lock_path, look_every_s=0.02)
     monkeypatch.setattr(Delivery, "due", lambda _: [1])
     again = fail_once(Delivery, name)
     running.start()

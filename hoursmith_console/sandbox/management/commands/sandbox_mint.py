@@ -11,7 +11,7 @@ from hoursmith_console.sandbox.models import Member, Organization, Scope, Token
 from hoursmith_console.sandbox.services import NAME_LENGTH, MintedToken, UnknownMemberError, member_by_email, token_mint
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
-from mcpbridge.audit.console_events import TokenNamed, event_record, operator
+from mcpbridge.audit.console_events import TokenNamed, operator, record_event
 from mcpbridge.audit.writer import AuditUnavailableError
 
 
@@ -48,7 +48,7 @@ def _mint(member: Member, name: str, scopes: list[Scope]) -> MintedToken:
     with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
         minted = token_mint(member=member, name=name, scopes=scopes)
         claim = claim_token(env=minted.env, prefix=minted.prefix, member=console_member(member), source="sandbox_mint")
-        event_record(
+        record_event(
             org_id=str(member.org_id),
             org_name=member.org.name,
             action="console.token_mint",

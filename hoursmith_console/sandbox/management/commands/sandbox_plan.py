@@ -10,7 +10,7 @@ from hoursmith_console.sandbox.models import Organization, Plan
 from hoursmith_console.sandbox.services import plan_change
 from hoursmith_console.workspaces.models import Workspace
 from hoursmith_console.workspaces.services import workspace_import
-from mcpbridge.audit.console_events import event_record, operator
+from mcpbridge.audit.console_events import operator, record_event
 from mcpbridge.audit.writer import AuditUnavailableError
 
 
@@ -28,7 +28,7 @@ class Command(SandboxCommand):
             with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
                 plan_change(org=org, plan=options["plan"])
                 workspace = workspace_import(org_id=str(org.pk), name=org.name, plan=org.plan)
-                event_record(
+                record_event(
                     org_id=workspace.org_id,
                     org_name=workspace.name,
                     action="console.plan_change",

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from hoursmith_console.accounts.addresses import account_with
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.accounts.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import record_account_event
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.writer import AuditUnavailableError
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             with transaction.atomic():
                 removed, _ = Authenticator.objects.filter(user=user).delete()
                 sessions_end(user=user)
-                account_event_record(user=user, action="console.factors_reset", address="", actor=operator())
+                record_account_event(user=user, action="console.factors_reset", address="", actor=operator())
         except AuditUnavailableError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{removed} second factors removed; the password stays.")

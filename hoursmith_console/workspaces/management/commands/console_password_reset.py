@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from hoursmith_console.accounts.addresses import account_with
-from hoursmith_console.accounts.sign_ins import account_event_record
+from hoursmith_console.accounts.sign_ins import record_account_event
 from hoursmith_console.workspaces.invitation_views import recovery_path
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.writer import AuditUnavailableError
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account with the address {options['email']}.")
         try:
             with transaction.atomic():
-                account_event_record(user=user, action="console.password_reset_link", address="", actor=operator())
+                record_account_event(user=user, action="console.password_reset_link", address="", actor=operator())
         except AuditUnavailableError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{settings.PUBLIC_URL}{recovery_path(user=user)}")

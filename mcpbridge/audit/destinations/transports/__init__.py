@@ -1,1 +1,1 @@
-"""The protocols that a log destination speaks: webhook, syslog, file."""
+"""The protocols that a log target speaks: webhook, syslog, file."""

@@ -1,4 +1,4 @@
-"""Sends a batch by the way of its sink."""
+"""Send a batch by the transport of its destination."""
 
 import logging
 from collections.abc import Iterator
@@ -8,64 +8,68 @@ from datetime import datetime
 import orjson
 
 from mcpbridge.audit.destinations.batches import Batch, message_id
-from mcpbridge.audit.destinations.errors import SinkError, UndeliveredError
-from mcpbridge.audit.destinations.secret_box import unseal
-from mcpbridge.audit.destinations.transports.file import file_append, file_path
-from mcpbridge.audit.destinations.transports.syslog import record_frames, syslog_send, trial_frame
-from mcpbridge.audit.destinations.transports.webhook import webhook_post
+from mcpbridge.audit.destinations.errors import DestinationError, UndeliveredError
+from mcpbridge.audit.destinations.secret_box import decrypt
+from mcpbridge.audit.destinations.transports.file import append_to_file, file_path
+from mcpbridge.audit.destinations.transports.syslog import record_frames, send_syslog, test_message_frame
+from mcpbridge.audit.destinations.transports.webhook import post_webhook
 from mcpbridge.audit.hashchain import instant
-from mcpbridge.models.destinations import Sink, SinkKind
+from mcpbridge.models.destinations import DestinationKind, LogDestination
 
 logger = logging.getLogger(__name__)
 
 
-def batch_send(sink: Sink, batch: Batch, *, now: datetime, limit_s: float) -> None:
-    """Return once the receiver has confirmed `batch`. Raises SinkError where it has not, for whatever reason."""
-    with _told(sink):
-        _send(sink, batch, now, limit_s)
+def send_batch(destination: LogDestination, batch: Batch, *, now: datetime, limit_s: float) -> None:
+    """Return once the receiver has acknowledged `batch`. Raises DestinationError on any failure."""
+    with _as_delivery_errors(destination):
+        _send(destination, batch, now, limit_s)
 
 
-def _send(sink: Sink, batch: Batch, now: datetime, limit_s: float) -> None:
-    if sink.kind == SinkKind.FILE:
-        file_append(file_path(sink.org_id, sink.address), batch.lines)
-    elif sink.kind == SinkKind.SYSLOG:
-        syslog_send(sink.address, record_frames(batch.records, sink.format), limit_s=limit_s)
+def _send(destination: LogDestination, batch: Batch, now: datetime, limit_s: float) -> None:
+    if destination.kind == DestinationKind.FILE:
+        append_to_file(file_path(destination.org_id, destination.address), batch.lines)
+    elif destination.kind == DestinationKind.SYSLOG:
+        send_syslog(destination.address, record_frames(batch.records, destination.format), limit_s=limit_s)
     else:
-        _post(sink, batch.lines, message_id(sink, batch), now, limit_s)
+        _post(destination, batch.lines, message_id(destination, batch), now, limit_s)
 
 
-def trial_send(sink: Sink, *, now: datetime, limit_s: float) -> None:
-    """The same with one message that is no row and says so."""
-    with _told(sink):
-        _send_trial(sink, now, limit_s)
+def send_test(destination: LogDestination, *, now: datetime, limit_s: float) -> None:
+    """Send one test message that is not an audit row. Raises DestinationError on any failure."""
+    with _as_delivery_errors(destination):
+        _send_test(destination, now, limit_s)
 
 
-def _send_trial(sink: Sink, now: datetime, limit_s: float) -> None:
+def _send_test(destination: LogDestination, now: datetime, limit_s: float) -> None:
     at = instant(now)
-    said = {"type": "test", "workspace": sink.org_id, "sink": sink.name, "at": at}
-    line = orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
-    if sink.kind == SinkKind.FILE:
-        file_append(file_path(sink.org_id, sink.address), line)
-    elif sink.kind == SinkKind.SYSLOG:
-        text = f"A test of the sink {sink.name}."
-        syslog_send(sink.address, trial_frame(workspace=sink.org_id, at=at, text=text), limit_s=limit_s)
+    message = {"type": "test", "workspace": destination.org_id, "destination": destination.name, "at": at}
+    line = orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    if destination.kind == DestinationKind.FILE:
+        append_to_file(file_path(destination.org_id, destination.address), line)
+    elif destination.kind == DestinationKind.SYSLOG:
+        text = f"A test of the log destination {destination.name}."
+        send_syslog(
+            destination.address, test_message_frame(workspace=destination.org_id, at=at, text=text), limit_s=limit_s
+        )
     else:
-        _post(sink, line, f"test_{sink.pk}_{now.timestamp():.0f}", now, limit_s)
+        _post(destination, line, f"test_{destination.pk}_{now.timestamp():.0f}", now, limit_s)
 
 
 @contextmanager
-def _told(sink: Sink) -> Iterator[None]:
-    """Turn what nobody foresaw into a failed delivery, so that the page says so and the next try waits."""
+def _as_delivery_errors(destination: LogDestination) -> Iterator[None]:
+    """FileLock an unexpected exception into UndeliveredError, so that the page shows it and the retry backs off."""
     try:
         yield
-    except SinkError:
+    except DestinationError:
         raise
     except Exception as error:
-        logger.exception("A delivery to sink %s of workspace %s failed unexpectedly.", sink.pk, sink.org_id)
-        text = f"The delivery failed unexpectedly ({type(error).__name__}). The console's own log says more."
+        logger.exception(
+            "A delivery to destination %s of workspace %s failed unexpectedly.", destination.pk, destination.org_id
+        )
+        text = f"The delivery failed unexpectedly ({type(error).__name__}). See the log of the console."
         raise UndeliveredError(text) from error
 
 
-def _post(sink: Sink, body: bytes, id: str, now: datetime, limit_s: float) -> None:
-    secret = unseal(sink.sealed_secret, org_id=sink.org_id)
-    webhook_post(sink.address, body, secret=secret, message_id=id, now=now, limit_s=limit_s)
+def _post(destination: LogDestination, body: bytes, id: str, now: datetime, limit_s: float) -> None:
+    secret = decrypt(destination.encrypted_secret, org_id=destination.org_id)
+    post_webhook(destination.address, body, secret=secret, message_id=id, now=now, limit_s=limit_s)

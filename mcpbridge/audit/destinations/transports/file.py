@@ -1,6 +1,6 @@
-"""Appends records to a file, one line each, in the folder that the operator gave to sinks.
+"""Append records to a file, one line each, in the folder LOG_DESTINATION_FILES_DIR.
 
-The file is opened anew for each batch, so that whoever rotates files moves it away by its name at any time.
+The file is opened again for each batch, so that log rotation may rename it at any time.
 """
 
 import errno
@@ -16,28 +16,28 @@ from mcpbridge.audit.destinations.errors import UndeliveredError
 from mcpbridge.core.durable_files import sync_directory
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-NAME_RULE = "Letters, digits, dots, dashes and underscores, at most 100, beginning with a letter or a digit."
+NAME_RULE = "Use at most 100 letters, digits, dots, dashes and underscores, beginning with a letter or digit."
 
 
 def file_path(org_id: str, name: str) -> Path:
-    """Where the file `name` of the workspace lies: in a folder of its own, whatever its id is made of."""
+    """Return the path of the file `name` in the folder of the workspace. Raises ValueError for an invalid name."""
     if not NAME.fullmatch(name):
         raise ValueError(NAME_RULE)
-    return Path(settings.SINK_FILES_DIR) / f"workspace-{quote(org_id, safe='')}" / name
+    return Path(settings.LOG_DESTINATION_FILES_DIR) / f"workspace-{quote(org_id, safe='')}" / name
 
 
-def file_append(path: Path, lines: bytes) -> None:
-    """Return once `lines` are on the disk behind what the file holds. Raises UndeliveredError."""
+def append_to_file(path: Path, lines: bytes) -> None:
+    """Append `lines` to the file and return once they are on disk. Raises UndeliveredError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_new = not path.exists()
-        # Not through a link: somebody who may write there must not choose what we write to.
+        # O_NOFOLLOW: someone who can write to the folder must not redirect our writes.
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         file = os.open(path, flags, 0o600)
         try:
-            # Two processes of which one takes the other for dead still write one after the other.
+            # A process whose lease has expired may still be writing.
             fcntl.flock(file, fcntl.LOCK_EX)
-            _write(file, lines, behind=_drop_torn_line(file))
+            _write(file, lines, end=_truncate_incomplete_line(file))
         finally:
             os.close(file)
         if is_new:
@@ -46,20 +46,20 @@ def file_append(path: Path, lines: bytes) -> None:
         raise UndeliveredError(f"The file cannot be written: {_why(error)}.") from None
 
 
-def _write(file: int, lines: bytes, *, behind: int) -> None:
-    """Bring `lines` to the disk, or take away what came of them: each try would leave more on a full disk."""
+def _write(file: int, lines: bytes, *, end: int) -> None:
+    """Write `lines` and flush them, or truncate the file back: retries must not fill a full disk further."""
     left = memoryview(lines)
     try:
         while left:
             left = left[os.write(file, left) :]
         os.fsync(file)
     except OSError:
-        os.ftruncate(file, behind)
+        os.ftruncate(file, end)
         raise
 
 
-def _drop_torn_line(file: int) -> int:
-    """Take away what a crash left of a line, which was never confirmed and follows as a whole; where the file ends."""
+def _truncate_incomplete_line(file: int) -> int:
+    """Truncate an incomplete last line that a crash left, which is sent again; return the size of the file."""
     end = place = os.fstat(file).st_size
     while place:
         begin = max(0, place - 65_536)
@@ -75,7 +75,7 @@ def _drop_torn_line(file: int) -> int:
 
 def _why(error: OSError) -> str:
     if error.errno == errno.ELOOP:
-        return "it is a link"
+        return "it is a symbolic link"
     if error.errno == errno.ENXIO:
-        return "it is no file"
+        return "it is not a regular file"
     return error.strerror or type(error).__name__

@@ -1,7 +1,7 @@
-"""Posts records to a webhook: JSON Lines, signed, confirmed by any 2xx.
+"""Post records to a webhook as signed JSON Lines; any 2xx acknowledges them.
 
-httpcore, which httpx stands on, speaks HTTP over a connection that is made here: no pool, proxy, redirect or second
-look-up of the host can lead it elsewhere.
+httpcore speaks HTTP over a socket that is made here, so that no pool, proxy, redirect or second DNS lookup can lead
+the request elsewhere.
 """
 
 from collections.abc import Iterable
@@ -13,24 +13,26 @@ import httpcore
 from mcpbridge import __version__
 from mcpbridge.audit.destinations.errors import TooLargeError, UndeliveredError
 from mcpbridge.audit.destinations.signing import signed_headers
-from mcpbridge.audit.destinations.targets import Destination, webhook_destination
-from mcpbridge.audit.destinations.transports.deadline_socket import Connection
+from mcpbridge.audit.destinations.targets import Target, webhook_target
+from mcpbridge.audit.destinations.transports.deadline_socket import DeadlineSocket
 
 CONTENT_TYPE = "application/x-ndjson"
 _AGENT = f"hoursmith-console/{__version__}"
 _LARGEST_ANSWER = 64 * 1024
-_BROKEN = "The receiver's answer is no whole HTTP answer. See whether the address leads to a web server that works."
+_INCOMPLETE = (
+    "The receiver did not send a complete HTTP response. Check that the address belongs to a working web server."
+)
 
 
-def webhook_post(address: str, body: bytes, *, secret: str, message_id: str, now: datetime, limit_s: float) -> None:
-    """Return once the receiver has confirmed `body`.
+def post_webhook(address: str, body: bytes, *, secret: str, message_id: str, now: datetime, limit_s: float) -> None:
+    """Post `body` and return once the receiver has acknowledged it.
 
-    Raises UndeliveredError where it did not, and RefusedDestinationError where it must not even be asked.
+    Raises UndeliveredError, and RefusedTargetError if the address must not be called.
     """
-    destination = webhook_destination(address)
+    target = webhook_target(address)
     signature = signed_headers(secret=secret, message_id=message_id, timestamp=int(now.timestamp()), body=body)
     headers = {
-        "Host": _host(destination),
+        "Host": _host(target),
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),
         "User-Agent": _AGENT,
@@ -40,26 +42,26 @@ def webhook_post(address: str, body: bytes, *, secret: str, message_id: str, now
         "Connection": "close",
     }
     url = httpcore.URL(
-        scheme="https" if destination.is_tls else "http",
-        host=destination.host,
-        port=destination.port,
-        target=destination.path or "/",
+        scheme="https" if target.is_tls else "http",
+        host=target.host,
+        port=target.port,
+        target=target.path or "/",
     )
-    with Connection(destination, limit_s=limit_s) as connection:
-        speaker = httpcore.HTTP11Connection(url.origin, _Stream(connection))
+    with DeadlineSocket(target, limit_s=limit_s) as connection:
+        client = httpcore.HTTP11Connection(url.origin, _Stream(connection))
         try:
-            with speaker.stream("POST", url, headers=[*headers.items()], content=body) as answer:
+            with client.stream("POST", url, headers=[*headers.items()], content=body) as answer:
                 _read(answer.iter_stream())
         except httpcore.ProtocolError:
-            # What exactly came instead is not told: it may be the greeting of some other service.
-            raise UndeliveredError(_BROKEN) from None
-    _judge(answer, now)
+            # What came instead is not shown: it may be the banner of another service.
+            raise UndeliveredError(_INCOMPLETE) from None
+    _check_status(answer, now)
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection as httpcore uses it. Its own time limits give way to the connection's one deadline."""
+    """Adapt DeadlineSocket to httpcore; its one deadline replaces httpcore's timeouts."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: DeadlineSocket) -> None:
         self._connection = connection
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -69,20 +71,20 @@ class _Stream(httpcore.NetworkStream):
         try:
             self._connection.sendall(buffer)
         except UndeliveredError as error:
-            # A receiver may answer before it has everything, and close: httpcore reads on after this error.
+            # A receiver may answer early and close; httpcore reads the response after this error.
             raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
-        """Leave it to `Connection`, which is closed at the end of its `with`."""
+        """Do nothing: the `with` block closes the DeadlineSocket."""
 
 
-def _host(destination: Destination) -> str:
-    host = f"[{destination.host}]" if ":" in destination.host else destination.host
-    return host if destination.port == (443 if destination.is_tls else 80) else f"{host}:{destination.port}"
+def _host(target: Target) -> str:
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return host if target.port == (443 if target.is_tls else 80) else f"{host}:{target.port}"
 
 
 def _read(parts: Iterable[bytes]) -> None:
-    """Read the body, so that a receiver that dies in the middle of it has confirmed nothing; its text is ignored."""
+    """Read and discard the body, so that an interrupted response acknowledges nothing."""
     size = 0
     for part in parts:
         size += len(part)
@@ -90,30 +92,30 @@ def _read(parts: Iterable[bytes]) -> None:
             return
 
 
-def _judge(answer: httpcore.Response, now: datetime) -> None:
+def _check_status(answer: httpcore.Response, now: datetime) -> None:
     status = answer.status
     if 200 <= status < 300:
         return
     text = f"The receiver answered {status}"
     if status == 413:
-        raise TooLargeError(f"{text}: it takes less at once.")
+        raise TooLargeError(f"{text}: the batch is too large.")
     if 300 <= status < 400:
-        raise UndeliveredError(f"{text}, a redirection, which is not followed. Give the address that it leads to.")
+        raise UndeliveredError(f"{text}. Redirects are not followed: enter the address that it redirects to.")
     if status in (401, 403):
-        text += ": it does not accept the signature, or lets nobody in"
+        text += ": it rejected the signature or denies access"
     elif status in (404, 410):
-        text += ": there is nothing at that address"
-    wishes = [value for name, value in answer.headers if name.lower() == b"retry-after"]
-    raise UndeliveredError(f"{text}.", not_before=_retry_after(wishes[0].decode("latin-1"), now) if wishes else None)
+        text += ": no such page at this address"
+    values = [value for name, value in answer.headers if name.lower() == b"retry-after"]
+    raise UndeliveredError(f"{text}.", not_before=_retry_after(values[0].decode("latin-1"), now) if values else None)
 
 
-def _retry_after(said: str, now: datetime) -> datetime | None:
-    """When to ask again, from seconds or a date (RFC 9110 10.2.3); None where it does not say."""
-    said = said.strip()
+def _retry_after(text: str, now: datetime) -> datetime | None:
+    """Parse Retry-After, seconds or a date (RFC 9110 10.2.3); return None if it is invalid."""
+    text = text.strip()
     try:
-        if said.isascii() and said.isdigit():
-            return now + timedelta(seconds=min(int(said[:8]), 10**6))
-        at = parsedate_to_datetime(said)
+        if text.isascii() and text.isdigit():
+            return now + timedelta(seconds=min(int(text[:8]), 10**6))
+        at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

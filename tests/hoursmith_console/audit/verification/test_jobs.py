@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from hoursmith_console.audit.models import SILENCE, Verification
 from hoursmith_console.audit.verification.jobs import verification_run, verification_standing, verification_start
-from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.db.locks import acquire_locks
 from tests.databases import RecordDatabase, postgres_record, sqlite_record
 from tests.hoursmith_console.conftest import Cast
@@ -71,7 +71,7 @@ def test_a_broken_chain_cannot_be_overlooked(cast: Cast, browse: Browse) -> None
 
 def test_a_wrong_key_is_told_apart_from_rows_that_were_changed(cast: Cast, browse: Browse, settings: Settings) -> None:
     make_audit(cast.tokens["manager"])
-    checkpoint_make(reason="demand", org_id=cast.org_id)
+    make_checkpoints(reason="demand", org_id=cast.org_id)
     settings.AUDIT_SIGNING_KEY = "a text that nobody announced " * 2
     run = _run(cast.org_id)
     assert (run.is_sound, run.bad_kind) == (False, "wrong key")

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.keyring import published_keys
 from mcpbridge.audit.signing import configured_key
 from tests.hoursmith_console.conftest import Cast
@@ -12,7 +12,7 @@ from tests.hoursmith_console.records import make_audit
 
 def test_anybody_gets_the_public_keys(cast: Cast) -> None:
     make_audit(cast.tokens["owner"])
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
     answer = Client().get("/audit/key")
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/json"

@@ -1,1 +1,1 @@
-"""Sinks: where the record goes beside the database."""
+"""Destinations: where the record goes beside the database."""

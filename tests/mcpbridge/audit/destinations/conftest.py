@@ -1,4 +1,4 @@
-"""Sinks on either database, delivered to by hand and by a clock that a test turns."""
+"""Destinations on either database, delivered to by hand and by a clock that a test turns."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ import pytest
 from django.db import transaction
 
 from mcpbridge.audit.destinations.delivery import Delivery
-from mcpbridge.audit.destinations.services import sink_create
-from mcpbridge.audit.rows import intent_row, outcome_row, rows_append
-from mcpbridge.models import AuditEvent, Sink
+from mcpbridge.audit.destinations.services import create_destination
+from mcpbridge.audit.rows import append_rows, intent_row, outcome_row
+from mcpbridge.models import AuditEvent, LogDestination
 from mcpbridge.redaction.visible_text import MARK
 from tests.call_records import OWNER, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
@@ -26,7 +26,7 @@ AWKWARD_KEPT = AWKWARD.replace("\u202e", MARK)
 
 @dataclass
 class World:
-    """A workspace's record, its sinks, and a process that delivers to them."""
+    """A workspace's record, its destinations, and a process that delivers to them."""
 
     now: datetime = datetime(2026, 11, 25, 12, tzinfo=UTC)
     limit_s: float = 0.5
@@ -44,19 +44,19 @@ class World:
         for _ in range(rows // 2):
             call = a_call(identity=replace(OWNER, org_id=org_id), **more)
             with transaction.atomic():
-                rows_append(
+                append_rows(
                     "default", [intent_row(call, snapshot={"a": 1}, snapshot_fault=""), outcome_row(call, SUCCEEDED)]
                 )
 
-    def sink(
+    def destination(
         self, address: str, *, kind: str = "webhook", format: str = "json", name: str = "SIEM", org_id: str = "org-1"
-    ) -> Sink:
-        """A sink that wants the record from its first row on."""
-        sink, secret = sink_create(
+    ) -> LogDestination:
+        """A destination that wants the record from its first row on."""
+        destination, secret = create_destination(
             org_id=org_id, name=name, kind=kind, format=format, address=address, from_first_row=True, actor="ana"
         )
-        self.secrets[sink.pk] = secret
-        return sink
+        self.secrets[destination.pk] = secret
+        return destination
 
     def process(self, holder: str = "one") -> Delivery:
         """A process that delivers, by this world's clock."""
@@ -74,19 +74,19 @@ class World:
 
 @pytest.fixture
 def world(database: RecordDatabase, settings: Any, tmp_path: Path) -> Iterator[World]:
-    settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
-    settings.SINK_FILES_DIR = tmp_path / "sinks"
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+    settings.LOG_DESTINATION_FILES_DIR = tmp_path / "destinations"
     yield World()
     # A thread that a receiver kept waiting still says so in the database.
     for thread in threading.enumerate():
-        if thread.name.startswith("sink-courier"):
+        if thread.name.startswith("log-destinations"):
             thread.join(30)
 
 
-Fresh = Callable[[Sink], Sink]
+Fresh = Callable[[LogDestination], LogDestination]
 
 
 @pytest.fixture
 def fresh() -> Fresh:
-    """A sink as the database has it now."""
-    return lambda sink: Sink.objects.get(pk=sink.pk)
+    """A destination as the database has it now."""
+    return lambda destination: LogDestination.objects.get(pk=destination.pk)

@@ -83,7 +83,7 @@ class HttpReceiver:
         self.then: Behaviour = then
         self.answers: dict[str, str] = {}
         self.requests: list[Received] = []
-        self.confirmed: list[Received] = []
+        self.acked: list[Received] = []
         self.released = threading.Event()
         self.arrived = threading.Semaphore(0)
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class HttpReceiver:
     @property
     def sequences(self) -> list[int]:
         """The rows that were confirmed, in the order in which they came."""
-        return [sequence for received in self.confirmed for sequence in received.sequences]
+        return [sequence for received in self.acked for sequence in received.sequences]
 
     def _take(self, received: Received) -> Behaviour:
         with self._lock:
@@ -123,7 +123,7 @@ class HttpReceiver:
                 behaviour = 413
             whole = isinstance(behaviour, int) and 200 <= behaviour < 300
             if whole or (isinstance(behaviour, bytes) and behaviour in TAKEN):
-                self.confirmed.append(received)
+                self.acked.append(received)
         self.arrived.release()
         return behaviour
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.destinations.delivery import Delivery
-from mcpbridge.audit.destinations.dispatcher import SinkCourier
+from mcpbridge.audit.destinations.dispatcher import Dispatcher
 from mcpbridge.audit.destinations.transports.file import file_path
 from mcpbridge.audit.keyring import published_keys
-from mcpbridge.models import AuditEvent, Sink
+from mcpbridge.models import AuditEvent, LogDestination
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.destinations.conftest import Fresh, World
 from tests.mcpbridge.audit.destinations.receivers import HANG, HttpReceiver
@@ -25,28 +25,28 @@ from tests.mcpbridge.fixtures import CLIENT_ID, TOKEN, Talk, bridge_to, result_o
 from tests.paths import ROOT
 from tests.waiting import eventually
 
-Start = Callable[..., SinkCourier]
+Start = Callable[..., Dispatcher]
 
 
 @pytest.fixture
 def start(database: RecordDatabase, settings: Any, world: World, runner: asyncio.Runner) -> Iterator[Start]:
-    started: list[SinkCourier] = []
-    settings.SINK_TIMEOUT_S = 2.0
+    started: list[Dispatcher] = []
+    settings.LOG_DESTINATION_TIMEOUT_S = 2.0
 
-    def start_one(*, look_every_s: float = 0.05) -> SinkCourier:
-        courier = SinkCourier(lock_path=database.lock_path, look_every_s=look_every_s)
-        courier.start()
-        started.append(courier)
-        return courier
+    def start_one(*, look_every_s: float = 0.05) -> Dispatcher:
+        dispatcher = Dispatcher(lock_path=database.lock_path, look_every_s=look_every_s)
+        dispatcher.start()
+        started.append(dispatcher)
+        return dispatcher
 
     yield start_one
-    for courier in started:
-        runner.run(courier.stop())
+    for dispatcher in started:
+        runner.run(dispatcher.stop())
 
 
 def test_it_delivers_what_is_written_while_it_runs(world: World, start: Start) -> None:
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
+        world.destination(receiver.url)
         start()
         for _ in range(5):
             world.write(4)
@@ -55,43 +55,43 @@ def test_it_delivers_what_is_written_while_it_runs(world: World, start: Start) -
 
 def test_a_checkpoint_leaves_at_once(world: World, start: Start) -> None:
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
+        world.destination(receiver.url)
         start(look_every_s=60)
         eventually(lambda: receiver.sequences == [1])
         begin = time.monotonic()
-        checkpoint_make(reason="demand", org_id="org-1")
+        make_checkpoints(reason="demand", org_id="org-1")
         eventually(lambda: len(receiver.requests) == 2)
         assert time.monotonic() - begin < 30
 
 
-def test_of_several_couriers_each_row_is_sent_once_and_in_order(world: World, start: Start) -> None:
+def test_of_several_dispatchers_each_row_is_sent_once_and_in_order(world: World, start: Start) -> None:
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
+        world.destination(receiver.url)
         for _ in range(3):
             start()
         for _ in range(20):
             world.write(2)
-        eventually(lambda: Sink.objects.get().confirmed == 41)
+        eventually(lambda: LogDestination.objects.get().acked == 41)
     assert receiver.sequences == list(range(1, 42))
 
 
 def test_one_that_hangs_does_not_hold_up_the_others(world: World, start: Start) -> None:
     with HttpReceiver(then=HANG) as hanging, HttpReceiver() as well:
-        world.sink(hanging.url, name="hanging")
-        world.sink(well.url, name="well")
+        world.destination(hanging.url, name="hanging")
+        world.destination(well.url, name="well")
         start()
         assert hanging.arrived.acquire(timeout=10)
         world.write(2)
         eventually(lambda: well.sequences == [1, 2, 3, 4])
         # The first attempt at the other is still under way, or has failed; it never confirmed anything.
-        assert Sink.objects.get(name="hanging").confirmed == 0
+        assert LogDestination.objects.get(name="hanging").acked == 0
 
 
 def test_it_goes_on_when_the_database_is_back(
     world: World, database: RecordDatabase, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
+        world.destination(receiver.url)
         start()
         eventually(lambda: receiver.sequences == [1])
         database.disconnect_everybody()
@@ -104,12 +104,12 @@ def test_it_goes_on_when_the_database_is_back(
 def test_a_destructive_call_is_answered_while_every_receiver_hangs(
     world: World, settings: Any, runner: asyncio.Runner
 ) -> None:
-    settings.SINK_TIMEOUT_S = 30.0
-    settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+    settings.LOG_DESTINATION_TIMEOUT_S = 30.0
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     bridge = bridge_to()
     with HttpReceiver(then=HANG) as receiver:
         for number in range(6):
-            world.sink(receiver.url, name=str(number))
+            world.destination(receiver.url, name=str(number))
         runner.run(bridge.start())
         try:
             # Every thread that delivers waits for a receiver.
@@ -139,14 +139,14 @@ def test_what_came_while_a_delivery_ended_leaves_with_the_process_too(
 
     monkeypatch.setattr(Delivery, "run", slow_to_end)
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
-        courier = start(look_every_s=60)
+        world.destination(receiver.url)
+        dispatcher = start(look_every_s=60)
         # This delivery found all there was, and has not said so yet.
         assert has_looked.wait(10)
         world.write(2)
         timer = threading.Timer(0.5, may_end.set)
         timer.start()
-        runner.run(courier.stop())
+        runner.run(dispatcher.stop())
         timer.join()
         assert receiver.sequences == [1, 2, 3]
 
@@ -156,8 +156,8 @@ def test_the_last_checkpoint_leaves_with_the_process_and_no_token_ever_does(
 ) -> None:
     bridge = bridge_to()
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
-        world.sink("audit.jsonl", kind="file", name="file")
+        world.destination(receiver.url)
+        world.destination("audit.jsonl", kind="file", name="file")
         runner.run(bridge.start())
         pasted = {"id": CLIENT_ID, "note": f"use {TOKEN}"}
         runner.run(Talk(bridge).call("delete_client", pasted, name=f"Claude {TOKEN}"))
@@ -179,10 +179,10 @@ def test_what_a_file_holds_can_be_proved_as_the_docs_say(world: World, tmp_path:
     assemble.write_text(
         next(part for part in text.split("```python\n") if part.startswith("# assemble.py")).split("```")[0]
     )
-    world.sink("audit.jsonl", kind="file")
+    world.destination("audit.jsonl", kind="file")
     for _ in range(3):
         world.write(4)
-        checkpoint_make(reason="rows", org_id="org-1")
+        make_checkpoints(reason="rows", org_id="org-1")
         world.round()
     path, key, export = file_path("org-1", "audit.jsonl"), tmp_path / "key.json", tmp_path / "export.jsonl"
     # As after a confirmation that got lost.
@@ -201,12 +201,12 @@ import sys, time
 from django.conf import settings
 from datetime import timedelta
 from pathlib import Path
-settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
-settings.SINK_TIMEOUT_S = 2.0
-from mcpbridge.audit.destinations.dispatcher import SinkCourier
+settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+settings.LOG_DESTINATION_TIMEOUT_S = 2.0
+from mcpbridge.audit.destinations.dispatcher import Dispatcher
 from mcpbridge.audit.destinations.delivery import Delivery
-courier = SinkCourier(lock_path=Path({lock!r}), look_every_s=0.02)
-courier.start()
+dispatcher = Dispatcher(lock_path=Path({lock!r}), look_every_s=0.02)
+dispatcher.start()
 print("started", flush=True)
 time.sleep(60)
 """
@@ -216,7 +216,7 @@ def test_processes_that_are_killed_in_the_middle_lose_nothing_and_do_not_interle
     world: World, database: RecordDatabase, fresh: Fresh
 ) -> None:
     with HttpReceiver() as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         processes = [database.run_python(_DELIVER.format(lock=str(database.lock_path))) for _ in range(2)]
         try:
             for process in processes:
@@ -224,19 +224,19 @@ def test_processes_that_are_killed_in_the_middle_lose_nothing_and_do_not_interle
                 assert process.stdout.readline() == "started\n"
             for _ in range(10):
                 world.write(4)
-            eventually(lambda: fresh(sink).confirmed == 41, seconds=30)
+            eventually(lambda: fresh(destination).acked == 41, seconds=30)
             # The next batch hangs; whoever holds it is killed in the middle of it.
             receiver.then = HANG
             world.write(2)
-            eventually(lambda: bool(fresh(sink).holder) and fresh(sink).offered == 43, seconds=30)
+            eventually(lambda: bool(fresh(destination).lease_holder) and fresh(destination).leased == 43, seconds=30)
             eventually(lambda: any(request.sequences[-1:] == [43] for request in receiver.requests), seconds=30)
             for process in processes:
                 process.kill()
                 process.wait(timeout=10)
-            assert fresh(sink).confirmed == 41
+            assert fresh(destination).acked == 41
             receiver.then = 200
             processes.append(database.run_python(_DELIVER.format(lock=str(database.lock_path))))
-            eventually(lambda: fresh(sink).confirmed == 43, seconds=30)
+            eventually(lambda: fresh(destination).acked == 43, seconds=30)
         finally:
             for process in processes:
                 process.kill()
@@ -251,9 +251,9 @@ def test_processes_that_are_killed_in_the_middle_lose_nothing_and_do_not_interle
 
 def test_it_ends_its_threads(world: World, start: Start, runner: asyncio.Runner) -> None:
     with HttpReceiver() as receiver:
-        world.sink(receiver.url)
-        courier = start()
+        world.destination(receiver.url)
+        dispatcher = start()
         eventually(lambda: receiver.sequences == [1])
-        runner.run(courier.stop())
-        assert not [each.name for each in threading.enumerate() if each.name.startswith("sink-courier")]
-        runner.run(courier.stop())
+        runner.run(dispatcher.stop())
+        assert not [each.name for each in threading.enumerate() if each.name.startswith("log-destinations")]
+        runner.run(dispatcher.stop())

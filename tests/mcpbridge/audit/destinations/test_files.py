@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mcpbridge.audit.destinations.errors import UndeliveredError
-from mcpbridge.audit.destinations.transports.factory import batch_send
-from mcpbridge.audit.destinations.transports.file import file_append, file_path
+from mcpbridge.audit.destinations.transports.factory import send_batch
+from mcpbridge.audit.destinations.transports.file import append_to_file, file_path
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.destinations.conftest import AWKWARD, AWKWARD_KEPT, Fresh, World
 
@@ -28,7 +28,7 @@ def sequences(path: Path) -> list[int]:
 
 def test_rows_are_lines_of_a_file_for_its_owner_alone(world: World, fresh: Fresh) -> None:
     world.write(4, target_label=AWKWARD)
-    sink = world.sink("audit.jsonl", kind="file")
+    destination = world.destination("audit.jsonl", kind="file")
     world.round()
     world.write(2)
     world.round()
@@ -37,12 +37,12 @@ def test_rows_are_lines_of_a_file_for_its_owner_alone(world: World, fresh: Fresh
     assert json.loads(path.read_bytes().splitlines()[0])["target_label"] == AWKWARD_KEPT
     assert oct(path.stat().st_mode)[-3:] == "600"
     assert oct(path.parent.stat().st_mode)[-3:] == "700"
-    assert fresh(sink).confirmed == 7
+    assert fresh(destination).acked == 7
 
 
 def test_what_a_crash_left_of_a_line_is_taken_away(world: World) -> None:
     world.write(2)
-    world.sink("audit.jsonl", kind="file")
+    world.destination("audit.jsonl", kind="file")
     world.round()
     path = file_path("org-1", "audit.jsonl")
     with path.open("ab") as file:
@@ -55,12 +55,12 @@ def test_what_a_crash_left_of_a_line_is_taken_away(world: World) -> None:
 def test_a_file_that_is_nothing_but_a_torn_line_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "torn"
     path.write_bytes(b"x" * 200_000)
-    file_append(path, b"whole\n")
+    append_to_file(path, b"whole\n")
     assert path.read_bytes() == b"whole\n"
 
 
 def test_a_file_may_be_moved_away_at_any_time(world: World) -> None:
-    world.sink("audit.jsonl", kind="file")
+    world.destination("audit.jsonl", kind="file")
     world.round()
     path = file_path("org-1", "audit.jsonl")
     path.rename(path.with_name("audit.jsonl.1"))
@@ -76,15 +76,15 @@ def test_a_disk_that_is_full_keeps_the_rows_waiting(
     import resource
 
     world.write(20)
-    sink = world.sink("audit.jsonl", kind="file")
+    destination = world.destination("audit.jsonl", kind="file")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    monkeypatch.setattr("mcpbridge.audit.destinations.delivery.batch_send", _within(limits, 4096))
+    monkeypatch.setattr("mcpbridge.audit.destinations.delivery.send_batch", _within(limits, 4096))
     try:
         world.round()
     finally:
         signal.signal(signal.SIGXFSZ, before)
-    assert "cannot be written: File too large" in fresh(sink).fault
+    assert "cannot be written: File too large" in fresh(destination).fault
     monkeypatch.undo()
     world.wait(seconds=5)
     world.round()
@@ -97,7 +97,7 @@ def _within(limits: tuple[int, int], size: int) -> Any:
     def send(*args: Any, **more: Any) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         try:
-            batch_send(*args, **more)
+            send_batch(*args, **more)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -110,11 +110,11 @@ def test_neither_links_nor_pipes_are_written_to(tmp_path: Path) -> None:
     link, pipe = tmp_path / "link", tmp_path / "pipe"
     link.symlink_to(target)
     os.mkfifo(pipe)
-    for path, why in ((link, "it is a link"), (tmp_path, "Is a directory")):
+    for path, why in ((link, "it is a symbolic link"), (tmp_path, "Is a directory")):
         with pytest.raises(UndeliveredError, match=why):
-            file_append(path, b"x\n")
+            append_to_file(path, b"x\n")
     with pytest.raises(UndeliveredError):
-        file_append(pipe, b"x\n")
+        append_to_file(pipe, b"x\n")
     assert target.read_bytes() == b""
 
 
@@ -122,13 +122,13 @@ def test_neither_links_nor_pipes_are_written_to(tmp_path: Path) -> None:
     "name", ["", ".", "..", "../x", "a/b", "/etc/passwd", ".hidden", "a\0b", "a\nb", "x" * 101, "ö"]
 )
 def test_names_lead_nowhere_else(name: str) -> None:
-    with pytest.raises(ValueError, match="Letters, digits"):
+    with pytest.raises(ValueError, match="letters, digits"):
         file_path("org-1", name)
 
 
 @pytest.mark.parametrize("org_id", ["..", ".", "../../etc", "a/b", "", "ö\0", "workspace-a"])
 def test_whatever_a_workspace_is_called_it_has_a_folder_of_its_own(settings: Any, tmp_path: Path, org_id: str) -> None:
-    settings.SINK_FILES_DIR = tmp_path
+    settings.LOG_DESTINATION_FILES_DIR = tmp_path
     path = file_path(org_id, "audit.jsonl")
     assert path.parent.parent == tmp_path
     assert path.resolve().is_relative_to(tmp_path.resolve())

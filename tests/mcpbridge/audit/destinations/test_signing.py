@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcpbridge.audit.destinations.errors import UndeliveredError
-from mcpbridge.audit.destinations.secret_box import new_secret, seal, unseal
+from mcpbridge.audit.destinations.secret_box import decrypt, encrypt, new_secret
 from mcpbridge.audit.destinations.signing import signed_headers
 from tests.mcpbridge.audit.destinations.conftest import AWKWARD, World
 from tests.mcpbridge.audit.destinations.receivers import HttpReceiver
@@ -30,10 +30,10 @@ def test_the_documented_snippet_verifies_what_arrives_and_nothing_else(world: Wo
     verified = documented()
     world.write(2, target_label=AWKWARD)
     with HttpReceiver() as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
     (request,) = receiver.requests
-    secret, now = world.secrets[sink.pk], world.now.timestamp()
+    secret, now = world.secrets[destination.pk], world.now.timestamp()
     assert verified(request.headers, request.body, secret, now)
     assert verified(request.headers, request.body, secret, now + 200)
     assert not verified(request.headers, request.body + b" ", secret, now)
@@ -56,23 +56,23 @@ def test_the_signature_is_the_one_of_standard_webhooks() -> None:
     }
 
 
-def test_a_secret_is_sealed_differently_each_time_and_opens_only_in_its_workspace() -> None:
+def test_a_secret_is_encrypted_differently_each_time_and_for_its_workspace_only() -> None:
     secret = new_secret()
-    first, second = seal(secret, org_id="org-1"), seal(secret, org_id="org-1")
+    first, second = encrypt(secret, org_id="org-1"), encrypt(secret, org_id="org-1")
     assert first != second
-    assert unseal(first, org_id="org-1") == unseal(second, org_id="org-1") == secret
-    for sealed, org_id in ((first, "org-2"), (first[:-8], "org-1"), ("", "org-1"), ("not base64!", "org-1")):
-        with pytest.raises(UndeliveredError, match="Replace the sink's secret"):
-            unseal(sealed, org_id=org_id)
+    assert decrypt(first, org_id="org-1") == decrypt(second, org_id="org-1") == secret
+    for encrypted, org_id in ((first, "org-2"), (first[:-8], "org-1"), ("", "org-1"), ("not base64!", "org-1")):
+        with pytest.raises(UndeliveredError, match="Rotate the secret of this destination"):
+            decrypt(encrypted, org_id=org_id)
 
 
 def test_no_secret_is_in_the_database_file_or_the_log(
     world: World, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     with HttpReceiver(500) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
-    raw = world.secrets[sink.pk].removeprefix("whsec_")
+    raw = world.secrets[destination.pk].removeprefix("whsec_")
     assert raw not in caplog.text
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert raw.encode() not in written

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.destinations.errors import UndeliveredError
-from mcpbridge.audit.destinations.services import sink_test
-from mcpbridge.audit.destinations.targets import Destination
-from mcpbridge.audit.destinations.transports.deadline_socket import Connection
-from mcpbridge.audit.destinations.transports.syslog import syslog_send
+from mcpbridge.audit.destinations.services import send_test_message
+from mcpbridge.audit.destinations.targets import Target
+from mcpbridge.audit.destinations.transports.deadline_socket import DeadlineSocket
+from mcpbridge.audit.destinations.transports.syslog import send_syslog
 from mcpbridge.models import AuditEvent, SigningHead
 from tests.certificates import self_signed
 from tests.databases import RecordDatabase
@@ -34,9 +34,9 @@ def database(sqlite_database: RecordDatabase) -> RecordDatabase:
 def test_each_row_is_one_message_with_its_place_and_id(world: World, fresh: Fresh, settings: Any) -> None:
     settings.PUBLIC_URL = "https://console.example.com"
     world.write(2)
-    checkpoint_make(reason="time", org_id="org-1")
+    make_checkpoints(reason="time", org_id="org-1")
     with SyslogReceiver() as receiver:
-        sink = world.sink(receiver.url, kind="syslog")
+        destination = world.destination(receiver.url, kind="syslog")
         assert world.round() == 3
     messages = [parse_syslog(frame) for frame in receiver.frames]
     assert [message.kind for message in messages] == ["event", "event", "checkpoint", "event"]
@@ -49,7 +49,7 @@ def test_each_row_is_one_message_with_its_place_and_id(world: World, fresh: Fres
         said = json.loads(message.message)
         assert (said["type"], said["id"], said["hash"]) == ("event", str(row.id), row.hash)
     assert json.loads(messages[2].message)["signature"] == SigningHead.objects.get().signature
-    assert fresh(sink).confirmed == 3
+    assert fresh(destination).acked == 3
 
 
 ORG = 'org "1" ] \\ ö'
@@ -59,7 +59,7 @@ ORG = 'org "1" ] \\ ö'
 def test_awkward_names_come_back_as_they_were(world: World, format: str) -> None:
     world.write(2, org_id=ORG, target_label=AWKWARD)
     with SyslogReceiver() as receiver:
-        world.sink(receiver.url, kind="syslog", format=format, org_id=ORG)
+        world.destination(receiver.url, kind="syslog", format=format, org_id=ORG)
         world.round()
     frames = [parse_syslog(frame) for frame in receiver.frames]
     assert frames[0].data["workspace"] == ORG
@@ -75,17 +75,17 @@ def test_awkward_names_come_back_as_they_were(world: World, format: str) -> None
 def test_a_message_of_ascii_alone_has_no_byte_order_mark(world: World) -> None:
     world.write(2)
     with SyslogReceiver() as receiver:
-        world.sink(receiver.url, kind="syslog", format="cef")
+        world.destination(receiver.url, kind="syslog", format="cef")
         world.round()
     assert not any(parse_syslog(frame).has_mark for frame in receiver.frames)
 
 
 def test_checkpoints_are_cef_too_where_that_is_wanted(world: World) -> None:
-    checkpoint_make(reason="time")
+    make_checkpoints(reason="time")
     with SyslogReceiver() as receiver:
-        world.sink(receiver.url, kind="syslog", format="cef")
+        world.destination(receiver.url, kind="syslog", format="cef")
         world.round()
-        checkpoint_make(reason="time", org_id="org-1")
+        make_checkpoints(reason="time", org_id="org-1")
         world.round()
     line = parse_syslog(receiver.frames[-1]).message
     head = SigningHead.objects.get(org_id="org-1")
@@ -116,13 +116,13 @@ def test_what_was_not_read_to_its_end_is_sent_again(
 ) -> None:
     world.write(40)
     with SyslogReceiver(manner=manner) as receiver:
-        sink = world.sink(receiver.url, kind="syslog")
+        destination = world.destination(receiver.url, kind="syslog")
         assert world.round() == 0
-        assert fresh(sink).confirmed == 0
-        assert fresh(sink).fault in (
+        assert fresh(destination).acked == 0
+        assert fresh(destination).fault in (
             "The receiver did not answer within 0 seconds.",
-            "The receiver broke the connection off.",
-            "The receiver closed the connection before it had everything.",
+            "The receiver closed the connection unexpectedly.",
+            "The receiver closed the connection before it had read everything.",
         )
         receiver.manner = None
         world.wait(seconds=5)
@@ -136,7 +136,7 @@ def test_over_tls_too(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     world.write(2)
     with SyslogReceiver(tls=certificate) as receiver:
-        world.sink(f"tls://127.0.0.1:{receiver.port}", kind="syslog")
+        world.destination(f"tls://127.0.0.1:{receiver.port}", kind="syslog")
         assert world.round() == 3
     assert [parse_syslog(frame).data["sequence"] for frame in receiver.frames] == ["1", "2", "3"]
 
@@ -159,14 +159,14 @@ def test_a_receiver_that_closes_tls_without_a_word_has_read_all_the_same(
 
     receiver.manner = rude
     with receiver:
-        syslog_send(f"tls://127.0.0.1:{receiver.port}", b"5 hello", limit_s=2)
+        send_syslog(f"tls://127.0.0.1:{receiver.port}", b"5 hello", limit_s=2)
     assert receiver.frames == [b"5 hello"]
 
 
 def test_a_test_message_is_no_row(world: World) -> None:
     with SyslogReceiver() as receiver:
-        sink = world.sink(receiver.url, kind="syslog")
-        assert sink_test(sink=sink, actor="ana", limit_s=2) == ""
+        destination = world.destination(receiver.url, kind="syslog")
+        assert send_test_message(destination=destination, actor="ana", limit_s=2) == ""
     (message,) = [parse_syslog(frame) for frame in receiver.frames]
     assert (message.kind, message.data) == ("test", {"workspace": "org-1"})
 
@@ -181,11 +181,11 @@ def test_a_receiver_that_closes_before_our_end_has_not_read_it() -> None:
         connection.recv(10)
 
     with SyslogReceiver(manner=closes) as receiver:
-        destination = Destination("127.0.0.1", receiver.port, is_tls=False)
-        with Connection(destination, limit_s=2) as connection:
+        target = Target("127.0.0.1", receiver.port, is_tls=False)
+        with DeadlineSocket(target, limit_s=2) as connection:
             assert closed.wait(2)
             connection.sendall(b"x" * 5)
-            with pytest.raises(UndeliveredError, match="before it had everything"):
+            with pytest.raises(UndeliveredError, match="before it had read everything"):
                 connection.finish()
 
 
@@ -196,7 +196,7 @@ def test_a_receiver_that_reads_slowly_is_given_the_time_of_one_attempt() -> None
             time.sleep(0.005)
 
     with SyslogReceiver(manner=slow) as receiver:
-        connection = Connection(Destination("127.0.0.1", receiver.port, is_tls=False), limit_s=5)
+        connection = DeadlineSocket(Target("127.0.0.1", receiver.port, is_tls=False), limit_s=5)
         with connection:
             connection.sendall(b"x" * 50)
             connection.finish()

@@ -1,4 +1,4 @@
-"""A sink calls the public internet and what the operator named, and nothing that lies inside."""
+"""A destination calls the public internet and what the operator named, and nothing that lies inside."""
 
 import socket
 from typing import Any
@@ -7,13 +7,13 @@ import pytest
 
 from mcpbridge.audit.destinations.errors import UndeliveredError
 from mcpbridge.audit.destinations.targets import (
-    Destination,
-    RefusedDestinationError,
+    RefusedTargetError,
+    Target,
     checked_addresses,
-    syslog_destination,
-    webhook_destination,
+    syslog_target,
+    webhook_target,
 )
-from mcpbridge.audit.destinations.transports.deadline_socket import Connection
+from mcpbridge.audit.destinations.transports.deadline_socket import DeadlineSocket
 from tests.certificates import self_signed
 from tests.mcpbridge.audit.destinations.receivers import SyslogReceiver
 from tests.token_shapes import assembled_token
@@ -75,18 +75,18 @@ INSIDE = [
 
 @pytest.fixture(autouse=True)
 def nothing_inside_is_named(settings: Any) -> None:
-    settings.SINK_PRIVATE_NETWORKS = []
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = []
 
 
 @pytest.mark.parametrize("host", INSIDE)
 def test_what_lies_inside_is_refused_however_it_is_written(host: str) -> None:
-    with pytest.raises(RefusedDestinationError, match="does not lead to an address on the public internet"):
-        checked_addresses(Destination(host, 443, is_tls=True))
+    with pytest.raises(RefusedTargetError, match="does not resolve to an address on the public internet"):
+        checked_addresses(Target(host, 443, is_tls=True))
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "1.1.1.1", "::ffff:1.1.1.1", "2606:4700:4700::1111"])
 def test_what_is_public_may_be_called(address: str) -> None:
-    assert checked_addresses(Destination(address, 443, is_tls=True)) == [address]
+    assert checked_addresses(Target(address, 443, is_tls=True)) == [address]
 
 
 def resolver(*answers: str) -> Any:
@@ -103,13 +103,13 @@ def test_a_name_that_leads_inside_even_in_part_is_refused_like_one_that_leads_no
     monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolver(*answers))
-    with pytest.raises(RefusedDestinationError) as refused:
-        checked_addresses(Destination("siem.example.com", 443, is_tls=True))
-    assert str(refused.value).startswith("siem.example.com does not lead to an address on the public internet;")
+    with pytest.raises(RefusedTargetError) as refused:
+        checked_addresses(Target("siem.example.com", 443, is_tls=True))
+    assert str(refused.value).startswith("siem.example.com does not resolve to an address on the public internet.")
 
 
 def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    settings.SINK_PRIVATE_NETWORKS = ["127.0.0.2"]
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.2"]
     asked: list[str] = []
 
     def rebinding(host: str, port: int, *_: object, **__: object) -> list[Any]:
@@ -126,7 +126,7 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pyte
         inside.listen()
         inside.settimeout(0.1)
         monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-        with Connection(Destination("siem.example.com", port, is_tls=False), limit_s=2):
+        with DeadlineSocket(Target("siem.example.com", port, is_tls=False), limit_s=2):
             looked_at.accept()[0].close()
             with pytest.raises(TimeoutError):
                 inside.accept()
@@ -134,12 +134,12 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pyte
 
 
 def test_networks_that_the_operator_named_may_be_called(settings: Any) -> None:
-    settings.SINK_PRIVATE_NETWORKS = ["10.20.0.0/16", "fd12::/16"]
-    assert checked_addresses(Destination("10.20.3.4", 443, is_tls=True)) == ["10.20.3.4"]
-    assert checked_addresses(Destination("::ffff:10.20.3.4", 443, is_tls=True))
-    assert checked_addresses(Destination("fd12::1", 443, is_tls=True)) == ["fd12::1"]
-    with pytest.raises(RefusedDestinationError):
-        checked_addresses(Destination("10.21.3.4", 443, is_tls=True))
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["10.20.0.0/16", "fd12::/16"]
+    assert checked_addresses(Target("10.20.3.4", 443, is_tls=True)) == ["10.20.3.4"]
+    assert checked_addresses(Target("::ffff:10.20.3.4", 443, is_tls=True))
+    assert checked_addresses(Target("fd12::1", 443, is_tls=True)) == ["fd12::1"]
+    with pytest.raises(RefusedTargetError):
+        checked_addresses(Target("10.21.3.4", 443, is_tls=True))
 
 
 def test_what_is_refused_is_refused_before_anything_is_sent() -> None:
@@ -147,28 +147,28 @@ def test_what_is_refused_is_refused_before_anything_is_sent() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         listener.settimeout(0.1)
-        with pytest.raises(RefusedDestinationError):
-            Connection(Destination("127.0.0.1", listener.getsockname()[1], is_tls=False), limit_s=1)
+        with pytest.raises(RefusedTargetError):
+            DeadlineSocket(Target("127.0.0.1", listener.getsockname()[1], is_tls=False), limit_s=1)
         with pytest.raises(TimeoutError):
             listener.accept()
 
 
 @pytest.mark.parametrize(
-    ("url", "destination"),
+    ("url", "target"),
     [
-        ("https://siem.example.com", Destination("siem.example.com", 443, True, "")),
+        ("https://siem.example.com", Target("siem.example.com", 443, True, "")),
         (
             "https://siem.example.com:8443/in/1?source=console",
-            Destination("siem.example.com", 8443, True, "/in/1?source=console"),
+            Target("siem.example.com", 8443, True, "/in/1?source=console"),
         ),
-        ("https://siem.example.com?source=console", Destination("siem.example.com", 443, True, "/?source=console")),
-        ("https://[2606:4700::1111]/x", Destination("2606:4700::1111", 443, True, "/x")),
-        ("http://127.0.0.1:9000/in", Destination("127.0.0.1", 9000, False, "/in")),
-        ("http://localhost/in", Destination("localhost", 80, False, "/in")),
+        ("https://siem.example.com?source=console", Target("siem.example.com", 443, True, "/?source=console")),
+        ("https://[2606:4700::1111]/x", Target("2606:4700::1111", 443, True, "/x")),
+        ("http://127.0.0.1:9000/in", Target("127.0.0.1", 9000, False, "/in")),
+        ("http://localhost/in", Target("localhost", 80, False, "/in")),
     ],
 )
-def test_addresses_of_webhooks(url: str, destination: Destination) -> None:
-    assert webhook_destination(url) == destination
+def test_addresses_of_webhooks(url: str, target: Target) -> None:
+    assert webhook_target(url) == target
 
 
 TOKEN = assembled_token()
@@ -217,26 +217,26 @@ LONG = "dGhpcyBpcyBhIHNlY3JldA" + "x" * 12
     ],
 )
 def test_what_is_no_address_of_a_webhook(url: str) -> None:
-    with pytest.raises(RefusedDestinationError) as refused:
-        webhook_destination(url)
+    with pytest.raises(RefusedTargetError) as refused:
+        webhook_target(url)
     assert TOKEN not in str(refused.value)
     assert LONG not in str(refused.value)
 
 
 def test_addresses_of_syslog_servers() -> None:
-    assert syslog_destination("tls://siem.example.com") == Destination("siem.example.com", 6514, True)
-    assert syslog_destination("tcp://10.0.0.7:601") == Destination("10.0.0.7", 601, False)
+    assert syslog_target("tls://siem.example.com") == Target("siem.example.com", 6514, True)
+    assert syslog_target("tcp://10.0.0.7:601") == Target("10.0.0.7", 601, False)
     for url in (
         "udp://siem.example.com",
         "tls://siem.example.com/x",
         "tls://a@siem.example.com",
         "siem.example.com:6514",
     ):
-        with pytest.raises(RefusedDestinationError):
-            syslog_destination(url)
+        with pytest.raises(RefusedTargetError):
+            syslog_target(url)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Any, settings: Any) -> None:
-    settings.SINK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     with SyslogReceiver(tls=self_signed(tmp_path)) as receiver, pytest.raises(UndeliveredError, match="certificate"):
-        Connection(Destination("127.0.0.1", receiver.port, is_tls=True), limit_s=2)
+        DeadlineSocket(Target("127.0.0.1", receiver.port, is_tls=True), limit_s=2)

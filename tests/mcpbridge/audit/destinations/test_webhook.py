@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from mcpbridge.audit.destinations.services import sink_delete, sink_test
-from mcpbridge.audit.destinations.status import sink_standings
+from mcpbridge.audit.destinations.services import delete_destination, send_test_message
+from mcpbridge.audit.destinations.status import destination_statuses
 from mcpbridge.audit.destinations.transports import factory
-from mcpbridge.audit.retention import audit_prune
-from mcpbridge.models import Sink
+from mcpbridge.audit.retention import prune_audit_log
+from mcpbridge.models import LogDestination
 from tests.certificates import self_signed
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.destinations.conftest import Fresh, World
@@ -40,15 +40,15 @@ def database(sqlite_database: RecordDatabase) -> RecordDatabase:
     [
         (500, "answered 500"),
         (400, "answered 400"),
-        (401, "does not accept the signature"),
-        (410, "nothing at that address"),
-        (302, "a redirection, which is not followed"),
+        (401, "rejected the signature"),
+        (410, "no such page at this address"),
+        (302, "Redirects are not followed"),
         (HANG, "did not answer within"),
         (ENDLESS, "answer"),
-        (DIE_SILENT, "no whole HTTP answer"),
-        (DIE_IN_HEADERS, "no whole HTTP answer"),
-        (DIE_IN_BODY, "no whole HTTP answer"),
-        (NO_HTTP, "no whole HTTP answer"),
+        (DIE_SILENT, "did not send a complete HTTP response"),
+        (DIE_IN_HEADERS, "did not send a complete HTTP response"),
+        (DIE_IN_BODY, "did not send a complete HTTP response"),
+        (NO_HTTP, "did not send a complete HTTP response"),
     ],
 )
 def test_what_is_not_confirmed_is_sent_again_under_the_same_id(
@@ -56,9 +56,9 @@ def test_what_is_not_confirmed_is_sent_again_under_the_same_id(
 ) -> None:
     world.write(2)
     with HttpReceiver(behaviour) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         assert world.round() == 0
-        assert told in fresh(sink).fault
+        assert told in fresh(destination).fault
         # It grows meanwhile; what was offered goes again in the bounds that it had, so that its id means something.
         world.write(2)
         assert world.round() == 0
@@ -69,13 +69,13 @@ def test_what_is_not_confirmed_is_sent_again_under_the_same_id(
     assert first.headers["webhook-id"] == again.headers["webhook-id"] != rest.headers["webhook-id"]
     assert first.headers["idempotency-key"] == first.headers["webhook-id"]
     assert receiver.sequences == [1, 2, 3, 4, 5]
-    assert fresh(sink).fault == ""
+    assert fresh(destination).fault == ""
 
 
 def test_a_confirmation_that_comes_too_late_is_asked_for_again(world: World) -> None:
     world.write(2)
     with HttpReceiver(HANG) as receiver:
-        world.sink(receiver.url)
+        world.destination(receiver.url)
         world.round()
         receiver.released.set()
         world.wait(seconds=5)
@@ -87,30 +87,30 @@ def test_a_confirmation_that_comes_too_late_is_asked_for_again(world: World) -> 
 def test_any_success_confirms(world: World, fresh: Fresh, status: int) -> None:
     world.write(2)
     with HttpReceiver(then=status) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
-    assert fresh(sink).confirmed == 3
+    assert fresh(destination).acked == 3
 
 
 @pytest.mark.parametrize("answer", TAKEN)
 def test_a_whole_answer_confirms_whatever_its_form(world: World, fresh: Fresh, answer: bytes) -> None:
     with HttpReceiver(then=answer) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
-    assert (fresh(sink).confirmed, fresh(sink).fault) == (1, "")
+    assert (fresh(destination).acked, fresh(destination).fault) == (1, "")
 
 
 @pytest.mark.parametrize("answer", BROKEN)
 def test_a_broken_answer_is_a_failure_that_the_page_shows(world: World, fresh: Fresh, answer: bytes) -> None:
     with HttpReceiver(answer) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         assert world.round() == 0
-        assert fresh(sink).failing_since == world.now
-        assert fresh(sink).fault
-        assert sink_test(sink=sink, actor="ana", limit_s=5) == ""
+        assert fresh(destination).failing_since == world.now
+        assert fresh(destination).fault
+        assert send_test_message(destination=destination, actor="ana", limit_s=5) == ""
         world.wait(seconds=5)
         assert world.round() > 0
-    assert fresh(sink).failing_since is None
+    assert fresh(destination).failing_since is None
 
 
 def test_what_nobody_foresaw_is_a_failure_that_the_page_shows(
@@ -120,13 +120,13 @@ def test_what_nobody_foresaw_is_a_failure_that_the_page_shows(
         raise ZeroDivisionError
 
     with HttpReceiver() as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         with monkeypatch.context() as patch:
-            patch.setattr(factory, "webhook_post", fails)
+            patch.setattr(factory, "post_webhook", fails)
             assert world.round() == 0
-            assert "ZeroDivisionError" in sink_test(sink=sink, actor="ana", limit_s=5)
-        assert "failed unexpectedly (ZeroDivisionError)" in fresh(sink).fault
-        assert fresh(sink).next_try_at is not None
+            assert "ZeroDivisionError" in send_test_message(destination=destination, actor="ana", limit_s=5)
+        assert "failed unexpectedly (ZeroDivisionError)" in fresh(destination).fault
+        assert fresh(destination).next_try_at is not None
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_nobody_foresaw_is_a_failure_that_the_page_shows(
 )
 def test_the_request_names_what_the_address_does(world: World, given: str, sent: str) -> None:
     with HttpReceiver() as receiver:
-        world.sink(f"http://127.0.0.1:{receiver.port}{given}")
+        world.destination(f"http://127.0.0.1:{receiver.port}{given}")
         world.round()
     (request,) = receiver.requests
     assert (request.path, request.headers["host"]) == (sent, f"127.0.0.1:{receiver.port}")
@@ -145,7 +145,7 @@ def test_variables_of_the_environment_lead_nowhere_else(world: World, monkeypatc
     with HttpReceiver() as receiver, HttpReceiver() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        world.sink(receiver.url)
+        world.destination(receiver.url)
         assert world.round() == 1
         receiver.then, receiver.answers["Location"] = 307, f"http://127.0.0.1:{proxy.port}/"
         world.write(2)
@@ -167,21 +167,21 @@ def test_the_certificate_must_name_the_host(
     )
     world.limit_s = 5
     with HttpReceiver(tls=certificate) as receiver:
-        named = world.sink(receiver.url)
+        named = world.destination(receiver.url)
         assert world.round() == 1
-        sink_delete(sink=named, actor="ana")
-        other = world.sink(f"https://siem.example.com:{receiver.port}/in", name="Other")
+        delete_destination(destination=named, actor="ana")
+        other = world.destination(f"https://siem.example.com:{receiver.port}/in", name="Other")
         assert world.round() == 0
-    assert "certificate is not accepted" in fresh(other).fault
+    assert "certificate of the receiver was rejected" in fresh(other).fault
     assert len(receiver.requests) == 1
 
 
 def test_the_receiver_says_when_to_come_again(world: World, fresh: Fresh) -> None:
     with HttpReceiver(429) as receiver:
         receiver.answers["Retry-After"] = "600"
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
-        assert fresh(sink).next_try_at == world.now + timedelta(minutes=10)
+        assert fresh(destination).next_try_at == world.now + timedelta(minutes=10)
         world.wait(minutes=9)
         assert world.round() == 0
         world.wait(minutes=1)
@@ -192,17 +192,17 @@ def test_the_receiver_says_when_to_come_again(world: World, fresh: Fresh) -> Non
 def test_a_receiver_that_takes_less_gets_less(world: World, fresh: Fresh, tmp_path: Path, pruned: bool) -> None:
     world.write(20)
     if pruned:
-        audit_prune(org_id="org-1", before=timezone.now(), export_to=tmp_path / "kept", actor="ana")
+        prune_audit_log(org_id="org-1", before=timezone.now(), export_to=tmp_path / "kept", actor="ana")
         world.write(20)
         assert world.rows()[0] == 21
     with HttpReceiver(most=4000) as receiver:
-        sink = world.sink(receiver.url)
-        assert world.rows()[-1] == sink_standings("org-1")[0].behind + (20 if pruned else 0)
+        destination = world.destination(receiver.url)
+        assert world.rows()[-1] == destination_statuses("org-1")[0].behind + (20 if pruned else 0)
         for _ in range(5):
             world.round()
         assert receiver.sequences == world.rows()
         # A limit is no failure, and it is remembered: what comes later fits at once.
-        assert (fresh(sink).failures, fresh(sink).failing_since) == (0, None)
+        assert (fresh(destination).failures, fresh(destination).failing_since) == (0, None)
         tried = len(receiver.requests)
         world.write(6)
         world.round()
@@ -215,12 +215,12 @@ def test_a_receiver_that_takes_less_gets_less(world: World, fresh: Fresh, tmp_pa
 def test_what_is_sent_at_once_grows_again(world: World, fresh: Fresh) -> None:
     world.write(100)
     with HttpReceiver(413) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
-        limit = fresh(sink).size_limit
-        Sink.objects.update(size_limit=limit // 8)
+        limit = fresh(destination).size_limit
+        LogDestination.objects.update(size_limit=limit // 8)
         world.round()
-        assert limit // 8 < fresh(sink).size_limit < limit
+        assert limit // 8 < fresh(destination).size_limit < limit
     sizes = [len(request.body) for request in receiver.requests[1:]]
     assert max(sizes) > 1.2 * sizes[0]
     assert receiver.sequences == world.rows()
@@ -228,8 +228,8 @@ def test_what_is_sent_at_once_grows_again(world: World, fresh: Fresh) -> None:
 
 def test_one_row_that_is_too_large_is_a_failure(world: World, fresh: Fresh) -> None:
     with HttpReceiver(then=413) as receiver:
-        sink = world.sink(receiver.url)
+        destination = world.destination(receiver.url)
         world.round()
     assert len(receiver.requests) == 1
-    assert "takes less at once" in fresh(sink).fault
-    assert fresh(sink).failing_since == world.now
+    assert "the batch is too large" in fresh(destination).fault
+    assert fresh(destination).failing_since == world.now

@@ -13,11 +13,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, router, transaction
 
-from mcpbridge.audit.checkpoints import checkpoint_make
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.hashchain import Head, genesis, link
-from mcpbridge.audit.keyring import key_announce, published_keys
+from mcpbridge.audit.keyring import announce_key, published_keys
 from mcpbridge.audit.signing import configured_key, cut_message
 from mcpbridge.audit.verification import OutsideHead, Verdict, trust_from_text
 from mcpbridge.audit.verification.sources import stored_rows, verify_export, verify_stored
@@ -47,9 +47,9 @@ def record(database: RecordDatabase) -> RecordDatabase:
     head = genesis("org-1")
     for until in (4, 8):
         head = grow(head, until)
-        checkpoint_make(reason="demand")
+        make_checkpoints(reason="demand")
     grow(head, LENGTH)
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
     grow(genesis("org-2"), 3, "org-2")
     return database
 
@@ -253,9 +253,9 @@ def test_a_chain_that_retention_cut_holds_behind_the_cut(record, sql):
 
 
 def test_the_database_s_own_keys_are_trusted_where_they_lead_to_the_configured_one(record, settings):
-    key_announce(text="the key that comes next", actor="a test")
+    announce_key(text="the key that comes next", actor="a test")
     settings.AUDIT_SIGNING_KEY = "the key that comes next"
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
     assert SigningHead.objects.order_by("-id").values_list("key_id", flat=True).first() == configured_key().key_id
     assert found() is None
     settings.AUDIT_SIGNING_KEY = "a key that nobody announced"
@@ -394,7 +394,7 @@ def test_rows_that_are_written_during_a_verification_do_not_disturb_it(record):
     begun = [next(lines) for _ in range(4)]
     last = AuditEvent.objects.get(org_id="org-1", sequence=LENGTH)
     grow(Head(LENGTH, last.hash), LENGTH + 3)
-    checkpoint_make(reason="demand")
+    make_checkpoints(reason="demand")
     verdict = verify_export([*begun, *lines], trust_from_text(json.dumps(published_keys())), progress=meanwhile)
     assert verdict.is_ok
     assert told == [verdict.rows]
