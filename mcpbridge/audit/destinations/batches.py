@@ -122,9 +122,9 @@ def record_line(record: Event | Checkpoint) -> bytes:
 
 
 def _heads(destination: LogDestination, alias: str) -> "QuerySet[SigningHead]":
-    heads = SigningHead.objects.using(alias).filter(org_id=destination.org_id, id__gt=destination.confirmed_checkpoint)
-    if _was_offered(destination):
-        heads = heads.filter(id__lte=destination.offered_checkpoint)
+    heads = SigningHead.objects.using(alias).filter(org_id=destination.org_id, id__gt=destination.acked_checkpoint)
+    if _has_lease(destination):
+        heads = heads.filter(id__lte=destination.leased_checkpoint)
     return heads.order_by("sequence", "id")
 
 
