@@ -28,7 +28,7 @@ def at_one_instant(postgres_database: RecordDatabase, stop_clock: Callable[[date
     """The months are there as from this instant on, whenever the database was made."""
     now = timezone.now()
     stop_clock(now)
-    months_make("default", now=now)
+    make_months("default", now=now)
 
 
 def row_at(at: datetime) -> dict[str, Any]:
