@@ -17,10 +17,10 @@ from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, Res
 from hoursmith_console.activity.rows import ActivityRow, activity_rows
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.export_views import export_progress
-from hoursmith_console.core.lists.admin import only_reads
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.core.lists.time_filter import TimeFilter
+from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
@@ -63,7 +63,7 @@ class ActivityAdmin(FollowedAdmin):
         guard, export = self.admin_site.admin_view, require_http_methods(["GET", "POST"])(ActivityExportView(self))
         return [
             path("export/progress/", guard(require_safe(progress)), name="export_progress"),
-            path("export/", guard(only_reads(export)), name="export"),
+            path("export/", guard(auditor_may_post(export)), name="export"),
             *super().get_urls(),
         ]
 

@@ -78,7 +78,6 @@ class ActivityExportView:
         self, request: ConsoleRequest, changes: KeysetChangeList, form: forms.Form, status: int = 200
     ) -> HttpResponse:
         context: dict[str, Any] = {
-            **self._admin.admin_site.each_context(request),
             "title": "Export the activity",
             "area_title": self._admin.title,
             "area_address": "console:activity:list",

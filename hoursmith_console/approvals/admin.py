@@ -4,8 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,8 +14,10 @@ from hoursmith_console.approvals.forms import RuleForm
 from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.core.keys import key_from
-from hoursmith_console.core.section import Area, deciding
+from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
+from hoursmith_console.core.section import Area
 from hoursmith_console.core.site import site
+from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.calls.approvals.policy import approval_rule, approval_rule_change, is_on
@@ -39,7 +40,11 @@ class ApprovalsArea(Area):
             path("waiting/", guard(require_safe(self.waiting_view)), name="waiting"),
             path("policy/", guard(require_http_methods(["GET", "HEAD", "POST"])(self.policy_view)), name="policy"),
             path("<uuid:key>/", guard(require_safe(self.detail_view)), name="detail"),
-            path("<uuid:key>/decide/", guard(require_POST(deciding(self.decide_view))), name="decide"),
+            path(
+                "<uuid:key>/decide/",
+                guard(require_POST(admin_required(recent_auth_required(self.decide_view)))),
+                name="decide",
+            ),
         ]
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
@@ -47,9 +52,10 @@ class ApprovalsArea(Area):
         viewer, before = request.viewer, key_from(request.GET.get("before", ""))
         rows = list(decided(viewer, before=before)[: ON_A_PAGE + 1])
         older = rows[ON_A_PAGE - 1].pk if len(rows) > ON_A_PAGE else None
-        return self.page(
+        return render_page(
             request,
-            "list.html",
+            "approvals/list.html",
+            section=self,
             rule=_rule(viewer),
             waiting=_waiting(viewer),
             rows=named(viewer, rows[:ON_A_PAGE]),
@@ -70,7 +76,7 @@ class ApprovalsArea(Area):
         title = f"{row.title}: {found.target_label or found.target_id}"
         has_any = bool(found.arguments) or found.snapshot is not None
         contents = contents_open(viewer, call_id=found.call_id, label=title, has_any=has_any)
-        return self.page(request, "detail.html", title=title, row=row, contents=contents)
+        return render_page(request, "approvals/detail.html", section=self, title=title, row=row, contents=contents)
 
     def decide_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
         """Approve the call, or do not."""
@@ -88,11 +94,11 @@ class ApprovalsArea(Area):
             messages.success(request, _said(found, is_approved))
         return HttpResponseRedirect(reverse("console:approvals:list"))
 
-    def policy_view(self, request: ConsoleRequest) -> HttpResponse:
+    def policy_view(self, request: ConsoleRequest) -> HttpResponseBase:
         """What the workspace wants asked about; Auditors read it."""
-        if not request.viewer.member.sees_workspace:
-            raise PermissionDenied
-        return deciding(self._change)(request) if request.method == "POST" else self._policy_page(request)
+        if request.method == "POST":
+            return admin_required(recent_auth_required(self._change))(request)
+        return reviewer_required(self._policy_page)(request)
 
     def _change(self, request: ConsoleRequest) -> HttpResponse:
         viewer = request.viewer
@@ -112,9 +118,10 @@ class ApprovalsArea(Area):
     def _policy_page(self, request: ConsoleRequest, form: RuleForm | None = None, *, status: int = 200) -> HttpResponse:
         viewer = request.viewer
         rule = approval_rule(viewer.org_id)
-        return self.page(
+        return render_page(
             request,
-            "policy.html",
+            "approvals/policy.html",
+            section=self,
             status=status,
             title="What waits for approval",
             form=form or RuleForm(viewer, rule=rule),

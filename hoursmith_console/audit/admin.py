@@ -27,11 +27,11 @@ from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.verification.jobs import Standing, verification_standing
 from hoursmith_console.audit.verification.proofs import proofs
 from hoursmith_console.audit.verification.views import verification, verify
-from hoursmith_console.core.lists.admin import only_reads
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.lists.time_filter import TimeFilter
+from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
@@ -128,9 +128,13 @@ class AuditAdmin(FollowedAdmin):
     def get_urls(self) -> list[URLPattern]:
         guard, progress = self.admin_site.admin_view, partial(export_progress, area=self.area)
         return [
-            path("export/", guard(only_reads(require_http_methods(["GET", "POST"])(ExportView(self)))), name="export"),
+            path(
+                "export/",
+                guard(auditor_may_post(require_http_methods(["GET", "POST"])(ExportView(self)))),
+                name="export",
+            ),
             path("export/progress/", guard(require_safe(progress)), name="export_progress"),
-            path("verify/", guard(only_reads(require_POST(verify))), name="verify"),
+            path("verify/", guard(auditor_may_post(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
             *DestinationPages(self.admin_site).urls(),

@@ -93,7 +93,6 @@ class ExportView:
 
     def _page(self, request: ConsoleRequest, form: ExportForm, status: int = 200) -> HttpResponse:
         context = {
-            **self._admin.admin_site.each_context(request),
             "title": "Export the record",
             "area_title": self._admin.title,
             "area_address": "console:audit:list",

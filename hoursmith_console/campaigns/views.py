@@ -14,7 +14,7 @@ from hoursmith_console.campaigns.forms import USUAL_TIME, AskForm, CriteriaForm
 from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.campaigns.services import AT_MOST, CampaignError, close_campaign, remind_owners, start_campaign
 from hoursmith_console.core.keys import key_from
-from hoursmith_console.core.permissions import page
+from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.notices.mails import is_mail_configured
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 
@@ -25,7 +25,7 @@ def campaigns(request: ConsoleRequest) -> HttpResponse:
     """All campaigns of the workspace, open ones first."""
     found = Campaign.objects.filter(workspace_id=request.viewer.member.workspace_id)
     rows = campaign_rows(found.order_by("-created_at", "-pk")[:MOST_LISTED])
-    return page(
+    return render_page(
         request,
         "campaigns/list.html",
         title="Campaigns",
@@ -66,7 +66,7 @@ def detail(request: ConsoleRequest, key: int) -> HttpResponse:
     """How far everybody is; of a closed one how it stood."""
     viewer = request.viewer
     campaign = _campaign(request, key)
-    return page(
+    return render_page(
         request,
         "campaigns/detail.html",
         title=campaign.title,
@@ -132,7 +132,7 @@ def _new_page(
         context["unowned"] = [row for row in rows if row.card.owner is None and row.campaign is None]
         context["askable"] = [row for row in rows if row.campaign is None]
         context["ticked"] = set(request.POST.getlist("token")) if request.method == "POST" else None
-    return page(
+    return render_page(
         request,
         "campaigns/new.html",
         title="Ask for rotation",

@@ -10,7 +10,6 @@ from hoursmith_console.connections.context import found_connection, owns
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_change, connection_remove
-from hoursmith_console.core.site import site
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 
@@ -43,7 +42,6 @@ def remove(request: ConsoleRequest, key: str) -> HttpResponse:
     if connection.removed_at is not None:
         return _to(connection)
     context = {
-        **site.each_context(request),
         "title": f"Remove {connection.label}?",
         "area_title": "Connections",
         "area_address": "console:connections:list",

@@ -23,7 +23,6 @@ from hoursmith_console.connections.context import (
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_create
-from hoursmith_console.core.site import site
 from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError, mint_form, token_mint
 from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError, UnknownMemberError
@@ -197,7 +196,6 @@ def _page(
 
 def _context(request: ConsoleRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
     context = {
-        **site.each_context(request),
         "title": title,
         "area_title": "Connections",
         "area_address": "console:connections:list",

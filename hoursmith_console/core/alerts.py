@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.utils.safestring import SafeString
-
-from hoursmith_console.workspaces.viewer import Viewer
 
 
 class Tone(StrEnum):
@@ -36,4 +35,4 @@ class Card:
 
 
 # What a member may not see, their cards must not tell either: a provider asks the viewer.
-Provider = Callable[[Viewer], Iterable[Card]]
+Provider = Callable[[Any], Iterable[Card]]

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db import Error, connections
 
-from hoursmith_console.workspaces.models import Member
+from hoursmith_console.core.viewer import ConsoleMember
 
 _KEPT_S = 3600
 _SAY_EVERY_S = 1.0
@@ -52,7 +52,7 @@ class Progress:
 class HandingOut:
     """Keeps the progress of one stream while it is read."""
 
-    def __init__(self, *, member: Member, area: str, total: int | None, headings: int = 0) -> None:
+    def __init__(self, *, member: ConsoleMember, area: str, total: int | None, headings: int = 0) -> None:
         now = time.time()
         self._key, self._next = _key(member, area), 0.0
         self._progress = Progress(total, rows=-headings, begun_at=now, said_at=now)
@@ -88,11 +88,11 @@ class HandingOut:
         cache.set(self._key, asdict(self._progress), _KEPT_S)
 
 
-def progress_of(*, member: Member, area: str) -> Progress | None:
+def progress_of(*, member: ConsoleMember, area: str) -> Progress | None:
     """How far the member's last export of `area` is; None where there was none lately."""
     kept: dict[str, Any] | None = cache.get(_key(member, area))
     return Progress(**kept) if kept else None
 
 
-def _key(member: Member, area: str) -> str:
+def _key(member: ConsoleMember, area: str) -> str:
     return f"export-progress:{area}:{member.pk}"

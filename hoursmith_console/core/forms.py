@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.http import QueryDict
 
-from hoursmith_console.middleware.pasted_tokens import clean_form
+from hoursmith_console.core.pasted_tokens import clean_form
 
 PASTED = (
     "This looks like a Hoursmith token. Don’t paste it here: whoever has it can do what you can. To name a token, "

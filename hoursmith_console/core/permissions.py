@@ -1,62 +1,55 @@
-"""What the pages for asking share: the frame around them, and who may open which."""
+"""Decorators of views that say who may open them. `ConsoleSite.admin_view` has let members alone in before."""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseBase
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpResponseBase
 
-from hoursmith_console.core.site import site
-from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.workspaces.viewer import ConsoleRequest
+from hoursmith_console.core.viewer import ConsoleMember
 
 View = Callable[..., HttpResponseBase]
+Marked = TypeVar("Marked", bound=View)
 
 
-def page(request: ConsoleRequest, template: str, *, title: str, status: int = 200, **context: Any) -> HttpResponse:
-    """`template` in the console's frame."""
-    return TemplateResponse(request, template, {**site.each_context(request), "title": title, **context}, status=status)
+def reviewer_required(view: View) -> View:
+    """Answer 403 to members who do not see the whole workspace: only Owner, Admin and Auditor do."""
+    return _members_who(lambda member: member.sees_workspace, view)
 
 
-def for_members(view: View) -> View:
-    """`view` for everybody of a workspace."""
-    return site.admin_view(view)
+def admin_required(view: View) -> View:
+    """Answer 403 to everyone but Owner and Admin."""
+    return _members_who(lambda member: member.administers, view)
 
 
-def for_reviewers(view: View) -> View:
-    """`view` for Owner, Admin and auditors; other members are told that it is not for them, strangers to sign in."""
+def recent_auth_required(view: View) -> View:
+    """Ask for re-authentication first where the last one is not recent (`ACCOUNT_REAUTHENTICATION_TIMEOUT`).
 
-    @wraps(view)
-    def inner(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.viewer.member.sees_workspace:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return site.admin_view(inner)
-
-
-def for_deciders(view: View) -> View:
-    """`view` for who decides for the workspace; an auditor is told that it is not for them."""
-
-    @wraps(view)
-    def inner(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.viewer.member.administers:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return site.admin_view(inner)
-
-
-def after_asking_again(view: View) -> View:
-    """`view` once the person has shown lately that it is still them."""
+    Put it inside `admin_required`, so that whom it is not for is refused before anything is asked of them.
+    """
     guarded: View = reauthentication_required(view)
     return guarded
 
 
-def rotation_address(rotation: Rotation) -> str:
-    """Where the rotation's own page is."""
-    return reverse("console:rotations:detail", args=[rotation.pk])
+def auditor_may_post(view: Marked) -> Marked:
+    """Mark `view` as one whose form changes nothing of the workspace, so that auditors may send it."""
+    view.auditor_may_post = True  # type: ignore[attr-defined]
+    return view
+
+
+def without_two_factor(view: Marked) -> Marked:
+    """Mark `view` as open where the workspace demands two-factor authentication that the member has not set up."""
+    view.without_two_factor = True  # type: ignore[attr-defined]
+    return view
+
+
+def _members_who(may: Callable[[ConsoleMember], bool], view: View) -> View:
+    @wraps(view)
+    def inner(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not may(request.viewer.member):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return inner

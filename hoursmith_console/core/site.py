@@ -10,16 +10,13 @@ from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_POST, require_safe
 
-from hoursmith_console.core.lists.admin import LedgerAdmin, only_reads
+from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.section import Area
-from hoursmith_console.overview.page import overview_context
-from hoursmith_console.workspaces.viewer import WORKSPACE_KEY, ConsoleRequest, Viewer
+from hoursmith_console.core.viewer import ConsoleViewer, ViewerRequest
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -36,16 +33,16 @@ class ConsoleSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whoever is an active member of a workspace may enter; being staff or superuser adds nothing."""
-        return bool(cast(ConsoleRequest, request).viewer)
+        return bool(cast(ViewerRequest, request).viewer)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """`view` for members; strangers are sent to the sign-in page, accounts without a workspace get 404.
 
-        An auditor gets no further with a form, unless the view is marked as one that `only_reads`. A workspace that
-        demands two-factor authentication shows nothing to a reviewer without it, but lets them go to another one.
+        An auditor may send no form, unless the view is marked with `permissions.auditor_may_post`. A workspace that
+        demands two-factor authentication shows a reviewer without it only views marked `without_two_factor`.
         """
 
-        def inner(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def inner(request: ViewerRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 if request.headers.get("HX-Request"):
                     # A part of a page that polls on after its session: the sign-in form belongs into the whole page.
@@ -53,11 +50,11 @@ class ConsoleSite(AdminSite):
                 return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
             if not self.has_permission(request):
                 raise Http404("This account belongs to no workspace.")
-            if request.viewer.two_factor_demand and not getattr(view, "leads_elsewhere", False):
+            if request.viewer.two_factor_demand and not getattr(view, "without_two_factor", False):
                 if request.headers.get("HX-Request"):
                     return HttpResponse(headers={"HX-Redirect": reverse("mfa_index")})
                 return HttpResponseRedirect(reverse("mfa_index"))
-            changes = request.method not in SAFE and not getattr(view, "only_reads", False)
+            changes = request.method not in SAFE and not getattr(view, "auditor_may_post", False)
             if changes and request.viewer.member.is_auditor:
                 raise PermissionDenied
             _forget_related_lookups(request)
@@ -67,18 +64,18 @@ class ConsoleSite(AdminSite):
         return cast(View, guarded if cacheable else never_cache(guarded))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """The overview, the choice of workspace, and one address for each registered area."""
+        """The patterns that apps added, and one address for each registered area."""
         areas: list[URLPattern | URLResolver] = [
             path(f"{area.area}/", include((area.get_urls(), area.area))) for area in self.areas()
         ]
         return [
-            path("", self.admin_view(require_safe(self.index)), name="index"),
-            path("workspace/", self.admin_view(_leads_elsewhere(choose_workspace)), name="workspace"),
-            path("rotations/leaked-tokens/", include("hoursmith_console.leaked_tokens.urls")),
-            path("rotations/campaigns/", include("hoursmith_console.campaigns.urls")),
-            path("rotations/token-policy/", include("hoursmith_console.token_policy.urls")),
+            *getattr(self, "_more_urls", []),
             *areas,
         ]
+
+    def add_urls(self, *patterns: URLPattern | URLResolver) -> None:
+        """Serve `patterns`, which no section has, in front of the sections."""
+        self._more_urls = [*getattr(self, "_more_urls", []), *patterns]
 
     def add(self, area: Area) -> None:
         """Serve an area that is not one model's list."""
@@ -91,65 +88,27 @@ class ConsoleSite(AdminSite):
         ]
         return sorted([*registered, *getattr(self, "_added", [])], key=lambda area: area.place)
 
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What every page of the console needs."""
-        viewer = cast(ConsoleRequest, request).viewer
+    def menu(self, request: ViewerRequest) -> list[dict[str, Any]]:
+        """The sections that the viewer may open, with their addresses."""
         addresses = [("Overview", reverse("console:index"))]
         addresses += [
-            (area.title, reverse(f"console:{area.area}:list")) for area in self.areas() if shown_to(viewer, area)
+            (area.title, reverse(f"console:{area.area}:list"))
+            for area in self.areas()
+            if shown_to(request.viewer, area)
         ]
-        return {
-            "site_title": self.site_title,
-            "site_header": self.site_header,
-            "has_permission": True,
-            "is_popup": False,
-            "is_nav_sidebar_enabled": False,
-            "member": viewer.member,
-            "workspace": viewer.member.workspace,
-            "memberships": viewer.memberships,
-            "is_sandbox": settings.SANDBOX_MODE,
-            "has_openid": bool(settings.OIDC),
-            "menu": [
-                {
-                    "title": title,
-                    "address": address,
-                    "is_here": request.path.startswith(address) if address != "/" else request.path == "/",
-                }
-                for title, address in addresses
-            ],
-        }
-
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """The overview."""
-        viewer = cast(ConsoleRequest, request).viewer
-        context = {
-            **self.each_context(request),
-            "title": "Overview",
-            **overview_context(viewer, request.GET.get("days", "")),
-        }
-        return TemplateResponse(request, "overview/page.html", context)
+        return [
+            {
+                "title": title,
+                "address": address,
+                "is_here": request.path.startswith(address) if address != "/" else request.path == "/",
+            }
+            for title, address in addresses
+        ]
 
 
-def shown_to(viewer: Viewer, area: LedgerAdmin | Area) -> bool:
+def shown_to(viewer: ConsoleViewer, area: LedgerAdmin | Area) -> bool:
     """Whether the menu leads to `area`."""
     return viewer.member.sees_workspace or not getattr(area, "is_for_reviewers", False)
-
-
-def choose_workspace(request: ConsoleRequest) -> HttpResponse:
-    """Look at another workspace of the same person from now on."""
-    chosen = request.POST.get("workspace", "")
-    for member in request.viewer.memberships:
-        if str(member.workspace_id) == chosen:
-            request.session[WORKSPACE_KEY] = member.workspace_id
-            return HttpResponseRedirect(reverse("console:index"))
-    raise Http404("There is no such workspace.")
-
-
-def _leads_elsewhere(view: View) -> View:
-    """Mark a form that shows and changes nothing of the workspace that is open."""
-    marked = only_reads(require_POST(view))
-    marked.leads_elsewhere = True  # type: ignore[attr-defined]
-    return marked
 
 
 site = ConsoleSite(name="console")

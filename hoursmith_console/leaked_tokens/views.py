@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from hoursmith_console.core.permissions import page, rotation_address
+from hoursmith_console.core.views import render_page
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import (
     AT_MOST,
@@ -58,7 +58,7 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
         for token in tokens
     ]
     if len(rotations) == 1:
-        return HttpResponseRedirect(rotation_address(rotations[0]))
+        return HttpResponseRedirect(rotations[0].get_absolute_url())
     messages.success(request, f"{len(rotations)} rotation{'' if len(rotations) == 1 else 's'} under way.")
     return _back(parts)
 
@@ -106,7 +106,7 @@ def _page(request: ConsoleRequest, parts: Sequence[PublicPart], *, fault: str = 
     found = reported_tokens(viewer, parts)
     known = [each for each in found if each.token is not None]
     reports = list(open_reports(viewer).select_related("workspace")[:AT_MOST])
-    return page(
+    return render_page(
         request,
         "leaked_tokens/page.html",
         title="Leak desk",

@@ -16,8 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hoursmith_console.accounts.addresses import address_proof, normal
 from hoursmith_console.accounts.services import sessions_of
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.core.section import Area, deciding
+from hoursmith_console.core.permissions import admin_required, recent_auth_required
+from hoursmith_console.core.section import Area
 from hoursmith_console.core.site import site
+from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
 from hoursmith_console.members.queries import members_in_sight, persons
 from hoursmith_console.rotations.models import Rotation
@@ -47,35 +49,60 @@ class MembersArea(Area):
         guard = self.admin_site.admin_view
         return [
             path("", guard(require_safe(self.list_view)), name="list"),
-            path("invite/", guard(require_http_methods(["GET", "POST"])(deciding(self.invite_view))), name="invite"),
+            path(
+                "invite/",
+                guard(require_http_methods(["GET", "POST"])(admin_required(recent_auth_required(self.invite_view)))),
+                name="invite",
+            ),
             path("<int:key>/", guard(require_safe(self.detail_view)), name="detail"),
-            path("<int:key>/invite/", guard(require_POST(deciding(self.invite_again_view))), name="invite_again"),
-            path("<int:key>/close/", guard(require_POST(deciding(self.close_view))), name="close"),
-            path("<int:key>/open/", guard(require_POST(deciding(self.open_view))), name="open"),
-            path("<int:key>/sign-out/", guard(require_POST(deciding(self.sign_out_view))), name="sign_out"),
-            path("<int:key>/auditor/", guard(require_POST(deciding(self.auditor_view))), name="auditor"),
+            path(
+                "<int:key>/invite/",
+                guard(require_POST(admin_required(recent_auth_required(self.invite_again_view)))),
+                name="invite_again",
+            ),
+            path(
+                "<int:key>/close/",
+                guard(require_POST(admin_required(recent_auth_required(self.close_view)))),
+                name="close",
+            ),
+            path(
+                "<int:key>/open/",
+                guard(require_POST(admin_required(recent_auth_required(self.open_view)))),
+                name="open",
+            ),
+            path(
+                "<int:key>/sign-out/",
+                guard(require_POST(admin_required(recent_auth_required(self.sign_out_view)))),
+                name="sign_out",
+            ),
+            path(
+                "<int:key>/auditor/",
+                guard(require_POST(admin_required(recent_auth_required(self.auditor_view)))),
+                name="auditor",
+            ),
         ]
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """Who is in the workspace and how they come into the console."""
         pages = Paginator(members_in_sight(request.viewer), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
-        return self.page(request, "list.html", people=persons(page.object_list), page=page)
+        return render_page(request, "members/list.html", section=self, people=persons(page.object_list), page=page)
 
     def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One member; who is out of sight does not exist."""
         viewer = request.viewer
         member = get_object_or_404(members_in_sight(viewer), pk=key)
-        return self.page(request, "detail.html", **_detail(viewer, member))
+        return render_page(request, "members/detail.html", section=self, **_detail(viewer, member))
 
     def invite_view(self, request: ConsoleRequest) -> HttpResponse:
         """Invite somebody to the console."""
         viewer = request.viewer
         form = InviteForm(request.POST if request.method == "POST" else None, actor=viewer.member)
         if not form.is_valid():
-            return self.page(
+            return render_page(
                 request,
-                "invite.html",
+                "members/invite.html",
+                section=self,
                 title="Invite",
                 form=form,
                 mail_leaves=mail_leaves(),
@@ -140,9 +167,10 @@ class MembersArea(Area):
             invitation, secret = invite(workspace=workspace, email=email, role=role, way=way, actor=actor)
         except InvitationError as error:
             return self._not_invited(request, error, known)
-        return self.page(
+        return render_page(
             request,
-            "invited.html",
+            "members/invited.html",
+            section=self,
             title="Invited",
             person=persons([invitation.member])[0],
             command="" if secret else _command(invitation),

@@ -19,11 +19,11 @@ from django.http import (
     HttpResponseBase,
     HttpResponseNotFound,
     HttpResponseRedirect,
-    QueryDict,
     UnreadablePostError,
 )
 from django.template import loader
 
+from hoursmith_console.core.pasted_tokens import clean_form
 from mcpbridge.redaction.masking import MASK, redact_pasted
 from mcpbridge.redaction.patterns import is_suspect
 
@@ -31,17 +31,6 @@ from mcpbridge.redaction.patterns import is_suspect
 TAKES_TOKEN: Final = {"console:tokens:claim": "token", "console:rotations:successor": "token"}
 _NOT_OURS = "/sandbox/api/"
 _SAFE = frozenset({"GET", "HEAD"})
-
-
-class CleanedForm(QueryDict):
-    """A form as it was sent, without tokens. `pasted` names the fields that held one."""
-
-    pasted: frozenset[str] = frozenset()
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        made: Any = super().__deepcopy__(memo)
-        made.pasted = self.pasted
-        return made
 
 
 class PastedTokens:
@@ -87,21 +76,6 @@ def clean_query(query: str) -> str:
     kept = [(redact_pasted(name), redact_pasted(value)) for name, value in pairs]
     # A mask finds nothing: the prefix alone finds the token.
     return query if kept == pairs else urlencode([(name, value.replace(f"_{MASK}", "")) for name, value in kept])
-
-
-def clean_form(sent: QueryDict, *, meant: str | None = None) -> CleanedForm | None:
-    """Return the form with every token in it masked, but for the field that is `meant` for one; None without any."""
-    cleaned, pasted = CleanedForm(mutable=True, encoding=sent.encoding), set()
-    for name, values in sent.lists():
-        kept = values if name == meant else [redact_pasted(value) for value in values]
-        shown = redact_pasted(name)
-        if kept != values or shown != name:
-            pasted.add(shown)
-            if "password" in name:
-                kept = [""] * len(values)
-        cleaned.setlist(shown, kept)
-    cleaned.pasted = frozenset(pasted)
-    return cleaned if pasted else None
 
 
 def _clean_headers(request: HttpRequest) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
+from django.urls import reverse
 from django.utils import timezone
 
 from hoursmith_console.tokens.querysets import of_own_tokens
@@ -130,6 +131,10 @@ class Rotation(TokenIdentity):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.masked_token}"
+
+    def get_absolute_url(self) -> str:
+        """Return the path of the rotation's own page."""
+        return reverse("console:rotations:detail", args=[self.pk])
 
     @property
     def requester(self) -> str:

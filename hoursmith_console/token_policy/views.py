@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.permissions import page
+from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.notices.assistants import refresh_notices
 from hoursmith_console.token_policy.evaluation import count_due
 from hoursmith_console.token_policy.services import change_policy, get_policy
@@ -90,4 +90,4 @@ def edit(request: ConsoleRequest) -> HttpResponse:
 def _page(request: ConsoleRequest, form: PolicyForm, status: int = 200) -> HttpResponse:
     viewer = request.viewer
     counts = count_due(visible_tokens(viewer), get_policy(viewer.member.workspace), now=timezone.now())
-    return page(request, "token_policy/page.html", title="Policy", status=status, form=form, counts=counts)
+    return render_page(request, "token_policy/page.html", title="Policy", status=status, form=form, counts=counts)

@@ -17,7 +17,7 @@ from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.pagination import Order
-from hoursmith_console.core.section import deciding
+from hoursmith_console.core.permissions import admin_required, recent_auth_required
 from hoursmith_console.core.site import site
 from hoursmith_console.overview.chart import draw
 from hoursmith_console.rotations.claims import release_claim
@@ -124,7 +124,11 @@ class TokenAdmin(LedgerAdmin):
             path("block/", guard(form(views.block)), name="block"),
             path("unblock/", guard(form(views.unblock)), name="unblock"),
             path("<int:key>/release-claim/", guard(require_POST(self.release_claim_view)), name="release_claim"),
-            path("<int:key>/freeze/", guard(require_POST(deciding(self.freeze_view))), name="freeze"),
+            path(
+                "<int:key>/freeze/",
+                guard(require_POST(admin_required(recent_auth_required(self.freeze_view)))),
+                name="freeze",
+            ),
             *super().get_urls(),
         ]
 

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.section import Area, deciding
+from hoursmith_console.core.permissions import admin_required, recent_auth_required
+from hoursmith_console.core.section import Area
 from hoursmith_console.core.site import site
+from hoursmith_console.core.views import render_page
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
@@ -36,23 +38,35 @@ class RetentionForm(Form):
 class SettingsArea(Area):
     """One page; Owner and Admin change it, Auditors read it, for the others it does not exist."""
 
-    area, title, place, is_for_reviewers, folder = "settings", "Settings", 9, True, "workspace_settings"
+    area, title, place, is_for_reviewers = "settings", "Settings", 9, True
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
         return [
             path("", guard(require_safe(self.list_view)), name="list"),
-            path("freeze/", guard(require_POST(deciding(self.freeze_view))), name="freeze"),
-            path("snapshots/", guard(require_POST(deciding(self.snapshots_view))), name="snapshots"),
-            path("second-factor/", guard(require_POST(deciding(self.factor_view))), name="second_factor"),
-            path("retention/", guard(require_POST(deciding(self.retention_view))), name="retention"),
+            path("freeze/", guard(require_POST(admin_required(recent_auth_required(self.freeze_view)))), name="freeze"),
+            path(
+                "snapshots/",
+                guard(require_POST(admin_required(recent_auth_required(self.snapshots_view)))),
+                name="snapshots",
+            ),
+            path(
+                "second-factor/",
+                guard(require_POST(admin_required(recent_auth_required(self.factor_view)))),
+                name="second_factor",
+            ),
+            path(
+                "retention/",
+                guard(require_POST(admin_required(recent_auth_required(self.retention_view)))),
+                name="retention",
+            ),
         ]
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """Everything that can be set, and what is."""
         if not request.viewer.member.sees_workspace:
             raise PermissionDenied
-        return self.page(request, "page.html", **_sections(request.viewer))
+        return render_page(request, "workspace_settings/page.html", section=self, **_sections(request.viewer))
 
     def freeze_view(self, request: ConsoleRequest) -> HttpResponse:
         """Freeze what destroys for everybody in the workspace, or lift that."""
@@ -74,7 +88,13 @@ class SettingsArea(Area):
         """Say how long audit rows are kept."""
         form = RetentionForm(request.POST)
         if not form.is_valid():
-            return self.page(request, "page.html", status=400, **{**_sections(request.viewer), "retention_form": form})
+            return render_page(
+                request,
+                "workspace_settings/page.html",
+                section=self,
+                status=400,
+                **{**_sections(request.viewer), "retention_form": form},
+            )
         return _changed(request, "retention_days", form.cleaned_data["days"], "retention")
 
 

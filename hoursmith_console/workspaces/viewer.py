@@ -11,6 +11,7 @@ from typing import Any
 from allauth.mfa.utils import is_mfa_enabled
 from django.http import HttpRequest
 
+from hoursmith_console.core.viewer import ViewerRequest
 from hoursmith_console.workspaces.models import Member, Workspace
 
 WORKSPACE_KEY = "workspace"
@@ -46,7 +47,7 @@ class Viewer:
         return [each.workspace for each in self.memberships if each.pk != self.member.pk]
 
 
-class ConsoleRequest(HttpRequest):
+class ConsoleRequest(ViewerRequest):
     """A request behind the site's access check; `middleware.viewer` sets `viewer`."""
 
     viewer: Viewer

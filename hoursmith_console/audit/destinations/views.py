@@ -1,21 +1,19 @@
 """Pages of log destinations, for reviewers; each change requires re-authentication."""
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.audit.destinations.forms import ChangeDestinationForm, NewDestinationForm, RestartDestinationForm
-from hoursmith_console.core.section import deciding
+from hoursmith_console.core.permissions import View, admin_required, recent_auth_required, reviewer_required
+from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.destinations.errors import InvalidDestinationError
 from mcpbridge.audit.destinations.services import (
@@ -33,7 +31,6 @@ from mcpbridge.audit.destinations.status import DestinationStatus, destination_s
 from mcpbridge.models.destinations import LogDestination
 
 T = TypeVar("T")
-View = Callable[..., HttpResponse]
 
 
 class DestinationPages:
@@ -44,29 +41,39 @@ class DestinationPages:
 
     def urls(self) -> list[URLPattern]:
         """The addresses, below that of the audit area."""
-        guard, post = self._site.admin_view, require_POST
+        guard = self._site.admin_view
+
+        def form(view: View, methods: Sequence[str] = ("POST",)) -> View:
+            return guard(require_http_methods(methods)(admin_required(recent_auth_required(view))))
+
         return [
-            path("destinations/", guard(require_safe(_looked_at(self.list))), name="destinations"),
+            path("destinations/", guard(require_safe(reviewer_required(self.list))), name="destinations"),
             path(
                 "destinations/new/",
-                guard(require_http_methods(["GET", "POST"])(_changed(self.new))),
+                form(self.new, ["GET", "POST"]),
                 name="destination_new",
             ),
-            path("destinations/<int:key>/", guard(require_safe(_looked_at(self.detail))), name="destination"),
-            path("destinations/<int:key>/change/", guard(post(_changed(self.change))), name="destination_change"),
-            path("destinations/<int:key>/restart/", guard(post(_changed(self.restart))), name="destination_restart"),
-            path("destinations/<int:key>/secret/", guard(post(_changed(self.secret))), name="destination_secret"),
-            path("destinations/<int:key>/test/", guard(post(_changed(self.test))), name="destination_test"),
-            path("destinations/<int:key>/pause/", guard(post(_changed(self.pause))), name="destination_pause"),
-            path("destinations/<int:key>/resume/", guard(post(_changed(self.resume))), name="destination_resume"),
-            path("destinations/<int:key>/delete/", guard(post(_changed(self.delete))), name="destination_delete"),
+            path("destinations/<int:key>/", guard(require_safe(reviewer_required(self.detail))), name="destination"),
+            path("destinations/<int:key>/change/", form(self.change), name="destination_change"),
+            path("destinations/<int:key>/restart/", form(self.restart), name="destination_restart"),
+            path("destinations/<int:key>/secret/", form(self.secret), name="destination_secret"),
+            path("destinations/<int:key>/test/", form(self.test), name="destination_test"),
+            path("destinations/<int:key>/pause/", form(self.pause), name="destination_pause"),
+            path("destinations/<int:key>/resume/", form(self.resume), name="destination_resume"),
+            path("destinations/<int:key>/delete/", form(self.delete), name="destination_delete"),
         ]
 
     def list(self, request: ConsoleRequest) -> HttpResponse:
         """All destinations of the workspace and how they stand."""
         standings = destination_statuses(request.viewer.org_id)
-        return self._page(
-            request, "audit/destinations/list.html", "Destinations", standings=standings, most=MOST_DESTINATIONS
+        return render_page(
+            request,
+            "audit/destinations/list.html",
+            title="Destinations",
+            area_title="Audit",
+            area_address="console:audit:list",
+            standings=standings,
+            most=MOST_DESTINATIONS,
         )
 
     def new(self, request: ConsoleRequest) -> HttpResponse:
@@ -191,16 +198,16 @@ class DestinationPages:
             return None
 
     def _detail(
-        self, request: ConsoleRequest, standing: DestinationStatus, *, status: int = 200, **forms: Form
+        self, request: ConsoleRequest, standing: DestinationStatus, *, status: int = 200, **forms: Any
     ) -> HttpResponse:
         destination = standing.destination
         said = {"name": destination.name, "address": destination.address, "format": destination.format}
         forms.setdefault("change_form", ChangeDestinationForm(said, kind=destination.kind))
         forms.setdefault("restart_form", RestartDestinationForm(initial={"sequence": destination.acked + 1}))
-        return self._page(
+        return render_page(
             request,
             "audit/destinations/detail.html",
-            destination.name,
+            title=destination.name,
             status=status,
             area_title="Destinations",
             area_address="console:audit:destinations",
@@ -210,10 +217,10 @@ class DestinationPages:
         )
 
     def _form(self, request: ConsoleRequest, form: NewDestinationForm, *, status: int = 200) -> HttpResponse:
-        return self._page(
+        return render_page(
             request,
             "audit/destinations/new.html",
-            "New destination",
+            title="New destination",
             status=status,
             area_title="Destinations",
             area_address="console:audit:destinations",
@@ -222,22 +229,16 @@ class DestinationPages:
 
     def _secret_page(self, request: ConsoleRequest, destination: LogDestination, secret: str) -> HttpResponse:
         """The one answer that shows a signing secret; nobody keeps it, no browser either."""
-        answer = self._page(
+        answer = render_page(
             request,
             "audit/destinations/secret.html",
-            f"The secret of {destination.name}",
+            title=f"The secret of {destination.name}",
             destination=destination,
             secret=secret,
         )
         answer["Cache-Control"] = "no-store, private, max-age=0"
         answer["Referrer-Policy"] = "no-referrer"
         return answer
-
-    def _page(
-        self, request: ConsoleRequest, template: str, title: str, *, status: int = 200, **context: Any
-    ) -> HttpResponse:
-        around = {"area_title": "Audit", "area_address": "console:audit:list", **self._site.each_context(request)}
-        return TemplateResponse(request, template, {**around, "title": title, **context}, status=status)
 
 
 def _tried(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
@@ -249,23 +250,6 @@ def _tried(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
     except InvalidDestinationError as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
         return 400, None
-
-
-def _looked_at(view: View) -> View:
-    """`view` for who sees the whole workspace."""
-
-    @wraps(view)
-    def guarded(request: ConsoleRequest, *args: Any, **more: Any) -> HttpResponse:
-        if not request.viewer.member.sees_workspace:
-            raise PermissionDenied
-        return view(request, *args, **more)
-
-    return guarded
-
-
-def _changed(view: View) -> View:
-    """`view` for who decides for the workspace and has just shown that it is they."""
-    return deciding(view)
 
 
 def _standing(viewer: Viewer, key: int) -> DestinationStatus:

@@ -11,7 +11,6 @@ from hoursmith_console.connections.context import evidence_context, found_connec
 from hoursmith_console.connections.diagnostics.checks import Evidence, Verdict, diagnosis
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.status import Standing
-from hoursmith_console.core.site import site
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -28,7 +27,6 @@ def doctor(request: ConsoleRequest, key: str) -> HttpResponse:
         raise Http404("The catalogue no longer lists this client.")
     findings = diagnosis(client=standing.client, evidence=evidence_of(standing))
     context = {
-        **site.each_context(request),
         **evidence_context(request.viewer, standing, place="doctor"),
         "title": "Doctor",
         "area_title": "Connections",

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from hoursmith_console.core.lists.changelist import SORT, KeysetChangeList
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.saved_views.pages import ViewPages
-from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
+from hoursmith_console.core.viewer import ViewerRequest
 
 if TYPE_CHECKING:
     _ModelAdmin = ModelAdmin[Any]
@@ -84,13 +84,13 @@ class LedgerAdmin(_ModelAdmin):
         # The usual one; the list itself puts the order of the address in its place.
         return list(next(iter(self.orders.values())).columns)
 
-    def sort_of(self, request: ConsoleRequest) -> str:
+    def sort_of(self, request: Any) -> str:
         """The name of the order in the address; the usual one where it names none."""
         asked = request.GET.get(SORT, "")
         return asked if asked in self.orders else next(iter(self.orders))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.visible_to(cast(ConsoleRequest, request).viewer).order_by(*self.get_ordering(request))
+        return self.visible_to(cast(ViewerRequest, request).viewer).order_by(*self.get_ordering(request))
 
     def visible_to(self, viewer: Any) -> QuerySet[Any]:
         """Return the rows that `viewer` may see; every page of the section starts from these."""
@@ -117,12 +117,11 @@ class LedgerAdmin(_ModelAdmin):
         """Whether an index finds what is searched for."""
         return bool(_TOKEN.search(search_term) or _ID.fullmatch(search_term.strip()))
 
-    def list_view(self, request: ConsoleRequest) -> HttpResponse:
+    def list_view(self, request: Any) -> HttpResponse:
         """The newest rows that fit the filters in the address."""
         changes = cast(KeysetChangeList, self.get_changelist_instance(request))
         shown = self.list_context(request.viewer, list(changes.result_list))
         context = {
-            **self.admin_site.each_context(request),
             "title": self.title,
             "cl": changes,
             **shown,
@@ -131,14 +130,13 @@ class LedgerAdmin(_ModelAdmin):
         }
         return TemplateResponse(request, f"{self.area}/list.html", context)
 
-    def detail_view(self, request: ConsoleRequest, key: Any) -> HttpResponse:
+    def detail_view(self, request: Any, key: Any) -> HttpResponse:
         """One row; what the viewer may not see does not exist."""
         return self.detail_response(request, get_object_or_404(self.get_queryset(request), **self.detail_lookup(key)))
 
-    def detail_response(self, request: ConsoleRequest, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
+    def detail_response(self, request: Any, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
         """The page of `row`, with `more` for its template."""
         context = {
-            **self.admin_site.each_context(request),
             "area_title": self.title,
             "area_address": f"console:{self.area}:list",
             **self.detail_context(request.viewer, row),
@@ -150,27 +148,14 @@ class LedgerAdmin(_ModelAdmin):
         """How the key in the address finds its row."""
         return {"pk": key}
 
-    def list_context(self, viewer: Viewer, rows: list[Any]) -> dict[str, Any]:
+    def list_context(self, viewer: Any, rows: list[Any]) -> dict[str, Any]:
         """What the list's template needs beside the change list."""
         raise NotImplementedError
 
-    def page_context(
-        self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def page_context(self, request: Any, changes: KeysetChangeList, shown: Mapping[str, Any]) -> dict[str, Any]:
         """What it needs besides that depends on the address; `shown` is what `list_context` said."""
         return {}
 
-    def detail_context(self, viewer: Viewer, row: Any) -> dict[str, Any]:
+    def detail_context(self, viewer: Any, row: Any) -> dict[str, Any]:
         """What the detail's template needs; `title` among it."""
         raise NotImplementedError
-
-
-def only_reads(view: View) -> View:
-    """Mark `view` as one whose form changes nothing of the workspace, so that auditors may send it."""
-    view.only_reads = True  # type: ignore[attr-defined]
-    return view
-
-
-def viewer(request: ConsoleRequest) -> Viewer:
-    """Who looks; behind the site's door there is always somebody."""
-    return request.viewer

@@ -21,7 +21,7 @@ from hoursmith_console.core.lists.pagination import (
     parse_instant,
 )
 from hoursmith_console.core.lists.time_filter import TimeFilter
-from hoursmith_console.workspaces.viewer import ConsoleRequest
+from hoursmith_console.core.viewer import ViewerRequest
 
 OLDER, NEWER, SORT = "before", "after", "sort"
 _HIGHEST = 2**63 - 1
@@ -34,7 +34,7 @@ class ChoiceFilter(SimpleListFilter):
     field = ""
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
-        self.viewer = cast(ConsoleRequest, request).viewer
+        self.viewer: Any = cast(ViewerRequest, request).viewer
         super().__init__(request, *args)
 
     @property
@@ -67,7 +67,7 @@ class KeysetChangeList(ChangeList):
     result_list: Sequence[Any]
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.viewer = cast(ConsoleRequest, request).viewer
+        self.viewer: Any = cast(ViewerRequest, request).viewer
         self.before = request.GET.get(OLDER, "")
         self.after = request.GET.get(NEWER, "")
         super().__init__(request, *args, **kwargs)

@@ -20,7 +20,6 @@ from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.lists.pagination import instant_text, parse_instant
-from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 FOLLOW = "live"
 # Of one answer; what came besides comes with the next.
@@ -113,15 +112,15 @@ class FollowedAdmin(LedgerAdmin):
     # In whose order rows are written.
     number: ClassVar[str]
 
-    def listed(self, viewer: Viewer, rows: list[Any]) -> list[Any]:
+    def listed(self, viewer: Any, rows: list[Any]) -> list[Any]:
         """`rows` as `_row_list.html` shows them."""
         raise NotImplementedError
 
-    def last_number(self, viewer: Viewer) -> int:
+    def last_number(self, viewer: Any) -> int:
         """The number of what was written last, behind which nothing with a lower number can come to be seen."""
         raise NotImplementedError
 
-    def news(self, request: ConsoleRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+    def news(self, request: Any, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
         """What came behind `place` and fits the filters; of `open_keys` those that read otherwise now."""
         raise NotImplementedError
 
@@ -142,13 +141,13 @@ class FollowedAdmin(LedgerAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return _FilterAlone if hasattr(request, "is_tail") else super().get_changelist(request, **kwargs)
 
-    def list_view(self, request: ConsoleRequest) -> HttpResponse:
+    def list_view(self, request: Any) -> HttpResponse:
         if FOLLOW in request.GET:
             # Asked before the list is read, so that nothing is lost in between.
-            request.tail_place = self._place_now(request)  # type: ignore[attr-defined]
+            request.tail_place = self._place_now(request)
         return super().list_view(request)
 
-    def tail(self, request: ConsoleRequest, changes: KeysetChangeList, listed: Sequence[Any]) -> dict[str, Any]:
+    def tail(self, request: Any, changes: KeysetChangeList, listed: Sequence[Any]) -> dict[str, Any]:
         """What the list's template shows of the tail, on the page that has the newest rows."""
         if changes.before or changes.after:
             return {}
@@ -158,9 +157,9 @@ class FollowedAdmin(LedgerAdmin):
         is_empty = not changes.result_list
         return {"tail": Tail(self.area, self.noun, "live", changes, place, self.open_keys(listed), is_empty=is_empty)}
 
-    def tail_view(self, request: ConsoleRequest) -> HttpResponse:
+    def tail_view(self, request: Any) -> HttpResponse:
         """What is newer than the place in the address, for htmx to put on top."""
-        request.is_tail = True  # type: ignore[attr-defined]
+        request.is_tail = True
         changes = cast(KeysetChangeList, self.get_changelist_instance(request))
         asked = place_of(request.GET.get("place", "")) or self._place_now(request)
         open_keys = {key for key in request.GET.get("open", "").split(",") if key}
@@ -177,7 +176,7 @@ class FollowedAdmin(LedgerAdmin):
         context = {"tail": tail, "rows": news.rows, "changed": news.changed, "row_list": f"{self.area}/_row_list.html"}
         return TemplateResponse(request, "console/_live_update.html", context)
 
-    def _place_now(self, request: ConsoleRequest) -> Place:
+    def _place_now(self, request: Any) -> Place:
         return Place(timezone.now(), self.last_number(request.viewer))
 
 
@@ -189,5 +188,5 @@ class _FilterAlone(KeysetChangeList):
         self.result_list, self.result_count, self.multi_page = [], 0, False
 
 
-def _added(request: ConsoleRequest) -> int:
+def _added(request: Any) -> int:
     return min(key_from(request.GET.get("added", "")) or 0, 99_999)

@@ -3,7 +3,6 @@
 from django.db import models
 from django.utils import timezone
 
-from hoursmith_console.workspaces.models import Member
 from mcpbridge.redaction.fields import MaskedCharField
 
 NAME_LENGTH = 60
@@ -13,7 +12,7 @@ QUERY_LENGTH = 1000
 class SavedView(models.Model):
     """The filters, search and order of one list, under a name that its member gave them."""
 
-    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="saved_views")
+    member = models.ForeignKey("workspaces.Member", on_delete=models.CASCADE, related_name="saved_views")
     area = MaskedCharField(max_length=16, help_text="The list that it is of, by its area's address.")
     name = MaskedCharField(max_length=NAME_LENGTH)
     query = MaskedCharField(max_length=QUERY_LENGTH, help_text="As in the address, without the place in the list.")

@@ -7,10 +7,10 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
+from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.saved_views.forms import SaveViewForm
 from hoursmith_console.core.saved_views.services import SavedViewError, view_query, view_remove, view_save, views_of
-from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.viewer import ConsoleRequest
+from hoursmith_console.core.viewer import ConsoleMember, ViewerRequest
 
 if TYPE_CHECKING:
     from hoursmith_console.core.lists.admin import LedgerAdmin
@@ -30,7 +30,7 @@ class ViewPages:
             path("views/<int:key>/remove/", self._form(self.remove), name="view_remove"),
         ]
 
-    def save(self, request: ConsoleRequest) -> HttpResponse:
+    def save(self, request: ViewerRequest) -> HttpResponse:
         """Keep the view, and go back to it."""
         form, query = SaveViewForm(request.POST), view_query(request.POST.get("query", ""))
         try:
@@ -44,7 +44,7 @@ class ViewPages:
             messages.success(request, f"Saved as “{view.name}”. It is under Views, for you alone.")
         return HttpResponseRedirect(self._list(query))
 
-    def remove(self, request: ConsoleRequest, key: int) -> HttpResponse:
+    def remove(self, request: ViewerRequest, key: int) -> HttpResponse:
         """Let one of one's own views go; anybody else's does not exist."""
         view = view_remove(member=_member(request), area=self._admin.area, key=key)
         if view is None:
@@ -52,7 +52,7 @@ class ViewPages:
         messages.success(request, f"The view “{view.name}” is removed.")
         return HttpResponseRedirect(self._list(view_query(request.POST.get("query", ""))))
 
-    def context(self, request: ConsoleRequest, changes: "KeysetChangeList") -> dict[str, Any]:
+    def context(self, request: ViewerRequest, changes: "KeysetChangeList") -> dict[str, Any]:
         """What `console/_views.html` shows."""
         query = view_query(changes.address().removeprefix("?"))
         address = self._list(query)
@@ -70,12 +70,12 @@ class ViewPages:
     def _form(self, view: Any) -> Any:
         guarded = require_POST(view)
         # A bookmark of one's own changes nothing of the workspace, so that auditors may send it.
-        guarded.only_reads = True
+        guarded = auditor_may_post(guarded)
         return self._admin.admin_site.admin_view(guarded)
 
     def _list(self, query: str) -> str:
         return reverse(f"console:{self._admin.area}:list") + (f"?{query}" if query else "")
 
 
-def _member(request: ConsoleRequest) -> Member:
+def _member(request: ViewerRequest) -> ConsoleMember:
     return request.viewer.member

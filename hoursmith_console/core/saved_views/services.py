@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.db import router, transaction
 
 from hoursmith_console.core.saved_views.models import QUERY_LENGTH, SavedView
-from hoursmith_console.workspaces.models import Member
+from hoursmith_console.core.viewer import ConsoleMember
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.redaction.masking import redact
 
@@ -24,7 +24,7 @@ class SavedViewError(ValueError):
     """The view cannot be kept; the text says why, and what to do."""
 
 
-def view_save(*, member: Member, area: str, name: str, query: str) -> SavedView:
+def view_save(*, member: ConsoleMember, area: str, name: str, query: str) -> SavedView:
     """Keep the view that `query` shows of `area` for `member`; one of the same name there is replaced.
 
     Raises SavedViewError where there is nothing to keep, too much of it, or as many views as one may have.
@@ -39,17 +39,17 @@ def view_save(*, member: Member, area: str, name: str, query: str) -> SavedView:
         # Of two at once, the second counts the first.
         acquire_locks(alias, f"saved views {member.pk} {area}")
         view, is_new = SavedView.objects.update_or_create(
-            member=member, area=area, name=redact(name), defaults={"query": kept}
+            member_id=member.pk, area=area, name=redact(name), defaults={"query": kept}
         )
-        if is_new and SavedView.objects.filter(member=member, area=area).count() > MOST_VIEWS:
+        if is_new and SavedView.objects.filter(member_id=member.pk, area=area).count() > MOST_VIEWS:
             transaction.set_rollback(True, using=alias)
             raise SavedViewError(f"More than {MOST_VIEWS} views of one list are not kept. Remove one first.")
     return view
 
 
-def view_remove(*, member: Member, area: str, key: int) -> SavedView | None:
+def view_remove(*, member: ConsoleMember, area: str, key: int) -> SavedView | None:
     """Let the member's view of `area` go; None where they have none with this key."""
-    view = SavedView.objects.filter(member=member, area=area, pk=key).first()
+    view = SavedView.objects.filter(member_id=member.pk, area=area, pk=key).first()
     if view is not None:
         SavedView.objects.filter(pk=key).delete()
     return view
@@ -61,9 +61,9 @@ def view_query(query: str) -> str:
     return urlencode([(redact(name), _public(value)) for name, value in kept])
 
 
-def views_of(*, member: Member, area: str) -> list[SavedView]:
+def views_of(*, member: ConsoleMember, area: str) -> list[SavedView]:
     """The views that the member keeps of `area`."""
-    return list(SavedView.objects.filter(member=member, area=area))
+    return list(SavedView.objects.filter(member_id=member.pk, area=area))
 
 
 def _public(text: str) -> str:

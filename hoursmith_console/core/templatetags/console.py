@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from hoursmith_console.audit.fields import Fields
-from hoursmith_console.audit.fields import labelled as fields_of
+from hoursmith_console.core.record_fields import Fields
+from hoursmith_console.core.record_fields import labelled as fields_of
 from mcpbridge.redaction.visible_text import marked
 
 register = template.Library()

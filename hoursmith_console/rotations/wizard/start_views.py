@@ -8,9 +8,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.actions import revoke_old_token
 from hoursmith_console.rotations.offboarding import active_token_counts, offboard_member, offboarding_summary
 from hoursmith_console.rotations.permissions import can_rotate
@@ -45,7 +45,9 @@ class StartViews:
         viewer = request.viewer
         asked = request.GET.get("token", "")
         if not asked:
-            return self._page(request, "rotations/choose.html", "Replace a token", tokens=_choice(viewer))
+            return render_page(
+                request, "rotations/choose.html", section=self._admin, title="Replace a token", tokens=_choice(viewer)
+            )
         key = key_from_address(asked)
         card = visible_token_or_none(viewer, key) if key else None
         if key is None or card is None:
@@ -59,7 +61,9 @@ class StartViews:
         if request.method != "POST" or not form.is_valid():
             status = 400 if request.method == "POST" else 200
             page = {"card": card, "token_address": asked, "form": form, "standing": standing}
-            return self._page(request, "rotations/new.html", "Replace a token", status=status, **page)
+            return render_page(
+                request, "rotations/new.html", section=self._admin, title="Replace a token", status=status, **page
+            )
         try:
             rotation = start_rotation(
                 env=key[0],
@@ -72,7 +76,9 @@ class StartViews:
         except (RotationError, AuditUnavailableError) as error:
             form.add_error(None, str(error))
             page = {"card": card, "token_address": asked, "form": form, "standing": standing}
-            return self._page(request, "rotations/new.html", "Replace a token", status=503, **page)
+            return render_page(
+                request, "rotations/new.html", section=self._admin, title="Replace a token", status=503, **page
+            )
         return back_to(rotation)
 
     def offboarding(self, request: ConsoleRequest) -> HttpResponse:
@@ -82,7 +88,9 @@ class StartViews:
         members = Member.objects.filter(workspace=viewer.member.workspace_id)
         known = members.filter(Q(pk__in=left) | Q(is_active=True))[:MOST_LISTED]
         people = sorted(((member, left[member.pk]) for member in known), key=lambda each: not each[1])
-        return self._page(request, "rotations/offboarding.html", "Somebody leaves", people=people)
+        return render_page(
+            request, "rotations/offboarding.html", section=self._admin, title="Somebody leaves", people=people
+        )
 
     def offboard(self, request: ConsoleRequest, member: int) -> HttpResponseBase:
         """GET shows what is known of one member's tokens; POST starts to end them, and in the sandbox ends them."""
@@ -114,19 +122,14 @@ class StartViews:
             "does_it_here": current_authority().can_mint,
         }
         status = 400 if request.method == "POST" else 200
-        return self._page(request, "rotations/offboard.html", f"{person.name} leaves", status=status, **page)
-
-    def _page(
-        self, request: ConsoleRequest, template: str, title: str, status: int = 200, **more: object
-    ) -> HttpResponse:
-        context = {
-            **self._admin.admin_site.each_context(request),
-            "title": title,
-            "area_title": self._admin.title,
-            "area_address": "console:rotations:list",
-            **more,
-        }
-        return TemplateResponse(request, template, context, status=status)
+        return render_page(
+            request,
+            "rotations/offboard.html",
+            section=self._admin,
+            title=f"{person.name} leaves",
+            status=status,
+            **page,
+        )
 
 
 def _choice(viewer: Viewer) -> list[tuple[ObservedToken, TokenLabel]]:

@@ -13,7 +13,6 @@ from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
-from hoursmith_console.core.permissions import rotation_address
 from hoursmith_console.rotations.actions import mint_new_token
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.permissions import can_assign_owner, can_manage, can_mint_new_token, can_revoke
@@ -102,7 +101,7 @@ class Wizard:
         if not form.is_valid():
             return "!Give the new token a name."
         viewer = request.viewer
-        page = {**self._admin.admin_site.each_context(request), "done_address": rotation_address(rotation)}
+        page: dict[str, Any] = {"done_address": rotation.get_absolute_url()}
         page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
         try:
             minted = mint_new_token(
@@ -112,7 +111,7 @@ class Wizard:
                 form=form.cleaned_data["form"],
             )
         except AlreadyMintedError as error:
-            page |= {"title": "Already made", "claim": error.claim, "again_address": rotation_address(rotation)}
+            page |= {"title": "Already made", "claim": error.claim, "again_address": rotation.get_absolute_url()}
             return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
         except (UnmarkedFormError, UnknownMemberError, NotMintedHereError):
             return "!No token could be made from this form. Open the page again."
@@ -122,7 +121,7 @@ class Wizard:
 
 def back_to(rotation: Rotation) -> HttpResponse:
     """Lead to the wizard."""
-    return HttpResponseRedirect(rotation_address(rotation))
+    return HttpResponseRedirect(rotation.get_absolute_url())
 
 
 def _acted(request: ConsoleRequest, rotation: Rotation, act: Act) -> HttpResponse:

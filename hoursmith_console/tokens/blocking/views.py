@@ -82,7 +82,6 @@ class BlockViews:
                     messages.success(request, f"{card.masked} is blocked: its next call is refused.")
                     return HttpResponseRedirect(_next(request, card))
         context = {
-            **self._admin.admin_site.each_context(request),
             "title": "Contain now",
             "area_title": self._admin.title,
             "area_address": "console:tokens:list",

@@ -4,7 +4,6 @@ from django.http import HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
 
-from hoursmith_console.core.site import site
 from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, verify_and_claim
 from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.workspaces.viewer import ConsoleRequest
@@ -37,7 +36,6 @@ def _page(
 ) -> HttpResponse:
     cards = token_labels(request.viewer, [claimed.claim]) if claimed else {}
     context = {
-        **site.each_context(request),
         "title": "This token is mine",
         "area_title": "Tokens",
         "area_address": "console:tokens:list",

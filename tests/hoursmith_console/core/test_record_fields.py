@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoursmith_console.audit.call_descriptions import tell
-from hoursmith_console.audit.fields import label_of, labelled
+from hoursmith_console.core.record_fields import label_of, labelled
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),

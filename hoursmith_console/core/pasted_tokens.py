@@ -1,0 +1,33 @@
+"""Mask the tokens in a form."""
+
+from typing import Any
+
+from django.http import QueryDict
+
+from mcpbridge.redaction.masking import redact_pasted
+
+
+class CleanedForm(QueryDict):
+    """A form as it was sent, without tokens. `pasted` names the fields that held one."""
+
+    pasted: frozenset[str] = frozenset()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        made: Any = super().__deepcopy__(memo)
+        made.pasted = self.pasted
+        return made
+
+
+def clean_form(sent: QueryDict, *, meant: str | None = None) -> CleanedForm | None:
+    """Return the form with every token in it masked, but for the field that is `meant` for one; None without any."""
+    cleaned, pasted = CleanedForm(mutable=True, encoding=sent.encoding), set()
+    for name, values in sent.lists():
+        kept = values if name == meant else [redact_pasted(value) for value in values]
+        shown = redact_pasted(name)
+        if kept != values or shown != name:
+            pasted.add(shown)
+            if "password" in name:
+                kept = [""] * len(values)
+        cleaned.setlist(shown, kept)
+    cleaned.pasted = frozenset(pasted)
+    return cleaned if pasted else None
