@@ -6,8 +6,8 @@ There is no such setting in the product: `bench.without_audit_settings` puts thi
 from typing import Any
 
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.calls.service import Calls
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.calls.service import ToolCallService
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.protocol.server import HoursmithTools
 
 
@@ -20,7 +20,7 @@ class _NoRecord(AuditWriter):
     async def intent(self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "") -> None:
         """Nothing."""
 
-    async def outcome(self, call: Call, ending: Ending) -> bool:
+    async def outcome(self, call: Call, ending: CallResult) -> bool:
         """Nothing."""
         return True
 
@@ -28,6 +28,6 @@ class _NoRecord(AuditWriter):
 class UnrecordedTools(HoursmithTools):
     """The product's tools; everything else about a call is as ever."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: ToolCallService) -> None:
         calls._audit = _NoRecord()
         super().__init__(calls)

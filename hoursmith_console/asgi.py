@@ -24,11 +24,11 @@ from hoursmith_console.ops.metrics import Metrics  # noqa: E402
 from mcpbridge import __version__  # noqa: E402
 from mcpbridge.app import Bridge  # noqa: E402
 from mcpbridge.core.networks import parse_networks  # noqa: E402
-from mcpbridge.http.endpoint import serves  # noqa: E402
-from mcpbridge.http.forwarding import as_it_was_sent  # noqa: E402
-from mcpbridge.http.request_targets import in_origin_form  # noqa: E402
+from mcpbridge.http.endpoint import is_mcp_path  # noqa: E402
+from mcpbridge.http.forwarding import apply_forwarding_headers  # noqa: E402
+from mcpbridge.http.request_targets import to_origin_form  # noqa: E402
 from mcpbridge.observability.telemetry import Telemetry  # noqa: E402
-from mcpbridge.upstream.config import configured_upstream  # noqa: E402
+from mcpbridge.upstream.config import upstream_from_settings  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -54,17 +54,17 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            scope = in_origin_form(scope)
+            scope = to_origin_form(scope)
             path = scope["path"]
-            if self._bridge is not None and serves(path):
-                await self._bridge.http(as_it_was_sent(scope, self._trusted), receive, send)
+            if self._bridge is not None and is_mcp_path(path):
+                await self._bridge.http(apply_forwarding_headers(scope, self._trusted), receive, send)
             elif self._health is not None and path in ("/healthz", "/readyz"):
                 await self._health(scope, receive, send)
             elif path == "/metrics":
                 # As it came: what any proxy has passed on is refused there.
                 await self._metrics(scope, receive, send)
             else:
-                await self._pages(as_it_was_sent(scope, self._trusted), receive, send)
+                await self._pages(apply_forwarding_headers(scope, self._trusted), receive, send)
         else:
             raise RuntimeError(f"There is nothing to serve over {scope['type']}.")
 
@@ -75,9 +75,9 @@ class Application:
                 if message["type"] == "lifespan.startup":
                     self._telemetry.start()
                     self._bridge = Bridge(
-                        configured_upstream(django_application), catalogue=import_string(settings.MCP_CATALOGUE)
+                        upstream_from_settings(django_application), catalogue=import_string(settings.MCP_CATALOGUE)
                     )
-                    self._health = Health(self._bridge.upstream, self._bridge.orders)
+                    self._health = Health(self._bridge.upstream, self._bridge.restrictions)
                     await self._bridge.start()
                     self._watch.start()
                     self._mailer.start()

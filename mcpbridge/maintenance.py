@@ -15,7 +15,7 @@ from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_che
 from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.audit.reconcile import OutcomeReconciler
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
-from mcpbridge.calls.approvals.requests import approvals_expire
+from mcpbridge.calls.approvals.requests import expire_approvals
 from mcpbridge.db.locks import FileLock
 from mcpbridge.models import AuditEvent
 from mcpbridge.workers import Attempts, TimedJob, Timetable
@@ -69,7 +69,7 @@ class MaintenanceThread:
         make_due_checkpoints(self._schedule, file_lock=self._file_lock)
 
     def _expire(self) -> None:
-        approvals_expire()
+        expire_approvals()
 
     def _leave(self) -> None:
         _attempts("last-checkpoints", "The last checkpoints", 0.0).run(

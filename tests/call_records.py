@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mcpbridge.core.types import Call, Caller, Ending, Identity
+from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.models import Kind, Result
 
 OWNER = Identity(
@@ -16,9 +16,9 @@ OWNER = Identity(
     token_name="Ana's laptop",
     scopes=("read", "write"),
 )
-NOBODY = Identity(org_id="", org_name="", plan="", role="", token_name="", scopes=())
-SUCCEEDED = Ending(Result.SUCCEEDED, 204, "", 12.5)
-REFUSED = Ending(Result.REFUSED, 409, "conflict", 8.0)
+ANONYMOUS = Identity(org_id="", org_name="", plan="", role="", token_name="", scopes=())
+SUCCEEDED = CallResult(Result.SUCCEEDED, 204, "", 12.5)
+REFUSED = CallResult(Result.REFUSED, 409, "conflict", 8.0)
 
 
 def a_call(

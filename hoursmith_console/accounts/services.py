@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from hoursmith_console.accounts.models import AGENT_LENGTH, ConsoleSession
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 
 
 def session_keep(*, user: User, key: str, was: str, address: str, agent: str, began_at: datetime) -> None:
     """Know the session under `key` (it was `was` before, where that changed) as seen just now from `address`."""
-    seen = {"address": address, "agent": storable(agent, AGENT_LENGTH), "seen_at": timezone.now()}
+    seen = {"address": address, "agent": sanitize_text(agent, AGENT_LENGTH), "seen_at": timezone.now()}
     known = ConsoleSession.objects.filter(session_key__in=[was, key], user=user)
     if not known.update(session_key=key, **seen):
         ConsoleSession.objects.create(user=user, session_key=key, began_at=began_at, **seen)

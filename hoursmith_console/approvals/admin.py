@@ -20,8 +20,8 @@ from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.calls.approvals.policy import approval_rule, approval_rule_change, is_on
-from mcpbridge.calls.approvals.requests import NothingToDecideError, approval_decide
+from mcpbridge.calls.approvals.policy import change_approval_rule, get_approval_rule, is_active
+from mcpbridge.calls.approvals.requests import NotDecidableError, decide_approval
 from mcpbridge.models import ApprovalRequest, Kind
 from mcpbridge.tools import TOOLS
 
@@ -85,8 +85,8 @@ class ApprovalsArea(Area):
         # The button says which of the two was meant; without one nobody has consented to anything.
         is_approved = request.POST.get("do") == "approve"
         try:
-            approval_decide(key=found.pk, org_id=viewer.org_id, is_approved=is_approved, actor=viewer.member.named)
-        except NothingToDecideError:
+            decide_approval(key=found.pk, org_id=viewer.org_id, is_approved=is_approved, actor=viewer.member.named)
+        except NotDecidableError:
             messages.warning(request, "There is nothing to decide any more: somebody was faster, or the time is up.")
         except AuditUnavailableError as error:
             messages.error(request, str(error))
@@ -104,11 +104,11 @@ class ApprovalsArea(Area):
         viewer = request.viewer
         if request.method != "POST":
             return self._policy_page(request)
-        form = RuleForm(viewer, request.POST, rule=approval_rule(viewer.org_id))
+        form = RuleForm(viewer, request.POST, rule=get_approval_rule(viewer.org_id))
         if not form.is_valid():
             return self._policy_page(request, form, status=400)
         try:
-            is_changed = approval_rule_change(org_id=viewer.org_id, actor=viewer.member.named, **form.rule())
+            is_changed = change_approval_rule(org_id=viewer.org_id, actor=viewer.member.named, **form.rule())
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._policy_page(request, form, status=503)
@@ -117,7 +117,7 @@ class ApprovalsArea(Area):
 
     def _policy_page(self, request: ConsoleRequest, form: RuleForm | None = None, *, status: int = 200) -> HttpResponse:
         viewer = request.viewer
-        rule = approval_rule(viewer.org_id)
+        rule = get_approval_rule(viewer.org_id)
         return render_page(
             request,
             "approvals/policy.html",
@@ -125,7 +125,7 @@ class ApprovalsArea(Area):
             status=status,
             title="What waits for approval",
             form=form or RuleForm(viewer, rule=rule),
-            is_on=is_on(rule),
+            is_on=is_active(rule),
             may_change=viewer.member.administers,
         )
 
@@ -136,10 +136,10 @@ def _waiting(viewer: Viewer) -> list[Row]:
 
 def _rule(viewer: Viewer) -> dict[str, Any]:
     """The rule in force, in words."""
-    rule = approval_rule(viewer.org_id)
+    rule = get_approval_rule(viewer.org_id)
     destructive = [tool for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
     return {
-        "is_on": is_on(rule),
+        "is_on": is_active(rule),
         "tools": [TOOLS[name].title for name in rule.tools if name in TOOLS],
         "is_every_tool": len(rule.tools) == len(destructive),
         "tokens": len(rule.tokens),

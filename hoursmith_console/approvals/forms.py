@@ -8,7 +8,7 @@ from django import forms
 from hoursmith_console.core.forms import Form
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.calls.approvals.policy import DESTRUCTIVE_TOOLS, LONGEST_HOLD_S, LONGEST_LIFE_S, SHORTEST_LIFE_S
+from mcpbridge.calls.approvals.policy import DESTRUCTIVE_TOOLS, MAX_HOLD_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from mcpbridge.models import AnsweredIn, ApprovalRule
 from mcpbridge.redaction.masking import redact
 from mcpbridge.tools import TOOLS
@@ -64,13 +64,13 @@ class RuleForm(Form):
     holds_s = forms.IntegerField(
         label="Hold a call for, in seconds",
         min_value=0,
-        max_value=LONGEST_HOLD_S,
+        max_value=MAX_HOLD_S,
         help_text="So long the assistant waits; then it is told to call again once somebody has approved.",
     )
     lasts_min = forms.IntegerField(
         label="A request stands for, in minutes",
-        min_value=SHORTEST_LIFE_S // _MINUTE,
-        max_value=LONGEST_LIFE_S // _MINUTE,
+        min_value=MIN_LIFETIME_S // _MINUTE,
+        max_value=MAX_LIFETIME_S // _MINUTE,
         help_text="Without an answer by then it is refused. An approval that is not used ends after as long.",
     )
 

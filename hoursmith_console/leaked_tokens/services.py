@@ -23,8 +23,8 @@ from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed, record_event
-from mcpbridge.auth.restrictions.blocks import token_block
-from mcpbridge.core.sanitize import storable
+from mcpbridge.auth.restrictions.blocks import block_token
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.models import ObservedClient, ObservedToken, RejectedCredential, TokenBlock
 
 # Of one report: as many as the record keeps of one list.
@@ -86,7 +86,7 @@ def report_leaked_tokens(*, workspace: Workspace, parts: Sequence[PublicPart], a
 
     Raises AuditUnavailableError where that cannot be recorded; then nothing is noted.
     """
-    place = storable(place.strip(), PLACE_LENGTH)
+    place = sanitize_text(place.strip(), PLACE_LENGTH)
     with transaction.atomic():
         known = ObservedToken.objects.filter(_any_of(parts), org_id=workspace.org_id).order_by("env", "prefix")
         for env, prefix in known.values_list("env", "prefix"):
@@ -119,7 +119,7 @@ def block_tokens(*, tokens: Iterable[ObservedToken], member: Member) -> int:
     count = 0
     for token in tokens:
         started = timezone.now()
-        block = token_block(
+        block = block_token(
             env=token.env,
             prefix=token.prefix,
             org_id=token.org_id,

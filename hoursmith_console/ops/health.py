@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from mcpbridge.auth.restrictions.store import OrderBook
+from mcpbridge.auth.restrictions.store import RestrictionStore
 from mcpbridge.db.timeouts import drop_connection, use_own_connection
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.upstream import Upstream
@@ -26,9 +26,9 @@ class Health:
     Background jobs that fail are shown, but make no node unready: it answers its callers all the same.
     """
 
-    def __init__(self, upstream: Upstream, orders: OrderBook) -> None:
+    def __init__(self, upstream: Upstream, restrictions: RestrictionStore) -> None:
         self._upstream = upstream
-        self._orders = orders
+        self._restrictions = restrictions
         # One thread of its own: whoever waits for the database elsewhere must not make this look like a fault.
         self._thread = ThreadPoolExecutor(1, "readiness")
         self._lock = asyncio.Lock()
@@ -45,7 +45,7 @@ class Health:
         more: dict[str, Any] = {}
         if scope["path"] == "/readyz":
             faults = await self._look()
-            if fault := self._orders.fault():
+            if fault := self._restrictions.fault():
                 faults = {**faults, "restrictions": fault}
             if jobs := overdue_jobs():
                 more["background"] = jobs

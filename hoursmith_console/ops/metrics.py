@@ -29,7 +29,7 @@ from mcpbridge.audit.destinations.status import DestinationState, all_destinatio
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.core.networks import is_within, parse_networks
 from mcpbridge.db.timeouts import bounded_read, drop_connection, use_own_connection
-from mcpbridge.http.addresses import Audience
+from mcpbridge.http.addresses import AllowedHosts
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.models import AuditEvent
 
@@ -102,7 +102,7 @@ class Metrics:
         # One thread of its own: monitoring must see what is wrong while everybody else waits for the database.
         self._thread = ThreadPoolExecutor(1, "metrics")
         self._networks = parse_networks(settings.METRICS_NETWORKS)
-        self._audience = Audience(settings.ALLOWED_HOSTS)
+        self._audience = AllowedHosts(settings.ALLOWED_HOSTS)
 
     async def __call__(
         self,
@@ -132,7 +132,7 @@ class Metrics:
             return False
         # A web page that had its own name led to this machine would ask from here (DNS rebinding), but by that name.
         host = headers.get(b"host", b"").decode("latin-1")
-        if not self._audience.is_our_host(host) and not is_address(split_domain_port(host)[0]):
+        if not self._audience.allows_host(host) and not is_address(split_domain_port(host)[0]):
             return False
         peer = scope.get("client")
         return peer is not None and is_within(peer[0], self._networks)

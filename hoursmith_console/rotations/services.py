@@ -19,7 +19,7 @@ from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.console_events import TokenNamed, record_event
-from mcpbridge.auth.restrictions.notices import notice_end
+from mcpbridge.auth.restrictions.notices import clear_notice
 from mcpbridge.models import ObservedToken
 
 REASON_LENGTH = 500
@@ -168,7 +168,7 @@ def end_rotation(rotation: Rotation, outcome: RotationOutcome, *, actor: str, no
     rotation.outcome = outcome
     rotation.ended_by = actor
     rotation.save(update_fields=["ended_at", "outcome", "ended_by"])
-    notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
+    clear_notice(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
     action = "finish" if outcome is RotationOutcome.DONE else "abandon"
     record_rotation_event(rotation, action, actor=actor, note=note)
 

@@ -21,7 +21,7 @@ from hoursmith_console.workspace_settings.deployment import console_facts, rows_
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.workspaces.settings import rule_change
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.auth.restrictions.snapshots import snapshots_resume, snapshots_stop
+from mcpbridge.auth.restrictions.snapshots import turn_off_snapshots, turn_on_snapshots
 from mcpbridge.models import Freeze, SnapshotStop
 
 FEWEST_DAYS = 30
@@ -76,7 +76,7 @@ class SettingsArea(Area):
     def snapshots_view(self, request: ConsoleRequest) -> HttpResponse:
         """Keep snapshots, or none."""
         viewer = request.viewer
-        change = snapshots_resume if request.POST.get("do") == "on" else snapshots_stop
+        change = turn_on_snapshots if request.POST.get("do") == "on" else turn_off_snapshots
         change(org_id=viewer.org_id, actor=viewer.member.named)
         return _back("snapshots")
 

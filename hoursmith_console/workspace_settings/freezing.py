@@ -5,7 +5,7 @@ from django.contrib import messages
 
 from hoursmith_console.core.forms import Form
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.auth.restrictions.freezes import destruction_freeze, destruction_unfreeze
+from mcpbridge.auth.restrictions.pauses import pause_destructive_tools, resume_destructive_tools
 from mcpbridge.models import Freeze
 
 
@@ -33,10 +33,10 @@ def freeze_answer(request: ConsoleRequest, *, org_id: str, env: str = "", prefix
     lifts = request.POST.get("do") == "lift"
     form = FreezeForm(request.POST)
     if lifts and standing is not None:
-        destruction_unfreeze(freeze=standing, actor=actor)
+        resume_destructive_tools(freeze=standing, actor=actor)
         messages.success(request, "The freeze is lifted, and that is in the record.")
     elif not lifts and form.is_valid():
-        destruction_freeze(org_id=org_id, env=env, prefix=prefix, actor=actor, reason=form.cleaned_data["reason"])
+        pause_destructive_tools(org_id=org_id, env=env, prefix=prefix, actor=actor, reason=form.cleaned_data["reason"])
         messages.success(request, "Frozen from the next call on, and that is in the record.")
     elif not lifts:
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))

@@ -13,7 +13,7 @@ from django.core.validators import EmailValidator
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.workspaces.models import INVITED, Role
 from hoursmith_console.workspaces.texts import is_storable, one_line
-from mcpbridge.calls.errors import from_reply
+from mcpbridge.calls.errors import from_response
 from mcpbridge.core.credential import Credential
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import Upstream, UpstreamError
@@ -99,7 +99,7 @@ async def _get(upstream: Upstream, credential: Credential, path: str, *query: tu
     except UpstreamError as error:
         raise RollError(f"Hoursmith could not be asked ({error.code}).") from None
     if not reply.is_success:
-        found = from_reply(reply, request)
+        found = from_response(reply, request)
         raise RollError(f"Hoursmith answered {found.status}: {found.message} {found.hint}")
     return reply.payload if isinstance(reply.payload, dict) else {}
 

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any
 
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.redaction.masking import redact
 
 _BREAKS = ("Cc", "Zl", "Zp")
@@ -19,7 +19,7 @@ def one_line(text: Any, limit: int) -> str:
         return ""
     # Line breaks part words; what else is hidden is marked by `storable`.
     parted = (" " if unicodedata.category(letter) in _BREAKS else letter for letter in text[: 4 * limit])
-    return storable(" ".join("".join(parted).split()), limit).strip()
+    return sanitize_text(" ".join("".join(parted).split()), limit).strip()
 
 
 def is_storable(text: str, limit: int) -> bool:

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from mcpbridge.activity.observed import EndedCall
 from mcpbridge.activity.rejections import Attempt
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.types import Caller, Identity
 from mcpbridge.models import PREFIX_LENGTH, ObservedConnection
 
@@ -134,9 +134,9 @@ def _greeted(greetings: Iterable[Greeting]) -> Iterable[_Change]:
     for each in latest.values():
         yield _Change(
             each.slug,
-            storable(each.org_id, 64),
+            sanitize_text(each.org_id, 64),
             each.at,
-            {**_who(each), "role": storable(each.role, 16), "last_method": storable(each.method, 64)},
+            {**_who(each), "role": sanitize_text(each.role, 16), "last_method": sanitize_text(each.method, 64)},
         )
 
 
@@ -145,14 +145,14 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
     for each in ended:
         call = each.call
         if call.caller.connection and each.is_use:
-            key = (storable(call.caller.connection, 40), storable(call.identity.org_id, 64))
+            key = (sanitize_text(call.caller.connection, 40), sanitize_text(call.identity.org_id, 64))
             last, count = latest.get(key, (each, 0))
             latest[key] = (each if call.at >= last.call.at else last, count + 1)
     for (slug, org_id), (each, count) in latest.items():
         columns = {
             **_who(each.call.caller),
-            "role": storable(each.call.identity.role, 16),
-            "last_method": storable(each.call.tool, 64),
+            "role": sanitize_text(each.call.identity.role, 16),
+            "last_method": sanitize_text(each.call.tool, 64),
             "called_at": each.call.at,
             "last_status": each.ending.status,
         }
@@ -165,19 +165,19 @@ def _faulted(ended: Sequence[EndedCall], rejected: Iterable[Attempt], at: dateti
             # Of which token the fault was is only said where the request carried that token.
             token = (each.env, each.prefix) if each.matches_token else ("", "")
             said = (each.fault, *token, each.client_name)
-            yield _Change(storable(each.connection, 40), None, at, _fault(*said), field="fault_at")
+            yield _Change(sanitize_text(each.connection, 40), None, at, _fault(*said), field="fault_at")
     for call, ending, _ in ended:
         if call.caller.connection and ending.status in _TELLING:
             said = (_TELLING[ending.status], call.caller.env, call.caller.prefix, call.caller.client_name)
-            yield _Change(storable(call.caller.connection, 40), None, call.at, _fault(*said), field="fault_at")
+            yield _Change(sanitize_text(call.caller.connection, 40), None, call.at, _fault(*said), field="fault_at")
 
 
 def _fault(fault: str, env: str, prefix: str, client: str) -> dict[str, str]:
     return {
-        "fault": storable(fault, 40),
-        "fault_env": storable(env, 4),
-        "fault_prefix": storable(prefix, PREFIX_LENGTH),
-        "fault_client": storable(client, 120),
+        "fault": sanitize_text(fault, 40),
+        "fault_env": sanitize_text(env, 4),
+        "fault_prefix": sanitize_text(prefix, PREFIX_LENGTH),
+        "fault_client": sanitize_text(client, 120),
     }
 
 
@@ -186,9 +186,9 @@ def _who(said: Any) -> dict[str, str]:
     return {
         "env": said.env,
         "prefix": said.prefix,
-        "client_name": storable(said.client_name, 120),
-        "client_version": storable(said.client_version, 60),
-        "protocol": storable(said.protocol, 16),
-        "transport": storable(said.transport, 8),
-        "address": storable(said.address, 45),
+        "client_name": sanitize_text(said.client_name, 120),
+        "client_version": sanitize_text(said.client_version, 60),
+        "protocol": sanitize_text(said.protocol, 16),
+        "transport": sanitize_text(said.transport, 8),
+        "address": sanitize_text(said.address, 45),
     }

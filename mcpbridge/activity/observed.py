@@ -7,9 +7,9 @@ touched in one order everywhere: two workers that meet in the same rows wait for
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.token_digest import Digests, is_digest_of
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.bulk import upsert
 from mcpbridge.models import TOOL_KINDS, ObservedClient, ObservedToken, Result
 
@@ -22,7 +22,7 @@ class EndedCall(NamedTuple):
     """A call that is over. `is_accepted`: its identity is what Hoursmith's `/me` said for this very token."""
 
     call: Call
-    ending: Ending
+    ending: CallResult
     is_accepted: bool
 
     @property
@@ -90,7 +90,7 @@ def upsert_clients(alias: str, ended: Sequence[EndedCall], tokens: Mapping[Token
             continue
         said = (caller.client_name, caller.client_version, caller.connection)
         if said not in names:
-            names[said] = (storable(said[0], 120), storable(said[1], 60), storable(said[2], 40))
+            names[said] = (sanitize_text(said[0], 120), sanitize_text(said[1], 60), sanitize_text(said[2], 40))
         key = (token.pk, *names[said])
         sums.setdefault(key, _Sum(each)).add(each)
     upsert(
@@ -132,15 +132,15 @@ def _token_columns(total: _Sum) -> dict[str, Any]:
         "env": call.caller.env,
         "prefix": call.caller.prefix,
         "token_digest": call.caller.digests[0] if call.caller.digests else None,
-        "org_id": storable(identity.org_id, 64),
-        "org_name": storable(identity.org_name, 200),
-        "token_name": storable(identity.token_name, 200),
-        "role": storable(identity.role, 16),
-        "plan": storable(identity.plan, 16),
-        "scopes": [storable(scope, 64) for scope in identity.scopes[:20]],
+        "org_id": sanitize_text(identity.org_id, 64),
+        "org_name": sanitize_text(identity.org_name, 200),
+        "token_name": sanitize_text(identity.token_name, 200),
+        "role": sanitize_text(identity.role, 16),
+        "plan": sanitize_text(identity.plan, 16),
+        "scopes": [sanitize_text(scope, 64) for scope in identity.scopes[:20]],
         "first_used_at": total.first_at,
         "last_used_at": call.at,
-        "last_tool": storable(call.tool, 64),
+        "last_tool": sanitize_text(call.tool, 64),
         "last_status": ending.status,
         **{f"calls_{kind}": count for kind, count in total.by_kind.items()},
         "calls_refused": total.refused,
@@ -155,9 +155,9 @@ def _client_columns(key: tuple[int, str, str, str], total: _Sum) -> dict[str, An
         "name": name,
         "version": version,
         "connection": connection,
-        "protocol": storable(caller.protocol, 16),
-        "transport": storable(caller.transport, 8),
-        "address": storable(caller.address, 45),
+        "protocol": sanitize_text(caller.protocol, 16),
+        "transport": sanitize_text(caller.transport, 8),
+        "address": sanitize_text(caller.address, 45),
         "first_seen_at": total.first_at,
         "last_seen_at": total.last.call.at,
         "calls": sum(total.by_kind.values()),

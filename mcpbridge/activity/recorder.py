@@ -31,8 +31,8 @@ from mcpbridge.activity.rejections import (
     upsert_rejections,
 )
 from mcpbridge.activity.usage import add_to_usage_counters, forget_old_hours
-from mcpbridge.core.sanitize import storable, storable_columns
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.bulk import insert
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import ActivityLoss, ToolCall
@@ -140,7 +140,7 @@ class ActivityRecorder:
         # A try that is under way, and one more, each with the moment that it takes to notice that it is in vain.
         await self._worker.stop(within_s=3 * self._limit_s)
 
-    def call(self, call: Call, ending: Ending, *, recorded_in_token: bool = True) -> None:
+    def call(self, call: Call, ending: CallResult, *, recorded_in_token: bool = True) -> None:
         """Take note of a call that ended. Never waits and never raises.
 
         `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
@@ -158,7 +158,7 @@ class ActivityRecorder:
 
     def rejected(self, rejection: Rejection) -> None:
         """Take note of a credential that was rejected. Never waits and never raises."""
-        metrics.refusal_count(rejection.fault)
+        metrics.count_rejected_credential(rejection.fault)
         if len(self._rejections) < self._capacity:
             self._rejections.append(rejection)
         else:
@@ -298,7 +298,7 @@ class ActivityRecorder:
             self._alias,
             ActivityLoss,
             [
-                {"org_id": storable(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
+                {"org_id": sanitize_text(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
                 for org_id, loss in losses
             ],
         )
@@ -338,7 +338,7 @@ class ActivityRecorder:
 
 def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[str, Any]:
     call, ending, is_accepted = each
-    columns = storable_columns(call)
+    columns = sanitized_columns(call)
     if not columns["org_id"]:
         # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
         # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
@@ -347,6 +347,6 @@ def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[s
             columns["org_id"] = token.org_id
     columns["result"] = ending.result.value
     columns["status"] = ending.status
-    columns["code"] = storable(ending.code, 40)
+    columns["code"] = sanitize_text(ending.code, 40)
     columns["duration_ms"] = ending.duration_ms
     return columns

@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.models import Count, Q
 
 from mcpbridge.activity.observed import TokenKey, known_tokens
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.token_digest import Digests
 from mcpbridge.core.types import Caller
 from mcpbridge.db.bulk import upsert
@@ -96,12 +96,12 @@ def attempts_of(alias: str, rejections: Mapping[Rejection, int]) -> dict[Attempt
 
 def _storable(said: Rejection, *, matches_token: bool) -> Attempt:
     return Attempt(
-        env=storable(said.env, 4),
-        prefix=storable(said.prefix, PREFIX_LENGTH),
-        fault=storable(said.fault, 40),
-        client_name=storable(said.client_name, 120),
-        connection=storable(said.connection, 40),
-        address=storable(said.address, 45),
+        env=sanitize_text(said.env, 4),
+        prefix=sanitize_text(said.prefix, PREFIX_LENGTH),
+        fault=sanitize_text(said.fault, 40),
+        client_name=sanitize_text(said.client_name, 120),
+        connection=sanitize_text(said.connection, 40),
+        address=sanitize_text(said.address, 45),
         matches_token=matches_token,
     )
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mcpbridge.audit.rows import AuditRow, append_rows, event_row
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
-from mcpbridge.core.sanitize import recordable_arguments
+from mcpbridge.core.sanitize import sanitize_arguments
 from mcpbridge.core.types import Call, Caller, Identity
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction, set_statement_timeout, short_busy_timeout
 from mcpbridge.models import AuditEvent, Kind, ObservedToken, Result
@@ -78,7 +78,7 @@ def record_event(
         target_type=target_type,
         target_id=target_id,
         target_label=target_label,
-        arguments=recordable_arguments(_named(details or {}), "full"),
+        arguments=sanitize_arguments(_named(details or {}), "full"),
     )
     with spans.step("record event"):
         record_row(alias, event_row(call, actor=actor, note=note, result=result))

@@ -103,7 +103,7 @@ def canonical(value: Any) -> bytes:
 
 
 def quickly_canonical(value: Any) -> bytes:
-    """The same bytes, for values whose numbers `recording.chainable_number` has seen."""
+    """The same bytes, for values whose numbers `canonical_number` has seen."""
     made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return canonical(value) if _HIGH.search(made) else made
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import heads_for_writing
 from mcpbridge.core.ids import new_id
-from mcpbridge.core.sanitize import recordable_snapshot, storable, storable_columns
-from mcpbridge.core.types import Call, Caller, Ending, Identity
+from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_columns
+from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.db.bulk import insert, masked
 from mcpbridge.models import AuditEvent, Kind, Phase, Result
 
@@ -53,27 +53,27 @@ class AuditRow:
     @property
     def org_id(self) -> str:
         """The workspace in whose chain the row belongs, as the column holds it."""
-        return str(storable_columns(self.call)["org_id"])
+        return str(sanitized_columns(self.call)["org_id"])
 
 
 def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str, hourly_limit: int | None = None) -> AuditRow:
     """What is about to be asked of Hoursmith, and the record as it is, whole unless it is far too large."""
-    details = {"snapshot": recordable_snapshot(snapshot), "snapshot_fault": storable(snapshot_fault, 40)}
+    details = {"snapshot": sanitize_snapshot(snapshot), "snapshot_fault": sanitize_text(snapshot_fault, 40)}
     return AuditRow(call, Phase.INTENT, details, hourly_limit=hourly_limit)
 
 
-def outcome_row(call: Call, ending: Ending) -> AuditRow:
+def outcome_row(call: Call, ending: CallResult) -> AuditRow:
     """How it ended."""
     details = {
         "result": ending.result.value,
         "status": ending.status,
-        "code": storable(ending.code, 40),
+        "code": sanitize_text(ending.code, 40),
         "duration_ms": ending.duration_ms,
     }
     return AuditRow(call, Phase.OUTCOME, details)
 
 
-def refusal_row(row: AuditRow, ending: Ending) -> AuditRow:
+def refusal_row(row: AuditRow, ending: CallResult) -> AuditRow:
     """That nothing was done about `row`, which nobody waits for any more. Nothing where that never came in."""
     return replace(outcome_row(row.call, ending), id=new_id(), after=(row.phase,))
 
@@ -94,7 +94,7 @@ def event_row(call: Call, *, actor: str, note: str, result: Result) -> AuditRow:
 
 
 def _said_by(actor: str, note: str) -> dict[str, str]:
-    return {"actor": storable(actor, ACTOR_LENGTH), "note": storable(note, NOTE_LENGTH)}
+    return {"actor": sanitize_text(actor, ACTOR_LENGTH), "note": sanitize_text(note, NOTE_LENGTH)}
 
 
 def call_of(row: AuditEvent) -> Call:
@@ -193,10 +193,10 @@ def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str,
             "id": row.id,
             "phase": row.phase.value,
             "recorded_at": now,
-            "org_name": storable(row.call.identity.org_name, 200),
+            "org_name": sanitize_text(row.call.identity.org_name, 200),
             **_EMPTY,
             **row.details,
-            **storable_columns(row.call),
+            **sanitized_columns(row.call),
         }
         # Before it is linked: the chain's hash is over what is stored.
         columns = dict(masked(_COLUMNS, [columns])[0])

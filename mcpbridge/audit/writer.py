@@ -26,7 +26,7 @@ from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
 from mcpbridge.audit.rows import AuditRow, append_rows, intent_row, outcome_row, refusal_row
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.locks import FileLock
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import AuditEvent, Phase, Result
@@ -148,7 +148,7 @@ class AuditWriter:
                 " so nothing was sent to Hoursmith."
             )
 
-    async def outcome(self, call: Call, ending: Ending) -> bool:
+    async def outcome(self, call: Call, ending: CallResult) -> bool:
         """True once the outcome of `call` is durably committed; False where that is still being tried."""
         waiter = asyncio.get_running_loop().create_future()
         entry = _Entry(outcome_row(call, ending), waiter)
@@ -209,7 +209,7 @@ class AuditWriter:
             if entry.row.phase not in (Phase.INTENT, Phase.EVENT):
                 return
             elapsed_ms = (timezone.now() - call.at).total_seconds() * 1000
-            refusal = _Entry(refusal_row(entry.row, Ending(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
+            refusal = _Entry(refusal_row(entry.row, CallResult(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
             if self._is_open:
                 self._queue.append(refusal)
                 self._changed.notify()

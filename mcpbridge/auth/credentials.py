@@ -10,7 +10,7 @@ Source: RFC 6750 section 2.1 (the header), the Hoursmith contract section 2 (the
 import re
 from collections.abc import Sequence
 
-from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.token_digest import token_digests
 
 MAX_HEADER_LENGTH = 4096
@@ -23,53 +23,55 @@ _PLACEHOLDER = re.compile(
 
 
 def credential_from_headers(values: Sequence[bytes]) -> Credential:
-    """The credential in the Authorization header lines `values`; raises CredentialFaultError."""
+    """The credential in the Authorization header lines `values`; raises CredentialError."""
     if not values:
-        raise CredentialFaultError(Fault.MISSING)
+        raise CredentialError(CredentialErrorCode.MISSING)
     if len(values) > 1:
-        raise CredentialFaultError(Fault.REPEATED_HEADER)
+        raise CredentialError(CredentialErrorCode.REPEATED_HEADER)
     header = values[0]
     if len(header) > MAX_HEADER_LENGTH:
-        raise CredentialFaultError(Fault.TOO_LONG)
+        raise CredentialError(CredentialErrorCode.TOO_LONG)
     text = header.decode("latin-1").strip()
     scheme, _, rest = text.partition(" ")
     if scheme.lower() != "bearer":
         if not scheme:
-            raise CredentialFaultError(Fault.EMPTY)
+            raise CredentialError(CredentialErrorCode.EMPTY)
         # “Authorization: hsk_…” and “Authorization: ${TOKEN}” are the same slip; the second is the more telling.
-        raise _fault(text, Fault.UNEXPANDED if _REFERENCE.search(scheme) else Fault.OTHER_SCHEME)
+        raise _fault(
+            text, CredentialErrorCode.UNEXPANDED if _REFERENCE.search(scheme) else CredentialErrorCode.OTHER_SCHEME
+        )
     return credential_from_text(rest)
 
 
 def credential_from_text(text: str) -> Credential:
-    """The credential that `text` is; raises CredentialFaultError. Space around it is forgiven."""
+    """The credential that `text` is; raises CredentialError. Space around it is forgiven."""
     text = text.strip()
     if match := _TOKEN.fullmatch(text):
         return Credential(env=match[1], prefix=match[2], secret=match[3])
-    raise _fault(text, _kind(text)) if text else CredentialFaultError(Fault.EMPTY)
+    raise _fault(text, _kind(text)) if text else CredentialError(CredentialErrorCode.EMPTY)
 
 
-def _fault(text: str, fault: Fault) -> CredentialFaultError:
+def _fault(text: str, fault: CredentialErrorCode) -> CredentialError:
     # Names the prefix only behind a whole token: of anything shorter nobody knows which part was secret.
     whole = _TOKEN.search(text)
     if whole is None:
-        return CredentialFaultError(fault)
-    return CredentialFaultError(fault, env=whole[1], prefix=whole[2], digests=token_digests(whole[0]))
+        return CredentialError(fault)
+    return CredentialError(fault, env=whole[1], prefix=whole[2], digests=token_digests(whole[0]))
 
 
-def _kind(text: str) -> Fault:
+def _kind(text: str) -> CredentialErrorCode:
     if _REFERENCE.search(text):
-        return Fault.UNEXPANDED
+        return CredentialErrorCode.UNEXPANDED
     if text.lower() == "bearer" or text.lower().startswith("bearer "):
-        return Fault.BEARER_TWICE
+        return CredentialErrorCode.BEARER_TWICE
     if text[0] in "\"'`“”‘’«" or text[-1] in "\"'`“”‘’»":
-        return Fault.QUOTED
+        return CredentialErrorCode.QUOTED
     if _PLACEHOLDER.fullmatch(text):
-        return Fault.PLACEHOLDER
+        return CredentialErrorCode.PLACEHOLDER
     if text.startswith("hsk_"):
         if "<" in text or "…" in text or "..." in text or "xxxx" in text.lower():
-            return Fault.PLACEHOLDER
-        return Fault.WHITESPACE if re.search(r"\s", text) else Fault.MALFORMED
+            return CredentialErrorCode.PLACEHOLDER
+        return CredentialErrorCode.WHITESPACE if re.search(r"\s", text) else CredentialErrorCode.MALFORMED
     if re.search(r"\s", text):
-        return Fault.WHITESPACE
-    return Fault.NOT_A_TOKEN
+        return CredentialErrorCode.WHITESPACE
+    return CredentialErrorCode.NOT_A_TOKEN

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from mcpbridge.auth.rate_limit import AttemptLimit, TooManyAttemptsError
-from mcpbridge.auth.refusals import Refusals, Refused, Sort
-from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.auth.rejected_tokens import RejectedToken, RejectedTokens, TokenHistory
+from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.types import Identity
 from mcpbridge.tools import RestRequest
-from mcpbridge.upstream import Reply, UpstreamError
+from mcpbridge.upstream import ApiResponse, UpstreamError
 
 ME = RestRequest("GET", "/me", route="/me")
 CAPACITY = 10_000
@@ -25,24 +25,24 @@ STALE_S = 600.0
 class Asks(Protocol):
     """What this module needs of the upstream."""
 
-    async def send(self, call: RestRequest, credential: Credential) -> Reply: ...
+    async def send(self, call: RestRequest, credential: Credential) -> ApiResponse: ...
 
 
 class IdentityUnavailableError(Exception):
     """Hoursmith answered `/me` with something else than an identity: 402, 403, 429, 5xx."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: ApiResponse) -> None:
         super().__init__(reply.status)
         self.reply = reply
 
 
-class Identities:
+class IdentityCache:
     """Whom tokens act as. One for a process."""
 
     def __init__(
         self,
         upstream: Asks,
-        refusals: Refusals,
+        refusals: RejectedTokens,
         *,
         was_accepted: Callable[[Credential], Awaitable[bool]],
         ttl_s: float,
@@ -61,7 +61,7 @@ class Identities:
     async def of(self, credential: Credential, *, address: str, fresh: bool = False) -> Identity:
         """Whom `credential` acts as. `fresh` asks Hoursmith now, so that a revoked token gets no answer at all.
 
-        Raises CredentialFaultError (refused), TooManyAttemptsError (this address tried too many bad ones),
+        Raises CredentialError (refused), TooManyAttemptsError (this address tried too many bad ones),
         IdentityUnavailableError (an answer without an identity), UpstreamError (no answer).
         """
         digest = credential.digests[0]
@@ -83,10 +83,12 @@ class Identities:
     def forget_refused(self, credential: Credential, *, address: str) -> None:
         """Forget a token that Hoursmith accepted and has just refused, and refuse it here for a while."""
         self._known.pop(credential.digests[0], None)
-        self._refusals.count(Sort.ACCEPTED_BEFORE, address)
+        self._refusals.count(TokenHistory.ACCEPTED_BEFORE, address)
         self._refusals.remember(credential.digests[0], was_accepted=True)
 
-    async def _ask_once(self, digest: bytes, credential: Credential, address: str, refused: Refused | None) -> Identity:
+    async def _ask_once(
+        self, digest: bytes, credential: Credential, address: str, refused: RejectedToken | None
+    ) -> Identity:
         """One question at a time for each token, however many calls wait for the answer."""
         task = self._asking.get(digest)
         if task is None:
@@ -105,11 +107,11 @@ class Identities:
     async def _ask_about_known(self, credential: Credential, address: str) -> Identity:
         try:
             return await self._ask(credential)
-        except CredentialFaultError:
+        except CredentialError:
             self.forget_refused(credential, address=address)
             raise
 
-    async def _ask_about_new(self, credential: Credential, address: str, refused: Refused | None) -> Identity:
+    async def _ask_about_new(self, credential: Credential, address: str, refused: RejectedToken | None) -> Identity:
         """Ask about a token that was not accepted lately: it could be a guess, and Hoursmith counts guesses."""
         was_refused = refused is not None and refused.was_accepted
         looked_up: list[bool] = []
@@ -123,14 +125,14 @@ class Identities:
             async with self._limit.attempt(address, was_refused=was_refused, was_accepted=was_accepted) as attempt:
                 try:
                     identity = await self._ask(credential)
-                except CredentialFaultError:
+                except CredentialError:
                     attempt.is_refused = True
                     raise
                 except IdentityUnavailableError as error:
                     # Hoursmith may have had enough of bad tokens, and is not to be shown more at once.
                     attempt.is_refused = error.reply.status == 429
                     raise
-        except CredentialFaultError:
+        except CredentialError:
             self._refusals.remember(credential.digests[0], was_accepted=was_refused or looked_up == [True])
             raise
         except TooManyAttemptsError:
@@ -153,8 +155,8 @@ class Identities:
         return identity
 
 
-def _rejected(credential: Credential) -> CredentialFaultError:
-    return CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
+def _rejected(credential: Credential) -> CredentialError:
+    return CredentialError(CredentialErrorCode.REJECTED, env=credential.env, prefix=credential.prefix)
 
 
 def _identity(me: Any) -> Identity:

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from mcpbridge.auth.refusals import NoPlace, Place, Refusals, Sort
+from mcpbridge.auth.rejected_tokens import NoSlot, RejectedTokens, Slot, TokenHistory
 
 # How long a question waits for a place that another one holds and may give back, and how many may wait.
 _WAIT_S = 10.0
@@ -36,7 +36,7 @@ class Attempt:
 class AttemptLimit:
     """Hands out the places of `refusals`. One for a process; the places are all processes'."""
 
-    def __init__(self, refusals: Refusals, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, refusals: RejectedTokens, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._refusals = refusals
         self._clock = clock
         self._waiting = 0
@@ -50,21 +50,21 @@ class AttemptLimit:
         `was_refused`: of a token that it accepted once and refused since, which has places of its own. `was_accepted`
         is asked where strangers have used up theirs: a token that Hoursmith accepted before needs none.
         """
-        sort = Sort.REFUSED_BEFORE if was_refused else Sort.STRANGER
+        sort = TokenHistory.REJECTED_BEFORE if was_refused else TokenHistory.UNKNOWN
         found = self._refusals.take(sort, address)
         # A token that was accepted before does not even wait for what strangers hold.
-        if isinstance(found, NoPlace) and (was_refused or not await was_accepted()):
+        if isinstance(found, NoSlot) and (was_refused or not await was_accepted()):
             found = await self._place(sort, address)
-            if isinstance(found, NoPlace):
+            if isinstance(found, NoSlot):
                 raise TooManyAttemptsError(found.wait_s)
         attempt = Attempt()
         try:
             yield attempt
         finally:
-            if attempt.is_refused and sort is Sort.STRANGER and await was_accepted():
+            if attempt.is_refused and sort is TokenHistory.UNKNOWN and await was_accepted():
                 # A known token's refusal is not to be paid for by strangers.
-                sort = Sort.ACCEPTED_BEFORE
-            if isinstance(found, NoPlace):
+                sort = TokenHistory.ACCEPTED_BEFORE
+            if isinstance(found, NoSlot):
                 if attempt.is_refused:
                     self._refusals.count(sort, address)
             elif attempt.is_refused:
@@ -72,14 +72,14 @@ class AttemptLimit:
             else:
                 self._refusals.give_back(found)
 
-    async def _place(self, sort: Sort, address: str) -> Place | NoPlace:
+    async def _place(self, sort: TokenHistory, address: str) -> Slot | NoSlot:
         """A place, after waiting for one that may be given back."""
         give_up_at = self._clock() + _WAIT_S
         self._waiting += 1
         try:
             while True:
                 place = self._refusals.take(sort, address)
-                if isinstance(place, Place) or not place.is_held:
+                if isinstance(place, Slot) or not place.is_held:
                     return place
                 if self._waiting > _WAITING_AT_MOST or self._clock() >= give_up_at:
                     return place

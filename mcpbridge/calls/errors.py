@@ -10,7 +10,7 @@ from typing import Any
 from mcpbridge.models import Result
 from mcpbridge.redaction.masking import redact
 from mcpbridge.tools import RestRequest
-from mcpbridge.upstream import Reply, UpstreamError
+from mcpbridge.upstream import ApiResponse, UpstreamError
 
 CODES = {
     400: "bad_request",
@@ -101,7 +101,7 @@ _READ_AGAIN = "Try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ToolError:
     """One error, as records and callers see it."""
 
     status: int
@@ -124,24 +124,24 @@ class Problem:
         }
 
 
-def problem(code: str, status: int, result: Result, **more: Any) -> Problem:
-    """The problem with the words that belong to `code`."""
-    return Problem(status, code, MESSAGES[code], HINTS.get(code, _READ_AGAIN), result, more)
+def tool_error(code: str, status: int, result: Result, **more: Any) -> ToolError:
+    """The error with the words that belong to `code`."""
+    return ToolError(status, code, MESSAGES[code], HINTS.get(code, _READ_AGAIN), result, more)
 
 
-def unauthenticated(explanation: str) -> Problem:
+def unauthenticated(explanation: str) -> ToolError:
     """A refused token, where no HTTP status can say so."""
-    return Problem(401, "unauthenticated", MESSAGES["unauthenticated"], explanation, Result.REFUSED)
+    return ToolError(401, "unauthenticated", MESSAGES["unauthenticated"], explanation, Result.REFUSED)
 
 
-def from_faults(fields: dict[str, str]) -> Problem:
+def from_invalid_arguments(fields: dict[str, str]) -> ToolError:
     """Arguments that do not fit the tool's schema; nothing was sent."""
-    return problem("validation_error", 422, Result.REFUSED, fields=fields)
+    return tool_error("validation_error", 422, Result.REFUSED, fields=fields)
 
 
-def from_upstream_error(error: UpstreamError, *, is_read: bool) -> Problem:
+def from_upstream_error(error: UpstreamError, *, is_read: bool) -> ToolError:
     """No usable answer."""
-    made = problem(error.code, error.status, Result.FAILED)
+    made = tool_error(error.code, error.status, Result.FAILED)
     return replace(made, hint=_MAYBE_DONE) if error.may_be_done and not is_read else made
 
 
@@ -152,13 +152,13 @@ def _conflict_hint(request: RestRequest) -> str:
     return _IN_THE_WAY.get(request.route, HINTS["conflict"])
 
 
-def from_reply(reply: Reply, request: RestRequest) -> Problem:
-    """Return the problem that Hoursmith's answer to `request`, one with an error status, stands for."""
+def from_response(reply: ApiResponse, request: RestRequest) -> ToolError:
+    """Return the error that Hoursmith's answer to `request`, one with an error status, stands for."""
     is_read = request.method == "GET"
     code = CODES.get(reply.status, "internal")
     if reply.status >= 500 or code == "internal":
         hint = HINTS["internal"] if is_read else _MAYBE_DONE
-        return Problem(reply.status, "internal", MESSAGES["internal"], hint, Result.FAILED)
+        return ToolError(reply.status, "internal", MESSAGES["internal"], hint, Result.FAILED)
     error = reply.error
     more: dict[str, Any] = {}
     if isinstance(fields := error.get("fields"), dict):
@@ -172,4 +172,4 @@ def from_reply(reply: Reply, request: RestRequest) -> Problem:
     hint = _conflict_hint(request) if code == "conflict" else HINTS[code]
     if code == "rate_limited" and reply.retry_after is not None:
         hint = f"Wait {reply.retry_after} seconds, then call again."
-    return Problem(reply.status, code, words, hint, Result.REFUSED, more)
+    return ToolError(reply.status, code, words, hint, Result.REFUSED, more)

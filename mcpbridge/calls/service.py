@@ -13,54 +13,54 @@ from typing import Any
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter, HourlyLimitError
-from mcpbridge.auth.identity import ME, Identities, IdentityUnavailableError
-from mcpbridge.auth.restrictions.store import Consents, OrderBook
+from mcpbridge.auth.identity import ME, IdentityCache, IdentityUnavailableError
+from mcpbridge.auth.restrictions.store import ApprovalPolicy, RestrictionStore
 from mcpbridge.calls import errors
-from mcpbridge.calls.approvals.gate import Approvals
-from mcpbridge.calls.errors import Problem
-from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.calls.approvals.gate import ApprovalGate
+from mcpbridge.calls.errors import ToolError
+from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.ids import new_id
-from mcpbridge.core.sanitize import recordable_arguments
-from mcpbridge.core.types import Call, Caller, Dialogue, Ending, Identity
+from mcpbridge.core.sanitize import sanitize_arguments
+from mcpbridge.core.types import Call, Caller, CallResult, ElicitationState, Identity
 from mcpbridge.models import Kind, Result
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.tools import RestRequest, Tool
 from mcpbridge.upstream import Upstream, UpstreamError
 
-NOBODY = Identity(org_id="", org_name="", plan="", role="", token_name="", scopes=())
-NO_DIALOGUE = Dialogue()
+ANONYMOUS = Identity(org_id="", org_name="", plan="", role="", token_name="", scopes=())
+NO_ELICITATION = ElicitationState()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolResult:
     """What the caller gets: the REST payload, or the error in its place; or `question`, for its person, instead."""
 
     payload: dict[str, Any]
     status: int
-    problem: Problem | None = None
+    error: ToolError | None = None
     question: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, problem: Problem, *, question: dict[str, Any] | None = None) -> "Answer":
-        return cls(problem.payload(), problem.status, problem, question)
+    def of(cls, error: ToolError, *, question: dict[str, Any] | None = None) -> "ToolResult":
+        return cls(error.payload(), error.status, error, question)
 
     @property
     def is_error(self) -> bool:
-        return self.problem is not None
+        return self.error is not None
 
 
-class Calls:
+class ToolCallService:
     """Carries out tool calls. One for a process."""
 
     def __init__(
         self,
         *,
         upstream: Upstream,
-        identities: Identities,
+        identities: IdentityCache,
         audit: AuditWriter,
         activity: ActivityRecorder,
-        orders: OrderBook,
-        approvals: Approvals,
+        restrictions: RestrictionStore,
+        approvals: ApprovalGate,
         snapshots: bool,
         arguments: str,
     ) -> None:
@@ -68,16 +68,16 @@ class Calls:
         self._identities = identities
         self._audit = audit
         self._activity = activity
-        self._orders = orders
+        self._restrictions = restrictions
         self._approvals = approvals
         self._snapshots = snapshots
         self._arguments = arguments
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._in_flight: set[asyncio.Task[Any]] = set()
 
     async def drain(self) -> None:
         """Wait for the calls that are still under way."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
 
     async def run(
         self,
@@ -87,11 +87,11 @@ class Calls:
         credential: Credential,
         caller: Caller,
         read_only: bool = False,
-        dialogue: Dialogue = NO_DIALOGUE,
-    ) -> Answer:
+        elicitation: ElicitationState = NO_ELICITATION,
+    ) -> ToolResult:
         """The answer to one call of `tool`.
 
-        Raises CredentialFaultError where the token is refused and TooManyAttemptsError where too many were;
+        Raises CredentialError where the token is refused and TooManyAttemptsError where too many were;
         every other fault is an answer.
         """
         started = time.perf_counter()
@@ -99,48 +99,48 @@ class Calls:
             call_id=new_id(),
             at=datetime.now(UTC),
             caller=caller,
-            identity=NOBODY,
+            identity=ANONYMOUS,
             tool=tool.name,
             kind=tool.kind,
             target_type=tool.target_type,
-            arguments=recordable_arguments(arguments, self._arguments),
+            arguments=sanitize_arguments(arguments, self._arguments),
         )
         try:
             identity = await self._identities.of(credential, address=caller.address)
         except IdentityUnavailableError as error:
-            answer = Answer.of(errors.from_reply(error.reply, ME))
+            answer = ToolResult.of(errors.from_response(error.reply, ME))
             # Hoursmith looks at the token before the plan: only this refusal says that the token is a real one.
-            return self._end(call, answer, started, is_accepted=answer.status == 402)
+            return self._finish(call, answer, started, is_accepted=answer.status == 402)
         except UpstreamError as error:
-            answer = Answer.of(errors.from_upstream_error(error, is_read=True))
-            return self._end(call, answer, started, is_accepted=False)
+            answer = ToolResult.of(errors.from_upstream_error(error, is_read=True))
+            return self._finish(call, answer, started, is_accepted=False)
         call.identity, caller.is_accepted = identity, True
         if read_only and tool.kind is not Kind.READ:
-            return self._end(call, Answer.of(errors.problem("read_only", 403, Result.REFUSED)), started)
+            return self._finish(call, ToolResult.of(errors.tool_error("read_only", 403, Result.REFUSED)), started)
         if faults := tool.faults(arguments):
-            return self._end(call, Answer.of(errors.from_faults(faults)), started)
+            return self._finish(call, ToolResult.of(errors.from_invalid_arguments(faults)), started)
         call.target_id = tool.target_id(arguments)
         if tool.kind is Kind.DESTRUCTIVE and self._is_frozen(call):
-            return self._end(call, Answer.of(errors.problem("frozen", 403, Result.REFUSED)), started)
+            return self._finish(call, ToolResult.of(errors.tool_error("frozen", 403, Result.REFUSED)), started)
         match tool.kind:
             case Kind.READ:
-                return await self._carry_out(tool, arguments, credential, call, started)
+                return await self._run_call(tool, arguments, credential, call, started)
             case Kind.WRITE:
-                return await self._to_the_end(self._carry_out(tool, arguments, credential, call, started))
-        if (rule := self._orders.now().consent_rule(identity.org_id)) is not None:
-            return await self._with_consent(rule, dialogue, tool, arguments, credential, call, started)
-        return await self._to_the_end(self._destroy(tool, arguments, credential, call, started))
+                return await self._run_uncancelled(self._run_call(tool, arguments, credential, call, started))
+        if (rule := self._restrictions.now().approval_policy(identity.org_id)) is not None:
+            return await self._run_with_approval(rule, elicitation, tool, arguments, credential, call, started)
+        return await self._run_uncancelled(self._run_destructive(tool, arguments, credential, call, started))
 
-    async def _with_consent(
+    async def _run_with_approval(
         self,
-        rule: Consents,
-        dialogue: Dialogue,
+        rule: ApprovalPolicy,
+        elicitation: ElicitationState,
         tool: Tool,
         arguments: dict[str, Any],
         credential: Credential,
         call: Call,
         started: float,
-    ) -> Answer:
+    ) -> ToolResult:
         """Destroy something once a person let it happen, where the workspace wants one asked.
 
         Until then the call is nobody's but the caller's: one who goes away is held no longer, and nothing is sent.
@@ -151,17 +151,19 @@ class Calls:
             call.target_label = tool.target_label(snapshot)
             return snapshot
 
-        async def attempt(*, is_over_limit: bool) -> Answer:
+        async def attempt(*, is_over_limit: bool) -> ToolResult:
             with spans.step("ask for approval"):
-                verdict = await self._approvals.verdict(
-                    rule, call, arguments, dialogue, title=tool.title, look=look, is_over_limit=is_over_limit
+                outcome = await self._approvals.check(
+                    rule, call, arguments, elicitation, title=tool.title, look=look, is_over_limit=is_over_limit
                 )
-            if verdict.problem is not None:
-                return self._end(call, Answer.of(verdict.problem, question=verdict.question), started)
-            consent = verdict.request
-            limit = rule.hourly_limit if consent is None else None
-            work = self._destroy(tool, arguments, credential, call, started, consent=consent, hourly_limit=limit)
-            return await self._to_the_end(work)
+            if outcome.error is not None:
+                return self._finish(call, ToolResult.of(outcome.error, question=outcome.question), started)
+            approval = outcome.request
+            limit = rule.hourly_limit if approval is None else None
+            work = self._run_destructive(
+                tool, arguments, credential, call, started, approval=approval, hourly_limit=limit
+            )
+            return await self._run_uncancelled(work)
 
         try:
             return await attempt(is_over_limit=False)
@@ -171,25 +173,25 @@ class Calls:
 
     def _is_frozen(self, call: Call) -> bool:
         caller = call.caller
-        return self._orders.now().freezes_destruction(call.identity.org_id, caller.env, caller.prefix)
+        return self._restrictions.now().pauses_destructive_tools(call.identity.org_id, caller.env, caller.prefix)
 
-    async def _to_the_end(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _run_uncancelled(self, work: Coroutine[Any, Any, ToolResult]) -> ToolResult:
         task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
         return await asyncio.shield(task)
 
-    async def _carry_out(
+    async def _run_call(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
-    ) -> Answer:
-        answer = await self._ask(tool.request(arguments), credential, is_read=tool.kind is Kind.READ)
+    ) -> ToolResult:
+        answer = await self._send(tool.request(arguments), credential, is_read=tool.kind is Kind.READ)
         record = answer.payload.get("data")
         if not answer.is_error and isinstance(record, dict):
             call.target_label = tool.target_label(record)
             call.target_id = call.target_id or str(record.get("id") or "")
-        return self._end(call, answer, started, credential)
+        return self._finish(call, answer, started, credential)
 
-    async def _destroy(
+    async def _run_destructive(
         self,
         tool: Tool,
         arguments: dict[str, Any],
@@ -197,11 +199,11 @@ class Calls:
         call: Call,
         started: float,
         *,
-        consent: int | None = None,
+        approval: int | None = None,
         hourly_limit: int | None = None,
-    ) -> Answer:
-        if consent is not None and (problem := await self._too_late(consent, arguments, call)):
-            return self._end(call, Answer.of(problem), started)
+    ) -> ToolResult:
+        if approval is not None and (error := await self._consume_approval(approval, arguments, call)):
+            return self._finish(call, ToolResult.of(error), started)
         # A record that was renamed while the call waited is recorded under the name that it has now.
         call.stored = None
         snapshot, fault = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
@@ -210,67 +212,69 @@ class Calls:
             with spans.step("record intent"):
                 await self._audit.intent(call, snapshot=snapshot, snapshot_fault=fault, hourly_limit=hourly_limit)
         except AuditUnavailableError:
-            return self._end(call, Answer.of(errors.problem("audit_unavailable", 503, Result.REFUSED)), started)
-        answer = await self._ask(tool.request(arguments), credential, is_read=False)
+            return self._finish(
+                call, ToolResult.of(errors.tool_error("audit_unavailable", 503, Result.REFUSED)), started
+            )
+        answer = await self._send(tool.request(arguments), credential, is_read=False)
         with spans.step("record outcome"):
-            await self._audit.outcome(call, _ending(answer, started))
-        return self._end(call, answer, started, credential)
+            await self._audit.outcome(call, _call_result(answer, started))
+        return self._finish(call, answer, started, credential)
 
-    async def _too_late(self, consent: int, arguments: dict[str, Any], call: Call) -> Problem | None:
-        """Use consent up; the problem where it is gone, or where the token may not destroy any more."""
+    async def _consume_approval(self, approval: int, arguments: dict[str, Any], call: Call) -> ToolError | None:
+        """Use approval up; the error where it is gone, or where the token may not destroy any more."""
         caller = call.caller
-        if self._orders.now().holds(caller.env, caller.prefix):
-            raise CredentialFaultError(Fault.BLOCKED, env=caller.env, prefix=caller.prefix)
+        if self._restrictions.now().is_blocked(caller.env, caller.prefix):
+            raise CredentialError(CredentialErrorCode.BLOCKED, env=caller.env, prefix=caller.prefix)
         if self._is_frozen(call):
-            return errors.problem("frozen", 403, Result.REFUSED)
-        return await self._approvals.used(consent, arguments)
+            return errors.tool_error("frozen", 403, Result.REFUSED)
+        return await self._approvals.consume(approval, arguments)
 
     async def _snapshot(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, *, org_id: str
     ) -> tuple[dict[str, Any] | None, str]:
         """The record as it is, and otherwise why there is none. A missing snapshot never stops the call."""
         request = tool.snapshot_request(arguments)
-        if not self._snapshots or request is None or self._orders.now().stops_snapshots(org_id):
+        if not self._snapshots or request is None or self._restrictions.now().turns_off_snapshots(org_id):
             return None, "switched_off"
-        answer = await self._ask(request, credential, is_read=True)
-        if answer.problem is not None:
-            return None, answer.problem.code
+        answer = await self._send(request, credential, is_read=True)
+        if answer.error is not None:
+            return None, answer.error.code
         record = answer.payload.get("data")
         return (record, "") if isinstance(record, dict) else (None, "upstream_malformed")
 
-    async def _ask(self, request: RestRequest, credential: Credential, *, is_read: bool) -> Answer:
+    async def _send(self, request: RestRequest, credential: Credential, *, is_read: bool) -> ToolResult:
         try:
             reply = await self._upstream.send(request, credential)
         except UpstreamError as error:
-            return Answer.of(errors.from_upstream_error(error, is_read=is_read))
+            return ToolResult.of(errors.from_upstream_error(error, is_read=is_read))
         if reply.is_success:
-            return Answer(reply.payload, reply.status)
-        return Answer.of(errors.from_reply(reply, request))
+            return ToolResult(reply.payload, reply.status)
+        return ToolResult.of(errors.from_response(reply, request))
 
-    def _end(
+    def _finish(
         self,
         call: Call,
-        answer: Answer,
+        answer: ToolResult,
         started: float,
         credential: Credential | None = None,
         *,
         is_accepted: bool = True,
-    ) -> Answer:
+    ) -> ToolResult:
         """Keep the activity row; a token that Hoursmith has just refused gets no answer but that.
 
         Where it is not known that Hoursmith accepts the token, the row joins nobody's history.
         """
-        ending = _ending(answer, started)
-        self._activity.call(call, ending, recorded_in_token=is_accepted)
-        spans.call_ended(call, ending)
+        call_result = _call_result(answer, started)
+        self._activity.call(call, call_result, recorded_in_token=is_accepted)
+        spans.call_ended(call, call_result)
         if credential is not None and answer.status == 401:
             self._identities.forget_refused(credential, address=call.caller.address)
-            raise CredentialFaultError(Fault.REJECTED, env=credential.env, prefix=credential.prefix)
+            raise CredentialError(CredentialErrorCode.REJECTED, env=credential.env, prefix=credential.prefix)
         return answer
 
 
-def _ending(answer: Answer, started: float) -> Ending:
+def _call_result(answer: ToolResult, started: float) -> CallResult:
     duration_ms = round((time.perf_counter() - started) * 1000, 3)
-    if answer.problem is None:
-        return Ending(Result.SUCCEEDED, answer.status, "", duration_ms)
-    return Ending(answer.problem.result, answer.problem.status, answer.problem.code, duration_ms)
+    if answer.error is None:
+        return CallResult(Result.SUCCEEDED, answer.status, "", duration_ms)
+    return CallResult(answer.error.result, answer.error.status, answer.error.code, duration_ms)

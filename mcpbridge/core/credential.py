@@ -9,7 +9,7 @@ from enum import StrEnum
 from mcpbridge.core.token_digest import Digests, token_digests
 
 
-class Fault(StrEnum):
+class CredentialErrorCode(StrEnum):
     """What can be wrong with a credential before anybody is asked."""
 
     MISSING = "missing"
@@ -29,28 +29,35 @@ class Fault(StrEnum):
     BLOCKED = "blocked"
 
 
-EXPLANATIONS: dict[Fault, str] = {
-    Fault.MISSING: "No token was sent. Add the header “Authorization: Bearer hsk_…” to the client's configuration.",
-    Fault.REPEATED_HEADER: "The Authorization header was sent more than once. Keep one.",
-    Fault.OTHER_SCHEME: "The Authorization header must read “Bearer ” and then the token.",
-    Fault.EMPTY: "The Authorization header holds no token after “Bearer”. The variable it names is probably empty.",
-    Fault.TOO_LONG: "The Authorization header is far too long to be a token.",
-    Fault.BEARER_TWICE: "“Bearer” stands twice. Leave it out of the variable or out of the configuration.",
-    Fault.UNEXPANDED: (
+EXPLANATIONS: dict[CredentialErrorCode, str] = {
+    CredentialErrorCode.MISSING: (
+        "No token was sent. Add the header “Authorization: Bearer hsk_…” to the client's configuration."
+    ),
+    CredentialErrorCode.REPEATED_HEADER: "The Authorization header was sent more than once. Keep one.",
+    CredentialErrorCode.OTHER_SCHEME: "The Authorization header must be “Bearer ” followed by the token.",
+    CredentialErrorCode.EMPTY: (
+        "The Authorization header has no token after “Bearer”. The variable that it names is probably empty."
+    ),
+    CredentialErrorCode.TOO_LONG: "The Authorization header is far too long to be a token.",
+    CredentialErrorCode.BEARER_TWICE: "“Bearer” appears twice. Remove it from the variable or from the configuration.",
+    CredentialErrorCode.UNEXPANDED: (
         "The client sent the name of a variable instead of its value. Set HOURSMITH_API_TOKEN where the client is "
         "started, and spell the reference the way this client reads it."
     ),
-    Fault.QUOTED: "The token stands in quotation marks. Remove them.",
-    Fault.WHITESPACE: "There is a space or a line break in the token. Paste it again, in one piece.",
-    Fault.PLACEHOLDER: "The configuration still holds a placeholder. Put the token in its place.",
-    Fault.NOT_A_TOKEN: "This is not a Hoursmith token: those begin with hsk_.",
-    Fault.MALFORMED: (
-        "The token is not whole: it reads hsk_live_ or hsk_test_, 12 characters, an underscore, and 32 characters."
+    CredentialErrorCode.QUOTED: "The token is in quotation marks. Remove them.",
+    CredentialErrorCode.WHITESPACE: "There is a space or a line break in the token. Paste it again, in one piece.",
+    CredentialErrorCode.PLACEHOLDER: "The configuration still has a placeholder. Replace it with the token.",
+    CredentialErrorCode.NOT_A_TOKEN: "This is not a Hoursmith token: Hoursmith tokens start with hsk_.",
+    CredentialErrorCode.MALFORMED: (
+        "The token is incomplete. A whole token is hsk_live_ or hsk_test_, 12 characters, an underscore and "
+        "32 characters."
     ),
-    Fault.REJECTED: (
-        "Hoursmith does not accept this token: it is unknown or was revoked. Make a new one under Settings → API."
+    CredentialErrorCode.REJECTED: (
+        "Hoursmith does not accept this token: it is unknown or was revoked. Create a new one under Settings → API."
     ),
-    Fault.BLOCKED: "An admin of the workspace has blocked this token in the console. Ask them, or make a new one.",
+    CredentialErrorCode.BLOCKED: (
+        "An admin of the workspace has blocked this token in the console. Ask them, or create a new token."
+    ),
 }
 
 
@@ -73,16 +80,16 @@ class Credential:
         return f"hsk_{self.env}_{self.prefix}_{self.secret}"
 
 
-class CredentialFaultError(Exception):
+class CredentialError(Exception):
     """The credential cannot be used. `env`, `prefix` and `digests` are set where a whole token was recognised."""
 
-    def __init__(self, fault: Fault, *, env: str = "", prefix: str = "", digests: Digests = ()) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    def __init__(self, code: CredentialErrorCode, *, env: str = "", prefix: str = "", digests: Digests = ()) -> None:
+        super().__init__(code)
+        self.code = code
         self.env = env
         self.prefix = prefix
         self.digests = digests
 
     @property
     def explanation(self) -> str:
-        return EXPLANATIONS[self.fault]
+        return EXPLANATIONS[self.code]

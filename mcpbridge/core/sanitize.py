@@ -40,7 +40,7 @@ ARGUMENT_LIMITS = _Limits(size=16 * 1024, text=200, items=50, depth=8)
 SNAPSHOT_LIMITS = _Limits(size=256 * 1024, text=64 * 1024, items=1_000, depth=16)
 
 
-def recordable_arguments(arguments: dict[str, Any], policy: str) -> dict[str, Any]:
+def sanitize_arguments(arguments: dict[str, Any], policy: str) -> dict[str, Any]:
     """`arguments` as they may be written down; `policy` is `full`, `names` (no values) or `none`."""
     if policy == "none":
         return {}
@@ -52,7 +52,7 @@ def recordable_arguments(arguments: dict[str, Any], policy: str) -> dict[str, An
     return shortened if isinstance(shortened, dict) else {}
 
 
-def recordable_snapshot(record: Any) -> Any:
+def sanitize_snapshot(record: Any) -> Any:
     """A record of Hoursmith as it may be written down: whole, unless it is larger than any record should be."""
     return dict(record) if _is_fine(record, SNAPSHOT_LIMITS) else _Shortener(SNAPSHOT_LIMITS).value(record)
 
@@ -76,7 +76,7 @@ def _is_fine(value: Any, limits: _Limits) -> bool:
     return redact(together) == together and not _UNSTORABLE.search(together)
 
 
-def storable(text: str, limit: int) -> str:
+def sanitize_text(text: str, limit: int) -> str:
     """Return `text` fit for a column: no token secret, nothing hidden, at most `limit` characters."""
     if not text:
         return text
@@ -92,7 +92,7 @@ _TEXT_LIMITS = {
 }
 
 
-def storable_columns(call: Call) -> dict[str, Any]:
+def sanitized_columns(call: Call) -> dict[str, Any]:
     """The columns of `call` for a row of either record, each text fit for its column."""
     if call.stored is None:
         call.stored = _columns(call)
@@ -108,11 +108,11 @@ def _columns(call: Call) -> dict[str, Any]:
     is_fine = redact(together) == together and is_plain(together)
     if not is_fine or any(map(gt, map(len, texts), _TEXT_LIMITS.values())):
         for name, limit in _TEXT_LIMITS.items():
-            columns[name] = storable(columns[name], limit)
+            columns[name] = sanitize_text(columns[name], limit)
     return columns
 
 
-def chainable_number(number: float) -> float | str:
+def canonical_number(number: float) -> float | str:
     """`number` as the audit chain can hash it, or text in its place.
 
     Every database and every JSON library must give back the same digits years later: whole numbers up to
@@ -169,7 +169,7 @@ class _Shortener:
         return kept
 
     def _number(self, number: float) -> Any:
-        kept = chainable_number(number)
+        kept = canonical_number(number)
         if isinstance(kept, str):
             return self._text(kept)
         self.room -= len(str(kept)) + 2

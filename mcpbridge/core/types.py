@@ -43,7 +43,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialogue:
+class ElicitationState:
     """Whether a client can ask its person something while a call waits, and what it brought back."""
 
     can_ask: bool = False
@@ -98,7 +98,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class CallResult:
     """How a call ended: its result, the HTTP status that says so, the error's code, and the time it took."""
 
     result: Result

@@ -27,14 +27,14 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
     return str(address)
 
 
-class Audience:
+class AllowedHosts:
     """Which Host and Origin values are ours (DNS-rebinding protection, MCP 2026-07-28 transport security)."""
 
     def __init__(self, allowed_hosts: Sequence[str]) -> None:
         self._allowed = tuple(allowed_hosts)
         # Headers repeat from request to request; the bound keeps a stranger from filling memory.
-        self.is_our_host = lru_cache(maxsize=256)(self._is_our_host)
-        self.is_our_origin = lru_cache(maxsize=256)(self._is_our_origin)
+        self.allows_host = lru_cache(maxsize=256)(self._is_our_host)
+        self.allows_origin = lru_cache(maxsize=256)(self._is_our_origin)
 
     def _is_our_host(self, host: str) -> bool:
         domain, _ = split_domain_port(host)

@@ -18,27 +18,27 @@ from mcpbridge.activity.connections import ID_PATTERN, Greeting
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.auth.credentials import credential_from_headers
-from mcpbridge.auth.identity import Identities, IdentityUnavailableError
+from mcpbridge.auth.identity import IdentityCache, IdentityUnavailableError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
-from mcpbridge.auth.restrictions.store import OrderBook, Orders, RestrictionsUnknownError
-from mcpbridge.core.credential import CredentialFaultError, Fault
+from mcpbridge.auth.restrictions.store import Restrictions, RestrictionStore, RestrictionsUnknownError
+from mcpbridge.core.credential import CredentialError, CredentialErrorCode
 from mcpbridge.core.ids import new_text_id
 from mcpbridge.core.types import Caller
-from mcpbridge.http.addresses import Audience
+from mcpbridge.http.addresses import AllowedHosts
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.http.request import (
-    Body,
+    HttpError,
     Receive,
-    Refusal,
+    RequestBody,
     check_media_types,
-    folded,
+    header_dict,
     is_read_only,
     parse_body,
     read_body,
 )
 from mcpbridge.observability import logs, metrics
 from mcpbridge.observability.telemetry import spans
-from mcpbridge.protocol import jsonrpc
+from mcpbridge.protocol import dispatch, jsonrpc
 from mcpbridge.protocol.client_info import (
     UNKNOWN,
     client_from_info,
@@ -46,7 +46,7 @@ from mcpbridge.protocol.client_info import (
     client_from_user_agent,
     session_id,
 )
-from mcpbridge.protocol.server import McpServer, Visit
+from mcpbridge.protocol.server import McpServer, RequestContext
 from mcpbridge.upstream import UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ _PATH = re.compile(rf"/mcp(?:/c/(?P<connection>{ID_PATTERN}))?(?P<readonly>/read
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """An HTTP answer; no body where `body` is None."""
 
     status: int
@@ -70,76 +70,78 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-def serves(path: str) -> bool:
+def is_mcp_path(path: str) -> bool:
     """Whether `path` is the bridge's to answer."""
     return path == "/mcp" or path.startswith("/mcp/")
 
 
-class HttpEntry:
+class McpHttpApp:
     """The ASGI application behind `/mcp`."""
 
     def __init__(
         self,
         *,
         server: McpServer,
-        identities: Identities,
-        orders: OrderBook,
+        identities: IdentityCache,
+        restrictions: RestrictionStore,
         activity: ActivityRecorder,
-        audience: Audience,
+        audience: AllowedHosts,
     ) -> None:
         self._server = server
         self._identities = identities
-        self._orders = orders
+        self._restrictions = restrictions
         self._activity = activity
         self._audience = audience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_text_id()
         logs.request_id.set(request_id)
-        body = Body(receive)
+        body = RequestBody(receive)
         with spans.bridge_request(scope["headers"], request_id) as span:
             try:
                 answer = await self._answer(scope, body, request_id, span)
-            except Refusal as refusal:
+            except HttpError as refusal:
                 # The rest of an unread body would be taken for the next request, so the server closes the connection.
-                ending = () if await body.is_drained() else ((b"connection", b"close"),)
-                answer = Answer(refusal.status, refusal.body, (*refusal.headers, *ending))
+                ending = () if await body.drain() else ((b"connection", b"close"),)
+                answer = HttpResponse(refusal.status, refusal.body, (*refusal.headers, *ending))
             except Exception as error:
                 answer = _failed(error, request_id, None)
             span.replies(answer.body if isinstance(answer.body, dict) else {}, answer.status)
             await _send(send, answer, request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, request_id: str, span: spans.BridgeSpan) -> Answer:
-        headers = folded(scope["headers"])
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str, span: spans.BridgeSpan) -> HttpResponse:
+        headers = header_dict(scope["headers"])
         path = _PATH.fullmatch(scope["path"])
         if path is None:
-            raise Refusal(404, "MCP is served at /mcp, /mcp/readonly and /mcp/c/<connection>.")
+            raise HttpError(404, "MCP is served at /mcp, /mcp/readonly and /mcp/c/<connection>.")
         self._check_audience(headers)
         if scope["method"] != "POST":
-            raise Refusal(405, "Send a POST: this server keeps no stream.", headers=[(b"allow", b"POST")])
-        orders = self._restrictions()
+            raise HttpError(405, "Send a POST: this server keeps no stream.", headers=[(b"allow", b"POST")])
+        restrictions = self._current_restrictions()
         caller = self._caller(scope, headers, path["connection"] or "", request_id)
         credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
         try:
             credential = credential_from_headers(credential_lines)
             caller.env, caller.prefix, caller.digests = credential.env, credential.prefix, credential.digests
-            if orders.holds(credential.env, credential.prefix):
-                raise CredentialFaultError(Fault.BLOCKED, env=credential.env, prefix=credential.prefix)
+            if restrictions.is_blocked(credential.env, credential.prefix):
+                raise CredentialError(CredentialErrorCode.BLOCKED, env=credential.env, prefix=credential.prefix)
             check_media_types(headers)
             body = parse_body(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or is_read_only(headers)
-            visit = Visit(credential, caller, read_only, orders.notice(credential.env, credential.prefix))
-            if isinstance(body, list) and jsonrpc.allows_batches(headers.get("mcp-protocol-version")):
-                return await self._answer_batch(body, headers, visit)
-            return await self._exchange(body, headers, visit, span)
-        except CredentialFaultError as fault:
-            caller.env, caller.prefix = fault.env, fault.prefix
-            caller.digests = caller.digests or fault.digests
-            self._activity.rejected(Rejection.of(caller, fault.fault))
-            raise _unauthorized(fault) from None
+            context = RequestContext(
+                credential, caller, read_only, restrictions.notice(credential.env, credential.prefix)
+            )
+            if isinstance(body, list) and dispatch.allows_batches(headers.get("mcp-protocol-version")):
+                return await self._answer_batch(body, headers, context)
+            return await self._exchange(body, headers, context, span)
+        except CredentialError as error:
+            caller.env, caller.prefix = error.env, error.prefix
+            caller.digests = caller.digests or error.digests
+            self._activity.rejected(Rejection.of(caller, error.code))
+            raise _unauthorized(error) from None
         except TooManyAttemptsError as error:
             self._activity.rejected(Rejection.of(caller, "too_many_attempts"))
-            raise Refusal(
+            raise HttpError(
                 429,
                 f"Too many unknown tokens were tried. Wait {error.retry_after} seconds.",
                 code=TOO_MANY_ATTEMPTS,
@@ -147,78 +149,82 @@ class HttpEntry:
                 retryAfter=error.retry_after,
             ) from None
 
-    async def _answer_batch(self, messages: list[Any], headers: dict[str, str], visit: Visit) -> Answer:
+    async def _answer_batch(
+        self, messages: list[Any], headers: dict[str, str], context: RequestContext
+    ) -> HttpResponse:
         """Answer the messages of a batch one after the other; nothing is said where all of them are notifications."""
-        if not 0 < len(messages) <= jsonrpc.MOST_IN_A_BATCH:
-            error = jsonrpc.RpcError(types.INVALID_REQUEST, f"A batch holds 1 to {jsonrpc.MOST_IN_A_BATCH} messages.")
-            return Answer(error.http_status, error.body(None))
+        if not 0 < len(messages) <= dispatch.MAX_BATCH_SIZE:
+            error = jsonrpc.RpcError(types.INVALID_REQUEST, f"A batch holds 1 to {dispatch.MAX_BATCH_SIZE} messages.")
+            return HttpResponse(error.http_status, error.body(None))
         bodies = []
         for message in messages:
             if isinstance(message, dict) and message.get("method") == "initialize":
                 error = jsonrpc.RpcError(types.INVALID_REQUEST, "initialize cannot be part of a batch: send it alone.")
-                answer = Answer(error.http_status, error.body(jsonrpc.id_in(message)))
+                answer = HttpResponse(error.http_status, error.body(jsonrpc.id_from(message)))
             else:
-                own = replace(visit, caller=replace(visit.caller))
+                own = replace(context, caller=replace(context.caller))
                 answer = await self._exchange(message, headers, own, spans.NOTHING)
             if answer.body is not None:
                 bodies.append(answer.body)
-        return Answer(200, bodies) if bodies else Answer(202, None)
+        return HttpResponse(200, bodies) if bodies else HttpResponse(202, None)
 
-    async def _exchange(self, body: Any, headers: dict[str, str], visit: Visit, span: spans.BridgeSpan) -> Answer:
+    async def _exchange(
+        self, body: Any, headers: dict[str, str], context: RequestContext, span: spans.BridgeSpan
+    ) -> HttpResponse:
         version = headers.get("mcp-protocol-version")
         try:
             request = jsonrpc.read_request(body)
             if request is None:
-                jsonrpc.check_notification_version(version)
-                return Answer(202, None)
+                dispatch.check_notification_version(version)
+                return HttpResponse(202, None)
         except jsonrpc.RpcError as error:
-            return Answer(error.http_status, error.body(jsonrpc.id_in(body)))
+            return HttpResponse(error.http_status, error.body(jsonrpc.id_from(body)))
         try:
-            _introduce(visit.caller, request, version)
-            span.asks(request.method, request.params, visit.caller)
+            _apply_client_info(context.caller, request, version)
+            span.asks(request.method, request.params, context.caller)
             if request.method not in ("tools/call", "ping"):
-                await self._check_in(visit, request.method)
-            result = await jsonrpc.answer(self._server, request, headers=headers, visit=visit)
+                await self._refresh_identity(context, request.method)
+            result = await dispatch.dispatch_request(self._server, request, headers=headers, context=context)
         except jsonrpc.RpcError as error:
-            return Answer(error.http_status, error.body(request.id))
-        except (CredentialFaultError, TooManyAttemptsError):
+            return HttpResponse(error.http_status, error.body(request.id))
+        except (CredentialError, TooManyAttemptsError):
             raise
         except Exception as error:
-            return _failed(error, visit.caller.request_id, request.id)
+            return _failed(error, context.caller.request_id, request.id)
         more: tuple[tuple[bytes, bytes], ...] = ()
-        if request.method == "initialize" and not jsonrpc.is_modern(version):
+        if request.method == "initialize" and not dispatch.is_stateless(version):
             client = client_from_info((request.params or {}).get("clientInfo"))
             more = ((b"mcp-session-id", session_id(client).encode()),)
-        return Answer(200, {"jsonrpc": "2.0", "id": request.id, "result": result}, more)
+        return HttpResponse(200, {"jsonrpc": "2.0", "id": request.id, "result": result}, more)
 
-    async def _check_in(self, visit: Visit, method: str) -> None:
+    async def _refresh_identity(self, context: RequestContext, method: str) -> None:
         """Ask Hoursmith about the token now, so that a revoked one is not even told what tools there are."""
-        caller = visit.caller
+        caller = context.caller
         try:
-            identity = await self._identities.of(visit.credential, address=caller.address, fresh=True)
+            identity = await self._identities.of(context.credential, address=caller.address, fresh=True)
         except (IdentityUnavailableError, UpstreamError) as error:
             # The list is no secret and needs no data; the calls will say what is wrong.
-            logger.info("The token %s could not be looked up: %s", visit.credential.prefix, type(error).__name__)
+            logger.info("The token %s could not be looked up: %s", context.credential.prefix, type(error).__name__)
             return
         if caller.connection:
             self._activity.greeted(Greeting.of(caller, identity, method=method))
 
-    def _restrictions(self) -> Orders:
+    def _current_restrictions(self) -> Restrictions:
         try:
-            return self._orders.now()
+            return self._restrictions.now()
         except RestrictionsUnknownError as error:
             metrics.restrictions_unknown.inc()
             wait = [(b"retry-after", str(_UNKNOWN_WAIT_S).encode())]
-            raise Refusal(
+            raise HttpError(
                 503, str(error), headers=wait, fault="restrictions_unknown", retryAfter=_UNKNOWN_WAIT_S
             ) from None
 
     def _check_audience(self, headers: dict[str, str]) -> None:
-        if not self._audience.is_our_host(headers.get("host", "")):
-            raise Refusal(421, "This address is not one of ours. An operator can add it to ALLOWED_HOSTS.")
+        if not self._audience.allows_host(headers.get("host", "")):
+            raise HttpError(421, "This address is not one of ours. An operator can add it to ALLOWED_HOSTS.")
         origin = headers.get("origin")
-        if origin is not None and not self._audience.is_our_origin(origin):
-            raise Refusal(403, "Requests from this web page's origin are not allowed.")
+        if origin is not None and not self._audience.allows_origin(origin):
+            raise HttpError(403, "Requests from this web page's origin are not allowed.")
 
     def _caller(self, scope: Scope, headers: dict[str, str], connection: str, request_id: str) -> Caller:
         peer = scope.get("client")
@@ -231,24 +237,24 @@ class HttpEntry:
             client_name=client.name,
             client_version=client.version,
             connection=connection,
-            protocol=headers.get("mcp-protocol-version", jsonrpc.ASSUMED_VERSION)[:16],
+            protocol=headers.get("mcp-protocol-version", dispatch.ASSUMED_VERSION)[:16],
             address=peer[0] if peer else "",
             request_id=request_id,
         )
 
 
-def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> Answer:
+def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> HttpResponse:
     """Log a fault of ours; the answer names the request, and nothing of the fault."""
     logger.error("Request %s failed", request_id, exc_info=error)
     told = jsonrpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
-    return Answer(500, told.body(rpc_id))
+    return HttpResponse(500, told.body(rpc_id))
 
 
-def _introduce(caller: Caller, request: jsonrpc.Request, version: str | None) -> None:
+def _apply_client_info(caller: Caller, request: jsonrpc.Request, version: str | None) -> None:
     """Give `caller` the name that the request itself gives (2026-07-28, or `initialize` before it)."""
     params = request.params or {}
     client = UNKNOWN
-    if jsonrpc.is_modern(version):
+    if dispatch.is_stateless(version):
         meta = params.get("_meta")
         client = client_from_info(meta.get(types.CLIENT_INFO_META_KEY) if isinstance(meta, dict) else None)
     elif request.method == "initialize":
@@ -257,21 +263,21 @@ def _introduce(caller: Caller, request: jsonrpc.Request, version: str | None) ->
         caller.client_name, caller.client_version = client.name, client.version
 
 
-def _unauthorized(fault: CredentialFaultError) -> Refusal:
+def _unauthorized(error: CredentialError) -> HttpError:
     """HTTP 401 with the challenge of RFC 6750 section 3; without an error code where no credential was sent."""
     challenge = 'Bearer realm="hoursmith"'
-    if fault.fault is not Fault.MISSING:
-        challenge += f', error="invalid_token", error_description="{fault.fault.value}"'
-    return Refusal(
+    if error.code is not CredentialErrorCode.MISSING:
+        challenge += f', error="invalid_token", error_description="{error.code.value}"'
+    return HttpError(
         401,
-        fault.explanation,
+        error.explanation,
         code=UNAUTHENTICATED,
         headers=[(b"www-authenticate", challenge.encode())],
-        fault=fault.fault.value,
+        fault=error.code.value,
     )
 
 
-async def _send(send: Send, answer: Answer, request_id: str) -> None:
+async def _send(send: Send, answer: HttpResponse, request_id: str) -> None:
     body = b"" if answer.body is None else _encoded(answer.body)
     headers = [
         (b"content-length", str(len(body)).encode()),

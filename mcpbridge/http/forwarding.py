@@ -42,7 +42,7 @@ def is_forwarding_header(name: bytes) -> bool:
     return name.startswith(b"x-forwarded-") or name in _OTHERS
 
 
-def as_it_was_sent(scope: Scope, trusted: Sequence[Network]) -> Scope:
+def apply_forwarding_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
     """`scope` with the address and scheme of whoever sent the request first, and without forwarding headers.
 
     Only a peer in `trusted` is believed, and of what it says X-Forwarded-For and X-Forwarded-Proto, each read from

@@ -19,7 +19,7 @@ DRAINING_S = 1.0
 TRANSPORT_FAULT = -32042
 
 
-class Refusal(Exception):
+class HttpError(Exception):
     """A request that the door turns away."""
 
     def __init__(self, status: int, message: str, *, code: int = TRANSPORT_FAULT, **more: Any) -> None:
@@ -35,10 +35,10 @@ _SINGLETONS = frozenset(
 )
 
 
-def folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def header_dict(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers by lower-case name; several lines of a list are joined (RFC 9110 section 5.3).
 
-    Raises Refusal where a header that routes the request stands twice, or another singleton says two things.
+    Raises HttpError where a header that routes the request stands twice, or another singleton says two things.
     """
     headers: dict[str, str] = {}
     for name, value in lines:
@@ -51,7 +51,7 @@ def folded(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def _joined(key: str, before: str, text: str) -> str:
     if key.startswith("mcp-") or key == "host" or (key in _SINGLETONS and text != before):
-        raise Refusal(400, f"The header {key} appears more than once. Send it once.", code=types.HEADER_MISMATCH)
+        raise HttpError(400, f"The header {key} appears more than once. Send it once.", code=types.HEADER_MISMATCH)
     return text if key in _SINGLETONS else f"{before}, {text}"
 
 
@@ -62,18 +62,18 @@ def is_read_only(headers: Mapping[str, str]) -> bool:
 
 
 def check_media_types(headers: dict[str, str]) -> None:
-    """Raise Refusal unless the body is declared as plain JSON and JSON is welcome as an answer."""
+    """Raise HttpError unless the body is declared as plain JSON and JSON is welcome as an answer."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-        raise Refusal(
+        raise HttpError(
             415,
             "Compressed bodies are not read. Send the body without Content-Encoding.",
             headers=[(b"accept-encoding", b"identity")],
         )
     is_json, is_welcome = _media_types(headers.get("content-type", ""), headers.get("accept", "*/*"))
     if not is_json:
-        raise Refusal(415, "Send the body as Content-Type: application/json.")
+        raise HttpError(415, "Send the body as Content-Type: application/json.")
     if not is_welcome:
-        raise Refusal(406, "The answer is application/json: name it in the Accept header.")
+        raise HttpError(406, "The answer is application/json: name it in the Accept header.")
 
 
 @lru_cache(maxsize=64)
@@ -86,7 +86,7 @@ def _media_types(content_type: str, accept: str) -> tuple[bool, bool]:
     )
 
 
-class Body:
+class RequestBody:
     """The body of one request as the server hands it out, which knows whether all of it was taken."""
 
     __slots__ = ("_receive", "is_complete")
@@ -100,7 +100,7 @@ class Body:
         self.is_complete = message["type"] == "http.request" and not message.get("more_body")
         return message
 
-    async def is_drained(self) -> bool:
+    async def drain(self) -> bool:
         """Take what is left of a small body, and return whether nothing is left of it; waits for a second at most."""
         taken = 0
         try:
@@ -116,31 +116,31 @@ class Body:
 
 
 async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
-    """The whole body; raises Refusal where it is too large, too slow or ends too soon."""
+    """The whole body; raises HttpError where it is too large, too slow or ends too soon."""
     declared = headers.get("content-length", "0")
     if not (declared.isascii() and declared.isdigit()) or len(declared) > 12:
-        raise Refusal(400, "The Content-Length header is not a number.")
+        raise HttpError(400, "The Content-Length header is not a number.")
     if int(declared) > MAX_BODY_BYTES:
-        raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
+        raise HttpError(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refusal(400, "The request ended before its body did.")
+                    raise HttpError(400, "The request ended before its body did.")
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise Refusal(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
+                    raise HttpError(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError:
-        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.") from None
+        raise HttpError(408, f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.") from None
 
 
 def parse_body(body: bytes) -> Any:
-    """Return the JSON value in `body`; raise Refusal where it is none, or nested too deeply to handle safely."""
+    """Return the JSON value in `body`; raise HttpError where it is none, or nested too deeply to handle safely."""
     try:
         return parse_json(body)
     except JsonError as error:
-        raise Refusal(400, str(error), code=types.PARSE_ERROR) from None
+        raise HttpError(400, str(error), code=types.PARSE_ERROR) from None

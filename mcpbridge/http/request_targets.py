@@ -14,7 +14,7 @@ Scope = dict[str, Any]
 _ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?#]*)(?P<path>/[^?#]*)?", re.IGNORECASE)
 
 
-def in_origin_form(scope: Scope) -> Scope:
+def to_origin_form(scope: Scope) -> Scope:
     """Return `scope` with the path as target and the target's host as Host; as it is where the target is no URL.
 
     The target's scheme is not believed: how a request came is what the connection says, or a trusted proxy.

@@ -8,13 +8,13 @@ from collections import Counter as Totals
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from mcpbridge.core.credential import Fault
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.credential import CredentialErrorCode
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.models import Kind, Result
 
 # From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_FAULTS = frozenset(Fault) | {"too_many_attempts"}
+_FAULTS = frozenset(CredentialErrorCode) | {"too_many_attempts"}
 
 _calls = Counter("hoursmith_tool_calls", "Tool calls, by how they ended.", ["tool", "kind", "result"])
 _durations = Histogram(
@@ -67,9 +67,11 @@ class CallCounts:
     def __init__(self) -> None:
         self._ended: list[tuple[str, Kind, Result, int, str, float]] = []
 
-    def count(self, call: Call, ending: Ending) -> None:
+    def count(self, call: Call, call_result: CallResult) -> None:
         """Count a call that ended; on the event loop."""
-        self._ended.append((call.tool, call.kind, ending.result, ending.status, ending.code, ending.duration_ms))
+        self._ended.append(
+            (call.tool, call.kind, call_result.result, call_result.status, call_result.code, call_result.duration_ms)
+        )
 
     def flush(self) -> None:
         """Let monitoring know; on the recorder's thread."""
@@ -83,7 +85,7 @@ class CallCounts:
             _durations.labels(kind.value).observe(duration_ms / 1000)
 
 
-def background_begins(job: str, *, is_timed: bool) -> None:
+def register_background_job(job: str, *, is_timed: bool) -> None:
     """Let monitoring see the background job from the start, also where it never succeeds; when, where `is_timed`."""
     for result in ("succeeded", "failed"):
         _background_runs.labels(job, result)
@@ -91,13 +93,13 @@ def background_begins(job: str, *, is_timed: bool) -> None:
         _background_succeeded.labels(job).set_to_current_time()
 
 
-def background_ran(job: str, *, is_success: bool, is_timed: bool) -> None:
+def count_background_run(job: str, *, is_success: bool, is_timed: bool) -> None:
     """Count a run of the background job, and note the time where it `is_timed`."""
     _background_runs.labels(job, "succeeded" if is_success else "failed").inc()
     if is_timed:
         _background_succeeded.labels(job).set_to_current_time()
 
 
-def refusal_count(fault: str) -> None:
+def count_rejected_credential(fault: str) -> None:
     """Count a request that got no further than the door."""
     _refused.labels(fault if fault in _FAULTS else "other").inc()

@@ -1,64 +1,14 @@
-"""One JSON-RPC request in, one answer out, through the SDK's server, in either protocol era.
+"""JSON-RPC 2.0 messages: read a request's envelope, and write an error."""
 
-The SDK's own HTTP entry for the `initialize` era starts a transport, three tasks and several streams for every
-request. Since nothing here is kept between requests, one plain await does the same for both eras. The era is
-told by the `MCP-Protocol-Version` header, as in the SDK.
-"""
-
-import logging
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
-import anyio
 import mcp_types as types
 import orjson
-from mcp.server import Server
-from mcp.server.connection import Connection
-from mcp.server.runner import serve_one
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import MCPError, NoBackChannelError
-from mcp.shared.inbound import (
-    ERROR_CODE_HTTP_STATUS,
-    InboundLadderRejection,
-    InboundModernRoute,
-    classify_inbound_request,
-    unsupported_protocol_version_rejection,
-    validate_mcp_param_headers,
-)
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
+from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 
-from mcpbridge.core.types import Dialogue
-from mcpbridge.protocol.server import McpServer, ToolResult, Visit
-
-logger = logging.getLogger(__name__)
-
-_VERSION = re.compile(r"[0-9A-Za-z.-]{0,20}", re.ASCII)
-ASSUMED_VERSION = types.DEFAULT_NEGOTIATED_VERSION
-# The revisions whose tool results have structured content.
-_STRUCTURED = frozenset({"2025-06-18", "2025-11-25", *MODERN_PROTOCOL_VERSIONS})
-# Trace context is text under these names (MCP 2026-07-28, basic, OpenTelemetry trace context).
-_TRACE_META = frozenset({"traceparent", "tracestate", "baggage"})
-_EVERYDAY_META = _TRACE_META | {
-    types.PROTOCOL_VERSION_META_KEY,
-    types.CLIENT_CAPABILITIES_META_KEY,
-    types.CLIENT_INFO_META_KEY,
-}
-
-_SERVED = list(KNOWN_PROTOCOL_VERSIONS)
 # No tool's arguments have more; what is nested deeper would pass by the limit of the body.
 _MOST_BRACKETS_IN_TEXT = 64
-_CAN_ASK = Dialogue(can_ask=True)
-
-
-# The one revision with batches (MCP 2025-03-26, basic), and how many messages one may hold here.
-BATCHING_VERSION = "2025-03-26"
-MOST_IN_A_BATCH = 20
 
 
 class RpcError(Exception):
@@ -87,16 +37,6 @@ class Request:
     method: str
     params: dict[str, Any] | None
     body: dict[str, Any]
-
-
-def is_modern(version: str | None) -> bool:
-    """Whether a request with this `MCP-Protocol-Version` header belongs to the stateless era."""
-    return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
-
-
-def allows_batches(version: str | None) -> bool:
-    """Return whether the revision of a request with this header has batches: 2025-03-26 alone, which knew no header."""
-    return version in (None, BATCHING_VERSION)
 
 
 def read_request(body: Any) -> Request | None:
@@ -141,171 +81,7 @@ def _object_in(arguments: Any) -> Any:
     return {} if arguments == [] else arguments
 
 
-def id_in(body: Any) -> str | int | None:
+def id_from(body: Any) -> str | int | None:
     """Return the id under which a faulty message is answered; None where it has none that can be read."""
     found = body.get("id") if isinstance(body, dict) else None
     return found if isinstance(found, str | int) and not isinstance(found, bool) else None
-
-
-@dataclass
-class _Exchange:
-    """The SDK's `DispatchContext` for a request whose answer is one JSON body: there is no way back but that."""
-
-    transport: TransportContext
-    request_id: str | int
-    message_metadata: ServerMessageMetadata
-    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
-    can_send_request: bool = False
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        raise NoBackChannelError(method)
-
-    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
-        """Dropped: a JSON answer has no room for notifications."""
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Dropped likewise."""
-
-
-def check_notification_version(version: str | None) -> None:
-    """Raise RpcError where a notification names a protocol version that is not served."""
-    if version is not None and is_modern(version):
-        _raise(unsupported_protocol_version_rejection(version))
-
-
-async def answer(server: McpServer, request: Request, *, headers: Mapping[str, str], visit: Visit) -> dict[str, Any]:
-    """The result of `request`; raises RpcError, and whatever the door's own errors are.
-
-    `headers` are by lower-case name. A tool call in which nothing needs the SDK's closer look goes to the catalogue
-    at once, which costs a third less; everything else goes through the SDK, with `visit` as `context.request`.
-    """
-    version = headers.get("mcp-protocol-version", ASSUMED_VERSION)
-    modern = is_modern(version)
-    try:
-        route = _modern_route(server.sdk, request, headers) if modern else None
-        if request.method == "tools/call":
-            _check_arguments(request.params or {}, modern=modern)
-        if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
-            if modern and _asks_in_forms(request.params or {}):
-                visit = replace(visit, dialogue=_CAN_ASK)
-            result = await server.catalogue.call(*call, visit)
-            return _complete(result, server) if modern else result
-        client = (route.client_info, route.client_capabilities) if route is not None else (None, None)
-        exchange = _Exchange(
-            TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
-            request.id,
-            ServerMessageMetadata(request_context=visit),
-        )
-        result = await serve_one(
-            server.sdk,
-            exchange,
-            request.method,
-            request.params,
-            connection=Connection.from_envelope(version, *client),
-            lifespan_state=None,
-        )
-        if request.method == "server/discover":
-            # As in a version error: the SDK names the stateless versions alone, but all of them are served here.
-            result["supportedVersions"] = _SERVED
-        return result
-    except MCPError as error:
-        # The SDK repeats the name of a method it does not know.
-        data = None if error.error.code == types.METHOD_NOT_FOUND else error.error.data
-        status = None if modern else 200
-        raise RpcError(error.error.code, error.error.message, data=data, http_status=status) from None
-    except ValidationError:
-        # Pydantic's text repeats the input, so it stays here.
-        status = 400 if modern else 200
-        raise RpcError(types.INVALID_PARAMS, "Invalid request parameters", http_status=status) from None
-
-
-def _check_arguments(params: dict[str, Any], *, modern: bool) -> None:
-    if not isinstance(params.get("arguments"), dict | None):
-        message = 'The member "arguments" must be an object, such as {"limit": 10}.'
-        raise RpcError(types.INVALID_PARAMS, message, http_status=400 if modern else 200)
-
-
-def _complete(result: ToolResult, server: McpServer) -> dict[str, Any]:
-    """`result` as the stateless era has it: complete, unless it is a question, and stamped with its server."""
-    return {"resultType": "complete", **result, "_meta": {**result.get("_meta", {}), **server.stamp}}
-
-
-def _plain_call(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """Name and arguments of a tool call in its everyday form, None for any other."""
-    name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
-    is_plain = (
-        isinstance(name, str)
-        and isinstance(arguments, dict | None)
-        and params.keys() <= {"name", "arguments", "_meta"}
-        and (meta is None or (isinstance(meta, dict) and _is_plain_meta(meta)))
-    )
-    return (str(name), arguments or {}) if is_plain else None
-
-
-def _is_plain_meta(meta: dict[str, Any]) -> bool:
-    client = meta.get(types.CLIENT_INFO_META_KEY, {})
-    capabilities = meta.get(types.CLIENT_CAPABILITIES_META_KEY, {})
-    return (
-        meta.keys() <= _EVERYDAY_META
-        and isinstance(client, dict)
-        and all(isinstance(value, str) for value in client.values())
-        and (not client or {"name", "version"} <= client.keys() <= {"name", "version", "title"})
-        and isinstance(capabilities, dict)
-        and all(isinstance(value, dict) for value in capabilities.values())
-        and all(isinstance(meta[name], str) for name in _TRACE_META & meta.keys())
-    )
-
-
-def _asks_in_forms(params: dict[str, Any]) -> bool:
-    """Whether the client can show its person a form; an empty capability means that (MCP 2026-07-28)."""
-    capabilities = (params.get("_meta") or {}).get(types.CLIENT_CAPABILITIES_META_KEY) or {}
-    asks = capabilities.get("elicitation")
-    return asks is not None and ("form" in asks or "url" not in asks)
-
-
-def _modern_route(server: Server[Any], request: Request, headers: Mapping[str, str]) -> InboundModernRoute:
-    version = headers["mcp-protocol-version"]
-    if version not in MODERN_PROTOCOL_VERSIONS and "_meta" not in (request.params or {}):
-        _raise(unsupported_protocol_version_rejection(version))
-    route = classify_inbound_request(request.body, headers=headers)
-    if isinstance(route, InboundLadderRejection):
-        raise _error(route)
-    if request.method == "tools/call":
-        _check_mirrored_arguments(server, request.params or {}, headers)
-    return route
-
-
-def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], headers: Mapping[str, str]) -> None:
-    """Arguments that a client mirrors into `Mcp-Param-*` headers must say the same there (MCP 2026-07-28)."""
-    name, arguments, lookup = params.get("name"), params.get("arguments") or {}, server.get_tool_input_schema
-    if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict):
-        return
-    if _declares_mirrors(lookup, name) or "\nmcp-param-" in "\n".join(("", *headers)):
-        schema = lookup(name)
-        if schema is not None:
-            _raise(validate_mcp_param_headers(schema, arguments, headers))
-
-
-@lru_cache(maxsize=256)
-def _declares_mirrors(lookup: Callable[[str], Any], name: str) -> bool:
-    """Whether the tool's schema mirrors any argument; to walk it anew would cost more than the call."""
-    return "x-mcp-header" in repr(lookup(name))
-
-
-def _raise(rejection: InboundLadderRejection | None) -> None:
-    if rejection is not None:
-        raise _error(rejection)
-
-
-def _error(rejection: InboundLadderRejection) -> RpcError:
-    """`rejection` as ours; the version that was asked for is repeated only where it looks like one."""
-    data = rejection.data
-    if isinstance(data, dict) and "supported" in data:
-        # The SDK names those of one kind alone; a client may speak any that is served here.
-        data = {**data, "supported": _SERVED}
-    if isinstance(data, dict) and not _VERSION.fullmatch(str(data.get("requested", ""))):
-        # Whatever stood in the header may be a token in the wrong place.
-        data = {**data, "requested": "(unreadable)"} if "requested" in data else data
-    return RpcError(rejection.code, rejection.message, data=data)

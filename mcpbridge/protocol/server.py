@@ -20,13 +20,13 @@ from mcpbridge import __version__
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Notice
 from mcpbridge.calls import errors
-from mcpbridge.calls.service import NO_DIALOGUE, Answer, Calls
-from mcpbridge.core.credential import Credential, CredentialFaultError
-from mcpbridge.core.types import Caller, Dialogue
+from mcpbridge.calls.service import NO_ELICITATION, ToolCallService, ToolResult
+from mcpbridge.core.credential import Credential, CredentialError
+from mcpbridge.core.types import Caller, ElicitationState
 from mcpbridge.models import Kind, Result
 from mcpbridge.tools import TOOLS, Tool
 from mcpbridge.tools.prompts import Prompt, prompts_for
-from mcpbridge.tools.schema_compat import portable
+from mcpbridge.tools.schema_compat import to_portable_schema
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +45,18 @@ LISTING_TTL_MS = 5 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class RequestContext:
     """One request as the door let it in."""
 
     credential: Credential
     caller: Caller
     read_only: bool = False
     notice: Notice | None = None
-    dialogue: Dialogue = NO_DIALOGUE
+    elicitation: ElicitationState = NO_ELICITATION
 
 
 # A `CallToolResult` as it goes over the wire; or an `InputRequiredResult`, which says so in `resultType`.
-ToolResult = dict[str, Any]
+McpToolResult = dict[str, Any]
 
 
 class Catalogue(Protocol):
@@ -66,7 +66,7 @@ class Catalogue(Protocol):
 
     def input_schema(self, name: str) -> dict[str, Any] | None: ...
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult: ...
+    async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult: ...
 
     def prompts(self, *, read_only: bool) -> types.ListPromptsResult: ...
 
@@ -86,7 +86,7 @@ class McpServer:
 class HoursmithTools:
     """The 31 tools, each one REST call, and the prompts that speak of them."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: ToolCallService) -> None:
         self._calls = calls
         tools = [_described(tool) for tool in TOOLS.values()]
         self._all = types.ListToolsResult(tools=tools)
@@ -99,7 +99,7 @@ class HoursmithTools:
         tool = TOOLS.get(name)
         return tool.input_schema if tool else None
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult:
         tool = TOOLS.get(name)
         if tool is None:
             # The name is not repeated: anything may stand there.
@@ -108,18 +108,20 @@ class HoursmithTools:
             answer = await self._calls.run(
                 tool,
                 arguments,
-                credential=visit.credential,
-                caller=visit.caller,
-                read_only=visit.read_only,
-                dialogue=visit.dialogue,
+                credential=context.credential,
+                caller=context.caller,
+                read_only=context.read_only,
+                elicitation=context.elicitation,
             )
-        except (CredentialFaultError, TooManyAttemptsError):
+        except (CredentialError, TooManyAttemptsError):
             raise
         except Exception:
-            logger.exception("A call of %s failed, request %s", tool.name, visit.caller.request_id)
-            answer = Answer.of(errors.problem("bridge_fault", 500, Result.FAILED, requestId=visit.caller.request_id))
+            logger.exception("A call of %s failed, request %s", tool.name, context.caller.request_id)
+            answer = ToolResult.of(
+                errors.tool_error("bridge_fault", 500, Result.FAILED, requestId=context.caller.request_id)
+            )
         # The notice is for whoever has the token; who only knows its prefix is told nothing.
-        return result_of(answer, visit.notice if visit.caller.is_accepted else None)
+        return result_of(answer, context.notice if context.caller.is_accepted else None)
 
     def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=[_offered(prompt) for prompt in prompts_for(read_only=read_only)])
@@ -154,8 +156,8 @@ def _described(tool: Tool) -> types.Tool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=portable(tool.input_schema),
-        output_schema=portable(tool.output_schema),
+        input_schema=to_portable_schema(tool.input_schema),
+        output_schema=to_portable_schema(tool.output_schema),
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=hints.read_only,
@@ -166,7 +168,7 @@ def _described(tool: Tool) -> types.Tool:
     )
 
 
-def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
+def result_of(answer: ToolResult, notice: Notice | None = None) -> McpToolResult:
     """Return the tool result for `answer`: one text block with its payload as compact JSON, then `notice`, if any.
 
     A success carries the payload as `structuredContent` too. An error does not: it is no result of the tool, and
@@ -186,41 +188,43 @@ def result_of(answer: Answer, notice: Notice | None = None) -> ToolResult:
     return result
 
 
-def visit_in(context: ServerRequestContext[Any, Any]) -> Visit:
-    """The visit that `entry` handed to `rpc`."""
-    visit = context.request
-    assert isinstance(visit, Visit)  # noqa: S101 – only `entry` calls the server that asks this
-    return visit
+def context_from(sdk_context: ServerRequestContext[Any, Any]) -> RequestContext:
+    """The context that `entry` handed to `rpc`."""
+    context = sdk_context.request
+    assert isinstance(context, RequestContext)  # noqa: S101 – only `entry` calls the server that asks this
+    return context
 
 
-def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[Any, Any]], Visit]) -> McpServer:
-    """An MCP server over `catalogue`; `visit_of` finds who is asking in a request's context."""
+def build_server(
+    catalogue: Catalogue, context_from: Callable[[ServerRequestContext[Any, Any]], RequestContext]
+) -> McpServer:
+    """An MCP server over `catalogue`; `context_from` finds who is asking in a request's sdk_context."""
 
     async def list_tools(
-        context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+        sdk_context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         _check_cursor(params)
-        return catalogue.listing(read_only=visit_of(context).read_only)
+        return catalogue.listing(read_only=context_from(sdk_context).read_only)
 
     async def call_tool(
-        context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+        sdk_context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        visit = replace(visit_of(context), dialogue=_dialogue(context, params))
-        result = await catalogue.call(params.name, params.arguments or {}, visit)
+        context = replace(context_from(sdk_context), elicitation=_elicitation_state(sdk_context, params))
+        result = await catalogue.call(params.name, params.arguments or {}, context)
         if result.get("resultType") == "input_required":
             return types.InputRequiredResult.model_validate(result)
         return types.CallToolResult.model_validate(result)
 
     async def list_prompts(
-        context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+        sdk_context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
         _check_cursor(params)
-        return catalogue.prompts(read_only=visit_of(context).read_only)
+        return catalogue.prompts(read_only=context_from(sdk_context).read_only)
 
     async def get_prompt(
-        context: ServerRequestContext[Any, Any], params: types.GetPromptRequestParams
+        sdk_context: ServerRequestContext[Any, Any], params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
-        return catalogue.prompt(params.name, params.arguments or {}, read_only=visit_of(context).read_only)
+        return catalogue.prompt(params.name, params.arguments or {}, read_only=context_from(sdk_context).read_only)
 
     hint = CacheHint(ttl_ms=LISTING_TTL_MS, scope="private")
     server: Server[Any] = Server(
@@ -240,15 +244,17 @@ def build_server(catalogue: Catalogue, visit_of: Callable[[ServerRequestContext[
     return McpServer(server, catalogue, {types.SERVER_INFO_META_KEY: server.server_info_stamp})
 
 
-def _dialogue(context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams) -> Dialogue:
+def _elicitation_state(
+    sdk_context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+) -> ElicitationState:
     """Only the stateless era lets a server ask while a call waits, by answering it with a question."""
-    capabilities = context.session.client_capabilities
+    capabilities = sdk_context.session.client_capabilities
     asks = capabilities.elicitation if capabilities is not None else None
-    can_ask = context.protocol_version in MODERN_PROTOCOL_VERSIONS and asks is not None
+    can_ask = sdk_context.protocol_version in MODERN_PROTOCOL_VERSIONS and asks is not None
     answers = {
         key: answer.model_dump(mode="json", by_alias=True) for key, answer in (params.input_responses or {}).items()
     }
-    return Dialogue(can_ask and _asks_in_forms(asks), params.request_state or "", answers)
+    return ElicitationState(can_ask and _asks_in_forms(asks), params.request_state or "", answers)
 
 
 def _asks_in_forms(asks: types.ElicitationCapability | None) -> bool:

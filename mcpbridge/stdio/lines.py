@@ -20,7 +20,7 @@ from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
 from mcpbridge.core.json_parsing import MAX_BODY_BYTES, JsonError, parse_json
-from mcpbridge.protocol.jsonrpc import RpcError, id_in, read_request
+from mcpbridge.protocol.jsonrpc import RpcError, id_from, read_request
 
 Refuse = Callable[[types.JSONRPCError], Awaitable[None]]
 
@@ -154,6 +154,6 @@ def _message_in(line: bytes) -> types.JSONRPCMessage:
 
 def _id_in(line: bytes) -> str | int | None:
     try:
-        return id_in(parse_json(line)) if len(line) <= MAX_BODY_BYTES else None
+        return id_from(parse_json(line)) if len(line) <= MAX_BODY_BYTES else None
     except JsonError:
         return None

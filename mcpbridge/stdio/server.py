@@ -16,14 +16,14 @@ from mcpbridge.app import Bridge
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
 from mcpbridge.calls import errors
-from mcpbridge.calls.service import Answer
-from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.calls.service import ToolResult
+from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.types import Caller
 from mcpbridge.models import Result
 from mcpbridge.observability import metrics
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.protocol.client_info import client_from_info
-from mcpbridge.protocol.server import ToolResult, Visit, build_server, result_of
+from mcpbridge.protocol.server import McpToolResult, RequestContext, build_server, result_of
 from mcpbridge.stdio.lines import AnswerStream, MessageLines, UnansweredRequests, take_standard_input
 
 # How long a client that has closed its side may still be answered. Clients send SIGTERM 2 s after closing.
@@ -46,24 +46,28 @@ class StdioTools:
     def input_schema(self, name: str) -> dict[str, Any] | None:
         return self._bridge.catalogue.input_schema(name)
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult:
         if not self._started.is_set():
             await self._started.wait()
-            visit = replace(visit, notice=_notice(self._bridge, visit.credential))
+            context = replace(context, notice=_notice(self._bridge, context.credential))
         try:
-            if self._bridge.orders.now().holds(visit.credential.env, visit.credential.prefix):
-                raise CredentialFaultError(Fault.BLOCKED, env=visit.credential.env, prefix=visit.credential.prefix)
-            return await self._bridge.catalogue.call(name, arguments, visit)
+            if self._bridge.restrictions.now().is_blocked(context.credential.env, context.credential.prefix):
+                raise CredentialError(
+                    CredentialErrorCode.BLOCKED,
+                    env=context.credential.env,
+                    prefix=context.credential.prefix,
+                )
+            return await self._bridge.catalogue.call(name, arguments, context)
         except RestrictionsUnknownError:
             metrics.restrictions_unknown.inc()
-            return result_of(Answer.of(errors.problem("restrictions_unknown", 503, Result.REFUSED)))
-        except CredentialFaultError as fault:
-            self._bridge.activity.rejected(Rejection.of(visit.caller, fault.fault))
-            return result_of(Answer.of(errors.unauthenticated(fault.explanation)))
+            return result_of(ToolResult.of(errors.tool_error("restrictions_unknown", 503, Result.REFUSED)))
+        except CredentialError as error:
+            self._bridge.activity.rejected(Rejection.of(context.caller, error.code))
+            return result_of(ToolResult.of(errors.unauthenticated(error.explanation)))
         except TooManyAttemptsError as error:
-            self._bridge.activity.rejected(Rejection.of(visit.caller, "too_many_attempts"))
-            made = errors.problem("rate_limited", 429, Result.REFUSED, retryAfter=error.retry_after)
-            return result_of(Answer.of(made))
+            self._bridge.activity.rejected(Rejection.of(context.caller, "too_many_attempts"))
+            made = errors.tool_error("rate_limited", 429, Result.REFUSED, retryAfter=error.retry_after)
+            return result_of(ToolResult.of(made))
 
     def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
         return self._bridge.catalogue.prompts(read_only=read_only)
@@ -74,7 +78,7 @@ class StdioTools:
 
 def _notice(bridge: Bridge, credential: Credential) -> Notice | None:
     try:
-        return bridge.orders.now().notice(credential.env, credential.prefix)
+        return bridge.restrictions.now().notice(credential.env, credential.prefix)
     except RestrictionsUnknownError:
         # A call is refused for it; the list of tools is no secret.
         return None
@@ -88,8 +92,8 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
     """
     digests = credential.digests
 
-    def visit_of(context: ServerRequestContext[Any, Any]) -> Visit:
-        params = context.session.client_params
+    def context_from(sdk_context: ServerRequestContext[Any, Any]) -> RequestContext:
+        params = sdk_context.session.client_params
         info = params.client_info.model_dump(mode="json") if params is not None and params.client_info else None
         client = client_from_info(info)
         caller = Caller(
@@ -98,12 +102,12 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             client_name=client.name,
             client_version=client.version,
             connection=connection,
-            protocol=str(context.protocol_version)[:16],
+            protocol=str(sdk_context.protocol_version)[:16],
             transport="stdio",
             request_id=uuid4().hex,
             digests=digests,
         )
-        return Visit(credential, caller, read_only, _notice(bridge, credential))
+        return RequestContext(credential, caller, read_only, _notice(bridge, credential))
 
     async def traced(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.request_id is None:
@@ -116,7 +120,7 @@ async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = Fal
             return result
 
     started = asyncio.Event()
-    server = build_server(StdioTools(bridge, started), visit_of).sdk
+    server = build_server(StdioTools(bridge, started), context_from).sdk
     server.middleware.append(traced)
 
     async def start() -> None:

@@ -21,16 +21,16 @@ _RULES: dict[str, tuple[str, ...]] = {
 _OF_ONE_KIND = frozenset(rule for rules in _RULES.values() for rule in rules) | {"type", "enum"}
 
 
-def portable(schema: dict[str, Any]) -> dict[str, Any]:
+def to_portable_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema that takes the same values, with no list as a `type` and no `format` beside a `pattern`.
 
     Some clients (AutoGen) hold `format: uuid` to be version 4; the pattern says all there is to say.
     """
     inner = {name: value for name, value in schema.items() if name != "format" or "pattern" not in schema}
     if "properties" in inner:
-        inner["properties"] = {name: portable(field) for name, field in inner["properties"].items()}
+        inner["properties"] = {name: to_portable_schema(field) for name, field in inner["properties"].items()}
     if "items" in inner:
-        inner["items"] = portable(inner["items"])
+        inner["items"] = to_portable_schema(inner["items"])
     kinds = inner.get("type")
     if not isinstance(kinds, list):
         return inner

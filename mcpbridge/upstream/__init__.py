@@ -2,26 +2,26 @@
 
 from mcpbridge.upstream.client import Upstream
 from mcpbridge.upstream.errors import (
-    UpstreamAnswerError,
     UpstreamDroppedError,
     UpstreamError,
     UpstreamMalformedError,
     UpstreamRedirectError,
+    UpstreamResponseError,
     UpstreamTimeoutError,
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
-from mcpbridge.upstream.response import MAX_ANSWER_BYTES, Reply
+from mcpbridge.upstream.response import MAX_RESPONSE_BYTES, ApiResponse
 
 __all__ = [
-    "MAX_ANSWER_BYTES",
-    "Reply",
+    "MAX_RESPONSE_BYTES",
+    "ApiResponse",
     "Upstream",
-    "UpstreamAnswerError",
     "UpstreamDroppedError",
     "UpstreamError",
     "UpstreamMalformedError",
     "UpstreamRedirectError",
+    "UpstreamResponseError",
     "UpstreamTimeoutError",
     "UpstreamTooLargeError",
     "UpstreamUnreachableError",

@@ -15,26 +15,26 @@ from mcpbridge.upstream.errors import (
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
-from mcpbridge.upstream.response import MAX_ANSWER_BYTES, Answer
-from mcpbridge.upstream.transport import HEADERS, connect_limit, is_packed
+from mcpbridge.upstream.response import MAX_RESPONSE_BYTES, RawResponse
+from mcpbridge.upstream.transport import HEADERS, connect_timeout, is_compressed
 
 
-def application_transport(application: Any) -> httpx.AsyncBaseTransport:
+def asgi_transport(application: Any) -> httpx.AsyncBaseTransport:
     """A transport that calls an ASGI application in this process."""
     return httpx.ASGITransport(app=application, raise_app_exceptions=False)
 
 
-class InProcess:
+class AsgiTransport:
     """A transport of httpx, called without its client, which adds cookies, redirects and proxies."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, origin: str, *, timeout_s: float) -> None:
         self._transport = transport
         self._origin = origin
         self._timeout_s = timeout_s
-        connect = connect_limit(timeout_s)
+        connect = connect_timeout(timeout_s)
         self._timeouts = {"connect": connect, "pool": connect, "read": timeout_s, "write": timeout_s}
 
-    async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> RawResponse:
         try:
             request = httpx.Request(
                 method,
@@ -59,20 +59,20 @@ class InProcess:
         await self._transport.aclose()
 
 
-async def _read(response: httpx.Response) -> Answer:
+async def _read(response: httpx.Response) -> RawResponse:
     status, said = response.status_code, response.headers
     if 300 <= status < 400:
         raise UpstreamRedirectError
     retry_after = said.get("retry-after")
-    if is_packed(said.get("content-encoding")):
-        return Answer(status, retry_after, None)
+    if is_compressed(said.get("content-encoding")):
+        return RawResponse(status, retry_after, None)
     body = bytearray()
     # The raw stream: nothing is packed, and httpx's reader would copy every piece once more.
     async for piece in cast(AsyncIterator[bytes], response.stream):
         body += piece
-        if len(body) > MAX_ANSWER_BYTES:
+        if len(body) > MAX_RESPONSE_BYTES:
             raise UpstreamTooLargeError
-    return Answer(status, retry_after, body)
+    return RawResponse(status, retry_after, body)
 
 
 def _named(error: Exception) -> UpstreamError:

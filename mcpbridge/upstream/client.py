@@ -10,9 +10,9 @@ from mcpbridge.core.credential import Credential
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream.errors import UpstreamDroppedError, UpstreamError
-from mcpbridge.upstream.http import Network
-from mcpbridge.upstream.response import Reply, reply_from
-from mcpbridge.upstream.transport import Line
+from mcpbridge.upstream.http import HttpTransport
+from mcpbridge.upstream.response import ApiResponse, parse_response
+from mcpbridge.upstream.transport import UpstreamTransport
 
 if TYPE_CHECKING:
     import httpx
@@ -29,26 +29,26 @@ class Upstream:
         self._path = parts.path
         # Host and port of the origin.
         self.address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        self._line: Line
+        self._transport: UpstreamTransport
         if transport is None:
-            self._line = Network(origin, timeout_s=timeout_s)
+            self._transport = HttpTransport(origin, timeout_s=timeout_s)
         else:
             # Only here, as httpx takes long to load and the network needs none of it.
-            from mcpbridge.upstream.asgi import InProcess
+            from mcpbridge.upstream.asgi import AsgiTransport
 
-            self._line = InProcess(transport, origin, timeout_s=timeout_s)
+            self._transport = AsgiTransport(transport, origin, timeout_s=timeout_s)
 
     async def aclose(self) -> None:
-        await self._line.aclose()
+        await self._transport.aclose()
 
-    async def send(self, call: RestRequest, credential: Credential) -> Reply:
+    async def send(self, call: RestRequest, credential: Credential) -> ApiResponse:
         """The answer to `call`, made once with the caller's own token; raises UpstreamError."""
         with spans.upstream_call(call.method, call.route, self.address) as span:
             reply = await self._exchange(call, credential)
             span.answered(reply.status)
             return reply
 
-    async def _exchange(self, call: RestRequest, credential: Credential) -> Reply:
+    async def _exchange(self, call: RestRequest, credential: Credential) -> ApiResponse:
         headers = {"Authorization": f"Bearer {credential.token}"}
         if call.idempotency_key is not None:
             headers["Idempotency-Key"] = call.idempotency_key
@@ -60,11 +60,11 @@ class Upstream:
         if call.query:
             target += f"?{urlencode(call.query, quote_via=quote)}"
         try:
-            answer = await self._line.exchange(call.method, target, headers, body)
+            answer = await self._transport.exchange(call.method, target, headers, body)
         except UpstreamError:
             raise
         except Exception as error:
             # Neither chained nor printed: its text may show the request, token included.
             logger.error("Asking Hoursmith failed in a way that nobody foresaw: %s", type(error).__name__)
             raise UpstreamDroppedError from None
-        return reply_from(answer, wants_data=call.method == "GET")
+        return parse_response(answer, wants_data=call.method == "GET")

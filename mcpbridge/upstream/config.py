@@ -10,15 +10,15 @@ from django.conf import settings
 from mcpbridge.upstream import Upstream
 
 
-def configured_upstream(sandbox: Any | None = None) -> Upstream:
+def upstream_from_settings(sandbox: Any | None = None) -> Upstream:
     """The upstream that the settings name; `sandbox` is the ASGI application to call where none is named."""
     if settings.HOURSMITH_API_URL:
         return Upstream(settings.HOURSMITH_API_URL, timeout_s=settings.UPSTREAM_TIMEOUT_S)
-    from mcpbridge.upstream.asgi import application_transport
+    from mcpbridge.upstream.asgi import asgi_transport
 
     # The address never leaves the process; https keeps Django from redirecting to it.
     return Upstream(
         "https://localhost/sandbox/api/v1",
         timeout_s=settings.UPSTREAM_TIMEOUT_S,
-        transport=application_transport(sandbox),
+        transport=asgi_transport(sandbox),
     )

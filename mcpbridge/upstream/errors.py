@@ -4,9 +4,9 @@ UpstreamError
 ├── UpstreamUnreachableError   no connection: nothing was sent
 ├── UpstreamTimeoutError       sent, no whole answer within the time limit: it may have been carried out
 ├── UpstreamDroppedError       the line broke while waiting: it may have been carried out
-└── UpstreamAnswerError        an answer that cannot be used: it was probably carried out
+└── UpstreamResponseError        an answer that cannot be used: it was probably carried out
     ├── UpstreamRedirectError      it wanted us to go elsewhere; tokens do not travel
-    ├── UpstreamTooLargeError      longer than MAX_ANSWER_BYTES
+    ├── UpstreamTooLargeError      longer than MAX_RESPONSE_BYTES
     └── UpstreamMalformedError     not the JSON that the contract promises
 """
 
@@ -33,18 +33,18 @@ class UpstreamDroppedError(UpstreamError):
     code = "upstream_dropped"
 
 
-class UpstreamAnswerError(UpstreamError):
+class UpstreamResponseError(UpstreamError):
     code = "upstream_answer"
 
 
-class UpstreamRedirectError(UpstreamAnswerError):
+class UpstreamRedirectError(UpstreamResponseError):
     code = "upstream_redirect"
     may_be_done = False
 
 
-class UpstreamTooLargeError(UpstreamAnswerError):
+class UpstreamTooLargeError(UpstreamResponseError):
     code = "upstream_too_large"
 
 
-class UpstreamMalformedError(UpstreamAnswerError):
+class UpstreamMalformedError(UpstreamResponseError):
     code = "upstream_malformed"

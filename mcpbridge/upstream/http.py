@@ -27,14 +27,14 @@ from mcpbridge.upstream.errors import (
     UpstreamTooLargeError,
     UpstreamUnreachableError,
 )
-from mcpbridge.upstream.response import MAX_ANSWER_BYTES, Answer
-from mcpbridge.upstream.transport import HEADERS, connect_limit, is_packed
+from mcpbridge.upstream.response import MAX_RESPONSE_BYTES, RawResponse
+from mcpbridge.upstream.transport import HEADERS, connect_timeout, is_compressed
 
 MAX_CONNECTIONS = 256
 # Of one answer, the interim ones before it included.
 MAX_HEADER_BYTES = 64 * 1024
 # With what chunks say of themselves, and with trailers, which have no limit of their own.
-MAX_RECEIVED_BYTES = 2 * MAX_ANSWER_BYTES
+MAX_RECEIVED_BYTES = 2 * MAX_RESPONSE_BYTES
 # A connection that was idle for longer is likely to be gone without our knowing.
 KEPT_FOR_S = 60.0
 # The next address of a host is tried when one has not answered within this (RFC 8305).
@@ -43,7 +43,7 @@ _TARGET = re.compile(r"/[\x21-\x7e]*")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
 
-class Network:
+class HttpTransport:
     """The connections to one origin. They belong to the event loop of the first request."""
 
     def __init__(self, origin: str, *, timeout_s: float) -> None:
@@ -53,14 +53,14 @@ class Network:
         self._is_encrypted = parts.scheme == "https"
         self._context: ssl.SSLContext | None = None
         self._timeout_s = timeout_s
-        self._connect_s = connect_limit(timeout_s)
+        self._connect_s = connect_timeout(timeout_s)
         lines = {"Host": parts.netloc.rpartition("@")[2], **HEADERS}
         self._head = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._room = asyncio.Semaphore(MAX_CONNECTIONS)
         # Those that wait for a request, the one used last at the end.
         self._idle: deque[_Connection] = deque()
 
-    async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> RawResponse:
         """The answer to one request, made once; raises UpstreamError. Whoever gives up waiting ends the connection."""
         request = self._request(method, target, headers, body)
         now = asyncio.get_running_loop().time()
@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         # Both know each other, until the connection is lost.
         self._parser = httptools.HttpResponseParser(self)
-        self._asked: asyncio.Future[Answer] | None = None
+        self._asked: asyncio.Future[RawResponse] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -184,7 +184,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             self._transport = None
 
-    async def ask(self, request: bytes, give_up_at: float) -> Answer:
+    async def ask(self, request: bytes, give_up_at: float) -> RawResponse:
         """The answer to `request`, until `give_up_at` by the loop's clock; raises UpstreamError."""
         if self._transport is None:
             raise UpstreamUnreachableError
@@ -243,7 +243,7 @@ class _Connection(asyncio.Protocol):
         if fault is not None:
             asked.set_exception(fault)
         else:
-            asked.set_result(Answer(self._status, self._retry_after, self._body))
+            asked.set_result(RawResponse(self._status, self._retry_after, self._body))
 
     def on_message_begin(self) -> None:
         if self._is_whole:
@@ -278,7 +278,7 @@ class _Connection(asyncio.Protocol):
             self._fault = UpstreamMalformedError()
         elif 300 <= status < 400:
             self._fault = UpstreamRedirectError()
-        elif is_packed(self._encoding):
+        elif is_compressed(self._encoding):
             self._body = None
             self._is_whole = self._is_last = True
         # An interim answer has no body, and the answer is yet to come.
@@ -287,7 +287,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         if self._body is None or self._is_whole or self._fault is not None:
             return
-        if len(self._body) + len(data) > MAX_ANSWER_BYTES:
+        if len(self._body) + len(data) > MAX_RESPONSE_BYTES:
             self._fault = UpstreamTooLargeError()
         else:
             self._body += data

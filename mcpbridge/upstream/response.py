@@ -8,12 +8,12 @@ import orjson
 
 from mcpbridge.upstream.errors import UpstreamMalformedError
 
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 # The contract's records are flat. What is nested deeper could be read here, but not written again for the client.
 MAX_DEPTH = 64
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """An HTTP answer; `body` is None where it was left unread."""
 
     status: int
@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiResponse:
     """Hoursmith's answer. `payload` is the JSON object, `{"data": None}` for an empty success.
 
     For an error status whose body is not the contract's envelope, `payload` is empty.
@@ -43,17 +43,17 @@ class Reply:
         return error if isinstance(error, dict) else {}
 
 
-def reply_from(answer: Answer, *, wants_data: bool) -> Reply:
+def parse_response(answer: RawResponse, *, wants_data: bool) -> ApiResponse:
     """What the answer says; raises UpstreamMalformedError where a success is not what the contract promises."""
     status, retry_after = answer.status, _seconds(answer.retry_after)
     payload = None if answer.body is None else _object(answer.body)
     if not 200 <= status < 300:
-        return Reply(status, payload if payload is not None else {}, retry_after)
+        return ApiResponse(status, payload if payload is not None else {}, retry_after)
     if answer.body is not None and not answer.body.strip() and (status == 204 or not wants_data):
-        return Reply(status, {"data": None}, retry_after)
+        return ApiResponse(status, {"data": None}, retry_after)
     if payload is None:
         raise UpstreamMalformedError
-    return Reply(status, payload if "data" in payload else {"data": payload}, retry_after)
+    return ApiResponse(status, payload if "data" in payload else {"data": payload}, retry_after)
 
 
 def _object(body: bytearray) -> dict[str, Any] | None:

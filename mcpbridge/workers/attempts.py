@@ -58,7 +58,7 @@ class Attempts:
     def begin(self) -> None:
         """Count the job among those that run in this process."""
         self._succeeded_at = time.monotonic()
-        metrics.background_begins(self.job, is_timed=not self._is_on_demand)
+        metrics.register_background_job(self.job, is_timed=not self._is_on_demand)
         _running[id(self)] = self
 
     def end(self) -> None:
@@ -100,12 +100,12 @@ class Attempts:
             logger.warning("%s: all is well again.", self._title)
         self._succeeded_at = time.monotonic()
         self.pause_s = self._every_s if is_done else self._again_s
-        metrics.background_ran(self.job, is_success=True, is_timed=not self._is_on_demand)
+        metrics.count_background_run(self.job, is_success=True, is_timed=not self._is_on_demand)
 
     def _failed(self, error: Exception) -> None:
         is_first, self._fault = not self._fault, type(error).__name__
         self.pause_s = self._again_s if is_first else min(max(2 * self.pause_s, 0.1), self._longest_pause_s)
-        metrics.background_ran(self.job, is_success=False, is_timed=False)
+        metrics.count_background_run(self.job, is_success=False, is_timed=False)
         if isinstance(error, AlreadyLoggedError):
             return
         fault = f"{type(error).__name__}: {error}"

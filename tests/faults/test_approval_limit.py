@@ -24,8 +24,8 @@ def limited(
     # The record may take its time on a busy machine; what is counted is who passes.
     with bench(tmp_path, hoursmith, database_url=url, workers=2, AUDIT_WRITE_TIMEOUT_MS="15000") as running:
         running.served.shell(
-            "from mcpbridge.calls.approvals.policy import approval_rule_change\n"
-            f"approval_rule_change(org_id='org-1', tools=[], tokens=[], hourly_limit={LIMIT}, answered_in='console',"
+            "from mcpbridge.calls.approvals.policy import change_approval_rule\n"
+            f"change_approval_rule(org_id='org-1', tools=[], tokens=[], hourly_limit={LIMIT}, answered_in='console',"
             " holds_s=0, lasts_s=900, actor='Ana')\n"
             "print('true')"
         )

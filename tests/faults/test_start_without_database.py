@@ -30,8 +30,8 @@ def running(hoursmith: Hoursmith, cluster: Cluster, tmp_path: Path) -> Iterator[
 
 def _block(running: Bench, token: str) -> None:
     running.served.shell(
-        "from mcpbridge.auth.restrictions.blocks import token_block\n"
-        f"token_block(env='live', prefix='{prefix_of(token)}', org_id='org-1', actor='Ana', reason='leaked')\n"
+        "from mcpbridge.auth.restrictions.blocks import block_token\n"
+        f"block_token(env='live', prefix='{prefix_of(token)}', org_id='org-1', actor='Ana', reason='leaked')\n"
         "print('true')"
     )
     running.served.dismiss_manager()

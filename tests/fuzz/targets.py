@@ -17,17 +17,17 @@ from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.export.csv import protected
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.credentials import credential_from_headers
-from mcpbridge.auth.identity import Identities
-from mcpbridge.auth.refusals import Refusals
-from mcpbridge.auth.restrictions.store import Orders
-from mcpbridge.calls.approvals.gate import Approvals
-from mcpbridge.calls.service import Calls
-from mcpbridge.core.credential import Credential, CredentialFaultError, Fault
+from mcpbridge.auth.identity import IdentityCache
+from mcpbridge.auth.rejected_tokens import RejectedTokens
+from mcpbridge.auth.restrictions.store import Restrictions
+from mcpbridge.calls.approvals.gate import ApprovalGate
+from mcpbridge.calls.service import ToolCallService
+from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.networks import parse_networks
-from mcpbridge.http.addresses import Audience, client_address
-from mcpbridge.http.endpoint import HttpEntry
+from mcpbridge.http.addresses import AllowedHosts, client_address
+from mcpbridge.http.endpoint import McpHttpApp
 from mcpbridge.protocol.client_info import ClientInfo, client_from_session_id, client_from_user_agent
-from mcpbridge.protocol.server import HoursmithTools, build_server, visit_in
+from mcpbridge.protocol.server import HoursmithTools, build_server, context_from
 from mcpbridge.redaction.masking import redact
 from mcpbridge.secret_scan.patterns import is_suspect, secrets_in
 from mcpbridge.upstream import Upstream
@@ -38,7 +38,7 @@ SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
 TOKEN = assembled_token(secret=SECRET)
 STATUSES = {200, 202, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 429}
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
-AUDIENCE = Audience(["localhost", ".example.com", "[::1]"])
+AUDIENCE = AllowedHosts(["localhost", ".example.com", "[::1]"])
 
 
 class Broken(Exception):
@@ -56,8 +56,8 @@ def credentials(data: bytes) -> None:
     lines = _with_token(data).split(b"\n")
     try:
         found = credential_from_headers([] if lines == [b""] else lines)
-    except CredentialFaultError as fault:
-        promise(fault.fault in Fault, "the fault has a name")
+    except CredentialError as fault:
+        promise(fault.code in CredentialErrorCode, "the fault has a name")
         promise(not fault.prefix or (len(fault.prefix) == 12 and fault.env in ("live", "test")), "a prefix is whole")
         promise(SECRET not in f"{fault!r} {fault.explanation}", "a fault repeats nothing")
         return
@@ -94,11 +94,11 @@ def addresses(data: bytes) -> None:
         promise(len(found) <= 64, "an address is short")
         promise(peer == "10.0.0.1" or found == (peer or ""), "a stranger is not believed")
     for line in lines:
-        if AUDIENCE.is_our_host(line):
+        if AUDIENCE.allows_host(line):
             host = line.lower().rpartition(":")[0] if ":" in line and not line.endswith("]") else line.lower()
             host = host.rstrip(".")
             promise(host in ("localhost", "example.com", "[::1]") or host.endswith(".example.com"), "a host of ours")
-        AUDIENCE.is_our_origin(line)
+        AUDIENCE.allows_origin(line)
 
 
 def labels(data: bytes) -> None:
@@ -147,14 +147,14 @@ def _with_token(data: bytes) -> bytes:
     return data.replace(b"{TOKEN}", TOKEN.encode())
 
 
-class _NoOrders:
+class _NoRestrictions:
     """Nothing is blocked and nothing frozen."""
 
     def __init__(self) -> None:
-        self._orders = Orders()
+        self._restrictions = Restrictions()
 
-    def now(self) -> Orders:
-        return self._orders
+    def now(self) -> Restrictions:
+        return self._restrictions
 
 
 async def _answer(method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> list[Mapping[str, Any]]:
@@ -178,26 +178,26 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 @functools.cache
-def _entry() -> HttpEntry:
+def _entry() -> McpHttpApp:
     """The bridge's door in front of a Hoursmith that knows one token, and with nothing behind it that writes."""
     logging.disable(logging.CRITICAL)
     upstream = Upstream("https://hoursmith.example/api/v1", timeout_s=2, transport=httpx.MockTransport(_hoursmith))
-    identities = Identities(upstream, Refusals(None), was_accepted=_never, ttl_s=30)
-    activity, orders = ActivityRecorder(), _NoOrders()
-    calls = Calls(
+    identities = IdentityCache(upstream, RejectedTokens(None), was_accepted=_never, ttl_s=30)
+    activity, restrictions = ActivityRecorder(), _NoRestrictions()
+    calls = ToolCallService(
         upstream=upstream,
         identities=identities,
         audit=AuditWriter(timeout_s=1, lock_path=None),
         activity=activity,
-        orders=orders,  # type: ignore[arg-type]
-        approvals=Approvals(orders, limit_s=1),  # type: ignore[arg-type]
+        restrictions=restrictions,  # type: ignore[arg-type]
+        approvals=ApprovalGate(restrictions, limit_s=1),  # type: ignore[arg-type]
         snapshots=True,
         arguments="full",
     )
-    return HttpEntry(
-        server=build_server(HoursmithTools(calls), visit_in),
+    return McpHttpApp(
+        server=build_server(HoursmithTools(calls), context_from),
         identities=identities,
-        orders=orders,  # type: ignore[arg-type]
+        restrictions=restrictions,  # type: ignore[arg-type]
         activity=activity,
         audience=AUDIENCE,
     )

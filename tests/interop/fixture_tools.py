@@ -12,8 +12,8 @@ from typing import Any
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from mcpbridge.calls.service import Calls
-from mcpbridge.protocol.server import ToolResult, Visit
+from mcpbridge.calls.service import ToolCallService
+from mcpbridge.protocol.server import McpToolResult, RequestContext
 
 # A PNG of one red pixel, and a WAV file of no samples.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -125,7 +125,7 @@ NEEDS_SAMPLING = "test_missing_capability"
 class FixtureTools:
     """The suite's tools and prompts as a catalogue: `MCP_CATALOGUE` of `conformance_settings`."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: ToolCallService) -> None:
         """`calls` would carry out a REST call; the fixtures make none."""
 
     def listing(self, *, read_only: bool) -> types.ListToolsResult:
@@ -141,7 +141,7 @@ class FixtureTools:
         fixture = FIXTURES.get(name)
         return fixture[0] if fixture else None
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult:
         if name == NEEDS_SAMPLING:
             # The suite calls this one only without declaring the capability.
             raise MCPError(

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mcpbridge.calls.errors import problem
-from mcpbridge.calls.service import Answer
+from mcpbridge.calls.errors import tool_error
+from mcpbridge.calls.service import ToolResult
 from mcpbridge.models import Result
-from mcpbridge.protocol.server import HoursmithTools, ToolResult, Visit, result_of
+from mcpbridge.protocol.server import HoursmithTools, McpToolResult, RequestContext, result_of
 
 PROBLEM = "problem"
 
@@ -13,7 +13,7 @@ PROBLEM = "problem"
 class ProblemTools(HoursmithTools):
     """The product's catalogue, but that a call with the argument `problem` gets the problem of that code."""
 
-    async def call(self, name: str, arguments: dict[str, Any], visit: Visit) -> ToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult:
         if PROBLEM in arguments:
-            return result_of(Answer.of(problem(arguments[PROBLEM], 400, Result.REFUSED, retryAfter=7)))
-        return await super().call(name, arguments, visit)
+            return result_of(ToolResult.of(tool_error(arguments[PROBLEM], 400, Result.REFUSED, retryAfter=7)))
+        return await super().call(name, arguments, context)

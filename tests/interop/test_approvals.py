@@ -16,8 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from pytest_django.plugin import DjangoDbBlocker
 
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.calls.approvals.policy import approval_rule_change
-from mcpbridge.calls.approvals.requests import approval_decide
+from mcpbridge.calls.approvals.policy import change_approval_rule
+from mcpbridge.calls.approvals.requests import decide_approval
 from mcpbridge.models import ApprovalRequest
 from tests.databases import as_default
 from tests.postgres import shared_cluster
@@ -51,7 +51,7 @@ def inside(served: Served, django_db_blocker: DjangoDbBlocker) -> Iterator[None]
 
 
 def put_rule(answered_in: str, *, holds_s: int = 0) -> None:
-    approval_rule_change(
+    change_approval_rule(
         org_id=Workspace.objects.get().org_id,
         tools=["delete_client"],
         tokens=[],
@@ -72,7 +72,7 @@ def approve(label: str) -> None:
             assert time.monotonic() < until
             time.sleep(0.05)
         found = waiting.get()
-        approval_decide(key=found.pk, org_id=found.org_id, is_approved=True, actor="Ana")
+        decide_approval(key=found.pk, org_id=found.org_id, is_approved=True, actor="Ana")
     finally:
         connections["default"].close()
 

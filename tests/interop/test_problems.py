@@ -10,7 +10,7 @@ import pytest
 
 from mcpbridge.calls.errors import HINTS, MESSAGES
 from mcpbridge.tools import TOOLS
-from mcpbridge.upstream import MAX_ANSWER_BYTES
+from mcpbridge.upstream import MAX_RESPONSE_BYTES
 from tests.faults.upstream import Fault, Hoursmith, Line, Seen, answering, drop_at_once, pause, refusing, serving
 from tests.interop.clients import typescript
 from tests.interop.node import Node
@@ -41,7 +41,7 @@ PROVOKED: dict[str, tuple[Fault, int]] = {
     "upstream_timeout": (pause(2 * UPSTREAM_TIMEOUT_S), 504),
     "upstream_dropped": (drop_at_once, 502),
     "upstream_redirect": (answering(302, Location="https://elsewhere.example/"), 502),
-    "upstream_too_large": (answering(200, b" " * (MAX_ANSWER_BYTES + 1)), 502),
+    "upstream_too_large": (answering(200, b" " * (MAX_RESPONSE_BYTES + 1)), 502),
     "upstream_malformed": (say_nothing_readable, 502),
 }
 # These come from the console's own state, which other tests bring about; here the catalogue makes them.

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mcpbridge.auth.refusals import MOST_AN_ADDRESS
+from mcpbridge.auth.rejected_tokens import MAX_SLOTS_PER_ADDRESS
 from tests.faults.mcp import call_tool
 from tests.mcpbridge.http.test_forwarding import SAID
 from tests.servers import Served, served_console
@@ -79,7 +79,9 @@ def check_budget(served: Served, *, is_trusted: bool) -> None:
         return call_tool(served, token, "get_me", headers={"X-Forwarded-For": address}).status
 
     # Proxies that write the port write another one for each connection.
-    guesses = [try_unknown_token(number, f"203.0.113.10:{50_000 + number}") for number in range(MOST_AN_ADDRESS + 1)]
-    assert guesses == [401] * MOST_AN_ADDRESS + [429]
+    guesses = [
+        try_unknown_token(number, f"203.0.113.10:{50_000 + number}") for number in range(MAX_SLOTS_PER_ADDRESS + 1)
+    ]
+    assert guesses == [401] * MAX_SLOTS_PER_ADDRESS + [429]
     assert try_unknown_token(20, "::ffff:203.0.113.10") == 429
     assert try_unknown_token(21, "203.0.113.11:50000") == (401 if is_trusted else 429)

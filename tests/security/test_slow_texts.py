@@ -9,10 +9,10 @@ from hoursmith_console.core.lists.admin import _TOKEN
 from hoursmith_console.leaked_tokens.services import parse_token_prefixes
 from hoursmith_console.middleware.pasted_tokens import clean_query
 from mcpbridge.auth.credentials import credential_from_headers
-from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.credential import CredentialError
 from mcpbridge.core.json_parsing import MAX_BODY_BYTES
-from mcpbridge.core.sanitize import storable
-from mcpbridge.http.request import Refusal, parse_body
+from mcpbridge.core.sanitize import sanitize_text
+from mcpbridge.http.request import HttpError, parse_body
 from mcpbridge.redaction.masking import redact
 from mcpbridge.secret_scan.patterns import secrets_in
 
@@ -21,14 +21,14 @@ PATIENCE_S = 10
 
 
 def _credential(data: bytes) -> None:
-    with pytest.raises(CredentialFaultError):
+    with pytest.raises(CredentialError):
         credential_from_headers([b"Bearer " + data[:4000]])
 
 
 def _body(data: bytes) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         parse_body(b"[" * 70 + data[: MAX_BODY_BYTES - 70])
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         parse_body(b"[]" * 40 + data[: MAX_BODY_BYTES - 80])
 
 
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "the leak desk": lambda data: parse_token_prefixes([data.decode("latin-1")]),
     "the search": lambda data: _TOKEN.search(data.decode("latin-1")),
     "the sweep": lambda data: list(secrets_in(data)),
-    "the record": lambda data: storable(data.decode("latin-1"), 200),
+    "the record": lambda data: sanitize_text(data.decode("latin-1"), 200),
 }
 PIECES = [
     b'"', b'\\"', b'"\\', b"\\", b'"a', b"[", b"]", b"{", b'{"a":', b"[]", b"bearer ", b"bearer:",

@@ -161,7 +161,7 @@ class Snippet:
     def render(self, token: str | None) -> str:
         """The text with `token` in the slot, or with a placeholder where there is none.
 
-        Raises CredentialFaultError where `token` is not shaped like one: what it is made of could not be quoted
+        Raises CredentialError where `token` is not shaped like one: what it is made of could not be quoted
         wrongly in any of the languages, and of anything else nobody knows.
         """
         if token is None or not self.holds_token:

@@ -31,7 +31,7 @@ def merge_contract(
 
     None for YAML, which is not changed in the browser. A piece with `family` is an item of the list at `path` and
     takes the place of an item whose id begins so, unless another server uses that one. The token is in it only where
-    it is given and the client needs it; raises CredentialFaultError as `Snippet.render`.
+    it is given and the client needs it; raises CredentialError as `Snippet.render`.
     """
     if client.language == "yaml":
         return None

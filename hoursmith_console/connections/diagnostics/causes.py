@@ -5,30 +5,35 @@ from dataclasses import dataclass
 from hoursmith_console.connections.catalogue import Client
 from mcpbridge.activity.connections import OTHER_WORKSPACE
 from mcpbridge.calls.errors import HINTS, MESSAGES
-from mcpbridge.core.credential import EXPLANATIONS, Fault
+from mcpbridge.core.credential import EXPLANATIONS, CredentialErrorCode
 
 FORBIDDEN_PLAN = "forbidden_plan"
 TOO_MANY_ATTEMPTS = "too_many_attempts"
 OTHER_MEMBER = "other_member"
 
 _TITLES = {
-    Fault.MISSING: "No token came",
-    Fault.REPEATED_HEADER: "The token came twice",
-    Fault.OTHER_SCHEME: "The header does not begin with “Bearer”",
-    Fault.EMPTY: "The variable is empty",
-    Fault.TOO_LONG: "What came is far too long",
-    Fault.BEARER_TWICE: "“Bearer” stands twice",
-    Fault.UNEXPANDED: "The variable's name came instead of the token",
-    Fault.QUOTED: "The token stands in quotation marks",
-    Fault.WHITESPACE: "There is a space in the token",
-    Fault.PLACEHOLDER: "A placeholder came instead of the token",
-    Fault.NOT_A_TOKEN: "What came is no Hoursmith token",
-    Fault.MALFORMED: "The token is not whole",
-    Fault.REJECTED: "Hoursmith does not accept the token",
-    Fault.BLOCKED: "The token is blocked in this console",
+    CredentialErrorCode.MISSING: "No token came",
+    CredentialErrorCode.REPEATED_HEADER: "The token came twice",
+    CredentialErrorCode.OTHER_SCHEME: "The header does not begin with “Bearer”",
+    CredentialErrorCode.EMPTY: "The variable is empty",
+    CredentialErrorCode.TOO_LONG: "What came is far too long",
+    CredentialErrorCode.BEARER_TWICE: "“Bearer” stands twice",
+    CredentialErrorCode.UNEXPANDED: "The variable's name came instead of the token",
+    CredentialErrorCode.QUOTED: "The token stands in quotation marks",
+    CredentialErrorCode.WHITESPACE: "There is a space in the token",
+    CredentialErrorCode.PLACEHOLDER: "A placeholder came instead of the token",
+    CredentialErrorCode.NOT_A_TOKEN: "What came is no Hoursmith token",
+    CredentialErrorCode.MALFORMED: "The token is not whole",
+    CredentialErrorCode.REJECTED: "Hoursmith does not accept the token",
+    CredentialErrorCode.BLOCKED: "The token is blocked in this console",
 }
 # The mend of these is in how the client is spelt.
-_OF_REFERENCES = {Fault.UNEXPANDED, Fault.EMPTY, Fault.MISSING, Fault.OTHER_SCHEME}
+_OF_REFERENCES = {
+    CredentialErrorCode.UNEXPANDED,
+    CredentialErrorCode.EMPTY,
+    CredentialErrorCode.MISSING,
+    CredentialErrorCode.OTHER_SCHEME,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,12 @@ def trouble_of(code: str, client: Client | None) -> Trouble:
         mend = "Wait a minute, put the right token in, and start the client again."
         return Trouble(code, "Too many unknown tokens were tried", (mend,))
     try:
-        fault = Fault(code)
+        fault = CredentialErrorCode(code)
     except ValueError:
         return Trouble(code, code.replace("_", " ").capitalize(), ())
     mends = [EXPLANATIONS[fault]]
     if client is not None and fault in _OF_REFERENCES and client.reference:
         mends.append(f"{client.title} spells it {client.reference}")
-    if client is not None and fault is Fault.UNEXPANDED and client.literal_config is not None:
+    if client is not None and fault is CredentialErrorCode.UNEXPANDED and client.literal_config is not None:
         mends.append(f"Some versions of {client.title} do not expand it: use the form that holds the token itself.")
     return Trouble(code, _TITLES[fault], tuple(mends))

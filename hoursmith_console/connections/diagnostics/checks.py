@@ -11,7 +11,7 @@ from django.db import models
 
 from hoursmith_console.connections.catalogue import Client
 from hoursmith_console.connections.diagnostics.causes import FORBIDDEN_PLAN, trouble_of
-from mcpbridge.core.credential import Fault
+from mcpbridge.core.credential import CredentialErrorCode
 
 
 class Verdict(models.TextChoices):
@@ -55,7 +55,11 @@ class Evidence:
     @property
     def sends_old_token(self) -> bool:
         """Whether what is refused now is a token that the person has replaced."""
-        return self.is_faulty and self.fault in (Fault.REJECTED, Fault.BLOCKED) and bool(self.newer_token)
+        return (
+            self.is_faulty
+            and self.fault in (CredentialErrorCode.REJECTED, CredentialErrorCode.BLOCKED)
+            and bool(self.newer_token)
+        )
 
 
 @dataclass(frozen=True, slots=True)

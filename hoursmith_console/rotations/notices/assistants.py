@@ -10,7 +10,7 @@ from hoursmith_console.token_policy.evaluation import PolicyStatus, in_status, w
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Workspace
-from mcpbridge.auth.restrictions.notices import notice_end, notice_give
+from mcpbridge.auth.restrictions.notices import clear_notice, set_notice
 from mcpbridge.models import ObservedToken, TokenNotice
 
 _TELL = "Please tell your person; the Hoursmith console says how, under Rotations."
@@ -47,7 +47,7 @@ def policy_notice_text(token: ObservedToken, policy: TokenPolicy) -> str:
 def refresh_rotation_notice(rotation: Rotation, policy: TokenPolicy) -> None:
     """Begin, change or end what the old token's assistants tell, as the rotation now stands."""
     if text := rotation_notice_text(rotation):
-        notice_give(
+        set_notice(
             env=rotation.env,
             prefix=rotation.prefix,
             org_id=rotation.org_id,
@@ -55,7 +55,7 @@ def refresh_rotation_notice(rotation: Rotation, policy: TokenPolicy) -> None:
             is_in_text=policy.notices_in_text,
         )
     else:
-        notice_end(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
+        clear_notice(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
 
 
 def refresh_notices(*, workspace: Workspace, now: datetime) -> int:
@@ -70,10 +70,10 @@ def refresh_notices(*, workspace: Workspace, now: datetime) -> int:
     }
     changed = 0
     for env, prefix in standing.keys() - wanted.keys():
-        changed += notice_end(env=env, prefix=prefix, org_id=workspace.org_id)
+        changed += clear_notice(env=env, prefix=prefix, org_id=workspace.org_id)
     for (env, prefix), text in sorted(wanted.items()):
         if standing.get((env, prefix)) != (text, policy.notices_in_text):
-            notice_give(env=env, prefix=prefix, org_id=workspace.org_id, text=text, is_in_text=policy.notices_in_text)
+            set_notice(env=env, prefix=prefix, org_id=workspace.org_id, text=text, is_in_text=policy.notices_in_text)
             changed += 1
     return changed
 

@@ -24,7 +24,7 @@ from hoursmith_console.tokens.claims.services import ClaimError, verify_and_clai
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.credential import CredentialError
 
 # The field that holds a whole token: shown to Hoursmith once, and dropped.
 TOKEN = "token"  # noqa: S105 – a name of a field
@@ -56,7 +56,7 @@ def successor(request: ConsoleRequest, rotation: Rotation) -> str:
     else:
         try:
             claim = verify_and_claim(member=member, text=request.POST.get(TOKEN, ""), actor=member.named).claim
-        except CredentialFaultError as fault:
+        except CredentialError as fault:
             return f"!{fault.explanation}"
         except ClaimError as error:
             return f"!{error}"

@@ -18,7 +18,7 @@ from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
+from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
 from mcpbridge.models import TokenBlock
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class BlockViews:
             status = 400
             if form.is_valid():
                 try:
-                    token_block(
+                    block_token(
                         env=card.env,
                         prefix=card.prefix,
                         org_id=viewer.org_id,
@@ -93,7 +93,7 @@ class BlockViews:
 
     def _unblock(self, request: ConsoleRequest, card: TokenLabel, block: TokenBlock) -> HttpResponse:
         try:
-            token_unblock(block=block, actor=request.viewer.member.named)
+            unblock_token(block=block, actor=request.viewer.member.named)
         except AuditUnavailableError as error:
             messages.error(request, str(error))
         else:

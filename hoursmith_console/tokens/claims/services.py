@@ -19,12 +19,12 @@ from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.credentials import credential_from_text
-from mcpbridge.calls.errors import from_reply, from_upstream_error
-from mcpbridge.core.credential import EXPLANATIONS, Credential, Fault
+from mcpbridge.calls.errors import from_response, from_upstream_error
+from mcpbridge.core.credential import EXPLANATIONS, Credential, CredentialErrorCode
 from mcpbridge.models import Result
 from mcpbridge.tools import RestRequest
-from mcpbridge.upstream import Reply, Upstream, UpstreamError
-from mcpbridge.upstream.config import configured_upstream
+from mcpbridge.upstream import ApiResponse, Upstream, UpstreamError
+from mcpbridge.upstream.config import upstream_from_settings
 
 ME = RestRequest("GET", "/me", route="/me")
 # Hoursmith allows our address 10 bad tokens a minute, of which the bridge keeps 8 for itself.
@@ -52,7 +52,7 @@ def verify_and_claim(
 ) -> ClaimResult:
     """Know the token `text` as `member`'s, once Hoursmith accepted it; the token itself is kept nowhere.
 
-    Raises CredentialFaultError (nobody was asked), ClaimError, AuditUnavailableError.
+    Raises CredentialError (nobody was asked), ClaimError, AuditUnavailableError.
     """
     credential = credential_from_text(text)
     attempt = _attempt(member)
@@ -62,10 +62,10 @@ def verify_and_claim(
         attempt.delete()
         raise
     if reply.status == 401:
-        raise ClaimError(EXPLANATIONS[Fault.REJECTED])
+        raise ClaimError(EXPLANATIONS[CredentialErrorCode.REJECTED])
     attempt.delete()
     if not reply.is_success:
-        found = from_reply(reply, ME)
+        found = from_response(reply, ME)
         raise ClaimError(f"{found.message} {found.hint}")
     return _claim(member, credential, reply, actor)
 
@@ -85,10 +85,10 @@ def _attempt(member: Member) -> ClaimAttempt:
 
 
 def _upstream() -> Upstream:
-    return configured_upstream(ASGIHandler())
+    return upstream_from_settings(ASGIHandler())
 
 
-async def _ask(credential: Credential, upstream: Callable[[], Upstream]) -> Reply:
+async def _ask(credential: Credential, upstream: Callable[[], Upstream]) -> ApiResponse:
     asked = upstream()
     try:
         return await asked.send(ME, credential)
@@ -99,7 +99,7 @@ async def _ask(credential: Credential, upstream: Callable[[], Upstream]) -> Repl
         await asked.aclose()
 
 
-def _claim(member: Member, credential: Credential, reply: Reply, actor: str) -> ClaimResult:
+def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: str) -> ClaimResult:
     me = reply.payload.get("data")
     if not isinstance(me, dict) or me.get("orgId") != member.workspace.org_id:
         raise ClaimError("This token belongs to another workspace. Claim it in the console of that one.")

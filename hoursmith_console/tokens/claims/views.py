@@ -8,7 +8,7 @@ from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, ve
 from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.credential import CredentialError
 
 FIELD = "token"
 
@@ -22,7 +22,7 @@ def claim(request: ConsoleRequest) -> HttpResponse:
     viewer = request.viewer
     try:
         claimed = verify_and_claim(member=viewer.member, text=request.POST.get(FIELD, ""), actor=viewer.member.named)
-    except CredentialFaultError as fault:
+    except CredentialError as fault:
         return _page(request, status=400, refusal=fault.explanation)
     except ClaimError as error:
         return _page(request, status=409, refusal=str(error))

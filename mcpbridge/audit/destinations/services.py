@@ -18,7 +18,7 @@ from mcpbridge.audit.destinations.transports.factory import send_test
 from mcpbridge.audit.destinations.transports.file import NAME, NAME_RULE
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.rows import ACTOR_LENGTH
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import Result, SigningHead
 from mcpbridge.models.destinations import FORMATS, DestinationFormat, DestinationKind, LogDestination
@@ -55,7 +55,7 @@ def create_destination(
             format=format,
             address=address,
             encrypted_secret=encrypt(secret, org_id=org_id) if secret else "",
-            created_by=storable(actor, ACTOR_LENGTH),
+            created_by=sanitize_text(actor, ACTOR_LENGTH),
             acked=0 if from_first_row else head_of(alias, org_id).sequence,
             acked_checkpoint=0 if from_first_row else last_checkpoint(alias, org_id),
         )
@@ -94,7 +94,7 @@ def resume_destination(*, destination: LogDestination, actor: str) -> None:
 
 def delete_destination(*, destination: LogDestination, actor: str) -> None:
     """Mark it deleted, so that audit rows still name it, and erase its secret."""
-    gone = {"deleted_at": timezone.now(), "deleted_by": storable(actor, ACTOR_LENGTH), "encrypted_secret": ""}
+    gone = {"deleted_at": timezone.now(), "deleted_by": sanitize_text(actor, ACTOR_LENGTH), "encrypted_secret": ""}
     _change(destination, "delete", actor, {"address": destination.address, "acked_row": destination.acked}, **gone)
 
 

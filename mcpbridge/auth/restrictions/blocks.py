@@ -4,11 +4,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcpbridge.audit.console_events import TokenNamed, record_event
-from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.auth.restrictions.store import notify_restrictions_changed
 from mcpbridge.models import ObservedToken, TokenBlock
 
 
-def token_block(
+def block_token(
     *, env: str, prefix: str, org_id: str, actor: str, reason: str, liftable_by: int | None = None
 ) -> TokenBlock:
     """Refuse the token at the bridge from the next request on, on every worker, and record who asked and why.
@@ -27,12 +27,12 @@ def token_block(
             made = bool(in_force.update(**asked))
             block.refresh_from_db()
         if made:
-            tell_everyone()
+            notify_restrictions_changed()
             _record("console.token_block", block, actor=actor, note=reason)
     return block
 
 
-def token_unblock(*, block: TokenBlock, actor: str) -> None:
+def unblock_token(*, block: TokenBlock, actor: str) -> None:
     """Let the token through again. The row stays, since the record must still name the block next year.
 
     Raises AuditUnavailableError where it cannot be recorded; then the block stays in force.
@@ -40,7 +40,7 @@ def token_unblock(*, block: TokenBlock, actor: str) -> None:
     with transaction.atomic():
         in_force = TokenBlock.objects.filter(pk=block.pk, lifted_at=None)
         if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
-            tell_everyone()
+            notify_restrictions_changed()
             _record("console.token_unblock", block, actor=actor, note="")
 
 

@@ -7,7 +7,7 @@ import os
 logger = logging.getLogger(__name__)
 
 
-class Generation:
+class ChangeMarker:
     """Eight bytes in a file beside the database that change whenever a restriction does, for every process to see.
 
     To look at them costs nothing, since they are mapped into memory; to ask SQLite takes four system calls.
@@ -16,7 +16,7 @@ class Generation:
     SIZE = 8
 
     def __init__(self, database: str) -> None:
-        self._path = f"{database}.orders"
+        self._path = f"{database}.restrictions"
         self._mapped: mmap.mmap | None = None
 
     def change(self) -> None:

@@ -24,7 +24,7 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.encoding import force_bytes
 
-from mcpbridge.auth.restrictions.store import QUESTIONS, Orders
+from mcpbridge.auth.restrictions.store import QUERIES, Restrictions
 from mcpbridge.core.durable_files import sync_directory
 from mcpbridge.db.timeouts import bounded_read, drop_connection
 from mcpbridge.models import TokenBlock
@@ -38,10 +38,10 @@ _LIMIT_S = 3.0
 # So that the copy says of when it is, also where nothing changes for weeks.
 _RENEW_EVERY_S = 300.0
 # Calls that wait for a decision narrow nothing, and change with each request.
-_KEPT = QUESTIONS[:-1]
+_KEPT = QUERIES[:-1]
 
 
-class NoLastKnownError(Exception):
+class NoUsableCopyError(Exception):
     """There is no copy that may be used; the text says why."""
 
 
@@ -52,19 +52,19 @@ class LastKnownFile:
         self._path = folder / NAME
         self._database = database
 
-    def read(self) -> tuple[Orders, str]:
-        """The restrictions, and of when they are (ISO 8601). Raises NoLastKnownError."""
+    def read(self) -> tuple[Restrictions, str]:
+        """The restrictions, and of when they are (ISO 8601). Raises NoUsableCopyError."""
         try:
             seal, _, content = self._path.read_bytes().partition(b"\n")
         except OSError as error:
-            raise NoLastKnownError(f"{self._path}: {error.strerror}") from None
+            raise NoUsableCopyError(f"{self._path}: {error.strerror}") from None
         keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
         if not any(hmac.compare_digest(seal, _seal(key, content)) for key in keys):
-            raise NoLastKnownError(f"{self._path} is damaged, or was sealed under another SECRET_KEY")
+            raise NoUsableCopyError(f"{self._path} is damaged, or was sealed under another SECRET_KEY")
         found: dict[str, Any] = json.loads(content)
         if found["format"] != _FORMAT or found["database"] != self._database:
-            raise NoLastKnownError(f"{self._path} is of another database or release")
-        return Orders.of(*found["rows"]), str(found["at"])
+            raise NoUsableCopyError(f"{self._path} is of another database or release")
+        return Restrictions.from_rows(*found["rows"]), str(found["at"])
 
     def write(self, rows: list[list[Any]]) -> None:
         """Put `rows`, the answers to the questions that are kept, in place of the copy, durably and as a whole."""
@@ -98,15 +98,15 @@ class LastKnownFile:
             os.close(lock)
 
 
-class LastKnownKeeper:
+class LastKnownWriter:
     """Writes the copy whenever the restrictions of this process are others than those that it knows to be kept."""
 
-    def __init__(self, file: LastKnownFile, known: Callable[[], Orders | None]) -> None:
+    def __init__(self, file: LastKnownFile, known: Callable[[], Restrictions | None]) -> None:
         """`known` says what the database last said; None where it said nothing yet."""
         self._file = file
         self._known = known
         self._alias = TokenBlock.objects.db
-        self._kept: Orders | None = None
+        self._kept: Restrictions | None = None
         self._renew_at = 0.0
         self._worker = PeriodicWorker(
             "restrictions-copy",
@@ -141,7 +141,7 @@ class LastKnownKeeper:
                 return
             rows = self._read()
             self._file.write(rows)
-        self._kept, self._renew_at = Orders.of(*rows), time.monotonic() + _RENEW_EVERY_S
+        self._kept, self._renew_at = Restrictions.from_rows(*rows), time.monotonic() + _RENEW_EVERY_S
 
     def _read(self) -> list[list[Any]]:
         try:

@@ -15,9 +15,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from mcpbridge.auth.restrictions.change_marker import Generation
-from mcpbridge.auth.restrictions.last_known import LastKnownFile, LastKnownKeeper, NoLastKnownError
-from mcpbridge.auth.restrictions.store import QUESTIONS, OrderBook, Orders, RestrictionsUnknownError
+from mcpbridge.auth.restrictions.change_marker import ChangeMarker
+from mcpbridge.auth.restrictions.last_known import LastKnownFile, LastKnownWriter, NoUsableCopyError
+from mcpbridge.auth.restrictions.store import QUERIES, Restrictions, RestrictionStore, RestrictionsUnknownError
 from mcpbridge.observability import metrics
 from mcpbridge.workers import Attempts, PeriodicTask
 
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 # How long a start waits for the database before it goes by the last known restrictions.
-FIRST_LOOK_S = 5.0
+START_TIMEOUT_S = 5.0
 _LONGEST_PAUSE_S = 2.0
 
 
-class KeptOrderBook(ABC):
+class PollingRestrictionStore(ABC):
     """What both kinds share: what is known, since when, and what to do where nothing is."""
 
     def __init__(
         self, last_known: LastKnownFile | None, *, every_s: float, expected: type[Exception] = sqlite3.Error
     ) -> None:
         self._last_known = last_known
-        self._orders: Orders | None = None
+        self._restrictions: Restrictions | None = None
         self._is_from_database = False
         self._copied_at = ""
         self._first = asyncio.Event()
@@ -49,30 +49,30 @@ class KeptOrderBook(ABC):
             expected=(expected,),
         )
         self._task = PeriodicTask("restrictions", self._look, attempts=self._attempts)
-        self._keeper = LastKnownKeeper(last_known, self._to_keep) if last_known is not None else None
+        self._copy_writer = LastKnownWriter(last_known, self._from_database) if last_known is not None else None
 
     async def start(self) -> None:
         """Read the restrictions, and go on reading them; by the copy on disk where the database is away."""
         self._task.start()
         try:
-            await asyncio.wait_for(self._first.wait(), FIRST_LOOK_S)
+            await asyncio.wait_for(self._first.wait(), START_TIMEOUT_S)
         except TimeoutError:
             self._take_last_known()
-        if self._keeper is not None:
-            self._keeper.start()
+        if self._copy_writer is not None:
+            self._copy_writer.start()
 
     async def stop(self) -> None:
         await self._task.stop()
-        if self._keeper is not None:
-            await self._keeper.stop()
+        if self._copy_writer is not None:
+            await self._copy_writer.stop()
 
-    def now(self) -> Orders:
-        if self._orders is None:
+    def now(self) -> Restrictions:
+        if self._restrictions is None:
             raise RestrictionsUnknownError
-        return self._orders
+        return self._restrictions
 
     def fault(self) -> str:
-        if self._orders is None:
+        if self._restrictions is None:
             return "Restrictions are unknown: every MCP request is answered 503 until the database can be read."
         if not self._is_from_database:
             return f"Restrictions are those of the copy on disk, of {self._copied_at}."
@@ -82,27 +82,27 @@ class KeptOrderBook(ABC):
     async def _look(self) -> None:
         """Read the restrictions, and `_learn` them."""
 
-    def _learn(self, orders: Orders) -> None:
-        """Go by `orders`, as the database has them."""
+    def _learn(self, restrictions: Restrictions) -> None:
+        """Go by `restrictions`, as the database has them."""
         if not self._is_from_database:
             metrics.restrictions_known.set(1)
             if self._copied_at:
                 logger.warning("The restrictions were read from the database.")
-        is_new, self._orders, self._is_from_database = orders != self._orders, orders, True
+        is_new, self._restrictions, self._is_from_database = restrictions != self._restrictions, restrictions, True
         self._first.set()
-        if is_new and self._keeper is not None:
-            self._keeper.wake()
+        if is_new and self._copy_writer is not None:
+            self._copy_writer.wake()
 
-    def _to_keep(self) -> Orders | None:
-        return self._orders if self._is_from_database else None
+    def _from_database(self) -> Restrictions | None:
+        return self._restrictions if self._is_from_database else None
 
     def _take_last_known(self) -> None:
         metrics.restrictions_known.set(0)
         try:
             if self._last_known is None:
-                raise NoLastKnownError("no copy is kept")
-            self._orders, self._copied_at = self._last_known.read()
-        except NoLastKnownError as error:
+                raise NoUsableCopyError("no copy is kept")
+            self._restrictions, self._copied_at = self._last_known.read()
+        except NoUsableCopyError as error:
             self._copied_at = "never"
             logger.error(
                 "The database does not answer and the copy of the restrictions cannot be used: %s. Every MCP request is"
@@ -116,13 +116,13 @@ class KeptOrderBook(ABC):
             )
 
 
-class SqliteOrderBook(KeptOrderBook):
+class SqliteRestrictionStore(PollingRestrictionStore):
     """Reads the restrictions when their generation changes, and every second besides."""
 
     def __init__(self, path: str, last_known: LastKnownFile | None = None) -> None:
         super().__init__(last_known, every_s=POLL_S)
         self._path = path
-        self._generation = Generation(path)
+        self._generation = ChangeMarker(path)
         self._seen: bytes | None = None
         self._look_at = 0.0
         self._connection: sqlite3.Connection | None = None
@@ -133,7 +133,7 @@ class SqliteOrderBook(KeptOrderBook):
         await super().stop()
         self._close()
 
-    def now(self) -> Orders:
+    def now(self) -> Restrictions:
         generation = self._generation.now()
         if generation is None or generation != self._seen or time.monotonic() >= self._look_at:
             self._attempts.run(self._read)
@@ -149,7 +149,7 @@ class SqliteOrderBook(KeptOrderBook):
             connection = self._opened()
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             if version != self._version:
-                self._learn(Orders.of(*(connection.execute(question).fetchall() for question in QUESTIONS)))
+                self._learn(Restrictions.from_rows(*(connection.execute(question).fetchall() for question in QUERIES)))
                 self._version = version
         except Exception:
             self._close()
@@ -174,15 +174,15 @@ class SqliteOrderBook(KeptOrderBook):
         self._connection = self._file = self._version = None
 
 
-def order_book() -> OrderBook:
+def restriction_store() -> RestrictionStore:
     """The order book that suits the configured database, with its copy in VAR_DIR."""
     connection = connections["default"]
     folder = Path(settings.VAR_DIR)
     if connection.vendor == "sqlite":
         path = str(connection.settings_dict["NAME"])
-        return SqliteOrderBook(path, LastKnownFile(folder, database=f"sqlite {Path(path).absolute()}"))
+        return SqliteRestrictionStore(path, LastKnownFile(folder, database=f"sqlite {Path(path).absolute()}"))
     # Only here: the driver takes long to load.
-    from mcpbridge.auth.restrictions.postgresql import PostgresOrderBook, connection_parameters
+    from mcpbridge.auth.restrictions.postgresql import PostgresqlRestrictionStore, connection_parameters
 
     place = "{HOST}:{PORT}/{NAME}".format_map(connection.settings_dict)
-    return PostgresOrderBook(connection_parameters, LastKnownFile(folder, database=f"postgresql {place}"))
+    return PostgresqlRestrictionStore(connection_parameters, LastKnownFile(folder, database=f"postgresql {place}"))

@@ -8,15 +8,15 @@ from django.conf import settings
 from django.db import connections
 
 from mcpbridge.auth.restrictions.last_known import LastKnownFile
-from mcpbridge.auth.restrictions.polling import POLL_S, KeptOrderBook
-from mcpbridge.auth.restrictions.store import NOTIFY_CHANNEL, QUESTIONS, Orders
+from mcpbridge.auth.restrictions.polling import POLL_S, PollingRestrictionStore
+from mcpbridge.auth.restrictions.store import NOTIFY_CHANNEL, QUERIES, Restrictions
 from mcpbridge.db.timeouts import apply_socket_timeouts
 
 # A connection that says nothing for so long is taken for cut.
 _SILENCE_S = 3.0
 
 
-class PostgresOrderBook(KeptOrderBook):
+class PostgresqlRestrictionStore(PollingRestrictionStore):
     """Is told of every change by the database (LISTEN/NOTIFY), and reads the restrictions every second besides."""
 
     def __init__(self, conninfo: Callable[[], dict[str, object]], last_known: LastKnownFile | None = None) -> None:
@@ -38,11 +38,11 @@ class PostgresOrderBook(KeptOrderBook):
             else:
                 async for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
                     pass
-            rows = [await (await self._connection.execute(question)).fetchall() for question in QUESTIONS]
+            rows = [await (await self._connection.execute(question)).fetchall() for question in QUERIES]
         except Exception:
             await self._close()
             raise
-        self._learn(Orders.of(*rows))
+        self._learn(Restrictions.from_rows(*rows))
 
     async def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -4,11 +4,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.auth.restrictions.store import notify_restrictions_changed
 from mcpbridge.models import SnapshotStop
 
 
-def snapshots_stop(*, org_id: str, actor: str) -> None:
+def turn_off_snapshots(*, org_id: str, actor: str) -> None:
     """From the next destructive call on neither read nor keep what is destroyed.
 
     Raises AuditUnavailableError where that cannot be recorded; then snapshots go on.
@@ -18,16 +18,16 @@ def snapshots_stop(*, org_id: str, actor: str) -> None:
             org_id=org_id, lifted_at=None, defaults={"stopped_by": actor, "stopped_at": timezone.now()}
         )
         if made:
-            tell_everyone()
+            notify_restrictions_changed()
             _record(org_id, actor=actor, before="on", after="off")
 
 
-def snapshots_resume(*, org_id: str, actor: str) -> None:
+def turn_on_snapshots(*, org_id: str, actor: str) -> None:
     """Keep snapshots again. Raises AuditUnavailableError; then there are none still."""
     with transaction.atomic():
         in_force = SnapshotStop.objects.filter(org_id=org_id, lifted_at=None)
         if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
-            tell_everyone()
+            notify_restrictions_changed()
             _record(org_id, actor=actor, before="off", after="on")
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db import connections, transaction
 
-from mcpbridge.auth.restrictions.change_marker import Generation
+from mcpbridge.auth.restrictions.change_marker import ChangeMarker
 from mcpbridge.models import ApprovalRequest, ApprovalRule, Freeze, SnapshotStop, TokenBlock, TokenNotice
 
-NOTIFY_CHANNEL = "mcpbridge_orders"
+NOTIFY_CHANNEL = "mcpbridge_restrictions"
 Key = tuple[str, str]
 _BLOCKS = f"SELECT env, prefix FROM {TokenBlock._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _FREEZES = f"SELECT org_id, env, prefix FROM {Freeze._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
@@ -18,7 +18,7 @@ _NOTICES = f"SELECT env, prefix, text, is_in_text FROM {TokenNotice._meta.db_tab
 _STOPS = f"SELECT org_id FROM {SnapshotStop._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _RULES = f"SELECT org_id, tools, tokens, hourly_limit, answered_in, holds_s, lasts_s FROM {ApprovalRule._meta.db_table}"  # noqa: S608
 _UNDECIDED = f"SELECT id FROM {ApprovalRequest._meta.db_table} WHERE closed_at IS NULL AND decision = ''"  # noqa: S608
-QUESTIONS = (_BLOCKS, _FREEZES, _NOTICES, _STOPS, _RULES, _UNDECIDED)
+QUERIES = (_BLOCKS, _FREEZES, _NOTICES, _STOPS, _RULES, _UNDECIDED)
 
 
 class Notice(NamedTuple):
@@ -28,7 +28,7 @@ class Notice(NamedTuple):
     is_in_text: bool
 
 
-class Consents(NamedTuple):
+class ApprovalPolicy(NamedTuple):
     """Which destructive calls of a workspace wait for a person, where that one answers, and for how long in seconds."""
 
     tools: frozenset[str]
@@ -39,24 +39,24 @@ class Consents(NamedTuple):
     lasts_s: int
 
     @property
-    def chooses_any(self) -> bool:
+    def is_active(self) -> bool:
         """Whether any call waits."""
         return bool(self.tools or self.tokens) or self.hourly_limit is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """All orders in force at one moment."""
+class Restrictions:
+    """All restrictions in force at one moment."""
 
     blocks: frozenset[Key] = frozenset()
     freezes: frozenset[tuple[str, str, str]] = frozenset()
     notices: Mapping[Key, Notice] = field(default_factory=dict)
     snapshot_stops: frozenset[str] = frozenset()
-    consents: Mapping[str, Consents] = field(default_factory=dict)
+    approval_policies: Mapping[str, ApprovalPolicy] = field(default_factory=dict)
     undecided: frozenset[int] = frozenset()
 
     @classmethod
-    def of(
+    def from_rows(
         cls,
         blocks: Iterable[Iterable[Any]],
         freezes: Iterable[Iterable[Any]],
@@ -64,36 +64,36 @@ class Orders:
         stops: Iterable[Iterable[Any]],
         rules: Iterable[Iterable[Any]],
         undecided: Iterable[Iterable[Any]] = (),
-    ) -> "Orders":
-        """The orders that the rows of the six questions tell of."""
+    ) -> "Restrictions":
+        """The restrictions that the rows of the six questions tell of."""
         return cls(
             blocks=frozenset((env, prefix) for env, prefix in blocks),
             freezes=frozenset((org_id, env, prefix) for org_id, env, prefix in freezes),
             notices={(env, prefix): Notice(text, bool(is_in_text)) for env, prefix, text, is_in_text in notices},
             snapshot_stops=frozenset(org_id for (org_id,) in stops),
-            consents={
+            approval_policies={
                 org_id: rule
                 for org_id, tools, tokens, *rest in rules
-                if (rule := Consents(frozenset(_list(tools)), frozenset(_list(tokens)), *rest)).chooses_any
+                if (rule := ApprovalPolicy(frozenset(_list(tools)), frozenset(_list(tokens)), *rest)).is_active
             },
             undecided=frozenset(pk for (pk,) in undecided),
         )
 
-    def holds(self, env: str, prefix: str) -> bool:
+    def is_blocked(self, env: str, prefix: str) -> bool:
         """Whether the token is blocked."""
         return (env, prefix) in self.blocks
 
-    def freezes_destruction(self, org_id: str, env: str, prefix: str) -> bool:
+    def pauses_destructive_tools(self, org_id: str, env: str, prefix: str) -> bool:
         """Whether the destructive tools are frozen for the token, or for all of its workspace."""
         return bool(self.freezes) and ((org_id, env, prefix) in self.freezes or (org_id, "", "") in self.freezes)
 
-    def stops_snapshots(self, org_id: str) -> bool:
+    def turns_off_snapshots(self, org_id: str) -> bool:
         """Whether the workspace wants nothing kept of what is destroyed."""
         return org_id in self.snapshot_stops
 
-    def consent_rule(self, org_id: str) -> Consents | None:
+    def approval_policy(self, org_id: str) -> ApprovalPolicy | None:
         """Which of the workspace's destructive calls wait for a person; None where none does."""
-        return self.consents.get(org_id)
+        return self.approval_policies.get(org_id)
 
     def notice(self, env: str, prefix: str) -> Notice | None:
         """What the assistant that uses the token is to tell its person."""
@@ -117,25 +117,25 @@ class RestrictionsUnknownError(Exception):
         )
 
 
-class OrderBook(Protocol):
+class RestrictionStore(Protocol):
     """Where the bridge looks the restrictions up."""
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
-    def now(self) -> Orders:
+    def now(self) -> Restrictions:
         """Those in force. Raises RestrictionsUnknownError where none could be read since the start."""
 
     def fault(self) -> str:
         """What is wrong with what is known, in words for an operator; empty where the database said it."""
 
 
-def tell_everyone() -> None:
-    """Let every worker and machine know, when the transaction is committed, that the orders are others now."""
+def notify_restrictions_changed() -> None:
+    """Let every worker and machine know, when the transaction is committed, that the restrictions are others now."""
     connection = connections["default"]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {NOTIFY_CHANNEL}")
     else:
-        transaction.on_commit(Generation(str(connection.settings_dict["NAME"])).change)
+        transaction.on_commit(ChangeMarker(str(connection.settings_dict["NAME"])).change)

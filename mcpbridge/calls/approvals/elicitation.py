@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core import signing
 
-from mcpbridge.core.types import Call, Dialogue
+from mcpbridge.core.types import Call, ElicitationState
 from mcpbridge.models import ApprovalRequest
 
 QUESTION = "approval"
@@ -43,33 +43,33 @@ def question(request: ApprovalRequest, *, title: str) -> dict[str, Any]:
     return {
         "resultType": "input_required",
         "inputRequests": {QUESTION: {"method": "elicitation/create", "params": params}},
-        "requestState": seal(request),
+        "requestState": sign_state(request),
     }
 
 
-def seal(request: ApprovalRequest) -> str:
+def sign_state(request: ApprovalRequest) -> str:
     """What the client has to bring back, signed: which request, which token, tool and arguments."""
     return signing.dumps(_bound(request.pk, request.env, request.prefix, request.tool, request.digest), salt=_SALT)
 
 
-def is_answer_to(request: ApprovalRequest, dialogue: Dialogue, call: Call, *, digest: str) -> bool:
+def is_answer_to(request: ApprovalRequest, elicitation: ElicitationState, call: Call, *, digest: str) -> bool:
     """Whether what the client brought back was sealed by us for this request, and this very call."""
-    if not dialogue.state or len(dialogue.state) > MAX_STATE:
+    if not elicitation.state or len(elicitation.state) > MAX_STATE:
         return False
     try:
-        sealed = signing.loads(dialogue.state, salt=_SALT, max_age=request_life(request))
+        sealed = signing.loads(elicitation.state, salt=_SALT, max_age=request_lifetime(request))
     except (signing.BadSignature, ValueError, TypeError):
         return False
     bound: bool = sealed == _bound(request.pk, call.caller.env, call.caller.prefix, call.tool, digest)
     return bound
 
 
-def request_life(request: ApprovalRequest) -> timedelta:
+def request_lifetime(request: ApprovalRequest) -> timedelta:
     """How long after it was asked the question may be answered."""
     return request.expires_at - request.asked_at
 
 
-def consent_in(answers: Mapping[str, Any]) -> bool | None:
+def approval_from(answers: Mapping[str, Any]) -> bool | None:
     """Yes or no, as the person answered; None where they left the question open."""
     answer = answers.get(QUESTION)
     if not isinstance(answer, Mapping):

@@ -1,7 +1,7 @@
-"""Holds a destructive call until a person has decided, without holding anything else meanwhile.
+"""Hold a destructive call until a person decides, without blocking anything else.
 
-A call that is held waits on the event loop and looks at the orders in memory (`orders.reading`), which every worker
-hears of at once; it asks the database only when there is something to be found. Whoever goes away is held no longer.
+A held call waits on the event loop and polls the restrictions in memory, which every worker updates at once; it asks
+the database only when something may have changed. A caller that disconnects ends the wait.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from django.utils import timezone
 
 from mcpbridge.audit.rows import intents_of_the_hour
 from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.auth.restrictions.store import Consents, OrderBook
+from mcpbridge.auth.restrictions.store import ApprovalPolicy, RestrictionStore
 from mcpbridge.calls import errors
 from mcpbridge.calls.approvals import requests
-from mcpbridge.calls.approvals.elicitation import consent_in, is_answer_to, question
-from mcpbridge.calls.errors import Problem
-from mcpbridge.core.types import Call, Dialogue
+from mcpbridge.calls.approvals.elicitation import approval_from, is_answer_to, question
+from mcpbridge.calls.errors import ToolError
+from mcpbridge.core.types import Call, ElicitationState
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction, drop_connection, use_own_connection
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision, Result
 
@@ -39,23 +39,23 @@ _THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of a call: it leaves (on the strength of `request`, if any), or `problem` says why not.
+class ApprovalOutcome:
+    """What becomes of a call: it leaves (on the strength of `request`, if any), or `error` says why not.
 
     `question` is what the client's person is asked in that case, if anything.
     """
 
     request: int | None = None
-    problem: Problem | None = None
+    error: ToolError | None = None
     question: dict[str, Any] | None = None
 
 
-class Approvals:
+class ApprovalGate:
     """Asks for consent, and waits for it. One for a process."""
 
-    def __init__(self, orders: OrderBook, *, limit_s: float) -> None:
+    def __init__(self, restrictions: RestrictionStore, *, limit_s: float) -> None:
         """No question to the database waits for longer than `limit_s` seconds."""
-        self._orders = orders
+        self._restrictions = restrictions
         self._limit_s = limit_s
         self._alias = router.db_for_write(ApprovalRequest)
         # Threads of their own: however many calls are held, nobody else waits for one.
@@ -65,17 +65,17 @@ class Approvals:
         """Let go of the threads."""
         self._threads.shutdown(wait=False)
 
-    async def verdict(
+    async def check(
         self,
-        rule: Consents,
+        rule: ApprovalPolicy,
         call: Call,
         arguments: Mapping[str, Any],
-        dialogue: Dialogue,
+        elicitation: ElicitationState,
         *,
         title: str,
         look: Callable[[], Awaitable[Snapshot]],
         is_over_limit: bool = False,
-    ) -> Verdict:
+    ) -> ApprovalOutcome:
         """Whether `call` may leave. `look` reads the record that it would destroy, and names it in `call`.
 
         `is_over_limit` says that the audit log refused it for its token's hourly limit; what leaves without a request
@@ -85,14 +85,14 @@ class Approvals:
         try:
             cause = "rate" if is_over_limit else await self._cause(rule, call)
             if not cause:
-                return Verdict()
-            digest = requests.digest_of(arguments)
+                return ApprovalOutcome()
+            digest = requests.arguments_digest(arguments)
             snapshot = await look()
             request = await self._work(
-                lambda: requests.approval_ask(call=call, rule=rule, digest=digest, snapshot=snapshot, cause=cause)
+                lambda: requests.request_approval(call=call, rule=rule, digest=digest, snapshot=snapshot, cause=cause)
             )
-            if rule.answered_in == AnsweredIn.CLIENT and dialogue.can_ask and not request.decision:
-                request = await self._answered(request, call, dialogue, digest)
+            if rule.answered_in == AnsweredIn.CLIENT and elicitation.can_ask and not request.decision:
+                request = await self._answered(request, call, elicitation, digest)
                 if not request.decision:
                     return _not_now("approval_asked", question=question(request, title=title))
             return await self._held(request, rule)
@@ -102,16 +102,16 @@ class Approvals:
             logger.warning("Nobody could be asked about a call of %s: %s", call.tool, type(error).__name__)
             return _not_now("audit_unavailable", 503)
 
-    async def used(self, key: int, arguments: Mapping[str, Any]) -> Problem | None:
-        """Use consent up, at the last moment before the call leaves; the problem where that is too late."""
-        digest = requests.digest_of(arguments)
+    async def consume(self, key: int, arguments: Mapping[str, Any]) -> ToolError | None:
+        """Use consent up, at the last moment before the call leaves; the error where that is too late."""
+        digest = requests.arguments_digest(arguments)
         try:
-            is_ours = await self._work(lambda: requests.approval_use(key=key, digest=digest))
+            is_ours = await self._work(lambda: requests.consume_approval(key=key, digest=digest))
         except Error:
-            return _not_now("audit_unavailable", 503).problem
-        return None if is_ours else _not_now("approval_used", 409).problem
+            return _not_now("audit_unavailable", 503).error
+        return None if is_ours else _not_now("approval_used", 409).error
 
-    async def _cause(self, rule: Consents, call: Call) -> str:
+    async def _cause(self, rule: ApprovalPolicy, call: Call) -> str:
         key = (call.caller.env, call.caller.prefix)
         if call.tool in rule.tools:
             return "tool"
@@ -123,23 +123,25 @@ class Approvals:
         made = await self._look(lambda: intents_of_the_hour(self._alias, org_id, *key, most=limit))
         return "rate" if made >= limit else ""
 
-    async def _answered(self, request: ApprovalRequest, call: Call, dialogue: Dialogue, digest: str) -> ApprovalRequest:
+    async def _answered(
+        self, request: ApprovalRequest, call: Call, elicitation: ElicitationState, digest: str
+    ) -> ApprovalRequest:
         """`request` as it stands after what the client brought back; as it was where that is no answer to it."""
-        consent = consent_in(dialogue.answers)
-        if consent is None or not is_answer_to(request, dialogue, call, digest=digest):
+        consent = approval_from(elicitation.answers)
+        if consent is None or not is_answer_to(request, elicitation, call, digest=digest):
             return request
-        actor = f"The person at {requests.asker(request)}"
+        actor = f"The person at {requests.requester(request)}"
         try:
             return await self._work(
-                lambda: requests.approval_decide(
+                lambda: requests.decide_approval(
                     key=request.pk, org_id=request.org_id, is_approved=consent, actor=actor
                 )
             )
-        except requests.NothingToDecideError:
+        except requests.NotDecidableError:
             return await self._look(lambda: ApprovalRequest.objects.get(pk=request.pk))
 
-    async def _held(self, request: ApprovalRequest, rule: Consents) -> Verdict:
-        """The verdict, after waiting for a decision for as long as the rule holds a call."""
+    async def _held(self, request: ApprovalRequest, rule: ApprovalPolicy) -> ApprovalOutcome:
+        """The check, after waiting for a decision for as long as the rule holds a call."""
         key = request.pk
 
         def look() -> ApprovalRequest:
@@ -148,16 +150,16 @@ class Approvals:
         until = time.monotonic() + min(rule.holds_s, requests.seconds_left(request, timezone.now()))
         look_at = 0.0
         while True:
-            if key not in self._orders.now().undecided or time.monotonic() >= look_at:
+            if key not in self._restrictions.now().undecided or time.monotonic() >= look_at:
                 request = await self._look(look)
                 look_at = time.monotonic() + _LOOK_ANYWAY_S
             if request.decision or time.monotonic() >= until:
                 break
             await asyncio.sleep(_LOOK_S)
         if not request.decision and request.expires_at <= timezone.now():
-            await self._work(lambda: requests.approval_expire(request))
+            await self._work(lambda: requests.expire_approval(request))
             return _not_now("approval_expired")
-        return _verdict(request)
+        return _outcome_of(request)
 
     async def _look(self, work: Callable[[], Found]) -> Found:
         """Do `work`, which only reads."""
@@ -182,24 +184,24 @@ class Approvals:
         return await asyncio.get_running_loop().run_in_executor(self._threads, done)
 
 
-def _verdict(request: ApprovalRequest) -> Verdict:
+def _outcome_of(request: ApprovalRequest) -> ApprovalOutcome:
     if request.used_at is not None:
         return _not_now("approval_used", 409)
     match request.decision:
         case Decision.APPROVED:
-            return Verdict(request=request.pk)
+            return ApprovalOutcome(request=request.pk)
         case Decision.REFUSED:
             return _not_now("approval_refused")
         case Decision.EXPIRED:
             return _not_now("approval_expired")
     minutes = max(1, round(requests.seconds_left(request, timezone.now()) / 60))
-    pending = errors.problem("approval_pending", 403, Result.REFUSED)
+    pending = errors.tool_error("approval_pending", 403, Result.REFUSED)
     hint = (
         f"Nothing was sent. An Owner or Admin can approve it under {settings.PUBLIC_URL}/approvals/. "
         f"Then make exactly the same call again, within {minutes} min."
     )
-    return Verdict(problem=replace(pending, hint=hint))
+    return ApprovalOutcome(error=replace(pending, hint=hint))
 
 
-def _not_now(code: str, status: int = 403, *, question: dict[str, Any] | None = None) -> Verdict:
-    return Verdict(problem=errors.problem(code, status, Result.REFUSED), question=question)
+def _not_now(code: str, status: int = 403, *, question: dict[str, Any] | None = None) -> ApprovalOutcome:
+    return ApprovalOutcome(error=errors.tool_error(code, status, Result.REFUSED), question=question)

@@ -6,22 +6,22 @@ from typing import Any
 from django.db import transaction
 
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.auth.restrictions.store import notify_restrictions_changed
 from mcpbridge.models import AnsweredIn, ApprovalRule, Kind
 from mcpbridge.tools import TOOLS
 
 DESTRUCTIVE_TOOLS = tuple(tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE)
 # Below the minute after which proxies and clients give up on an answer.
-LONGEST_HOLD_S = 55
-SHORTEST_LIFE_S, LONGEST_LIFE_S = 60, 86_400
+MAX_HOLD_S = 55
+MIN_LIFETIME_S, MAX_LIFETIME_S = 60, 86_400
 
 
-def approval_rule(org_id: str) -> ApprovalRule:
+def get_approval_rule(org_id: str) -> ApprovalRule:
     """The rule of the workspace; one that chooses nothing, and is not saved, where there is none."""
     return ApprovalRule.objects.filter(org_id=org_id).first() or ApprovalRule(org_id=org_id)
 
 
-def approval_rule_change(
+def change_approval_rule(
     *,
     org_id: str,
     tools: Iterable[str],
@@ -43,13 +43,13 @@ def approval_rule_change(
         before = _told(rule)
         rule.tools, rule.tokens = sorted(set(tools) & set(DESTRUCTIVE_TOOLS)), sorted(set(tokens))
         rule.hourly_limit, rule.answered_in = hourly_limit, AnsweredIn(answered_in)
-        rule.holds_s = min(max(holds_s, 0), LONGEST_HOLD_S)
-        rule.lasts_s = min(max(lasts_s, SHORTEST_LIFE_S), LONGEST_LIFE_S)
+        rule.holds_s = min(max(holds_s, 0), MAX_HOLD_S)
+        rule.lasts_s = min(max(lasts_s, MIN_LIFETIME_S), MAX_LIFETIME_S)
         after = _told(rule)
         if after == before:
             return False
         rule.save()
-        tell_everyone()
+        notify_restrictions_changed()
         record_event(
             org_id=org_id,
             action="console.setting_change",
@@ -62,7 +62,7 @@ def approval_rule_change(
     return True
 
 
-def is_on(rule: ApprovalRule) -> bool:
+def is_active(rule: ApprovalRule) -> bool:
     """Whether any call waits under `rule`."""
     return bool(rule.tools or rule.tokens) or rule.hourly_limit is not None
 

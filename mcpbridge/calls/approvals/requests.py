@@ -10,8 +10,8 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.audit.console_events import TokenNamed, record_event
-from mcpbridge.auth.restrictions.store import Consents, tell_everyone
-from mcpbridge.core.sanitize import recordable_arguments, recordable_snapshot, storable, storable_columns
+from mcpbridge.auth.restrictions.store import ApprovalPolicy, notify_restrictions_changed
+from mcpbridge.core.sanitize import sanitize_arguments, sanitize_snapshot, sanitize_text, sanitized_columns
 from mcpbridge.core.types import Call
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision
@@ -20,24 +20,24 @@ REQUESTED, APPROVED = "approval.requested", "approval.approved"
 REFUSED, EXPIRED = "approval.refused", "approval.expired"
 _ACTIONS = {Decision.APPROVED: APPROVED, Decision.REFUSED: REFUSED, Decision.EXPIRED: EXPIRED}
 # Nobody decides about more with care, and each one costs a row of the record.
-MOST_OPEN = 20
+MAX_OPEN = 20
 
 
 class TooManyRequestsError(Exception):
     """As many calls of the token wait already as a person can be asked about."""
 
 
-class NothingToDecideError(Exception):
+class NotDecidableError(Exception):
     """The request does not exist in this workspace, was decided before, or is out of time."""
 
 
-def digest_of(arguments: Mapping[str, Any]) -> str:
+def arguments_digest(arguments: Mapping[str, Any]) -> str:
     """What consent is bound to beside token and tool: the arguments as the assistant sent them."""
     return hashlib.sha256(json.dumps(arguments, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def approval_ask(
-    *, call: Call, rule: Consents, digest: str, snapshot: Mapping[str, Any] | None, cause: str
+def request_approval(
+    *, call: Call, rule: ApprovalPolicy, digest: str, snapshot: Mapping[str, Any] | None, cause: str
 ) -> ApprovalRequest:
     """The request for exactly this call: the one that stands, decided or not, or else a new one, recorded.
 
@@ -52,22 +52,22 @@ def approval_ask(
         if last is not None and last.expires_at > now and last.used_at is None:
             return last
         if last is not None and last.closed_at is None:
-            approval_expire(last)
+            expire_approval(last)
         waiting = ApprovalRequest.objects.filter(env=caller.env, prefix=caller.prefix, closed_at=None)
-        if waiting.count() >= MOST_OPEN:
+        if waiting.count() >= MAX_OPEN:
             raise TooManyRequestsError
-        columns = storable_columns(call)
+        columns = sanitized_columns(call)
         request, made = ApprovalRequest.objects.get_or_create(
             **key,
             closed_at=None,
             defaults={
                 "org_id": columns["org_id"],
                 "call_id": call.call_id,
-                "arguments": recordable_arguments(call.arguments, "full"),
-                "snapshot": recordable_snapshot(snapshot) if snapshot is not None else None,
+                "arguments": sanitize_arguments(call.arguments, "full"),
+                "snapshot": sanitize_snapshot(snapshot) if snapshot is not None else None,
                 "target_type": columns["target_type"],
                 "target_id": columns["target_id"],
-                "target_label": storable(call.target_label, 200),
+                "target_label": sanitize_text(call.target_label, 200),
                 "token_name": columns["token_name"],
                 "role": columns["role"],
                 "client_name": columns["client_name"],
@@ -78,15 +78,15 @@ def approval_ask(
             },
         )
         if made:
-            tell_everyone()
-            _record(request, REQUESTED, actor=asker(request), address=caller.address, request_id=caller.request_id)
+            notify_restrictions_changed()
+            _record(request, REQUESTED, actor=requester(request), address=caller.address, request_id=caller.request_id)
     return request
 
 
-def approval_decide(*, key: int, org_id: str, is_approved: bool, actor: str) -> ApprovalRequest:
+def decide_approval(*, key: int, org_id: str, is_approved: bool, actor: str) -> ApprovalRequest:
     """Consent to the call, or do not; on every machine at once. The first decision counts.
 
-    Consent stands for as long as the request did. Raises NothingToDecideError, and AuditUnavailableError where the
+    Consent stands for as long as the request did. Raises NotDecidableError, and AuditUnavailableError where the
     decision cannot be recorded; then there is none.
     """
     now = timezone.now()
@@ -94,22 +94,22 @@ def approval_decide(*, key: int, org_id: str, is_approved: bool, actor: str) -> 
         waiting = ApprovalRequest.objects.filter(pk=key, org_id=org_id, decision="", closed_at=None, expires_at__gt=now)
         request = waiting.first()
         if request is None:
-            raise NothingToDecideError
+            raise NotDecidableError
         life = request.expires_at - request.asked_at
-        changes: dict[str, Any] = {"decided_at": now, "decided_by": storable(actor, 200)}
+        changes: dict[str, Any] = {"decided_at": now, "decided_by": sanitize_text(actor, 200)}
         if is_approved:
             changes |= {"decision": Decision.APPROVED, "expires_at": now + life}
         else:
             changes |= {"decision": Decision.REFUSED, "closed_at": now, "snapshot": None}
         if not waiting.update(**changes):
-            raise NothingToDecideError
-        tell_everyone()
+            raise NotDecidableError
+        notify_restrictions_changed()
         _record(request, APPROVED if is_approved else REFUSED, actor=actor)
     request.refresh_from_db()
     return request
 
 
-def approval_use(*, key: int, digest: str) -> bool:
+def consume_approval(*, key: int, digest: str) -> bool:
     """Use the consent up; True for one caller alone, on all machines, and for nobody once it is out of time."""
     now = timezone.now()
     with transaction.atomic():
@@ -119,25 +119,25 @@ def approval_use(*, key: int, digest: str) -> bool:
         return bool(standing.update(used_at=now, closed_at=now, snapshot=None))
 
 
-def approval_expire(request: ApprovalRequest) -> None:
+def expire_approval(request: ApprovalRequest) -> None:
     """Close a request that is out of time, and record it where nobody had answered. Raises AuditUnavailableError."""
     now = timezone.now()
     with transaction.atomic():
         overdue = ApprovalRequest.objects.filter(pk=request.pk, closed_at=None, expires_at__lte=now)
         if overdue.filter(decision="").update(decision=Decision.EXPIRED, decided_at=now, closed_at=now, snapshot=None):
-            tell_everyone()
+            notify_restrictions_changed()
             _record(request, EXPIRED, actor="")
         else:
             overdue.update(closed_at=now, snapshot=None)
 
 
-def approvals_expire() -> None:
+def expire_approvals() -> None:
     """Close every request that is out of time."""
     for request in ApprovalRequest.objects.filter(closed_at=None, expires_at__lte=timezone.now())[:200]:
-        approval_expire(request)
+        expire_approval(request)
 
 
-def asker(request: ApprovalRequest) -> str:
+def requester(request: ApprovalRequest) -> str:
     """Who asks, as the record names it."""
     name = request.client_name or "An assistant without a name"
     return f"{name} with {request.token_name or request.masked_token}"

@@ -13,10 +13,10 @@ from mcpbridge import __version__
 from mcpbridge.activity.connections import is_connection_id
 from mcpbridge.app import Bridge
 from mcpbridge.auth.credentials import credential_from_text
-from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.credential import CredentialError
 from mcpbridge.observability.telemetry import Telemetry
 from mcpbridge.stdio.server import serve
-from mcpbridge.upstream.config import configured_upstream
+from mcpbridge.upstream.config import upstream_from_settings
 
 
 class Command(BaseCommand):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             # Taken out of the environment, so that no child process and no crash report can inherit it.
             credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
-        except CredentialFaultError as fault:
+        except CredentialError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
         if options["connection"] and not is_connection_id(options["connection"]):
             raise CommandError("--connection takes the id alone: up to 40 letters, digits, hyphens and underscores.")
@@ -54,7 +54,7 @@ async def _serve(credential: Any, *, read_only: bool, connection: str) -> None:
     telemetry = Telemetry(is_wanted=settings.TRACES, version=__version__)
     telemetry.start()
     try:
-        bridge = Bridge(configured_upstream(get_asgi_application()))
+        bridge = Bridge(upstream_from_settings(get_asgi_application()))
         await serve(bridge, credential, read_only=read_only, connection=connection)
     finally:
         await telemetry.stop()

@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
-from mcpbridge.observability.telemetry.spans import spans_go_to
+from mcpbridge.observability.telemetry.spans import set_tracer
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +49,11 @@ class Sending:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(_SpanExporter()))
-        spans_go_to(self._provider.get_tracer(SCOPE, version))
+        set_tracer(self._provider.get_tracer(SCOPE, version))
 
     def stop(self) -> None:
         """Send what is left, for a second at most; on a thread that may wait."""
-        spans_go_to(None)
+        set_tracer(None)
         # A thread that does not hold up the end of the process: a collector that hangs would.
         thread = threading.Thread(target=self._provider.shutdown, name="telemetry-end", daemon=True)
         thread.start()

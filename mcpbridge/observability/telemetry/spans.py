@@ -19,7 +19,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
-from mcpbridge.core.types import Call, Caller, Ending
+from mcpbridge.core.types import Call, Caller, CallResult
 from mcpbridge.tools import TOOLS
 from mcpbridge.tools.prompts import PROMPTS
 
@@ -35,7 +35,7 @@ Attributes = dict[str, str | int]
 _tracer: Tracer | None = None
 
 
-def spans_go_to(tracer: Tracer | None) -> None:
+def set_tracer(tracer: Tracer | None) -> None:
     """Let this process make spans with `tracer`, until this is called with None."""
     global _tracer
     _tracer = tracer
@@ -108,7 +108,7 @@ def _child(name: str, kind: SpanKind, attributes: Attributes) -> Step | _Nothing
     return Step(_tracer.start_span(name, None, kind, attributes))
 
 
-def call_ended(call: Call, ending: Ending) -> None:
+def call_ended(call: Call, call_result: CallResult) -> None:
     """Say on the current request's span how its tool call ended."""
     if _tracer is None:
         return
@@ -117,9 +117,9 @@ def call_ended(call: Call, ending: Ending) -> None:
     if span.is_recording():
         said: Attributes = {
             "hoursmith.kind": call.kind.value,
-            "hoursmith.result": ending.result.value,
-            "hoursmith.status": ending.status,
-            "hoursmith.code": ending.code,
+            "hoursmith.result": call_result.result.value,
+            "hoursmith.status": call_result.status,
+            "hoursmith.code": call_result.code,
             "hoursmith.workspace": call.identity.org_id,
             "hoursmith.request_id": call.caller.request_id,
         }

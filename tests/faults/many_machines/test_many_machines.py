@@ -9,7 +9,7 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from mcpbridge.audit.verification.sources import verify_stored
-from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
+from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
 from tests.databases import as_default
 from tests.faults.conftest import prefix_of
 from tests.faults.many_machines.conftest import NODES, Site
@@ -28,12 +28,12 @@ def _unblocked(django_db_blocker: DjangoDbBlocker) -> Any:
 def block(site: Site, token: str) -> Any:
     """Block the token as the console does, on whichever node."""
     with site.machines.inside("database"), as_default(site.cluster.url("console")):
-        return token_block(env="live", prefix=prefix_of(token), org_id="org-1", actor="Ana", reason="leaked")
+        return block_token(env="live", prefix=prefix_of(token), org_id="org-1", actor="Ana", reason="leaked")
 
 
 def unblock(site: Site, made: Any) -> None:
     with site.machines.inside("database"), as_default(site.cluster.url("console")):
-        token_unblock(block=made, actor="Ana")
+        unblock_token(block=made, actor="Ana")
 
 
 def test_the_balancer_uses_both_nodes_and_what_one_is_told_both_obey(site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mcpbridge.calls.approvals.policy import approval_rule
+from mcpbridge.calls.approvals.policy import get_approval_rule
 from mcpbridge.models import ApprovalRequest, ApprovalRule, AuditEvent, ObservedToken
 from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
@@ -152,7 +152,7 @@ def test_the_policy_is_changed_by_who_decides_and_recorded(cast: Cast, browse: B
     admin = trusted("admin")
     for _ in range(2):
         assert admin.post("/approvals/policy/", said).status_code == 302
-    rule = approval_rule(cast.org_id)
+    rule = get_approval_rule(cast.org_id)
     assert (rule.tools, rule.hourly_limit, rule.lasts_s) == (["delete_client"], 5, 900)
     assert rule.tokens == [f"live_{cast.tokens['member'].prefix}"]
     row = AuditEvent.objects.get(tool="console.setting_change")
@@ -161,7 +161,7 @@ def test_the_policy_is_changed_by_who_decides_and_recorded(cast: Cast, browse: B
         "none",
         "delete_client",
     )
-    assert approval_rule("org-globex").tools == []
+    assert get_approval_rule("org-globex").tools == []
     assert "past 5 calls of one token" in admin.get("/approvals/").content.decode()
 
 
@@ -169,7 +169,7 @@ def test_the_policy_is_changed_by_who_decides_and_recorded(cast: Cast, browse: B
 def test_a_token_is_named_by_its_public_part_whatever_follows(cast: Cast, trusted: Browse, ending: str) -> None:
     owner, public = trusted("owner"), f"hsk_live_{cast.tokens['member'].prefix}"
     assert owner.post("/approvals/policy/", {**RULE, "tokens": public + ending, "lasts_min": "15"}).status_code == 302
-    assert approval_rule(cast.org_id).tokens == [f"live_{cast.tokens['member'].prefix}"]
+    assert get_approval_rule(cast.org_id).tokens == [f"live_{cast.tokens['member'].prefix}"]
     assert f"{public}</textarea>" in owner.get("/approvals/policy/").content.decode()
 
 

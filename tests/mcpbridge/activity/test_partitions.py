@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from hoursmith_console.core.lists.pagination import Key, Order, page_of_parts
 from mcpbridge.activity.partitions import MONTHS_AHEAD, drop_months, make_months, month_of, months_of
-from mcpbridge.core.sanitize import storable_columns
+from mcpbridge.core.sanitize import sanitized_columns
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import ToolCall
 from tests.call_records import a_call
@@ -33,7 +33,7 @@ def at_one_instant(postgres_database: RecordDatabase, stop_clock: Callable[[date
 
 def row_at(at: datetime) -> dict[str, Any]:
     """A call at `at`, as the recorder would insert it."""
-    return {**storable_columns(a_call(at=at)), "result": "succeeded", "status": 204, "code": "", "duration_ms": 1.0}
+    return {**sanitized_columns(a_call(at=at)), "result": "succeeded", "status": 204, "code": "", "duration_ms": 1.0}
 
 
 def write(*instants: datetime) -> list[uuid.UUID]:

@@ -13,24 +13,24 @@ from django.utils import timezone
 from mcpbridge.activity.recorder import ActivityRecorder, _Batch
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.core.token_digest import token_digests
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.models import Kind, ObservedClient, ObservedToken, RejectedCredential, Result, ToolCall
 from mcpbridge.observability import metrics
-from tests.call_records import NOBODY, OWNER, REFUSED, SUCCEEDED, a_call
+from tests.call_records import ANONYMOUS, OWNER, REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.usefixtures("database")
 
 Record = Callable[..., None]
-READ = Ending(Result.SUCCEEDED, 200, "", 3.5)
+READ = CallResult(Result.SUCCEEDED, 200, "", 3.5)
 
 
 @pytest.fixture
 def record(runner: asyncio.Runner) -> Record:
     """Record calls, each with its ending, and return when they are in the database."""
 
-    def record_calls(*ended: tuple[Call, Ending], accepted: bool = True) -> None:
+    def record_calls(*ended: tuple[Call, CallResult], accepted: bool = True) -> None:
         recorder = ActivityRecorder()
         recorder.start()
         for call, ending in ended:
@@ -130,13 +130,13 @@ def unattributed() -> float:
 
 
 def test_a_call_without_identity_goes_to_the_workspace_of_the_token_that_hoursmith_vouched_for(record: Record) -> None:
-    refused = Ending(Result.REFUSED, 402, "forbidden_plan", 2.0)
+    refused = CallResult(Result.REFUSED, 402, "forbidden_plan", 2.0)
     before = unattributed()
-    record((a_call(identity=NOBODY), refused))
+    record((a_call(identity=ANONYMOUS), refused))
     assert (ToolCall.objects.count(), ObservedToken.objects.count(), unattributed() - before) == (0, 0, 1)
     record((a_call(), SUCCEEDED))
-    later = a_call(identity=NOBODY)
-    record((later, refused), (a_call(identity=NOBODY, caller={"env": "test"}), refused))
+    later = a_call(identity=ANONYMOUS)
+    record((later, refused), (a_call(identity=ANONYMOUS, caller={"env": "test"}), refused))
     assert ToolCall.objects.get(call_id=later.call_id).org_id == "org-1"
     assert (ToolCall.objects.count(), unattributed() - before) == (2, 2)
 
@@ -146,10 +146,10 @@ def test_while_hoursmith_is_away_a_call_goes_to_the_workspace_of_its_token_and_n
 ) -> None:
     token, guess = (token_digests(assembled_token(secret=secret)) for secret in ("S3cr3t", "Gu3ss"))
     record((a_call(caller={"digests": token}), SUCCEEDED))
-    down = Ending(Result.FAILED, 502, "upstream_unreachable", 2.0)
+    down = CallResult(Result.FAILED, 502, "upstream_unreachable", 2.0)
     before, seen = unattributed(), ObservedToken.objects.values().get()
-    calls = [a_call(kind=Kind.READ, identity=NOBODY, caller={"digests": token}) for _ in range(20)]
-    guesses = [a_call(kind=Kind.READ, identity=NOBODY, caller={"digests": digests}) for digests in (guess, ()) * 10]
+    calls = [a_call(kind=Kind.READ, identity=ANONYMOUS, caller={"digests": token}) for _ in range(20)]
+    guesses = [a_call(kind=Kind.READ, identity=ANONYMOUS, caller={"digests": digests}) for digests in (guess, ()) * 10]
     record(*((call, down) for call in calls + guesses), accepted=False)
     rows = ToolCall.objects.filter(code="upstream_unreachable")
     assert {row.call_id for row in rows} == {call.call_id for call in calls}

@@ -11,7 +11,7 @@ from django.db import connections
 from mcpbridge.activity.recorder import ActivityRecorder, _Batch
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.models import ActivityLoss, Kind, ObservedToken, ToolCall
-from tests.call_records import NOBODY, SUCCEEDED, a_call
+from tests.call_records import ANONYMOUS, SUCCEEDED, a_call
 from tests.databases import RecordDatabase, lose_answer_of_commit
 
 
@@ -72,7 +72,7 @@ def test_what_finds_no_room_is_counted_for_its_workspace(
     recorder = start(capacity=10)
     with database.held():
         calls = [a_call(kind=Kind.READ) for _ in range(25)]
-        for call in [*calls, a_call(identity=NOBODY)]:
+        for call in [*calls, a_call(identity=ANONYMOUS)]:
             recorder.call(call, SUCCEEDED)
         assert recorder.lost == 16
     settle(recorder)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from mcpbridge.activity import retention
 from mcpbridge.activity.partitions import make_months, month_of
 from mcpbridge.activity.retention import ActivityRetention, prune_activity
-from mcpbridge.core.sanitize import storable_columns
+from mcpbridge.core.sanitize import sanitized_columns
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditEvent, ToolCall
-from tests.call_records import NOBODY, OWNER, a_call
+from tests.call_records import ANONYMOUS, OWNER, a_call
 from tests.databases import RecordDatabase
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -37,10 +37,10 @@ def history(database: RecordDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
         for day in range(150)
         for org_id in ("org-1", "org-2")
     ]
-    calls += [a_call(at=BEGIN, identity=NOBODY), a_call(at=EDGE, identity=NOBODY)]
+    calls += [a_call(at=BEGIN, identity=ANONYMOUS), a_call(at=EDGE, identity=ANONYMOUS)]
     ending = {"result": "succeeded", "status": 204, "code": "", "duration_ms": 1.0}
     make_months("default", now=NOW)
-    insert("default", ToolCall, [{**storable_columns(call), **ending} for call in calls])
+    insert("default", ToolCall, [{**sanitized_columns(call), **ending} for call in calls])
 
 
 def noted() -> list[tuple[str, str, Any]]:

@@ -10,19 +10,19 @@ from django.utils import timezone
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.usage import HOURS_KEPT_FOR, forget_old_hours, hour_of, network_of
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.models import CallHour, Kind, Result, TokenNetwork, TokenTool
-from tests.call_records import NOBODY, REFUSED, SUCCEEDED, a_call
+from tests.call_records import ANONYMOUS, REFUSED, SUCCEEDED, a_call
 from tests.mcpbridge.activity.counted_from_rows import fill
 
 pytestmark = pytest.mark.usefixtures("database")
 
-FAILED = Ending(Result.FAILED, 504, "upstream_timeout", 9.0)
+FAILED = CallResult(Result.FAILED, 504, "upstream_timeout", 9.0)
 TABLES = (CallHour, TokenTool, TokenNetwork)
 START = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
 
 
-def _record(runner: asyncio.Runner, *ended: tuple[Call, Ending], accepted: bool = True) -> None:
+def _record(runner: asyncio.Runner, *ended: tuple[Call, CallResult], accepted: bool = True) -> None:
     recorder = ActivityRecorder()
     recorder.start()
     for call, ending in ended:
@@ -38,7 +38,7 @@ def _hours() -> dict[tuple[str, int], tuple[int, ...]]:
     return {(prefix, hour - hour_of(START)): tuple(counts) for prefix, hour, *counts in rows}
 
 
-def _mixture() -> list[tuple[Call, Ending]]:
+def _mixture() -> list[tuple[Call, CallResult]]:
     """Calls of two tokens in two hours, from three networks, of every kind and ending."""
     made = []
     for number in range(60):
@@ -91,7 +91,7 @@ def test_first_and_last_use_of_tools_and_networks_are_kept(runner: asyncio.Runne
 
 
 def test_what_belongs_to_nobody_is_counted_for_nobody(runner: asyncio.Runner) -> None:
-    _record(runner, (a_call(identity=NOBODY), REFUSED), accepted=False)
+    _record(runner, (a_call(identity=ANONYMOUS), REFUSED), accepted=False)
     assert not any(table.objects.exists() for table in TABLES)
 
 

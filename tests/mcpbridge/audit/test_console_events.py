@@ -13,7 +13,7 @@ from django.db import transaction
 from mcpbridge.audit.console_events import TokenNamed, operator, record_event, set_audit_writer
 from mcpbridge.audit.hashchain import Head, canonical, facts, genesis, row_hash
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
-from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
+from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
 from mcpbridge.models import AuditEvent, Result, TokenBlock
 from tests.databases import RecordDatabase
 from tests.token_shapes import assembled_token
@@ -122,10 +122,10 @@ def test_an_event_in_a_transaction_comes_in_with_it_or_not_at_all() -> None:
 
 @pytest.mark.usefixtures("writer")
 def test_a_block_and_its_record_are_one() -> None:
-    block = token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
-    token_block(**TOKEN, org_id="org-1", actor="Ben", reason="again")
-    token_unblock(block=block, actor="Ben")
-    token_unblock(block=block, actor="Ana")
+    block = block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+    block_token(**TOKEN, org_id="org-1", actor="Ben", reason="again")
+    unblock_token(block=block, actor="Ben")
+    unblock_token(block=block, actor="Ana")
     rows = AuditEvent.objects.order_by("sequence")
     assert list(rows.values_list("tool", "actor", "note", "prefix")) == [
         ("console.token_block", "Ana", "leaked", "4f8a2c1bdedf"),
@@ -136,7 +136,7 @@ def test_a_block_and_its_record_are_one() -> None:
 @pytest.mark.usefixtures("audit_unavailable")
 def test_a_block_that_cannot_be_recorded_is_not_made() -> None:
     with pytest.raises(AuditUnavailableError):
-        token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+        block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
     assert not TokenBlock.objects.exists()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mcpbridge.audit.hashchain import FACTS, Head, canonical, facts, genesis, link, quickly_canonical, row_hash
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.core.sanitize import chainable_number, recordable_snapshot
+from mcpbridge.core.sanitize import canonical_number, sanitize_snapshot
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from tests.call_records import OWNER, REFUSED, a_call
 
@@ -31,19 +31,19 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_the_quick_way_writes_the_same_bytes_as_the_reference_for_whatever_was_recorded(value):
-    recorded = recordable_snapshot(value)
+    recorded = sanitize_snapshot(value)
     assert quickly_canonical(recorded) == canonical(recorded)
 
 
 @given(VALUES)
 def test_what_was_recorded_has_the_same_canonical_form_after_a_round_through_json(value):
-    recorded = recordable_snapshot(value)
+    recorded = sanitize_snapshot(value)
     assert canonical(orjson.loads(orjson.dumps(recorded))) == canonical(recorded)
 
 
 @given(NUMBERS)
 def test_a_number_is_kept_as_one_where_every_library_prints_it_alike(number):
-    kept = chainable_number(number)
+    kept = canonical_number(number)
     if isinstance(kept, str):
         return
     assert kept == number
@@ -85,7 +85,7 @@ def two_deletions(database, runner):
         a_call(identity=replace(OWNER, org_id="org-2")),
     ]
 
-    snapshot = recordable_snapshot({"rate": "85.00", "n": [1, 2.0, 0.1, 1e21, 2**60, None]})
+    snapshot = sanitize_snapshot({"rate": "85.00", "n": [1, 2.0, 0.1, 1e21, 2**60, None]})
 
     async def story():
         await asyncio.gather(*(writer.intent(call, snapshot=snapshot) for call in calls))

@@ -18,13 +18,13 @@ from mcpbridge.audit.reconcile import (
     unresolved,
 )
 from mcpbridge.audit.writer import AuditWriter
-from mcpbridge.core.types import Call, Ending
+from mcpbridge.core.types import Call, CallResult
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.call_records import OWNER, REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 
-LOST = Ending(Result.UNKNOWN, 504, "upstream_timeout", 9000.0)
-FAILED = Ending(Result.FAILED, 502, "upstream_malformed", 9000.0)
+LOST = CallResult(Result.UNKNOWN, 504, "upstream_timeout", 9000.0)
+FAILED = CallResult(Result.FAILED, 502, "upstream_malformed", 9000.0)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def writer(database: RecordDatabase, runner: asyncio.Runner) -> Iterator[AuditWr
     runner.run(running.stop())
 
 
-def intent(writer: AuditWriter, runner: asyncio.Runner, ending: Ending | None = None, **more: Any) -> Call:
+def intent(writer: AuditWriter, runner: asyncio.Runner, ending: CallResult | None = None, **more: Any) -> Call:
     call = a_call(**more)
     runner.run(writer.intent(call, snapshot={"name": "Globex"}))
     if ending:
@@ -133,7 +133,7 @@ def test_a_person_settles_it_with_a_note_once(
 
 @pytest.mark.parametrize(("ending", "is_open"), [(LOST, True), (FAILED, False)], ids=["lost", "failed"])
 def test_an_answer_that_left_it_open_can_be_settled_too(
-    writer: AuditWriter, runner: asyncio.Runner, ending: Ending, is_open: bool
+    writer: AuditWriter, runner: asyncio.Runner, ending: CallResult, is_open: bool
 ) -> None:
     call = intent(writer, runner, ending)
     assert (call.call_id in open_calls()) is is_open
@@ -142,7 +142,7 @@ def test_an_answer_that_left_it_open_can_be_settled_too(
 
 
 @pytest.mark.parametrize("ending", [SUCCEEDED, REFUSED], ids=["succeeded", "refused"])
-def test_what_is_known_needs_no_settling(writer: AuditWriter, runner: asyncio.Runner, ending: Ending) -> None:
+def test_what_is_known_needs_no_settling(writer: AuditWriter, runner: asyncio.Runner, ending: CallResult) -> None:
     call = intent(writer, runner, ending)
     with pytest.raises(NothingToResolveError):
         resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="why not")

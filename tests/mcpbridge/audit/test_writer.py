@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
-from mcpbridge.core.types import Ending
+from mcpbridge.core.types import CallResult
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.call_records import REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
@@ -158,6 +158,6 @@ def test_a_writer_that_does_not_run_refuses(
     runner.run(writer.stop())
     with pytest.raises(AuditUnavailableError, match="nothing was sent"):
         runner.run(writer.intent(a_call(), snapshot=None))
-    assert runner.run(writer.outcome(a_call(), Ending(Result.SUCCEEDED, 204, "", 1.0))) is False
+    assert runner.run(writer.outcome(a_call(), CallResult(Result.SUCCEEDED, 204, "", 1.0))) is False
     assert writer.outcomes_lost == 1
     assert committed(sqlite_database) == []

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mcpbridge.core.credential import Fault
+from mcpbridge.core.credential import CredentialErrorCode
 from tests.mcpbridge.factories import minted
 from tests.mcpbridge.mcp_client import ERAS, Wire, refused
 from tests.revoking import revoke_at_hoursmith
@@ -22,29 +22,29 @@ PREFIX = secrets.token_hex(6)
 TOKEN = "_".join(["hsk", "live", PREFIX, SECRET])
 UNKNOWN = f"Bearer {TOKEN}"
 
-FAULTS: dict[str, tuple[str | None, Fault]] = {
-    "no header": (None, Fault.MISSING),
-    "empty header": ("", Fault.EMPTY),
-    "scheme alone": ("Bearer", Fault.EMPTY),
-    "no scheme": (TOKEN, Fault.OTHER_SCHEME),
-    "basic": (f"Basic {SECRET}", Fault.OTHER_SCHEME),
-    "bearer twice": (f"Bearer Bearer {TOKEN}", Fault.BEARER_TWICE),
-    "shell reference": ("Bearer ${HOURSMITH_API_TOKEN}", Fault.UNEXPANDED),
-    "shell reference without braces": ("Bearer $HOURSMITH_API_TOKEN", Fault.UNEXPANDED),
-    "editor's reference": ("Bearer ${env:HOURSMITH_API_TOKEN}", Fault.UNEXPANDED),
-    "other editor's reference": ("Bearer {env:HOURSMITH_API_TOKEN}", Fault.UNEXPANDED),
-    "prompt's reference": ("Bearer ${input:hoursmith-token}", Fault.UNEXPANDED),
-    "reference as the header": ("${AUTH_HEADER}", Fault.UNEXPANDED),
-    "quoted": (f'Bearer "{TOKEN}"', Fault.QUOTED),
-    "space inside": (f"Bearer {TOKEN[:40]} {TOKEN[40:]}", Fault.WHITESPACE),
-    "two tokens": (f"Bearer {TOKEN} {TOKEN}", Fault.WHITESPACE),
-    "placeholder": ("Bearer <paste your token here>", Fault.PLACEHOLDER),
-    "placeholder in shape": ("Bearer hsk_live_…".encode().decode("latin-1"), Fault.MALFORMED),
-    "another service's": (f"Bearer ghp{SECRET}", Fault.NOT_A_TOKEN),
-    "cut off": (f"Bearer {TOKEN[:-1]}", Fault.MALFORMED),
-    "too much": (f"Bearer {TOKEN}x", Fault.MALFORMED),
-    "other environment": (f"Bearer {TOKEN.replace('live', 'prod')}", Fault.MALFORMED),
-    "far too long": (f"Bearer {SECRET * 200}", Fault.TOO_LONG),
+FAULTS: dict[str, tuple[str | None, CredentialErrorCode]] = {
+    "no header": (None, CredentialErrorCode.MISSING),
+    "empty header": ("", CredentialErrorCode.EMPTY),
+    "scheme alone": ("Bearer", CredentialErrorCode.EMPTY),
+    "no scheme": (TOKEN, CredentialErrorCode.OTHER_SCHEME),
+    "basic": (f"Basic {SECRET}", CredentialErrorCode.OTHER_SCHEME),
+    "bearer twice": (f"Bearer Bearer {TOKEN}", CredentialErrorCode.BEARER_TWICE),
+    "shell reference": ("Bearer ${HOURSMITH_API_TOKEN}", CredentialErrorCode.UNEXPANDED),
+    "shell reference without braces": ("Bearer $HOURSMITH_API_TOKEN", CredentialErrorCode.UNEXPANDED),
+    "editor's reference": ("Bearer ${env:HOURSMITH_API_TOKEN}", CredentialErrorCode.UNEXPANDED),
+    "other editor's reference": ("Bearer {env:HOURSMITH_API_TOKEN}", CredentialErrorCode.UNEXPANDED),
+    "prompt's reference": ("Bearer ${input:hoursmith-token}", CredentialErrorCode.UNEXPANDED),
+    "reference as the header": ("${AUTH_HEADER}", CredentialErrorCode.UNEXPANDED),
+    "quoted": (f'Bearer "{TOKEN}"', CredentialErrorCode.QUOTED),
+    "space inside": (f"Bearer {TOKEN[:40]} {TOKEN[40:]}", CredentialErrorCode.WHITESPACE),
+    "two tokens": (f"Bearer {TOKEN} {TOKEN}", CredentialErrorCode.WHITESPACE),
+    "placeholder": ("Bearer <paste your token here>", CredentialErrorCode.PLACEHOLDER),
+    "placeholder in shape": ("Bearer hsk_live_…".encode().decode("latin-1"), CredentialErrorCode.MALFORMED),
+    "another service's": (f"Bearer ghp{SECRET}", CredentialErrorCode.NOT_A_TOKEN),
+    "cut off": (f"Bearer {TOKEN[:-1]}", CredentialErrorCode.MALFORMED),
+    "too much": (f"Bearer {TOKEN}x", CredentialErrorCode.MALFORMED),
+    "other environment": (f"Bearer {TOKEN.replace('live', 'prod')}", CredentialErrorCode.MALFORMED),
+    "far too long": (f"Bearer {SECRET * 200}", CredentialErrorCode.TOO_LONG),
 }
 
 
@@ -74,13 +74,13 @@ def send(wire: Wire, authorization: str | None, method: str = "tools/list") -> h
     return wire.post(wire.request(method, params), lines)
 
 
-def unauthenticated(response: httpx.Response, fault: Fault) -> dict[str, Any]:
+def unauthenticated(response: httpx.Response, fault: CredentialErrorCode) -> dict[str, Any]:
     error = refused(response, status=401, code=UNAUTHENTICATED)
     assert error["data"]["fault"] == fault
     challenge = response.headers["www-authenticate"]
     assert challenge.startswith("Bearer ")
     # RFC 6750 section 3.1: without any credential the challenge names no error.
-    assert ("invalid_token" in challenge) is (fault is not Fault.MISSING)
+    assert ("invalid_token" in challenge) is (fault is not CredentialErrorCode.MISSING)
     answered = response.text + json.dumps(list(response.headers.items()))
     for start in range(len(SECRET) - 7):
         assert SECRET[start : start + 8] not in answered
@@ -96,14 +96,14 @@ def test_a_faulty_credential_is_named_for_the_person_who_set_it_up(wire: Wire, k
 
 def test_two_credentials_are_one_too_many(wire: Wire) -> None:
     lines = [*wire.headers("tools/list").items(), ("Authorization", UNKNOWN)]
-    unauthenticated(wire.post(wire.request("tools/list"), lines), Fault.REPEATED_HEADER)
+    unauthenticated(wire.post(wire.request("tools/list"), lines), CredentialErrorCode.REPEATED_HEADER)
 
 
 def test_bytes_that_are_no_text_are_no_token(wire: Wire) -> None:
     lines = [(name.encode(), value.encode()) for name, value in wire.headers("tools/list").items()]
     lines = [(name, value) for name, value in lines if name != b"Authorization"]
     response = wire.post(wire.request("tools/list"), [*lines, (b"Authorization", b"Bearer \xff\xfe\x80")])
-    unauthenticated(response, Fault.NOT_A_TOKEN)
+    unauthenticated(response, CredentialErrorCode.NOT_A_TOKEN)
 
 
 def test_unknown_revoked_and_blocked_tokens_are_refused_and_guessing_ends(door: Served, http: httpx.Client) -> None:
@@ -114,20 +114,20 @@ def test_unknown_revoked_and_blocked_tokens_are_refused_and_guessing_ends(door: 
     revoke_at_hoursmith(door, revoked.token)
     door.shell(
         f"""
-from mcpbridge.auth.restrictions.blocks import token_block
-token_block(env="live", prefix="{blocked.token.split("_")[2]}", org_id="x", actor="test", reason="")
+from mcpbridge.auth.restrictions.blocks import block_token
+block_token(env="live", prefix="{blocked.token.split("_")[2]}", org_id="x", actor="test", reason="")
 print("true")
 """
     )
 
-    unauthenticated(send(revoked, f"Bearer {revoked.token}", "tools/call"), Fault.REJECTED)
-    unauthenticated(send(revoked, f"Bearer {revoked.token}"), Fault.REJECTED)
-    error = unauthenticated(send(blocked, f"Bearer {blocked.token}", "tools/call"), Fault.BLOCKED)
+    unauthenticated(send(revoked, f"Bearer {revoked.token}", "tools/call"), CredentialErrorCode.REJECTED)
+    unauthenticated(send(revoked, f"Bearer {revoked.token}"), CredentialErrorCode.REJECTED)
+    error = unauthenticated(send(blocked, f"Bearer {blocked.token}", "tools/call"), CredentialErrorCode.BLOCKED)
     assert "admin" in error["message"]
-    unauthenticated(send(good, UNKNOWN, "tools/call"), Fault.REJECTED)
+    unauthenticated(send(good, UNKNOWN, "tools/call"), CredentialErrorCode.REJECTED)
     # The same secret part under the prefix of a token that exists opens nothing either.
     mixed = "_".join(["hsk", "live", good.token.split("_")[2], SECRET])
-    unauthenticated(send(good, f"Bearer {mixed}"), Fault.REJECTED)
+    unauthenticated(send(good, f"Bearer {mixed}"), CredentialErrorCode.REJECTED)
 
     answers = [send(good, f"Bearer {TOKEN[:-2]}{number}") for number in range(10, 22)]
     held_back = [answer for answer in answers if answer.status_code == 429]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from mcpbridge.auth.credentials import credential_from_text
-from mcpbridge.auth.identity import STALE_S, Identities, IdentityUnavailableError
+from mcpbridge.auth.identity import STALE_S, IdentityCache, IdentityUnavailableError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
-from mcpbridge.auth.refusals import MOST_AN_ADDRESS, REFUSED_S, Refusals
-from mcpbridge.core.credential import CredentialFaultError, Fault
-from mcpbridge.upstream import Reply, UpstreamError, UpstreamTimeoutError
+from mcpbridge.auth.rejected_tokens import MAX_SLOTS_PER_ADDRESS, REJECTED_FOR_S, RejectedTokens
+from mcpbridge.core.credential import CredentialError, CredentialErrorCode
+from mcpbridge.upstream import ApiResponse, UpstreamError, UpstreamTimeoutError
 from tests.token_shapes import assembled_token
 
 ME = {
@@ -22,8 +22,8 @@ ME = {
     "tokenName": "Laptop",
     "scopes": ["read"],
 }
-GOOD = Reply(200, {"data": ME})
-REFUSED = Reply(401, {"error": {"code": "unauthenticated"}})
+GOOD = ApiResponse(200, {"data": ME})
+REFUSED = ApiResponse(401, {"error": {"code": "unauthenticated"}})
 
 
 class Clock:
@@ -37,7 +37,7 @@ class Clock:
 class Hoursmith:
     """Answers `/me` as told and counts the questions."""
 
-    def __init__(self, answer: Callable[[], Reply]):
+    def __init__(self, answer: Callable[[], ApiResponse]):
         self.answer = answer
         self.asked = 0
 
@@ -54,8 +54,8 @@ def identities(answer, clock, *, accepted=(), path=None, workers=1):
         return credential.digests[0] in accepted
 
     hoursmith = Hoursmith(answer)
-    refusals = Refusals(path, workers=workers, clock=clock)
-    return Identities(hoursmith, refusals, was_accepted=was_accepted, ttl_s=30, clock=clock), hoursmith
+    refusals = RejectedTokens(path, workers=workers, clock=clock)
+    return IdentityCache(hoursmith, refusals, was_accepted=was_accepted, ttl_s=30, clock=clock), hoursmith
 
 
 def credential(number=0):
@@ -109,10 +109,10 @@ def test_a_fresh_look_finds_a_revocation_at_once():
 
     async def story():
         await known.of(credential(), address="a")
-        with pytest.raises(CredentialFaultError) as caught:
+        with pytest.raises(CredentialError) as caught:
             await known.of(credential(), address="a", fresh=True)
-        assert caught.value.fault is Fault.REJECTED
-        with pytest.raises(CredentialFaultError):
+        assert caught.value.code is CredentialErrorCode.REJECTED
+        with pytest.raises(CredentialError):
             await known.of(credential(), address="a")
 
     asyncio.run(story())
@@ -124,11 +124,11 @@ def test_a_refused_token_is_not_asked_about_again_for_a_while():
 
     async def story():
         for _ in range(50):
-            with pytest.raises(CredentialFaultError):
+            with pytest.raises(CredentialError):
                 await known.of(credential(), address="a")
         assert hoursmith.asked == 1
-        clock.now += REFUSED_S + 1
-        with pytest.raises(CredentialFaultError):
+        clock.now += REJECTED_FOR_S + 1
+        with pytest.raises(CredentialError):
             await known.of(credential(), address="a")
         assert hoursmith.asked == 2
 
@@ -142,15 +142,15 @@ def test_bad_tokens_never_spend_hoursmiths_budget_of_ten_a_minute():
     async def attempt(number, address):
         try:
             await known.of(credential(number), address=address)
-        except CredentialFaultError:
+        except CredentialError:
             return "refused"
         except TooManyAttemptsError as error:
             return "limited" if 1 <= error.retry_after <= 60 else "limited for too long"
 
     async def story():
         at_once = await asyncio.gather(*(attempt(number, "one") for number in range(30)))
-        assert at_once.count("refused") == MOST_AN_ADDRESS
-        assert at_once.count("limited") == 30 - MOST_AN_ADDRESS
+        assert at_once.count("refused") == MAX_SLOTS_PER_ADDRESS
+        assert at_once.count("limited") == 30 - MAX_SLOTS_PER_ADDRESS
         for number in range(100, 130):
             await attempt(number, f"address {number}")
         assert hoursmith.asked < 10
@@ -165,7 +165,7 @@ def test_workers_share_the_budget():
 
     async def story():
         for number in range(30):
-            with pytest.raises((CredentialFaultError, TooManyAttemptsError)):
+            with pytest.raises((CredentialError, TooManyAttemptsError)):
                 await known.of(credential(number), address=f"{number}")
 
     asyncio.run(story())
@@ -186,7 +186,7 @@ def outcomes(known, *asked):
     async def one(token, address):
         try:
             await known.of(token, address=address)
-        except CredentialFaultError:
+        except CredentialError:
             return 401
         except TooManyAttemptsError:
             return 429
@@ -361,7 +361,9 @@ def test_without_a_file_each_process_has_its_share(tmp_path):
     assert hoursmith.asked == 2
 
 
-@pytest.mark.parametrize("trouble", [UpstreamTimeoutError(), Reply(503, {}), Reply(429, {}, 7), Reply(500, {})])
+@pytest.mark.parametrize(
+    "trouble", [UpstreamTimeoutError(), ApiResponse(503, {}), ApiResponse(429, {}, 7), ApiResponse(500, {})]
+)
 def test_while_hoursmith_cannot_be_asked_a_known_caller_stays_known_for_ten_minutes(trouble):
     clock = Clock()
     answers = [GOOD]
@@ -388,7 +390,7 @@ def test_while_hoursmith_cannot_be_asked_a_known_caller_stays_known_for_ten_minu
 
 def test_a_lapsed_plan_is_told_and_not_covered_by_the_memory():
     clock = Clock()
-    answers = [GOOD, Reply(402, {"error": {"code": "forbidden_plan", "requiredPlan": "studio"}})]
+    answers = [GOOD, ApiResponse(402, {"error": {"code": "forbidden_plan", "requiredPlan": "studio"}})]
     known, _ = identities(lambda: answers.pop(0), clock)
 
     async def story():
@@ -405,7 +407,7 @@ def test_a_lapsed_plan_is_told_and_not_covered_by_the_memory():
     "payload", [{"data": None}, {"data": []}, {"data": {}}, {"data": {"orgId": ""}}, {"data": {"orgId": 7}}]
 )
 def test_an_answer_without_a_workspace_is_no_identity(payload):
-    known, _ = identities(lambda: Reply(200, payload), Clock())
+    known, _ = identities(lambda: ApiResponse(200, payload), Clock())
     with pytest.raises(UpstreamError):
         asyncio.run(known.of(credential(), address="a"))
 

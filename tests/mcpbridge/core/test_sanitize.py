@@ -13,10 +13,10 @@ from mcpbridge.core.sanitize import (
     NOT_RECORDED,
     SNAPSHOT_LIMITS,
     _Shortener,
-    recordable_arguments,
-    recordable_snapshot,
-    storable,
-    storable_columns,
+    sanitize_arguments,
+    sanitize_snapshot,
+    sanitize_text,
+    sanitized_columns,
 )
 from tests.call_records import a_call
 from tests.token_shapes import assembled_token
@@ -43,7 +43,7 @@ def strings(value: Any) -> list[str]:
 @settings(max_examples=60, deadline=None)
 @given(ARGUMENTS)
 def test_any_arguments_become_storable_and_short(arguments: dict[str, Any]) -> None:
-    kept = recordable_arguments(arguments, "full")
+    kept = sanitize_arguments(arguments, "full")
     stored = json.dumps(kept, allow_nan=False)
     assert len(stored) <= ARGUMENT_LIMITS.size
     for text in strings(kept):
@@ -55,7 +55,7 @@ def test_any_arguments_become_storable_and_short(arguments: dict[str, Any]) -> N
 @settings(max_examples=50, deadline=None)
 @given(JSON)
 def test_any_record_becomes_storable(record: Any) -> None:
-    kept = recordable_snapshot(record)
+    kept = sanitize_snapshot(record)
     assert len(json.dumps(kept, allow_nan=False)) <= SNAPSHOT_LIMITS.size
     for text in strings(kept):
         text.encode("utf-8")
@@ -68,7 +68,7 @@ def test_no_token_survives_at_any_place(before: str, after: str, wrap: int) -> N
     value: Any = f"{before} {token} {after}"
     for level in range(wrap):
         value = [value] if level % 2 else {f"k{token}": value}
-    for kept in (recordable_arguments({"note": value}, "full"), recordable_snapshot({"note": value})):
+    for kept in (sanitize_arguments({"note": value}, "full"), sanitize_snapshot({"note": value})):
         stored = json.dumps(kept)
         secret = token[22:]
         assert not any(secret[start : start + 8] in stored for start in range(len(secret) - 7))
@@ -76,13 +76,13 @@ def test_no_token_survives_at_any_place(before: str, after: str, wrap: int) -> N
 
 def test_ordinary_arguments_are_kept_as_they_are() -> None:
     arguments = {"id": "4f8a", "limit": 50, "billable": True, "taskId": None, "tags": ["a", "b"], "rate": 12.5}
-    assert recordable_arguments(arguments, "full") == arguments
+    assert sanitize_arguments(arguments, "full") == arguments
 
 
 def test_an_ordinary_record_is_kept_whole() -> None:
     record = {"name": "Globex", "notes": "line\n" * 3000, "tags": [str(number) for number in range(300)], "rate": None}
-    assert recordable_snapshot(record) == record
-    assert recordable_snapshot(None) is None
+    assert sanitize_snapshot(record) == record
+    assert sanitize_snapshot(None) is None
 
 
 FLAT = st.dictionaries(
@@ -96,18 +96,18 @@ FLAT = st.dictionaries(
 
 @given(FLAT)
 def test_the_quick_look_at_a_flat_object_changes_nothing(value: dict[Any, Any]) -> None:
-    assert recordable_snapshot(value) == _Shortener(SNAPSHOT_LIMITS).value(value)
-    assert recordable_arguments(value, "full") == _Shortener(ARGUMENT_LIMITS).value(value)
+    assert sanitize_snapshot(value) == _Shortener(SNAPSHOT_LIMITS).value(value)
+    assert sanitize_arguments(value, "full") == _Shortener(ARGUMENT_LIMITS).value(value)
 
 
 def test_policies_keep_names_or_nothing() -> None:
     arguments = {"name": "Globex", "notes": "private"}
-    assert recordable_arguments(arguments, "names") == {"name": NOT_RECORDED, "notes": NOT_RECORDED}
-    assert recordable_arguments(arguments, "none") == {}
+    assert sanitize_arguments(arguments, "names") == {"name": NOT_RECORDED, "notes": NOT_RECORDED}
+    assert sanitize_arguments(arguments, "none") == {}
 
 
 def test_what_was_left_out_is_said() -> None:
-    kept = recordable_arguments({"note": "x" * 5000, "tags": ["t"] * 80, "deep": [[[[[[[[["bottom"]]]]]]]]]}, "full")
+    kept = sanitize_arguments({"note": "x" * 5000, "tags": ["t"] * 80, "deep": [[[[[[[[["bottom"]]]]]]]]]}, "full")
     assert kept["note"].startswith("xxxx")
     assert kept["note"].endswith("… (5,000 characters)")
     assert len(kept["note"]) == 200
@@ -117,7 +117,7 @@ def test_what_was_left_out_is_said() -> None:
 
 
 def test_many_long_values_stay_within_the_whole_limit() -> None:
-    kept = recordable_arguments({f"field{number}": ["é" * 200] * 50 for number in range(50)}, "full")
+    kept = sanitize_arguments({f"field{number}": ["é" * 200] * 50 for number in range(50)}, "full")
     assert len(json.dumps(kept)) <= ARGUMENT_LIMITS.size
     assert "field0" in kept
 
@@ -134,7 +134,7 @@ def test_many_long_values_stay_within_the_whole_limit() -> None:
 )
 def test_megabytes_cost_no_more_than_what_is_kept(arguments: dict[str, Any]) -> None:
     started = time.thread_time()
-    recordable_arguments(arguments, "full")
+    sanitize_arguments(arguments, "full")
     # Reading all of it would take a hundred times as long.
     assert time.thread_time() - started < 0.1
 
@@ -143,12 +143,12 @@ def test_a_very_deep_value_does_not_exhaust_the_stack() -> None:
     value: Any = "bottom"
     for _ in range(100_000):
         value = [value]
-    assert recordable_arguments({"deep": value}, "full")["deep"]
+    assert sanitize_arguments({"deep": value}, "full")["deep"]
 
 
 @given(TEXT, st.integers(1, 50))
 def test_storable_text_fits(text: str, limit: int) -> None:
-    kept = storable(text, limit)
+    kept = sanitize_text(text, limit)
     assert len(kept) <= limit
     assert kept.encode("utf-8").decode("utf-8") == kept
     assert "\x00" not in kept
@@ -156,11 +156,11 @@ def test_storable_text_fits(text: str, limit: int) -> None:
 
 def test_columns_that_are_fine_are_kept_as_they_are() -> None:
     call = a_call(target_label="Café Müller 日本")
-    assert storable_columns(call) == {**call.columns(), "kind": "destructive"}
+    assert sanitized_columns(call) == {**call.columns(), "kind": "destructive"}
 
 
 def test_columns_that_are_too_long_are_cut() -> None:
     call = a_call(tool="t" * 100, target_type="y" * 100, caller={"transport": "z" * 20, "env": "livelive"})
-    columns = storable_columns(call)
+    columns = sanitized_columns(call)
     assert (len(columns["tool"]), len(columns["target_type"]), len(columns["transport"])) == (64, 32, 8)
     assert columns["env"] == "live"

@@ -12,8 +12,8 @@ import pytest
 
 from hoursmith_console import env
 from hoursmith_console.backends.postgresql.pooling import NEEDS_DIRECT, NOT_DIRECT, pooling_fault
-from mcpbridge.auth.restrictions.blocks import token_block
-from mcpbridge.auth.restrictions.polling import order_book
+from mcpbridge.auth.restrictions.blocks import block_token
+from mcpbridge.auth.restrictions.polling import restriction_store
 from mcpbridge.models import AuditEvent
 from tests.databases import RecordDatabase, as_default
 from tests.mcpbridge.audit.destinations.conftest import World
@@ -83,7 +83,7 @@ def test_rows_are_read_in_parts(postgres_database: RecordDatabase, pooled: str) 
 def test_restrictions_come_straight_from_the_server(
     postgres_database: RecordDatabase, settings: Any, tmp_path: Any
 ) -> None:
-    token_block(env="live", prefix="0a2c1bdedf00", org_id="org-1", actor="Ana", reason="leaked")
+    block_token(env="live", prefix="0a2c1bdedf00", org_id="org-1", actor="Ana", reason="leaked")
     settings.DATABASE_DIRECT_URL = postgres_database.url
     settings.VAR_DIR = tmp_path
     # The pooler is down.
@@ -92,9 +92,9 @@ def test_restrictions_come_straight_from_the_server(
 
 
 async def _see_the_block() -> None:
-    book = order_book()
+    book = restriction_store()
     await book.start()
     try:
-        assert book.now().holds(env="live", prefix="0a2c1bdedf00")
+        assert book.now().is_blocked(env="live", prefix="0a2c1bdedf00")
     finally:
         await book.stop()

@@ -1,7 +1,7 @@
 import pytest
 
 from mcpbridge.core.networks import parse_networks
-from mcpbridge.http.addresses import Audience, client_address
+from mcpbridge.http.addresses import AllowedHosts, client_address
 
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
 
@@ -94,13 +94,13 @@ def test_a_wrong_network_in_the_settings_is_refused():
     ],
 )
 def test_only_our_own_host_names_are_answered(host, is_ours):
-    audience = Audience(["localhost", "127.0.0.1", "[::1]", "console.example.com"])
-    assert audience.is_our_host(host) is is_ours
-    assert audience.is_our_origin(f"http://{host}") is is_ours
+    audience = AllowedHosts(["localhost", "127.0.0.1", "[::1]", "console.example.com"])
+    assert audience.allows_host(host) is is_ours
+    assert audience.allows_origin(f"http://{host}") is is_ours
 
 
 @pytest.mark.parametrize(
     "origin", ["null", "file://", "chrome-extension://abc", "http://", "://localhost", "http://[::1"]
 )
 def test_origins_that_are_no_web_page_of_ours_are_refused(origin):
-    assert Audience(["localhost"]).is_our_origin(origin) is False
+    assert AllowedHosts(["localhost"]).allows_origin(origin) is False

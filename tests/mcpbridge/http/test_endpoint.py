@@ -4,8 +4,8 @@ import contextlib
 import httpx
 import pytest
 
-from mcpbridge.auth.restrictions.blocks import token_block
-from mcpbridge.auth.restrictions.notices import notice_give
+from mcpbridge.auth.restrictions.blocks import block_token
+from mcpbridge.auth.restrictions.notices import set_notice
 from mcpbridge.core.json_parsing import MAX_BODY_BYTES, MAX_DEPTH
 from mcpbridge.models import AuditEvent, ObservedClient, ObservedConnection, ObservedToken, RejectedCredential, ToolCall
 from mcpbridge.tools import READ_TOOLS, TOOLS
@@ -169,7 +169,7 @@ def test_a_blocked_token_is_refused_on_the_next_call_without_asking_hoursmith(ta
 
     async def conversation(talk):
         assert (await talk.call("get_me")).status_code == 200
-        await asyncio.to_thread(token_block, env="live", prefix=TOKEN[9:21], org_id="org-1", actor="Ana", reason="")
+        await asyncio.to_thread(block_token, env="live", prefix=TOKEN[9:21], org_id="org-1", actor="Ana", reason="")
         asked.clear()
         return await talk.call("get_me")
 
@@ -339,7 +339,7 @@ def test_a_stranger_who_knows_a_prefix_cannot_write_into_its_workspaces_history(
     async def conversation(talk):
         answers.append(await talk.call("get_me"))
         await asyncio.to_thread(
-            notice_give, env="live", prefix=TOKEN[9:21], org_id=ME["orgId"], text="Please rotate me", is_in_text=True
+            set_notice, env="live", prefix=TOKEN[9:21], org_id=ME["orgId"], text="Please rotate me", is_in_text=True
         )
         answers.append(await talk.call(*tool, token=TOKEN[:-4] + "xxxx", path="/mcp/c/desk"))
 

@@ -1,7 +1,7 @@
 import pytest
 
 from mcpbridge.core.networks import parse_networks
-from mcpbridge.http.forwarding import as_it_was_sent, is_forwarding_header
+from mcpbridge.http.forwarding import apply_forwarding_headers, is_forwarding_header
 
 TRUSTED = parse_networks(["10.0.0.0/8"])
 PROXY, STRANGER = "10.0.0.2", "203.0.113.9"
@@ -43,7 +43,7 @@ def scope_of(peer, *lines):
 
 def seen(peer, *lines, trusted=TRUSTED):
     """Scheme, address and the names of the headers that are left."""
-    scope = as_it_was_sent(scope_of(peer, *lines), trusted)
+    scope = apply_forwarding_headers(scope_of(peer, *lines), trusted)
     return scope["scheme"], scope["client"][0], [name.decode() for name, _ in scope["headers"]]
 
 
@@ -88,5 +88,5 @@ def test_a_proxy_on_a_socket_for_both_families_is_known():
 
 def test_a_request_without_such_headers_is_left_as_it_is():
     scope = scope_of(PROXY)
-    assert as_it_was_sent(scope, TRUSTED) is scope
+    assert apply_forwarding_headers(scope, TRUSTED) is scope
     assert not any(map(is_forwarding_header, [b"host", b"authorization", b"x-mcp-readonly", b"traceparent", b"via"]))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mcpbridge.http.request import Refusal, check_media_types, folded, is_read_only, parse_body
+from mcpbridge.http.request import HttpError, check_media_types, header_dict, is_read_only, parse_body
 
 
 def headers(*lines: tuple[str, str]) -> dict[str, str]:
-    return folded([(name.encode(), value.encode()) for name, value in lines])
+    return header_dict([(name.encode(), value.encode()) for name, value in lines])
 
 
 def test_the_lines_of_a_list_are_one_list():
@@ -22,7 +22,7 @@ def test_the_lines_of_a_list_are_one_list():
 )
 def test_a_header_with_one_value_says_one_thing(name):
     assert headers((name, "a"), (name, "a"))[name] == "a"
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as refusal:
         headers((name, "a"), (name, "b"))
     assert name in str(refusal.value)
     assert refusal.value.status == 400
@@ -30,7 +30,7 @@ def test_a_header_with_one_value_says_one_thing(name):
 
 @pytest.mark.parametrize("name", ["host", "mcp-method", "mcp-protocol-version", "mcp-session-id", "mcp-param-id"])
 def test_a_header_that_routes_stands_once(name):
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         headers((name, "a"), (name, "a"))
 
 
@@ -81,7 +81,7 @@ def test_whatever_is_not_plainly_false_narrows(lines, narrows):
     ],
 )
 def test_a_body_that_is_not_json_is_told_why_and_where(body, words):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as refusal:
         parse_body(body)
     assert words in str(refusal.value)
     assert refusal.value.status == 400
@@ -89,7 +89,7 @@ def test_a_body_that_is_not_json_is_told_why_and_where(body, words):
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "x-unknown"])
 def test_a_compressed_body_is_told_by_its_header(coding):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as refusal:
         check_media_types({"content-type": "application/json", "content-encoding": coding})
     assert refusal.value.status == 415
     assert "Content-Encoding" in str(refusal.value)

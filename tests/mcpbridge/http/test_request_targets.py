@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mcpbridge.http.request_targets import in_origin_form
+from mcpbridge.http.request_targets import to_origin_form
 from tests.servers import Served
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -87,7 +87,7 @@ def test_the_target_does_not_say_that_the_connection_is_secure() -> None:
         "query_string": b"x=1",
         "headers": [(b"host", FOREIGN.encode()), (b"accept", b"*/*")],
     }
-    assert in_origin_form(scope) == {
+    assert to_origin_form(scope) == {
         "scheme": "http",
         "path": "/mcp",
         "raw_path": b"/mcp",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpbridge.core.sanitize import storable
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.redaction.masking import cut, redact, redact_pasted, redact_value
 from mcpbridge.redaction.patterns import is_suspect, is_suspect_data
 from mcpbridge.secret_scan.patterns import secrets_in
@@ -105,7 +105,7 @@ MIXED = st.lists(st.sampled_from(_PIECES) | st.text(max_size=6), max_size=8).map
 def test_masking_twice_is_masking_once(text: str, limit: int) -> None:
     once = redact(text)
     assert redact(once) == once
-    for kept in (cut(once, limit), storable(text, limit)):
+    for kept in (cut(once, limit), sanitize_text(text, limit)):
         assert len(kept) <= limit
         assert redact(kept)[:limit] == kept
 

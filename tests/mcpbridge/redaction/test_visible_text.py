@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from mcpbridge.core.sanitize import recordable_snapshot, storable
+from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text
 from mcpbridge.models import Freeze
 from mcpbridge.protocol.client_info import client_from_info
 from mcpbridge.redaction.visible_text import MARK, is_plain, marked, shows_nothing
@@ -59,7 +59,7 @@ def test_a_client_that_hides_its_name_has_none() -> None:
 
 
 def test_columns_mark_what_the_snapshot_keeps() -> None:
-    assert storable("Acme\u202e", 200) == f"Acme{MARK}"
+    assert sanitize_text("Acme\u202e", 200) == f"Acme{MARK}"
     assert Freeze._meta.get_field("reason").get_prep_value("a\u202eb") == f"a{MARK}b"
     # The evidence is what was destroyed, character for character.
-    assert recordable_snapshot({"name": "Acme\u202e"}) == {"name": "Acme\u202e"}
+    assert sanitize_snapshot({"name": "Acme\u202e"}) == {"name": "Acme\u202e"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcpbridge.calls.errors import problem
+from mcpbridge.calls.errors import tool_error
 from mcpbridge.models import Kind, Result
 from mcpbridge.tools import READ_TOOLS, TOOLS, Tool
 
@@ -250,5 +250,5 @@ def test_results_of_the_contract_fit_their_shape_and_broken_ones_do_not(name: st
 @pytest.mark.parametrize("name", CALLS)
 def test_an_error_fits_the_shape_of_every_tool(name: str) -> None:
     validator = Draft202012Validator(TOOLS[name].output_schema)
-    assert validator.is_valid(problem("forbidden_scope", 403, Result.REFUSED).payload())
+    assert validator.is_valid(tool_error("forbidden_scope", 403, Result.REFUSED).payload())
     assert not validator.is_valid({"error": "text"})

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mcpbridge.tools import TOOLS, Tool
-from mcpbridge.tools.schema_compat import portable
+from mcpbridge.tools.schema_compat import to_portable_schema
 
 VALUES: list[Any] = [
     *(None, True, False, 0, -1, 3, 51, 201, 10**12, 0.5, 19.999, "", "text", "x" * 400, "x" * 20_000),
@@ -28,7 +28,7 @@ def schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_no_published_type_is_a_list(tool: Tool) -> None:
     for schema in (tool.input_schema, tool.output_schema):
-        published = portable(schema)
+        published = to_portable_schema(schema)
         Draft202012Validator.check_schema(published)
         assert [part for part in schemas_in(published) if isinstance(part.get("type"), list)] == []
 
@@ -36,17 +36,17 @@ def test_no_published_type_is_a_list(tool: Tool) -> None:
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_the_published_schema_takes_what_the_checked_one_takes(tool: Tool) -> None:
     for name, field in tool.input_schema["properties"].items():
-        checked, published = Draft202012Validator(field), Draft202012Validator(portable(field))
+        checked, published = Draft202012Validator(field), Draft202012Validator(to_portable_schema(field))
         assert [published.is_valid(value) for value in VALUES] == [checked.is_valid(value) for value in VALUES], name
     data = tool.output_schema["properties"]["data"]
-    checked, published = Draft202012Validator(data), Draft202012Validator(portable(data))
+    checked, published = Draft202012Validator(data), Draft202012Validator(to_portable_schema(data))
     assert [published.is_valid(value) for value in VALUES] == [checked.is_valid(value) for value in VALUES]
 
 
 def test_each_kind_keeps_its_own_rules_and_the_description_stays_outside() -> None:
     schema = {"type": ["string", "null"], "enum": ["LOW", None], "maxLength": 9, "minimum": 1, "description": "How."}
 
-    assert portable(schema) == {
+    assert to_portable_schema(schema) == {
         "description": "How.",
         "anyOf": [{"type": "string", "maxLength": 9, "enum": ["LOW"]}, {"type": "null"}],
     }
@@ -54,5 +54,5 @@ def test_each_kind_keeps_its_own_rules_and_the_description_stays_outside() -> No
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_no_published_pattern_has_a_format_beside_it(tool: Tool) -> None:
-    for part in schemas_in(portable(tool.input_schema)):
+    for part in schemas_in(to_portable_schema(tool.input_schema)):
         assert not {"format", "pattern"} <= part.keys()

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from mcpbridge.upstream.http import Network
-from mcpbridge.upstream.response import Answer
+from mcpbridge.upstream.http import HttpTransport
+from mcpbridge.upstream.response import RawResponse
 
 # The lines of a request's head and the server's way to answer; how many connections there were so far.
 Serve = Callable[[list[str], asyncio.StreamWriter, int], Awaitable[None]]
@@ -54,8 +54,8 @@ async def serving(serve: Serve, **options: Any) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def asking(server: Server, scheme: str = "http", timeout_s: float = 5) -> AsyncIterator[Network]:
-    line = Network(f"{scheme}://127.0.0.1:{server.port}", timeout_s=timeout_s)
+async def asking(server: Server, scheme: str = "http", timeout_s: float = 5) -> AsyncIterator[HttpTransport]:
+    line = HttpTransport(f"{scheme}://127.0.0.1:{server.port}", timeout_s=timeout_s)
     try:
         yield line
     finally:
@@ -74,5 +74,5 @@ def always(*pieces: bytes, then_close: bool = False) -> Serve:
     return serve
 
 
-async def get(line: Network, target: str = "/x", **headers: str) -> Answer:
+async def get(line: HttpTransport, target: str = "/x", **headers: str) -> RawResponse:
     return await line.exchange("GET", target, headers, None)

@@ -4,14 +4,14 @@ import contextlib
 import httpx
 import pytest
 
-from mcpbridge import upstream
+from mcpbridge import __version__, upstream
 from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.calls import errors
 from mcpbridge.models import Result
 from mcpbridge.tools import TOOLS, RestRequest
 from mcpbridge.upstream import (
-    MAX_ANSWER_BYTES,
-    Reply,
+    MAX_RESPONSE_BYTES,
+    ApiResponse,
     Upstream,
     UpstreamDroppedError,
     UpstreamError,
@@ -49,7 +49,7 @@ def test_only_the_headers_we_name_and_the_callers_own_token_go_out():
         "authorization": f"Bearer {CREDENTIAL.token}",
         "accept": "application/json",
         "accept-encoding": "identity",
-        "user-agent": "hoursmith-console",
+        "user-agent": f"hoursmith-console/{__version__}",
     }
 
 
@@ -69,7 +69,7 @@ def test_a_post_carries_its_body_and_its_idempotency_key():
 @pytest.mark.parametrize("status", [200, 204])
 def test_an_empty_success_is_a_success_without_data(status):
     deletion = RestRequest("DELETE", "/clients/1")
-    assert send(lambda request: httpx.Response(status), deletion) == Reply(status, {"data": None})
+    assert send(lambda request: httpx.Response(status), deletion) == ApiResponse(status, {"data": None})
 
 
 def test_a_success_without_the_envelope_is_given_one():
@@ -134,7 +134,7 @@ def test_no_error_that_nobody_foresaw_comes_out_as_it_is(caplog):
             raise RuntimeError(f"failed for {CREDENTIAL.token}")
 
     service = Upstream("https://hoursmith.example", timeout_s=5)
-    service._line = Broken()
+    service._transport = Broken()
     with pytest.raises(UpstreamDroppedError) as caught:
         asyncio.run(service.send(GET, CREDENTIAL))
     assert caught.value.__cause__ is None
@@ -232,7 +232,7 @@ def test_an_answer_that_is_no_http_cannot_be_used(answer):
 def test_every_error_status_of_the_contract_gets_its_code_and_words_for_a_person():
     codes = [400, 401, 402, 403, 404, 409, 422, 429]
     for status in codes:
-        found = errors.from_reply(Reply(status, {}), GET)
+        found = errors.from_response(ApiResponse(status, {}), GET)
         assert found.code == errors.CODES[status]
         assert found.result is Result.REFUSED
         assert found.hint
@@ -254,18 +254,18 @@ def test_every_error_status_of_the_contract_gets_its_code_and_words_for_a_person
 )
 def test_a_conflict_is_explained_by_the_call_that_met_it(tool, words):
     arguments = EXAMPLES[tool][0]
-    hint = errors.from_reply(Reply(409, {}), TOOLS[tool].request(arguments)).hint
+    hint = errors.from_response(ApiResponse(409, {}), TOOLS[tool].request(arguments)).hint
     assert words in hint
     assert "archived" not in hint
 
 
 def test_documented_details_are_passed_on():
     error = {"code": "forbidden_plan", "message": "No API.", "requiredPlan": "studio", "feature": "apiAccess"}
-    payload = errors.from_reply(Reply(402, {"error": error}), GET).payload()["error"]
+    payload = errors.from_response(ApiResponse(402, {"error": error}), GET).payload()["error"]
     assert payload["requiredPlan"] == "studio"
     assert payload["message"] == "No API."
     assert "Studio or Agency" in payload["hint"]
-    limited = errors.from_reply(Reply(429, {"error": {"code": "rate_limited"}}, 7), GET).payload()["error"]
+    limited = errors.from_response(ApiResponse(429, {"error": {"code": "rate_limited"}}, 7), GET).payload()["error"]
     assert limited["retryAfter"] == 7
     assert "7 seconds" in limited["hint"]
 
@@ -273,7 +273,7 @@ def test_documented_details_are_passed_on():
 @pytest.mark.parametrize("status", [418, 500, 502, 503])
 def test_unexpected_answers_are_not_quoted(status):
     error = {"code": "weird", "message": f"Traceback with {CREDENTIAL.token}", "fields": {"a": "b"}}
-    shown = repr(errors.from_reply(Reply(status, {"error": error}), POST).payload())
+    shown = repr(errors.from_response(ApiResponse(status, {"error": error}), POST).payload())
     assert "Traceback" not in shown
     assert CREDENTIAL.secret not in shown
 
@@ -283,10 +283,10 @@ def test_every_upstream_error_has_words():
         return [kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))]
 
     for kind in below(upstream.UpstreamError):
-        if kind is upstream.UpstreamAnswerError:
+        if kind is upstream.UpstreamResponseError:
             continue
         assert errors.from_upstream_error(kind(), is_read=False).hint
 
 
 def test_the_limit_is_large_enough_for_a_page_of_the_contract():
-    assert MAX_ANSWER_BYTES >= 200 * 20_000
+    assert MAX_RESPONSE_BYTES >= 200 * 20_000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mcpbridge import __version__
 from mcpbridge.upstream import (
-    MAX_ANSWER_BYTES,
+    MAX_RESPONSE_BYTES,
     UpstreamDroppedError,
     UpstreamError,
     UpstreamMalformedError,
@@ -23,18 +23,18 @@ from mcpbridge.upstream import (
     UpstreamUnreachableError,
 )
 from mcpbridge.upstream import http as network
-from mcpbridge.upstream.http import Network
-from mcpbridge.upstream.response import Answer
+from mcpbridge.upstream.http import HttpTransport
+from mcpbridge.upstream.response import RawResponse
 from tests.certificates import self_signed
 from tests.mcpbridge.upstream.server import CHUNKED, HELLO, Serve, always, asking, get, serving
 
 
-def answered(serve: Serve) -> tuple[Answer | type[UpstreamError], Answer | type[UpstreamError], int]:
+def answered(serve: Serve) -> tuple[RawResponse | type[UpstreamError], RawResponse | type[UpstreamError], int]:
     """What came of two requests, one after the other, and over how many connections."""
 
-    async def story() -> tuple[Answer | type[UpstreamError], Answer | type[UpstreamError], int]:
+    async def story() -> tuple[RawResponse | type[UpstreamError], RawResponse | type[UpstreamError], int]:
         async with serving(serve) as server, asking(server) as line:
-            outcomes: list[Answer | type[UpstreamError]] = []
+            outcomes: list[RawResponse | type[UpstreamError]] = []
             for _ in range(2):
                 try:
                     outcomes.append(await get(line))
@@ -79,7 +79,7 @@ def test_a_request_is_what_was_asked_for_and_nothing_else() -> None:
     ],
 )
 def test_an_answer_is_read_however_it_comes_and_its_connection_is_used_again(pieces: tuple[bytes, ...]) -> None:
-    assert answered(always(*pieces)) == (Answer(200, None, b"hello"), Answer(200, None, b"hello"), 1)
+    assert answered(always(*pieces)) == (RawResponse(200, None, b"hello"), RawResponse(200, None, b"hello"), 1)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_an_answer_is_read_however_it_comes_and_its_connection_is_used_again(pie
 )
 def test_a_connection_that_ends_or_says_too_much_is_not_used_again(pieces: tuple[bytes, ...], closes: bool) -> None:
     assert answered(always(*pieces, then_close=closes)) == (
-        Answer(200, None, b"hello"),
-        Answer(200, None, b"hello"),
+        RawResponse(200, None, b"hello"),
+        RawResponse(200, None, b"hello"),
         2,
     )
 
@@ -124,9 +124,9 @@ def test_a_connection_that_ends_or_says_too_much_is_not_used_again(pieces: tuple
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 40_000 + b"\r\n", False, UpstreamMalformedError),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000, False, UpstreamMalformedError),
         (b"HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\n\r\n", False, UpstreamRedirectError),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_ANSWER_BYTES + 1), False, UpstreamTooLargeError),
-        (CHUNKED + b"0\r\nX: " + b"y" * 3 * MAX_ANSWER_BYTES, False, UpstreamTooLargeError),
-        (CHUNKED + b"1;" + b"y" * 3 * MAX_ANSWER_BYTES, False, UpstreamTooLargeError),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_RESPONSE_BYTES + 1), False, UpstreamTooLargeError),
+        (CHUNKED + b"0\r\nX: " + b"y" * 3 * MAX_RESPONSE_BYTES, False, UpstreamTooLargeError),
+        (CHUNKED + b"1;" + b"y" * 3 * MAX_RESPONSE_BYTES, False, UpstreamTooLargeError),
     ],
 )
 def test_what_cannot_be_used_has_a_name_and_ends_its_connection(
@@ -137,7 +137,7 @@ def test_what_cannot_be_used_has_a_name_and_ends_its_connection(
 
 def test_a_packed_body_is_left_unread() -> None:
     packed = b"HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\nRetry-After: 3\r\nContent-Length: 5\r\n\r\n\x1f\x8bxyz"
-    assert answered(always(packed)) == (Answer(500, "3", None), Answer(500, "3", None), 2)
+    assert answered(always(packed)) == (RawResponse(500, "3", None), RawResponse(500, "3", None), 2)
 
 
 def test_one_that_was_idle_for_long_or_that_speaks_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def test_a_host_that_is_none_or_that_nobody_serves_was_sent_nothing() -> None:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             for host in (f"127.0.0.1:{unused.getsockname()[1]}", "no-such-host.invalid", "a" * 300, ".."):
-                line = Network(f"http://{host}", timeout_s=2)
+                line = HttpTransport(f"http://{host}", timeout_s=2)
                 with pytest.raises(UpstreamUnreachableError):
                     await get(line)
 
@@ -256,7 +256,7 @@ def test_another_address_of_the_host_is_tried(monkeypatch: pytest.MonkeyPatch) -
                 return [dead, alive]
 
             monkeypatch.setattr(loop, "getaddrinfo", both)
-            line = Network(f"http://hoursmith.example:{server.port}", timeout_s=2)
+            line = HttpTransport(f"http://hoursmith.example:{server.port}", timeout_s=2)
             assert (await get(line)).status == 200
             await line.aclose()
 
@@ -276,7 +276,7 @@ def test_a_certificate_must_be_trusted_and_be_the_hosts(tmp_path: Path, monkeypa
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
             async with asking(server, "https") as line:
                 assert [(await get(line)).body for _ in range(3)] == [b"hello"] * 3
-            other = Network(f"https://localhost:{server.port}", timeout_s=5)
+            other = HttpTransport(f"https://localhost:{server.port}", timeout_s=5)
             with pytest.raises(UpstreamUnreachableError):
                 await get(other)
             assert len(server.requests) == 3

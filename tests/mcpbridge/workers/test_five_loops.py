@@ -15,9 +15,9 @@ from mcpbridge.audit.destinations.delivery import Delivery
 from mcpbridge.audit.destinations.dispatcher import Dispatcher
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.restrictions import polling
-from mcpbridge.auth.restrictions.blocks import token_block
-from mcpbridge.auth.restrictions.polling import order_book
-from mcpbridge.auth.restrictions.store import Orders
+from mcpbridge.auth.restrictions.blocks import block_token
+from mcpbridge.auth.restrictions.polling import restriction_store
+from mcpbridge.auth.restrictions.store import Restrictions
 from mcpbridge.maintenance import MaintenanceThread
 from mcpbridge.models import AuditEvent, ToolCall
 from mcpbridge.observability import metrics
@@ -52,14 +52,14 @@ def fail_once(monkeypatch: pytest.MonkeyPatch) -> Fail:
 
 def test_the_restrictions(runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "POLL_S", 0.05)
-    book = order_book()
+    book = restriction_store()
     runner.run(book.start())
-    again = fail_once(Orders, "of")
-    token_block(env="live", prefix="4f8a2c1bdedf", org_id="org-1", actor="Ana", reason="")
+    again = fail_once(Restrictions, "of")
+    block_token(env="live", prefix="4f8a2c1bdedf", org_id="org-1", actor="Ana", reason="")
 
     async def is_blocked() -> bool:
         for _ in range(500):
-            if again.is_set() and book.now().holds("live", "4f8a2c1bdedf"):
+            if again.is_set() and book.now().is_blocked("live", "4f8a2c1bdedf"):
                 return True
             await asyncio.sleep(0.02)
         return False
@@ -79,7 +79,7 @@ def test_the_activity(runner: asyncio.Runner, fail_once: Fail) -> None:
     assert recorder.lost == 0
 
 
-@pytest.mark.parametrize("name", ["make_due_checkpoints", "approvals_expire"])
+@pytest.mark.parametrize("name", ["make_due_checkpoints", "expire_approvals"])
 def test_the_maintenance(
     database: RecordDatabase, runner: asyncio.Runner, fail_once: Fail, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -13,9 +13,9 @@ from hoursmith_console.workspaces.services import workspace_import
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.auth.credentials import credential_from_text
-from mcpbridge.core.credential import Credential, CredentialFaultError
+from mcpbridge.core.credential import Credential, CredentialError
 from mcpbridge.management.progress import progress_line
-from mcpbridge.upstream.config import configured_upstream
+from mcpbridge.upstream.config import upstream_from_settings
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         try:
             credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
             roll = asyncio.run(self._read(credential))
-        except CredentialFaultError as fault:
+        except CredentialError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
         except RollError as error:
             raise CommandError(str(error)) from None
@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
     async def _read(self, credential: Credential) -> Roll:
         upstream, progress = (
-            configured_upstream(get_asgi_application()),
+            upstream_from_settings(get_asgi_application()),
             progress_line(self.stderr, what="members read"),
         )
         try:

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Family, System
 from hoursmith_console.connections.catalogue.mcp_client import Target
 from hoursmith_console.connections.catalogue.pages import catalogue_families, client_setup, things_to_ask
-from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.credential import CredentialError
 from mcpbridge.tools.prompts import PROMPTS
 from tests.token_shapes import assembled_token
 
@@ -83,7 +83,7 @@ def test_a_file_that_is_usually_committed_is_warned_of() -> None:
 
 
 def test_what_is_no_token_is_not_put_anywhere() -> None:
-    with pytest.raises(CredentialFaultError):
+    with pytest.raises(CredentialError):
         client_setup(CLIENTS["zed"], url=URL, token="anything")
     assert client_setup(CLIENTS["zed"], url=URL).has_placeholder
     assert not client_setup(CLIENTS["zed"], url=URL, token=assembled_token()).has_placeholder

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hoursmith_console.connections.catalogue import CLIENTS, SLOT, Secret, Snippet, System
 from hoursmith_console.connections.catalogue.variables import variable_snippets
 from mcpbridge.auth.credentials import credential_from_headers
-from mcpbridge.core.credential import CredentialFaultError, Fault
+from mcpbridge.core.credential import CredentialError, CredentialErrorCode
 from tests.token_shapes import assembled_token
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -77,10 +77,10 @@ def test_the_reference_stands_in_the_first_form(key: str) -> None:
 
 
 def test_the_bridge_names_a_placeholder_left_in_place() -> None:
-    with pytest.raises(CredentialFaultError) as raised:
+    with pytest.raises(CredentialError) as raised:
         credential_from_headers([f"Bearer {SLOT}".encode()])
 
-    assert raised.value.fault is Fault.PLACEHOLDER
+    assert raised.value.code is CredentialErrorCode.PLACEHOLDER
 
 
 @pytest.mark.parametrize("key", [key for key, client in CLIENTS.items() if client.secret is Secret.VARIABLE])
@@ -89,15 +89,15 @@ def test_the_bridge_names_a_reference_that_the_client_did_not_expand(key: str) -
     if reference.isidentifier():
         # Codex names the variable in a key of its own, and sends nothing where it is not set.
         return
-    with pytest.raises(CredentialFaultError) as raised:
+    with pytest.raises(CredentialError) as raised:
         credential_from_headers([f"Bearer {reference}".encode()])
 
-    assert raised.value.fault is Fault.UNEXPANDED
+    assert raised.value.code is CredentialErrorCode.UNEXPANDED
 
 
 @pytest.mark.parametrize("text", ["", "secret", "hsk_live_short", "'; rm -rf / #", "<paste the token here>"])
 def test_only_a_token_fills_the_slot(text: str) -> None:
-    with pytest.raises(CredentialFaultError):
+    with pytest.raises(CredentialError):
         CLIENTS["zed"].snippets(url=URL)[0].render(text)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.diagnostics.causes import trouble_of
 from hoursmith_console.connections.diagnostics.checks import Evidence, diagnosis
-from mcpbridge.core.credential import Fault
+from mcpbridge.core.credential import CredentialErrorCode
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)
@@ -104,7 +104,7 @@ def test_the_wrong_file_is_told_with_the_right_ones() -> None:
     assert any(".mcp.json" in mend for mend in finding.mends)
 
 
-@pytest.mark.parametrize("code", [*Fault, "forbidden_plan", "other_workspace", "too_many_attempts"])
+@pytest.mark.parametrize("code", [*CredentialErrorCode, "forbidden_plan", "other_workspace", "too_many_attempts"])
 def test_every_fault_has_a_title_and_a_mend(code: str) -> None:
     trouble = trouble_of(code, CLIENTS["cursor"])
     assert trouble.title != code

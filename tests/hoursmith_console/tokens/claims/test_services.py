@@ -12,7 +12,7 @@ from django.utils import timezone
 from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, verify_and_claim
 from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.core.credential import CredentialFaultError
+from mcpbridge.core.credential import CredentialError
 from mcpbridge.models import AuditEvent
 from mcpbridge.upstream import Upstream
 from tests.hoursmith_console.conftest import Cast
@@ -127,7 +127,7 @@ def test_bad_tokens_are_limited_for_each_person_and_for_all(cast: Cast) -> None:
 @pytest.mark.parametrize("text", ["", "${HOURSMITH_API_TOKEN}", f'"{TOKEN}"', TOKEN[:-1], "<paste here>"])
 def test_nobody_is_asked_about_what_is_no_token(cast: Cast, text: str) -> None:
     asked = list[httpx.Request]()
-    with pytest.raises(CredentialFaultError):
+    with pytest.raises(CredentialError):
         prove(cast.people["member"], text, answering(401, asked=asked))
     assert not asked
     assert not ClaimAttempt.objects.exists()

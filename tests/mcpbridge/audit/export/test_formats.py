@@ -12,7 +12,7 @@ from mcpbridge.audit.export import cef, csv, jsonl, ocsf
 from mcpbridge.audit.export.columns import COLUMNS
 from mcpbridge.audit.hashchain import FACTS, canonical, genesis, row_hash
 from mcpbridge.audit.verification import Event
-from mcpbridge.core.sanitize import recordable_snapshot
+from mcpbridge.core.sanitize import sanitize_snapshot
 from tests.audit_chains import a_chain, an_event, export_of, head_of
 from tests.mcpbridge.audit.export.readers import (
     cef_extension,
@@ -64,7 +64,7 @@ VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | NAMES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=6,
-).map(recordable_snapshot)
+).map(sanitize_snapshot)
 TEXTS = sorted(
     name
     for name, value in (an_event(genesis("org-1")).facts or {}).items()

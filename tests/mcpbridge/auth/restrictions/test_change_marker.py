@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcpbridge.auth.restrictions.change_marker import Generation
+from mcpbridge.auth.restrictions.change_marker import ChangeMarker
 from tests.paths import ROOT
 
 # Forks 130 processes, lets them go at once, and prints how each ended. In a small process of its own: to fork the one
@@ -17,7 +17,7 @@ from tests.paths import ROOT
 # the generation stands, change it, look again.
 _TOGETHER = """
 import os, sys
-from mcpbridge.auth.restrictions.change_marker import Generation
+from mcpbridge.auth.restrictions.change_marker import ChangeMarker
 path = sys.argv[1]
 held, go = os.pipe()
 pids = []
@@ -28,10 +28,10 @@ for _ in range(130):
         code = 1
         try:
             os.read(held, 1)
-            generation = Generation(path)
+            generation = ChangeMarker(path)
             for _ in range(20):
                 assert generation.now() is not None
-                Generation(path).change()
+                ChangeMarker(path).change()
             code = 0
         finally:
             os._exit(code)
@@ -61,7 +61,7 @@ def test_who_saw_no_file_a_moment_ago_cuts_off_nothing_that_others_look_at(
     if not pid:
         code = 1
         try:
-            reader = Generation(str(path))
+            reader = ChangeMarker(str(path))
             assert reader.now() is not None
             looked.touch()
             until = time.monotonic() + 60
@@ -76,7 +76,7 @@ def test_who_saw_no_file_a_moment_ago_cuts_off_nothing_that_others_look_at(
     with monkeypatch.context() as patched:
         patched.setattr(os.path, "exists", lambda _: False)
         for _ in range(3000):
-            Generation(str(path)).change()
+            ChangeMarker(str(path)).change()
     (tmp_path / "enough").touch()
     _, end = os.waitpid(pid, 0)
     assert end == 0, "the process that looked was killed by SIGBUS"
@@ -84,14 +84,14 @@ def test_who_saw_no_file_a_moment_ago_cuts_off_nothing_that_others_look_at(
 
 def test_a_file_that_is_mapped_keeps_its_size_and_what_it_says(tmp_path: Path) -> None:
     path = str(tmp_path / "console.sqlite3")
-    one, two = Generation(path), Generation(path)
+    one, two = ChangeMarker(path), ChangeMarker(path)
     before = one.now()
-    assert (before, os.stat(f"{path}.orders").st_size) == (two.now(), Generation.SIZE)
-    Generation(path).change()
+    assert (before, os.stat(f"{path}.restrictions").st_size) == (two.now(), ChangeMarker.SIZE)
+    ChangeMarker(path).change()
     assert one.now() == two.now() != before
 
 
 def test_a_file_that_another_one_has_only_just_made_is_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "console.sqlite3"
-    Path(f"{path}.orders").touch()
-    assert Generation(str(path)).now() == bytes(Generation.SIZE)
+    Path(f"{path}.restrictions").touch()
+    assert ChangeMarker(str(path)).now() == bytes(ChangeMarker.SIZE)

@@ -1,8 +1,8 @@
 import pytest
 
-from mcpbridge.auth.restrictions.freezes import destruction_freeze
-from mcpbridge.auth.restrictions.notices import notice_end, notice_give
-from mcpbridge.auth.restrictions.snapshots import snapshots_resume, snapshots_stop
+from mcpbridge.auth.restrictions.notices import clear_notice, set_notice
+from mcpbridge.auth.restrictions.pauses import pause_destructive_tools
+from mcpbridge.auth.restrictions.snapshots import turn_off_snapshots, turn_on_snapshots
 from mcpbridge.models import AuditEvent, ToolCall
 from mcpbridge.protocol.server import NOTICE_META_KEY
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, bridge_to, hoursmith, result_of
@@ -29,7 +29,7 @@ def bridge(sqlite_database, runner):
 
 
 def test_a_frozen_workspace_deletes_nothing_and_reads_on(bridge, runner):
-    destruction_freeze(org_id=ME["orgId"], actor="Ana", reason="something is odd")
+    pause_destructive_tools(org_id=ME["orgId"], actor="Ana", reason="something is odd")
     error = error_in(result_of(runner.run(Talk(bridge).call(*DELETE))))
     assert (error["status"], error["code"]) == (403, "frozen")
     assert "lift the freeze" in error["hint"]
@@ -41,12 +41,12 @@ def test_a_frozen_workspace_deletes_nothing_and_reads_on(bridge, runner):
 
 
 def test_a_frozen_token_of_another_workspace_stops_nobody_here(bridge, runner):
-    destruction_freeze(org_id="org-2", actor="Eve", reason="", **TOKEN)
+    pause_destructive_tools(org_id="org-2", actor="Eve", reason="", **TOKEN)
     assert not result_of(runner.run(Talk(bridge).call(*DELETE)))["isError"]
 
 
 def test_a_notice_goes_out_with_each_result_until_it_ends(bridge, runner):
-    notice_give(**TOKEN, org_id=ME["orgId"], text=NOTICE)
+    set_notice(**TOKEN, org_id=ME["orgId"], text=NOTICE)
     modern = result_of(runner.run(Talk(bridge).call("get_me")))
     older = result_of(
         runner.run(Talk(bridge).post("tools/call", {"name": "get_me"}, headers={"MCP-Protocol-Version": "2025-11-25"}))
@@ -56,23 +56,23 @@ def test_a_notice_goes_out_with_each_result_until_it_ends(bridge, runner):
         assert len(result["content"]) == 1
         assert "error" not in result["structuredContent"]
     assert modern["resultType"] == "complete"
-    notice_end(**TOKEN, org_id=ME["orgId"])
+    clear_notice(**TOKEN, org_id=ME["orgId"])
     assert NOTICE_META_KEY not in result_of(runner.run(Talk(bridge).call("get_me")))["_meta"]
 
 
 def test_a_notice_stands_in_the_text_where_the_workspace_wants_it(bridge, runner):
-    notice_give(**TOKEN, org_id=ME["orgId"], text=NOTICE, is_in_text=True)
+    set_notice(**TOKEN, org_id=ME["orgId"], text=NOTICE, is_in_text=True)
     texts = [block["text"] for block in result_of(runner.run(Talk(bridge).call("get_me")))["content"]]
     assert len(texts) == 2
     assert texts[1].endswith(NOTICE)
 
 
 def test_a_workspace_without_snapshots_deletes_without_reading_first(bridge, runner):
-    snapshots_stop(org_id=ME["orgId"], actor="Ana")
-    snapshots_stop(org_id=ME["orgId"], actor="Ben")
-    snapshots_stop(org_id="org-2", actor="Eve")
+    turn_off_snapshots(org_id=ME["orgId"], actor="Ana")
+    turn_off_snapshots(org_id=ME["orgId"], actor="Ben")
+    turn_off_snapshots(org_id="org-2", actor="Eve")
     assert not result_of(runner.run(Talk(bridge).call(*DELETE)))["isError"]
-    snapshots_resume(org_id=ME["orgId"], actor="Ana")
+    turn_on_snapshots(org_id=ME["orgId"], actor="Ana")
     assert not result_of(runner.run(Talk(bridge).call(*DELETE)))["isError"]
     runner.run(bridge.stop())
     without, with_one = AuditEvent.objects.filter(phase="intent").order_by("sequence")

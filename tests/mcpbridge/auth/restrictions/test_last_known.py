@@ -12,12 +12,12 @@ import pytest
 from django.db import connection
 
 from mcpbridge.auth.restrictions import polling
-from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
-from mcpbridge.auth.restrictions.freezes import destruction_freeze
-from mcpbridge.auth.restrictions.last_known import NAME, LastKnownFile, NoLastKnownError
-from mcpbridge.auth.restrictions.notices import notice_give
-from mcpbridge.auth.restrictions.polling import order_book
-from mcpbridge.auth.restrictions.snapshots import snapshots_stop
+from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
+from mcpbridge.auth.restrictions.last_known import NAME, LastKnownFile, NoUsableCopyError
+from mcpbridge.auth.restrictions.notices import set_notice
+from mcpbridge.auth.restrictions.pauses import pause_destructive_tools
+from mcpbridge.auth.restrictions.polling import restriction_store
+from mcpbridge.auth.restrictions.snapshots import turn_off_snapshots
 from mcpbridge.auth.restrictions.store import RestrictionsUnknownError
 from mcpbridge.models import TokenBlock
 from tests.databases import RecordDatabase, as_default
@@ -35,12 +35,12 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "FIRST_LOOK_S", 0.3)
+    monkeypatch.setattr(polling, "START_TIMEOUT_S", 0.3)
 
 
 def run_until(runner: asyncio.Runner, check: Callable[[Any], bool]) -> Any:
     """A book that was started, came to pass `check`, and ended."""
-    book = order_book()
+    book = restriction_store()
     runner.run(book.start())
     runner.run(eventually_async(lambda: check(book)))
     return book
@@ -73,38 +73,38 @@ def away(database: RecordDatabase) -> Iterator[None]:
 def test_every_restriction_outlives_a_start_without_the_database(
     database: RecordDatabase, runner: asyncio.Runner, folder: Path
 ) -> None:
-    token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
-    destruction_freeze(org_id="org-2", actor="Ana", reason="audit")
-    snapshots_stop(org_id="org-3", actor="Ana")
-    notice_give(**TOKEN, org_id="org-1", text="Rotate today.")
+    block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+    pause_destructive_tools(org_id="org-2", actor="Ana", reason="audit")
+    turn_off_snapshots(org_id="org-3", actor="Ana")
+    set_notice(**TOKEN, org_id="org-1", text="Rotate today.")
     book = run_until(runner, lambda book: len(kept(folder)["rows"][0]) == 1)
     before = book.now()
     runner.run(book.stop())
     assert (folder / NAME).stat().st_mode & 0o777 == 0o600
     with away(database):
-        again = order_book()
+        again = restriction_store()
         runner.run(again.start())
         assert again.now() == before
-        assert again.now().holds(**TOKEN)
+        assert again.now().is_blocked(**TOKEN)
         assert "copy on disk" in again.fault()
         runner.run(again.stop())
         (folder / NAME).unlink()
-        unknown = order_book()
+        unknown = restriction_store()
         runner.run(unknown.start())
         with pytest.raises(RestrictionsUnknownError):
             unknown.now()
         assert "503" in unknown.fault()
     runner.run(eventually_async(lambda: not unknown.fault()))
-    assert unknown.now().holds(**TOKEN)
+    assert unknown.now().is_blocked(**TOKEN)
     runner.run(unknown.stop())
 
 
 def test_what_is_lifted_is_lifted_in_the_copy_too(
     database: RecordDatabase, runner: asyncio.Runner, folder: Path
 ) -> None:
-    block = token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+    block = block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
     book = run_until(runner, lambda book: len(kept(folder)["rows"][0]) == 1)
-    token_unblock(block=TokenBlock.objects.get(pk=block.pk), actor="Ben")
+    unblock_token(block=TokenBlock.objects.get(pk=block.pk), actor="Ben")
     runner.run(eventually_async(lambda: kept(folder)["rows"][0] == []))
     runner.run(book.stop())
 
@@ -113,7 +113,7 @@ def test_what_is_lifted_is_lifted_in_the_copy_too(
 def test_a_sqlite_file_that_cannot_be_read_is_a_database_that_is_away(
     sqlite_database: RecordDatabase, runner: asyncio.Runner, folder: Path, fault: str
 ) -> None:
-    token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+    block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
     book = run_until(runner, lambda book: len(kept(folder)["rows"][0]) == 1)
     runner.run(book.stop())
     connection.close()
@@ -132,9 +132,9 @@ def test_a_sqlite_file_that_cannot_be_read_is_a_database_that_is_away(
             with sqlite3.connect(path) as empty:
                 empty.execute("CREATE TABLE other (id INTEGER)")
             empty.close()
-    again = order_book()
+    again = restriction_store()
     runner.run(again.start())
-    assert again.now().holds(**TOKEN)
+    assert again.now().is_blocked(**TOKEN)
     runner.run(again.stop())
     if other is not None:
         other.close()
@@ -144,7 +144,7 @@ def test_a_sqlite_file_that_cannot_be_read_is_a_database_that_is_away(
 def test_a_copy_that_is_not_ours_is_not_used(tmp_path: Path, settings: Any, fault: str) -> None:
     file = LastKnownFile(tmp_path, database="sqlite /a")
     file.write([[["live", "4f8a2c1bdedf"]], [], [], [], []])
-    assert file.read()[0].holds(**TOKEN)
+    assert file.read()[0].is_blocked(**TOKEN)
     path = tmp_path / NAME
     content = path.read_bytes()
     match fault:
@@ -160,7 +160,7 @@ def test_a_copy_that_is_not_ours_is_not_used(tmp_path: Path, settings: Any, faul
             settings.SECRET_KEY = "another one " * 5
         case "other database":
             file = LastKnownFile(tmp_path, database="sqlite /b")
-    with pytest.raises(NoLastKnownError):
+    with pytest.raises(NoUsableCopyError):
         file.read()
 
 
@@ -169,7 +169,7 @@ def test_a_copy_sealed_under_an_older_key_is_used(tmp_path: Path, settings: Any)
     file.write([[["live", "4f8a2c1bdedf"]], [], [], [], []])
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another one " * 5
-    assert file.read()[0].holds(**TOKEN)
+    assert file.read()[0].is_blocked(**TOKEN)
 
 
 def test_who_finds_another_process_writing_reads_nothing_that_could_be_older(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_database_that_answers_decides_whatever_the_copy_says(
         [[["live", TOKEN["prefix"]]], [], [], [], []]
     )
     book = run_until(runner, lambda book: kept(folder)["rows"][0] == [])
-    assert not book.now().holds(**TOKEN)
+    assert not book.now().is_blocked(**TOKEN)
     assert not book.fault()
     runner.run(book.stop())
 
@@ -197,7 +197,7 @@ def test_a_file_that_was_replaced_is_read_anew(
 ) -> None:
     path = sqlite_database.path
     assert path is not None
-    token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+    block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
     connection.close()
     backup = tmp_path / "backup.sqlite3"
     with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
@@ -205,12 +205,12 @@ def test_a_file_that_was_replaced_is_read_anew(
     source.close()
     target.close()
     with as_default(sqlite_database.url):
-        token_unblock(block=TokenBlock.objects.get(), actor="Ben")
-    book = order_book()
+        unblock_token(block=TokenBlock.objects.get(), actor="Ben")
+    book = restriction_store()
     runner.run(book.start())
-    assert not book.now().holds(**TOKEN)
+    assert not book.now().is_blocked(**TOKEN)
     for part in path.parent.glob(f"{path.name}-*"):
         part.unlink()
     backup.replace(path)
-    runner.run(eventually_async(lambda: bool(book.now().holds(**TOKEN))))
+    runner.run(eventually_async(lambda: bool(book.now().is_blocked(**TOKEN))))
     runner.run(book.stop())

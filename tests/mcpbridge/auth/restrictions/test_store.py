@@ -7,15 +7,15 @@ from django.db import connection
 from django.utils import timezone
 
 from mcpbridge.auth.credentials import credential_from_text
-from mcpbridge.auth.restrictions.blocks import token_block, token_unblock
-from mcpbridge.auth.restrictions.change_marker import Generation
-from mcpbridge.auth.restrictions.freezes import destruction_freeze, destruction_unfreeze
-from mcpbridge.auth.restrictions.notices import notice_end, notice_give
-from mcpbridge.auth.restrictions.polling import POLL_S, SqliteOrderBook, order_book
+from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
+from mcpbridge.auth.restrictions.change_marker import ChangeMarker
+from mcpbridge.auth.restrictions.notices import clear_notice, set_notice
+from mcpbridge.auth.restrictions.pauses import pause_destructive_tools, resume_destructive_tools
+from mcpbridge.auth.restrictions.polling import POLL_S, SqliteRestrictionStore, restriction_store
 from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
 from mcpbridge.core.types import Caller
 from mcpbridge.models import TokenBlock
-from mcpbridge.protocol.server import Visit
+from mcpbridge.protocol.server import RequestContext
 from mcpbridge.stdio.server import StdioTools
 from tests.mcpbridge.fixtures import bridge_to
 from tests.token_shapes import assembled_token
@@ -25,26 +25,26 @@ TOKEN = {"env": "live", "prefix": "4f8a2c1bdedf"}
 
 
 def block():
-    return token_block(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
+    return block_token(**TOKEN, org_id="org-1", actor="Ana", reason="leaked")
 
 
 async def becomes(book, held):
     """Whether the book comes to say `held`. SQLite's says so at once; PostgreSQL's is told a moment later."""
     for _ in range(100):
-        if book.now().holds(**TOKEN) is held:
+        if book.now().is_blocked(**TOKEN) is held:
             return True
         await asyncio.sleep(0.02)
     return False
 
 
 def test_a_block_takes_effect_in_a_running_process_and_lifting_ends_it(database, runner):
-    book = order_book()
+    book = restriction_store()
     runner.run(book.start())
-    assert not book.now().holds(**TOKEN)
+    assert not book.now().is_blocked(**TOKEN)
     made = block()
     assert runner.run(becomes(book, True))
-    assert not book.now().holds("test", TOKEN["prefix"])
-    token_unblock(block=made, actor="Ben")
+    assert not book.now().is_blocked("test", TOKEN["prefix"])
+    unblock_token(block=made, actor="Ben")
     assert runner.run(becomes(book, False))
     runner.run(book.stop())
     kept = TokenBlock.objects.get()
@@ -53,17 +53,17 @@ def test_a_block_takes_effect_in_a_running_process_and_lifting_ends_it(database,
 
 def test_a_block_made_before_the_process_holds_from_its_start(database, runner):
     block()
-    book = order_book()
+    book = restriction_store()
     runner.run(book.start())
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     runner.run(book.stop())
 
 
 def test_on_sqlite_the_very_next_look_sees_the_block(sqlite_database):
-    book = order_book()
-    assert not book.now().holds(**TOKEN)
+    book = restriction_store()
+    assert not book.now().is_blocked(**TOKEN)
     block()
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     asyncio.run(book.stop())
 
 
@@ -73,51 +73,51 @@ def test_blocking_twice_is_one_block(database):
 
 
 def test_a_block_that_was_written_past_us_is_found_within_a_second(sqlite_database, monkeypatch):
-    book = order_book()
-    assert not book.now().holds(**TOKEN)
+    book = restriction_store()
+    assert not book.now().is_blocked(**TOKEN)
     TokenBlock.objects.create(**TOKEN, org_id="org-1", blocked_by="Ana", blocked_at=timezone.now())
-    assert not book.now().holds(**TOKEN)
+    assert not book.now().is_blocked(**TOKEN)
     later = time.monotonic() + POLL_S
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     asyncio.run(book.stop())
 
 
 def test_without_a_generation_to_look_at_the_database_is_asked_each_time(sqlite_database, monkeypatch):
-    monkeypatch.setattr(Generation, "now", lambda self: None)
-    book = order_book()
-    assert not book.now().holds(**TOKEN)
+    monkeypatch.setattr(ChangeMarker, "now", lambda self: None)
+    book = restriction_store()
+    assert not book.now().is_blocked(**TOKEN)
     TokenBlock.objects.create(**TOKEN, org_id="org-1", blocked_by="Ana", blocked_at=timezone.now())
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     asyncio.run(book.stop())
 
 
 def test_a_block_outlives_a_file_that_cannot_be_read(sqlite_database):
-    book = order_book()
+    book = restriction_store()
     block()
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     book._connection.close()
     book._seen = None
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     asyncio.run(book.stop())
 
 
 def test_a_block_outlives_a_server_that_goes_away(postgres_database, runner):
     block()
-    book = order_book()
+    book = restriction_store()
     runner.run(book.start())
     postgres_database.disconnect_everybody()
     connection.close()
     runner.run(asyncio.sleep(0.1))
-    assert book.now().holds(**TOKEN)
-    token_unblock(block=TokenBlock.objects.get(), actor="Ben")
+    assert book.now().is_blocked(**TOKEN)
+    unblock_token(block=TokenBlock.objects.get(), actor="Ben")
     assert runner.run(becomes(book, False))
     runner.run(book.stop())
 
 
 def test_without_a_database_and_a_copy_nothing_is_known(tmp_path):
     path = tmp_path / "none.sqlite3"
-    book = SqliteOrderBook(str(path))
+    book = SqliteRestrictionStore(str(path))
     with pytest.raises(RestrictionsUnknownError):
         book.now()
     # An empty file in its place would say that nothing is blocked.
@@ -127,14 +127,14 @@ def test_without_a_database_and_a_copy_nothing_is_known(tmp_path):
 
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
 def test_looking_does_not_wait_for_a_writer(sqlite_database, mode):
-    book = order_book()
+    book = restriction_store()
     block()
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     writer = sqlite3.connect(sqlite_database.path, isolation_level=None)
     writer.execute(f"BEGIN {mode}")
     book._seen = None
     started = time.monotonic()
-    assert book.now().holds(**TOKEN)
+    assert book.now().is_blocked(**TOKEN)
     # The library would wait for seconds; this shows that we do not, whatever the machine's speed.
     assert time.monotonic() - started < 2
     writer.rollback()
@@ -143,26 +143,26 @@ def test_looking_does_not_wait_for_a_writer(sqlite_database, mode):
 
 
 def test_a_freeze_is_of_one_token_or_of_a_whole_workspace_and_of_no_other(sqlite_database):
-    book = order_book()
-    one = destruction_freeze(org_id="org-1", actor="Ana", reason="odd", **TOKEN)
-    assert book.now().freezes_destruction("org-1", *TOKEN.values())
-    assert not book.now().freezes_destruction("org-1", "live", "000000000000")
-    all_of_it = destruction_freeze(org_id="org-2", actor="Ana", reason="audit")
-    assert book.now().freezes_destruction("org-2", "live", "000000000000")
-    destruction_unfreeze(freeze=one, actor="Ben")
-    destruction_unfreeze(freeze=all_of_it, actor="Ben")
+    book = restriction_store()
+    one = pause_destructive_tools(org_id="org-1", actor="Ana", reason="odd", **TOKEN)
+    assert book.now().pauses_destructive_tools("org-1", *TOKEN.values())
+    assert not book.now().pauses_destructive_tools("org-1", "live", "000000000000")
+    all_of_it = pause_destructive_tools(org_id="org-2", actor="Ana", reason="audit")
+    assert book.now().pauses_destructive_tools("org-2", "live", "000000000000")
+    resume_destructive_tools(freeze=one, actor="Ben")
+    resume_destructive_tools(freeze=all_of_it, actor="Ben")
     assert not book.now().freezes
     asyncio.run(book.stop())
 
 
 def test_a_notice_replaces_the_one_before_it_and_ends(sqlite_database):
-    book = order_book()
-    notice_give(**TOKEN, org_id="org-1", text="Rotate\nby Friday.")
+    book = restriction_store()
+    set_notice(**TOKEN, org_id="org-1", text="Rotate\nby Friday.")
     assert book.now().notice(**TOKEN) == Notice("Rotate by Friday.", False)
-    notice_give(**TOKEN, org_id="org-1", text="Rotate today.", is_in_text=True)
+    set_notice(**TOKEN, org_id="org-1", text="Rotate today.", is_in_text=True)
     assert book.now().notice(**TOKEN) == Notice("Rotate today.", True)
-    assert notice_end(**TOKEN, org_id="org-1")
-    assert not notice_end(**TOKEN, org_id="org-1")
+    assert clear_notice(**TOKEN, org_id="org-1")
+    assert not clear_notice(**TOKEN, org_id="org-1")
     assert book.now().notice(**TOKEN) is None
     asyncio.run(book.stop())
 
@@ -170,11 +170,11 @@ def test_a_notice_replaces_the_one_before_it_and_ends(sqlite_database):
 def test_over_stdio_a_call_is_refused_while_nothing_is_known(sqlite_database, runner, tmp_path):
     bridge = bridge_to()
     runner.run(bridge.start())
-    bridge.orders = SqliteOrderBook(str(tmp_path / "none.sqlite3"))
+    bridge.restrictions = SqliteRestrictionStore(str(tmp_path / "none.sqlite3"))
     credential = credential_from_text(assembled_token())
-    visit = Visit(credential, Caller(credential.env, credential.prefix))
+    context = RequestContext(credential, Caller(credential.env, credential.prefix))
     started = asyncio.Event()
     started.set()
-    answer = runner.run(StdioTools(bridge, started).call("list_clients", {}, visit))
+    answer = runner.run(StdioTools(bridge, started).call("list_clients", {}, context))
     runner.run(bridge.stop())
     assert error_in(answer)["code"] == "restrictions_unknown"

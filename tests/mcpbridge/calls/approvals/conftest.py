@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 
 from mcpbridge.app import Bridge
-from mcpbridge.calls.approvals.policy import approval_rule_change
+from mcpbridge.calls.approvals.policy import change_approval_rule
 from tests.databases import RecordDatabase
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, bridge_to, hoursmith
 
@@ -57,15 +57,15 @@ def rule(bridge: Bridge, runner: asyncio.Runner) -> Rule:
             "holds_s": 0,
             "lasts_s": 900,
         }
-        approval_rule_change(org_id=str(ME["orgId"]), actor="Ana", **{"lasts_s": 900, **given, **more})
-        runner.run(heard(bridge, lambda orders: orders.consent_rule(ME["orgId"]) is not None))
+        change_approval_rule(org_id=str(ME["orgId"]), actor="Ana", **{"lasts_s": 900, **given, **more})
+        runner.run(heard(bridge, lambda restrictions: restrictions.approval_policy(ME["orgId"]) is not None))
 
     return put
 
 
 async def heard(bridge: Bridge, is_known: Callable[[Any], bool]) -> None:
-    """Wait until the orders are such."""
-    while not is_known(bridge.orders.now()):  # noqa: ASYNC110 - the orders have no event to wait for
+    """Wait until the restrictions are such."""
+    while not is_known(bridge.restrictions.now()):  # noqa: ASYNC110 - the restrictions have no event to wait for
         await asyncio.sleep(0.01)
 
 

@@ -107,7 +107,7 @@ def test_where_the_console_decides_an_answer_from_the_assistant_is_no_consent(
     rule(tools=["delete_client"], answered_in="client")
     asked = delete(bridge, runner)
     rule(tools=["delete_client"], answered_in="console", holds_s=1)
-    runner.run(heard(bridge, lambda orders: orders.consent_rule("org-1").answered_in == "console"))
+    runner.run(heard(bridge, lambda restrictions: restrictions.approval_policy("org-1").answered_in == "console"))
     assert code(delete(bridge, runner, **answered(asked))) == "approval_pending"
     assert ApprovalRequest.objects.get().decision == ""
     assert "DELETE" not in sent

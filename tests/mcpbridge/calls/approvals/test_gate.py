@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 
 from mcpbridge.app import Bridge
-from mcpbridge.auth.restrictions.blocks import token_block
-from mcpbridge.auth.restrictions.freezes import destruction_freeze
-from mcpbridge.calls.approvals.policy import approval_rule_change
-from mcpbridge.calls.approvals.requests import MOST_OPEN, NothingToDecideError, approval_decide, approvals_expire
+from mcpbridge.auth.restrictions.blocks import block_token
+from mcpbridge.auth.restrictions.pauses import pause_destructive_tools
+from mcpbridge.calls.approvals.policy import change_approval_rule
+from mcpbridge.calls.approvals.requests import MAX_OPEN, NotDecidableError, decide_approval, expire_approvals
 from mcpbridge.models import ApprovalRequest, AuditEvent, ToolCall
 from tests.mcpbridge.calls.approvals.conftest import Rule, aside, heard
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, error_of, result_of
@@ -30,7 +30,7 @@ def code(response: Any) -> str:
 
 
 def decide(request: ApprovalRequest, *, is_approved: bool = True, actor: str = "Ana") -> None:
-    approval_decide(key=request.pk, org_id=request.org_id, is_approved=is_approved, actor=actor)
+    decide_approval(key=request.pk, org_id=request.org_id, is_approved=is_approved, actor=actor)
 
 
 def told() -> list[tuple[str, str]]:
@@ -59,8 +59,8 @@ def test_a_call_that_nobody_answers_is_refused_and_says_where(
     assert (request.target_label, request.snapshot["name"], request.cause) == ("Globex", "Globex", "tool")
     assert told() == [("approval.requested", "Claude Desktop with Laptop")]
     ApprovalRequest.objects.update(expires_at=timezone.now())
-    approvals_expire()
-    approvals_expire()
+    expire_approvals()
+    expire_approvals()
     assert told()[1:] == [("approval.expired", "")]
     request.refresh_from_db()
     assert (request.decision, request.snapshot) == ("expired", None)
@@ -162,10 +162,10 @@ def test_the_first_decision_counts(bridge: Bridge, rule: Rule, runner: asyncio.R
         )
 
     found = runner.run(both())
-    assert sorted(type(each) for each in found if each is not None) == [NothingToDecideError]
+    assert sorted(type(each) for each in found if each is not None) == [NotDecidableError]
     assert len(told()) == 2
-    with pytest.raises(NothingToDecideError):
-        approval_decide(key=request.pk, org_id="org-2", is_approved=True, actor="Eve")
+    with pytest.raises(NotDecidableError):
+        decide_approval(key=request.pk, org_id="org-2", is_approved=True, actor="Eve")
 
 
 def test_consent_runs_out(bridge: Bridge, rule: Rule, runner: asyncio.Runner, sent: list[str]) -> None:
@@ -189,11 +189,11 @@ def test_what_was_frozen_or_blocked_meanwhile_is_not_made(
         waiting = asyncio.create_task(Talk(bridge).call(*DELETE))
         request = await asked_for()
         if order == "freeze":
-            await aside(partial(destruction_freeze, org_id=ME["orgId"], actor="Ben", reason=""))
-            await heard(bridge, lambda orders: bool(orders.freezes))
+            await aside(partial(pause_destructive_tools, org_id=ME["orgId"], actor="Ben", reason=""))
+            await heard(bridge, lambda restrictions: bool(restrictions.freezes))
         else:
-            await aside(partial(token_block, org_id=ME["orgId"], actor="Ben", reason="", **token))
-            await heard(bridge, lambda orders: bool(orders.blocks))
+            await aside(partial(block_token, org_id=ME["orgId"], actor="Ben", reason="", **token))
+            await heard(bridge, lambda restrictions: bool(restrictions.blocks))
         await aside(partial(decide, request))
         return await waiting
 
@@ -263,10 +263,10 @@ def test_nobody_is_asked_about_more_than_a_person_can_look_at(
     bridge: Bridge, rule: Rule, runner: asyncio.Runner
 ) -> None:
     rule(tools=["delete_client"])
-    ids = [f"{number:08x}{CLIENT_ID[8:]}" for number in range(MOST_OPEN + 1)]
+    ids = [f"{number:08x}{CLIENT_ID[8:]}" for number in range(MAX_OPEN + 1)]
     answers = [code(runner.run(Talk(bridge).call("delete_client", {"id": each}))) for each in ids]
     assert answers[-2:] == ["approval_pending", "approval_queue_full"]
-    assert ApprovalRequest.objects.count() == MOST_OPEN
+    assert ApprovalRequest.objects.count() == MAX_OPEN
 
 
 def test_without_a_rule_or_with_an_empty_one_nobody_is_asked(
@@ -275,8 +275,8 @@ def test_without_a_rule_or_with_an_empty_one_nobody_is_asked(
     assert code(runner.run(Talk(bridge).call(*DELETE))) == ""
     rule(tools=["delete_client"])
     empty = {"tools": (), "tokens": (), "hourly_limit": None, "answered_in": "console", "holds_s": 0, "lasts_s": 900}
-    approval_rule_change(org_id=ME["orgId"], actor="Ana", **empty)
-    runner.run(heard(bridge, lambda orders: orders.consent_rule(ME["orgId"]) is None))
+    change_approval_rule(org_id=ME["orgId"], actor="Ana", **empty)
+    runner.run(heard(bridge, lambda restrictions: restrictions.approval_policy(ME["orgId"]) is None))
     assert code(runner.run(Talk(bridge).call(*DELETE))) == ""
     assert sent.count("DELETE") == 2
     assert not ApprovalRequest.objects.exists()

@@ -9,7 +9,7 @@ import pytest
 
 from hoursmith_console.ops.health import Health
 from hoursmith_console.ops.metrics import Metrics
-from mcpbridge.calls.approvals.policy import approval_rule_change
+from mcpbridge.calls.approvals.policy import change_approval_rule
 from tests.databases import RecordDatabase
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, bridge_to, hoursmith
 from tests.waiting import eventually_async
@@ -40,7 +40,7 @@ def test_readiness_and_metrics_are_answered_while_fifty_calls_are_held(
         return hoursmith(request)
 
     rule = {"tokens": [], "hourly_limit": None, "answered_in": "console", "holds_s": 55, "lasts_s": 900}
-    approval_rule_change(org_id=str(ME["orgId"]), tools=["delete_client"], actor="Ana", **rule)
+    change_approval_rule(org_id=str(ME["orgId"]), tools=["delete_client"], actor="Ana", **rule)
 
     def waiting() -> int:
         question = (
@@ -53,9 +53,9 @@ def test_readiness_and_metrics_are_answered_while_fifty_calls_are_held(
     async def story() -> None:
         bridge = bridge_to(handler)
         await bridge.start()
-        talk, health, metrics = Talk(bridge), Health(bridge.upstream, bridge.orders), Metrics()
+        talk, health, metrics = Talk(bridge), Health(bridge.upstream, bridge.restrictions), Metrics()
         calls = [asyncio.create_task(talk.call("delete_client", {"id": CLIENT_ID})) for _ in range(HELD)]
-        await eventually_async(lambda: len(looked_at) == HELD and bool(bridge.orders.now().undecided))
+        await eventually_async(lambda: len(looked_at) == HELD and bool(bridge.restrictions.now().undecided))
         with psycopg.connect(postgres_database.url) as locking:
             locking.execute("LOCK TABLE mcpbridge_approvalrequest IN ACCESS EXCLUSIVE MODE")
             await eventually_async(lambda: waiting() >= 4)

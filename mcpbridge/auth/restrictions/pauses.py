@@ -5,11 +5,11 @@ from django.utils import timezone
 
 from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.blocks import token_name
-from mcpbridge.auth.restrictions.store import tell_everyone
+from mcpbridge.auth.restrictions.store import notify_restrictions_changed
 from mcpbridge.models import Freeze
 
 
-def destruction_freeze(*, org_id: str, actor: str, reason: str, env: str = "", prefix: str = "") -> Freeze:
+def pause_destructive_tools(*, org_id: str, actor: str, reason: str, env: str = "", prefix: str = "") -> Freeze:
     """Refuse the five destructive tools from the next call on, to one token or, without `prefix`, to everybody.
 
     Raises AuditUnavailableError where that cannot be recorded; then nothing is frozen.
@@ -23,17 +23,17 @@ def destruction_freeze(*, org_id: str, actor: str, reason: str, env: str = "", p
             defaults={"frozen_by": actor, "reason": reason, "frozen_at": timezone.now()},
         )
         if made:
-            tell_everyone()
+            notify_restrictions_changed()
             _record("console.freeze", freeze, actor=actor, note=reason)
     return freeze
 
 
-def destruction_unfreeze(*, freeze: Freeze, actor: str) -> None:
+def resume_destructive_tools(*, freeze: Freeze, actor: str) -> None:
     """Let the destructive tools work again. Raises AuditUnavailableError; then they stay frozen."""
     with transaction.atomic():
         in_force = Freeze.objects.filter(pk=freeze.pk, lifted_at=None)
         if in_force.update(lifted_at=timezone.now(), lifted_by=actor):
-            tell_everyone()
+            notify_restrictions_changed()
             _record("console.unfreeze", freeze, actor=actor, note="")
 
 

@@ -24,31 +24,31 @@ logger = logging.getLogger(__name__)
 
 WINDOW_S = 60.0
 # Hoursmith allows 10 bad tokens in 60 s from one address, which here is ours. The console's own forms may waste 2.
-PLACES_IN_ALL = 8
+MAX_SLOTS = 8
 # How long a refused token is refused without asking again: the first time, and at most.
-REFUSED_S = 60.0
-REFUSED_AT_MOST_S = 900.0
+REJECTED_FOR_S = 60.0
+REJECTED_FOR_AT_MOST_S = 900.0
 
 
-class Sort(IntEnum):
+class TokenHistory(IntEnum):
     """Whose question to Hoursmith a place is for."""
 
     # Of a token that Hoursmith is not known to have accepted.
-    STRANGER = 1
+    UNKNOWN = 1
     # Of a token that was accepted once and refused since.
-    REFUSED_BEFORE = 2
+    REJECTED_BEFORE = 2
     # Of a token that was accepted when last asked about. It waits for no place; its refusal is counted.
     ACCEPTED_BEFORE = 3
 
 
 # The last: known tokens that turn out to be revoked are not asked for a place, and must not let strangers go over.
-_MOST = {Sort.STRANGER: 6, Sort.REFUSED_BEFORE: 2, Sort.ACCEPTED_BEFORE: PLACES_IN_ALL}
-MOST_AN_ADDRESS = 4
+_MOST = {TokenHistory.UNKNOWN: 6, TokenHistory.REJECTED_BEFORE: 2, TokenHistory.ACCEPTED_BEFORE: MAX_SLOTS}
+MAX_SLOTS_PER_ADDRESS = 4
 
 _PLACE = struct.Struct("<d8sBB6x")
 _REFUSED = struct.Struct("<32sdHB5x")
 _MAGIC = b"refused1"
-# More than PLACES_IN_ALL, for refusals that are only counted.
+# More than MAX_SLOTS, for refusals that are only counted.
 _PLACES, _REFUSED_TOKENS = 32, 1024
 _PLACES_AT = len(_MAGIC)
 _REFUSED_AT = _PLACES_AT + _PLACES * _PLACE.size
@@ -56,28 +56,28 @@ _SIZE = _REFUSED_AT + _REFUSED_TOKENS * _REFUSED.size
 _FILE_LOCK_S = 0.02
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """A place in the file, taken until `ends_at`."""
 
     number: int
     ends_at: float
 
 
-class NoPlace(NamedTuple):
+class NoSlot(NamedTuple):
     """No place is free for `wait_s` seconds; `is_held`: one may be given back at any moment."""
 
     wait_s: int
     is_held: bool
 
 
-class Refused(NamedTuple):
+class RejectedToken(NamedTuple):
     """A token that Hoursmith refused. `is_in_force`: it is not to be asked about again yet."""
 
     is_in_force: bool
     was_accepted: bool
 
 
-class Refusals:
+class RejectedTokens:
     """The count of this machine, in the file at `path`; of this process, one of `workers`, where there is none."""
 
     def __init__(self, path: Path | None, *, workers: int = 1, clock: Callable[[], float] = time.time) -> None:
@@ -114,7 +114,7 @@ class Refusals:
             os.close(self._file)
             self._file = None
 
-    def take(self, sort: Sort, address: str) -> Place | NoPlace:
+    def take(self, sort: TokenHistory, address: str) -> Slot | NoSlot:
         """A place for one question about a token, to be given back or spent; or how long there is none."""
         tag, now = _tag(address), self._clock()
         with self._file_lock:
@@ -122,26 +122,26 @@ class Refusals:
             same = [(at, held) for at, _, kind, held in taken if kind == sort]
             near = [(at, held) for at, each, kind, held in taken if kind == sort and each == tag]
             every = [(at, held) for at, _, _, held in taken]
-            rules = [(every, PLACES_IN_ALL), (same, _MOST[sort])]
-            if sort is Sort.STRANGER:
-                rules.append((near, MOST_AN_ADDRESS))
+            rules = [(every, MAX_SLOTS), (same, _MOST[sort])]
+            if sort is TokenHistory.UNKNOWN:
+                rules.append((near, MAX_SLOTS_PER_ADDRESS))
             full = [(places, most) for places, most in rules if len(places) >= self._mine(most)]
             if full:
                 return _wait(full, self._mine, now)
             return self._occupy(sort, tag, now)
 
-    def count(self, sort: Sort, address: str) -> None:
+    def count(self, sort: TokenHistory, address: str) -> None:
         """Count a refusal that no place was taken for."""
         with self._file_lock:
             place = self._occupy(sort, _tag(address), self._clock())
             self._write_place(place.number, place.ends_at, _tag(address), sort, is_held=False)
 
-    def spend(self, place: Place, sort: Sort, address: str) -> None:
+    def spend(self, place: Slot, sort: TokenHistory, address: str) -> None:
         """Keep `place` for the rest of the window, for Hoursmith refused the token."""
         with self._file_lock:
             self._write_place(place.number, self._clock() + WINDOW_S, _tag(address), sort, is_held=False)
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: Slot) -> None:
         """Let others have `place`: Hoursmith accepted the token, or said nothing about it."""
         with self._file_lock:
             at, *_ = list(self._places())[place.number]
@@ -149,14 +149,14 @@ class Refusals:
             if at == place.ends_at:
                 self._write_place(place.number, 0.0, b"", 0, is_held=False)
 
-    def refused(self, digest: bytes) -> Refused | None:
+    def refused(self, digest: bytes) -> RejectedToken | None:
         """What is remembered of a token that Hoursmith refused."""
         number = self._find(self._read(_REFUSED_AT, _SIZE - _REFUSED_AT), digest)
         if number is None:
             return None
         _, until, _, was_accepted = self._token(number)
         # A clock that was set back must not refuse anybody for years.
-        return Refused(self._clock() < until <= self._clock() + REFUSED_AT_MOST_S, bool(was_accepted))
+        return RejectedToken(self._clock() < until <= self._clock() + REJECTED_FOR_AT_MOST_S, bool(was_accepted))
 
     def remember(self, digest: bytes, *, was_accepted: bool) -> None:
         """Remember that Hoursmith refused the token, each time for twice as long as before."""
@@ -169,7 +169,7 @@ class Refusals:
                 times, was_accepted = self._token(number)[2], was_accepted or bool(self._token(number)[3])
             if number is None:
                 return
-            until = self._clock() + min(REFUSED_S * 2**times, REFUSED_AT_MOST_S)
+            until = self._clock() + min(REJECTED_FOR_S * 2**times, REJECTED_FOR_AT_MOST_S)
             line = _REFUSED.pack(digest, until, min(times + 1, 10), was_accepted)
             self._write(_REFUSED_AT + number * _REFUSED.size, line)
 
@@ -183,10 +183,10 @@ class Refusals:
     def _mine(self, most: int) -> int:
         return most if self._file is not None else max(1, most // self._share)
 
-    def _occupy(self, sort: Sort, tag: bytes, now: float) -> Place:
+    def _occupy(self, sort: TokenHistory, tag: bytes, now: float) -> Slot:
         """Take the place that has been free for longest, or ends first."""
         places = [at if at <= now + WINDOW_S else 0.0 for at, *_ in self._places()]
-        place = Place(places.index(min(places)), now + WINDOW_S)
+        place = Slot(places.index(min(places)), now + WINDOW_S)
         self._write_place(place.number, place.ends_at, tag, sort, is_held=True)
         return place
 
@@ -225,7 +225,7 @@ class Refusals:
         self._memory[at : at + len(content)] = content
 
 
-def _wait(full: list[tuple[list[tuple[float, int]], int]], mine: Callable[[int], int], now: float) -> NoPlace:
+def _wait(full: list[tuple[list[tuple[float, int]], int]], mine: Callable[[int], int], now: float) -> NoSlot:
     """How long until each of the rules that are `full` has room again."""
     waits, is_held = [], True
     for places, most in full:
@@ -234,7 +234,7 @@ def _wait(full: list[tuple[list[tuple[float, int]], int]], mine: Callable[[int],
         # Where all that is missing is held, it may come back at any moment.
         is_held = is_held and held > 0 and len(spent) < mine(most)
         waits.append(spent[0] if spent else now + 1)
-    return NoPlace(max(1, math.ceil(max(waits) - now)), is_held)
+    return NoSlot(max(1, math.ceil(max(waits) - now)), is_held)
 
 
 def _least_missed(tokens: bytes, *, was_accepted: bool) -> int | None:
