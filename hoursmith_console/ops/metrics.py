@@ -53,15 +53,23 @@ class Record(Collector):
             self._looked_at = time.monotonic()
         for name, value in self._found.items():
             yield GaugeMetricFamily(name, _HELP[name], value=value)
+        for name, current in _DEPRECATED.items():
+            if current in self._found:
+                yield GaugeMetricFamily(name, f"Deprecated: use {current}.", value=self._found[current])
 
 
+# Former names of metrics, kept until the next release: docs/operating.md marks them as deprecated.
+_DEPRECATED = {
+    "hoursmith_audit_failing_sinks": "hoursmith_audit_failing_destinations",
+    "hoursmith_audit_sink_rows_behind": "hoursmith_audit_destination_rows_behind",
+}
 _HELP = {
-    "hoursmith_database_up": "1 where the database answers.",
-    "hoursmith_audit_unsettled_calls": "Destructive calls of 30 days whose outcome nobody knows and nobody looked up.",
-    "hoursmith_audit_checkpoint_age_seconds": "Age of the oldest last checkpoint of all workspaces.",
-    "hoursmith_audit_failing_destinations": "Destinations of the record that go on trying after a failure.",
-    "hoursmith_audit_destination_rows_behind": "Rows that destinations have not confirmed, those of paused ones too.",
-    "hoursmith_audit_unsigned_rows": "Rows behind the last checkpoint of their workspace, of all workspaces.",
+    "hoursmith_database_up": "1 if the database answers, else 0.",
+    "hoursmith_audit_unsettled_calls": "Destructive calls of the last 30 days with an unresolved unknown outcome.",
+    "hoursmith_audit_checkpoint_age_seconds": "Age of the latest checkpoint, of the workspace where it is oldest.",
+    "hoursmith_audit_failing_destinations": "Log destinations whose last attempt failed and that keep retrying.",
+    "hoursmith_audit_destination_rows_behind": "Audit rows not acknowledged by log destinations, paused ones included.",
+    "hoursmith_audit_unsigned_rows": "Audit rows after the last checkpoint of their workspace, in total.",
 }
 
 
