@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from mcpbridge.audit.verification import Kind
+from mcpbridge.audit.verification import FindingKind
 from mcpbridge.redaction.fields import MaskedCharField
 
 # A run writes how far it is every second; after this long without, its process has ended.
@@ -41,7 +41,7 @@ class Verification(models.Model):
     @property
     def is_about_a_key(self) -> bool:
         """Whether the rows fit together so far, but a signature under them is not one that counts."""
-        return self.bad_kind == Kind.WRONG_KEY
+        return self.bad_kind == FindingKind.WRONG_KEY
 
     @property
     def what_is_wrong(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from mcpbridge.audit.export.cef import key_of
 from mcpbridge.audit.hashchain import FACTS, canonical, genesis
-from mcpbridge.audit.verification.findings import Kind
+from mcpbridge.audit.verification.findings import FindingKind
 from mcpbridge.models import Phase
 from tests.paths import ROOT
 
@@ -64,7 +64,7 @@ def test_the_page_names_every_fact_phase_and_kind_of_finding() -> None:
     named = set(re.findall(r"`([a-z_]+)`", PAGE))
     assert {*FACTS, "format", "workspace"} <= named
     assert set(Phase.values) <= named
-    assert {kind.value for kind in Kind} <= set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", PAGE, re.MULTILINE))
+    assert {kind.value for kind in FindingKind} <= set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", PAGE, re.MULTILINE))
 
 
 def test_the_page_names_the_keys_of_cef() -> None:

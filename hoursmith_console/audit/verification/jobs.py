@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hoursmith_console.audit.models import Verification
 from mcpbridge.audit.export.source import known_workspaces
-from mcpbridge.audit.verification import UnusableInputError, Verdict
+from mcpbridge.audit.verification import UnusableInputError, VerificationReport
 from mcpbridge.audit.verification.sources import stored_rows, verify_stored
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AuditEvent
@@ -70,7 +70,7 @@ class _Work:
     def __init__(self, org_id: str) -> None:
         self.org_id = org_id
         self.rows = 0
-        self.verdict: Verdict | None = None
+        self.verdict: VerificationReport | None = None
         self.fault = ""
 
     def do(self) -> None:

@@ -1,13 +1,19 @@
-"""Verifies audit chains: reads them once, in constant memory, and says that they hold or what is wrong first.
+"""Verify audit chains in one pass and constant memory, and report the first problem of each.
 
-`docs/audit-format.md` specifies what is checked, in which order, and what each finding means;
-`docs/verify_audit.py` is the same in one file for people who have no reason to trust this one.
+`docs/audit-format.md` specifies what is checked, in which order, and what each finding means. `docs/verify_audit.py`
+is an independent implementation in one file, for users who do not trust this one.
 """
 
 from collections.abc import Callable, Iterable
 
 from mcpbridge.audit.hashchain import genesis
-from mcpbridge.audit.verification.findings import ChainReport, Finding, Kind, UnusableInputError, Verdict
+from mcpbridge.audit.verification.findings import (
+    ChainReport,
+    Finding,
+    FindingKind,
+    UnusableInputError,
+    VerificationReport,
+)
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.audit.verification.trust import Trust, trust_from_text
 from mcpbridge.audit.verification.walker import Chain, OutsideHead
@@ -17,13 +23,13 @@ __all__ = [
     "Checkpoint",
     "Event",
     "Finding",
+    "FindingKind",
     "Key",
-    "Kind",
     "OutsideHead",
     "Record",
     "Trust",
     "UnusableInputError",
-    "Verdict",
+    "VerificationReport",
     "trust_from_text",
     "verify",
 ]
@@ -40,12 +46,12 @@ def verify(
     head: OutsideHead | None = None,
     is_partial: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Verdict:
-    """Verify the chains in `records`: of each workspace its cuts, then its rows and checkpoints by their numbers.
+) -> VerificationReport:
+    """Verify the chains in `records`: for each workspace its cuts, then its rows and checkpoints by sequence number.
 
-    `workspaces` names chains that are to be there even if they are empty. With `only`, other chains are passed over.
-    `head` is a row's hash that somebody kept elsewhere; it belongs to the only chain there is. With `is_partial`
-    rows may be left out. `progress` is told now and then how many rows were read. Raises UnusableInputError.
+    `workspaces` are reported even if they have no records. With `only`, other workspaces are skipped. `head` is a
+    hash that was kept elsewhere, and requires that there is one chain. With `is_partial` rows may be missing.
+    `progress` is called with the number of rows read so far. Raises UnusableInputError.
     """
     known = tuple(workspaces)
     names = (only,) if only is not None else known
@@ -78,7 +84,7 @@ def verify(
     if progress is not None:
         progress(rows)
     if not is_known:
-        raise UnusableInputError(f"Nothing is known of a workspace {only}.")
+        raise UnusableInputError(f"Unknown workspace {only}.")
     if head is not None and len(chains) != 1:
-        raise UnusableInputError("A head belongs to one chain, and here are several: name its workspace too.")
-    return Verdict([chain.finish() for chain in chains.values()], is_partial=is_partial)
+        raise UnusableInputError("--head belongs to one chain, but there are several: give --workspace too.")
+    return VerificationReport([chain.finish() for chain in chains.values()], is_partial=is_partial)

@@ -1,21 +1,26 @@
-"""Finds out what happened where a chain first stopped to hold, from what comes after in the same pass.
+"""Diagnose the first mismatch of a chain (edited, deleted, inserted, reordered) from the rows that follow.
 
-A chain holds up to some row and then something does not fit. The one thing that does not fit is kept, the rest of
-the chain is watched for a few signs (is the row that was missed still to come? does anything go on behind the
-misfit?), and at the end the signs decide. Memory is constant whatever the length of the chain.
+One pass, constant memory: the row that does not match is kept, the rest of the chain is watched for a few clues (does
+the expected row still come? does the chain continue after the mismatch?), and at the end the clues decide.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mcpbridge.audit.verification.findings import Finding, Kind
-from mcpbridge.audit.verification.records import Checkpoint, Event, is_sealed, is_sealed_at, sealed_place
+from mcpbridge.audit.verification.findings import Finding, FindingKind
+from mcpbridge.audit.verification.records import (
+    Checkpoint,
+    Event,
+    find_hashed_sequence,
+    has_valid_hash,
+    has_valid_hash_at,
+)
 
 
 @dataclass(slots=True)
-class Place:
-    """A row that was accepted."""
+class AcceptedRow:
+    """The identity of a row that was valid."""
 
     sequence: int
     id: str
@@ -24,8 +29,11 @@ class Place:
 
 
 @dataclass(slots=True)
-class Standing:
-    """How far the chain holds: the next row is to be `sequence` + 1 behind `hash`. `recent` ends with the last row."""
+class ChainPosition:
+    """The last valid row of the chain: the next one must be `sequence` + 1 with `hash` as its previous hash.
+
+    `behind` is the cut after which the chain begins, `vouched` the last signed row, `recent` the latest valid rows.
+    """
 
     workspace: str
     sequence: int
@@ -33,88 +41,88 @@ class Standing:
     behind: int = 0
     vouched: int = 0
     first_unvouched: str | None = None
-    recent: list[Place] = field(default_factory=list)
+    recent: list[AcceptedRow] = field(default_factory=list)
     is_partial: bool = False
 
     @property
     def expected(self) -> int:
-        """The place whose row is awaited."""
+        """Return the sequence number of the expected row."""
         return self.sequence + 1
 
     @property
-    def last(self) -> Place | None:
-        """The last accepted row, None at the beginning of the chain."""
+    def last(self) -> AcceptedRow | None:
+        """Return the last valid row, or None at the beginning of the chain."""
         return self.recent[-1] if self.recent else None
 
-    def inserted_before(self, event: Event) -> Place | None:
-        """The row that stands, not vouched for, where `event` would stand by the previous hash that it names."""
+    def inserted_before(self, event: Event) -> AcceptedRow | None:
+        """Return the unsigned row that has the place of `event`, judged by its previous hash; None if there is none."""
         for place in self.recent:
             if place.sequence > self.vouched and place.previous_hash == event.previous_hash:
                 return place if place.hash != event.hash else None
         return None
 
 
-class Doubt(Protocol):
-    """Something does not fit; what comes after tells what it is."""
+class MismatchDiagnosis(Protocol):
+    """Collects clues from the records after a mismatch, and then tells what happened."""
 
     def watch(self, event: Event) -> None:
-        """A later row of the chain."""
+        """Look at a later row of the chain."""
 
     def watch_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """A later checkpoint of the chain, whose signature counts."""
+        """Look at a later checkpoint with a valid signature."""
 
     def finding(self) -> Finding:
-        """The verdict, once everything was seen."""
+        """Return the finding, after the last record."""
 
 
-def inserted_finding(standing: Standing, first: Place) -> Finding:
-    """The rows from `first` on were put in front of one that was written as its number."""
-    reason = f"the row that was written as number {first.sequence} stands behind row {standing.sequence}, renumbered"
-    return Finding(Kind.INSERTED, standing.workspace, first.sequence, first.id, reason, until=standing.sequence)
+def inserted_finding(position: ChainPosition, first: AcceptedRow) -> Finding:
+    """Return the finding that rows from `first` on were inserted before the genuine row of that number."""
+    reason = f"the genuine row {first.sequence} follows after row {position.sequence}, renumbered"
+    return Finding(FindingKind.INSERTED, position.workspace, first.sequence, first.id, reason, until=position.sequence)
 
 
-class Settled:
-    """Nothing more needs to be seen."""
+class KnownFinding:
+    """A finding that needs no further clues."""
 
     def __init__(self, finding: Finding) -> None:
         self._finding = finding
 
     def watch(self, event: Event) -> None:
-        """Changes nothing."""
+        """Ignore it."""
 
     def watch_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Changes nothing."""
+        """Ignore it."""
 
     def finding(self) -> Finding:
-        """What was known from the start."""
+        """Return the known finding."""
         return self._finding
 
 
-class Disagreement:
-    """A statement that counts says that the row `sequence`, the last one accepted, has another hash."""
+class HashDisagreement:
+    """A trusted statement names another hash for the last valid row."""
 
-    def __init__(self, standing: Standing, signed_hash: str, *, source: str) -> None:
-        self._standing = standing
+    def __init__(self, position: ChainPosition, signed_hash: str, *, source: str) -> None:
+        self._position = position
         self._signed_hash = signed_hash
         self._source = source
         self._next: Event | None = None
-        self._inserted: Place | None = None
+        self._inserted: AcceptedRow | None = None
 
     def watch(self, event: Event) -> None:
-        """The next row may vouch for what was signed; a later one may be what others were put in front of."""
+        """Keep the next row, which may support the signed hash, and look for a row that others were inserted before."""
         if self._next is None:
             self._next = event
         if self._inserted is None:
-            place = self._standing.inserted_before(event)
-            if place is not None and is_sealed_at(event, place.sequence):
+            place = self._position.inserted_before(event)
+            if place is not None and has_valid_hash_at(event, place.sequence):
                 self._inserted = place
 
     def watch_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Changes nothing."""
+        """Ignore it."""
 
     def finding(self) -> Finding:
-        """One edited row, inserted ones, or all rows since the last agreement."""
-        now, last, following = self._standing, self._standing.last, self._next
+        """Return an edited row, inserted rows, or else a rewrite of all rows since the last signed one."""
+        now, last, following = self._position, self._position.last, self._next
         is_vouched_by_next = (
             following is not None
             and following.previous_hash == self._signed_hash
@@ -122,121 +130,125 @@ class Disagreement:
         )
         if last is not None and is_vouched_by_next:
             reason = f"{self._source} and the row after it name another hash for this row"
-            return Finding(Kind.EDITED, now.workspace, last.sequence, last.id, reason)
+            return Finding(FindingKind.EDITED, now.workspace, last.sequence, last.id, reason)
         if self._inserted is not None:
             return inserted_finding(now, self._inserted)
         first = min(max(now.vouched, now.behind) + 1, now.sequence)
         reason = (
             f"{self._source} at row {now.sequence} names another hash: rows {first} to {now.sequence} were rewritten"
         )
-        return Finding(Kind.REPLACED, now.workspace, first, now.first_unvouched, reason, until=now.sequence)
+        return Finding(FindingKind.REPLACED, now.workspace, first, now.first_unvouched, reason, until=now.sequence)
 
 
-class Misfit:
-    """A row that is not the next one of its chain."""
+class UnexpectedRow:
+    """A row that is not the expected next row."""
 
-    def __init__(self, standing: Standing, event: Event, *, origins: Mapping[str, str]) -> None:
-        """`origins` tells workspaces by their genesis."""
-        self._standing = standing
+    def __init__(self, position: ChainPosition, event: Event, *, origins: Mapping[str, str]) -> None:
+        """`origins` maps each genesis hash to its workspace."""
+        self._position = position
         self._event = event
         self._origins = origins
         self._highest = event.sequence
-        # The awaited row comes after all.
-        self._is_awaited_row_there = False
-        # The misfit comes a second time.
+        # The expected row comes later.
+        self._has_expected_row = False
+        # The mismatching row comes a second time.
         self._is_repeated = False
-        # The row that stood before the misfit comes after it.
-        self._is_predecessor_there = False
-        self._goes_on_behind_misfit = False
-        self._goes_on_behind_last = False
+        # The row before the mismatching one comes after it.
+        self._has_predecessor = False
+        self._continues_after_mismatch = False
+        self._continues_after_last = False
 
     def watch(self, event: Event) -> None:
-        """Look for the signs."""
-        misfit, now = self._event, self._standing
+        """Collect clues from a later row."""
+        row, now = self._event, self._position
         self._highest = max(self._highest, event.sequence)
-        self._is_repeated |= event.hash == misfit.hash
-        self._is_predecessor_there |= event.hash == misfit.previous_hash
-        self._goes_on_behind_misfit |= event.previous_hash == misfit.hash
+        self._is_repeated |= event.hash == row.hash
+        self._has_predecessor |= event.hash == row.previous_hash
+        self._continues_after_mismatch |= event.previous_hash == row.hash
         if event.previous_hash == now.hash:
-            self._goes_on_behind_last = True
-            self._is_awaited_row_there |= is_sealed_at(event, now.expected)
+            self._continues_after_last = True
+            self._has_expected_row |= has_valid_hash_at(event, now.expected)
 
     def watch_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """A signature under one of two rows for the same place settles which is genuine."""
-        if checkpoint.sequence == self._standing.sequence:
-            self._goes_on_behind_misfit |= checkpoint.hash == self._event.hash
-            self._goes_on_behind_last |= checkpoint.hash == self._standing.hash
+        """A signed checkpoint tells which of two rows with the same number is genuine."""
+        if checkpoint.sequence == self._position.sequence:
+            self._continues_after_mismatch |= checkpoint.hash == self._event.hash
+            self._continues_after_last |= checkpoint.hash == self._position.hash
 
     def finding(self) -> Finding:
-        """What the signs say, in the order of `docs/audit-format.md`."""
-        now, misfit = self._standing, self._event
-        place: int | None = misfit.sequence
-        if not is_sealed(misfit):
-            place = sealed_place(misfit, near=now.expected, highest=self._highest)
+        """Decide by the clues, in the order of `docs/audit-format.md`."""
+        now, row = self._position, self._event
+        place: int | None = row.sequence
+        if not has_valid_hash(row):
+            place = find_hashed_sequence(row, near=now.expected, highest=self._highest)
         if place is None:
             return self._changed()
         if place == now.expected:
-            return self._wrong_link() if misfit.previous_hash != now.hash else self._renumbered()
+            return self._wrong_link() if row.previous_hash != now.hash else self._renumbered()
         return self._ahead(place) if place > now.expected else self._surplus(place)
 
     def _changed(self) -> Finding:
-        now, misfit = self._standing, self._event
-        if self._is_awaited_row_there:
-            return self._found(Kind.INSERTED, "its hash is not that of its facts, and the awaited row follows")
-        if misfit.sequence > now.expected:
-            return self._missing(misfit.sequence)
-        other = self._origins.get(misfit.previous_hash)
+        now, row = self._position, self._event
+        if self._has_expected_row:
+            return self._found(
+                FindingKind.INSERTED, "its hash does not match its content, and the expected row follows"
+            )
+        if row.sequence > now.expected:
+            return self._missing(row.sequence)
+        other = self._origins.get(row.previous_hash)
         if now.sequence == 0 and other not in (None, now.workspace):
-            return self._found(Kind.GENESIS, f"the chain begins at the genesis of the workspace {other}")
-        return self._found(Kind.EDITED, "its hash is not that of its facts and the previous hash it names")
+            return self._found(FindingKind.GENESIS, f"the chain begins at the genesis of the workspace {other}")
+        return self._found(FindingKind.EDITED, "its hash does not match its content and previous hash")
 
     def _wrong_link(self) -> Finding:
-        now, last = self._standing, self._standing.last
-        if self._is_awaited_row_there:
-            return self._found(Kind.INSERTED, "it names another previous hash, and the awaited row follows")
+        now, last = self._position, self._position.last
+        if self._has_expected_row:
+            return self._found(FindingKind.INSERTED, "it has another previous hash, and the expected row follows")
         if last is None and now.behind == 0 and now.sequence == 0:
             other = self._origins.get(self._event.previous_hash)
-            whose = f"that of the workspace {other}" if other else "no workspace's known here"
-            return self._found(Kind.GENESIS, f"the chain begins at another genesis, {whose}")
+            whose = f"that of the workspace {other}" if other else "that of no known workspace"
+            return self._found(FindingKind.GENESIS, f"the chain begins at another genesis, {whose}")
         if last is None or now.vouched == now.sequence:
-            return self._found(Kind.EDITED, "it names another previous hash than the row before it is proved to have")
-        reason = "the row after it names another hash for this row"
-        return Finding(Kind.EDITED, now.workspace, last.sequence, last.id, reason)
+            return self._found(
+                FindingKind.EDITED, "its previous hash differs from the signed hash of the row before it"
+            )
+        reason = "the next row has another previous hash than the hash of this row"
+        return Finding(FindingKind.EDITED, now.workspace, last.sequence, last.id, reason)
 
     def _renumbered(self) -> Finding:
-        if self._is_awaited_row_there:
-            return self._found(Kind.INSERTED, "it is a copy of the row that belongs here, which follows")
-        return self._found(Kind.EDITED, f"its number was changed to {self._event.sequence}")
+        if self._has_expected_row:
+            return self._found(FindingKind.INSERTED, "it is a copy of the expected row, which follows")
+        return self._found(FindingKind.EDITED, f"its number was changed to {self._event.sequence}")
 
     def _ahead(self, place: int) -> Finding:
-        if not self._is_awaited_row_there:
-            return self._renumbered() if self._standing.is_partial else self._missing(place)
-        if self._is_predecessor_there and not self._is_repeated:
-            return self._found(Kind.REORDERED, f"the row of place {place} stands here, and the one of this place later")
-        return self._found(Kind.INSERTED, "it belongs nowhere in this chain, and the awaited row follows")
+        if not self._has_expected_row:
+            return self._renumbered() if self._position.is_partial else self._missing(place)
+        if self._has_predecessor and not self._is_repeated:
+            return self._found(FindingKind.REORDERED, f"row {place} is here, and the expected row comes later")
+        return self._found(FindingKind.INSERTED, "it does not belong to this chain, and the expected row follows")
 
     def _surplus(self, place: int) -> Finding:
-        now, misfit, last = self._standing, self._event, self._standing.last
-        is_twin = last is not None and place == last.sequence == misfit.sequence
-        if last is not None and is_twin and misfit.previous_hash == last.previous_hash and misfit.hash != last.hash:
+        now, row, last = self._position, self._event, self._position.last
+        is_twin = last is not None and place == last.sequence == row.sequence
+        if last is not None and is_twin and row.previous_hash == last.previous_hash and row.hash != last.hash:
             return self._forked(last)
-        if not self._is_awaited_row_there and misfit.sequence == now.expected:
-            inserted = now.inserted_before(misfit)
+        if not self._has_expected_row and row.sequence == now.expected:
+            inserted = now.inserted_before(row)
             if inserted is not None and inserted.sequence == place:
                 return inserted_finding(now, inserted)
-        return self._found(Kind.INSERTED, f"a row of place {place} stands here a second time, or never belonged here")
+        return self._found(FindingKind.INSERTED, f"row {place} is repeated here or does not belong to this chain")
 
-    def _forked(self, last: Place) -> Finding:
-        is_last_bad = self._goes_on_behind_misfit and not self._goes_on_behind_last
+    def _forked(self, last: AcceptedRow) -> Finding:
+        is_last_bad = self._continues_after_mismatch and not self._continues_after_last
         bad, other = (last.id, self._event.id) if is_last_bad else (self._event.id, last.id)
-        reason = f"the row {other} claims the same place behind the same row"
-        return Finding(Kind.FORKED, self._standing.workspace, last.sequence, bad, reason)
+        reason = f"the row {other} has the same number and the same previous hash"
+        return Finding(FindingKind.FORKED, self._position.workspace, last.sequence, bad, reason)
 
     def _missing(self, place: int) -> Finding:
-        now = self._standing
+        now = self._position
         count = place - now.expected
         reason = f"{count} row{'s are' if count > 1 else ' is'} missing before row {place} ({self._event.id})"
-        return Finding(Kind.REMOVED, now.workspace, now.expected, None, reason, until=place - 1)
+        return Finding(FindingKind.REMOVED, now.workspace, now.expected, None, reason, until=place - 1)
 
-    def _found(self, kind: Kind, reason: str) -> Finding:
-        return Finding(kind, self._standing.workspace, self._standing.expected, self._event.id, reason)
+    def _found(self, kind: FindingKind, reason: str) -> Finding:
+        return Finding(kind, self._position.workspace, self._position.expected, self._event.id, reason)

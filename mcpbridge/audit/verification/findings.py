@@ -1,12 +1,12 @@
-"""What a verifier says: that a chain holds and how far that is vouched for, or where it first does not."""
+"""Results of a verification: for each chain, the verified range or the first problem."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 
-class Kind(StrEnum):
-    """What happened to the record. `docs/audit-format.md` says by which signs each is told."""
+class FindingKind(StrEnum):
+    """How a chain was tampered with; `docs/audit-format.md` defines each kind."""
 
     EDITED = "edited"
     REMOVED = "removed"
@@ -21,13 +21,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The first thing wrong with a chain.
+    """The first problem of a chain.
 
-    `sequence` is the place in the chain, and `id` the row that stands there, None where no row does or where it is
-    not a row that is wrong but a `checkpoint` or a `cut` (`record`). `until` ends the range where it is one.
+    `sequence` is the position, `id` the row there; None if there is no row, or if a checkpoint or cut is at fault
+    (`record`). `until` is the end of the range, if there is one.
     """
 
-    kind: Kind
+    kind: FindingKind
     workspace: str
     sequence: int
     id: str | None
@@ -36,7 +36,7 @@ class Finding:
     until: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's types."""
+        """Return it in JSON types."""
         return {
             "kind": self.kind.value,
             "workspace": self.workspace,
@@ -50,10 +50,10 @@ class Finding:
 
 @dataclass(slots=True)
 class ChainReport:
-    """What was seen of one workspace's chain. `sequence` and `hash` are those of its last row that holds.
+    """Result for one workspace; `sequence` and `hash` are those of its last valid row.
 
-    `behind` is the cut at which it begins, 0 where that is its genesis; `vouched` the last row that a checkpoint (or
-    a head from outside) agrees with, 0 where there is none; `left_out` the rows that a filter kept out of an export.
+    `behind` is the cut after which the chain begins, or 0; `vouched` the last row confirmed by a checkpoint or an
+    external head, or 0; `left_out` the number of rows that a filter omitted from the export.
     """
 
     workspace: str
@@ -67,7 +67,7 @@ class ChainReport:
     finding: Finding | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's types."""
+        """Return it in JSON types."""
         return {
             "workspace": self.workspace,
             "rows": self.rows,
@@ -82,29 +82,29 @@ class ChainReport:
 
 
 @dataclass(slots=True)
-class Verdict:
-    """What was seen of all chains, in the order in which they came."""
+class VerificationReport:
+    """Result for all chains, in the order of the input."""
 
     chains: list[ChainReport] = field(default_factory=list)
     is_partial: bool = False
 
     @property
     def is_ok(self) -> bool:
-        """Whether every chain holds."""
+        """Return whether every chain is valid."""
         return all(chain.finding is None for chain in self.chains)
 
     @property
     def first_bad(self) -> Finding | None:
-        """What is wrong with the first chain that does not hold."""
+        """Return the finding of the first invalid chain, or None."""
         return next((chain.finding for chain in self.chains if chain.finding), None)
 
     @property
     def rows(self) -> int:
-        """Rows seen in all."""
+        """Return the total number of rows."""
         return sum(chain.rows for chain in self.chains)
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's types; the stand-alone verifier prints the same."""
+        """Return it in JSON types, as the standalone verifier prints it."""
         bad = self.first_bad
         return {
             "ok": self.is_ok,
@@ -115,4 +115,4 @@ class Verdict:
 
 
 class UnusableInputError(Exception):
-    """What was given cannot be verified at all, for better or worse. The text says why."""
+    """The input cannot be verified at all. The text says why."""

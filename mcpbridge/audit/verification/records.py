@@ -1,4 +1,4 @@
-"""What a verifier reads: events, checkpoints, cuts and keys, from the database or from an export alike."""
+"""Records that a verifier reads, from the database or an export: events, checkpoints, cuts and keys."""
 
 import hashlib
 import math
@@ -13,18 +13,18 @@ import rfc8785
 from mcpbridge.audit.hashchain import FORMAT, canonical
 from mcpbridge.audit.signing import CHECKPOINT_FORMAT, CUT_FORMAT, KEY_FORMAT
 
-# Where orjson's output might not be RFC 8785's: characters from U+E000 on sort differently in keys, and these
-# numbers are printed differently. Whatever looks like that, even within a text, goes through the reference.
-_DOUBTFUL: Final = re.compile(rb"[\xee-\xf4]|[:\[,]-?\d+(?:\.0[,}\]]|\.?\d*e|\d{15})")
+# Where the output of orjson may differ from RFC 8785: keys with characters from U+E000 on sort differently, and these
+# numbers are printed differently. Anything that matches, even within a text, uses the reference implementation.
+_NEEDS_REFERENCE: Final = re.compile(rb"[\xee-\xf4]|[:\[,]-?\d+(?:\.0[,}\]]|\.?\d*e|\d{15})")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-# How much is hashed at most in the search for the place under which a row was sealed.
+# Limit of bytes to hash in the search for the original number of a row.
 _SEARCH_BYTES: Final = 256 * 1024 * 1024
 _SEARCH_BEYOND: Final = 10_000
 
 
 @dataclass(slots=True)
 class Event:
-    """A row of the record as it was found: `facts` in JSON's types, None where they cannot even be read."""
+    """An audit row as it was read: `facts` in JSON types, None if they are unreadable."""
 
     workspace: str
     sequence: int
@@ -36,7 +36,7 @@ class Event:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Where a chain stood, signed. `rows` is a number where this is a cut: so many rows up to here were removed."""
+    """A signed head of a chain. `rows` is set for a cut: the number of rows up to here that were pruned."""
 
     workspace: str
     sequence: int
@@ -49,16 +49,16 @@ class Checkpoint:
 
     @property
     def is_cut(self) -> bool:
-        """Whether rows were removed here under retention."""
+        """Return whether it is the cut of a pruning."""
         return self.rows is not None
 
     @property
     def record(self) -> str:
-        """What kind of record this is, as findings call it."""
+        """Return the record type as findings name it."""
         return "cut" if self.is_cut else "checkpoint"
 
     def message(self) -> bytes | None:
-        """What was signed; None where it has no canonical form, so that nothing can have been."""
+        """Return the signed message; None if it has no canonical form, so that no signature can be valid."""
         said = {"workspace": self.workspace, "sequence": self.sequence, "hash": self.hash, "at": self.at}
         if self.is_cut:
             return canonical_or_none({"format": CUT_FORMAT, "rows": self.rows, **said})
@@ -67,7 +67,7 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Key:
-    """A public key, and the announcement of it by the key before."""
+    """A public key with its announcement by the key before it."""
 
     key_id: str
     public_key: str
@@ -76,7 +76,7 @@ class Key:
     signature: str
 
     def message(self) -> bytes | None:
-        """What the announcer signed."""
+        """Return the message that the announcing key signed."""
         said = {"key_id": self.key_id, "public_key": self.public_key, "since": self.since}
         return canonical_or_none({"format": KEY_FORMAT, "announced_by": self.announced_by, **said})
 
@@ -85,11 +85,11 @@ Record = Event | Checkpoint | Key
 
 
 def canonical_or_none(value: Any) -> bytes | None:
-    """RFC 8785, by the quick way where both ways agree; None for what has no canonical form."""
+    """Return the RFC 8785 form, by orjson where it gives the same bytes; None if there is none."""
     try:
         made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        # For a number that JSON does not have, orjson writes null.
-        if not _DOUBTFUL.search(made) and (b"null" not in made or is_finite(value)):
+        # orjson writes null for NaN and infinity.
+        if not _NEEDS_REFERENCE.search(made) and (b"null" not in made or is_finite(value)):
             return made
     except orjson.JSONEncodeError:
         pass
@@ -100,7 +100,7 @@ def canonical_or_none(value: Any) -> bytes | None:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether JSON has all the numbers in `value`."""
+    """Return whether `value` has no NaN or infinity."""
     if isinstance(value, dict):
         return all(map(is_finite, value.values()))
     if isinstance(value, list):
@@ -108,28 +108,28 @@ def is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def is_sealed(event: Event) -> bool:
-    """Whether the row's hash is that of its facts and of the previous hash that it names."""
+def has_valid_hash(event: Event) -> bool:
+    """Return whether the hash of the row matches its facts and previous hash."""
     made = canonical_or_none(event.facts) if _is_whole(event) else None
     if made is None:
         return False
     return hashlib.sha256(made + bytes.fromhex(event.previous_hash)).hexdigest() == event.hash
 
 
-def is_sealed_at(event: Event, sequence: int) -> bool:
-    """Whether the row was hashed as row `sequence`, whatever number it bears now."""
+def has_valid_hash_at(event: Event, sequence: int) -> bool:
+    """Return whether the hash of the row is valid under the number `sequence`."""
     if event.facts is None:
         return False
     facts = {**event.facts, "sequence": sequence}
-    return is_sealed(
+    return has_valid_hash(
         Event(event.workspace, sequence, event.id, facts, event.previous_hash, event.hash),
     )
 
 
-def sealed_place(event: Event, *, near: int, highest: int) -> int | None:
-    """Under which number the row was hashed, searched from `near` outwards; None where under none.
+def find_hashed_sequence(event: Event, *, near: int, highest: int) -> int | None:
+    """Find the number under which the hash of the row is valid, searching outwards from `near`; None if there is none.
 
-    Tells a row that was only moved or renumbered from one whose content was changed.
+    This tells a row that was moved or renumbered from one whose content was changed.
     """
     parts = _around_sequence(event)
     if parts is None:
@@ -150,7 +150,7 @@ def _outwards(near: int, reach: int) -> Iterator[int]:
 
 
 def _around_sequence(event: Event) -> tuple[bytes, bytes] | None:
-    """What is hashed before and after the row's number."""
+    """Return the hashed bytes before and after the sequence number."""
     if not _is_whole(event) or event.facts is None:
         return None
     pivot = "sequence".encode("utf-16-be")

@@ -1,20 +1,20 @@
-"""Verifies what lies in the database, or in an export, with the keys that belong to it."""
+"""Verify the database or an export."""
 
 from collections.abc import Callable, Iterable
 
 from mcpbridge.audit.export.jsonl import Export
 from mcpbridge.audit.export.source import Selection, alias, chain_records, known_workspaces, stored_keys
 from mcpbridge.audit.signing import configured_key
-from mcpbridge.audit.verification import OutsideHead, Trust, UnusableInputError, Verdict, verify
+from mcpbridge.audit.verification import OutsideHead, Trust, UnusableInputError, VerificationReport, verify
 from mcpbridge.audit.verification.trust import is_first
 from mcpbridge.models import AuditEvent
 
 
 def stored_trust() -> Trust:
-    """What this console itself trusts: its configured key, and the keys that lead to it from the first.
+    """Return the keys that this console trusts: its configured key, and the stored keys that lead to it.
 
-    Whoever can write into the database can put in a first key of their own, so for a proof to others the key file must
-    come from elsewhere.
+    Someone who can write to the database can replace the first key, so a proof to others needs a key file from
+    elsewhere.
     """
     configured = configured_key()
     keys = list(stored_keys())
@@ -31,7 +31,7 @@ def stored_trust() -> Trust:
 
 
 def stored_rows(workspace: str | None = None) -> int:
-    """How many rows a verification of the database will read."""
+    """Return the number of rows that verifying the database will read."""
     rows = AuditEvent.objects.using(alias())
     return (rows if workspace is None else rows.filter(org_id=workspace)).count()
 
@@ -42,10 +42,10 @@ def verify_stored(
     head: OutsideHead | None = None,
     trust: Trust | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Verdict:
-    """Verify the chain of `workspace`, or all, as they lie in the database. Raises UnusableInputError.
+) -> VerificationReport:
+    """Verify the chain of `workspace`, or all chains, in the database. Raises UnusableInputError.
 
-    `progress` is told now and then how many rows were read.
+    `progress` is called with the number of rows read so far.
     """
     return verify(
         chain_records(Selection(workspace=workspace)),
@@ -65,13 +65,13 @@ def verify_export(
     head: OutsideHead | None = None,
     is_partial: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Verdict:
-    """Verify the lines of an export. Raises UnusableInputError where they are none, or not all."""
+) -> VerificationReport:
+    """Verify the lines of an export. Raises UnusableInputError if they are not a complete export."""
     export = Export(lines)
     if export.is_filtered and not is_partial:
         raise UnusableInputError(
-            "This export is filtered: rows were left out, so it cannot prove that none is missing."
-            " --partial verifies those that are there."
+            "This export is filtered, so it cannot prove that no row is missing."
+            " Use --partial to verify the rows that it contains."
         )
     verdict = verify(
         export.records(),

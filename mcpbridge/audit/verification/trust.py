@@ -1,4 +1,4 @@
-"""Which signatures count: those by the keys that were trusted beforehand, and by keys that these announced."""
+"""Trusted keys: those given beforehand, and those that a trusted key announced."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from mcpbridge.audit.verification.records import Checkpoint, Key
 
 
 class Trust:
-    """The keys that may sign. Grows by announcements of keys that are in it already, and in no other way."""
+    """A set of trusted keys, which grows only by announcements of its own keys."""
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
@@ -25,7 +25,7 @@ class Trust:
         return key_id in self._keys
 
     def anchor(self, public_key: str) -> str:
-        """Trust `public_key` (base64 of 32 bytes) from the start; its id. ValueError where it is none."""
+        """Trust `public_key` (base64 of 32 bytes) and return its id. Raises ValueError if it is not a key."""
         raw = base64.b64decode(public_key, validate=True)
         Ed25519PublicKey.from_public_bytes(raw)
         key_id = key_id_of(raw)
@@ -33,7 +33,7 @@ class Trust:
         return key_id
 
     def learn(self, key: Key) -> None:
-        """Trust `key` too, at once or later, if a trusted key announced it. Nothing happens otherwise."""
+        """Trust `key` if a trusted key announced it, now or as soon as the announcing key is trusted."""
         self._unannounced.append(key)
         found = True
         while found:
@@ -45,15 +45,13 @@ class Trust:
                     found = True
 
     def fault(self, checkpoint: Checkpoint) -> str:
-        """Why the signature does not count; empty where it does."""
+        """Return why the signature is invalid; empty if it is valid."""
         public_key = self._keys.get(checkpoint.key_id)
         if public_key is None:
-            return (
-                f"it is signed with the key {checkpoint.key_id}, which is not trusted and was announced by none that is"
-            )
+            return f"it is signed with the key {checkpoint.key_id}, neither trusted nor announced by a trusted key"
         message = checkpoint.message()
         if message is None or not is_signed(public_key, message, checkpoint.signature):
-            return f"its signature is not one by the key {checkpoint.key_id} that it names"
+            return f"its signature is not by the key {checkpoint.key_id} that it names"
         return ""
 
     def _is_announced(self, key: Key) -> bool:
@@ -64,7 +62,7 @@ class Trust:
 
 
 def is_key(key: Key) -> bool:
-    """Whether the key is one, under its right name."""
+    """Return whether the public key is valid and matches its id."""
     try:
         raw = base64.b64decode(key.public_key, validate=True)
     except (binascii.Error, ValueError):
@@ -73,7 +71,7 @@ def is_key(key: Key) -> bool:
 
 
 def is_first(key: Key) -> bool:
-    """Whether this is a key that signed itself, as the first one does."""
+    """Return whether the key is self-signed, as the first one is."""
     message = key.message()
     return (
         key.announced_by == ""
@@ -84,9 +82,9 @@ def is_first(key: Key) -> bool:
 
 
 def trust_from_text(text: str) -> Trust:
-    """The trust that a key file asks for: what `/audit/key` serves, or one public key as PEM.
+    """Build the trusted keys from a key file: the JSON of `/audit/key`, or one public key as PEM.
 
-    Of the former the first key is the anchor, and each other must be announced. Raises UnusableInputError.
+    In JSON the first key is trusted, and every other must be announced. Raises UnusableInputError.
     """
     trust = Trust()
     if text.lstrip().startswith("-----BEGIN"):
@@ -96,24 +94,24 @@ def trust_from_text(text: str) -> Trust:
         listed = json.loads(text)["keys"]
         keys = [key_of(each) for each in listed]
     except (ValueError, KeyError, TypeError) as error:
-        raise UnusableInputError(f"The key file is neither PEM nor what /audit/key serves: {error!r}") from None
+        raise UnusableInputError(f"The key file is neither PEM nor a file from /audit/key: {error!r}") from None
     if not keys:
-        raise UnusableInputError("The key file holds no key.")
+        raise UnusableInputError("The key file contains no key.")
     if not is_first(keys[0]):
-        raise UnusableInputError(f"The first key of the key file, {keys[0].key_id}, is not signed by itself.")
+        raise UnusableInputError(f"The first key of the key file, {keys[0].key_id}, does not sign itself.")
     trust.anchor(keys[0].public_key)
     for key in keys[1:]:
         trust.learn(key)
         if key.key_id not in trust:
-            raise UnusableInputError(f"The key {key.key_id} of the key file was announced by none before it.")
+            raise UnusableInputError(f"The key file's key {key.key_id} was not announced by one before it.")
     return trust
 
 
 def key_of(columns: dict[str, Any]) -> Key:
-    """A key from the object that describes it. KeyError or TypeError where it does not."""
+    """Build a key from a JSON object. Raises KeyError or TypeError."""
     texts = {name: columns[name] for name in ("key_id", "public_key", "since", "announced_by", "signature")}
     if not all(isinstance(text, str) for text in texts.values()):
-        raise TypeError("a key is described by texts")
+        raise TypeError("a field of the key is not a text")
     return Key(**texts)
 
 
@@ -121,7 +119,7 @@ def _raw_of_pem(text: str) -> str:
     try:
         key = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnusableInputError(f"The key file holds no public key: {error}") from None
+        raise UnusableInputError(f"The key file contains no public key: {error}") from None
     if not isinstance(key, Ed25519PublicKey):
-        raise UnusableInputError("The key file holds a public key, but not one of Ed25519.")
+        raise UnusableInputError("The key file contains a public key that is not Ed25519.")
     return base64.b64encode(key.public_bytes_raw()).decode()

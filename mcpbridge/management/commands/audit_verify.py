@@ -8,7 +8,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mcpbridge.audit.verification import ChainReport, OutsideHead, Trust, UnusableInputError, Verdict, trust_from_text
+from mcpbridge.audit.verification import (
+    ChainReport,
+    OutsideHead,
+    Trust,
+    UnusableInputError,
+    VerificationReport,
+    trust_from_text,
+)
 from mcpbridge.audit.verification.sources import stored_rows, verify_export, verify_stored
 from mcpbridge.management.progress import progress_line
 
@@ -42,7 +49,7 @@ class Command(BaseCommand):
         if not verdict.is_ok:
             sys.exit(BAD)
 
-    def _verdict(self, options: dict[str, Any]) -> Verdict:
+    def _verdict(self, options: dict[str, Any]) -> VerificationReport:
         head = OutsideHead.from_text(options["head"]) if options["head"] else None
         trust = trust_from_text(Path(options["key"]).read_text(encoding="utf-8")) if options["key"] else None
         if options["export"] is None:
@@ -54,7 +61,7 @@ class Command(BaseCommand):
             raise UnusableInputError("--export needs --key: the key file that you trust.")
         return self._verdict_on_export(options, trust, head)
 
-    def _verdict_on_export(self, options: dict[str, Any], trust: Trust, head: OutsideHead | None) -> Verdict:
+    def _verdict_on_export(self, options: dict[str, Any], trust: Trust, head: OutsideHead | None) -> VerificationReport:
         is_piped = options["export"] == "-"
         with nullcontext(sys.stdin.buffer) if is_piped else Path(options["export"]).open("rb") as lines:
             return verify_export(
@@ -67,7 +74,7 @@ class Command(BaseCommand):
             )
 
 
-def _summary(verdict: Verdict) -> list[str]:
+def _summary(verdict: VerificationReport) -> list[str]:
     if not verdict.chains:
         return ["There are no audit rows yet."]
     lines = [line for chain in verdict.chains for line in _chain_summary(chain)]

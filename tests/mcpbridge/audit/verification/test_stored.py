@@ -19,7 +19,7 @@ from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.hashchain import Head, genesis, link
 from mcpbridge.audit.keyring import announce_key, published_keys
 from mcpbridge.audit.signing import configured_key, cut_message
-from mcpbridge.audit.verification import OutsideHead, Verdict, trust_from_text
+from mcpbridge.audit.verification import OutsideHead, VerificationReport, trust_from_text
 from mcpbridge.audit.verification.sources import stored_rows, verify_export, verify_stored
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
@@ -83,7 +83,7 @@ def found(**more: object) -> tuple[object, ...] | None:
     return bad and (bad.kind, bad.workspace, bad.sequence)
 
 
-def agrees_with_an_export(verdict: Verdict, *, head: OutsideHead | None = None, **more: object) -> None:
+def agrees_with_an_export(verdict: VerificationReport, *, head: OutsideHead | None = None, **more: object) -> None:
     """An export of what lies there has the same verdict, by either verifier."""
     lines = list(FORMATS["jsonl"].lines(Selection()))
     kept = f"{head.sequence or ''}:{head.hash}".lstrip(":") if head else ""
