@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "mcpbridge",
     "hoursmith_console.accounts",
     "hoursmith_console.workspaces",
+    "hoursmith_console.sign_in",
     "hoursmith_console.tokens",
     "hoursmith_console.connections",
     "hoursmith_console.core",
@@ -203,36 +204,36 @@ ACCOUNT_PREVENT_ENUMERATION = ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_EMAIL_NOTIFICATIONS = ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
 # A username is random; people are shown by their address.
 ACCOUNT_USER_DISPLAY = "hoursmith_console.accounts.addresses.shown"
-ACCOUNT_ADAPTER = "hoursmith_console.accounts.allauth_adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "hoursmith_console.sign_in.allauth_adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
 # How many seconds a sign-in, or a re-authentication, counts as recent.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_FORMS = {
-    "reset_password": "hoursmith_console.accounts.forms.ResetForm",
-    "login": "hoursmith_console.accounts.library_forms.LoginForm",
-    "change_password": "hoursmith_console.accounts.library_forms.ChangeForm",
-    "set_password": "hoursmith_console.accounts.library_forms.SetForm",
-    "reset_password_from_key": "hoursmith_console.accounts.library_forms.ResetFromKeyForm",
-    "reauthenticate": "hoursmith_console.accounts.library_forms.AgainForm",
+    "reset_password": "hoursmith_console.sign_in.forms.ResetForm",
+    "login": "hoursmith_console.sign_in.library_forms.LoginForm",
+    "change_password": "hoursmith_console.sign_in.library_forms.ChangeForm",
+    "set_password": "hoursmith_console.sign_in.library_forms.SetForm",
+    "reset_password_from_key": "hoursmith_console.sign_in.library_forms.ResetFromKeyForm",
+    "reauthenticate": "hoursmith_console.sign_in.library_forms.AgainForm",
 }
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.accounts.resets.ResetTokens"  # noqa: S105 – a class
-MFA_ADAPTER = "hoursmith_console.accounts.mfa.adapter.FactorAdapter"
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.sign_in.resets.ResetTokens"  # noqa: S105 – a class
+MFA_ADAPTER = "hoursmith_console.sign_in.mfa.adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TRUST_ENABLED = False
 MFA_FORMS = {
-    "activate_totp": "hoursmith_console.accounts.forms.AppForm",
-    "authenticate": "hoursmith_console.accounts.forms.CodeForm",
-    "reauthenticate": "hoursmith_console.accounts.forms.CodeAgainForm",
-    "deactivate_totp": "hoursmith_console.accounts.library_forms.RemoveAppForm",
-    "generate_recovery_codes": "hoursmith_console.accounts.library_forms.CodesForm",
-    "add_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyForm",
-    "authenticate_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyCodeForm",
-    "edit_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyNameForm",
-    "login_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeySignInForm",
-    "reauthenticate_webauthn": "hoursmith_console.accounts.mfa.passkey_forms.PasskeyAgainForm",
+    "activate_totp": "hoursmith_console.sign_in.forms.AppForm",
+    "authenticate": "hoursmith_console.sign_in.forms.CodeForm",
+    "reauthenticate": "hoursmith_console.sign_in.forms.CodeAgainForm",
+    "deactivate_totp": "hoursmith_console.sign_in.library_forms.RemoveAppForm",
+    "generate_recovery_codes": "hoursmith_console.sign_in.library_forms.CodesForm",
+    "add_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyForm",
+    "authenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyCodeForm",
+    "edit_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyNameForm",
+    "login_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeySignInForm",
+    "reauthenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyAgainForm",
 }
 # A code of the half minute before and after is taken too, for clocks that do not agree.
 MFA_TOTP_TOLERANCE = 1
@@ -241,7 +242,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Browsers themselves refuse passkeys over http except on this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
 OIDC = configuration.openid(env, VAR_DIR)
-SOCIALACCOUNT_ADAPTER = "hoursmith_console.accounts.oidc.provider.OpenIdAdapter"
+SOCIALACCOUNT_ADAPTER = "hoursmith_console.sign_in.oidc.provider.OpenIdAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
 SOCIALACCOUNT_LOGIN_ON_GET = SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(OIDC)

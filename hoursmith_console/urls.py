@@ -7,7 +7,7 @@ from hoursmith_console.audit.verification.keys import key
 from hoursmith_console.core.site import site
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("accounts/", include("hoursmith_console.workspaces.urls")),
+    path("accounts/", include("hoursmith_console.sign_in.urls")),
     path("", include("hoursmith_console.ops.oauth_discovery")),
     path("audit/key", key, name="audit_key"),
     path("", include("hoursmith_console.redirects")),

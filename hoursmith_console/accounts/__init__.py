@@ -1,1 +1,1 @@
-"""How people sign in: second factors, sessions, OpenID Connect. Who they are to a workspace is in `workspaces`."""
+"""Accounts: their proven addresses, OpenID Connect identities, sessions and known browsers."""

@@ -23,9 +23,9 @@ from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
 from hoursmith_console.members.queries import members_in_sight, persons
 from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.tokens.labels import tokens_claimed_by
 from hoursmith_console.workspaces import access
-from hoursmith_console.workspaces.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
 from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send, mail_leaves
 from hoursmith_console.workspaces.models import Invitation, Member, Role

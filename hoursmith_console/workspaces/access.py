@@ -9,7 +9,7 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.accounts.sign_ins import record_member_event
+from hoursmith_console.workspaces.account_events import record_member_event
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 
 

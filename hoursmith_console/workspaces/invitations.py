@@ -26,10 +26,10 @@ from hoursmith_console.accounts.addresses import (
     proven_addresses,
 )
 from hoursmith_console.accounts.models import AddressProof
-from hoursmith_console.accounts.sign_ins import record_account_event, record_member_event
+from hoursmith_console.core.texts import one_line
+from hoursmith_console.workspaces.account_events import record_account_event, record_member_event
 from hoursmith_console.workspaces.models import ACTOR_LENGTH, INVITED, Invitation, Invitations, Member, Workspace
 from hoursmith_console.workspaces.services import member_import, membership_join
-from hoursmith_console.workspaces.texts import one_line
 
 LINK_LIFETIME, OFFER_LIFETIME = timedelta(days=3), timedelta(days=30)
 

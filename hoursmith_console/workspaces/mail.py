@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
+from hoursmith_console.core.texts import one_line
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.texts import one_line
 from mcpbridge.redaction.masking import redact
 
 _LOCAL = ("console", "dummy", "locmem", "filebased")

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
 from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.core.texts import is_storable, one_line
 from hoursmith_console.workspaces.models import INVITED, Role
-from hoursmith_console.workspaces.texts import is_storable, one_line
 from mcpbridge.calls.errors import from_response
 from mcpbridge.core.credential import Credential
 from mcpbridge.tools import RestRequest

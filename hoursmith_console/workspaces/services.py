@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.db import router, transaction
 
 from hoursmith_console.accounts.addresses import address_claim, normal
+from hoursmith_console.core.texts import one_line
 from hoursmith_console.workspaces.models import Member, Workspace
-from hoursmith_console.workspaces.texts import one_line
 
 NAME_LENGTH = 200
 

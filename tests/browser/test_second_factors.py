@@ -15,7 +15,7 @@ PASSWORD = "correct horse battery staple"
 
 INVITE = """
 import json
-from hoursmith_console.workspaces.invitation_views import invitation_path
+from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.models import Workspace
 found = {}

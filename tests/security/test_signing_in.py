@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils.http import int_to_base36
 from fido2.utils import websafe_encode
 
-from tests.hoursmith_console.accounts.people import password_given, recent
 from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.sign_in.people import password_given, recent
 from tests.page_urls import account_routes, filled
 
 

@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.hoursmith_console.accounts.people import is_in, old, password_given
 from tests.hoursmith_console.conftest import PASSWORD
+from tests.hoursmith_console.sign_in.people import is_in, old, password_given
 
 pytestmark = pytest.mark.usefixtures("cast")
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from mcpbridge.calls.approvals.policy import get_approval_rule
 from mcpbridge.models import ApprovalRequest, ApprovalRule, AuditEvent, ObservedToken
-from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.sign_in.people import told
 from tests.token_shapes import assembled_token
 
 Browse = Callable[[str], Client]

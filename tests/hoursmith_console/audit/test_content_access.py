@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from mcpbridge.models import AuditEvent
-from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call
+from tests.hoursmith_console.sign_in.people import told
 
 Browse = Callable[[str], Client]
 SENT, LOST = "A word that was sent", "A word that was lost"

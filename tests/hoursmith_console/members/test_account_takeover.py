@@ -15,9 +15,9 @@ from django.test import Client
 from hoursmith_console.accounts.addresses import account_with, proven_account, proven_addresses
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
 from mcpbridge.models import AuditEvent
-from tests.hoursmith_console.accounts.people import is_in, operators_link, recent, told
 from tests.hoursmith_console.conftest import PASSWORD, Cast, account_of
 from tests.hoursmith_console.members.test_members import LINK
+from tests.hoursmith_console.sign_in.people import is_in, operators_link, recent, told
 from tests.openid_provider import Provider, configure, openid_provider, visit
 
 Browse = Callable[[str], Client]

@@ -7,9 +7,9 @@ from django.test import Client
 
 from hoursmith_console.workspaces.access import auditor_appoint
 from hoursmith_console.workspaces.models import Member
-from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call
+from tests.hoursmith_console.sign_in.people import told
 from tests.hoursmith_console.test_every_address import _addresses
 
 Browse = Callable[[str], Client]

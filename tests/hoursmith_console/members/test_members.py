@@ -14,8 +14,8 @@ from django.test import Client, override_settings
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
 from hoursmith_console.workspaces.services import member_import, membership_join
 from mcpbridge.models import AuditEvent
-from tests.hoursmith_console.accounts.people import operators_link, password_given, told
 from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
+from tests.hoursmith_console.sign_in.people import operators_link, password_given, told
 
 Browse = Callable[[str], Client]
 LINK = re.compile(r"/accounts/invitation/[\w-]+/")

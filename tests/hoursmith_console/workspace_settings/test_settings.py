@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import AuditEvent, Freeze, SnapshotStop
-from tests.hoursmith_console.accounts.people import told
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
+from tests.hoursmith_console.sign_in.people import told
 
 Browse = Callable[[str], Client]
 CHANGES = {

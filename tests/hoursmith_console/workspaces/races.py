@@ -11,7 +11,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from hoursmith_console.accounts.addresses import AddressTakenError, address_prove, proven_account
 from hoursmith_console.accounts.models import AddressProof, OpenIdIdentity
-from hoursmith_console.accounts.oidc.identities import IdentityTakenError, Told, identity_link
+from hoursmith_console.accounts.openid_identities import IdentityTakenError, Told, identity_link
 from hoursmith_console.workspaces.invitations import InvitationError, invitation_accept, invite
 from hoursmith_console.workspaces.models import Invitation, Member
 from hoursmith_console.workspaces.services import account_draft, workspace_import

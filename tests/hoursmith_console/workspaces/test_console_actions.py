@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from hoursmith_console.workspaces.invitation_views import invitation_path
+from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.member_sync import members_sync
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace

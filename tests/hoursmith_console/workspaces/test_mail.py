@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hoursmith_console.core.texts import one_line
 from hoursmith_console.workspaces.mail import message_build, plain
-from hoursmith_console.workspaces.texts import one_line
 from tests.paths import ROOT
 
 BREAKS = ["\r\n", "\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\0"]

@@ -16,8 +16,8 @@ from hoursmith_console.workspaces.member_sync import Synced, members_sync
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.services import member_import, membership_join
 from mcpbridge.models import AuditEvent
-from tests.hoursmith_console.accounts.people import is_in, operators_link, password_given, recent
 from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
+from tests.hoursmith_console.sign_in.people import is_in, operators_link, password_given, recent
 from tests.openid_provider import Provider, configure, openid_provider, visit
 
 Browse = Callable[[str], Client]

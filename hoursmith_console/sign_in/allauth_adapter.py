@@ -1,0 +1,107 @@
+"""How allauth behaves here: people are invited, nobody signs up by themselves."""
+
+import logging
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.core.exceptions import ReauthenticationRequired
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.urls import reverse
+
+from hoursmith_console.accounts.known_browsers import browser_key
+from hoursmith_console.accounts.reauthentication import signed_in_recently
+from hoursmith_console.accounts.services import session_forget
+from hoursmith_console.workspaces.account_events import sign_in_failure_record, sign_in_record, sign_out_record
+from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.redaction.masking import redact
+
+logger = logging.getLogger(__name__)
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Closes sign-up, records who comes and goes, and counts attempts by the address that really asks."""
+
+    error_messages: ClassVar[dict[str, str]] = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "The e-mail address or the password is wrong. Check both and try again.",
+        "enter_current_password": "This is not your current password.",
+        "incorrect_code": "Incorrect code: enter the newest one.",
+        "incorrect_password": "This is not your password. Try again.",
+        "rate_limited": "Too many attempts. Wait a few minutes, then try again.",
+        "too_many_login_attempts": "Too many failed attempts. Wait five minutes, then try again.",
+    }
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Let `user` in, once that is on record; without a record nobody gets in."""
+        sign_in_record(user=user, way=_way(request, user), address=self.get_client_ip(request))
+        super().login(request, user)
+
+    def logout(self, request: HttpRequest) -> None:
+        """Let the person out, on record or not."""
+        try:
+            if isinstance(request.user, User):
+                sign_out_record(user=request.user, address=self.get_client_ip(request))
+        except AuditUnavailableError as error:
+            logger.error("A sign-out is not on record: %s", error)
+        session_forget(key=request.session.session_key or "")
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Keep that somebody failed, for whoever the account belongs to. The answer to them is the same."""
+        email = credentials.get("email") or credentials.get("username") or ""
+        try:
+            sign_in_failure_record(email=str(email), address=self.get_client_ip(request))
+        except AuditUnavailableError as error:
+            logger.error("A failed sign-in is not on record: %s", error)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Raise ValidationError where too many attempts failed, which allauth counts by the address in `credentials`.
+
+        A browser that the account signed in with before has attempts of its own.
+        """
+        key = browser_key(request, str(credentials.get("email") or ""))
+        super().pre_authenticate(request, **({**credentials, "email": key} if key else credentials))
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """Raise ReauthenticationRequired unless the sign-in is recent.
+
+        allauth's own rule counts no sign-in, only re-authentication, and lets accounts without a password or a second
+        factor pass.
+        """
+        if not signed_in_recently(context.request):
+            raise ReauthenticationRequired
+        return False
+
+    def is_safe_url(self, url: str) -> bool:
+        """Return whether `url` may be redirected to, and so be kept in the session: a path here, without a token."""
+        text = unquote(url)
+        return url.startswith("/") and redact(text) == text and bool(super().is_safe_url(url))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address whose attempts are counted; behind trusted proxies the one that they vouch for."""
+        address = str(request.META.get("REMOTE_ADDR") or "")
+        if not address:
+            raise PermissionDenied("The request has no address.")
+        return address
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("console:index")
+
+
+def _way(request: HttpRequest, user: User) -> str:
+    """By what the person has shown who they are, such as "password and totp"."""
+    steps = []
+    for step in get_authentication_records(request, user):
+        if step["method"] == "mfa":
+            steps.append("passkey" if step.get("passwordless") else str(step["type"]))
+        else:
+            steps.append({"socialaccount": "openid"}.get(step["method"], str(step["method"])))
+    return " and ".join(dict.fromkeys(steps)) or "password"

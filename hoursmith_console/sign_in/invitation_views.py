@@ -1,0 +1,193 @@
+"""The pages of invitations: the one behind a link, the list inside an account, and the link to a new password."""
+
+from typing import Any, cast
+
+from allauth.account.adapter import get_adapter
+from allauth.account.decorators import reauthentication_required
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.views import PasswordResetConfirmView
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django.views.generic import FormView
+
+from hoursmith_console.accounts.addresses import proven_addresses
+from hoursmith_console.accounts.reauthentication import sign_in_note
+from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.sign_in.library_forms import InvitedForm
+from hoursmith_console.workspaces.account_events import record_account_event, sign_in_record
+from hoursmith_console.workspaces.invitations import (
+    AddressState,
+    InvitationError,
+    address_state,
+    invitation_accept,
+    invitation_accept_new,
+    invitation_decline,
+    invitation_find,
+    invitation_of,
+    invitations_to,
+    may_make_account,
+)
+from hoursmith_console.workspaces.models import Invitation
+from hoursmith_console.workspaces.services import MembershipError, account_draft
+from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+# Which invitation's link was followed in this browser. Its secret is kept nowhere.
+OPENED = "console_invitation"
+
+
+def invitation_path(secret: str) -> str:
+    """Return the path of the one-time link with `secret`."""
+    return reverse("account_invitation", args=[secret])
+
+
+@never_cache
+@require_safe
+def invitation_follow(request: HttpRequest, secret: str) -> HttpResponse:
+    """Take the link's secret out of the address, and go on to what it is for."""
+    invitation = invitation_find(secret)
+    if invitation is None:
+        request.session.pop(OPENED, None)
+        return render(request, "account/invitation_ended.html", status=404)
+    request.session[OPENED] = invitation.pk
+    inside = request.user.is_authenticated
+    return HttpResponseRedirect(reverse("account_invitations" if inside else "account_invitation_new"))
+
+
+@method_decorator(never_cache, name="dispatch")
+class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to the type checker alone.
+    """Makes the account of somebody who followed a link; asks those who have one to sign in to it."""
+
+    form_class = InvitedForm
+    template_name = "account/invitation.html"
+    success_url = reverse_lazy("console:index")
+    invitation: Invitation
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(reverse("account_invitations"))
+        invitation = invitation_of(request.session.get(OPENED))
+        if invitation is None:
+            return render(request, "account/invitation_ended.html", status=404)
+        self.invitation = invitation
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        draft = account_draft(email=self.invitation.email, name=self.invitation.member.name)
+        return {**super().get_form_kwargs(), "user": draft}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {
+            **super().get_context_data(**kwargs),
+            "invitation": self.invitation,
+            "may_make_account": may_make_account(self.invitation),
+            "is_used": address_state(self.invitation.email) != AddressState.FREE,
+        }
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Make the account, let it into the workspace and sign in, all on record or not at all."""
+        user: User = form.save(commit=False)
+        address = get_adapter().get_client_ip(self.request)
+        try:
+            with transaction.atomic():
+                invitation_accept_new(invitation=self.invitation, user=user, address=address)
+                sign_in_record(user=user, way="invitation", address=address)
+        except InvitationError as error:
+            messages.error(self.request, str(error))
+            return HttpResponseRedirect(self.request.path)
+        self.request.session.pop(OPENED, None)
+        login(self.request, user, backend=BACKEND)
+        sign_in_note(self.request, user, method="invitation")
+        return super().form_valid(form)
+
+
+@method_decorator([never_cache, login_required], name="dispatch")
+class InvitationsView(View):
+    """Offers the account what its proven addresses, or the link that was followed, are invited to."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        offers = self._offers(request)
+        page = reauthentication_required(_offers_page) if offers else _offers_page
+        answer: HttpResponse = page(request, offers)
+        return answer
+
+    @method_decorator(reauthentication_required)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Accept or decline one of them."""
+        key = request.POST.get("invitation", "")
+        invitation = next((one for one in self._offers(request) if str(one.pk) == key), None)
+        if invitation is None:
+            raise Http404("There is no such invitation.")
+        try:
+            self._decide(request, invitation, is_accepted=request.POST.get("do") == "accept")
+        except (InvitationError, MembershipError) as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.path)
+        accepted = request.POST.get("do") == "accept"
+        return HttpResponseRedirect(reverse("console:index") if accepted else request.path)
+
+    def _offers(self, request: HttpRequest) -> list[Invitation]:
+        user = cast(User, request.user)
+        return invitations_to(proven_addresses(user), opened=request.session.get(OPENED))
+
+    def _decide(self, request: HttpRequest, invitation: Invitation, *, is_accepted: bool) -> None:
+        user, address = cast(User, request.user), get_adapter().get_client_ip(request)
+        has_link = request.session.get(OPENED) == invitation.pk
+        if not is_accepted:
+            invitation_decline(invitation=invitation, address=address)
+            return
+        invitation_accept(invitation=invitation, user=user, has_link=has_link, address=address)
+        request.session.pop(OPENED, None)
+        request.session[WORKSPACE_KEY] = invitation.member.workspace_id
+
+
+def _offers_page(request: HttpRequest, offers: list[Invitation]) -> HttpResponse:
+    return render(request, "account/invitations.html", {"offers": offers})
+
+
+class RecoveryView(PasswordResetConfirmView):
+    """Takes the key of an operator's link out of the address, and asks for a new password.
+
+    Setting the password uses the link up: its key is made from the password there was.
+    """
+
+    form_class = InvitedForm
+    template_name = "account/recovery.html"
+    post_reset_login = True
+    post_reset_login_backend = BACKEND
+    success_url = reverse_lazy("console:index")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password, end the sessions there are and sign in, once that is on record."""
+        assert self.user is not None  # noqa: S101 – no form is shown without a link that names somebody
+        address = get_adapter().get_client_ip(self.request)
+        # A link replaces a forgotten password, never a second factor.
+        self.post_reset_login = not is_mfa_enabled(self.user)
+        with transaction.atomic():
+            record_account_event(user=self.user, action="console.password_reset", address=address)
+            if self.post_reset_login:
+                sign_in_record(user=self.user, way="recovery link", address=address)
+        sessions_end(user=self.user)
+        answer = super().form_valid(form)
+        if self.post_reset_login:
+            sign_in_note(self.request, self.user, method="recovery link")
+        return answer
+
+
+def recovery_path(*, user: User) -> str:
+    """Return the path of a one-time link to a new password for `user`, good for three days or until a sign-in."""
+    key = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
+    return reverse("account_recovery", kwargs=key)

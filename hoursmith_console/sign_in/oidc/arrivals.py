@@ -1,0 +1,139 @@
+"""Decides what becomes of somebody who comes back from the OpenID Connect provider."""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.providers.base import AuthProcess
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from hoursmith_console.accounts.addresses import address_prove
+from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.accounts.openid_identities import (
+    IdentityTakenError,
+    Lead,
+    Told,
+    identity_lead,
+    identity_link,
+    identity_use,
+    identity_user,
+)
+from hoursmith_console.workspaces.account_events import account_failure_record, record_account_event
+from hoursmith_console.workspaces.invitations import dropped_record, has_open_invitation, invitations_to
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.services import account_draft
+
+# Who began to link an identity in this browser; and whether a new account was asked for.
+LINKING, WANTS_ACCOUNT = "console_openid_linking", "console_openid_new_account"
+_UNKNOWN, _LINK_INSIDE = "account/openid_unknown.html", "account/openid_link_inside.html"
+
+
+class _RefusedError(Exception):
+    """Nobody is signed in; `page` says why. `user` is the account whose verified address was named."""
+
+    def __init__(self, page: str, user: User | None = None, *, is_invited: bool = False) -> None:
+        super().__init__(page)
+        self.page, self.user, self.is_invited = page, user, is_invited
+
+
+def openid_arrive(request: HttpRequest, told: Told, state: dict[str, Any]) -> User:
+    """Return the account to sign in to; raise ImmediateHttpResponse with the answer where there is none."""
+    wants_account = bool(request.session.pop(WANTS_ACCOUNT, False))
+    linking = request.session.pop(LINKING, None)
+    if state.get("process") == AuthProcess.CONNECT:
+        raise ImmediateHttpResponse(_link(request, told, linking))
+    try:
+        with transaction.atomic():
+            user = _account(request, told, wants_account=wants_account)
+    except _RefusedError as refused:
+        raise ImmediateHttpResponse(_refusal(request, told, refused)) from None
+    if not _has_access(user):
+        state["next"] = reverse("account_invitations")
+    return user
+
+
+def _account(request: HttpRequest, told: Told, *, wants_account: bool) -> User:
+    user = identity_user(told)
+    if user is not None:
+        identity_use(user=user, told=told)
+        if not _may_enter(user):
+            raise _RefusedError(_UNKNOWN, user)
+        return user
+    lead, user = identity_lead(told)
+    if lead == Lead.CONNECT and user is not None and _may_enter(user):
+        identity_link(user=user, told=told)
+        _linked_record(request, user, told, "console.openid_connect")
+        return user
+    if lead == Lead.LINK_INSIDE:
+        raise _RefusedError(_LINK_INSIDE, user)
+    is_invited = bool(told.email and invitations_to([told.email]))
+    if is_invited and (lead == Lead.NOWHERE or (lead == Lead.UNPROVEN and wants_account)):
+        return _new_account(told)
+    if lead == Lead.UNPROVEN:
+        raise _RefusedError(_LINK_INSIDE, is_invited=is_invited)
+    raise _RefusedError(_UNKNOWN, user)
+
+
+def _may_enter(user: User) -> bool:
+    return _has_access(user) or has_open_invitation(user)
+
+
+def _has_access(user: User) -> bool:
+    return Member.objects.with_access().filter(user=user).exists()
+
+
+def _new_account(told: Told) -> User:
+    """Make the account of somebody who is invited and whose provider verified the address. They accept inside."""
+    user = account_draft()
+    user.save()
+    losers = address_prove(user=user, email=told.email, how=AddressProof.How.OIDC, issuer=told.issuer, takes=True)
+    dropped_record(losers, told.email)
+    identity_link(user=user, told=told)
+    return user
+
+
+def _link(request: HttpRequest, told: Told, linking: object) -> HttpResponse:
+    """Link the identity to the account that is signed in, and whose user began to do so in this browser."""
+    answer = HttpResponseRedirect(reverse("account_openid"))
+    if not request.user.is_authenticated or linking != request.user.pk:
+        return render(request, "account/openid_failed.html", status=401)
+    user = request.user
+    try:
+        if identity_user(told) == user:
+            messages.info(request, "That sign-in is linked to your account already.")
+            return answer
+        with transaction.atomic():
+            _linked_by_hand(request, user, told)
+    except IdentityTakenError:
+        messages.error(request, "That sign-in belongs to another account. Unlink it there first.")
+        return answer
+    messages.success(request, f"You can now sign in with {settings.OIDC['name']}.")
+    return answer
+
+
+def _linked_by_hand(request: HttpRequest, user: User, told: Told) -> None:
+    identity_link(user=user, told=told)
+    _linked_record(request, user, told, "console.openid_link")
+
+
+def _linked_record(request: HttpRequest, user: User, told: Told, action: str) -> None:
+    record_account_event(
+        user=user,
+        action=action,
+        address=get_adapter().get_client_ip(request),
+        details={"issuer": told.issuer, "subject": told.subject},
+    )
+
+
+def _refusal(request: HttpRequest, told: Told, refused: _RefusedError) -> HttpResponse:
+    """Return the refusal, on record with an account only where the provider verified that account's address."""
+    if refused.user is not None:
+        account_failure_record(user=refused.user, address=get_adapter().get_client_ip(request), way="openid")
+    found = {"name": settings.OIDC["name"], "is_invited": refused.is_invited, "has_address": bool(told.email)}
+    return render(request, refused.page, found, status=403)

@@ -1,0 +1,113 @@
+"""Sign-in with OpenID Connect: who the provider says somebody is, checked as OpenID Connect Core 1.0 asks."""
+
+import secrets
+from typing import Any
+
+import jwt
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
+from allauth.socialaccount.internal import jwtkit
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import render
+
+from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.accounts.openid_identities import Told
+from hoursmith_console.core.texts import is_storable
+from hoursmith_console.sign_in.oidc.arrivals import openid_arrive
+
+PROVIDER = "oidc"
+# Ties the id_token to the browser that asked for it (OpenID Connect Core 1.0, 3.1.3.7, number 11).
+NONCE = "console_openid_nonce"
+# Signatures that only the provider can make; a shared secret or none at all would prove nothing.
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+_SUBJECT_LENGTH, _ADDRESS_LENGTH = 255, 254
+
+
+def nonce_of(request: HttpRequest) -> str:
+    """Return what the id_tokens for this browser must repeat."""
+    nonce: str = request.session.setdefault(NONCE, secrets.token_urlsafe(16))
+    return nonce
+
+
+class CheckedIdentity(OpenIDConnectOAuth2Adapter):
+    """Takes an identity only with a signature, from the configured issuer and for this client and browser."""
+
+    @property
+    def openid_config(self) -> dict[str, Any]:
+        """The provider's own description, which must be the configured issuer's (OpenID Connect Discovery 1.0, 4.3)."""
+        found: dict[str, Any] = super().openid_config
+        if str(found.get("issuer", "")).rstrip("/") != settings.OIDC["issuer"]:
+            raise OAuth2Error("The provider describes itself as another issuer.")
+        return found
+
+    def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
+        """Return who signed in, by the signed id_token; the address from the userinfo where the token has none."""
+        signed = kwargs["response"].get("id_token")
+        if not signed:
+            raise OAuth2Error("The provider gave no id_token.")
+        claims = self._verified_claims(app, signed)
+        if not secrets.compare_digest(str(claims.get("nonce", "")), nonce_of(request)):
+            raise OAuth2Error("The id_token is not for this browser.")
+        kept = {"sub": claims["sub"], **_address(claims if "email" in claims else self._userinfo(token, claims))}
+        return self.get_provider().sociallogin_from_response(request, {"id_token": kept})
+
+    def _userinfo(self, token: Any, claims: dict[str, Any]) -> dict[str, Any]:
+        with get_adapter().get_requests_session() as session:
+            answer = session.get(self.profile_url, headers={"Authorization": f"Bearer {token.token}"})
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        # OpenID Connect Core 1.0, 5.3.2: else the answer may be somebody else's.
+        if found.get("sub") != claims["sub"]:
+            raise OAuth2Error("The userinfo is of another person than the id_token.")
+        return found
+
+    def _verified_claims(self, app: Any, id_token: str) -> dict[str, Any]:
+        try:
+            if jwt.get_unverified_header(id_token).get("alg") not in _ALGORITHMS:
+                raise OAuth2Error("The id_token is not signed as it must be.")
+            claims: dict[str, Any] = jwtkit.verify_and_decode(
+                credential=id_token,
+                keys_url=self.openid_config["jwks_uri"],
+                issuer=self.openid_config["issuer"],
+                audience=app.client_id,
+                lookup_kid=jwtkit.lookup_kid_jwk,
+            )
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
+            raise OAuth2Error("The id_token cannot be read.") from error
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not is_storable(subject, _SUBJECT_LENGTH):
+            raise OAuth2Error("The id_token names no usable subject.")
+        if claims.get("azp", app.client_id) != app.client_id:
+            raise OAuth2Error("The id_token is not for this console.")
+        return claims
+
+
+def _address(claims: dict[str, Any]) -> dict[str, Any]:
+    """Return the address and whether it is verified, both of one source: one alone says nothing about the other."""
+    return {name: claims[name] for name in ("email", "email_verified") if name in claims}
+
+
+class OpenIdAdapter(DefaultSocialAccountAdapter):
+    """Lets in those whom the console knows by issuer and subject; allauth's own table of accounts stays empty."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        return False
+
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
+    ) -> None:
+        raise ImmediateHttpResponse(render(request, "account/openid_failed.html", status=401))
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Find whose sign-in this is by issuer and subject, or answer that it is nobody's.
+
+        Whatever allauth found by the subject alone counts for nothing.
+        """
+        given = [normal(each.email) for each in sociallogin.email_addresses if each.verified is True]
+        verified = [email for email in given if is_storable(email, _ADDRESS_LENGTH)]
+        told = Told(settings.OIDC["issuer"], str(sociallogin.account.uid), verified[0] if verified else "")
+        sociallogin.user = openid_arrive(request, told, sociallogin.state)

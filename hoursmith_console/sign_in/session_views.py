@@ -1,0 +1,62 @@
+"""The page of one's own sessions."""
+
+from typing import Any, cast
+
+from allauth.account.adapter import get_adapter
+from allauth.account.views import logout as account_logout
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
+
+from hoursmith_console.accounts.services import sessions_end, sessions_of
+from hoursmith_console.core.keys import key_from
+from hoursmith_console.workspaces.account_events import record_account_event
+
+
+def signed_out(request: HttpRequest) -> HttpResponseBase:
+    """Sign out, and let the browser forget what it keeps of the console, in its memory too."""
+    answer: HttpResponseBase = account_logout(request)
+    if not request.user.is_authenticated:
+        # Not its cookies, which other programs at the same domain have too, nor the chosen colours.
+        answer["Clear-Site-Data"] = '"cache"'
+    return answer
+
+
+@method_decorator(never_cache, name="dispatch")
+class SessionsView(LoginRequiredMixin, TemplateView):
+    """Where the account is signed in; a POST ends one of the others, or all of them."""
+
+    template_name = "account/sessions.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {
+            **super().get_context_data(**kwargs),
+            "sessions": sessions_of(cast(User, self.request.user)),
+            "here": self.request.session.session_key,
+            "hours": f"{settings.SESSION_COOKIE_AGE / 3600:g}",
+            "minutes": round(settings.SESSION_IDLE_SECONDS / 60),
+        }
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """End other sessions. To end more is always safe, so no fresh sign-in is asked for."""
+        user, chosen = cast(User, request.user), request.POST.get("session", "")
+        with transaction.atomic():
+            # Without a choice all others end; a choice that cannot be read is none of them.
+            only = (key_from(chosen) or 0) if chosen else None
+            ended = sessions_end(user=user, keep=request.session.session_key, only=only)
+            if ended:
+                record_account_event(
+                    user=user,
+                    action="console.sessions_end",
+                    address=get_adapter().get_client_ip(request),
+                    details={"ended": ended},
+                )
+        told = f"{ended} other session{'s' if ended != 1 else ''} ended." if ended else "There was none to end."
+        messages.success(request, told)
+        return HttpResponseRedirect(request.path)
