@@ -1,4 +1,4 @@
-"""Writes rows that are about to leave the record to a file that proves them, and does not believe that it did so."""
+"""Export rows to an archive file before pruning, flush it to disk, then read it back and verify it."""
 
 import hashlib
 import json
@@ -21,16 +21,16 @@ from mcpbridge.audit.verification.sources import verify_export
 from mcpbridge.core.durable_files import sync_directory
 from mcpbridge.models import AuditCut
 
-_UNFIT = re.compile(r"[^0-9A-Za-z.-]")
+_NOT_IN_NAMES = re.compile(r"[^0-9A-Za-z.-]")
 
 
 class ArchiveError(Exception):
-    """The file cannot be written, or what was written does not verify. The text says why."""
+    """The file cannot be written, or does not verify. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file of rows, on the disk and verified."""
+    """A verified archive file on disk."""
 
     path: Path
     sha256: str
@@ -40,23 +40,23 @@ Progress = Callable[[str, int, int], None]
 
 
 def write_archive(cut: AuditCut, *, first: int, folder: Path, progress: Progress | None = None) -> Archive:
-    """Write the rows from `first` up to `cut`, in which they end, to a new file in `folder`, for its owner alone.
+    """Write the rows from `first` up to `cut` to a new file in `folder`, with mode 0600.
 
-    It is an export like any other, so that `docs/verify_audit.py` proves it. Raises ArchiveError.
+    The file is an ordinary export, which `docs/verify_audit.py` verifies. Raises ArchiveError.
     """
     written_at = timezone.now().strftime("%Y%m%dT%H%M%SZ")
-    # The last part is random: no two writers, on whatever machines, ever mean the same file.
-    name = f"audit-{_UNFIT.sub('_', cut.org_id)}-rows-{first}-{cut.sequence}-{written_at}-{secrets.token_hex(4)}"
+    # The last part is random, so that writers on several machines never use the same name.
+    name = f"audit-{_NOT_IN_NAMES.sub('_', cut.org_id)}-rows-{first}-{cut.sequence}-{written_at}-{secrets.token_hex(4)}"
     path = folder / f"{name}.jsonl"
     part = path.with_name(f".{path.name}.part")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # From here on the file is ours to remove.
+        # From here on, remove the file on failure.
         try:
-            sha256 = _write(descriptor, _followed(_records(cut), cut.sequence - first + 1, progress), cut.org_id)
+            sha256 = _write(descriptor, _with_progress(_records(cut), cut.sequence - first + 1, progress), cut.org_id)
             _verify(part, cut)
-            # Under its name there is only ever the whole file.
+            # Only a complete file gets the final name.
             part.rename(path)
         finally:
             part.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def write_archive(cut: AuditCut, *, first: int, folder: Path, progress: Progress
 
 
 def _write(descriptor: int, records: Iterator[Record], org_id: str) -> str:
-    """Write the file down to the disk, and close it; return the SHA-256 of its content."""
+    """Write and flush the file, close it, and return the SHA-256 of its content."""
     digest = hashlib.sha256()
     with os.fdopen(descriptor, "wb") as file:
         for line in chain([first_line([org_id], filters={}, is_whole=True)], record_lines(records)):
@@ -78,8 +78,8 @@ def _write(descriptor: int, records: Iterator[Record], org_id: str) -> str:
     return digest.hexdigest()
 
 
-def _followed(records: Iterator[Record], rows: int, progress: Progress | None) -> Iterator[Record]:
-    """The same, while `progress` is told how many rows are written."""
+def _with_progress(records: Iterator[Record], rows: int, progress: Progress | None) -> Iterator[Record]:
+    """Yield `records` and report the number of rows written to `progress`."""
     written = 0
     for record in records:
         yield record
@@ -89,12 +89,12 @@ def _followed(records: Iterator[Record], rows: int, progress: Progress | None) -
 
 
 def _records(cut: AuditCut) -> Iterator[Record]:
-    """Keys and cuts, the new one last, then rows and checkpoints up to it."""
-    is_said = False
+    """Yield keys and cuts, the new cut last, then the rows and checkpoints up to it."""
+    has_cut = False
     for record in chain_records(Selection(workspace=cut.org_id)):
         if not isinstance(record, Key) and not (isinstance(record, Checkpoint) and record.is_cut):
-            if not is_said:
-                is_said = True
+            if not has_cut:
+                has_cut = True
                 yield checkpoint_of(cut)
             if record.sequence > cut.sequence:
                 return
@@ -102,7 +102,7 @@ def _records(cut: AuditCut) -> Iterator[Record]:
 
 
 def _verify(path: Path, cut: AuditCut) -> None:
-    """Read back what was written, as somebody would who trusts nobody here."""
+    """Read the file back and verify it as an independent auditor would. Raises ArchiveError."""
     trust = trust_from_text(json.dumps(published_keys()))
     try:
         with path.open("rb") as lines:
@@ -112,8 +112,10 @@ def _verify(path: Path, cut: AuditCut) -> None:
     if bad := verdict.first_bad:
         raise ArchiveError(
             f"The rows do not verify, so none was removed. {bad.kind} at row {bad.sequence}: {bad.reason}."
-            " `manage.py audit_verify` says more."
+            " Run `manage.py audit_verify` for details."
         )
     (found,) = verdict.chains
     if (found.sequence, found.hash, found.vouched) != (cut.sequence, cut.hash, cut.sequence):
-        raise ArchiveError(f"The archive ends at row {found.sequence}, not at {cut.sequence}; no row was removed.")
+        raise ArchiveError(
+            f"The archive ends at row {found.sequence} instead of {cut.sequence}, so no row was removed."
+        )

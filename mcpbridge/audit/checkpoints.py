@@ -1,8 +1,8 @@
-"""Signs where the chains stand, so that whoever keeps such a statement elsewhere can tell when the record changed.
+"""Sign the heads of the chains, so that a copy of a checkpoint kept elsewhere reveals later changes.
 
-A checkpoint of each workspace is due after so many rows and after so many minutes, rows or none: an empty period
-is a statement too. Each is kept, written to the log and handed to `listeners`. The processes that share a database
-look at what is there already, under a lock, so that one of them makes each.
+Each workspace gets a checkpoint after a number of rows and after a number of minutes, even without new rows. Each is
+stored, logged and passed to `listeners`. A lock ensures that only one of the processes that share a database makes
+it.
 """
 
 import logging
@@ -27,30 +27,30 @@ from mcpbridge.models import SigningHead
 
 logger = logging.getLogger("mcpbridge.checkpoint")
 
-# Told of each checkpoint after its commit, on the thread that made it. They must not wait, and need not be told
-# twice: what was made while nobody listened is in the table.
+# Called with each checkpoint after its commit, on the thread that made it. A listener must not block, and finds
+# missed checkpoints in the table.
 listeners: list[Callable[[SigningHead], None]] = []
 LIMIT_S = 5.0
 _LOCK = "audit checkpoints"
 _IN_ONE_TRANSACTION = 100
-# Clocks of several machines differ by less; more than that, and the last checkpoint comes from the future.
+# Tolerated clock difference between machines; a checkpoint further in the future is renewed.
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a checkpoint is due: `rows` rows or `period` after the last."""
+    """When the next checkpoint is due: `rows` rows or `period` after the last."""
 
     rows: int
     period: timedelta
 
     @classmethod
     def configured(cls) -> "Schedule":
-        """What AUDIT_CHECKPOINT_ROWS and AUDIT_CHECKPOINT_MINUTES say."""
+        """Build the schedule from AUDIT_CHECKPOINT_ROWS and AUDIT_CHECKPOINT_MINUTES."""
         return cls(settings.AUDIT_CHECKPOINT_ROWS, timedelta(minutes=settings.AUDIT_CHECKPOINT_MINUTES))
 
     def reason(self, status: ChainStatus) -> str:
-        """Why a checkpoint is due now, empty where none is."""
+        """Return why a checkpoint is due now: rows or time; empty if none is due."""
         if status.sequence - status.signed >= self.rows:
             return "rows"
         if status.signed_at is None:
@@ -60,7 +60,7 @@ class Schedule:
 
 
 def make_due_checkpoints(schedule: Schedule, *, file_lock: AbstractContextManager[None]) -> list[SigningHead]:
-    """Make the checkpoints that are due, within `file_lock`; none where another process is at it.
+    """Make the checkpoints that are due, within `file_lock`; none if another process is making them.
 
     Raises UnannouncedKeyError.
     """
@@ -75,9 +75,9 @@ def make_due_checkpoints(schedule: Schedule, *, file_lock: AbstractContextManage
 def make_checkpoints(
     *, reason: str, org_id: str | None = None, file_lock: AbstractContextManager[None] | None = None
 ) -> list[SigningHead]:
-    """Make checkpoints now, of one workspace or of all; `reason` is demand, prune or shutdown.
+    """Make checkpoints now, for one workspace or all; `reason` is demand, prune or shutdown.
 
-    At a shutdown only chains that grew since their last checkpoint get one. Raises UnannouncedKeyError.
+    At shutdown only chains with new rows get one. Raises UnannouncedKeyError.
     """
 
     def is_wanted(status: ChainStatus) -> str:
@@ -108,7 +108,7 @@ def _make(
 
 
 def _sign(alias: str, key: SigningKeyPair, org_id: str, reason: str) -> SigningHead:
-    # Others may lengthen the chain meanwhile; what is read here is committed, and stays what it is.
+    # The chain may grow meanwhile; the row that is read here is committed and does not change.
     sequence, hash = head_of(alias, org_id)
     at = timezone.now()
     head = SigningHead.objects.using(alias).create(
@@ -125,7 +125,7 @@ def _sign(alias: str, key: SigningKeyPair, org_id: str, reason: str) -> SigningH
 
 
 def checkpoint_line(head: SigningHead) -> str:
-    """A checkpoint as one line of JSON, as exports have it: what the log says can be handed to the verifier."""
+    """Return a checkpoint as a line of JSON in the export format, which the verifier accepts."""
     facts = {
         "type": "checkpoint",
         "workspace": head.org_id,

@@ -1,4 +1,4 @@
-"""Records what people do in the console, in the same chains and by the same writer as destructive calls."""
+"""Record console events in the same chains and through the same writer as destructive calls."""
 
 import os
 import pwd
@@ -21,12 +21,12 @@ from mcpbridge.observability.telemetry import spans
 from mcpbridge.redaction.masking import MASK
 
 TRANSPORT = "console"
-_NOT_NOW = "The audit record cannot be written now, so nothing was done. Try again in a moment."
+_NOT_NOW = "The audit log cannot be written now, so nothing was done. Try again in a moment."
 _writer: AuditWriter | None = None
 
 
 class TokenNamed(NamedTuple):
-    """A token that an action is about, by its public half."""
+    """A token that an event is about, named by its prefix."""
 
     env: str
     prefix: str
@@ -34,12 +34,12 @@ class TokenNamed(NamedTuple):
 
     @property
     def masked(self) -> str:
-        """As details name a token: `hsk_live_4f8a2c1bdedf_••••`, which no mask changes."""
+        """Return the masked token as event details name it: `hsk_live_4f8a2c1bdedf_••••`."""
         return f"hsk_{self.env}_{self.prefix}_{MASK}"
 
 
 def set_audit_writer(writer: AuditWriter | None) -> None:
-    """Let the events of this process share the commits of `writer`, from now until this is called with None."""
+    """Set the audit writer through which this process records events; None to write directly."""
     global _writer
     _writer = writer
 
@@ -60,11 +60,11 @@ def record_event(
     address: str = "",
     request_id: str = "",
 ) -> None:
-    """Return once `action`, such as `console.sign_in`, by the person `actor` is in the record of workspace `org_id`.
+    """Record `action`, such as `console.sign_in`, by `actor` in the audit log of workspace `org_id`.
 
-    Inside a transaction the row joins it, so that a change and its record come in together or not at all; record
-    last in there, since the workspace's chain is held from then on. Elsewhere it is durably committed.
-    Raises AuditUnavailableError where that cannot be done in time; then the action must not be done either.
+    Inside a transaction the row joins it, so that a change and its audit row are committed together; record last,
+    because the chain is locked from then on. Outside of one, return once the row is durably committed.
+    Raises AuditUnavailableError if that is not possible in time; then the action must not be done either.
     """
     alias = router.db_for_write(AuditEvent)
     about = token or TokenNamed("", "")
@@ -85,12 +85,12 @@ def record_event(
 
 
 def _named(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The details with the tokens among them as people may see them."""
+    """Return the details with masked tokens."""
     return {name: value.masked if isinstance(value, TokenNamed) else value for name, value in details.items()}
 
 
 def record_row(alias: str, row: AuditRow) -> None:
-    """Bring one row that a person caused into the record, as `record_event` says."""
+    """Store one audit row, as `record_event` describes."""
     if not connections[alias].in_atomic_block and _writer is not None:
         _writer.record([row])
         return
@@ -103,7 +103,7 @@ def record_row(alias: str, row: AuditRow) -> None:
 
 @contextmanager
 def _transaction(alias: str) -> Iterator[None]:
-    """A part of the caller's transaction, or one of its own where there is none, that does not wait for long."""
+    """Open a savepoint in the caller's transaction, or a transaction, with a short time limit."""
     limit_s = settings.AUDIT_WRITE_TIMEOUT_MS / 1000
     if connections[alias].in_atomic_block:
         with transaction.atomic(using=alias):
@@ -115,7 +115,7 @@ def _transaction(alias: str) -> Iterator[None]:
 
 
 def operator() -> str:
-    """Who runs a management command, as far as the machine knows."""
+    """Return the login name of the user who runs a management command."""
     user = os.getuid()
     try:
         login = pwd.getpwuid(user).pw_name
@@ -125,7 +125,7 @@ def operator() -> str:
 
 
 def _name_of(alias: str, org_id: str) -> str:
-    """What the workspace was called when it was last heard of; raises AuditUnavailableError where that takes long."""
+    """Return the last known name of the workspace. Raises AuditUnavailableError if the query times out."""
     events = AuditEvent.objects.using(alias).filter(org_id=org_id).order_by("-sequence")
     tokens = ObservedToken.objects.using(alias).filter(org_id=org_id).order_by("-last_used_at")
     try:

@@ -1,10 +1,10 @@
-"""The audit chain, as `docs/audit-format.md` specifies it byte for byte.
+"""Hash and link the rows of an audit chain, as specified in `docs/audit-format.md`.
 
     hash = SHA-256(canonical JSON of the row's facts ‖ the 32 bytes of the previous row's hash)
 
-The canonical form is RFC 8785 (JSON Canonicalization Scheme). Rows are written with orjson, whose sorted output is
-the same bytes for what the record can hold and costs a fiftieth; the rare rows for which it might not be go through
-the reference implementation, as does every row that is verified.
+The canonical form is RFC 8785 (JSON Canonicalization Scheme). Rows are written with orjson, whose sorted output has
+the same bytes for nearly all audit rows at a fiftieth of the cost; rows for which it may differ use the reference
+implementation.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import orjson
 import rfc8785
 
 FORMAT = "hoursmith-audit-1"
-# What the hash of a row covers: every column but the two hashes, `org_id` under the name `workspace`.
+# Columns that the hash of a row covers: all but the two hashes; `org_id` is named `workspace`.
 FACTS = (
     "id",
     "sequence",
@@ -55,24 +55,24 @@ FACTS = (
 )
 # orjson sorts by code point and RFC 8785 by UTF-16 unit, which differ from U+E000 on; both agree below.
 _HIGH = re.compile(rb"[\xee-\xf4]")
-# Most facts are of these types, which JSON has.
+# Types that JSON has; most facts are of one of them.
 _AS_IT_IS = frozenset({str, int, bool, type(None), dict, list})
 
 
 class Head(NamedTuple):
-    """Where a chain stands."""
+    """The last row of a chain."""
 
     sequence: int
     hash: str
 
 
 def genesis(org_id: str) -> Head:
-    """What stands before the first row of a workspace: no other workspace's chain fits behind it."""
+    """Return the head before the first row of a workspace, which is different for every workspace."""
     return Head(0, hashlib.sha256(f"{FORMAT}\n{org_id}".encode()).hexdigest())
 
 
 def facts(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a row as JSON's types, from its columns."""
+    """Return the facts of a row in JSON types, from its columns."""
     made = {name: columns[name] for name in FACTS}
     for name, value in made.items():
         if type(value) not in _AS_IT_IS:
@@ -93,29 +93,29 @@ def _plain(value: Any) -> Any:
 
 
 def instant(at: datetime) -> str:
-    """`at` in UTC with six decimals: 2026-11-23T10:42:07.000000Z."""
+    """Return `at` in UTC with six decimals: 2026-11-23T10:42:07.000000Z."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def canonical(value: Any) -> bytes:
-    """RFC 8785, by its reference implementation."""
+    """Return the RFC 8785 form, by the reference implementation."""
     return rfc8785.dumps(value)
 
 
-def quickly_canonical(value: Any) -> bytes:
-    """The same bytes, for values whose numbers `canonical_number` has seen."""
+def fast_canonical(value: Any) -> bytes:
+    """Return the same bytes by orjson; numbers in `value` must have passed `canonical_number`."""
     made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return canonical(value) if _HIGH.search(made) else made
 
 
 def row_hash(canonical_facts: bytes, previous_hash: str) -> str:
-    """The hash of a row, in hexadecimal."""
+    """Return the hash of a row, in hexadecimal."""
     return hashlib.sha256(canonical_facts + bytes.fromhex(previous_hash)).hexdigest()
 
 
 def link(columns: dict[str, Any], previous: Head) -> Head:
-    """Give a row its place behind `previous`, filling `sequence`, `previous_hash` and `hash`; the new head."""
+    """Link a row to `previous`: fill its `sequence`, `previous_hash` and `hash`, and return the new head."""
     columns["sequence"] = previous.sequence + 1
     columns["previous_hash"] = previous.hash
-    columns["hash"] = row_hash(quickly_canonical(facts(columns)), previous.hash)
+    columns["hash"] = row_hash(fast_canonical(facts(columns)), previous.hash)
     return Head(columns["sequence"], columns["hash"])

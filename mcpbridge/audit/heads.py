@@ -1,4 +1,4 @@
-"""Where each workspace's chain stands in the database."""
+"""SQL for the head of each workspace's audit chain."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from mcpbridge.models import AuditCut, AuditEvent, ObservedToken, SigningHead
 
 
 class ChainStatus(NamedTuple):
-    """A chain's last row, and the last checkpoint of it: its row, 0 where there was none, and its instant."""
+    """The last row of a chain, and the row and time of its last checkpoint; 0 and None if there is none."""
 
     org_id: str
     sequence: int
@@ -21,8 +21,8 @@ class ChainStatus(NamedTuple):
 
 
 _LAST = "SELECT sequence, hash FROM {table} WHERE org_id = %s ORDER BY sequence DESC LIMIT 1"
-# The workspaces are found by hopping from one to the next in an index, whatever the number of their rows.
-_STANDINGS = """
+# Find the workspaces by skipping through an index, independent of the number of rows.
+_CHAIN_STATUSES = """
 WITH RECURSIVE hop(org_id) AS (
     SELECT MIN(org_id) FROM {events}
     UNION ALL
@@ -38,8 +38,8 @@ FROM known LEFT JOIN {heads} h ON h.id = (
 
 
 def head_of(alias: str, org_id: str) -> Head:
-    """The last row of the workspace's chain, or the cut that retention left, or what stands before the first row."""
-    # By hand, because it is asked for each commit and the ORM needs as long for the question as SQLite for the answer.
+    """Return the head of the workspace's chain: its last row, else its last cut, else its genesis."""
+    # Raw SQL, because it runs for each commit and the ORM takes as long to build it as SQLite to answer.
     with connections[alias].cursor() as cursor:
         for model in (AuditEvent, AuditCut):
             cursor.execute(_LAST.format(table=connections[alias].ops.quote_name(model._meta.db_table)), [org_id])
@@ -49,22 +49,22 @@ def head_of(alias: str, org_id: str) -> Head:
 
 
 def heads_for_writing(alias: str, org_ids: Iterable[str]) -> dict[str, Head]:
-    """The heads of several chains, which nobody else can lengthen until this transaction ends."""
+    """Lock several chains until the transaction ends, and return their heads."""
     wanted = sorted(org_ids)
     acquire_locks(alias, *(chain_lock(org_id) for org_id in wanted))
     return {org_id: head_of(alias, org_id) for org_id in wanted}
 
 
 def chain_lock(org_id: str) -> str:
-    """The name that whoever lengthens the workspace's chain holds."""
+    """Return the name of the lock for appending to the workspace's chain."""
     return f"audit chain {org_id}"
 
 
 def chain_statuses(alias: str) -> list[ChainStatus]:
-    """Each known workspace's chain and its last checkpoint, in one look of a few index entries each."""
+    """Return the status of each known workspace's chain, in one query with a few index entries each."""
     tables = {"events": AuditEvent, "heads": SigningHead, "tokens": ObservedToken}
     quote = connections[alias].ops.quote_name
-    question = _STANDINGS.format(**{name: quote(model._meta.db_table) for name, model in tables.items()})
+    question = _CHAIN_STATUSES.format(**{name: quote(model._meta.db_table) for name, model in tables.items()})
     with connections[alias].cursor() as cursor:
         cursor.execute(question)
         found = cursor.fetchall()
@@ -72,5 +72,5 @@ def chain_statuses(alias: str) -> list[ChainStatus]:
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    """An instant as the driver gave it; SQLite's know no zone and mean UTC."""
+    """Return the instant with its zone; SQLite's have none and are UTC."""
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -1,7 +1,7 @@
-"""Which keys may sign: the first signs itself, and each other is announced by one that was known before it.
+"""Signing keys: the first signs itself, and each further key is announced by the key in use.
 
-The table only grows. Whoever trusts one key can follow to the next by its signature; a key that just appears
-in the settings is nobody's, so nothing is signed with it.
+The table only grows. A verifier that trusts one key follows the announcements to the next. A key that only appears in
+the settings is unannounced, so nothing is signed with it.
 """
 
 import logging
@@ -23,13 +23,13 @@ _LOCK = "audit signing keys"
 
 
 class UnannouncedKeyError(Exception):
-    """AUDIT_SIGNING_KEY is a key that no known key has announced. The text is fit for a page."""
+    """AUDIT_SIGNING_KEY is a key that no known key has announced. The text may be shown to users."""
 
 
 def signing_key(alias: str) -> SigningKeyPair:
-    """The configured key, where it may sign; where no key is known yet it becomes the first.
+    """Return the configured key; register it as the first one if no key is known yet.
 
-    Raises UnannouncedKeyError. Belongs into a transaction.
+    Raises UnannouncedKeyError. Call it within a transaction.
     """
     key = configured_key()
     keys = SigningKey.objects.using(alias)
@@ -37,7 +37,7 @@ def signing_key(alias: str) -> SigningKeyPair:
         acquire_locks(alias, _LOCK)
         if not keys.exists():
             _register(alias, key, announced_by=key, is_first=True)
-            logger.info("The key %s signs the audit record from now on.", key.key_id)
+            logger.info("The key %s signs the audit log from now on.", key.key_id)
     if not keys.filter(key_id=key.key_id, public_key=key.public_key).exists():
         raise UnannouncedKeyError(
             f"The signing key changed without announcement: AUDIT_SIGNING_KEY is now the key {key.key_id}, which no"
@@ -48,7 +48,7 @@ def signing_key(alias: str) -> SigningKeyPair:
 
 
 def key_fault() -> str:
-    """Why nothing can be signed, in a sentence for pages; empty where all is well."""
+    """Return a sentence for pages about why nothing can be signed; empty if all is well."""
     key = configured_key()
     keys = SigningKey.objects.all()
     if keys.filter(key_id=key.key_id).exists() or not keys.exists():
@@ -57,10 +57,10 @@ def key_fault() -> str:
 
 
 def announce_key(*, text: str, actor: str) -> SigningKeyPair:
-    """Let the key that `text` stands for sign too, announced by the configured key; recorded in every workspace.
+    """Announce the key derived from `text` with the configured key, and record that in every workspace.
 
-    Raises UnannouncedKeyError where the configured key may not sign itself, AuditUnavailableError, and ValueError
-    where the key is known already.
+    Raises UnannouncedKeyError if the configured key must not sign, ValueError if the new key is already known, and
+    AuditUnavailableError.
     """
     alias = router.db_for_write(SigningKey)
     made = key_pair(text)
@@ -68,7 +68,7 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
         current = signing_key(alias)
         acquire_locks(alias, _LOCK)
         if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
-            raise ValueError(f"The key {made.key_id} is known already.")
+            raise ValueError(f"The key {made.key_id} is already known.")
         _register(alias, made, announced_by=current)
         for status in chain_statuses(alias):
             record_event(
@@ -96,7 +96,7 @@ def _register(alias: str, key: SigningKeyPair, *, announced_by: SigningKeyPair, 
 
 
 def published_keys() -> dict[str, Any]:
-    """All known keys in their order and the one announced last, as JSON's types: what a verifier needs."""
+    """Return all known keys in order and the id of the last one, in JSON types, for verifiers."""
     keys = [
         {
             "key_id": key.key_id,

@@ -1,4 +1,4 @@
-"""The rows of the audit record, and the one way by which any of them gets into its workspace's chain."""
+"""Build audit rows and append them to the chain of their workspace."""
 
 import uuid
 from collections import Counter
@@ -17,7 +17,7 @@ from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.db.bulk import insert, masked
 from mcpbridge.models import AuditEvent, Kind, Phase, Result
 
-# What some phases say and others do not.
+# Columns that only some phases fill.
 _EMPTY = {
     "snapshot": None,
     "snapshot_fault": "",
@@ -36,10 +36,10 @@ NOTE_LENGTH = 1000
 
 @dataclass(slots=True, eq=False)
 class AuditRow:
-    """A row on its way into the record.
+    """An audit row that is not stored yet.
 
-    It is left out where its call already has a row of a phase in `unless`, or none yet of a phase in `after`, and where
-    its token has had `hourly_limit` calls let through within the last hour.
+    It is skipped if its call already has a row of a phase in `unless`, if its call has no row of a phase in `after`, or
+    if its token has `hourly_limit` intents within the last hour.
     """
 
     call: Call
@@ -52,18 +52,18 @@ class AuditRow:
 
     @property
     def org_id(self) -> str:
-        """The workspace in whose chain the row belongs, as the column holds it."""
+        """Return the workspace of the row, as the column stores it."""
         return str(sanitized_columns(self.call)["org_id"])
 
 
 def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str, hourly_limit: int | None = None) -> AuditRow:
-    """What is about to be asked of Hoursmith, and the record as it is, whole unless it is far too large."""
+    """Build the intent of a destructive call, with a snapshot of the record (up to 256 KiB)."""
     details = {"snapshot": sanitize_snapshot(snapshot), "snapshot_fault": sanitize_text(snapshot_fault, 40)}
     return AuditRow(call, Phase.INTENT, details, hourly_limit=hourly_limit)
 
 
 def outcome_row(call: Call, ending: CallResult) -> AuditRow:
-    """How it ended."""
+    """Build the outcome of a destructive call."""
     details = {
         "result": ending.result.value,
         "status": ending.status,
@@ -74,31 +74,31 @@ def outcome_row(call: Call, ending: CallResult) -> AuditRow:
 
 
 def refusal_row(row: AuditRow, ending: CallResult) -> AuditRow:
-    """That nothing was done about `row`, which nobody waits for any more. Nothing where that never came in."""
+    """Build the outcome "refused" for an abandoned `row`; skipped if that row was never stored."""
     return replace(outcome_row(row.call, ending), id=new_id(), after=(row.phase,))
 
 
 def unknown_row(call: Call) -> AuditRow:
-    """That no outcome of it came. Nothing where one did in the end, or where that was said before."""
+    """Build the row that marks an outcome as unknown; skipped if the call has an outcome or such a row."""
     return AuditRow(call, Phase.UNKNOWN, {"result": Result.UNKNOWN.value}, unless=(Phase.OUTCOME, Phase.UNKNOWN))
 
 
 def resolution_row(call: Call, *, actor: str, note: str) -> AuditRow:
-    """What a person found out about it."""
-    return AuditRow(call, Phase.RESOLUTION, _said_by(actor, note))
+    """Build the row with what a member found out about an unknown outcome."""
+    return AuditRow(call, Phase.RESOLUTION, _actor_and_note(actor, note))
 
 
 def event_row(call: Call, *, actor: str, note: str, result: Result) -> AuditRow:
-    """What a person did in the console."""
-    return AuditRow(call, Phase.EVENT, {"result": result.value, **_said_by(actor, note)})
+    """Build the row of a console event."""
+    return AuditRow(call, Phase.EVENT, {"result": result.value, **_actor_and_note(actor, note)})
 
 
-def _said_by(actor: str, note: str) -> dict[str, str]:
+def _actor_and_note(actor: str, note: str) -> dict[str, str]:
     return {"actor": sanitize_text(actor, ACTOR_LENGTH), "note": sanitize_text(note, NOTE_LENGTH)}
 
 
 def call_of(row: AuditEvent) -> Call:
-    """The call that `row` tells of, for another row about it."""
+    """Rebuild the call from a stored row, to write another row about it."""
     return Call(
         call_id=row.call_id,
         at=row.at,
@@ -131,13 +131,13 @@ def call_of(row: AuditEvent) -> Call:
 
 
 def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """Link `rows` behind the last of their workspaces' chains, in their order, in the caller's transaction.
+    """Append `rows` to the chains of their workspaces, in order, within the caller's transaction.
 
-    Return those that were left out because their tokens have reached their hourly limits. From here until the
-    transaction ends nobody else can lengthen these chains, so it should end soon.
+    Return the rows that were skipped because of hourly limits. The chains stay locked until the transaction ends, so it
+    should end soon.
     """
     heads = heads_for_writing(alias, {row.org_id for row in rows})
-    # Counted only now that all who could add to the count have committed, or wait for us.
+    # Counted under the chain locks, so that concurrent intents are counted too.
     over = _over_limits(alias, rows)
     wanted = [row for row in rows if row not in over]
     insert(alias, AuditEvent, _chained([row for row in wanted if _is_wanted(alias, row, wanted)], heads))
@@ -153,9 +153,9 @@ def _is_wanted(alias: str, row: AuditRow, others: Sequence[AuditRow]) -> bool:
 
 
 def _over_limits(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """The intents among `rows` that would be more than their tokens' limits.
+    """Return the intents among `rows` that would exceed the hourly limit of their token.
 
-    Every intent of the last hour counts, whatever became of the call, and whether a person approved it or not.
+    Every intent of the last hour counts, whatever its outcome, and whether it was approved or not.
     """
     over: list[AuditRow] = []
     before: dict[tuple[str, str, str, int], int] = {}
@@ -176,7 +176,7 @@ def _over_limits(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
 
 
 def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most: int) -> int:
-    """How many destructive calls of the token were let through within the last hour, `most` at most."""
+    """Count the intents of the token within the last hour, up to `most`."""
     since = timezone.now() - _HOUR
     intents = AuditEvent.objects.using(alias).filter(
         org_id=org_id, env=env, prefix=prefix, phase=Phase.INTENT, recorded_at__gt=since
@@ -185,7 +185,7 @@ def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most:
 
 
 def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str, Any]]:
-    """The rows as they go into the record, each linked behind the last one of its workspace in `heads`."""
+    """Return the columns of the rows, each linked to the head of its workspace in `heads`, which is updated."""
     now = timezone.now()
     made = []
     for row in rows:
@@ -198,7 +198,7 @@ def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str,
             **row.details,
             **sanitized_columns(row.call),
         }
-        # Before it is linked: the chain's hash is over what is stored.
+        # Masked before it is linked, because the hash covers the stored values.
         columns = dict(masked(_COLUMNS, [columns])[0])
         heads[columns["org_id"]] = link(columns, heads[columns["org_id"]])
         made.append(columns)

@@ -1,7 +1,7 @@
-"""The key that signs where the audit chains stand, and what exactly it signs.
+"""Sign checkpoints, cuts and key announcements with Ed25519.
 
-Each message is the RFC 8785 form of one JSON object, whose `format` says what it is, so that no signature under
-one kind of statement can pass for another. `docs/audit-format.md` specifies them.
+Each message is the RFC 8785 form of one JSON object whose `format` names its type, so that a signature on one type is
+never valid for another. `docs/audit-format.md` specifies them.
 """
 
 import base64
@@ -27,19 +27,19 @@ _PURPOSE = b"hoursmith audit signing"
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyPair:
-    """An Ed25519 key. `key_id` and `public_key` (base64 of its 32 bytes) are for everybody; it never shows the rest."""
+    """An Ed25519 key pair. `key_id` and `public_key` (base64 of 32 bytes) are public; the rest is never shown."""
 
     key_id: str
     public_key: str
     _private: Ed25519PrivateKey = field(repr=False, compare=False)
 
     def sign(self, message: bytes) -> str:
-        """The signature of `message` (RFC 8032), in base64."""
+        """Return the signature of `message` (RFC 8032), in base64."""
         return base64.b64encode(self._private.sign(message)).decode()
 
 
 def key_pair(text: str) -> SigningKeyPair:
-    """The key that `text`, any secret text, stands for: its seed is HKDF-SHA256 of it (RFC 5869)."""
+    """Derive a key pair from `text`, any secret text: its seed is HKDF-SHA256 of it (RFC 5869)."""
     seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(text.encode())
     private = Ed25519PrivateKey.from_private_bytes(seed)
     raw = private.public_key().public_bytes_raw()
@@ -47,17 +47,17 @@ def key_pair(text: str) -> SigningKeyPair:
 
 
 def configured_key() -> SigningKeyPair:
-    """The key that AUDIT_SIGNING_KEY stands for."""
+    """Return the key pair derived from AUDIT_SIGNING_KEY."""
     return key_pair(settings.AUDIT_SIGNING_KEY)
 
 
 def key_id_of(raw: bytes) -> str:
-    """The short name of a public key given by its 32 bytes."""
+    """Return the id of a public key, given its 32 bytes."""
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
 def is_signed(public_key: str, message: bytes, signature: str) -> bool:
-    """Whether `signature` is that of `message` by the holder of `public_key`; False also for what is no base64."""
+    """Return whether `signature` on `message` is valid for `public_key`; False also for invalid base64."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
         key.verify(base64.b64decode(signature, validate=True), message)
@@ -67,17 +67,17 @@ def is_signed(public_key: str, message: bytes, signature: str) -> bool:
 
 
 def head_message(*, org_id: str, sequence: int, hash: str, at: datetime) -> bytes:
-    """What a checkpoint signs: at `at`, the workspace's chain ended with row `sequence` and its `hash`."""
+    """Return the message of a checkpoint: at `at`, the chain ended with row `sequence` and its `hash`."""
     return _message(CHECKPOINT_FORMAT, workspace=org_id, sequence=sequence, hash=hash, at=instant(at))
 
 
 def cut_message(*, org_id: str, sequence: int, hash: str, at: datetime, rows: int) -> bytes:
-    """What a cut signs: at `at`, the `rows` rows up to `sequence`, the last with `hash`, were exported and removed."""
+    """Return the message of a cut: at `at`, `rows` rows up to `sequence`, the last with `hash`, were pruned."""
     return _message(CUT_FORMAT, workspace=org_id, sequence=sequence, hash=hash, at=instant(at), rows=rows)
 
 
 def key_message(*, key_id: str, public_key: str, since: datetime, announced_by: str) -> bytes:
-    """What announces a key: from `since` on `public_key` signs too; `announced_by` is empty for the first key."""
+    """Return the announcement of a key, valid from `since`; `announced_by` is empty for the first key."""
     return _message(KEY_FORMAT, key_id=key_id, public_key=public_key, since=instant(since), announced_by=announced_by)
 
 

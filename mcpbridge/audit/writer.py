@@ -1,14 +1,14 @@
-"""Writes the record of destructive calls ahead of them, and is alone in doing so.
+"""Write audit rows ahead of destructive calls, with group commit. The only writer of audit rows.
 
-A destructive call may leave only after its intent is durably committed; its outcome follows. One thread a
-process writes whatever is waiting in one transaction, so that sixteen callers cost one wait for the disk.
+A destructive call may be sent only after its intent is durably committed; its outcome follows. One thread per process
+commits all waiting rows in one transaction, so that sixteen callers cost one disk flush.
 
-What can go wrong, and what the record then says:
+Failures, and what the audit log then shows:
 
     the intent cannot be committed in time        nothing is sent; no row, or intent and a refused outcome
     the process dies between intent and outcome   an intent without an outcome: outcome unknown
-    the outcome cannot be committed in time       kept and tried again until it is, or the process ends
-    a commit whose answer got lost                looked up and repeated; rows bring their own key
+    the outcome cannot be committed in time       retried until it is committed or the process ends
+    the reply to a commit is lost                 looked up and repeated; each row has its own id
 """
 
 import asyncio
@@ -36,24 +36,24 @@ from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE_CODE = "audit_unavailable"
-# How long a commit waits for further callers, and for how many moments in a row that go on to bring some.
-_MOMENT_S = 0.001
-_MOMENTS = 6
+# How long a commit waits for further callers, and how often in a row while more arrive.
+_GATHER_PAUSE_S = 0.001
+_GATHER_ROUNDS = 6
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
 
 
 class AuditUnavailableError(Exception):
-    """The record could not be written, so the call must not be sent. The text is fit for the caller."""
+    """The audit log cannot be written, so the action must not be done. The text may be shown to the caller."""
 
 
 class HourlyLimitError(Exception):
-    """The token has had as many destructive calls within the last hour as may pass unasked. Nothing was recorded."""
+    """The token has reached its hourly limit of destructive calls without approval. Nothing was recorded."""
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A row in the queue, and the future of whoever waits for it: on an event loop, or on a thread."""
+    """A queued row and the future of its caller, on an event loop or a thread."""
 
     row: AuditRow
     waiter: "asyncio.Future[bool] | futures.Future[bool] | None" = None
@@ -64,12 +64,12 @@ class _Entry:
 
 
 class AuditWriter:
-    """The one writer of audit rows in this process. Start it after forking, stop it after the last call."""
+    """The writer of audit rows of this process. Start it after forking, stop it after the last call."""
 
     def __init__(self, *, timeout_s: float, lock_path: Path | None, capacity: int = 4_000) -> None:
-        """Commit within `timeout_s` seconds or say so; queue `capacity` rows at most, intents half of that.
+        """Refuse what cannot be committed within `timeout_s` seconds; queue up to `capacity` rows, half of it intents.
 
-        `lock_path` names a file on a local disk through which several processes take turns at one SQLite file.
+        `lock_path` is a file on a local disk, by which several processes take turns at one SQLite database.
         """
         self._timeout_s = timeout_s
         self._capacity = capacity
@@ -83,7 +83,7 @@ class AuditWriter:
             self._round,
             attempts=Attempts(
                 "audit",
-                title="The audit record",
+                title="The audit log",
                 every_s=0.0,
                 again_s=_FIRST_PAUSE_S,
                 longest_pause_s=_LONGEST_PAUSE_S,
@@ -97,22 +97,22 @@ class AuditWriter:
         self._stop_at: float | None = None
         self._is_open = False
         self._is_failing = False
-        # Callers between the beginning of their intent and the end of their outcome.
-        self._under_way = 0
+        # Callers between the start of their intent and the end of their outcome.
+        self._in_progress = 0
         self.outcomes_lost = 0
 
     @property
     def waiting(self) -> int:
-        """Rows that are not in the database yet."""
+        """Return the number of rows that are not committed yet."""
         return len(self._queue)
 
     def start(self) -> None:
-        """Begin writing, on a thread of its own."""
+        """Start the writer thread."""
         self._stop_at, self._is_open = None, True
         self._worker.start()
 
     async def stop(self) -> None:
-        """Write what is waiting, for as long as the time limit allows, and end the thread."""
+        """Commit the waiting rows within the time limit and stop the thread."""
         with self._changed:
             self._stop_at = time.monotonic() + self._timeout_s
             self._changed.notify()
@@ -123,66 +123,66 @@ class AuditWriter:
     ) -> None:
         """Return once the intent of `call` is durably committed; only then may the call be sent.
 
-        Raises HourlyLimitError where it would be more than `hourly_limit` of its token's within an hour, counted in
-        the transaction that would commit it; AuditUnavailableError within the time limit otherwise. If the row got
-        into the database all the same, an outcome that says "refused, nothing sent" follows it.
+        Raises HourlyLimitError if the token would exceed `hourly_limit` intents in an hour, counted in the same
+        transaction, and AuditUnavailableError if the time limit passes. If the row is committed later after all, an
+        outcome "refused" follows it.
         """
         waiter = asyncio.get_running_loop().create_future()
         row = intent_row(call, snapshot=snapshot, snapshot_fault=snapshot_fault, hourly_limit=hourly_limit)
         entry = _Entry(row, waiter)
         if not self._put([entry], self._capacity // 2):
-            raise AuditUnavailableError("The audit record is not taking entries, so nothing was sent to Hoursmith.")
+            raise AuditUnavailableError("The audit log does not accept entries now, so nothing was sent to Hoursmith.")
         is_committed = False
-        self._under_way += 1
+        self._in_progress += 1
         try:
             is_committed = await self._wait_for(waiter)
         finally:
             if not is_committed:
-                self._under_way -= 1
+                self._in_progress -= 1
                 self._withdraw(entry)
         if entry.is_over_limit:
             raise HourlyLimitError
         if not is_committed:
             raise AuditUnavailableError(
-                f"The audit record could not be written within {self._timeout_s:g} seconds,"
+                f"The audit log could not be written within {self._timeout_s:g} seconds,"
                 " so nothing was sent to Hoursmith."
             )
 
     async def outcome(self, call: Call, ending: CallResult) -> bool:
-        """True once the outcome of `call` is durably committed; False where that is still being tried."""
+        """Return True once the outcome of `call` is durably committed, False if it is still being retried."""
         waiter = asyncio.get_running_loop().create_future()
         entry = _Entry(outcome_row(call, ending), waiter)
         try:
             if self._put([entry], self._capacity):
                 return await self._wait_for(waiter)
         finally:
-            self._under_way = max(0, self._under_way - 1)
+            self._in_progress = max(0, self._in_progress - 1)
         self._lose([entry])
         return False
 
     def record(self, rows: Sequence[AuditRow]) -> None:
         """Return once `rows` are durably committed; for threads without an event loop.
 
-        Raises AuditUnavailableError within the time limit otherwise. An event that got into the database all the
-        same is followed by an outcome that says "refused".
+        Raises AuditUnavailableError if the time limit passes. If an event is committed later after all, an outcome
+        "refused" follows it.
         """
         waiting: dict[futures.Future[bool], _Entry] = {}
         for row in rows:
             waiter: futures.Future[bool] = futures.Future()
             waiting[waiter] = _Entry(row, waiter)
         if not self._put(list(waiting.values()), self._capacity // 2):
-            raise AuditUnavailableError("The audit record is not taking entries, so nothing was done.")
+            raise AuditUnavailableError("The audit log does not accept entries now, so nothing was done.")
         futures.wait(waiting, self._timeout_s)
         missing = [entry for waiter, entry in waiting.items() if not (waiter.done() and waiter.result())]
         for entry in missing:
             self._withdraw(entry)
         if missing:
             raise AuditUnavailableError(
-                f"The audit record could not be written within {self._timeout_s:g} seconds, so nothing was done."
+                f"The audit log could not be written within {self._timeout_s:g} seconds, so nothing was done."
             )
 
     async def _wait_for(self, waiter: asyncio.Future[bool]) -> bool:
-        # A timer of its own: asyncio's ways to wait for a limited time cost several times as much.
+        # A plain timer: asyncio.wait_for costs several times as much.
         late = waiter.get_loop().call_later(self._timeout_s, _resolve, [waiter], False)
         try:
             return await waiter
@@ -190,7 +190,7 @@ class AuditWriter:
             late.cancel()
 
     def _put(self, entries: Sequence[_Entry], limit: int) -> bool:
-        """Queue `entries` where that makes `limit` at most; False where the writer cannot take them."""
+        """Queue `entries`; return False if the queue would exceed `limit` or the writer is not running."""
         with self._changed:
             # A thread does not survive a fork, so this also refuses in a child that forgot to start.
             if not (self._is_open and self._worker.is_alive) or len(self._queue) + len(entries) > limit:
@@ -200,7 +200,7 @@ class AuditWriter:
         return True
 
     def _withdraw(self, entry: _Entry) -> None:
-        """See to it that a row nobody waits for any more never reads as something that may have been done."""
+        """Drop a row whose caller has given up, or queue a refused outcome if it may be committed already."""
         call = entry.row.call
         with self._changed:
             if not entry.is_claimed:
@@ -216,7 +216,7 @@ class AuditWriter:
             else:
                 self._lose([refusal])
 
-    # From here on everything runs on the writer's thread.
+    # The methods below run on the writer thread.
 
     def _round(self) -> None:
         metrics.audit_waiting.set(len(self._queue))
@@ -230,8 +230,8 @@ class AuditWriter:
         self._file_lock.close()
 
     def _has_work(self) -> bool:
-        """Sleep until there are rows to write; False when it is time to end."""
-        # What was not written is tried again a little later.
+        """Wait for rows to write; return False when it is time to stop."""
+        # After a failed commit, pause before the next one.
         time.sleep(self._worker.attempts.pause_s)
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stop_at is not None)
@@ -239,26 +239,26 @@ class AuditWriter:
             return self._is_open
 
     def _gather(self) -> None:
-        """Let the others who are under way come too: a commit costs the same for one row as for sixteen.
+        """Wait briefly for other callers in progress: a commit costs the same for one row as for sixteen.
 
-        Whoever is alone never waits, and nobody waits for callers that do not come within a moment.
+        A single caller never waits, and waiting ends when no more callers arrive within a millisecond.
         """
         before = 0
-        for _ in range(_MOMENTS):
+        for _ in range(_GATHER_ROUNDS):
             waiting = len(self._queue)
-            if waiting >= self._under_way or waiting == before or self._stop_at is not None:
+            if waiting >= self._in_progress or waiting == before or self._stop_at is not None:
                 return
             before = waiting
-            time.sleep(_MOMENT_S)
+            time.sleep(_GATHER_PAUSE_S)
 
     def _write(self, alone: _Entry | None = None) -> bool:
-        """Commit all waiting rows, or just `alone`, in one transaction; False where the database could not."""
+        """Commit all waiting rows, or only `alone`, in one transaction; return False if the database failed."""
         entries: list[_Entry] = []
         over: list[_Entry] = []
         is_committing = False
         try:
             with self._file_lock, bounded_transaction(self._alias, limit_s=self._timeout_s):
-                # Taken only now that the database is ours: whoever gave up while we waited leaves no trace.
+                # Claimed only now that the database is locked, so that callers who gave up meanwhile leave no row.
                 entries = [alone] if alone else self._claim()
                 over = self._insert(entries)
                 is_committing = True
@@ -266,7 +266,7 @@ class AuditWriter:
             return self._recover(entries, error, is_doubtful=is_committing)
         if self._is_failing:
             self._is_failing = False
-            logger.warning("The audit record can be written again.")
+            logger.warning("The audit log can be written again.")
         for entry in over:
             entry.is_over_limit, entry.is_claimed = True, False
         self._settle(over, is_committed=False)
@@ -282,9 +282,9 @@ class AuditWriter:
         return entries
 
     def _insert(self, entries: list[_Entry]) -> list[_Entry]:
-        """Insert the rows in their order, leaving out those that an earlier commit brought in after all.
+        """Insert the rows in order, except those that an earlier commit stored after all.
 
-        Return those that were left out because of their tokens' hourly limits.
+        Return the entries that were skipped because of hourly limits.
         """
         doubtful = [entry.row.id for entry in entries if entry.is_doubtful]
         events = AuditEvent.objects.using(self._alias)
@@ -293,11 +293,11 @@ class AuditWriter:
         return [entry for entry in entries if entry.row in over]
 
     def _recover(self, entries: list[_Entry], error: Exception, *, is_doubtful: bool) -> bool:
-        """Keep `entries` for the next try where the database is at fault; else find the faulty one and fail it."""
+        """Requeue `entries` after a database failure; otherwise find the faulty row and fail only that one."""
         if not entries or (isinstance(error, Error) and not isinstance(error, DataError | IntegrityError)):
             if not self._is_failing:
                 self._is_failing = True
-                logger.error("The audit record cannot be written now: %s: %s", type(error).__name__, error)
+                logger.error("The audit log cannot be written now: %s: %s", type(error).__name__, error)
             with self._changed:
                 for entry in entries:
                     entry.is_doubtful = entry.is_doubtful or is_doubtful
@@ -310,12 +310,12 @@ class AuditWriter:
             entries[0].is_claimed = False
             self._settle(entries, is_committed=False)
             return True
-        # Each is tried even where one before it failed: a row that is not written must be kept.
+        # Try each, even after one failed: a row that is not written must be kept.
         tries = [self._write(alone=entry) for entry in entries]
         return all(tries)
 
     def _settle(self, entries: list[_Entry], *, is_committed: bool) -> None:
-        """Tell the waiters, with one wake-up for each of their event loops."""
+        """Resolve the futures of `entries`, with one wake-up per event loop."""
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
         for entry in entries:
             if isinstance(entry.waiter, asyncio.Future):

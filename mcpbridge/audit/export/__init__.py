@@ -1,5 +1,5 @@
-"""The audit record for other programs: generators of bytes, fit for a command and for a streamed page alike.
+"""Export the audit log in several formats, as generators of bytes for commands and streamed responses.
 
-Each takes the events of `source` one by one and holds no more than one in memory. `docs/audit-format.md` says what
-stands where, and how every value is got back as it was.
+Each reads the events of `source` one by one and keeps at most one in memory. `docs/audit-format.md` describes the
+formats and how to restore every value.
 """

@@ -1,7 +1,7 @@
 """CEF, ArcSight's Common Event Format (version 0), one event a line, without a syslog header.
 
 In the header `\\` and `|` are escaped, in the extension `\\`, `=` and line breaks (as `\\n` and `\\r`). Columns
-without a key in the format's dictionary go by names of their own, `HoursmithConsole…`; empty ones are left out.
+without a key in the CEF dictionary use custom keys, `HoursmithConsole…`; empty ones are omitted.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ from mcpbridge.audit.verification.records import Event
 from mcpbridge.models import Kind, Phase, Result
 
 CONTENT_TYPE = "text/plain; charset=utf-8"
-# The dictionary's keys that say a column in full, with a label where they need one.
+# Keys of the CEF dictionary that hold a whole column, with a label if they need one.
 _KEYS = {
     "id": "externalId",
     "sequence": "cn1",
@@ -36,18 +36,18 @@ _EXTENSION = str.maketrans({"\\": r"\\", "=": r"\=", "\n": r"\n", "\r": r"\r"})
 
 
 def lines(events: Iterable[Event]) -> Iterator[bytes]:
-    """One line for each row."""
+    """Yield one line for each row."""
     for event in events:
         yield _event_line(columns_of(event))
 
 
 def key_of(column: str) -> str:
-    """The key under which a column stands."""
+    """Return the CEF key of a column."""
     return _KEYS.get(column) or _OWN + "".join(part.capitalize() for part in column.split("_"))
 
 
 def cef_line(signature: str, name: str, severity: int, extension: dict[str, str]) -> bytes:
-    """One line: the class of the event, what it is called, its severity from 0 to 10, and the rest by keys."""
+    """Build one line from the event class, name, severity (0 to 10) and extension."""
     header = (VENDOR, PRODUCT, __version__, signature, name, str(severity))
     written = " ".join(f"{key}={text.translate(_EXTENSION)}" for key, text in extension.items())
     line = "|".join(["CEF:0", *(text.translate(_HEADER) for text in header), written])
@@ -68,7 +68,7 @@ def _event_line(row: dict[str, Any]) -> bytes:
 
 
 def _derived(row: dict[str, Any]) -> dict[str, str]:
-    """What the dictionary has keys for and other columns say in full."""
+    """Return extension keys whose values are derived from columns that are exported in full elsewhere."""
     made = {"rt": str(milliseconds(row["recorded_at"])), "start": str(milliseconds(row["at"]))}
     who = row["actor"] or row["token_name"]
     if who:
@@ -83,7 +83,7 @@ def _derived(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _severity(row: dict[str, Any]) -> int:
-    """From 0 to 10: 8 where nobody knows what became of a destructive call, 5 where one succeeded."""
+    """Return the severity, 0 to 10: 8 for an unknown outcome, 5 for a destructive call that succeeded, else 3."""
     if row["phase"] == Phase.UNKNOWN:
         return 8
     return 5 if row["kind"] == Kind.DESTRUCTIVE and row["result"] == Result.SUCCEEDED else 3

@@ -1,4 +1,4 @@
-"""The row of the record as flat formats see it, and what every format says of this product."""
+"""Audit rows as flat columns, and the product names that every format states."""
 
 import json
 from typing import Any
@@ -8,13 +8,13 @@ from mcpbridge.audit.verification.records import Event, canonical_or_none
 
 VENDOR = "Hoursmith"
 PRODUCT = "Hoursmith Console"
-# Of JSON's kinds in the record, all others are texts.
+# Columns with JSON objects.
 JSON_COLUMNS = frozenset({"arguments", "snapshot"})
 COLUMNS = ("id", "sequence", "workspace", *FACTS[2:], "previous_hash", "hash")
 
 
 def columns_of(event: Event) -> dict[str, Any]:
-    """Every column of the row, also where its facts cannot be read."""
+    """Return every column of the row, even if its facts are unreadable."""
     known = {"id": event.id, "sequence": event.sequence, "workspace": event.workspace}
     facts = event.facts or {}
     return (
@@ -28,13 +28,13 @@ def columns_of(event: Event) -> dict[str, Any]:
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON text, in its canonical form where it has one."""
+    """Return a value as JSON text, in canonical form if it has one."""
     made = canonical_or_none(value)
     return json.dumps(value, default=str) if made is None else made.decode()
 
 
 def cell_text(name: str, value: Any) -> str:
-    """A column's value as text; what is absent is empty."""
+    """Return a column's value as text; empty for None."""
     if value is None:
         return ""
     return value if isinstance(value, str) and name not in JSON_COLUMNS else json_text(value)

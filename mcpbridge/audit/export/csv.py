@@ -1,4 +1,4 @@
-"""CSV by RFC 4180: UTF-8, a line of names, lines ending in CR LF, JSON columns as JSON text.
+"""Write CSV by RFC 4180: UTF-8, a header line, CR LF line ends, JSON columns as JSON text.
 
 A spreadsheet takes a cell for a formula that begins with one of `= + - @`, in full width too, or with a tab or a line
 break (OWASP, CSV Injection). Such cells, and those that begin with an apostrophe anyway, get an apostrophe in front: to
@@ -36,8 +36,8 @@ def protected(text: str) -> str:
 
 
 class _Line:
-    """Hands the writer's line back to whoever called it."""
+    """A file for csv.writer that returns each line to the caller."""
 
     def write(self, text: str) -> str:
-        """The line itself."""
+        """Return the line."""
         return text

@@ -1,4 +1,4 @@
-"""The formats in which the record is handed out, by name."""
+"""Export formats by name."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mcpbridge.audit.export.source import Selection, event_records
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How the record is handed out: its media type, the ending of a file's name, and the lines."""
+    """An export format: its media type, file suffix, and function that yields lines."""
 
     name: str
     content_type: str

@@ -1,7 +1,7 @@
-"""JSON Lines, one object a line: the form that `docs/verify_audit.py` verifies, and the only one that proves anything.
+"""Write and read JSON Lines, one object a line: the only format that can be verified (`docs/verify_audit.py`).
 
-The first line says what the export is, the last how many lines came before it, so that half a file is not taken for
-a whole one. In between stand keys, cuts, rows and checkpoints.
+The first line describes the export, the last one states the number of lines before it, so that a truncated file is
+detected. Between them are keys, cuts, rows and checkpoints.
 """
 
 import json
@@ -23,13 +23,13 @@ _HASHES = ("previous_hash", "hash")
 
 
 def lines(selection: Selection) -> Iterator[bytes]:
-    """The export, line by line. Without filters it can be verified as a whole."""
+    """Yield the lines of the export. Without filters it can be verified completely."""
     yield first_line(workspaces_of(selection), filters=selection.filters, is_whole=selection.is_whole)
     yield from record_lines(chain_records(selection))
 
 
 def first_line(workspaces: list[str], *, filters: dict[str, str], is_whole: bool) -> bytes:
-    """What the export is: of which workspaces, and whether all rows of theirs are in it."""
+    """Build the first line: the workspaces, the filters, and whether the export is complete."""
     return _line(
         {
             "type": "export",
@@ -43,7 +43,7 @@ def first_line(workspaces: list[str], *, filters: dict[str, str], is_whole: bool
 
 
 def record_lines(records: Iterable[Record]) -> Iterator[bytes]:
-    """One line for each record, and the last line."""
+    """Yield one line for each record, and the last line."""
     count = 0
     for record in records:
         yield _record_line(record)
@@ -84,51 +84,53 @@ def _line(value: dict[str, Any]) -> bytes:
 def _record_line(record: Record) -> bytes:
     try:
         line = _line(_object(record))
-        # For a number that JSON does not have, orjson writes null.
+        # orjson writes null for NaN and infinity.
         if b"null" not in line or not isinstance(record, Event) or is_finite(record.facts):
             return line
     except orjson.JSONEncodeError:
         pass
-    # Nothing that was ever written by us; without its facts it shows as the changed row that it is.
+    # The console never wrote this; without its facts it is reported as an edited row.
     return _line(_object(replace(record, facts=None)) if isinstance(record, Event) else {"type": "unreadable"})
 
 
 class Export:
-    """An export that is being read. Raises UnusableInputError where it is none, naming the line."""
+    """Reads an export. Raises UnusableInputError with the number of the invalid line."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         """Read the first line."""
         self._lines = enumerate(lines, start=1)
         self._count = 0
-        self._said: int | None = None
+        self._stated_lines: int | None = None
         number, first = next(self._lines, (1, b""))
         header = _read(number, first)
         if header.get("type") != "export" or header.get("format") != FORMAT:
-            raise UnusableInputError(f"This is no export in the format {FORMAT}: its first line does not say so.")
+            raise UnusableInputError(f"This is not an export in the format {FORMAT}: its first line says otherwise.")
         workspaces = header.get("workspaces")
         if not isinstance(workspaces, list) or not all(isinstance(name, str) for name in workspaces):
-            raise UnusableInputError("Line 1: the export does not say of which workspaces it is.")
+            raise UnusableInputError("Line 1: the workspaces of the export are missing.")
         self.workspaces: list[str] = workspaces
         self.is_filtered = bool(header.get("filters")) or header.get("complete") is False
 
     def records(self) -> Iterator[Record]:
-        """Everything but the first and the last line."""
+        """Yield the records between the first and the last line."""
         for number, line in self._lines:
             value = _read(number, line)
-            if self._said is not None:
-                raise UnusableInputError(f"Line {number}: there is something behind the last line of the export.")
+            if self._stated_lines is not None:
+                raise UnusableInputError(f"Line {number}: there is data after the last line of the export.")
             if value.get("type") == "end":
-                self._said = value.get("lines") if type(value.get("lines")) is int else -1
+                self._stated_lines = value.get("lines") if type(value.get("lines")) is int else -1
                 continue
             self._count += 1
             yield _record(number, value)
 
     def check_complete(self) -> None:
-        """Raise UnusableInputError where lines are missing. Look for what else is wrong with the chains first."""
-        if self._said is None:
-            raise UnusableInputError(f"The export is cut off: it ends after {self._count} lines, without its last.")
-        if self._said != self._count:
-            raise UnusableInputError(f"The export says that it has {self._said} lines, and it has {self._count}.")
+        """Raise UnusableInputError if lines are missing. Check the chains first."""
+        if self._stated_lines is None:
+            raise UnusableInputError(
+                f"The export is truncated: it ends after {self._count} lines, without its last line."
+            )
+        if self._stated_lines != self._count:
+            raise UnusableInputError(f"The export states {self._stated_lines} lines, but has {self._count}.")
 
 
 def _read(number: int, line: bytes) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def _read(number: int, line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         is_plain = False
     if not is_plain:
-        # Perhaps only spaced otherwise; perhaps a name twice in an object, of which readers see different ones.
+        # It may only be spaced differently, or have a duplicate name, which parsers read differently.
         try:
             value = json.loads(line, object_pairs_hook=_unambiguous, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -151,12 +153,12 @@ def _read(number: int, line: bytes) -> dict[str, Any]:
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("duplicate name in an object")
     return made
 
 
 def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _record(number: int, value: dict[str, Any]) -> Record:
@@ -169,7 +171,7 @@ def _record(number: int, value: dict[str, Any]) -> Record:
         if kind == "key":
             return key_of(value)
     except (KeyError, TypeError) as error:
-        raise UnusableInputError(f"Line {number} is no {kind}: {error!r}") from None
+        raise UnusableInputError(f"Line {number} is not a valid {kind}: {error!r}") from None
     raise UnusableInputError(f"Line {number} is of the unknown type {kind!r}.")
 
 

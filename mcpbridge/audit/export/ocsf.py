@@ -1,8 +1,8 @@
-"""OCSF 1.8.0 (schema.ocsf.io), one event a line: Entity Management (3004) for what removes a record, API Activity
-(6003) for everything else.
+"""Write OCSF 1.8.0 (schema.ocsf.io), one event a line.
 
-`type_uid` is `class_uid` × 100 + `activity_id`. What has no attribute of its own there stands in `unmapped` under its
-own name, with the two hashes, so that no fact of the row is lost.
+Destructive calls are Entity Management (3004), everything else is API Activity (6003). `type_uid` is `class_uid` × 100
++ `activity_id`. Columns without an OCSF attribute are in `unmapped` under their own name, with the two hashes, so that
+no fact of the row is lost.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ _CLASSES = {
 }
 _OTHER = (99, "Other")
 _DELETE, _DISABLE = (4, "Delete"), (9, "Disable")
-# By the first word of a tool's name. Archiving hides a record for good, which OCSF calls to disable.
+# By the first word of a tool's name. Archiving hides a record permanently, which OCSF calls disable.
 _ACTIVITIES = {
     "create": (1, "Create"),
     "get": (2, "Read"),
@@ -40,20 +40,20 @@ _STATUSES = {
     Result.UNKNOWN: (0, "Unknown"),
 }
 _ADMINS = frozenset({"OWNER", "ADMIN"})
-# These always stand elsewhere in full.
+# Columns that always have an OCSF attribute.
 _MAPPED = frozenset({"id", "sequence", "workspace", "call_id", "at", "tool"})
 _TARGET = {"target_id": "uid", "target_label": "name", "target_type": "type", "snapshot": "data"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def lines(events: Iterable[Event]) -> Iterator[bytes]:
-    """One line for each row."""
+    """Yield one line for each row."""
     for event in events:
         yield json_text(event_of(event)).encode(errors="backslashreplace") + b"\n"
 
 
 def event_of(event: Event) -> dict[str, Any]:
-    """The row as an OCSF event."""
+    """Return the row as an OCSF event."""
     row = columns_of(event)
     is_removal = row["kind"] == Kind.DESTRUCTIVE
     class_uid = _ENTITY_MANAGEMENT if is_removal else _API_ACTIVITY
@@ -95,7 +95,7 @@ def _activity(tool: str, *, is_removal: bool) -> tuple[int, str]:
     found = _ACTIVITIES.get(tool.split("_")[0], _OTHER)
     if is_removal:
         return found if found in (_DELETE, _DISABLE) else _DELETE
-    # Only a record's removal is told apart further; as an API call, whatever this did was an update.
+    # As an API call, archiving is an update.
     return found if found is not _DISABLE else (3, "Update")
 
 
@@ -145,19 +145,19 @@ def _endpoint(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(row: dict[str, Any]) -> dict[str, Any]:
-    """The record that the call was about, without what is absent and without empty texts."""
+    """Return the target record without missing values and empty texts."""
     target = {attribute: row[name] for name, attribute in _TARGET.items() if row[name] is not None}
     return {attribute: value for attribute, value in target.items() if value != "" or attribute == "data"}
 
 
 def _entity(row: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """What only Entity Management says, and the columns that are said thereby."""
+    """Return the attributes of Entity Management and the columns that they cover."""
     entity = {"type_id": 99 if row["target_type"] else 0, "org": {"uid": row["workspace"]}, **_target(row)}
     return {"entity": entity, **({"comment": row["note"]} if row["note"] else {})}, frozenset(_TARGET)
 
 
 def _api(row: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """The same for API Activity, which names a resource only where it has an id or a name."""
+    """Return the attributes of API Activity and the columns that they cover; a resource needs an id or a name."""
     request = {"uid": row["request_id"] or row["call_id"], "data": row["arguments"]}
     api: dict[str, Any] = {"operation": row["tool"], "service": {"name": VENDOR}, "request": request}
     if row["status"] is not None:
@@ -170,7 +170,7 @@ def _api(row: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def milliseconds(instant: str | None) -> int:
-    """Milliseconds since 1970, rounded down; 0 where there is no instant."""
+    """Return milliseconds since 1970, rounded down; 0 without an instant."""
     try:
         return (datetime.fromisoformat(instant or "") - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, TypeError):

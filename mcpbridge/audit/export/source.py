@@ -1,8 +1,8 @@
-"""Reads the record out of the database as a stream: the chains of some workspaces, whole or filtered.
+"""Stream the audit log from the database: the chains of some workspaces, complete or filtered.
 
-Nothing here holds a lock or a transaction, and rows are written, checkpoints made and old rows removed meanwhile.
-So the order of looking counts: a checkpoint that is seen must find its row, rows must find the cut before them, and
-signatures their key.
+No lock or transaction is held, so rows, checkpoints and prunings may be committed meanwhile. The order of the queries
+therefore matters: the row of each checkpoint that was read, the cut before the rows and the key of each signature
+must be read after them.
 """
 
 import heapq
@@ -24,7 +24,7 @@ from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 
 logger = logging.getLogger(__name__)
 
-# Rows held at a time; each may bring a snapshot of 256 KiB.
+# Rows in memory at a time; each may have a snapshot of 256 KiB.
 _CHUNK = 100
 _Numbered = TypeVar("_Numbered", Event, Checkpoint)
 _UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError)
@@ -32,10 +32,10 @@ _UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is read. Everything but `workspace` takes rows out of chains, which then prove themselves only in part.
+    """Rows to export. Any filter but `workspace` omits rows, so that the export can be verified only partially.
 
-    `since` and `until` (exclusive) go by the instant a row was made. `narrow` is a page's further filter, and `also`
-    says in words for the export what that filters by.
+    `since` and `until` (exclusive) compare with `recorded_at`. `narrow` is a further filter of a page, which `also`
+    describes by name and value.
     """
 
     workspace: str | None = None
@@ -47,7 +47,7 @@ class Selection:
 
     @property
     def filters(self) -> dict[str, str]:
-        """The filters that leave rows out, as an export's first line names them."""
+        """Return the filters by name, as the first line of an export lists them."""
         named = {
             "since": instant(self.since) if self.since else "",
             "until": instant(self.until) if self.until else "",
@@ -58,11 +58,11 @@ class Selection:
 
     @property
     def is_whole(self) -> bool:
-        """Whether no row of the selected chains is left out."""
+        """Return whether the selected chains are complete."""
         return not self.filters and self.narrow is None
 
     def events(self) -> "QuerySet[AuditEvent]":
-        """The selected rows, in no particular order."""
+        """Return the selected rows, unordered."""
         rows = AuditEvent.objects.using(alias()).all()
         if self.workspace is not None:
             rows = rows.filter(org_id=self.workspace)
@@ -76,12 +76,12 @@ class Selection:
 
 
 def alias() -> str:
-    """The database that holds the record. Not a replica, which could lag behind the checkpoints."""
+    """Return the alias of the audit database; never a replica, which could lag behind the checkpoints."""
     return router.db_for_write(AuditEvent)
 
 
 def known_workspaces() -> list[str]:
-    """Every workspace of which there is a row, a checkpoint or a cut."""
+    """Return every workspace with a row, a checkpoint or a cut."""
     found = {each.org_id for each in chain_statuses(alias()) if each.sequence}
     for model in (SigningHead, AuditCut):
         found.update(model.objects.using(alias()).order_by().values_list("org_id", flat=True).distinct())
@@ -89,19 +89,19 @@ def known_workspaces() -> list[str]:
 
 
 def stored_keys() -> Iterator[Key]:
-    """The keys that sign, in the order in which they were announced."""
+    """Yield the signing keys in the order of their announcement."""
     columns = ("key_id", "public_key", "since", "announced_by", "signature")
     for row in SigningKey.objects.using(alias()).order_by("id").values(*columns):
         yield Key(**{**row, "since": instant(row["since"])})
 
 
 def workspaces_of(selection: Selection) -> list[str]:
-    """The workspaces whose chains are read."""
+    """Return the workspaces to read."""
     return known_workspaces() if selection.workspace is None else [selection.workspace]
 
 
 def chain_records(selection: Selection) -> Iterator[Record]:
-    """Keys, cuts, rows and checkpoints, in the order in which a verifier wants them."""
+    """Yield keys, cuts, rows and checkpoints in the order that a verifier needs."""
     keys_said: set[str] = set()
     for workspace in workspaces_of(selection):
         heads = _started(_checkpoints(SigningHead, selection, workspace))
@@ -121,13 +121,13 @@ def chain_order(record: Event | Checkpoint) -> tuple[int, bool]:
 
 
 def event_records(selection: Selection) -> Iterator[Event]:
-    """The rows alone, one workspace after the other in the order of their chains."""
+    """Yield the rows only, by workspace and sequence number."""
     for workspace in workspaces_of(selection):
         yield from _events(selection, workspace)
 
 
 def _started(stream: Iterator[_Numbered]) -> Iterator[_Numbered]:
-    """The same stream, whose question the database has been asked by now."""
+    """Execute the query of `stream` now, and return the stream."""
     first = list(itertools.islice(stream, 1))
     return itertools.chain(first, stream)
 
@@ -146,7 +146,7 @@ def _events(selection: Selection, workspace: str) -> Iterator[Event]:
 
 
 def _numbered(rows: "QuerySet[Any]", record_of: Callable[[dict[str, Any], bool], _Numbered]) -> Iterator[_Numbered]:
-    """The rows by their numbers, each as `record_of` makes it of its columns."""
+    """Yield the rows by sequence number, each converted by `record_of`."""
     reached = -1
     while True:
         ahead = rows.filter(sequence__gt=reached).order_by("sequence", "id")
@@ -156,7 +156,7 @@ def _numbered(rows: "QuerySet[Any]", record_of: Callable[[dict[str, Any], bool],
                 reached = row["sequence"]
             return
         except _UNREADABLE:
-            # Somebody wrote into a column what its type cannot be; a verifier must see a faulty row, not a crash.
+            # A column contains a value that its type does not allow; report an edited row instead of failing.
             row = _as_text(rows.filter(sequence__gt=reached).order_by("sequence", "id"))
             logger.warning("Row %s of workspace %s cannot be read.", row["sequence"], row["org_id"])
             yield record_of(row, False)
@@ -164,7 +164,7 @@ def _numbered(rows: "QuerySet[Any]", record_of: Callable[[dict[str, Any], bool],
 
 
 def _as_text(rows: "QuerySet[Any]") -> dict[str, Any]:
-    """The first of `rows` by the columns that any content can be read from."""
+    """Return the first of `rows` with the columns that are readable whatever they contain."""
     texts = rows.annotate(text_id=Cast("id", models.TextField())).values("org_id", "sequence", "hash", "text_id")
     row: dict[str, Any] = texts[:1].get()
     return {**row, "id": row["text_id"]}

@@ -10,7 +10,7 @@ from django.db import Error, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpbridge.audit.hashchain import FACTS, Head, canonical, facts, genesis, link, quickly_canonical, row_hash
+from mcpbridge.audit.hashchain import FACTS, Head, canonical, facts, fast_canonical, genesis, link, row_hash
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.sanitize import canonical_number, sanitize_snapshot
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
@@ -32,7 +32,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_the_quick_way_writes_the_same_bytes_as_the_reference_for_whatever_was_recorded(value):
     recorded = sanitize_snapshot(value)
-    assert quickly_canonical(recorded) == canonical(recorded)
+    assert fast_canonical(recorded) == canonical(recorded)
 
 
 @given(VALUES)
@@ -53,7 +53,7 @@ def test_a_number_is_kept_as_one_where_every_library_prints_it_alike(number):
 
 def test_keys_beyond_the_basic_plane_are_sorted_as_the_standard_says():
     value = {"\ufb01": 1, "\U0001f600": 2, "a": 3}
-    assert list(orjson.loads(quickly_canonical(value))) == ["a", "\U0001f600", "\ufb01"]
+    assert list(orjson.loads(fast_canonical(value))) == ["a", "\U0001f600", "\ufb01"]
 
 
 def test_the_first_row_stands_behind_something_that_names_its_workspace():
