@@ -107,6 +107,7 @@ INSTALLED_APPS = [
     "hoursmith_console.activity",
     "hoursmith_console.audit",
     "hoursmith_console.overview",
+    "hoursmith_console.token_inventory",
     "hoursmith_console.members",
     "hoursmith_console.workspace_settings",
     "hoursmith_console.approvals",

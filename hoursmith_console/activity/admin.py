@@ -13,16 +13,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.activity.export_views import ActivityExportView
-from hoursmith_console.activity.filters import ConnectionFilter, KindFilter, ResultFilter, TargetFilter, ToolFilter
-from hoursmith_console.activity.rows import ActivityRow, activity_rows
+from hoursmith_console.activity.filters import KindFilter, ResultFilter, ToolFilter
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.export_views import export_progress
+from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
-from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
+from hoursmith_console.tokens.activity_rows import ActivityRow, activity_rows
+from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TargetFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer

@@ -16,7 +16,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.activity.filters import ConnectionFilter, TargetFilter
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.descriptions import told
@@ -27,13 +26,14 @@ from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.verification.jobs import Standing, verification_standing
 from hoursmith_console.audit.verification.proofs import proofs
 from hoursmith_console.audit.verification.views import verification, verify
+from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
-from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TokenFilter
+from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TargetFilter, TokenFilter
 from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer

@@ -11,7 +11,6 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.connections import manage_views, setup_views
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.connections.context import (
@@ -32,6 +31,7 @@ from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
+from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from django.conf import settings
 
-from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.audit.verification.jobs import verification_standing
 from hoursmith_console.connections.catalogue import CLIENTS
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.alerts import attention_cards
-from hoursmith_console.overview.chart import draw
 from hoursmith_console.overview.signals import signals
+from hoursmith_console.tokens.activity_rows import activity_rows
+from hoursmith_console.tokens.chart import draw
 from hoursmith_console.workspaces.viewer import Viewer
 
 PERIODS = {1: "24 hours", 7: "7 days", 30: "30 days"}

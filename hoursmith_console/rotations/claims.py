@@ -6,8 +6,8 @@ from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
 from hoursmith_console.rotations.permissions import can_release_claim
 from hoursmith_console.rotations.services import clear_new_token
+from hoursmith_console.token_issuer.claims import ClaimError
 from hoursmith_console.token_policy.services import get_policy
-from hoursmith_console.tokens.claims.services import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed, record_event

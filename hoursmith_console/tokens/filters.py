@@ -10,13 +10,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from hoursmith_console.core.lists.changelist import ChoiceFilter
-from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.querysets import rows_of_tokens, visible_clients, visible_tokens
+from hoursmith_console.tokens.querysets import rows_of_tokens, visible_clients, visible_rows, visible_tokens
 from hoursmith_console.workspaces.models import Member, Role
 from mcpbridge.models import TokenBlock, TokenIdentity
 
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
+_TARGET = re.compile(r"(?P<type>[a-z_]{1,32}):(?P<id>\S{1,64})")
 MOST_OFFERED = 100
 _NOBODY = "unknown"
 
@@ -108,31 +108,6 @@ class RoleFilter(ChoiceFilter):
         return [(role.value, role.label) for role in Role]
 
 
-class StateFilter(ChoiceFilter):
-    """Tokens by how they stand."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [
-            ("current", "not retired"),
-            ("replacing", "being replaced"),
-            ("retired", "retired"),
-        ]
-
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-        rotations = Rotation.objects.filter(workspace_id=self.viewer.member.workspace_id, **same)
-        retired = Exists(rotations.retiring())
-        match value:
-            case "replacing":
-                return queryset.filter(Exists(rotations.filter(ended_at=None)))
-            case "retired":
-                return queryset.filter(retired)
-        return queryset.filter(~retired)
-
-
 class LastUsedFilter(ChoiceFilter):
     """Tokens by how long ago they were last used."""
 
@@ -194,3 +169,33 @@ class BlockedFilter(ChoiceFilter):
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "org_id": OuterRef("org_id")}
         block = TokenBlock.objects.filter(**same, lifted_at=None)
         return queryset.filter(Exists(block) if value == "yes" else ~Exists(block))
+
+
+class TargetFilter(ChoiceFilter):
+    """Everything that touched one record of Hoursmith; asked for by links, so it is on offer only while it is on."""
+
+    title = "record"
+    parameter_name = "target"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        asked = self.value() or ""
+        match = _TARGET.fullmatch(asked)
+        if match is None:
+            return []
+        rows = visible_rows(self.viewer, model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
+        named = self.narrow(rows, asked).exclude(target_label="").values_list("target_label", flat=True).first()
+        return [(asked, f"{match['type'].replace('_', ' ')} {named or match['id']}")]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        match = _TARGET.fullmatch(value)
+        if match is None:
+            return queryset.none()
+        return queryset.filter(target_id__gt="", target_id=match["id"], target_type=match["type"])
+
+    def parts(self, value: str) -> list[Q]:
+        return []
+
+    @property
+    def label(self) -> str:
+        """The record in words: its type, and the name it had last."""
+        return str(self.lookup_choices[0][1]) if self.chosen else ""

@@ -20,7 +20,7 @@ from hoursmith_console.rotations.undo import (
     undo_target,
 )
 from hoursmith_console.rotations.wizard.forms import OwnerForm
-from hoursmith_console.tokens.claims.services import ClaimError, verify_and_claim
+from hoursmith_console.token_issuer.claims import ClaimError, verify_and_claim
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest

@@ -8,8 +8,8 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from hoursmith_console.core.templatetags.console import initials, relative, tint
-from hoursmith_console.overview.chart import HEIGHT, draw
 from hoursmith_console.overview.queries import calls_over_time, tokens_by_freshness
+from hoursmith_console.tokens.chart import HEIGHT, draw
 from hoursmith_console.tokens.usage import Span
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ActivityLoss, ObservedToken, Result

@@ -27,8 +27,8 @@ from hoursmith_console.rotations.services import (
 )
 from hoursmith_console.rotations.sync import sync_rotation
 from hoursmith_console.rotations.undo import resume_rotation, undo_new_token, undo_revocation, undo_target
+from hoursmith_console.token_issuer.claims import ClaimError
 from hoursmith_console.token_policy.evaluation import active
-from hoursmith_console.tokens.claims.services import ClaimError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from mcpbridge.models import AuditEvent, ObservedToken, TokenNotice

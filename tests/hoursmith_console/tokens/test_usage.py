@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.rotations.services import start_rotation
+from hoursmith_console.token_inventory.used_tools import is_allowed
 from hoursmith_console.tokens.usage import DAYS, Month, months_of
-from hoursmith_console.tokens.used_tools import is_allowed
 from mcpbridge.models import ObservedToken, Result, TokenBlock
 from mcpbridge.tools import TOOLS
 from tests.hoursmith_console.conftest import Cast

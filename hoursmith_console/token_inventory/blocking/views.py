@@ -22,7 +22,7 @@ from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
 from mcpbridge.models import TokenBlock
 
 if TYPE_CHECKING:
-    from hoursmith_console.tokens.admin import TokenAdmin
+    from hoursmith_console.token_inventory.admin import TokenAdmin
 
 
 class BlockForm(Form):

@@ -13,38 +13,38 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from hoursmith_console.activity.rows import activity_rows
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.core.lists.admin import LedgerAdmin
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
 from hoursmith_console.core.site import site
-from hoursmith_console.overview.chart import draw
 from hoursmith_console.rotations.claims import release_claim
 from hoursmith_console.rotations.permissions import can_release_claim, can_rotate, can_unblock
+from hoursmith_console.token_inventory.blocking.views import BlockViews
+from hoursmith_console.token_inventory.claim_views import claim as claim_view
+from hoursmith_console.token_inventory.filters import StateFilter
+from hoursmith_console.token_inventory.status import TokenStatus, token_statuses
+from hoursmith_console.token_inventory.timeline import timeline
+from hoursmith_console.token_inventory.used_tools import used_tools
+from hoursmith_console.token_issuer.claims import ClaimError
 from hoursmith_console.token_policy.flags import Flag, token_flags
 from hoursmith_console.token_policy.privilege_hints import privilege_hints
 from hoursmith_console.token_policy.token_filter import PolicyFilter
-from hoursmith_console.tokens.blocking.views import BlockViews
-from hoursmith_console.tokens.claims.services import ClaimError
-from hoursmith_console.tokens.claims.views import claim as claim_view
+from hoursmith_console.tokens.activity_rows import activity_rows
+from hoursmith_console.tokens.chart import draw
 from hoursmith_console.tokens.filters import (
     BlockedFilter,
     EnvironmentFilter,
     LastUsedFilter,
     OwnerFilter,
     RoleFilter,
-    StateFilter,
     TokenAssistantFilter,
     token_key,
 )
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
-from hoursmith_console.tokens.status import TokenStatus, token_statuses
-from hoursmith_console.tokens.timeline import timeline
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
-from hoursmith_console.tokens.used_tools import used_tools
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.writer import AuditUnavailableError

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.tokens.claims.services import ClaimError, ClaimResult, verify_and_claim
+from hoursmith_console.token_issuer.claims import ClaimError, ClaimResult, verify_and_claim
 from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.core.credential import CredentialError

@@ -1,0 +1,33 @@
+"""The filter of calls and audit entries by connection."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from hoursmith_console.connections.models import Connection
+from hoursmith_console.core.lists.changelist import ChoiceFilter
+
+MOST_OFFERED = 100
+
+
+class ConnectionFilter(ChoiceFilter):
+    """Calls through one connection."""
+
+    title = "connection"
+    parameter_name = "connection"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        rows = Connection.objects.visible_to(self.viewer)
+        offered = dict(rows.values_list("slug", "label")[:MOST_OFFERED])
+        asked = self.value() or ""
+        if asked not in offered:
+            offered.update(rows.filter(slug=asked).values_list("slug", "label"))
+        return offered.items()
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(connection__gt="", connection=value)
+
+    def parts(self, value: str) -> list[Q]:
+        return []

@@ -1,0 +1,35 @@
+"""The filter of the list of tokens by where their rotation stands."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+
+from hoursmith_console.core.lists.changelist import ChoiceFilter
+from hoursmith_console.rotations.models import Rotation
+
+
+class StateFilter(ChoiceFilter):
+    """Tokens by how they stand."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [
+            ("current", "not retired"),
+            ("replacing", "being replaced"),
+            ("retired", "retired"),
+        ]
+
+    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
+        rotations = Rotation.objects.filter(workspace_id=self.viewer.member.workspace_id, **same)
+        retired = Exists(rotations.retiring())
+        match value:
+            case "replacing":
+                return queryset.filter(Exists(rotations.filter(ended_at=None)))
+            case "retired":
+                return queryset.filter(retired)
+        return queryset.filter(~retired)

@@ -1,1 +1,0 @@
-"""Claim a token: prove who holds it by showing it once."""
