@@ -12,9 +12,10 @@ from django.db import router
 
 from mcpbridge.activity.retention import ActivityRetention
 from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.audit.reconcile import OutcomeReconciler
-from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
+from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.calls.approvals.requests import expire_approvals
 from mcpbridge.db.locks import FileLock
 from mcpbridge.models import AuditEvent

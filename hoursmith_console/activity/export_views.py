@@ -17,7 +17,7 @@ from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 if TYPE_CHECKING:
     from hoursmith_console.activity.admin import ActivityAdmin

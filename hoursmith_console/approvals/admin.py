@@ -19,7 +19,7 @@ from hoursmith_console.core.section import Area
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.calls.approvals.policy import change_approval_rule, get_approval_rule, is_active
 from mcpbridge.calls.approvals.requests import NotDecidableError, decide_approval
 from mcpbridge.models import ApprovalRequest, Kind

@@ -37,9 +37,9 @@ from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, Targ
 from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.reconcile import NothingToResolveError, resolve_outcome
-from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.calls.errors import MESSAGES
 from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
 from mcpbridge.tools import TOOLS

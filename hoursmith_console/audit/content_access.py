@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, Phase
 
 logger = logging.getLogger(__name__)

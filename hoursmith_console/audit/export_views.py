@@ -14,9 +14,9 @@ from hoursmith_console.audit.forms import ExportForm
 from hoursmith_console.core.export_progress import HandingOut, progress_of
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.workspaces.viewer import ConsoleRequest
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
-from mcpbridge.audit.writer import AuditUnavailableError
 
 if TYPE_CHECKING:
     from hoursmith_console.audit.admin import AuditAdmin

@@ -28,7 +28,7 @@ from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedF
 from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError, UnknownMemberError
 from hoursmith_console.tokens.shown_once import shown_once
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 # Hoursmith's own server does not call here, so there would be nothing to see of it.
 UNSEEN = "vendor"

@@ -4,13 +4,10 @@ A thread of its own with a connection of its own in every process that serves; o
 What fails because the database is away is tried again at the next round.
 """
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from django.db import connections, router
 from django.utils import timezone
@@ -19,13 +16,12 @@ from hoursmith_console.campaigns.asking import queue_all_reminders, refresh_all_
 from hoursmith_console.rotations.evidence import evidence_of
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.sync import needs_sync, sync_rotation
-from mcpbridge.audit.writer import AuditUnavailableError
-from mcpbridge.db.locks import try_acquire_lock
-from mcpbridge.db.timeouts import bounded_transaction
+from mcpbridge.audit.errors import AuditUnavailableError
+from mcpbridge.db.locks import SingletonLock
 from mcpbridge.workers import Attempts, TimedJob, Timetable
 
 _LIMIT_S = 5.0
-_NAME = "rotation watch"
+_NAME = "rotation-watch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class BackgroundJobs:
 
     def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "rotation-watch") -> None:
         self._alias = router.db_for_write(Rotation)
-        self._alone = SingletonLock(self._alias)
+        self._alone = SingletonLock(self._alias, _NAME, limit_s=_LIMIT_S)
         self._worker = Timetable(
             name,
             [TimedJob(_attempts(job), partial(self._do, job)) for job in jobs],
@@ -97,40 +93,3 @@ class BackgroundJobs:
 
 def _attempts(job: Job) -> Attempts:
     return Attempts(job.name.lower(), title=job.name, every_s=job.every_s, expected=(AuditUnavailableError,))
-
-
-class SingletonLock:
-    """Sees to it that of all processes, on all machines, one works at a time."""
-
-    def __init__(self, alias: str) -> None:
-        self._alias = alias
-        self._file: int | None = None
-
-    @contextmanager
-    def try_acquire(self) -> Iterator[bool]:
-        """Whether the work is ours this time."""
-        connection = connections[self._alias]
-        if connection.vendor == "sqlite":
-            # A transaction would keep every writer waiting; who has the file has the work until its process ends.
-            yield self._have_file(Path(f"{connection.settings_dict['NAME']}.rotation-watch"))
-            return
-        # Limited, so that a machine that lost its way to the database in here does not keep the others from working.
-        with bounded_transaction(self._alias, limit_s=_LIMIT_S):
-            yield try_acquire_lock(self._alias, _NAME)
-
-    def _have_file(self, path: Path) -> bool:
-        if self._file is None:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(file)
-                return False
-            self._file = file
-        return True
-
-    def close(self) -> None:
-        """Let another process work."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None

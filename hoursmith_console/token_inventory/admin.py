@@ -47,7 +47,7 @@ from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, ObservedClient, ObservedToken, Phase, RejectedCredential, ToolCall
 
 LATEST = 10

@@ -7,7 +7,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from hoursmith_console.token_issuer.claims import ClaimError, ClaimResult, verify_and_claim
 from hoursmith_console.tokens.labels import key_of, token_labels
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.core.credential import CredentialError
 
 FIELD = "token"

@@ -15,7 +15,7 @@ from hoursmith_console.token_policy.evaluation import count_due
 from hoursmith_console.token_policy.services import change_policy, get_policy
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 MOST_DAYS = 3650
 

@@ -25,7 +25,7 @@ from hoursmith_console.workspaces.member_list import Listed, Reading, roll_under
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import member_import
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -10,18 +10,16 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
+from mcpbridge.activity.batch import Batch, Loss, insert_losses, tool_call_columns
 from mcpbridge.activity.connections import Greeting, upsert_connections
 from mcpbridge.activity.loss_counter import PendingCallCounter, orphaned_counts
-from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey, known_tokens, upsert_clients, upsert_tokens
+from mcpbridge.activity.observed import EndedCall, known_tokens, upsert_clients, upsert_tokens
 from mcpbridge.activity.order import mark_insert_begin
 from mcpbridge.activity.rejections import (
     Rejection,
@@ -31,11 +29,10 @@ from mcpbridge.activity.rejections import (
     upsert_rejections,
 )
 from mcpbridge.activity.usage import add_to_usage_counters, forget_old_hours
-from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.bulk import insert
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
-from mcpbridge.models import ActivityLoss, ToolCall
+from mcpbridge.models import ToolCall
 from mcpbridge.observability import metrics
 from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
@@ -49,40 +46,6 @@ _CLEAN_UP_EVERY_S = 3600.0
 _LOSSES_EVERY_S = 5.0
 _TELL_EVERY_S = 60.0
 _ARGUMENTS_LEFT_OUT = {"…": "left out while the record was behind"}
-
-
-@dataclass(slots=True)
-class _Loss:
-    """Calls of one workspace that found no room."""
-
-    since: datetime
-    until: datetime
-    calls: int = 0
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What goes into one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
-
-    ended: list[EndedCall] = field(default_factory=list)
-    rejected: Counter[Rejection] = field(default_factory=Counter)
-    losses: dict[str, _Loss] = field(default_factory=dict)
-    greetings: list[Greeting] = field(default_factory=list)
-    is_doubtful: bool = False
-    # Calls of which nobody can say whose they are, once it was looked up.
-    unattributed: int = 0
-
-    def parts(self) -> list["_Batch"]:
-        """The same in smaller batches, or in one where it is a single call, or all of one other kind."""
-        middle = len(self.ended) // 2
-        parts = [
-            _Batch(ended=self.ended[:middle]),
-            _Batch(ended=self.ended[middle:]),
-            _Batch(rejected=self.rejected),
-            _Batch(losses=self.losses),
-            _Batch(greetings=self.greetings),
-        ]
-        return [part for part in parts if part.ended or part.rejected or part.losses or part.greetings]
 
 
 class ActivityRecorder:
@@ -105,10 +68,10 @@ class ActivityRecorder:
         self._ended: deque[EndedCall] = deque()
         self._rejections: deque[Rejection] = deque()
         self._greetings: deque[Greeting] = deque(maxlen=_GREETINGS_AT_MOST)
-        self._pending: deque[_Batch] = deque()
+        self._pending: deque[Batch] = deque()
         self._held = 0
         self._overflow_lock = threading.Lock()
-        self._losses: dict[str, _Loss] = {}
+        self._losses: dict[str, Loss] = {}
         self._losses_due_at = 0.0
         self._uncounted: Counter[Rejection] = Counter()
         self._counts = metrics.CallCounts()
@@ -173,7 +136,7 @@ class ActivityRecorder:
         with self._overflow_lock:
             self.lost += 1
             metrics.activity_lost.inc()
-            loss = self._losses.setdefault(call.identity.org_id, _Loss(call.at, call.at))
+            loss = self._losses.setdefault(call.identity.org_id, Loss(call.at, call.at))
             loss.calls += 1
             loss.since, loss.until = min(loss.since, call.at), max(loss.until, call.at)
 
@@ -210,7 +173,7 @@ class ActivityRecorder:
 
     def _take(self) -> bool:
         """Move what is waiting into the next batch; False where nothing is."""
-        batch = _Batch()
+        batch = Batch()
         self._held = min(len(self._ended), _BATCH_AT_MOST)
         batch.ended = [self._ended.popleft() for _ in range(self._held)]
         batch.rejected = Counter(self._rejections.popleft() for _ in range(len(self._rejections)))
@@ -226,7 +189,7 @@ class ActivityRecorder:
             self._pending.append(batch)
         return is_something
 
-    def _write(self, batch: _Batch) -> bool:
+    def _write(self, batch: Batch) -> bool:
         is_committing = False
         try:
             with bounded_transaction(self._alias, limit_s=self._limit_s):
@@ -252,7 +215,9 @@ class ActivityRecorder:
             with orphaned_counts(self._folder) as counts:
                 if counts:
                     with bounded_transaction(self._alias, limit_s=self._limit_s):
-                        self._insert_losses([(each.org_id, _Loss(each.at, each.at, each.calls)) for each in counts])
+                        insert_losses(
+                            self._alias, [(each.org_id, Loss(each.at, each.at, each.calls)) for each in counts]
+                        )
         except (Error, OSError):
             # It stays where it is, and is looked at again.
             logger.warning("The calls that a killed process lost are not counted yet; trying again.", exc_info=True)
@@ -273,16 +238,16 @@ class ActivityRecorder:
                 "Calls of unknown tokens got no answer from Hoursmith, and belong to no workspace: %d.", calls
             )
 
-    def _is_present(self, batch: _Batch) -> bool:
+    def _is_present(self, batch: Batch) -> bool:
         # A transaction comes in whole or not at all, so any of its calls stands for all.
         calls = ToolCall.objects.using(self._alias)
         return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
 
-    def _record(self, batch: _Batch) -> None:
+    def _record(self, batch: Batch) -> None:
         upsert_tokens(self._alias, batch.ended)
         tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
         upsert_clients(self._alias, batch.ended, tokens)
-        rows = [row for row in (_tool_call(each, tokens) for each in batch.ended) if row["org_id"]]
+        rows = [row for row in (tool_call_columns(each, tokens) for each in batch.ended) if row["org_id"]]
         batch.unattributed = len(batch.ended) - len(rows)
         mark_insert_begin(self._alias)
         insert(self._alias, ToolCall, rows)
@@ -290,20 +255,10 @@ class ActivityRecorder:
         if attempts:
             upsert_rejections(self._alias, attempts, at=timezone.now())
         upsert_connections(self._alias, batch.ended, batch.greetings, attempts, at=timezone.now())
-        self._insert_losses(sorted(batch.losses.items()))
+        insert_losses(self._alias, sorted(batch.losses.items()))
         add_to_usage_counters(self._alias, rows, tokens)
 
-    def _insert_losses(self, losses: Sequence[tuple[str, _Loss]]) -> None:
-        insert(
-            self._alias,
-            ActivityLoss,
-            [
-                {"org_id": sanitize_text(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
-                for org_id, loss in losses
-            ],
-        )
-
-    def _recover(self, batch: _Batch, error: Exception) -> bool:
+    def _recover(self, batch: Batch, error: Exception) -> bool:
         """Keep `batch` for the next try where the database is at fault; else find the faulty row and give it up."""
         if isinstance(error, Error) and not isinstance(error, DataError | IntegrityError):
             if not self._is_failing:
@@ -334,19 +289,3 @@ class ActivityRecorder:
         except Error:
             logger.warning("Old rejected credentials and counts stay for another hour.", exc_info=True)
             drop_connection(self._alias)
-
-
-def _tool_call(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[str, Any]:
-    call, ending, is_accepted = each
-    columns = sanitized_columns(call)
-    if not columns["org_id"]:
-        # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
-        # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
-        token = tokens.get((call.caller.env, call.caller.prefix))
-        if token is not None and (is_accepted or token.is_it(call.caller.digests)):
-            columns["org_id"] = token.org_id
-    columns["result"] = ending.result.value
-    columns["status"] = ending.status
-    columns["code"] = sanitize_text(ending.code, 40)
-    columns["duration_ms"] = ending.duration_ms
-    return columns

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import Error, connections, router, transaction
 from django.utils import timezone
 
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.rows import AuditRow, append_rows, event_row
-from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
+from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.sanitize import sanitize_arguments
 from mcpbridge.core.types import Call, Caller, Identity
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction, set_statement_timeout, short_busy_timeout

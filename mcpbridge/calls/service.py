@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mcpbridge.activity.recorder import ActivityRecorder
-from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter, HourlyLimitError
+from mcpbridge.audit.errors import AuditUnavailableError, HourlyLimitError
+from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.identity import ME, IdentityCache, IdentityUnavailableError
 from mcpbridge.auth.restrictions.store import ApprovalPolicy, RestrictionStore
 from mcpbridge.calls import errors

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from django.db import connections
 
+from mcpbridge.db.timeouts import bounded_transaction
+
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.0002
@@ -130,6 +132,48 @@ class FileLock:
 
     def close(self) -> None:
         """Give the file back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class SingletonLock:
+    """Lets one process at a time, on all machines, do the work `name`."""
+
+    def __init__(self, alias: str, name: str, *, limit_s: float) -> None:
+        """On PostgreSQL no statement of the work takes longer than `limit_s` seconds."""
+        self._alias = alias
+        self._name = name
+        self._limit_s = limit_s
+        self._file: int | None = None
+
+    @contextmanager
+    def try_acquire(self) -> Iterator[bool]:
+        """Yield whether the work is this process's for the length of the block.
+
+        On SQLite it stays this process's until it ends or calls `close`: a transaction would keep every writer waiting.
+        """
+        connection = connections[self._alias]
+        if connection.vendor == "sqlite":
+            yield self._lock_file(Path(f"{connection.settings_dict['NAME']}.{self._name}"))
+            return
+        # Bounded, so that a machine that loses its connection in here does not keep the others from working.
+        with bounded_transaction(self._alias, limit_s=self._limit_s):
+            yield try_acquire_lock(self._alias, self._name)
+
+    def _lock_file(self, path: Path) -> bool:
+        if self._file is None:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                return False
+            self._file = file
+        return True
+
+    def close(self) -> None:
+        """Let another process do the work."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

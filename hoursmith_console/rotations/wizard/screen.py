@@ -26,7 +26,7 @@ from hoursmith_console.token_issuer import current_authority
 from hoursmith_console.token_issuer.minting import mint_form
 from hoursmith_console.tokens.labels import TokenLabel, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import ObservedToken, TokenBlock
 
 

@@ -23,7 +23,7 @@ from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import ObservedToken
 
 if TYPE_CHECKING:

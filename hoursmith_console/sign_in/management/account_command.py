@@ -9,7 +9,7 @@ from django.db import transaction
 from hoursmith_console.accounts.addresses import account_with
 from hoursmith_console.workspaces.account_events import record_account_event
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 
 class AccountCommand(BaseCommand):

@@ -17,7 +17,7 @@ from hoursmith_console.rotations.services import latest_rotation
 from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
 from mcpbridge.models import TokenBlock
 

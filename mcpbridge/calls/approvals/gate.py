@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import Error, router
 from django.utils import timezone
 
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.rows import intents_of_the_hour
-from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.auth.restrictions.store import ApprovalPolicy, RestrictionStore
 from mcpbridge.calls import errors
 from mcpbridge.calls.approvals import requests

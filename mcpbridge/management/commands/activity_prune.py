@@ -7,7 +7,7 @@ from django.db import Error
 
 from mcpbridge.activity.retention import prune_activity
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.management.arguments import instant
 
 

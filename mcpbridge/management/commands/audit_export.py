@@ -11,10 +11,10 @@ from django.db import Error
 
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import operator, record_event
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection, alias, known_workspaces, workspaces_of
 from mcpbridge.audit.keyring import UnannouncedKeyError
-from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.db.timeouts import bounded_read
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import progress_line

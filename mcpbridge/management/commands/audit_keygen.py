@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key
-from mcpbridge.audit.writer import AuditUnavailableError
 
 NEW = "AUDIT_SIGNING_KEY_NEW"
 

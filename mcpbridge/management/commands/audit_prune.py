@@ -8,10 +8,10 @@ from django.db import Error
 
 from mcpbridge.audit.archive import ArchiveError
 from mcpbridge.audit.console_events import operator
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.export.source import known_workspaces
 from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.audit.retention import PruneUnderwayError, UndeliveredRowsError, prune_audit_log
-from mcpbridge.audit.writer import AuditUnavailableError
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import ProgressLine
 

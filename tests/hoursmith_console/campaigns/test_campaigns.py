@@ -19,7 +19,7 @@ from hoursmith_console.campaigns.services import (
 )
 from hoursmith_console.rotations.models import Rotation, RotationMail
 from hoursmith_console.rotations.services import cancel_rotation, start_rotation
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, ObservedToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_token

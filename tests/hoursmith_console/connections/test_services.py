@@ -9,7 +9,7 @@ from hoursmith_console.connections.services import (
     connection_create,
     connection_remove,
 )
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, ObservedConnection
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import Connect

@@ -11,7 +11,7 @@ from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedF
 from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError, UnknownMemberError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.sandbox.fixtures import World, send
 

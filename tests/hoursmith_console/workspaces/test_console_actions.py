@@ -12,7 +12,7 @@ from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.member_sync import members_sync
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
 from hoursmith_console.workspaces.services import member_import, membership_join
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, Cast, account_of
 

@@ -10,7 +10,8 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from mcpbridge.activity.recorder import ActivityRecorder, _Batch
+from mcpbridge.activity.batch import Batch
+from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.core.token_digest import token_digests
 from mcpbridge.core.types import Call, CallResult
@@ -196,7 +197,7 @@ def test_a_batch_costs_few_statements_whatever_its_size(runner: asyncio.Runner) 
     statements: list[str] = []
 
     class CountingRecorder(ActivityRecorder):
-        def _record(self, batch: _Batch) -> None:
+        def _record(self, batch: Batch) -> None:
             def count(execute: Callable[..., object], sql: str, *rest: object) -> object:
                 statements.append(sql)
                 return execute(sql, *rest)

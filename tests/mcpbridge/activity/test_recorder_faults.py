@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from mcpbridge.activity.recorder import ActivityRecorder, _Batch
+from mcpbridge.activity.batch import Batch
+from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.models import ActivityLoss, Kind, ObservedToken, ToolCall
 from tests.call_records import ANONYMOUS, SUCCEEDED, a_call
@@ -20,7 +21,7 @@ class ForgetfulRecorder(ActivityRecorder):
 
     commits = 0
 
-    def _record(self, batch: _Batch) -> None:
+    def _record(self, batch: Batch) -> None:
         super()._record(batch)
         self.commits += 1
         if self.commits == 1:

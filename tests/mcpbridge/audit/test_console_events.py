@@ -11,8 +11,9 @@ import pytest
 from django.db import transaction
 
 from mcpbridge.audit.console_events import TokenNamed, operator, record_event, set_audit_writer
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.hashchain import Head, canonical, facts, genesis, row_hash
-from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
+from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
 from mcpbridge.models import AuditEvent, Result, TokenBlock
 from tests.databases import RecordDatabase

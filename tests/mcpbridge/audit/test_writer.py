@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter
+from mcpbridge.audit.errors import AuditUnavailableError
+from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.types import CallResult
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.call_records import REFUSED, SUCCEEDED, a_call

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 import pytest
 from django.db import connections
 
-from mcpbridge.audit.writer import AuditUnavailableError, AuditWriter, _Entry
+from mcpbridge.audit.errors import AuditUnavailableError
+from mcpbridge.audit.queue import QueueEntry
+from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.models import AuditEvent
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase, lose_answer_of_commit
@@ -26,7 +28,7 @@ class GatedWriter(AuditWriter):
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.may_go_on, self.is_inside = threading.Event(), threading.Event()
 
-    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+    def _insert(self, entries: list[QueueEntry]) -> list[QueueEntry]:
         over = super()._insert(entries)
         self.is_inside.set()
         self.may_go_on.wait(10)
@@ -38,7 +40,7 @@ class ForgetfulWriter(AuditWriter):
 
     commits = 0
 
-    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+    def _insert(self, entries: list[QueueEntry]) -> list[QueueEntry]:
         over = super()._insert(entries)
         self.commits += 1
         if self.commits == 1:

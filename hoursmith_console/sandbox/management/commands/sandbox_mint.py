@@ -12,7 +12,7 @@ from hoursmith_console.sandbox.services import NAME_LENGTH, MintedToken, Unknown
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from mcpbridge.audit.console_events import TokenNamed, operator, record_event
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 
 class Command(SandboxCommand):

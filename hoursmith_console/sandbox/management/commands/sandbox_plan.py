@@ -11,7 +11,7 @@ from hoursmith_console.sandbox.services import plan_change
 from hoursmith_console.workspaces.models import Workspace
 from hoursmith_console.workspaces.services import workspace_import
 from mcpbridge.audit.console_events import operator, record_event
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 
 class Command(SandboxCommand):

@@ -10,7 +10,7 @@ from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import AddressState, InvitationError, address_state, invite, member_find
 from hoursmith_console.workspaces.models import Invitation, Member, Role, Workspace
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 
 _USED = """
 An account uses this address already. Its user signs in and accepts the invitation with the link; nobody else can."""

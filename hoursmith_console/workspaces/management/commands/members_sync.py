@@ -11,7 +11,7 @@ from hoursmith_console.workspaces.member_list import Roll, RollError, roll_read
 from hoursmith_console.workspaces.member_sync import Synced, members_sync
 from hoursmith_console.workspaces.services import workspace_import
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.core.credential import Credential, CredentialError
 from mcpbridge.management.progress import progress_line

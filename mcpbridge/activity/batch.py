@@ -1,0 +1,77 @@
+"""What one transaction of the recorder writes: ended calls, rejections, losses and greetings."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mcpbridge.activity.connections import Greeting
+from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey
+from mcpbridge.activity.rejections import Rejection
+from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
+from mcpbridge.db.bulk import insert
+from mcpbridge.models import ActivityLoss
+
+
+@dataclass(slots=True)
+class Loss:
+    """Calls of one workspace that found no room."""
+
+    since: datetime
+    until: datetime
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What goes into one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
+
+    ended: list[EndedCall] = field(default_factory=list)
+    rejected: Counter[Rejection] = field(default_factory=Counter)
+    losses: dict[str, Loss] = field(default_factory=dict)
+    greetings: list[Greeting] = field(default_factory=list)
+    is_doubtful: bool = False
+    # Calls of which nobody can say whose they are, once it was looked up.
+    unattributed: int = 0
+
+    def parts(self) -> list["Batch"]:
+        """The same in smaller batches, or in one where it is a single call, or all of one other kind."""
+        middle = len(self.ended) // 2
+        parts = [
+            Batch(ended=self.ended[:middle]),
+            Batch(ended=self.ended[middle:]),
+            Batch(rejected=self.rejected),
+            Batch(losses=self.losses),
+            Batch(greetings=self.greetings),
+        ]
+        return [part for part in parts if part.ended or part.rejected or part.losses or part.greetings]
+
+
+def tool_call_columns(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[str, Any]:
+    """Return the columns of the activity row for `each`; `tokens` are the tokens that Hoursmith has accepted."""
+    call, ending, is_accepted = each
+    columns = sanitized_columns(call)
+    if not columns["org_id"]:
+        # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
+        # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
+        token = tokens.get((call.caller.env, call.caller.prefix))
+        if token is not None and (is_accepted or token.is_it(call.caller.digests)):
+            columns["org_id"] = token.org_id
+    columns["result"] = ending.result.value
+    columns["status"] = ending.status
+    columns["code"] = sanitize_text(ending.code, 40)
+    columns["duration_ms"] = ending.duration_ms
+    return columns
+
+
+def insert_losses(alias: str, losses: Sequence[tuple[str, Loss]]) -> None:
+    """Insert the calls that got no row, by workspace."""
+    insert(
+        alias,
+        ActivityLoss,
+        [
+            {"org_id": sanitize_text(org_id, 64), "since": loss.since, "until": loss.until, "calls": loss.calls}
+            for org_id, loss in losses
+        ],
+    )
