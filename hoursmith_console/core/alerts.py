@@ -36,3 +36,15 @@ class Card:
 
 # What a member may not see, their cards must not tell either: a provider asks the viewer.
 Provider = Callable[[Any], Iterable[Card]]
+_providers: dict[int, Provider] = {}
+
+
+def register_alerts(urgency: int, provider: Provider) -> None:
+    """Let the overview show the cards of `provider`; those of a lower `urgency` number come first."""
+    if _providers.setdefault(urgency, provider) is not provider:
+        raise ValueError(f"Two providers of alerts have the urgency {urgency}.")
+
+
+def alerts_for(viewer: Any) -> list[Card]:
+    """Return everything that needs the viewer's attention, the most urgent first."""
+    return [card for _, provider in sorted(_providers.items()) for card in provider(viewer)]

@@ -1,4 +1,4 @@
-"""What needs attention: a list of providers, each asked for its cards in this order."""
+"""What needs attention in the audit log, the activity and Hoursmith itself: providers of alerts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,13 +7,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from hoursmith_console.approvals.alerts import waiting_approvals
 from hoursmith_console.audit.calls import DestructiveCall, State
 from hoursmith_console.audit.verification.jobs import verification_standing
 from hoursmith_console.core.alerts import Card, Provider, Tone
 from hoursmith_console.core.templatetags.console import ago, exact, thousands
 from hoursmith_console.overview import queries
-from hoursmith_console.rotations.alerts import due_tokens, leak_reports, own_asks
 from hoursmith_console.rotations.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import key_of
 from hoursmith_console.tokens.querysets import visible_tokens
@@ -25,11 +23,6 @@ from mcpbridge.models import ObservedToken
 MOST_SHOWN = 5
 # Hoursmith looks at the token before the plan, so this answer tells of the workspace's plan.
 _NO_API = 402
-
-
-def attention_cards(viewer: Viewer) -> list[Card]:
-    """Everything that needs the viewer, the worst first."""
-    return [card for provider in PROVIDERS for card in provider(viewer)]
 
 
 def broken_record(viewer: Viewer) -> Iterator[Card]:
@@ -218,16 +211,13 @@ def failing_destinations(viewer: Viewer) -> Iterator[Card]:
         )
 
 
-PROVIDERS: tuple[Provider, ...] = (
-    broken_record,
-    unreachable_hoursmith,
-    lapsed_plan,
-    waiting_approvals,
-    leak_reports,
-    own_asks,
-    unsettled_calls,
-    lost_activity,
-    failing_destinations,
-    refused_tokens,
-    due_tokens,
-)
+# By their urgency; other apps register theirs between.
+PROVIDERS: dict[int, Provider] = {
+    10: broken_record,
+    20: unreachable_hoursmith,
+    30: lapsed_plan,
+    70: unsettled_calls,
+    80: lost_activity,
+    90: failing_destinations,
+    100: refused_tokens,
+}

@@ -7,8 +7,8 @@ from django.conf import settings
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.audit.verification.jobs import verification_standing
 from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.core.alerts import alerts_for
 from hoursmith_console.overview import queries
-from hoursmith_console.overview.alerts import attention_cards
 from hoursmith_console.overview.signals import signals
 from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.chart import draw
@@ -31,7 +31,7 @@ def overview_context(viewer: Viewer, asked_days: str = "") -> dict[str, Any]:
     return {
         "is_empty": False,
         "standing": standing,
-        "attention": attention_cards(viewer),
+        "attention": alerts_for(viewer),
         "signals": signals(viewer),
         "period": PERIODS[days],
         "periods": [{"days": key, "label": label, "is_chosen": key == days} for key, label in PERIODS.items()],

@@ -1,4 +1,4 @@
-"""What needs attention about tokens that leaked, are asked for, or are older than the policy allows: cards."""
+"""Alerts about tokens that their owner is asked to rotate, or that are older than the policy allows."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,7 +8,6 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from hoursmith_console.core.alerts import Card, Tone
-from hoursmith_console.leaked_tokens.services import open_reports
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
@@ -18,24 +17,6 @@ from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedToken
 
 MOST_SHOWN = 5
-
-
-def leak_reports(viewer: Viewer) -> Iterator[Card]:
-    """Tokens that somebody reported as leaked, and that still get through."""
-    if count := open_reports(viewer).count():
-        yield Card(
-            tone=Tone.LOST,
-            sign="!",
-            what=format_html(
-                "<strong>{} token{}</strong> {} reported as leaked, and nobody has contained or rotated {} yet",
-                count,
-                "" if count == 1 else "s",
-                "was" if count == 1 else "were",
-                "it" if count == 1 else "them",
-            ),
-            about="the leak desk",
-            address=reverse("console:leaked_tokens:list"),
-        )
 
 
 def own_asks(viewer: Viewer) -> Iterator[Card]:

@@ -10,7 +10,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
 from hoursmith_console.rotations.state import can_become
@@ -42,11 +41,12 @@ def start_rotation(
     actor: str,
     owner: Member | None = None,
     reason: str = "",
-    campaign: Campaign | None = None,
+    campaign: Any = None,
     due_on: date | None = None,
 ) -> Rotation:
     """The rotation of the token: a new one, or the one under way, which whoever asks now joins.
 
+    `campaign` is the `campaigns.Campaign` that asks for it, or None.
     A planned one becomes leaked where that is asked for, never the other way round; an earlier day wins.
     Raises UnknownTokenError where `workspace` has no such token, AuditUnavailableError; then nothing was started.
     """
@@ -79,7 +79,7 @@ def start_rotation(
 
 
 def _join(
-    rotation: Rotation, kind: RotationKind, *, actor: str, reason: str, campaign: Campaign | None, due_on: date | None
+    rotation: Rotation, kind: RotationKind, *, actor: str, reason: str, campaign: Any, due_on: date | None
 ) -> Rotation:
     rotation = Rotation.objects.select_for_update(of=("self",)).get(pk=rotation.pk)
     before = (rotation.kind, rotation.campaign_id, rotation.due_on)

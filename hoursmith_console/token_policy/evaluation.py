@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.token_policy.models import TokenPolicy
+from hoursmith_console.tokens.lifecycle import is_retired, is_rotating
 from mcpbridge.models import ObservedToken, RejectedCredential
 
 
@@ -30,21 +30,20 @@ def active(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     refused since they last worked.
     """
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
-    revoked = Rotation.objects.retiring().filter(workspace__org_id=OuterRef("org_id"), **same)
     refused = RejectedCredential.objects.filter(
         fault="rejected", matches_token=True, last_at__gt=OuterRef("last_used_at"), **same
     )
-    return tokens.exclude(Exists(revoked)).exclude(Exists(refused))
+    return tokens.exclude(is_retired()).exclude(Exists(refused))
 
 
 def with_open_rotation(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     """Those of `tokens` whose rotation is under way."""
-    return tokens.filter(Exists(_under_way()))
+    return tokens.filter(is_rotating())
 
 
 def without_open_rotation(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
     """Those of `tokens` that nobody rotates just now."""
-    return tokens.exclude(Exists(_under_way()))
+    return tokens.exclude(is_rotating())
 
 
 def in_status(
@@ -113,8 +112,3 @@ def active_keys(tokens: Iterable[ObservedToken]) -> set[tuple[str, str]]:
     """Which of `tokens` are alive, in one query."""
     keys = [token.pk for token in tokens]
     return set(active(ObservedToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))
-
-
-def _under_way() -> QuerySet[Rotation]:
-    here = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "workspace__org_id": OuterRef("org_id")}
-    return Rotation.objects.filter(**here, ended_at=None)

@@ -3,11 +3,14 @@
 from typing import Any
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.audit.console_events import record_event
 
+# Sent with `workspace` once a new policy is stored.
+policy_changed = Signal()
 _FIELDS = ("max_age_days", "max_idle_days", "warn_days", "notices_in_text")
 
 
@@ -47,6 +50,7 @@ def change_policy(
             target_label="the rotation policy",
             details={"before": before, "after": after},
         )
+    policy_changed.send(sender=TokenPolicy, workspace=workspace)
     return True
 
 

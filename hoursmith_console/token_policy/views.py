@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.views import render_page
-from hoursmith_console.rotations.notices.assistants import refresh_notices
 from hoursmith_console.token_policy.evaluation import count_due
 from hoursmith_console.token_policy.services import change_policy, get_policy
 from hoursmith_console.tokens.querysets import visible_tokens
@@ -81,8 +80,6 @@ def edit(request: ConsoleRequest) -> HttpResponse:
     except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, form, status=503)
-    if is_changed:
-        refresh_notices(workspace=workspace, now=timezone.now())
     messages.success(request, "The policy is in force." if is_changed else "Nothing was changed.")
     return HttpResponseRedirect(reverse("console:token_policy:edit"))
 

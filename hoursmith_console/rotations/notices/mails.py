@@ -8,12 +8,12 @@ a process that died is not tried again: it may have been sent.
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import get_connection
 from django.utils import timezone
 
-from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind, RotationMail
 from hoursmith_console.workspaces.mail import message_build, plain
 from hoursmith_console.workspaces.models import Member
@@ -35,10 +35,11 @@ def is_mail_configured() -> bool:
     return settings.EMAIL_BACKEND.split(".")[-2] not in _NOT_REAL
 
 
-def queue_mail(*, kind: MailKind, member: Member, campaign: Campaign, now: datetime | None = None) -> bool:
+def queue_mail(*, kind: MailKind, member: Member, campaign: Any, now: datetime | None = None) -> bool:
     """Note that `member` is to be written to; False where they were on this occasion, or cannot be.
 
-    A person is reminded once a day at most, whatever number of campaigns asks, and not on the day they are asked.
+    `campaign` is the `campaigns.Campaign` that asks. A person is reminded once a day at most, whatever number of
+    campaigns asks, and not on the day they are asked.
     """
     if not (is_mail_configured() and member.email and member.is_active):
         return False
