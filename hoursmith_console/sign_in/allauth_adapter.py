@@ -17,7 +17,7 @@ from hoursmith_console.accounts.known_browsers import browser_key
 from hoursmith_console.accounts.reauthentication import signed_in_recently
 from hoursmith_console.accounts.services import session_forget
 from hoursmith_console.workspaces.account_events import sign_in_failure_record, sign_in_record, sign_out_record
-from mcpbridge.audit.writer import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.redaction.masking import redact
 
 logger = logging.getLogger(__name__)

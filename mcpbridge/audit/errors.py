@@ -1,11 +1,11 @@
-"""Why the audit log refused a row."""
+"""Errors of a row that the audit log did not take."""
 
 UNAVAILABLE_CODE = "audit_unavailable"
 
 
 class AuditUnavailableError(Exception):
-    """The record could not be written, so the call must not be sent. The text is fit for the caller."""
+    """The audit log cannot be written, so the action must not be done. The text may be shown to the caller."""
 
 
 class HourlyLimitError(Exception):
-    """The token has had as many destructive calls within the last hour as may pass unasked. Nothing was recorded."""
+    """The token has reached its hourly limit of destructive calls without approval. Nothing was recorded."""

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class QueueEntry:
-    """A row in the queue, and the future of whoever waits for it: on an event loop, or on a thread."""
+    """A queued row and the future of its caller, on an event loop or a thread."""
 
     row: AuditRow
     waiter: "asyncio.Future[bool] | futures.Future[bool] | None" = None
@@ -23,9 +23,9 @@ class QueueEntry:
     is_over_limit: bool = False
 
 
-async def wait_for(waiter: "asyncio.Future[bool]", timeout_s: float) -> bool:
+async def wait_for(waiter: asyncio.Future[bool], timeout_s: float) -> bool:
     """Return what became of the row; False after `timeout_s` seconds."""
-    # A timer of its own: asyncio's ways to wait for a limited time cost several times as much.
+    # A plain timer: asyncio.wait_for costs several times as much.
     late = waiter.get_loop().call_later(timeout_s, _resolve, [waiter], False)
     try:
         return await waiter
@@ -34,7 +34,7 @@ async def wait_for(waiter: "asyncio.Future[bool]", timeout_s: float) -> bool:
 
 
 def settle(entries: Sequence[QueueEntry], *, is_committed: bool) -> None:
-    """Tell the waiters, with one wake-up for each of their event loops."""
+    """Resolve the futures of `entries`, with one wake-up per event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
     for entry in entries:
         if isinstance(entry.waiter, asyncio.Future):

@@ -18,13 +18,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent import futures
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.db import DataError, Error, IntegrityError, connections, router
 from django.utils import timezone
 
+from mcpbridge.audit.errors import UNAVAILABLE_CODE, AuditUnavailableError, HourlyLimitError
+from mcpbridge.audit.queue import QueueEntry, settle, wait_for
 from mcpbridge.audit.rows import AuditRow, append_rows, intent_row, outcome_row, refusal_row
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.locks import FileLock
@@ -35,32 +36,11 @@ from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
 logger = logging.getLogger(__name__)
 
-UNAVAILABLE_CODE = "audit_unavailable"
 # How long a commit waits for further callers, and how often in a row while more arrive.
 _GATHER_PAUSE_S = 0.001
 _GATHER_ROUNDS = 6
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.25
-
-
-class AuditUnavailableError(Exception):
-    """The audit log cannot be written, so the action must not be done. The text may be shown to the caller."""
-
-
-class HourlyLimitError(Exception):
-    """The token has reached its hourly limit of destructive calls without approval. Nothing was recorded."""
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A queued row and the future of its caller, on an event loop or a thread."""
-
-    row: AuditRow
-    waiter: "asyncio.Future[bool] | futures.Future[bool] | None" = None
-    is_claimed: bool = False
-    is_dropped: bool = False
-    is_doubtful: bool = False
-    is_over_limit: bool = False
 
 
 class AuditWriter:
@@ -77,7 +57,7 @@ class AuditWriter:
         is_sqlite = connections.settings[self._alias]["ENGINE"].endswith("sqlite3")
         self._file_lock = FileLock(lock_path if is_sqlite else None, limit_s=timeout_s / 2)
         self._changed = threading.Condition()
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[QueueEntry] = deque()
         self._worker = PeriodicWorker(
             "audit-writer",
             self._round,
@@ -129,13 +109,13 @@ class AuditWriter:
         """
         waiter = asyncio.get_running_loop().create_future()
         row = intent_row(call, snapshot=snapshot, snapshot_fault=snapshot_fault, hourly_limit=hourly_limit)
-        entry = _Entry(row, waiter)
+        entry = QueueEntry(row, waiter)
         if not self._put([entry], self._capacity // 2):
             raise AuditUnavailableError("The audit log does not accept entries now, so nothing was sent to Hoursmith.")
         is_committed = False
         self._in_progress += 1
         try:
-            is_committed = await self._wait_for(waiter)
+            is_committed = await wait_for(waiter, self._timeout_s)
         finally:
             if not is_committed:
                 self._in_progress -= 1
@@ -151,10 +131,10 @@ class AuditWriter:
     async def outcome(self, call: Call, ending: CallResult) -> bool:
         """Return True once the outcome of `call` is durably committed, False if it is still being retried."""
         waiter = asyncio.get_running_loop().create_future()
-        entry = _Entry(outcome_row(call, ending), waiter)
+        entry = QueueEntry(outcome_row(call, ending), waiter)
         try:
             if self._put([entry], self._capacity):
-                return await self._wait_for(waiter)
+                return await wait_for(waiter, self._timeout_s)
         finally:
             self._in_progress = max(0, self._in_progress - 1)
         self._lose([entry])
@@ -166,10 +146,10 @@ class AuditWriter:
         Raises AuditUnavailableError if the time limit passes. If an event is committed later after all, an outcome
         "refused" follows it.
         """
-        waiting: dict[futures.Future[bool], _Entry] = {}
+        waiting: dict[futures.Future[bool], QueueEntry] = {}
         for row in rows:
             waiter: futures.Future[bool] = futures.Future()
-            waiting[waiter] = _Entry(row, waiter)
+            waiting[waiter] = QueueEntry(row, waiter)
         if not self._put(list(waiting.values()), self._capacity // 2):
             raise AuditUnavailableError("The audit log does not accept entries now, so nothing was done.")
         futures.wait(waiting, self._timeout_s)
@@ -181,15 +161,7 @@ class AuditWriter:
                 f"The audit log could not be written within {self._timeout_s:g} seconds, so nothing was done."
             )
 
-    async def _wait_for(self, waiter: asyncio.Future[bool]) -> bool:
-        # A plain timer: asyncio.wait_for costs several times as much.
-        late = waiter.get_loop().call_later(self._timeout_s, _resolve, [waiter], False)
-        try:
-            return await waiter
-        finally:
-            late.cancel()
-
-    def _put(self, entries: Sequence[_Entry], limit: int) -> bool:
+    def _put(self, entries: Sequence[QueueEntry], limit: int) -> bool:
         """Queue `entries`; return False if the queue would exceed `limit` or the writer is not running."""
         with self._changed:
             # A thread does not survive a fork, so this also refuses in a child that forgot to start.
@@ -199,7 +171,7 @@ class AuditWriter:
             self._changed.notify()
         return True
 
-    def _withdraw(self, entry: _Entry) -> None:
+    def _withdraw(self, entry: QueueEntry) -> None:
         """Drop a row whose caller has given up, or queue a refused outcome if it may be committed already."""
         call = entry.row.call
         with self._changed:
@@ -209,7 +181,7 @@ class AuditWriter:
             if entry.row.phase not in (Phase.INTENT, Phase.EVENT):
                 return
             elapsed_ms = (timezone.now() - call.at).total_seconds() * 1000
-            refusal = _Entry(refusal_row(entry.row, CallResult(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
+            refusal = QueueEntry(refusal_row(entry.row, CallResult(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
             if self._is_open:
                 self._queue.append(refusal)
                 self._changed.notify()
@@ -226,7 +198,7 @@ class AuditWriter:
 
     def _leave(self) -> None:
         self._lose([entry for entry in self._queue if entry.row.phase == Phase.OUTCOME])
-        self._settle(list(self._queue), is_committed=False)
+        settle(list(self._queue), is_committed=False)
         self._file_lock.close()
 
     def _has_work(self) -> bool:
@@ -251,10 +223,10 @@ class AuditWriter:
             before = waiting
             time.sleep(_GATHER_PAUSE_S)
 
-    def _write(self, alone: _Entry | None = None) -> bool:
+    def _write(self, alone: QueueEntry | None = None) -> bool:
         """Commit all waiting rows, or only `alone`, in one transaction; return False if the database failed."""
-        entries: list[_Entry] = []
-        over: list[_Entry] = []
+        entries: list[QueueEntry] = []
+        over: list[QueueEntry] = []
         is_committing = False
         try:
             with self._file_lock, bounded_transaction(self._alias, limit_s=self._timeout_s):
@@ -269,11 +241,11 @@ class AuditWriter:
             logger.warning("The audit log can be written again.")
         for entry in over:
             entry.is_over_limit, entry.is_claimed = True, False
-        self._settle(over, is_committed=False)
-        self._settle([entry for entry in entries if not entry.is_over_limit], is_committed=True)
+        settle(over, is_committed=False)
+        settle([entry for entry in entries if not entry.is_over_limit], is_committed=True)
         return True
 
-    def _claim(self) -> list[_Entry]:
+    def _claim(self) -> list[QueueEntry]:
         with self._changed:
             entries = [entry for entry in self._queue if not entry.is_dropped]
             self._queue.clear()
@@ -281,7 +253,7 @@ class AuditWriter:
                 entry.is_claimed = True
         return entries
 
-    def _insert(self, entries: list[_Entry]) -> list[_Entry]:
+    def _insert(self, entries: list[QueueEntry]) -> list[QueueEntry]:
         """Insert the rows in order, except those that an earlier commit stored after all.
 
         Return the entries that were skipped because of hourly limits.
@@ -292,7 +264,7 @@ class AuditWriter:
         over = append_rows(self._alias, [entry.row for entry in entries if entry.row.id not in present])
         return [entry for entry in entries if entry.row in over]
 
-    def _recover(self, entries: list[_Entry], error: Exception, *, is_doubtful: bool) -> bool:
+    def _recover(self, entries: list[QueueEntry], error: Exception, *, is_doubtful: bool) -> bool:
         """Requeue `entries` after a database failure; otherwise find the faulty row and fail only that one."""
         if not entries or (isinstance(error, Error) and not isinstance(error, DataError | IntegrityError)):
             if not self._is_failing:
@@ -308,36 +280,16 @@ class AuditWriter:
         if len(entries) == 1:
             logger.error("Audit row of call %s cannot be stored.", entries[0].row.call.call_id, exc_info=error)
             entries[0].is_claimed = False
-            self._settle(entries, is_committed=False)
+            settle(entries, is_committed=False)
             return True
         # Try each, even after one failed: a row that is not written must be kept.
         tries = [self._write(alone=entry) for entry in entries]
         return all(tries)
 
-    def _settle(self, entries: list[_Entry], *, is_committed: bool) -> None:
-        """Resolve the futures of `entries`, with one wake-up per event loop."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
-        for entry in entries:
-            if isinstance(entry.waiter, asyncio.Future):
-                by_loop.setdefault(entry.waiter.get_loop(), []).append(entry.waiter)
-            elif entry.waiter is not None:
-                entry.waiter.set_result(is_committed)
-        for loop, waiters in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_resolve, waiters, is_committed)
-            except RuntimeError:
-                logger.debug("A caller's event loop closed before its audit row was settled.")
-
-    def _lose(self, entries: list[_Entry]) -> None:
+    def _lose(self, entries: list[QueueEntry]) -> None:
         self.outcomes_lost += len(entries)
         metrics.outcomes_lost.inc(len(entries))
         for row in (entry.row for entry in entries):
             logger.error(
                 "Outcome of call %s is lost: %s %s", row.call.call_id, row.details["result"], row.details["status"]
             )
-
-
-def _resolve(waiters: list[asyncio.Future[bool]], is_committed: bool) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(is_committed)

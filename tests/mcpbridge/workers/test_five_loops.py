@@ -54,7 +54,7 @@ def test_the_restrictions(runner: asyncio.Runner, fail_once: Fail, monkeypatch: 
     monkeypatch.setattr(polling, "POLL_S", 0.05)
     book = restriction_store()
     runner.run(book.start())
-    again = fail_once(Restrictions, "of")
+    again = fail_once(Restrictions, "from_rows")
     block_token(env="live", prefix="4f8a2c1bdedf", org_id="org-1", actor="Ana", reason="")
 
     async def is_blocked() -> bool:
