@@ -18,7 +18,7 @@ from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.audit.export_views import export_progress
 from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import KeysetChangeList
-from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
+from hoursmith_console.core.lists.live import MOST_AT_ONCE, LiveCursor, LiveListAdmin, LiveUpdate
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
@@ -36,14 +36,14 @@ _LONGEST_CALL = timedelta(hours=1)
 
 
 @admin.register(ToolCall, site=site)
-class ActivityAdmin(FollowedAdmin):
+class ActivityAdmin(LiveListAdmin):
     """Tool calls, newest first."""
 
     area = "activity"
     title = "Activity"
     noun = "call"
     number = "pk"
-    place = 3
+    menu_order = 3
     list_defer = ("arguments",)
     list_filter = (
         TimeFilter,
@@ -74,14 +74,20 @@ class ActivityAdmin(FollowedAdmin):
     def last_number(self, viewer: Viewer) -> int:
         return whole_until(router.db_for_read(ToolCall))
 
-    def news(self, request: ConsoleRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+    def updates(
+        self, request: ConsoleRequest, changes: KeysetChangeList, cursor: LiveCursor, open_keys: set[str]
+    ) -> LiveUpdate:
         viewer, now = request.viewer, timezone.now()
         last = self.last_number(viewer)
         # The instant keeps the search short, for it is what the indexes are in the order of.
-        rows = changes.queryset.filter(at__gte=place.at - _LONGEST_CALL, pk__gt=place.number, pk__lte=last)
+        rows = changes.queryset.filter(at__gte=cursor.at - _LONGEST_CALL, pk__gt=cursor.number, pk__lte=last)
         found = list(rows.defer(*self.list_defer).order_by("pk")[:MOST_AT_ONCE])
-        there = Place(place.at, found[-1].pk) if len(found) == MOST_AT_ONCE else Place(now, max(last, place.number))
-        return News(there, self.listed(viewer, found[::-1]))
+        there = (
+            LiveCursor(cursor.at, found[-1].pk)
+            if len(found) == MOST_AT_ONCE
+            else LiveCursor(now, max(last, cursor.number))
+        )
+        return LiveUpdate(there, self.listed(viewer, found[::-1]))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[ToolCall]:
         return visible_rows(viewer, ToolCall.objects.all())
@@ -95,7 +101,7 @@ class ActivityAdmin(FollowedAdmin):
     def page_context(
         self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return self.tail(request, changes, shown["rows"])
+        return self.live_context(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:
         record = AuditEvent.objects.filter(call_id=row.call_id, phase=Phase.INTENT)

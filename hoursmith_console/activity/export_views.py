@@ -60,7 +60,7 @@ class ActivityExportView:
                 action="console.export",
                 actor=viewer.member.named,
                 target_type="activity",
-                details={"format": name, **dict(changes.kept())},
+                details={"format": name, **dict(changes.active_params())},
             )
         except AuditUnavailableError as error:
             form.add_error(None, str(error))

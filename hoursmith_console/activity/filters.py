@@ -22,13 +22,13 @@ class KindFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(kind.value, kind.label) for kind in TOOL_KINDS]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != Kind.READ:
             # Says the condition of the partial index, which the databases do not find out by themselves.
             queryset = queryset.exclude(kind=Kind.READ)
         return queryset.filter(kind=value)
 
-    def parts(self, value: str) -> list[Q] | None:
+    def index_branches(self, value: str) -> list[Q] | None:
         return None if value == Kind.READ else []
 
 
@@ -41,12 +41,12 @@ class ResultFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [*Result.choices, (UNSUCCESSFUL, "Refused or failed")]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != Result.SUCCEEDED:
             queryset = queryset.exclude(result=Result.SUCCEEDED)
         return queryset.filter(result__in=_results(value))
 
-    def parts(self, value: str) -> list[Q] | None:
+    def index_branches(self, value: str) -> list[Q] | None:
         if value == Result.SUCCEEDED:
             return None
         return [Q(result=result) & ~Q(result=Result.SUCCEEDED) for result in _results(value)]

@@ -15,7 +15,7 @@ from hoursmith_console.approvals.queries import Row, decided, named, requests_in
 from hoursmith_console.audit.content_access import contents_open
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
-from hoursmith_console.core.section import Area
+from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -28,10 +28,10 @@ from mcpbridge.tools import TOOLS
 ON_A_PAGE = 50
 
 
-class ApprovalsArea(Area):
+class ApprovalsSection(ConsoleSection):
     """What waits, and what was decided. Owner and Admin decide; the others read what is in their sight."""
 
-    area, title, place = "approvals", "Approvals", 6
+    area, title, menu_order = "approvals", "Approvals", 6
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
@@ -156,4 +156,4 @@ def _said(request: ApprovalRequest, is_approved: bool) -> str:
     return f"Not approved: the call about “{what}” is refused, and that is in the record."
 
 
-site.add(ApprovalsArea(site))
+site.add(ApprovalsSection(site))

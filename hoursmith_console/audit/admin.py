@@ -28,7 +28,7 @@ from hoursmith_console.audit.verification.proofs import proofs
 from hoursmith_console.audit.verification.views import verification, verify
 from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
-from hoursmith_console.core.lists.live import MOST_AT_ONCE, FollowedAdmin, News, Place
+from hoursmith_console.core.lists.live import MOST_AT_ONCE, LiveCursor, LiveListAdmin, LiveUpdate
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.permissions import auditor_may_post
@@ -58,10 +58,10 @@ class WhatFilter(ChoiceFilter):
             return [("destroyed", "destructive calls"), ("console", "console")]
         return []
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(phase=_PHASES[value])
 
-    def parts(self, value: str) -> list[Q]:
+    def index_branches(self, value: str) -> list[Q]:
         return [Q(phase=_PHASES[value])]
 
 
@@ -74,10 +74,10 @@ class OutcomeFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return State.choices
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return in_state(queryset, State(value))
 
-    def parts(self, value: str) -> None:
+    def index_branches(self, value: str) -> None:
         return None
 
 
@@ -99,16 +99,16 @@ class RecordedTimeFilter(TimeFilter):
 
 
 @admin.register(AuditEvent, site=site)
-class AuditAdmin(FollowedAdmin):
+class AuditAdmin(LiveListAdmin):
     """One line and one page for each destructive call and each console event; the call's id is the address."""
 
     area = "audit"
     title = "Audit"
     noun = "row"
     number = "sequence"
-    place = 2
+    menu_order = 2
     orders = {"": Order("recorded_at")}
-    base_parts = (Q(phase=Phase.INTENT), Q(phase=Phase.EVENT))
+    base_branches = (Q(phase=Phase.INTENT), Q(phase=Phase.EVENT))
     list_defer = ("arguments", "snapshot")
     detail_converter = "uuid"
     list_filter = (
@@ -183,9 +183,11 @@ class AuditAdmin(FollowedAdmin):
     def last_number(self, viewer: Viewer) -> int:
         return head_of(router.db_for_read(AuditEvent), viewer.org_id).sequence
 
-    def news(self, request: ConsoleRequest, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
+    def updates(
+        self, request: ConsoleRequest, changes: KeysetChangeList, cursor: LiveCursor, open_keys: set[str]
+    ) -> LiveUpdate:
         viewer, now = request.viewer, timezone.now()
-        ahead = AuditEvent.objects.filter(org_id=viewer.org_id, sequence__gt=place.number).order_by("sequence")
+        ahead = AuditEvent.objects.filter(org_id=viewer.org_id, sequence__gt=cursor.number).order_by("sequence")
         written = list(ahead.values_list("sequence", "call_id", "phase")[:MOST_AT_ONCE])
         # A call comes when its intent is written; where the filters want its outcome, when that is.
         telling = {call for _, call, phase in written if phase in (Phase.INTENT, Phase.OUTCOME, Phase.EVENT)}
@@ -194,8 +196,8 @@ class AuditAdmin(FollowedAdmin):
         fresh = [row for row in listed if row.key not in open_keys]
         changed = [row for row in listed if row.key in open_keys and not row.is_open]
         still_open = open_keys.difference(row.key for row in changed).union(self.open_keys(fresh))
-        there = Place(now, max([place.number, *(sequence for sequence, _, _ in written)]))
-        return News(there, fresh, changed, sorted(still_open))
+        there = LiveCursor(now, max([cursor.number, *(sequence for sequence, _, _ in written)]))
+        return LiveUpdate(there, fresh, changed, sorted(still_open))
 
     def list_context(self, viewer: Viewer, rows: list[AuditEvent]) -> dict[str, Any]:
         return {"rows": self.listed(viewer, rows), "standing": _standing(viewer)}
@@ -203,7 +205,7 @@ class AuditAdmin(FollowedAdmin):
     def page_context(
         self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return self.tail(request, changes, shown["rows"])
+        return self.live_context(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
         if row.phase == Phase.EVENT:

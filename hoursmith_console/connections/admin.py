@@ -27,7 +27,7 @@ from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import Standing, standings
-from hoursmith_console.core.lists.admin import LedgerAdmin
+from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
@@ -78,12 +78,12 @@ class ConnectionRow:
 
 
 @admin.register(Connection, site=site)
-class ConnectionAdmin(LedgerAdmin):
+class ConnectionAdmin(ReadOnlyModelAdmin):
     """Connections, the newest first; removed ones below."""
 
     area = "connections"
     title = "Connections"
-    place = 5
+    menu_order = 5
     orders = {"": Order("created_at")}
     is_short = True
     detail_converter = "slug"

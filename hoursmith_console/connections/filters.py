@@ -26,8 +26,8 @@ class ConnectionFilter(ChoiceFilter):
             offered.update(rows.filter(slug=asked).values_list("slug", "label"))
         return offered.items()
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(connection__gt="", connection=value)
 
-    def parts(self, value: str) -> list[Q]:
+    def index_branches(self, value: str) -> list[Q]:
         return []

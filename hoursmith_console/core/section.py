@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from hoursmith_console.core.site import ConsoleSite
 
 
-class Area:
-    """Says its `area` (the address), `title` and `place` in the menu, and has an address named `list`."""
+class ConsoleSection:
+    """Says its `area` (the address), `title` and `menu_order`, and has an address named `list`."""
 
     area: ClassVar[str]
     title: ClassVar[str]
-    place: ClassVar[int]
+    menu_order: ClassVar[int]
     is_for_reviewers: ClassVar[bool] = False
 
     def __init__(self, site: "ConsoleSite") -> None:

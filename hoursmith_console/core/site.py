@@ -14,8 +14,8 @@ from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
-from hoursmith_console.core.lists.admin import LedgerAdmin
-from hoursmith_console.core.section import Area
+from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
+from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.viewer import ConsoleViewer, ViewerRequest
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -77,16 +77,18 @@ class ConsoleSite(AdminSite):
         """Serve `patterns`, which no section has, in front of the sections."""
         self._more_urls = [*getattr(self, "_more_urls", []), *patterns]
 
-    def add(self, area: Area) -> None:
+    def add(self, area: ConsoleSection) -> None:
         """Serve an area that is not one model's list."""
         self._added = [*getattr(self, "_added", []), area]
 
-    def areas(self) -> list[LedgerAdmin | Area]:
+    def areas(self) -> list[ReadOnlyModelAdmin | ConsoleSection]:
         """The areas in the order of the menu."""
-        registered: list[LedgerAdmin | Area] = [
-            cast(LedgerAdmin, self.get_model_admin(model)) for model in apps.get_models() if self.is_registered(model)
+        registered: list[ReadOnlyModelAdmin | ConsoleSection] = [
+            cast(ReadOnlyModelAdmin, self.get_model_admin(model))
+            for model in apps.get_models()
+            if self.is_registered(model)
         ]
-        return sorted([*registered, *getattr(self, "_added", [])], key=lambda area: area.place)
+        return sorted([*registered, *getattr(self, "_added", [])], key=lambda area: area.menu_order)
 
     def menu(self, request: ViewerRequest) -> list[dict[str, Any]]:
         """The sections that the viewer may open, with their addresses."""
@@ -106,7 +108,7 @@ class ConsoleSite(AdminSite):
         ]
 
 
-def shown_to(viewer: ConsoleViewer, area: LedgerAdmin | Area) -> bool:
+def shown_to(viewer: ConsoleViewer, area: ReadOnlyModelAdmin | ConsoleSection) -> bool:
     """Whether the menu leads to `area`."""
     return viewer.member.sees_workspace or not getattr(area, "is_for_reviewers", False)
 

@@ -17,7 +17,7 @@ from hoursmith_console.accounts.addresses import address_proof, normal
 from hoursmith_console.accounts.services import sessions_of
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
-from hoursmith_console.core.section import Area
+from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
@@ -40,10 +40,10 @@ class Change(Protocol):
     def __call__(self, *, member: Member, actor: str) -> object: ...
 
 
-class MembersArea(Area):
+class MembersSection(ConsoleSection):
     """Everybody of the workspace for whoever reviews it, and for the others themselves."""
 
-    area, title, place = "members", "Members", 8
+    area, title, menu_order = "members", "Members", 8
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
@@ -219,4 +219,4 @@ def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
     }
 
 
-site.add(MembersArea(site))
+site.add(MembersSection(site))

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.core.lists.admin import LedgerAdmin
+from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
@@ -36,7 +36,7 @@ class StateFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [("under_way", "under way"), ("late", "late"), *RotationOutcome.choices]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value == "under_way":
             return queryset.filter(ended_at=None)
         if value == "late":
@@ -70,12 +70,12 @@ class OpenRotationsFirst(KeysetChangeList):
 
 
 @admin.register(Rotation, site=site)
-class RotationAdmin(LedgerAdmin):
+class RotationAdmin(ReadOnlyModelAdmin):
     """One row and one wizard for each rotation."""
 
     area = "rotations"
     title = "Rotations"
-    place = 4
+    menu_order = 4
     orders = {"": Order("requested_at")}
     is_short = True
     list_filter = (StateFilter, KindFilter)

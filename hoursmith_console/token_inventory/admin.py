@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hoursmith_console.audit.rows import audit_rows
-from hoursmith_console.core.lists.admin import LedgerAdmin
+from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
 from hoursmith_console.core.site import site
@@ -88,13 +88,13 @@ class TokenRow:
 
 
 @admin.register(ObservedToken, site=site)
-class TokenAdmin(LedgerAdmin):
+class TokenAdmin(ReadOnlyModelAdmin):
     """Tokens that Hoursmith accepted through the bridge."""
 
     keeps_views = True
     area = "tokens"
     title = "Tokens"
-    place = 1
+    menu_order = 1
     orders = {
         "": Order("last_used_at", label="last used first"),
         "calls": Order("calls_made", is_instant=False, label="most calls first"),

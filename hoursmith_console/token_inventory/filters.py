@@ -23,7 +23,7 @@ class StateFilter(ChoiceFilter):
             ("retired", "retired"),
         ]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
         rotations = Rotation.objects.filter(workspace_id=self.viewer.member.workspace_id, **same)
         retired = Exists(rotations.retiring())

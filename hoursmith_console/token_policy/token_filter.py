@@ -29,7 +29,7 @@ class PolicyFilter(ChoiceFilter):
             (_OVER_PRIVILEGED, "more power than it uses"),
         ]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         now = timezone.now()
         if value == _OVER_PRIVILEGED:
             return over_privileged(queryset, now=now)

@@ -41,11 +41,11 @@ class TokenFilter(ChoiceFilter):
             offered.setdefault(asked, asked)
         return offered.items()
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         match = _KEY.fullmatch(value)
         return queryset.filter(env=match["env"], prefix=match["prefix"]) if match else queryset
 
-    def parts(self, value: str) -> list[Q]:
+    def index_branches(self, value: str) -> list[Q]:
         return []
 
 
@@ -62,10 +62,10 @@ class MemberFilter(ChoiceFilter):
         named = members.filter(pk__in=TokenClaim.objects.order_by().values("member"))[:MOST_OFFERED]
         return [(str(pk), name) for pk, name in named.values_list("pk", "name")]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(rows_of_tokens(self._tokens(value)))
 
-    def parts(self, value: str) -> list[Q]:
+    def index_branches(self, value: str) -> list[Q]:
         return [Q(env=env, prefix=prefix) for env, prefix in self._tokens(value)]
 
     def _tokens(self, value: str) -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ class TokenAssistantFilter(AssistantFilter):
 
     field = "clients__name"
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         # By key, since an assistant's versions are rows of their own and would show the token more than once.
         return queryset.filter(pk__in=queryset.order_by().filter(clients__name=value).values("pk"))
 
@@ -123,7 +123,7 @@ class LastUsedFilter(ChoiceFilter):
             ("idle", "more than 30 days ago"),
         ]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         edge = timezone.now() - timedelta(days=self._DAYS.get(value, 30))
         return queryset.filter(last_used_at__lt=edge) if value == "idle" else queryset.filter(last_used_at__gte=edge)
 
@@ -149,9 +149,9 @@ class OwnerFilter(MemberFilter):
         named = list(super().lookups(request, model_admin))
         return [*named, (_NOBODY, "not known")] if self.viewer.member.sees_workspace else []
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != _NOBODY:
-            return super().narrow(queryset, value)
+            return super().apply(queryset, value)
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "member__workspace__org_id": OuterRef("org_id")}
         return queryset.exclude(Exists(TokenClaim.objects.filter(**same)))
 
@@ -165,7 +165,7 @@ class BlockedFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [("yes", "blocked"), ("no", "not blocked")]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "org_id": OuterRef("org_id")}
         block = TokenBlock.objects.filter(**same, lifted_at=None)
         return queryset.filter(Exists(block) if value == "yes" else ~Exists(block))
@@ -183,16 +183,16 @@ class TargetFilter(ChoiceFilter):
         if match is None:
             return []
         rows = visible_rows(self.viewer, model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
-        named = self.narrow(rows, asked).exclude(target_label="").values_list("target_label", flat=True).first()
+        named = self.apply(rows, asked).exclude(target_label="").values_list("target_label", flat=True).first()
         return [(asked, f"{match['type'].replace('_', ' ')} {named or match['id']}")]
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         match = _TARGET.fullmatch(value)
         if match is None:
             return queryset.none()
         return queryset.filter(target_id__gt="", target_id=match["id"], target_type=match["type"])
 
-    def parts(self, value: str) -> list[Q]:
+    def index_branches(self, value: str) -> list[Q]:
         return []
 
     @property

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
-from hoursmith_console.core.section import Area
+from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.token_policy.models import TokenPolicy
@@ -35,10 +35,10 @@ class RetentionForm(Form):
     )
 
 
-class SettingsArea(Area):
+class SettingsSection(ConsoleSection):
     """One page; Owner and Admin change it, Auditors read it, for the others it does not exist."""
 
-    area, title, place, is_for_reviewers = "settings", "Settings", 9, True
+    area, title, menu_order, is_for_reviewers = "settings", "Settings", 9, True
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
@@ -136,4 +136,4 @@ def _address(name: str) -> str:
         return ""
 
 
-site.add(SettingsArea(site))
+site.add(SettingsSection(site))

@@ -29,20 +29,20 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOKEN = re.compile(r"hsk_(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])")
 
 
-class LedgerAdmin(_ModelAdmin):
+class ReadOnlyModelAdmin(_ModelAdmin):
     """One area of records. Nothing is added, changed or deleted here, by anybody.
 
-    A subclass says its `area` (the address), `title`, `place` in the menu and the instant it is ordered by.
+    A subclass says its `area` (the address), `title`, `menu_order` and the instant it is ordered by.
     """
 
     area: ClassVar[str]
     title: ClassVar[str]
-    place: ClassVar[int]
+    menu_order: ClassVar[int]
     detail_converter: ClassVar[str] = "int"
     # What the list can be ordered by, the usual one first; the name goes into the address.
     orders: ClassVar[Mapping[str, Order]] = {"": Order("at")}
     # One ordered scan of an index for each, where nothing else narrows the list.
-    base_parts: ClassVar[Sequence[Q]] = ()
+    base_branches: ClassVar[Sequence[Q]] = ()
     # Whether sorting the whole list costs little; then nothing is read in windows, and any column may order it.
     is_short: ClassVar[bool] = False
     # Whether people may keep views of the list; its template shows them.

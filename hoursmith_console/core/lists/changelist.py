@@ -11,13 +11,13 @@ from django.db.models import Field, Q, QuerySet, UUIDField
 from django.http import HttpRequest
 
 from hoursmith_console.core.lists.pagination import (
-    MOST_PARTS,
+    MOST_BRANCHES,
     Key,
     Order,
     Page,
     instant_text,
-    page_of_parts,
-    page_of_windows,
+    keyset_page_by_branch,
+    keyset_page_by_window,
     parse_instant,
 )
 from hoursmith_console.core.lists.time_filter import TimeFilter
@@ -44,13 +44,13 @@ class ChoiceFilter(SimpleListFilter):
         return value if value is not None and value in {str(key) for key, _ in self.lookup_choices} else None
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset if self.chosen is None else self.narrow(queryset, self.chosen)
+        return queryset if self.chosen is None else self.apply(queryset, self.chosen)
 
-    def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """`queryset` with the known `value` applied."""
         return queryset.filter(**{self.field: value})
 
-    def parts(self, value: str) -> list[Q] | None:
+    def index_branches(self, value: str) -> list[Q] | None:
         """What an index answers in order, once for each of these; None where no index does."""
         return [Q(**{self.field: value})]
 
@@ -74,7 +74,7 @@ class KeysetChangeList(ChangeList):
 
     @property
     def _admin(self) -> Any:
-        """The area, a `ledger.LedgerAdmin`."""
+        """The area, a `ReadOnlyModelAdmin`."""
         return self.model_admin
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
@@ -98,14 +98,16 @@ class KeysetChangeList(ChangeList):
 
     def _page_of(self, request: HttpRequest, order: Order, start: Key | None) -> Page:
         rows = self.queryset
-        parts = [] if self._admin.is_short else self._parts(request)
-        if parts is not None:
-            if len(parts) > 1:
+        branches = [] if self._admin.is_short else self._branches(request)
+        if branches is not None:
+            if len(branches) > 1:
                 # Each part says all that the filter does. Said twice, databases guess too few rows and sort them all.
                 rows = self._in_time(request, self.root_queryset)
-            return page_of_parts(rows.defer(*self._admin.list_defer), order, start, self.list_per_page, parts)
+            return keyset_page_by_branch(
+                rows.defer(*self._admin.list_defer), order, start, self.list_per_page, branches
+            )
         everything = self._in_time(request, self.model._default_manager.filter(org_id=self.viewer.org_id))
-        return page_of_windows(rows.defer(*self._admin.list_defer), everything, order, start, self.list_per_page)
+        return keyset_page_by_window(rows.defer(*self._admin.list_defer), everything, order, start, self.list_per_page)
 
     def _in_time(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Those of `rows` that fit the filter by time, if there is one."""
@@ -114,12 +116,12 @@ class KeysetChangeList(ChangeList):
                 rows = spec.queryset(request, rows)
         return rows
 
-    def _parts(self, request: HttpRequest) -> list[Q] | None:
+    def _branches(self, request: HttpRequest) -> list[Q] | None:
         """What one index answers; None where the list is narrowed in a way that none does."""
         if self.query and not self._admin.is_exact_search(self.query):
             return None
         narrowings: list[list[Q] | None] = [
-            spec.parts(spec.chosen)
+            spec.index_branches(spec.chosen)
             for spec in self.filter_specs
             if isinstance(spec, ChoiceFilter) and spec.chosen is not None
         ]
@@ -129,9 +131,9 @@ class KeysetChangeList(ChangeList):
         if self.query:
             narrowings.append([])
         if not narrowings:
-            return list(self._admin.base_parts)
-        parts = narrowings[0]
-        return parts if len(narrowings) == 1 and parts is not None and len(parts) <= MOST_PARTS else None
+            return list(self._admin.base_branches)
+        branches = narrowings[0]
+        return branches if len(narrowings) == 1 and branches is not None and len(branches) <= MOST_BRANCHES else None
 
     def sort_options(self) -> list[dict[str, Any]]:
         """What a select element shows of the orders, where there is a choice."""
@@ -145,7 +147,7 @@ class KeysetChangeList(ChangeList):
         """The filter by record, where the list is one record's history."""
         return next((spec for spec in self.filter_specs if getattr(spec, "parameter_name", "") == "target"), None)
 
-    def kept(self, *, without: Sequence[str] = ()) -> list[tuple[str, str]]:
+    def active_params(self, *, without: Sequence[str] = ()) -> list[tuple[str, str]]:
         """The filters, the search and the order in the address, without the place in the list."""
         kept = [(name, value) for name, values in self.get_filters_params().items() for value in values]
         if self.query:
@@ -156,7 +158,7 @@ class KeysetChangeList(ChangeList):
 
     def address(self, *more: tuple[str, str], without: Sequence[str] = ()) -> str:
         """The query of this list, with `more`."""
-        return "?" + urlencode([*self.kept(without=without), *more])
+        return "?" + urlencode([*self.active_params(without=without), *more])
 
     def cursor(self, row: Any) -> str:
         """The place of `row` in this list, for the address."""

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from hoursmith_console.core.keys import key_from
-from hoursmith_console.core.lists.admin import LedgerAdmin
+from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.lists.pagination import instant_text, parse_instant
 
@@ -30,7 +30,7 @@ _MOST_OPEN = 20
 _NOTHING_NEW = 204
 
 
-class Place(NamedTuple):
+class LiveCursor(NamedTuple):
     """Up to where a tail has brought what was written: the last row's number, and when that was looked for."""
 
     at: datetime
@@ -40,20 +40,20 @@ class Place(NamedTuple):
         return f"{instant_text(self.at)}_{self.number}"
 
 
-def place_of(text: str) -> Place | None:
-    """The place in an address; None where it is not one of ours."""
+def parse_cursor(text: str) -> LiveCursor | None:
+    """The cursor in an address; None where it is not one of ours."""
     instant, _, number = text.partition("_")
     try:
-        return Place(parse_instant(instant), int(number[:18]))
+        return LiveCursor(parse_instant(instant), int(number[:18]))
     except ValueError:
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What came since a place: `rows`, newest first, that place now, and rows on the page that read otherwise now."""
+class LiveUpdate:
+    """What came since a cursor: `rows`, newest first, that cursor now, and rows on the page that read otherwise now."""
 
-    place: Place
+    cursor: LiveCursor
     rows: Sequence[Any] = ()
     changed: Sequence[Any] = ()
     open_keys: Sequence[str] = ()
@@ -67,7 +67,7 @@ class Tail:
     noun: str
     state: str
     changes: KeysetChangeList
-    place: Place | None = None
+    cursor: LiveCursor | None = None
     open_keys: Sequence[str] = ()
     added: int = 0
     is_empty: bool = False
@@ -98,13 +98,13 @@ class Tail:
         return reverse(f"console:{self.area}:list") + self.changes.address()
 
     def _tail(self, *more: tuple[str, str]) -> str:
-        place = [("place", str(self.place)), ("added", str(self.added))]
-        place += [("empty", "1")] if self.is_empty else []
-        place += [("open", ",".join(self.open_keys[:_MOST_OPEN]))] if self.open_keys else []
-        return reverse(f"console:{self.area}:tail") + self.changes.address(*place, *more)
+        cursor = [("place", str(self.cursor)), ("added", str(self.added))]
+        cursor += [("empty", "1")] if self.is_empty else []
+        cursor += [("open", ",".join(self.open_keys[:_MOST_OPEN]))] if self.open_keys else []
+        return reverse(f"console:{self.area}:tail") + self.changes.address(*cursor, *more)
 
 
-class FollowedAdmin(LedgerAdmin):
+class LiveListAdmin(ReadOnlyModelAdmin):
     """An area whose list can be followed. A subclass says what a row is called and what its templates show of one."""
 
     keeps_views = True
@@ -120,8 +120,8 @@ class FollowedAdmin(LedgerAdmin):
         """The number of what was written last, behind which nothing with a lower number can come to be seen."""
         raise NotImplementedError
 
-    def news(self, request: Any, changes: KeysetChangeList, place: Place, open_keys: set[str]) -> News:
-        """What came behind `place` and fits the filters; of `open_keys` those that read otherwise now."""
+    def updates(self, request: Any, changes: KeysetChangeList, cursor: LiveCursor, open_keys: set[str]) -> LiveUpdate:
+        """What came behind `cursor` and fits the filters; of `open_keys` those that read otherwise now."""
         raise NotImplementedError
 
     def open_keys(self, listed: Sequence[Any]) -> list[str]:
@@ -134,53 +134,62 @@ class FollowedAdmin(LedgerAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        place: Place | None = getattr(request, "tail_place", None)
-        # What came since the place was taken is the tail's to bring, so that it comes once.
-        return rows if place is None else rows.filter(**{f"{self.number}__lte": place.number})
+        cursor: LiveCursor | None = getattr(request, "live_cursor", None)
+        # What came since the cursor was taken is the tail's to bring, so that it comes once.
+        return rows if cursor is None else rows.filter(**{f"{self.number}__lte": cursor.number})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
-        return _FilterAlone if hasattr(request, "is_tail") else super().get_changelist(request, **kwargs)
+        return FilterOnlyChangeList if hasattr(request, "is_tail") else super().get_changelist(request, **kwargs)
 
     def list_view(self, request: Any) -> HttpResponse:
         if FOLLOW in request.GET:
             # Asked before the list is read, so that nothing is lost in between.
-            request.tail_place = self._place_now(request)
+            request.live_cursor = self._cursor_now(request)
         return super().list_view(request)
 
-    def tail(self, request: Any, changes: KeysetChangeList, listed: Sequence[Any]) -> dict[str, Any]:
+    def live_context(self, request: Any, changes: KeysetChangeList, listed: Sequence[Any]) -> dict[str, Any]:
         """What the list's template shows of the tail, on the page that has the newest rows."""
         if changes.before or changes.after:
             return {}
-        place: Place | None = getattr(request, "tail_place", None)
-        if place is None:
+        cursor: LiveCursor | None = getattr(request, "live_cursor", None)
+        if cursor is None:
             return {"tail": Tail(self.area, self.noun, "off", changes)}
         is_empty = not changes.result_list
-        return {"tail": Tail(self.area, self.noun, "live", changes, place, self.open_keys(listed), is_empty=is_empty)}
+        return {"tail": Tail(self.area, self.noun, "live", changes, cursor, self.open_keys(listed), is_empty=is_empty)}
 
     def tail_view(self, request: Any) -> HttpResponse:
-        """What is newer than the place in the address, for htmx to put on top."""
+        """What is newer than the cursor in the address, for htmx to put on top."""
         request.is_tail = True
         changes = cast(KeysetChangeList, self.get_changelist_instance(request))
-        asked = place_of(request.GET.get("place", "")) or self._place_now(request)
+        asked = parse_cursor(request.GET.get("place", "")) or self._cursor_now(request)
         open_keys = {key for key in request.GET.get("open", "").split(",") if key}
         is_paused, is_resumed, is_empty = (name in request.GET for name in ("pause", "resume", "empty"))
-        news = News(asked, open_keys=sorted(open_keys)) if is_paused else self.news(request, changes, asked, open_keys)
-        if not (is_paused or is_resumed or news.changed) and news.place.number == asked.number:
+        update = (
+            LiveUpdate(asked, open_keys=sorted(open_keys))
+            if is_paused
+            else self.updates(request, changes, asked, open_keys)
+        )
+        if not (is_paused or is_resumed or update.changed) and update.cursor.number == asked.number:
             return HttpResponse(status=_NOTHING_NEW)
-        if news.rows and is_empty:
+        if update.rows and is_empty:
             # There is no table yet to put them into.
             return HttpResponse(headers={"HX-Refresh": "true"})
-        added = _added(request) + len(news.rows)
+        added = _added(request) + len(update.rows)
         state = "paused" if is_paused else "full" if added >= MOST_ADDED else "live"
-        tail = Tail(self.area, self.noun, state, changes, news.place, news.open_keys, added, is_empty)
-        context = {"tail": tail, "rows": news.rows, "changed": news.changed, "row_list": f"{self.area}/_row_list.html"}
+        tail = Tail(self.area, self.noun, state, changes, update.cursor, update.open_keys, added, is_empty)
+        context = {
+            "tail": tail,
+            "rows": update.rows,
+            "changed": update.changed,
+            "row_list": f"{self.area}/_row_list.html",
+        }
         return TemplateResponse(request, "console/_live_update.html", context)
 
-    def _place_now(self, request: Any) -> Place:
-        return Place(timezone.now(), self.last_number(request.viewer))
+    def _cursor_now(self, request: Any) -> LiveCursor:
+        return LiveCursor(timezone.now(), self.last_number(request.viewer))
 
 
-class _FilterAlone(KeysetChangeList):
+class FilterOnlyChangeList(KeysetChangeList):
     """A list of which nothing but the filters is wanted."""
 
     def get_results(self, request: HttpRequest) -> None:

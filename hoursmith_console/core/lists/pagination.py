@@ -19,11 +19,11 @@ from django.utils import timezone
 from mcpbridge.activity.partitions import lies_in_months, month_of
 
 # Of one page. A page that has not been filled by then is shown as it is.
-PATIENCE_S = 0.06
+PAGE_BUDGET_S = 0.06
 _FIRST_WINDOW_ROWS = 2_000
 _GROWTH = 4
 # More ordered scans than that are read in windows instead.
-MOST_PARTS = 12
+MOST_BRANCHES = 12
 # How many months beyond that of the page are looked into before all of them are.
 _FIRST_MONTHS = (1, 6)
 
@@ -72,8 +72,10 @@ class Page:
     reached: datetime | None = None
 
 
-def page_of_parts(rows: QuerySet[Any], order: Order, start: Key | None, size: int, parts: Sequence[Q]) -> Page:
-    """The page behind `start` of a list that an index answers, for each of `parts` on its own."""
+def keyset_page_by_branch(
+    rows: QuerySet[Any], order: Order, start: Key | None, size: int, branches: Sequence[Q]
+) -> Page:
+    """The page behind `start` of a list that an index answers, for each of `branches` on its own."""
     if start:
         rows = order.beyond(rows, start)
     rows = rows.order_by(*order.columns)
@@ -81,7 +83,7 @@ def page_of_parts(rows: QuerySet[Any], order: Order, start: Key | None, size: in
     wanted, found = size + 1, []
     for near in _spans(rows, order, start):
         some = rows.filter(near)
-        found = list(some[:wanted]) if len(parts) < 2 else _merged(some, order, wanted, parts)
+        found = list(some[:wanted]) if len(branches) < 2 else _merged(some, order, wanted, branches)
         if len(found) == wanted:
             break
     return Page(found[:size], len(found) > size)
@@ -102,10 +104,10 @@ def _spans(rows: QuerySet[Any], order: Order, start: Key | None) -> Iterator[Q]:
     yield Q()
 
 
-def _merged(rows: QuerySet[Any], order: Order, wanted: int, parts: Sequence[Q]) -> list[Any]:
+def _merged(rows: QuerySet[Any], order: Order, wanted: int, branches: Sequence[Q]) -> list[Any]:
     connection = connections[rows.db]
     scans, parameters = [], []
-    for number, part in enumerate(parts):
+    for number, part in enumerate(branches):
         query = rows.filter(part).values_list(order.field, "pk")[:wanted].query
         try:
             sql, given = query.get_compiler(connection=connection).as_sql()
@@ -127,7 +129,9 @@ def _merged(rows: QuerySet[Any], order: Order, wanted: int, parts: Sequence[Q]) 
     return list(rows.filter(pk__in=[pk for _, pk in places]))
 
 
-def page_of_windows(rows: QuerySet[Any], everything: QuerySet[Any], order: Order, start: Key | None, size: int) -> Page:
+def keyset_page_by_window(
+    rows: QuerySet[Any], everything: QuerySet[Any], order: Order, start: Key | None, size: int
+) -> Page:
     """The page behind `start` of a list that no index answers; `order` is by an instant.
 
     `everything` is the list without its filters, from which the first window is measured.
@@ -137,7 +141,7 @@ def page_of_windows(rows: QuerySet[Any], everything: QuerySet[Any], order: Order
         rows = order.beyond(rows, start)
     rows = rows.order_by(*order.columns)
     found: list[Any] = []
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + PAGE_BUDGET_S
     while True:
         found += rows.filter(windows.current)[: size + 1 - len(found)]
         if len(found) > size:

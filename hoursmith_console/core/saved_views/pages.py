@@ -13,14 +13,14 @@ from hoursmith_console.core.saved_views.services import SavedViewError, view_que
 from hoursmith_console.core.viewer import ConsoleMember, ViewerRequest
 
 if TYPE_CHECKING:
-    from hoursmith_console.core.lists.admin import LedgerAdmin
+    from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
     from hoursmith_console.core.lists.changelist import KeysetChangeList
 
 
 class ViewPages:
     """The views of `admin`'s list; everybody's are their own."""
 
-    def __init__(self, admin: "LedgerAdmin") -> None:
+    def __init__(self, admin: "ReadOnlyModelAdmin") -> None:
         self._admin = admin
 
     def urls(self) -> list[URLPattern]:

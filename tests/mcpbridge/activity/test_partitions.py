@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hoursmith_console.core.lists.pagination import Key, Order, page_of_parts
+from hoursmith_console.core.lists.pagination import Key, Order, keyset_page_by_branch
 from mcpbridge.activity.partitions import MONTHS_AHEAD, drop_months, make_months, month_of, months_of
 from mcpbridge.core.sanitize import sanitized_columns
 from mcpbridge.db.bulk import insert
@@ -141,7 +141,7 @@ def test_a_page_looks_into_the_nearest_months_first_and_misses_none() -> None:
         start, shown = Key(month_of(now, 13), 0), []
         while True:
             with CaptureQueriesContext(connection) as asked_for:
-                page = page_of_parts(rows, order, start, 12, asked)
+                page = keyset_page_by_branch(rows, order, start, 12, asked)
             shown += page.rows
             if len(shown) == 12:
                 assert len(asked_for) == (2 if asked else 1)
@@ -149,9 +149,9 @@ def test_a_page_looks_into_the_nearest_months_first_and_misses_none() -> None:
                 break
             start = Key(shown[-1].at, shown[-1].pk)
         assert shown == newest
-        back = page_of_parts(rows, order.turned(), Key(newest[20].at, newest[20].pk), 12, asked)
+        back = keyset_page_by_branch(rows, order.turned(), Key(newest[20].at, newest[20].pk), 12, asked)
         assert back.rows == newest[8:20][::-1]
-    assert page_of_parts(rows, order, Key(datetime(1, 1, 1, tzinfo=UTC), 0), 12, []).rows == []
+    assert keyset_page_by_branch(rows, order, Key(datetime(1, 1, 1, tzinfo=UTC), 0), 12, []).rows == []
 
 
 def test_the_migration_takes_the_table_over_as_it_lies_and_gives_it_back(postgres_database: RecordDatabase) -> None:

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from hoursmith_console.core.lists import pagination
-from hoursmith_console.core.lists.pagination import Key, Order, page_of_parts, page_of_windows
+from hoursmith_console.core.lists.pagination import Key, Order, keyset_page_by_branch, keyset_page_by_window
 from mcpbridge.models import ToolCall
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import call_row
@@ -54,7 +54,7 @@ def test_scans_of_several_values_are_merged_in_the_lists_order(rows: Rows, order
     prefixes = ("0a2c1bdedf00", "3a2c1bdedf00", "nobody")
     narrowed = rows.filter(prefix__in=prefixes)
     parts = [Q(prefix=prefix) for prefix in prefixes] + [Q(pk__in=[])]
-    found = _walk(lambda order, start: page_of_parts(narrowed, order, start, 20, parts), order)
+    found = _walk(lambda order, start: keyset_page_by_branch(narrowed, order, start, 20, parts), order)
     assert found == list(narrowed.order_by(*order.columns).values_list("pk", flat=True))
     assert len(found) == 267
 
@@ -65,30 +65,30 @@ def test_windows_leave_nothing_out_however_little_time_there_is(
     rows: Rows, monkeypatch: pytest.MonkeyPatch, order: Order, patience_s: float
 ) -> None:
     monkeypatch.setattr(pagination, "_FIRST_WINDOW_ROWS", 13)
-    monkeypatch.setattr(pagination, "PATIENCE_S", patience_s)
+    monkeypatch.setattr(pagination, "PAGE_BUDGET_S", patience_s)
     narrowed = rows.filter(tool="update_task", prefix__endswith="dedf00")
-    found = _walk(lambda order, start: page_of_windows(narrowed, rows, order, start, 20), order)
+    found = _walk(lambda order, start: keyset_page_by_window(narrowed, rows, order, start, 20), order)
     assert found == list(narrowed.order_by(*order.columns).values_list("pk", flat=True))
     assert len(found) == 58
 
 
 def test_a_search_that_ran_out_of_time_says_how_far_it_came(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pagination, "_FIRST_WINDOW_ROWS", 13)
-    monkeypatch.setattr(pagination, "PATIENCE_S", 0.0)
-    page = page_of_windows(rows.filter(tool="nothing"), rows, ORDER, None, 20)
+    monkeypatch.setattr(pagination, "PAGE_BUDGET_S", 0.0)
+    page = keyset_page_by_window(rows.filter(tool="nothing"), rows, ORDER, None, 20)
     newest = list(rows.order_by("-at", "-pk")[:14])
     assert (page.rows, page.has_more, page.reached) == ([], True, newest[-1].at)
 
 
 def test_a_search_that_came_to_the_end_says_so(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pagination, "_FIRST_WINDOW_ROWS", 13)
-    monkeypatch.setattr(pagination, "PATIENCE_S", 60.0)
-    page = page_of_windows(rows.filter(tool="nothing"), rows, ORDER, None, 20)
+    monkeypatch.setattr(pagination, "PAGE_BUDGET_S", 60.0)
+    page = keyset_page_by_window(rows.filter(tool="nothing"), rows, ORDER, None, 20)
     assert (page.rows, page.has_more, page.reached) == ([], False, None)
 
 
 def test_an_empty_list_has_one_empty_page(cast: Cast) -> None:
     none = ToolCall.objects.filter(org_id=cast.org_id)
-    assert page_of_windows(none, none, ORDER, None, 20) == pagination.Page([], False)
+    assert keyset_page_by_window(none, none, ORDER, None, 20) == pagination.Page([], False)
     behind = Key(timezone.now(), 0)
-    assert page_of_parts(none, ORDER, behind, 20, [Q(pk__in=[])] * 2) == pagination.Page([], False)
+    assert keyset_page_by_branch(none, ORDER, behind, 20, [Q(pk__in=[])] * 2) == pagination.Page([], False)
