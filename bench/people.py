@@ -11,7 +11,7 @@ from bench.loading import Loader
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 from mcpbridge.activity.usage import network_of
 from mcpbridge.models import (
     ActivityLoss,
@@ -121,12 +121,12 @@ def _hours_make(used: Iterable[Token]) -> None:
 
 def people_make(world: World) -> None:
     """An owner with an account, two hundred members, and whose most tokens are."""
-    workspace = workspace_import(org_id=ORG, name="Years & Sons", plan="agency")
-    workspace_import(org_id=OTHER_ORG, name="Others", plan="agency")
-    owner = member_import(
+    workspace = import_workspace(org_id=ORG, name="Years & Sons", plan="agency")
+    import_workspace(org_id=OTHER_ORG, name="Others", plan="agency")
+    owner = import_member(
         workspace=workspace, member_id="m0", user_ref="u0", name="Olga Owner", email="owner@example.com", role="OWNER"
     )
-    account_create(member=owner, password=PASSWORD)
+    create_account(member=owner, password=PASSWORD)
     members = Member.objects.bulk_create(
         Member(
             workspace=workspace,
@@ -139,7 +139,7 @@ def people_make(world: World) -> None:
         for number in range(1, MEMBERS + 1)
     )
     for member in members[:2]:
-        account_create(member=member, password=PASSWORD)
+        create_account(member=member, password=PASSWORD)
     Connection.objects.bulk_create(
         Connection(workspace=workspace, owner=members[token.number % MEMBERS], slug=slug, client="cursor", label=name)
         for token in world.tokens[:400]

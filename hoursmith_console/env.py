@@ -172,7 +172,7 @@ def check_sandbox_is_meant(*, upstream_url: str, debug: bool, public_url: str, s
         )
 
 
-def openid(env: environ.Env, var: Path) -> dict[str, str]:
+def read_oidc(env: environ.Env, var: Path) -> dict[str, str]:
     """How people sign in with OpenID Connect: issuer, client_id, secret, name; empty where nothing is set.
 
     Raises ImproperlyConfigured where something is missing, or would send secrets in the clear.
@@ -197,7 +197,7 @@ def openid(env: environ.Env, var: Path) -> dict[str, str]:
     return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name}
 
 
-def openid_provider(oidc: dict[str, str]) -> dict[str, object]:
+def oidc_provider(oidc: dict[str, str]) -> dict[str, object]:
     """What allauth is to know of the provider in `oidc`; no provider where that is empty."""
     app = {
         "provider_id": "oidc",

@@ -116,7 +116,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "hoursmith_console.middleware.request_id.RequestIdMiddleware",
-    "hoursmith_console.middleware.security_headers.PageHeadersMiddleware",
+    "hoursmith_console.middleware.security_headers.SecurityHeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "hoursmith_console.middleware.pasted_tokens.PastedTokens",
     "django.middleware.security.SecurityMiddleware",
@@ -149,7 +149,7 @@ TEMPLATES = [
                     "django.template.loaders.cached.Loader",
                     [
                         "django.template.loaders.filesystem.Loader",
-                        "hoursmith_console.accounts.library_texts.WithoutLibraryWords",
+                        "hoursmith_console.accounts.library_texts.WithoutLibraryTemplates",
                     ],
                 )
             ],
@@ -211,30 +211,30 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_FORMS = {
-    "reset_password": "hoursmith_console.sign_in.forms.ResetForm",
+    "reset_password": "hoursmith_console.sign_in.forms.PasswordResetForm",
     "login": "hoursmith_console.sign_in.library_forms.LoginForm",
-    "change_password": "hoursmith_console.sign_in.library_forms.ChangeForm",
-    "set_password": "hoursmith_console.sign_in.library_forms.SetForm",
+    "change_password": "hoursmith_console.sign_in.library_forms.ChangePasswordForm",
+    "set_password": "hoursmith_console.sign_in.library_forms.FirstPasswordForm",
     "reset_password_from_key": "hoursmith_console.sign_in.library_forms.ResetFromKeyForm",
-    "reauthenticate": "hoursmith_console.sign_in.library_forms.AgainForm",
+    "reauthenticate": "hoursmith_console.sign_in.library_forms.ConfirmPasswordForm",
 }
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.sign_in.resets.ResetTokens"  # noqa: S105 – a class
-MFA_ADAPTER = "hoursmith_console.sign_in.mfa.adapter.FactorAdapter"
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.sign_in.resets.ResetTokenGenerator"  # noqa: S105 – a class
+MFA_ADAPTER = "hoursmith_console.sign_in.mfa.adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TRUST_ENABLED = False
 MFA_FORMS = {
-    "activate_totp": "hoursmith_console.sign_in.forms.AppForm",
+    "activate_totp": "hoursmith_console.sign_in.forms.AuthenticatorAppForm",
     "authenticate": "hoursmith_console.sign_in.forms.CodeForm",
-    "reauthenticate": "hoursmith_console.sign_in.forms.CodeAgainForm",
+    "reauthenticate": "hoursmith_console.sign_in.forms.CodeReauthenticateForm",
     "deactivate_totp": "hoursmith_console.sign_in.library_forms.RemoveAppForm",
-    "generate_recovery_codes": "hoursmith_console.sign_in.library_forms.CodesForm",
+    "generate_recovery_codes": "hoursmith_console.sign_in.library_forms.GenerateCodesForm",
     "add_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyForm",
     "authenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyCodeForm",
     "edit_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyNameForm",
     "login_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeySignInForm",
-    "reauthenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyAgainForm",
+    "reauthenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyReauthenticateForm",
 }
 # A code of the half minute before and after is taken too, for clocks that do not agree.
 MFA_TOTP_TOLERANCE = 1
@@ -242,11 +242,11 @@ MFA_TOTP_TOLERANCE = 1
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Browsers themselves refuse passkeys over http except on this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
-OIDC = configuration.openid(env, VAR_DIR)
-SOCIALACCOUNT_ADAPTER = "hoursmith_console.sign_in.oidc.provider.OpenIdAdapter"
+OIDC = configuration.read_oidc(env, VAR_DIR)
+SOCIALACCOUNT_ADAPTER = "hoursmith_console.sign_in.oidc.provider.OidcAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
 SOCIALACCOUNT_LOGIN_ON_GET = SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(OIDC)
+SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(OIDC)
 # Attempts are counted for all workers and machines together.
 CACHES = {
     "default": {

@@ -17,4 +17,4 @@ if settings.SANDBOX_MODE:
 # Last, for it serves the root.
 urlpatterns.append(path("", site.urls))
 
-handler500 = "hoursmith_console.middleware.request_id.fault_page"
+handler500 = "hoursmith_console.middleware.request_id.server_error"

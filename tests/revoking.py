@@ -6,10 +6,10 @@ from tests.servers import Served
 _REVOKE = """
 import json
 from hoursmith_console.sandbox.models import Token
-from hoursmith_console.sandbox.services import token_revoke
+from hoursmith_console.sandbox.services import revoke_token
 owner = Token.objects.select_related("member").get(prefix={prefix!r}).member
 who = dict(org_id=str(owner.org_id), user_ref=str(owner.user_id))
-print(json.dumps(token_revoke(**who, env="live", prefix={prefix!r})))
+print(json.dumps(revoke_token(**who, env="live", prefix={prefix!r})))
 """
 
 

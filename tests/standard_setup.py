@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from hoursmith_console import env as configuration
 from tests.faults.upstream import Hoursmith, serving
-from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, openid_provider
+from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, oidc_provider
 from tests.servers import Served, served_console
 from tests.tenants import Tenant, two_tenants
 
@@ -54,14 +54,14 @@ def mail_folder(settings: Settings, tmp_path: Path) -> Path:
 def issuer_use(settings: Any, provider: Provider) -> None:
     """Let people sign in with `provider` from now on, as an operator would by OIDC_ISSUER."""
     settings.OIDC = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
-    settings.SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(settings.OIDC)
+    settings.SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(settings.OIDC)
 
 
 @pytest.fixture
 def two_issuers(settings: Settings) -> Iterator[tuple[Provider, Provider]]:
     """Two OpenID Connect providers on loopback; people sign in with the first until `issuer_use` says otherwise."""
     with ExitStack() as running:
-        first, second = (running.enter_context(openid_provider()) for _ in range(2))
+        first, second = (running.enter_context(oidc_provider()) for _ in range(2))
         issuer_use(settings, first)
         yield first, second
 

@@ -13,7 +13,7 @@ from hoursmith_console.sandbox import models as hoursmith
 from hoursmith_console.sandbox.services import now
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Role, Workspace
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
 from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.records import make_token
@@ -53,7 +53,7 @@ def tenant_create(mark: str, number: int, both: tuple[User, hoursmith.Person] | 
     `number` tells the prefixes of its tokens from another's. `both` is somebody who has an account already.
     """
     org = hoursmith.Organization.objects.create(id=uuid.uuid4(), name=f"{mark} Ltd", created_at=now())
-    tenant = Tenant(workspace_import(org_id=str(org.pk), name=f"{mark} Ltd", plan="agency"), mark)
+    tenant = Tenant(import_workspace(org_id=str(org.pk), name=f"{mark} Ltd", plan="agency"), mark)
     for place, name in enumerate((*ROLES, BOTH)):
         role = {"auditor": "MANAGER", BOTH: "ADMIN" if both is None else "MANAGER"}.get(name, name.upper())
         known = both if name == BOTH else None
@@ -71,7 +71,7 @@ def _person(
     email = known[1].email if known else f"{name}@{tenant.mark.lower()}.example"
     user = known[1] if known else hoursmith.Person.objects.create(name=f"{tenant.mark} {name}", email=email)
     at_hoursmith = hoursmith.Member.objects.create(org=org, user=user, role=Role(role), created_at=now())
-    member = member_import(
+    member = import_member(
         workspace=tenant.workspace,
         member_id=str(at_hoursmith.pk),
         user_ref=str(user.pk),
@@ -80,7 +80,7 @@ def _person(
         role=role,
     )
     if known is None:
-        account_create(member=member, password=PASSWORD)
+        create_account(member=member, password=PASSWORD)
     else:
         member.user = known[0]
     member.is_auditor = name == "auditor"

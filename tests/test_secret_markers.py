@@ -50,15 +50,15 @@ ROLES = ("OWNER", "ADMIN", "MANAGER", "MEMBER", "AUDITOR")
 _PEOPLE = """
 import json
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 made = []
 for org_id, name, people in json.loads({wanted!r}):
-    workspace = workspace_import(org_id=org_id, name=name, plan="agency")
+    workspace = import_workspace(org_id=org_id, name=name, plan="agency")
     for role, email in people:
-        member = member_import(workspace=workspace, member_id=email, user_ref=email, name=role.title(), email=email,
+        member = import_member(workspace=workspace, member_id=email, user_ref=email, name=role.title(), email=email,
                                role="MEMBER" if role == "AUDITOR" else role)
         Member.objects.filter(pk=member.pk).update(is_auditor=role == "AUDITOR")
-        account_create(member=member, password={password!r})
+        create_account(member=member, password={password!r})
 print(json.dumps(sorted({{str(org_id) for org_id, _, _ in json.loads({wanted!r})}})))
 """
 

@@ -8,11 +8,11 @@ from django.core.mail import send_mail
 from django.test import Client
 from pytest_django import Settings
 
-from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.workspaces.mail import mail_leaves
+from hoursmith_console.token_issuer import current_issuer
+from hoursmith_console.workspaces.mail import sends_mail
 from hoursmith_console.workspaces.models import Member
 from tests.faults.upstream import Hoursmith
-from tests.openid_provider import Provider
+from tests.oidc_provider import Provider
 from tests.standard_setup import issuer_use
 from tests.tenants import BOTH, ROLES, Tenant, signed_in
 
@@ -31,13 +31,13 @@ def test_there_are_two_workspaces_with_everybody_in_each_and_one_person_in_both(
 
 
 def test_mail_counts_as_sent(mail: list[Any]) -> None:
-    assert mail_leaves()
+    assert sends_mail()
     send_mail("Hello", "…", None, ["ana@example.com"])
     assert [message.to for message in mail] == [["ana@example.com"]]
 
 
 def test_mail_can_be_kept_in_files(mail_folder: Path) -> None:
-    assert not mail_leaves()
+    assert not sends_mail()
     send_mail("Hello", "…", None, ["ana@example.com"])
     assert [b"To: ana@example.com" in path.read_bytes() for path in mail_folder.iterdir()] == [True]
 
@@ -53,5 +53,5 @@ def test_people_sign_in_with_one_issuer_and_then_with_the_other(
 
 
 def test_in_hosted_mode_no_token_is_made_here(hosted: Hoursmith, settings: Settings) -> None:
-    assert not current_authority().can_mint
+    assert not current_issuer().supports_minting
     assert hosted.url == settings.HOURSMITH_API_URL

@@ -14,7 +14,7 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.accounts.models import EmailVerification
 
 
 class AddressTakenError(Exception):
@@ -35,36 +35,36 @@ def _lower(letter: str) -> str:
     return lower if letter.isascii() or not any(part.isascii() for part in lower) else letter
 
 
-def proven_account(email: str) -> User | None:
+def find_verified_account(email: str) -> User | None:
     """Return the account whose user proved that `email` is theirs."""
     found = _holders(email).filter(verified=True, proof__isnull=False).select_related("user").first()
     return cast(User, found.user) if found is not None else None
 
 
-def claiming_accounts(email: str) -> list[User]:
+def find_unverified_accounts(email: str) -> list[User]:
     """Return the accounts that use `email` without proof."""
     rows = _holders(email).filter(verified=False).select_related("user").order_by("pk")
     return [cast(User, row.user) for row in rows]
 
 
-def account_with(email: str) -> User | None:
+def find_account(email: str) -> User | None:
     """Return the account that `email` names: the one that proved it, or else the only one that uses it."""
-    claiming = claiming_accounts(email)
-    return proven_account(email) or (claiming[0] if len(claiming) == 1 else None)
+    claiming = find_unverified_accounts(email)
+    return find_verified_account(email) or (claiming[0] if len(claiming) == 1 else None)
 
 
-def proven_addresses(user: User) -> list[str]:
+def verified_addresses(user: User) -> list[str]:
     """Return the addresses that the user of the account proved."""
     rows = EmailAddress.objects.filter(user=user, verified=True, proof__isnull=False).order_by("pk")
     return list(rows.values_list("email", flat=True))
 
 
-def address_proof(user: User, email: str) -> AddressProof | None:
+def get_email_verification(user: User, email: str) -> EmailVerification | None:
     """Return how and when the user of the account proved `email`."""
-    return AddressProof.objects.filter(address__user=user, address__email=normal(email)).first()
+    return EmailVerification.objects.filter(address__user=user, address__email=normal(email)).first()
 
 
-def address_is_used(*, user: User, email: str) -> bool:
+def uses_address(*, user: User, email: str) -> bool:
     """Return whether the account uses `email`, with or without proof."""
     return _holders(email).filter(user=user).exists()
 
@@ -79,7 +79,7 @@ def shown(user: User) -> str:
     return user.email or "Account without an address"
 
 
-def address_claim(*, user: User, email: str) -> None:
+def claim_address(*, user: User, email: str) -> None:
     """Let `user` sign in with `email`, unproven. Raises AddressTakenError where another account uses it."""
     email = normal(email)
     with transaction.atomic(using=_alias()):
@@ -89,8 +89,8 @@ def address_claim(*, user: User, email: str) -> None:
         _primary_settle(user)
 
 
-def address_prove(
-    *, user: User, email: str, how: AddressProof.How, issuer: str = "", takes: bool = False
+def verify_address(
+    *, user: User, email: str, how: EmailVerification.How, issuer: str = "", takes: bool = False
 ) -> Sequence[User]:
     """Keep that the user of the account proved `email`; return the accounts that thereby lost it.
 
@@ -100,15 +100,15 @@ def address_prove(
     email = normal(email)
     try:
         with transaction.atomic(using=_alias()):
-            losers = claiming_accounts(email) if takes else []
+            losers = find_unverified_accounts(email) if takes else []
             losers = [loser for loser in losers if loser.pk != user.pk]
             for loser in losers:
-                address_drop(user=loser, email=email)
+                release_address(user=loser, email=email)
             if _holders(email).exclude(user=user).exists():
                 raise AddressTakenError(email)
             row, _ = EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True})
             facts = {"how": how, "issuer": issuer, "proven_at": timezone.now()}
-            AddressProof.objects.update_or_create(address=row, defaults=facts)
+            EmailVerification.objects.update_or_create(address=row, defaults=facts)
             _primary_settle(user)
     except IntegrityError:
         # Another account proved it at this very moment.
@@ -116,16 +116,16 @@ def address_prove(
     return losers
 
 
-def address_doubt(*, user: User, email: str) -> bool:
+def unverify_address(*, user: User, email: str) -> bool:
     """Forget the proof of `email`, which stays a name to sign in with; False where there was none."""
     with transaction.atomic(using=_alias()):
-        AddressProof.objects.filter(address__user=user, address__email=normal(email)).delete()
+        EmailVerification.objects.filter(address__user=user, address__email=normal(email)).delete()
         doubted = _holders(email).filter(user=user, verified=True).update(verified=False)
         _primary_settle(user)
     return bool(doubted)
 
 
-def address_drop(*, user: User, email: str) -> bool:
+def release_address(*, user: User, email: str) -> bool:
     """Let `email` name the account no longer; False where it did not."""
     with transaction.atomic(using=_alias()):
         dropped, _ = _holders(email).filter(user=user).delete()

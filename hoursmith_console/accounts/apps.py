@@ -12,7 +12,7 @@ class AccountsConfig(AppConfig):
         from django.db.models.signals import pre_save
 
         from hoursmith_console.accounts.library_tables import mask_row
-        from hoursmith_console.accounts.middleware import session_begins
+        from hoursmith_console.accounts.middleware import start_session
 
         pre_save.connect(mask_row, dispatch_uid="mask tokens in libraries' tables")
-        user_logged_in.connect(session_begins, dispatch_uid="console session")
+        user_logged_in.connect(start_session, dispatch_uid="console session")

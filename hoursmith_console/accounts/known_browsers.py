@@ -19,12 +19,12 @@ _SALT = "hoursmith_console.accounts.known_browsers"
 _NOTED = "_known_browser_of"
 
 
-def browser_note(request: HttpRequest, user: User) -> None:
-    """Note that `user` has signed in with the browser of `request`; `browser_remember` puts it into the answer."""
+def note_sign_in(request: HttpRequest, user: User) -> None:
+    """Note that `user` has signed in with the browser of `request`; `set_browser_cookie` puts it into the answer."""
     setattr(request, _NOTED, user.pk)
 
 
-def browser_remember(request: HttpRequest, response: HttpResponseBase) -> None:
+def set_browser_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """Set the cookie where somebody has just signed in."""
     account = getattr(request, _NOTED, None)
     if account is None:
@@ -41,7 +41,7 @@ def browser_remember(request: HttpRequest, response: HttpResponseBase) -> None:
     )
 
 
-def browser_key(request: HttpRequest, email: str) -> str | None:
+def rate_limit_key(request: HttpRequest, email: str) -> str | None:
     """Return what the attempts of this browser on the account with `email` are counted under; None for strangers."""
     known = _read(request)
     if known is None or not EmailAddress.objects.filter(email=normal(email), user_id=known[0]).exists():

@@ -8,7 +8,7 @@ from django.template.loaders.app_directories import Loader
 _LIBRARY = Path(allauth.__file__).parent
 
 
-class WithoutLibraryWords(Loader):
+class WithoutLibraryTemplates(Loader):
     """Loads the templates of every application but allauth.
 
     A page or a mail of the library that has none of ours is an error, and never shown in the library's words.

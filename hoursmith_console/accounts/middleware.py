@@ -14,8 +14,8 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
-from hoursmith_console.accounts.known_browsers import browser_note, browser_remember
-from hoursmith_console.accounts.services import session_forget, session_keep
+from hoursmith_console.accounts.known_browsers import note_sign_in, set_browser_cookie
+from hoursmith_console.accounts.services import forget_session, save_session
 
 logger = logging.getLogger(__name__)
 
@@ -35,30 +35,30 @@ class SessionLimits(MiddlewareMixin):
         now = time.time()
         if now - place["began"] < settings.SESSION_COOKIE_AGE and now - place["seen"] < settings.SESSION_IDLE_SECONDS:
             return
-        session_forget(key=request.session.session_key or "")
+        forget_session(key=request.session.session_key or "")
         request.session.flush()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Note the session once a minute, and whenever it got another key; remember the browser of a sign-in."""
-        browser_remember(request, response)
+        set_browser_cookie(request, response)
         session = getattr(request, "session", None)
         # A session that nobody has looked into cannot have changed, and is not to be loaded for this.
         if session is None or not session.accessed or SESSION_KEY not in session:
             return response
         place = session.get(PLACE)
         if place is None or place["key"] != session.session_key or time.time() - place["seen"] >= NOTE_S:
-            session_note(request)
+            update_session(request)
         return response
 
 
-def session_note(request: HttpRequest) -> None:
+def update_session(request: HttpRequest) -> None:
     """Note in the session and beside it where it is seen now. Where the database refuses, it is noted later."""
     if not isinstance(request.user, User):
         return
     now, place = time.time(), request.session.get(PLACE) or {}
     began, key = place.get("began", now), request.session.session_key or ""
     try:
-        session_keep(
+        save_session(
             user=request.user,
             key=key,
             was=place.get("key", key),
@@ -79,9 +79,9 @@ def _address(request: HttpRequest) -> str:
         return ""
 
 
-def session_begins(sender: Any, request: HttpRequest, user: User, **more: Any) -> None:
+def start_session(sender: Any, request: HttpRequest, user: User, **more: Any) -> None:
     """A receiver of Django's signal that somebody has signed in, which every way to sign in sends."""
     request.session.pop(PLACE, None)
     request.user = user
-    browser_note(request, user)
-    session_note(request)
+    note_sign_in(request, user)
+    update_session(request)

@@ -43,7 +43,7 @@ class SharedCount(models.Model):
         return self.cache_key
 
 
-class AddressProof(models.Model):
+class EmailVerification(models.Model):
     """How and when the user of an account showed that they receive mail at one of its addresses.
 
     allauth's `EmailAddress.verified` is true exactly where there is a proof; `accounts.addresses` writes both.
@@ -65,10 +65,10 @@ class AddressProof(models.Model):
         return f"{self.address} by {self.get_how_display()}"
 
 
-class OpenIdIdentity(models.Model):
+class OidcIdentity(models.Model):
     """A user at an OpenID Connect provider who signs in to an account. Issuer and subject together are who they are."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="openid_identities")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="oidc_identities")
     issuer = MaskedCharField(max_length=255)
     subject = MaskedCharField(max_length=255)
     label = MaskedCharField(max_length=254, blank=True, help_text="The verified address that the provider last gave.")
@@ -77,7 +77,7 @@ class OpenIdIdentity(models.Model):
 
     class Meta:
         ordering = ["linked_at", "id"]
-        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="openid_identity_once")]
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="oidc_identity_once")]
 
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"

@@ -48,13 +48,13 @@ class Reauthentication(MiddlewareMixin):
         return HttpResponseRedirect(address)
 
 
-def signed_in_recently(request: HttpRequest) -> bool:
+def has_recent_auth(request: HttpRequest) -> bool:
     """Return whether the user signed in or re-authenticated within ACCOUNT_REAUTHENTICATION_TIMEOUT seconds."""
     steps = get_authentication_records(request, request.user)
     return bool(steps) and time.time() - steps[-1]["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
-def sign_in_note(request: HttpRequest, user: User, *, method: str) -> None:
+def record_sign_in_method(request: HttpRequest, user: User, *, method: str) -> None:
     """Note that `user` has just signed in by `method`, a way in that is not one of allauth's own."""
     record_authentication(request, user, method)
 
@@ -66,7 +66,7 @@ def _place(request: HttpRequest) -> str | None:
     methods = get_adapter().get_reauthentication_methods(request.user)
     if methods:
         return str(methods[0]["url"])
-    return reverse("openid_again") if settings.OIDC else None
+    return reverse("oidc_reauthenticate") if settings.OIDC else None
 
 
 def _form_address(request: HttpRequest) -> str:

@@ -16,7 +16,7 @@ from hoursmith_console.accounts.models import AGENT_LENGTH, ConsoleSession
 from mcpbridge.core.sanitize import sanitize_text
 
 
-def session_keep(*, user: User, key: str, was: str, address: str, agent: str, began_at: datetime) -> None:
+def save_session(*, user: User, key: str, was: str, address: str, agent: str, began_at: datetime) -> None:
     """Know the session under `key` (it was `was` before, where that changed) as seen just now from `address`."""
     seen = {"address": address, "agent": sanitize_text(agent, AGENT_LENGTH), "seen_at": timezone.now()}
     known = ConsoleSession.objects.filter(session_key__in=[was, key], user=user)
@@ -24,12 +24,12 @@ def session_keep(*, user: User, key: str, was: str, address: str, agent: str, be
         ConsoleSession.objects.create(user=user, session_key=key, began_at=began_at, **seen)
 
 
-def session_forget(*, key: str) -> None:
+def forget_session(*, key: str) -> None:
     """Know no more of a session that ended by itself."""
     ConsoleSession.objects.filter(session_key=key).delete()
 
 
-def sessions_of(user: User) -> list[ConsoleSession]:
+def list_sessions(user: User) -> list[ConsoleSession]:
     """The sessions of `user` that are within their limits and were not ended, the latest first."""
     now = timezone.now()
     rows = ConsoleSession.objects.filter(
@@ -40,7 +40,7 @@ def sessions_of(user: User) -> list[ConsoleSession]:
     return [row for row in rows if _is_open(row, user)]
 
 
-def sessions_end(*, user: User, keep: str | None = None, only: int | None = None) -> int:
+def end_sessions(*, user: User, keep: str | None = None, only: int | None = None) -> int:
     """End all sessions of `user`, but for the one under the key `keep`, or `only` one; how many were open."""
     with transaction.atomic():
         rows = ConsoleSession.objects.filter(user=user).select_related("user")

@@ -58,7 +58,7 @@ class ActivityExportView:
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
                 action="console.export",
-                actor=viewer.member.named,
+                actor=viewer.member.display_identity,
                 target_type="activity",
                 details={"format": name, **dict(changes.active_params())},
             )

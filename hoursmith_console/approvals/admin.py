@@ -85,7 +85,9 @@ class ApprovalsSection(ConsoleSection):
         # The button says which of the two was meant; without one nobody has consented to anything.
         is_approved = request.POST.get("do") == "approve"
         try:
-            decide_approval(key=found.pk, org_id=viewer.org_id, is_approved=is_approved, actor=viewer.member.named)
+            decide_approval(
+                key=found.pk, org_id=viewer.org_id, is_approved=is_approved, actor=viewer.member.display_identity
+            )
         except NotDecidableError:
             messages.warning(request, "There is nothing to decide any more: somebody was faster, or the time is up.")
         except AuditUnavailableError as error:
@@ -108,7 +110,7 @@ class ApprovalsSection(ConsoleSection):
         if not form.is_valid():
             return self._policy_page(request, form, status=400)
         try:
-            is_changed = change_approval_rule(org_id=viewer.org_id, actor=viewer.member.named, **form.rule())
+            is_changed = change_approval_rule(org_id=viewer.org_id, actor=viewer.member.display_identity, **form.rule())
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._policy_page(request, form, status=503)

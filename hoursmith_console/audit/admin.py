@@ -152,7 +152,9 @@ class AuditAdmin(LiveListAdmin):
         if not form.is_valid():
             return self.detail_response(request, row, status=400, form=form)
         try:
-            resolve_outcome(call_id=key, org_id=row.org_id, actor=viewer.member.named, note=form.cleaned_data["note"])
+            resolve_outcome(
+                call_id=key, org_id=row.org_id, actor=viewer.member.display_identity, note=form.cleaned_data["note"]
+            )
         except NothingToResolveError:
             messages.warning(request, "There is nothing to resolve: somebody was faster, or the outcome has come.")
         except AuditUnavailableError as error:

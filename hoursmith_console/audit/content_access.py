@@ -46,7 +46,7 @@ def contents_open(viewer: Viewer, *, call_id: UUID, label: str, has_any: bool) -
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
                 action=ACTION,
-                actor=viewer.member.named,
+                actor=viewer.member.display_identity,
                 target_type="call",
                 target_id=str(call_id),
                 target_label=label,
@@ -64,6 +64,6 @@ def _was_opened(viewer: Viewer, call_id: UUID) -> bool:
         target_id=str(call_id),
         phase=Phase.EVENT,
         tool=ACTION,
-        actor=viewer.member.named,
+        actor=viewer.member.display_identity,
         recorded_at__gt=timezone.now() - ONCE_IN,
     ).exists()

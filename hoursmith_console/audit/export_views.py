@@ -65,7 +65,7 @@ class ExportView:
             export_record(
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
-                actor=viewer.member.named,
+                actor=viewer.member.display_identity,
                 format=format_name,
                 selection=selection,
             )

@@ -52,7 +52,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
             workspace=workspace,
             criteria=criteria,
             tokens=fitting.filter(pk__in=ticked),
-            actor=request.viewer.member.named,
+            actor=request.viewer.member.display_identity,
             **ask.cleaned_data,
         )
     except CampaignError as error:
@@ -83,7 +83,7 @@ def remind(request: ConsoleRequest, key: int) -> HttpResponse:
     """Let those be reminded who have not rotated yet."""
     campaign = _campaign(request, key)
     try:
-        count = remind_owners(campaign=campaign, actor=request.viewer.member.named, now=timezone.now())
+        count = remind_owners(campaign=campaign, actor=request.viewer.member.display_identity, now=timezone.now())
     except CampaignError as error:
         messages.error(request, str(error))
     else:
@@ -97,7 +97,7 @@ def close(request: ConsoleRequest, key: int) -> HttpResponse:
     """Ask no more, and keep how it stood."""
     campaign = _campaign(request, key)
     try:
-        close_campaign(campaign=campaign, actor=request.viewer.member.named)
+        close_campaign(campaign=campaign, actor=request.viewer.member.display_identity)
     except CampaignError as error:
         messages.error(request, str(error))
     else:

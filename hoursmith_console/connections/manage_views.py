@@ -25,7 +25,7 @@ def change(request: ConsoleRequest, key: str) -> HttpResponse:
         messages.error(request, f"Nothing was changed. {words}")
         return _to(connection)
     had = connection.access
-    has_changed = connection_change(connection=connection, **form.cleaned_data, actor=viewer.member.named)
+    has_changed = connection_change(connection=connection, **form.cleaned_data, actor=viewer.member.display_identity)
     if connection.access != had:
         messages.warning(request, "Changed. Put the new address below into the client, and start it again.")
     elif has_changed:
@@ -49,7 +49,7 @@ def remove(request: ConsoleRequest, key: str) -> HttpResponse:
     }
     if request.method != "POST":
         return TemplateResponse(request, "connections/remove.html", context)
-    connection_remove(connection=connection, actor=viewer.member.named)
+    connection_remove(connection=connection, actor=viewer.member.display_identity)
     messages.success(request, f"{connection.label} is removed.")
     return HttpResponseRedirect(reverse("console:connections:list"))
 

@@ -35,7 +35,7 @@ def connection_create(
             label=label,
             access=Access(access),
         )
-        details = {"for": owner.named, "client": client, "access": connection.access}
+        details = {"for": owner.display_identity, "client": client, "access": connection.access}
         _record(connection, "console.connection_create", actor, details)
     return connection
 
@@ -68,7 +68,7 @@ def connection_remove(*, connection: Connection, actor: str) -> bool:
         if not Connection.objects.filter(pk=connection.pk, removed_at=None).update(removed_at=now):
             return False
         connection.removed_at = now
-        _record(connection, "console.connection_remove", actor, {"for": connection.owner.named})
+        _record(connection, "console.connection_remove", actor, {"for": connection.owner.display_identity})
     return True
 
 

@@ -23,9 +23,9 @@ from hoursmith_console.connections.context import (
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_create
-from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError, mint_form, token_mint
-from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError, UnknownMemberError
+from hoursmith_console.token_issuer import current_issuer
+from hoursmith_console.token_issuer.minting import AlreadyMintedError, MissingFormIdError, mint_token, new_form_id
+from hoursmith_console.token_issuer.protocol import MintedToken, MintingUnsupportedError, UnknownMemberError
 from hoursmith_console.tokens.shown_once import shown_once
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -59,7 +59,7 @@ def details(request: ConsoleRequest) -> HttpResponse:
                 client=client.key,
                 label=form.cleaned_data["label"],
                 access=form.cleaned_data["access"],
-                actor=member.named,
+                actor=member.display_identity,
             )
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
@@ -106,18 +106,18 @@ def evidence(request: ConsoleRequest, key: str) -> HttpResponse:
 def _mint(request: ConsoleRequest, connection: Connection) -> HttpResponse:
     member = request.viewer.member
     try:
-        minted = token_mint(
+        minted = mint_token(
             member=member,
             name=connection.label,
             scopes=SCOPES[Access(connection.access)],
             form=request.POST.get("mark", ""),
-            actor=member.named,
+            actor=member.display_identity,
         )
     except AlreadyMintedError as error:
         return _already(request, connection, error)
-    except NotMintedHereError:
+    except MintingUnsupportedError:
         return HttpResponseRedirect(reverse("console:connections:token", args=[connection.slug]))
-    except UnmarkedFormError:
+    except MissingFormIdError:
         return _refused(request, connection, "This form is not complete. Load this page again.", 400)
     except UnknownMemberError:
         words = "Hoursmith does not know you as a member of this workspace, so there is nobody to make a token for."
@@ -152,16 +152,16 @@ def _refused(request: ConsoleRequest, connection: Connection, words: str, status
 def _token_page(
     request: ConsoleRequest, connection: Connection, *, status: int = 200, refusal: str = ""
 ) -> HttpResponse:
-    authority = current_authority()
+    issuer = current_issuer()
     return _page(
         request,
         "token",
         "Get a token",
         connection,
         status=status,
-        can_mint=authority.can_mint,
-        tokens_page=authority.page,
-        mark=mint_form(),
+        supports_minting=issuer.supports_minting,
+        tokens_page=issuer.page,
+        mark=new_form_id(),
         scopes=SCOPES[Access(connection.access)],
         prefix=newest_prefix(standing_now(request.viewer, connection)),
         refusal=refusal,

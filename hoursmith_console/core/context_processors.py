@@ -30,7 +30,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "workspace": viewer.member.workspace,
         "memberships": viewer.memberships,
         "is_sandbox": settings.SANDBOX_MODE,
-        "has_openid": bool(settings.OIDC),
+        "has_oidc": bool(settings.OIDC),
         # Parts of pages have no menu, so it is made where a template shows it.
         "menu": SimpleLazyObject(partial(site.menu, console_request)),
     }

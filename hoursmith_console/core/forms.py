@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.http import QueryDict
 
-from hoursmith_console.core.pasted_tokens import clean_form
+from hoursmith_console.core.pasted_tokens import mask_form
 
 PASTED = (
     "This looks like a Hoursmith token. Don’t paste it here: whoever has it can do what you can. To name a token, "
@@ -33,7 +33,7 @@ class NoTokens(_Form):
             sent = QueryDict(mutable=True)
             for name, values in _lists(self.data):
                 sent.setlist(name, values)
-            self.data = clean_form(sent) or self.data
+            self.data = mask_form(sent) or self.data
 
     def full_clean(self) -> None:
         """Refuse each field that held a token, and say nothing else of it."""

@@ -7,7 +7,7 @@ from django.http import QueryDict
 from mcpbridge.redaction.masking import redact_pasted
 
 
-class CleanedForm(QueryDict):
+class MaskedForm(QueryDict):
     """A form as it was sent, without tokens. `pasted` names the fields that held one."""
 
     pasted: frozenset[str] = frozenset()
@@ -18,9 +18,9 @@ class CleanedForm(QueryDict):
         return made
 
 
-def clean_form(sent: QueryDict, *, meant: str | None = None) -> CleanedForm | None:
+def mask_form(sent: QueryDict, *, meant: str | None = None) -> MaskedForm | None:
     """Return the form with every token in it masked, but for the field that is `meant` for one; None without any."""
-    cleaned, pasted = CleanedForm(mutable=True, encoding=sent.encoding), set()
+    cleaned, pasted = MaskedForm(mutable=True, encoding=sent.encoding), set()
     for name, values in sent.lists():
         kept = values if name == meant else [redact_pasted(value) for value in values]
         shown = redact_pasted(name)

@@ -123,7 +123,7 @@ def block_tokens(*, tokens: Iterable[ObservedToken], member: Member) -> int:
             env=token.env,
             prefix=token.prefix,
             org_id=token.org_id,
-            actor=member.named,
+            actor=member.display_identity,
             reason="Reported as leaked",
             liftable_by=liftable_by(member),
         )

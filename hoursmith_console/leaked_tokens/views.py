@@ -52,7 +52,7 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
             prefix=token.prefix,
             workspace=viewer.member.workspace,
             kind=RotationKind.LEAKED,
-            actor=viewer.member.named,
+            actor=viewer.member.display_identity,
             reason="Reported at the leak desk",
         )
         for token in tokens
@@ -67,7 +67,7 @@ def close(request: ConsoleRequest, key: int) -> HttpResponse:
     """Say that a report is dealt with."""
     viewer = request.viewer
     report = get_object_or_404(LeakReport, pk=key, workspace_id=viewer.member.workspace_id)
-    close_report(report=report, actor=viewer.member.named, note=request.POST.get("note", ""))
+    close_report(report=report, actor=viewer.member.display_identity, note=request.POST.get("note", ""))
     messages.success(request, "The report is closed.")
     return _back([])
 
@@ -81,7 +81,7 @@ def _report(request: ConsoleRequest) -> HttpResponse:
     report_leaked_tokens(
         workspace=viewer.member.workspace,
         parts=parts,
-        actor=viewer.member.named,
+        actor=viewer.member.display_identity,
         place=request.POST.get("place", ""),
     )
     return _back(parts)

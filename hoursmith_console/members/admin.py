@@ -13,21 +13,21 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.accounts.addresses import address_proof, normal
-from hoursmith_console.accounts.services import sessions_of
+from hoursmith_console.accounts.addresses import get_email_verification, normal
+from hoursmith_console.accounts.services import list_sessions
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
-from hoursmith_console.members.queries import members_in_sight, persons
+from hoursmith_console.members.queries import persons, visible_members
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.tokens.labels import tokens_claimed_by
 from hoursmith_console.workspaces import access
-from hoursmith_console.workspaces.invitations import InvitationError, invite, member_find
-from hoursmith_console.workspaces.mail import MailNotSentError, invitation_send, mail_leaves
+from hoursmith_console.workspaces.invitations import InvitationError, find_member, invite
+from hoursmith_console.workspaces.mail import MailNotSentError, send_invitation, sends_mail
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
@@ -57,7 +57,7 @@ class MembersSection(ConsoleSection):
             path("<int:key>/", guard(require_safe(self.detail_view)), name="detail"),
             path(
                 "<int:key>/invite/",
-                guard(require_POST(admin_required(recent_auth_required(self.invite_again_view)))),
+                guard(require_POST(admin_required(recent_auth_required(self.reinvite_view)))),
                 name="invite_again",
             ),
             path(
@@ -84,14 +84,14 @@ class MembersSection(ConsoleSection):
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """Who is in the workspace and how they come into the console."""
-        pages = Paginator(members_in_sight(request.viewer), PER_PAGE)
+        pages = Paginator(visible_members(request.viewer), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
         return render_page(request, "members/list.html", section=self, people=persons(page.object_list), page=page)
 
     def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One member; who is out of sight does not exist."""
         viewer = request.viewer
-        member = get_object_or_404(members_in_sight(viewer), pk=key)
+        member = get_object_or_404(visible_members(viewer), pk=key)
         return render_page(request, "members/detail.html", section=self, **_detail(viewer, member))
 
     def invite_view(self, request: ConsoleRequest) -> HttpResponse:
@@ -105,33 +105,33 @@ class MembersSection(ConsoleSection):
                 section=self,
                 title="Invite",
                 form=form,
-                mail_leaves=mail_leaves(),
+                sends_mail=sends_mail(),
                 status=400 if form.is_bound else 200,
             )
         email, role = normal(form.cleaned_data["email"]), form.cleaned_data["role"]
         try:
-            known = member_find(workspace=viewer.member.workspace, email=email)
+            known = find_member(workspace=viewer.member.workspace, email=email)
         except InvitationError as error:
             return self._not_invited(request, error, None)
         return self._invited(request, email, known.role if known else role, known)
 
-    def invite_again_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
+    def reinvite_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Invite a member who has no account here yet."""
         member = self._managed(request, key)
         return self._invited(request, member.email, member.role, member)
 
     def close_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Close the console to somebody."""
-        return self._done(request, self._managed(request, key), access.member_shut_out, "The console is closed to them")
+        return self._done(request, self._managed(request, key), access.revoke_access, "The console is closed to them")
 
     def open_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Open the console to somebody again."""
-        return self._done(request, self._managed(request, key), access.member_let_in, "The console is open to them")
+        return self._done(request, self._managed(request, key), access.restore_access, "The console is open to them")
 
     def sign_out_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """End all of somebody's sessions."""
         return self._done(
-            request, self._managed(request, key), access.member_sign_out, "They are signed out everywhere"
+            request, self._managed(request, key), access.sign_out_member, "They are signed out everywhere"
         )
 
     def auditor_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
@@ -140,29 +140,31 @@ class MembersSection(ConsoleSection):
         if member.role in (Role.OWNER, Role.ADMIN):
             raise PermissionDenied
         if member.is_auditor:
-            return self._done(request, member, access.auditor_dismiss, "They are no longer an auditor")
-        return self._done(request, member, access.auditor_appoint, "They are an auditor now")
+            return self._done(request, member, access.remove_auditor, "They are no longer an auditor")
+        return self._done(request, member, access.add_auditor, "They are an auditor now")
 
     def _managed(self, request: ConsoleRequest, key: int) -> Member:
         """The member that a form is about; 404 out of sight, 403 where one may not decide about them."""
         viewer = request.viewer
-        member = get_object_or_404(members_in_sight(viewer), pk=key)
-        if not access.may_manage(viewer.member, member):
+        member = get_object_or_404(visible_members(viewer), pk=key)
+        if not access.can_manage_member(viewer.member, member):
             raise PermissionDenied
         return member
 
     def _done(self, request: ConsoleRequest, member: Member, change: Change, words: str) -> HttpResponse:
-        change(member=member, actor=request.viewer.member.named)
+        change(member=member, actor=request.viewer.member.display_identity)
         messages.success(request, f"{words}, and that is in the record.")
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
     def _invited(self, request: ConsoleRequest, email: str, role: str, known: Member | None) -> HttpResponse:
         """Invite, and mail the link. It is never shown here: it would open for whoever reads the page."""
         viewer = request.viewer
-        if not access.may_invite(viewer.member, role) or (known and not access.may_manage(viewer.member, known)):
+        if not access.can_invite_as(viewer.member, role) or (
+            known and not access.can_manage_member(viewer.member, known)
+        ):
             raise PermissionDenied
-        way = Invitation.Way.MAIL if mail_leaves() else Invitation.Way.CONSOLE
-        workspace, actor = viewer.member.workspace, viewer.member.named
+        way = Invitation.Way.MAIL if sends_mail() else Invitation.Way.CONSOLE
+        workspace, actor = viewer.member.workspace, viewer.member.display_identity
         try:
             invitation, secret = invite(workspace=workspace, email=email, role=role, way=way, actor=actor)
         except InvitationError as error:
@@ -175,7 +177,7 @@ class MembersSection(ConsoleSection):
             person=persons([invitation.member])[0],
             command="" if secret else _command(invitation),
             is_mailed=bool(secret) and _mailed(invitation, secret),
-            openid_name=settings.OIDC.get("name", ""),
+            oidc_name=settings.OIDC.get("name", ""),
         )
 
     def _not_invited(self, request: ConsoleRequest, error: Exception, known: Member | None) -> HttpResponse:
@@ -188,7 +190,7 @@ def _mailed(invitation: Invitation, secret: str) -> bool:
     """Mail the link to the invited address; False where the mail server does not take it."""
     link = f"{settings.PUBLIC_URL}{invitation_path(secret)}"
     try:
-        invitation_send(member=invitation.member, link=link, inviter=invitation.inviter)
+        send_invitation(member=invitation.member, link=link, inviter=invitation.inviter)
     except MailNotSentError:
         return False
     return True
@@ -209,13 +211,13 @@ def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
         "title": member.name,
         "person": person,
         "is_self": member.pk == viewer.member.pk,
-        "may_manage": access.may_manage(viewer.member, member),
-        "may_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
-        "proof": address_proof(member.user, member.email) if isinstance(member.user, User) else None,
+        "can_manage_member": access.can_manage_member(viewer.member, member),
+        "can_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
+        "proof": get_email_verification(member.user, member.email) if isinstance(member.user, User) else None,
         "tokens": tokens_claimed_by(viewer, member)[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],
-        "sessions": sessions_of(member.user) if sees_sessions and isinstance(member.user, User) else [],
+        "sessions": list_sessions(member.user) if sees_sessions and isinstance(member.user, User) else [],
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.workspaces.access import may_invite
+from hoursmith_console.workspaces.access import can_invite_as
 from hoursmith_console.workspaces.models import Member, Role
 
 
@@ -22,4 +22,4 @@ class InviteForm(Form):
         super().__init__(*args, **kwargs)
         field = self.fields["role"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 – it is declared above
-        field.choices = [(role.value, role.label) for role in reversed(Role) if may_invite(actor, role)]
+        field.choices = [(role.value, role.label) for role in reversed(Role) if can_invite_as(actor, role)]

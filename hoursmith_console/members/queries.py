@@ -32,7 +32,7 @@ class Person:
         user = self.member.user
         if not self.member.is_active:
             return "left"
-        if self.member.shut_out_at is not None:
+        if self.member.access_revoked_at is not None:
             return "closed"
         if not isinstance(user, User):
             return "invited" if self.is_invited else "none"
@@ -46,7 +46,7 @@ class Person:
         )
 
 
-def members_in_sight(viewer: Viewer) -> QuerySet[Member]:
+def visible_members(viewer: Viewer) -> QuerySet[Member]:
     """The members that this one may see: everybody of the workspace, or only themselves."""
     members = Member.objects.filter(workspace_id=viewer.member.workspace_id).select_related("user", "workspace")
     if not viewer.member.sees_workspace:

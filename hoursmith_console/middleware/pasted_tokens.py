@@ -23,7 +23,7 @@ from django.http import (
 )
 from django.template import loader
 
-from hoursmith_console.core.pasted_tokens import clean_form
+from hoursmith_console.core.pasted_tokens import mask_form
 from mcpbridge.redaction.masking import MASK, redact_pasted
 from mcpbridge.redaction.patterns import is_suspect
 
@@ -45,7 +45,7 @@ class PastedTokens:
         if redact_pasted(request.path) != request.path:
             return HttpResponseNotFound(loader.get_template("404.html").render())
         query = request.META.get("QUERY_STRING", "")
-        if (kept := clean_query(query)) != query:
+        if (kept := mask_query(query)) != query:
             if request.method in _SAFE:
                 return HttpResponseRedirect(f"{request.path}?{kept}")
             request.META["QUERY_STRING"] = kept
@@ -60,7 +60,7 @@ class PastedTokens:
             return
         match = request.resolver_match
         try:
-            cleaned = clean_form(request.POST, meant=TAKES_TOKEN.get(match.view_name) if match else None)
+            cleaned = mask_form(request.POST, meant=TAKES_TOKEN.get(match.view_name) if match else None)
         except UnreadablePostError:
             # The view meets it again.
             return
@@ -68,7 +68,7 @@ class PastedTokens:
             request.POST = cleaned  # type: ignore[assignment]
 
 
-def clean_query(query: str) -> str:
+def mask_query(query: str) -> str:
     """Return the query of an address with every token in it masked; the same where there is none."""
     if not is_suspect(query):
         return query

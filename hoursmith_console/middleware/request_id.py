@@ -30,7 +30,7 @@ class RequestIdMiddleware:
         return response
 
 
-def fault_page(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """The page of an unexpected fault: what to tell whoever runs the console, and nothing of the fault."""
     if unavailable := unavailable_page(request, sys.exc_info()[1]):
         return unavailable

@@ -12,10 +12,10 @@ _DENIED = (
     "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
 )  # fmt: skip
 _OURS = ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")
-POWERS = ", ".join([*(f"{name}=()" for name in _DENIED), *(f"{name}=(self)" for name in _OURS)])
+PERMISSIONS_POLICY = ", ".join([*(f"{name}=()" for name in _DENIED), *(f"{name}=(self)" for name in _OURS)])
 
 
-class PageHeadersMiddleware:
+class SecurityHeadersMiddleware:
     """Nothing of ours is embedded elsewhere, asks for powers, or is kept by a cache that was not told it may."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -23,7 +23,7 @@ class PageHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
-        response.setdefault("Permissions-Policy", POWERS)
+        response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         # Django's own middleware for it stands further in, where some errors do not come by.
         response.setdefault("X-Frame-Options", "DENY")

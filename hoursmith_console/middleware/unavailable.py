@@ -1,6 +1,6 @@
 """Answers 503 wherever the audit log or the database cannot be written (or not even read) at the moment.
 
-The one place for it: views and middlewares let such errors pass. `Unavailable` takes those of views, and `fault_page`
+The one place for it: views and middlewares let such errors pass. `Unavailable` takes those of views, and `server_error`
 in `request_ids` those of middlewares, which Django turns into its answer to an unexpected fault.
 """
 

@@ -15,7 +15,7 @@ EXPLANATION = (
 
 
 @csrf_exempt
-def no_oauth(request: HttpRequest) -> JsonResponse:
+def reject_oauth(request: HttpRequest) -> JsonResponse:
     """400 to a registration, 404 to a search for metadata; the same words to both."""
     is_registration = request.path == "/register"
     return JsonResponse(
@@ -26,8 +26,9 @@ def no_oauth(request: HttpRequest) -> JsonResponse:
 
 
 urlpatterns: list[URLPattern] = [
-    path("register", no_oauth),
+    path("register", reject_oauth),
     re_path(
-        r"^\.well-known/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:/.*)?$", no_oauth
+        r"^\.well-known/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:/.*)?$",
+        reject_oauth,
     ),
 ]

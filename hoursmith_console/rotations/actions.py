@@ -10,9 +10,9 @@ from hoursmith_console.rotations.permissions import can_mint_new_token, can_revo
 from hoursmith_console.rotations.services import RotationError, clear_new_token, lock_rotation, record_rotation_event
 from hoursmith_console.rotations.state import can_revoke_now
 from hoursmith_console.rotations.sync import instants_of
-from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.token_issuer.minting import token_mint
-from hoursmith_console.token_issuer.protocol import MintedToken, NotTheirsError
+from hoursmith_console.token_issuer import current_issuer
+from hoursmith_console.token_issuer.minting import mint_token
+from hoursmith_console.token_issuer.protocol import MintedToken, NotTokenOwnerError
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed
@@ -22,26 +22,28 @@ SCOPES = ("read", "write")
 
 
 def mint_new_token(*, rotation: Rotation, member: Member, name: str, form: str) -> MintedToken:
-    """The successor, whole, this once. `form` is the mark of the form that asks (`authority.minting.mint_form`).
+    """The successor, whole, this once. `form` is the mark of the form that asks (`token_issuer.minting.new_form_id`).
 
     A successor that this rotation minted and that was never seen at work, because its secret was lost, is replaced
     and revoked with it; no other token is. Raises RotationError where `member` is not whose token it is or it has a
-    successor at work, and all that `authority.minting.token_mint` raises; then nothing was minted.
+    successor at work, and all that `token_issuer.minting.mint_token` raises; then nothing was minted.
     """
-    authority = current_authority()
-    with authority.all_or_nothing(), transaction.atomic():
+    issuer = current_issuer()
+    with issuer.all_or_nothing(), transaction.atomic():
         rotation = lock_rotation(rotation)
         if not can_mint_new_token(member, rotation):
             raise RotationError("A token acts as whoever makes it, so only the owner of the old one makes the new one.")
         _refuse_used_new_token(rotation)
         lost = rotation.new_key if rotation.new_token_evidence == NewTokenEvidence.MINTED else None
-        minted = token_mint(member=member, name=name, scopes=_scopes_of(rotation), form=form, actor=member.named)
+        minted = mint_token(
+            member=member, name=name, scopes=_scopes_of(rotation), form=form, actor=member.display_identity
+        )
         if lost is not None:
             _revoke(lost, member)
         clear_new_token(rotation)
         set_new_token(rotation, (minted.env, minted.prefix), NewTokenEvidence.MINTED)
         details = {"lost_token": TokenNamed(*lost)} if lost else {}
-        record_rotation_event(rotation, "mint", actor=member.named, details=details)
+        record_rotation_event(rotation, "mint", actor=member.display_identity, details=details)
     return minted
 
 
@@ -59,8 +61,8 @@ def revoke_old_token(*, rotation: Rotation, member: Member) -> None:
     Raises RotationError where it is not theirs to revoke, or its kind promises that the new one is seen first; then
     nothing was revoked.
     """
-    authority = current_authority()
-    with authority.all_or_nothing(), transaction.atomic():
+    issuer = current_issuer()
+    with issuer.all_or_nothing(), transaction.atomic():
         rotation = lock_rotation(rotation)
         if not can_revoke(member, rotation):
             raise RotationError("Only the owner of the token, an Owner or an Admin revokes it.")
@@ -71,15 +73,15 @@ def revoke_old_token(*, rotation: Rotation, member: Member) -> None:
                 "The new token was not seen everywhere yet: revoking now would cut assistants off. If the old one may "
                 "have leaked, say so, and it goes first."
             )
-        if authority.can_mint:
+        if issuer.supports_minting:
             _revoke(rotation.old_key, member)
         rotation.revoked_at, rotation.revoked_by = timezone.now(), member
-        rotation.is_revocation_reported = not authority.can_mint
+        rotation.is_revocation_reported = not issuer.supports_minting
         rotation.save(update_fields=["revoked_at", "revoked_by", "is_revocation_reported"])
         refresh_rotation_notice(rotation, get_policy(rotation.workspace))
         # The record tells what was done from what was said.
-        action = "revoke" if authority.can_mint else "revoke_said"
-        record_rotation_event(rotation, action, actor=member.named)
+        action = "revoke" if issuer.supports_minting else "revoke_said"
+        record_rotation_event(rotation, action, actor=member.display_identity)
 
 
 def confirm_all_targets(*, rotation: Rotation, member: Member) -> None:
@@ -89,7 +91,7 @@ def confirm_all_targets(*, rotation: Rotation, member: Member) -> None:
         if rotation.updated_at is None:
             rotation.updated_at, rotation.updated_by = timezone.now(), member
             rotation.save(update_fields=["updated_at", "updated_by"])
-            record_rotation_event(rotation, "updated", actor=member.named)
+            record_rotation_event(rotation, "updated", actor=member.display_identity)
 
 
 def confirm_target(*, target: RotationTarget, member: Member) -> None:
@@ -98,7 +100,7 @@ def confirm_target(*, target: RotationTarget, member: Member) -> None:
         rotation = lock_rotation(target.rotation)
         target.confirmed_at, target.unused_at, target.marked_by = timezone.now(), None, member
         target.save(update_fields=["confirmed_at", "unused_at", "marked_by"])
-        record_rotation_event(rotation, "tick", actor=member.named, details={"assistant": target.label})
+        record_rotation_event(rotation, "tick", actor=member.display_identity, details={"assistant": target.label})
 
 
 def mark_target_unused(*, target: RotationTarget, member: Member) -> None:
@@ -107,17 +109,15 @@ def mark_target_unused(*, target: RotationTarget, member: Member) -> None:
         rotation = lock_rotation(target.rotation)
         target.unused_at, target.marked_by = timezone.now(), member
         target.save(update_fields=["unused_at", "marked_by"])
-        record_rotation_event(rotation, "give_up", actor=member.named, details={"assistant": target.label})
+        record_rotation_event(rotation, "give_up", actor=member.display_identity, details={"assistant": target.label})
 
 
 def _revoke(key: tuple[str, str], member: Member) -> None:
     """End the token `key` as `member` may; raises RotationError where it is not theirs."""
     env, prefix = key
     try:
-        current_authority().token_revoke(
-            org_id=member.workspace.org_id, user_ref=member.user_ref, env=env, prefix=prefix
-        )
-    except NotTheirsError:
+        current_issuer().revoke_token(org_id=member.workspace.org_id, user_ref=member.user_ref, env=env, prefix=prefix)
+    except NotTokenOwnerError:
         raise RotationError(
             f"hsk_{env}_{prefix} acts as another member, so you cannot revoke it. Its owner, an Owner or an Admin can."
         ) from None

@@ -38,10 +38,10 @@ def release_claim(*, claim: TokenClaim, member: Member) -> None:
             org_id=workspace.org_id,
             org_name=workspace.name,
             action="console.token_claim_release",
-            actor=member.named,
+            actor=member.display_identity,
             target_type="token",
             target_id=held.prefix,
             target_label=name or held.masked_token,
             token=TokenNamed(held.env, held.prefix, name),
-            details={"was": held.member.named},
+            details={"was": held.member.display_identity},
         )

@@ -51,7 +51,7 @@ def choose_new_token(*, rotation: Rotation, member: Member, claim: TokenClaim) -
         clear_new_token(rotation)
         set_new_token(rotation, key, NewTokenEvidence.VERIFIED)
         details = {"instead_of": TokenNamed(*before)} if before is not None else {}
-        record_rotation_event(rotation, "successor", actor=member.named, details=details)
+        record_rotation_event(rotation, "successor", actor=member.display_identity, details=details)
 
 
 def new_token_candidates(rotation: Rotation, member: Member) -> Sequence[Candidate]:

@@ -106,7 +106,7 @@ def assign_owner(*, rotation: Rotation, owner: Member, actor: str) -> None:
         if owner.workspace_id != held.workspace_id or (held.owner_id is not None and not held.is_owner_assigned):
             raise RotationError("It is known by now whose token this is.")
         set_owner(held, owner, is_said=True)
-        record_rotation_event(held, "assign", actor=actor, details={"owner": owner.named})
+        record_rotation_event(held, "assign", actor=actor, details={"owner": owner.display_identity})
     rotation.refresh_from_db()
 
 
@@ -224,7 +224,7 @@ def _frozen(token: ObservedToken | None, owner: Member | None) -> dict[str, Any]
 
 
 def _asked(rotation: Rotation) -> dict[str, Any]:
-    owner = rotation.owner.named if rotation.owner else ""
+    owner = rotation.owner.display_identity if rotation.owner else ""
     due = rotation.due_on.isoformat() if rotation.due_on else ""
     campaign = rotation.campaign.title if rotation.campaign else ""
     asked = {"kind": str(rotation.kind), "owner": owner, "due_on": due, "campaign": campaign}

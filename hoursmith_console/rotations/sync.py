@@ -12,7 +12,7 @@ from hoursmith_console.rotations.notices.assistants import refresh_rotation_noti
 from hoursmith_console.rotations.services import RotationError, end_rotation, lock_rotation, set_owner
 from hoursmith_console.rotations.state import Instants, current_step
 from hoursmith_console.rotations.targets import TokenUse, add_targets, target_key
-from hoursmith_console.token_issuer import current_authority
+from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.models import TokenClaim
 
@@ -20,7 +20,7 @@ from hoursmith_console.tokens.models import TokenClaim
 def instants_of(rotation: Rotation) -> Instants:
     """When each step of `rotation` was done."""
     # Until the old token is revoked, what counts is how that will be.
-    is_said = rotation.is_revocation_reported if rotation.revoked_at else not current_authority().can_mint
+    is_said = rotation.is_revocation_reported if rotation.revoked_at else not current_issuer().supports_minting
     return Instants(
         revoked_at=rotation.revoked_at,
         minted_at=rotation.minted_at,

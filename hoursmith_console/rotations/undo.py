@@ -25,7 +25,7 @@ def undo_new_token(*, rotation: Rotation, member: Member) -> None:
         clear_new_token(rotation)
         refresh_rotation_notice(rotation, get_policy(rotation.workspace))
         details = {"new_token": TokenNamed(*key)}
-        record_rotation_event(rotation, "successor_take_back", actor=member.named, details=details)
+        record_rotation_event(rotation, "successor_take_back", actor=member.display_identity, details=details)
 
 
 def undo_revocation(*, rotation: Rotation, member: Member) -> None:
@@ -38,7 +38,7 @@ def undo_revocation(*, rotation: Rotation, member: Member) -> None:
         rotation.is_revocation_reported = False
         rotation.save(update_fields=["revoked_at", "revoked_by", "confirmed_unused_at", "is_revocation_reported"])
         refresh_rotation_notice(rotation, get_policy(rotation.workspace))
-        record_rotation_event(rotation, "revoke_take_back", actor=member.named)
+        record_rotation_event(rotation, "revoke_take_back", actor=member.display_identity)
 
 
 def undo_all_targets_confirmed(*, rotation: Rotation, member: Member) -> None:
@@ -49,7 +49,7 @@ def undo_all_targets_confirmed(*, rotation: Rotation, member: Member) -> None:
             raise RotationError("Nobody said that all assistants are updated, so there is nothing to undo.")
         rotation.updated_at = rotation.updated_by = None
         rotation.save(update_fields=["updated_at", "updated_by"])
-        record_rotation_event(rotation, "updated_take_back", actor=member.named)
+        record_rotation_event(rotation, "updated_take_back", actor=member.display_identity)
 
 
 def undo_target(*, target: RotationTarget, member: Member) -> None:
@@ -58,7 +58,9 @@ def undo_target(*, target: RotationTarget, member: Member) -> None:
         rotation = lock_rotation(target.rotation)
         target.confirmed_at, target.unused_at, target.marked_by = None, None, member
         target.save(update_fields=["confirmed_at", "unused_at", "marked_by"])
-        record_rotation_event(rotation, "tick_take_back", actor=member.named, details={"assistant": target.label})
+        record_rotation_event(
+            rotation, "tick_take_back", actor=member.display_identity, details={"assistant": target.label}
+        )
 
 
 def resume_rotation(*, rotation: Rotation, member: Member) -> None:
@@ -80,5 +82,5 @@ def resume_rotation(*, rotation: Rotation, member: Member) -> None:
             clear_new_token(held)
         create_targets(held)
         refresh_rotation_notice(held, get_policy(held.workspace))
-        record_rotation_event(held, "resume", actor=member.named)
+        record_rotation_event(held, "resume", actor=member.display_identity)
     rotation.refresh_from_db()

@@ -11,6 +11,6 @@ class SandboxConfig(AppConfig):
     label = "sandbox"
 
     def ready(self) -> None:
-        from hoursmith_console.sandbox.text import teach_sqlite
+        from hoursmith_console.sandbox.text import register_casefold
 
-        connection_created.connect(teach_sqlite, dispatch_uid="sandbox_casefold")
+        connection_created.connect(register_casefold, dispatch_uid="sandbox_casefold")

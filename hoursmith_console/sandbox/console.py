@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hoursmith_console.accounts.addresses import AddressTakenError
 from hoursmith_console.sandbox.models import Member, Organization, Role
 from hoursmith_console.workspaces.models import Member as ConsoleMember
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 
 # Letters that nobody mistakes for one another when typing a password off a terminal.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -22,7 +22,7 @@ class SignIn:
     password: str | None
 
 
-def sign_ins_create(*, org: Organization) -> list[SignIn]:
+def create_sign_ins(*, org: Organization) -> list[SignIn]:
     """Make the workspace and its members known to the console, each with an account."""
     members = Member.objects.filter(org=org, is_active=True).select_related("user", "org")
     return [_sign_in(member) for member in sorted(members, key=lambda each: Role.values.index(each.role))]
@@ -31,8 +31,8 @@ def sign_ins_create(*, org: Organization) -> list[SignIn]:
 def console_member(member: Member) -> ConsoleMember:
     """The console's record of `member`, up to date."""
     org = member.org
-    return member_import(
-        workspace=workspace_import(org_id=str(org.pk), name=org.name, plan=org.plan),
+    return import_member(
+        workspace=import_workspace(org_id=str(org.pk), name=org.name, plan=org.plan),
         member_id=str(member.pk),
         user_ref=str(member.user_id),
         name=member.user.name,
@@ -44,7 +44,7 @@ def console_member(member: Member) -> ConsoleMember:
 def _sign_in(member: Member) -> SignIn:
     password = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
     try:
-        is_new = account_create(member=console_member(member), password=password)
+        is_new = create_account(member=console_member(member), password=password)
     except AddressTakenError:
         # Another workspace's account uses the address; its user is not asked to come in here.
         is_new = False

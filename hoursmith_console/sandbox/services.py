@@ -27,7 +27,7 @@ class UnknownMemberError(Exception):
     """Nobody in the workspace is known by this e-mail address or user id."""
 
 
-class NotTheirsError(Exception):
+class NotTokenOwnerError(Exception):
     """The token works and is not within reach of the member who wants to end it."""
 
 
@@ -41,7 +41,7 @@ class MintedToken:
     plaintext: str = field(repr=False)
 
 
-def token_mint(*, member: Member, name: str, scopes: Sequence[str]) -> MintedToken:
+def mint_token(*, member: Member, name: str, scopes: Sequence[str]) -> MintedToken:
     """Make a token that acts as `member`. Only a hash of its secret is kept."""
     prefix = secrets.token_hex(6)
     secret = "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
@@ -57,17 +57,17 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str]) -> MintedTok
     return MintedToken(TOKEN_ENV, prefix, member, f"hsk_{TOKEN_ENV}_{prefix}_{secret}")
 
 
-def token_revoke(*, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+def revoke_token(*, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
     """Refuse the token from the next request on, as the member `user_ref` of the workspace `org_id` may.
 
     As at Hoursmith, members end their own tokens, Owners and Admins any of their workspace. Return False where no
-    such token works any more. Raises NotTheirsError where it works and is out of the member's reach.
+    such token works any more. Raises NotTokenOwnerError where it works and is out of the member's reach.
     """
     working = Token.objects.filter(env=env, prefix=prefix, revoked_at=None)
     if working.filter(_within_reach(org_id, user_ref)).update(revoked_at=now()):
         return True
     if working.exists():
-        raise NotTheirsError
+        raise NotTokenOwnerError
     return False
 
 
@@ -83,7 +83,7 @@ def _within_reach(org_id: str, user_ref: str) -> Q:
     return Q(member__org_id=org) & (Q(owned) | Q(administered))
 
 
-def token_owner(*, env: str, prefix: str) -> str:
+def find_token_owner(*, env: str, prefix: str) -> str:
     """Return the user id of the member whom the token acts as; empty where there is no such token."""
     owner = Token.objects.filter(env=env, prefix=prefix).values_list("member__user_id", flat=True).first()
     return str(owner or "")
@@ -94,7 +94,7 @@ def all_or_nothing() -> AbstractContextManager[None]:
     return transaction.atomic(using=router.db_for_write(Token))
 
 
-def plan_change(*, org: Organization, plan: str) -> None:
+def change_plan(*, org: Organization, plan: str) -> None:
     """Put the workspace on another plan; its next request feels it."""
     org.plan = plan
     org.save(update_fields=["plan"])

@@ -19,7 +19,7 @@ class Fold(Func):
         return self.as_sql(compiler, connection, function=_FUNCTION, **extra)
 
 
-def teach_sqlite(connection: BaseDatabaseWrapper, **_: Any) -> None:
+def register_casefold(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Give a new SQLite connection Unicode's case folding: its own LOWER and LIKE know ASCII alone."""
     if connection.vendor == "sqlite":
         connection.connection.create_function(_FUNCTION, 1, _casefold, deterministic=True)

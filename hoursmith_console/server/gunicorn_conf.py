@@ -12,12 +12,12 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 
 import hoursmith_console.server.preload  # noqa: F401 – for the workers, which are forked from here
-from hoursmith_console.backends.postgresql.pooling import pooling_fault
-from hoursmith_console.server.prometheus import counters_share, process_began, process_ended
+from hoursmith_console.backends.postgresql.pooling import find_pooling_fault
+from hoursmith_console.server.prometheus import discard_gauges, reserve_counters, share_counters
 from hoursmith_console.server.reload import rolling_reload
 from hoursmith_console.server.worker import end_on_signals
 
-counters_share(settings.VAR_DIR / "metrics")
+share_counters(settings.VAR_DIR / "metrics")
 
 # The usual limit of 1024 open files is less than the connections that a worker may have.
 _FILES = 16_384
@@ -61,7 +61,7 @@ logconfig_dict = {
 def on_starting(server: Any) -> None:
     """Refuse a pooler that would lose what is said on a connection."""
     if settings.DATABASES["default"]["ENGINE"] == "hoursmith_console.backends.postgresql" and (
-        fault := pooling_fault(settings.DATABASES["default"], settings.DATABASE_DIRECT_URL)
+        fault := find_pooling_fault(settings.DATABASES["default"], settings.DATABASE_DIRECT_URL)
     ):
         sys.exit(f"Not started: {fault}")
 
@@ -85,10 +85,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """Let the worker end when told to, and count where the others do."""
     end_on_signals()
-    process_began(worker.pid)
+    reserve_counters(worker.pid)
 
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker that exited had waiting."""
     rolling_reload.end_worker(server, worker)
-    process_ended(worker.pid)
+    discard_gauges(worker.pid)

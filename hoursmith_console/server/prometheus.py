@@ -15,7 +15,7 @@ _KINDS = ("counter", "gauge_livemin", "gauge_livesum", "histogram")
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def counters_share(folder: Path) -> None:
+def share_counters(folder: Path) -> None:
     """Let the processes that are started from here count in `folder`, from zero."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in (*folder.glob("*.db"), *folder.glob("*.part")):
@@ -23,7 +23,7 @@ def counters_share(folder: Path) -> None:
     os.environ[FOLDER_VARIABLE] = str(folder)
 
 
-def process_began(pid: int) -> None:
+def reserve_counters(pid: int) -> None:
     """Reserve disk space for what this process, `pid`, counts; without space it counts in memory.
 
     Writing to a mapped file for which a full disk has no room would end the process without a word.
@@ -43,7 +43,7 @@ def process_began(pid: int) -> None:
         del os.environ[FOLDER_VARIABLE]
 
 
-def process_ended(pid: int) -> None:
+def discard_gauges(pid: int) -> None:
     """Remove the gauges of the process `pid`, which exited."""
     # As the library's `mark_process_dead`, without loading it in the master, whose later workers would have it loaded.
     for path in Path(os.environ[FOLDER_VARIABLE]).glob(f"gauge_live*_{pid}.db"):

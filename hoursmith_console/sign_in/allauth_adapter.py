@@ -13,10 +13,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 
-from hoursmith_console.accounts.known_browsers import browser_key
-from hoursmith_console.accounts.reauthentication import signed_in_recently
-from hoursmith_console.accounts.services import session_forget
-from hoursmith_console.workspaces.account_events import sign_in_failure_record, sign_in_record, sign_out_record
+from hoursmith_console.accounts.known_browsers import rate_limit_key
+from hoursmith_console.accounts.reauthentication import has_recent_auth
+from hoursmith_console.accounts.services import forget_session
+from hoursmith_console.workspaces.account_events import record_sign_in, record_sign_in_failure, record_sign_out
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.redaction.masking import redact
 
@@ -38,24 +38,24 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Let `user` in, once that is on record; without a record nobody gets in."""
-        sign_in_record(user=user, way=_way(request, user), address=self.get_client_ip(request))
+        record_sign_in(user=user, way=_way(request, user), address=self.get_client_ip(request))
         super().login(request, user)
 
     def logout(self, request: HttpRequest) -> None:
         """Let the person out, on record or not."""
         try:
             if isinstance(request.user, User):
-                sign_out_record(user=request.user, address=self.get_client_ip(request))
+                record_sign_out(user=request.user, address=self.get_client_ip(request))
         except AuditUnavailableError as error:
             logger.error("A sign-out is not on record: %s", error)
-        session_forget(key=request.session.session_key or "")
+        forget_session(key=request.session.session_key or "")
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Keep that somebody failed, for whoever the account belongs to. The answer to them is the same."""
         email = credentials.get("email") or credentials.get("username") or ""
         try:
-            sign_in_failure_record(email=str(email), address=self.get_client_ip(request))
+            record_sign_in_failure(email=str(email), address=self.get_client_ip(request))
         except AuditUnavailableError as error:
             logger.error("A failed sign-in is not on record: %s", error)
 
@@ -64,7 +64,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
         A browser that the account signed in with before has attempts of its own.
         """
-        key = browser_key(request, str(credentials.get("email") or ""))
+        key = rate_limit_key(request, str(credentials.get("email") or ""))
         super().pre_authenticate(request, **({**credentials, "email": key} if key else credentials))
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -76,7 +76,7 @@ class AccountAdapter(DefaultAccountAdapter):
         allauth's own rule counts no sign-in, only re-authentication, and lets accounts without a password or a second
         factor pass.
         """
-        if not signed_in_recently(context.request):
+        if not has_recent_auth(context.request):
             raise ReauthenticationRequired
         return False
 

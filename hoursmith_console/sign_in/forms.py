@@ -18,10 +18,10 @@ from django.http import HttpRequest
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.accounts.encryption import UnreadableError, decrypted, encrypted
 from hoursmith_console.core.forms import NoTokens
-from hoursmith_console.sign_in.resets import reset_request
+from hoursmith_console.sign_in.resets import request_reset
 
 
-class ResetForm(NoTokens, ResetPasswordForm):
+class PasswordResetForm(NoTokens, ResetPasswordForm):
     """Asks for a reset link. It looks nothing up, so that its answer tells nobody who has an account."""
 
     def clean_email(self) -> str:
@@ -31,7 +31,7 @@ class ResetForm(NoTokens, ResetPasswordForm):
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Ask for the mail and return the address."""
         email: str = self.cleaned_data["email"]
-        reset_request(email=email)
+        request_reset(email=email)
         return email
 
 
@@ -48,7 +48,7 @@ def use_up(user: User, code: str) -> None:
         raise get_adapter().validation_error("incorrect_code")
 
 
-class AppForm(NoTokens, ActivateTOTPForm):
+class AuthenticatorAppForm(NoTokens, ActivateTOTPForm):
     """Sets an authenticator app up. Until it is confirmed, its secret lies encrypted in the session."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class AppForm(NoTokens, ActivateTOTPForm):
             return ""
 
 
-class OnceOnly:
+class SingleUseCode:
     """A code that was accepted is accepted no second time, for as long as it would still be right."""
 
     def clean_code(self) -> str:
@@ -86,9 +86,9 @@ class OnceOnly:
         return code
 
 
-class CodeForm(OnceOnly, NoTokens, AuthenticateForm):
+class CodeForm(SingleUseCode, NoTokens, AuthenticateForm):
     """Asks for a code at sign-in."""
 
 
-class CodeAgainForm(OnceOnly, NoTokens, ReauthenticateForm):
+class CodeReauthenticateForm(SingleUseCode, NoTokens, ReauthenticateForm):
     """Asks for a code before a sensitive action."""

@@ -23,25 +23,25 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.generic import FormView
 
-from hoursmith_console.accounts.addresses import proven_addresses
-from hoursmith_console.accounts.reauthentication import sign_in_note
-from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.sign_in.library_forms import InvitedForm
-from hoursmith_console.workspaces.account_events import record_account_event, sign_in_record
+from hoursmith_console.accounts.addresses import verified_addresses
+from hoursmith_console.accounts.reauthentication import record_sign_in_method
+from hoursmith_console.accounts.services import end_sessions
+from hoursmith_console.sign_in.library_forms import NewPasswordForm
+from hoursmith_console.workspaces.account_events import record_account_event, record_sign_in
 from hoursmith_console.workspaces.invitations import (
     AddressState,
     InvitationError,
+    accept_invitation,
+    accept_with_new_account,
     address_state,
-    invitation_accept,
-    invitation_accept_new,
-    invitation_decline,
-    invitation_find,
-    invitation_of,
-    invitations_to,
-    may_make_account,
+    can_create_account,
+    decline_invitation,
+    find_invitation,
+    get_open_invitation,
+    list_invitations,
 )
 from hoursmith_console.workspaces.models import Invitation
-from hoursmith_console.workspaces.services import MembershipError, account_draft
+from hoursmith_console.workspaces.services import MembershipError, draft_account
 from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -56,9 +56,9 @@ def invitation_path(secret: str) -> str:
 
 @never_cache
 @require_safe
-def invitation_follow(request: HttpRequest, secret: str) -> HttpResponse:
+def follow_invitation(request: HttpRequest, secret: str) -> HttpResponse:
     """Take the link's secret out of the address, and go on to what it is for."""
-    invitation = invitation_find(secret)
+    invitation = find_invitation(secret)
     if invitation is None:
         request.session.pop(OPENED, None)
         return render(request, "account/invitation_ended.html", status=404)
@@ -71,7 +71,7 @@ def invitation_follow(request: HttpRequest, secret: str) -> HttpResponse:
 class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to the type checker alone.
     """Makes the account of somebody who followed a link; asks those who have one to sign in to it."""
 
-    form_class = InvitedForm
+    form_class = NewPasswordForm
     template_name = "account/invitation.html"
     success_url = reverse_lazy("console:index")
     invitation: Invitation
@@ -79,21 +79,21 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return HttpResponseRedirect(reverse("account_invitations"))
-        invitation = invitation_of(request.session.get(OPENED))
+        invitation = get_open_invitation(request.session.get(OPENED))
         if invitation is None:
             return render(request, "account/invitation_ended.html", status=404)
         self.invitation = invitation
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        draft = account_draft(email=self.invitation.email, name=self.invitation.member.name)
+        draft = draft_account(email=self.invitation.email, name=self.invitation.member.name)
         return {**super().get_form_kwargs(), "user": draft}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {
             **super().get_context_data(**kwargs),
             "invitation": self.invitation,
-            "may_make_account": may_make_account(self.invitation),
+            "can_create_account": can_create_account(self.invitation),
             "is_used": address_state(self.invitation.email) != AddressState.FREE,
         }
 
@@ -103,14 +103,14 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
         address = get_adapter().get_client_ip(self.request)
         try:
             with transaction.atomic():
-                invitation_accept_new(invitation=self.invitation, user=user, address=address)
-                sign_in_record(user=user, way="invitation", address=address)
+                accept_with_new_account(invitation=self.invitation, user=user, address=address)
+                record_sign_in(user=user, way="invitation", address=address)
         except InvitationError as error:
             messages.error(self.request, str(error))
             return HttpResponseRedirect(self.request.path)
         self.request.session.pop(OPENED, None)
         login(self.request, user, backend=BACKEND)
-        sign_in_note(self.request, user, method="invitation")
+        record_sign_in_method(self.request, user, method="invitation")
         return super().form_valid(form)
 
 
@@ -141,15 +141,15 @@ class InvitationsView(View):
 
     def _offers(self, request: HttpRequest) -> list[Invitation]:
         user = cast(User, request.user)
-        return invitations_to(proven_addresses(user), opened=request.session.get(OPENED))
+        return list_invitations(verified_addresses(user), opened=request.session.get(OPENED))
 
     def _decide(self, request: HttpRequest, invitation: Invitation, *, is_accepted: bool) -> None:
         user, address = cast(User, request.user), get_adapter().get_client_ip(request)
         has_link = request.session.get(OPENED) == invitation.pk
         if not is_accepted:
-            invitation_decline(invitation=invitation, address=address)
+            decline_invitation(invitation=invitation, address=address)
             return
-        invitation_accept(invitation=invitation, user=user, has_link=has_link, address=address)
+        accept_invitation(invitation=invitation, user=user, has_link=has_link, address=address)
         request.session.pop(OPENED, None)
         request.session[WORKSPACE_KEY] = invitation.member.workspace_id
 
@@ -164,7 +164,7 @@ class RecoveryView(PasswordResetConfirmView):
     Setting the password uses the link up: its key is made from the password there was.
     """
 
-    form_class = InvitedForm
+    form_class = NewPasswordForm
     template_name = "account/recovery.html"
     post_reset_login = True
     post_reset_login_backend = BACKEND
@@ -179,11 +179,11 @@ class RecoveryView(PasswordResetConfirmView):
         with transaction.atomic():
             record_account_event(user=self.user, action="console.password_reset", address=address)
             if self.post_reset_login:
-                sign_in_record(user=self.user, way="recovery link", address=address)
-        sessions_end(user=self.user)
+                record_sign_in(user=self.user, way="recovery link", address=address)
+        end_sessions(user=self.user)
         answer = super().form_valid(form)
         if self.post_reset_login:
-            sign_in_note(self.request, self.user, method="recovery link")
+            record_sign_in_method(self.request, self.user, method="recovery link")
         return answer
 
 

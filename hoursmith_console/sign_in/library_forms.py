@@ -12,11 +12,11 @@ class LoginForm(NoTokens, account.LoginForm):
     """Asks for address and password."""
 
 
-class ChangeForm(NoTokens, account.ChangePasswordForm):
+class ChangePasswordForm(NoTokens, account.ChangePasswordForm):
     """Asks for the old and the new password."""
 
 
-class SetForm(NoTokens, account.SetPasswordForm):
+class FirstPasswordForm(NoTokens, account.SetPasswordForm):
     """Asks for a first password."""
 
 
@@ -24,11 +24,11 @@ class ResetFromKeyForm(NoTokens, account.ResetPasswordKeyForm):
     """Asks for a new password behind a link."""
 
 
-class AgainForm(NoTokens, account.ReauthenticateForm):
+class ConfirmPasswordForm(NoTokens, account.ReauthenticateForm):
     """Asks for the password once more."""
 
 
-class InvitedForm(NoTokens, SetPasswordForm):  # type: ignore[type-arg]  # It is generic to the type checker alone.
+class NewPasswordForm(NoTokens, SetPasswordForm):  # type: ignore[type-arg]  # It is generic to the type checker alone.
     """Asks for the first password behind an invitation's link."""
 
 
@@ -36,5 +36,5 @@ class RemoveAppForm(NoTokens, DeactivateTOTPForm):
     """Asks whether the authenticator app shall go."""
 
 
-class CodesForm(NoTokens, GenerateRecoveryCodesForm):
+class GenerateCodesForm(NoTokens, GenerateRecoveryCodesForm):
     """Asks whether new recovery codes shall be made."""

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
-from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.accounts.services import end_sessions
 from hoursmith_console.workspaces.account_events import record_account_event
 
 
-class RecordedView:
+class AuditedView:
     """A form view whose change and record come in together or not at all."""
 
     action: ClassVar[str]
@@ -47,7 +47,7 @@ class SignInView(views.LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().get_context_data(**kwargs)
-        return {**found, "openid_name": settings.OIDC.get("name", "")}
+        return {**found, "oidc_name": settings.OIDC.get("name", "")}
 
 
 class EndsOtherSessions:
@@ -59,24 +59,24 @@ class EndsOtherSessions:
         answer: HttpResponse = view.form_valid(form)
         if answer.status_code == 302:
             request: HttpRequest = self.request  # type: ignore[attr-defined]
-            sessions_end(user=cast(User, request.user), keep=request.session.session_key)
+            end_sessions(user=cast(User, request.user), keep=request.session.session_key)
         return answer
 
 
-class PasswordChangeView(EndsOtherSessions, RecordedView, views.PasswordChangeView):
+class PasswordChangeView(EndsOtherSessions, AuditedView, views.PasswordChangeView):
     """Changes the password, with the old one."""
 
     action = "console.password_change"
 
 
 @method_decorator(reauthentication_required, name="dispatch")
-class PasswordSetView(EndsOtherSessions, RecordedView, views.PasswordSetView):
+class PasswordSetView(EndsOtherSessions, AuditedView, views.PasswordSetView):
     """Gives an account without a password one, after re-authentication: from then on the password is one."""
 
     action = "console.password_set"
 
 
-class PasswordResetView(RecordedView, views.PasswordResetFromKeyView):
+class PasswordResetView(AuditedView, views.PasswordResetFromKeyView):
     """Chooses a new password by a link that came by mail, and ends every session of the account."""
 
     action = "console.password_reset"
@@ -87,7 +87,7 @@ class PasswordResetView(RecordedView, views.PasswordResetFromKeyView):
             logout(self.request)
         answer = super().form_valid(form)
         if answer.status_code == 302:
-            sessions_end(user=self.account())
+            end_sessions(user=self.account())
         return answer
 
     def account(self) -> User:

@@ -14,9 +14,9 @@ from django.db import connections
 from django.urls import reverse
 from django.utils.http import base36_to_int
 
-from hoursmith_console.accounts.addresses import proven_account
+from hoursmith_console.accounts.addresses import find_verified_account
 from hoursmith_console.workspaces.invitations import has_open_invitation
-from hoursmith_console.workspaces.mail import mail_leaves, message_build
+from hoursmith_console.workspaces.mail import build_message, sends_mail
 from hoursmith_console.workspaces.models import Member
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password-resets")
 _EPOCH = datetime(2001, 1, 1)
 
 
-class ResetTokens(PasswordResetTokenGenerator):
+class ResetTokenGenerator(PasswordResetTokenGenerator):
     """Keys of reset links: used up by the new password or the next sign-in, too old after an hour.
 
     An operator's links to a new password have other keys, and live longer.
@@ -49,13 +49,13 @@ class ResetTokens(PasswordResetTokenGenerator):
         return age <= VALID and super().check_token(user, token)
 
 
-def reset_request(*, email: str) -> None:
+def request_reset(*, email: str) -> None:
     """Send a reset link to `email`, where it is the proven address of somebody with access.
 
     Where mail leaves this machine both the look-up and the sending wait in the background, so that nothing of them
     shows in the time of the answer.
     """
-    if not mail_leaves():
+    if not sends_mail():
         _answer(email)
     elif _waiting.acquire(blocking=False):
         sender.submit(_answer_later, email)
@@ -82,7 +82,7 @@ def _answer(email: str) -> None:
 
 def _account(email: str) -> User | None:
     """Return the account whose proven address `email` is, where it may enter the console or is invited to."""
-    user = proven_account(email)
+    user = find_verified_account(email)
     if user is None or not user.is_active:
         return None
     may_enter = Member.objects.with_access().filter(user=user).exists() or has_open_invitation(user)
@@ -90,10 +90,10 @@ def _account(email: str) -> User | None:
 
 
 def _send(user: User, email: str) -> None:
-    key = {"uidb36": user_pk_to_url_str(user), "key": ResetTokens().make_token(user)}
+    key = {"uidb36": user_pk_to_url_str(user), "key": ResetTokenGenerator().make_token(user)}
     # By the configured address, never by the one that the request named.
     link = f"{settings.PUBLIC_URL}{reverse('account_reset_password_from_key', kwargs=key)}"
-    message_build(
+    build_message(
         subject="Reset your password for the Hoursmith console",
         text=(
             f"Somebody asked for a new password for {email} at the Hoursmith console.\n\n"

@@ -14,7 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
-from hoursmith_console.accounts.services import sessions_end, sessions_of
+from hoursmith_console.accounts.services import end_sessions, list_sessions
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.workspaces.account_events import record_account_event
 
@@ -37,7 +37,7 @@ class SessionsView(LoginRequiredMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {
             **super().get_context_data(**kwargs),
-            "sessions": sessions_of(cast(User, self.request.user)),
+            "sessions": list_sessions(cast(User, self.request.user)),
             "here": self.request.session.session_key,
             "hours": f"{settings.SESSION_COOKIE_AGE / 3600:g}",
             "minutes": round(settings.SESSION_IDLE_SECONDS / 60),
@@ -49,7 +49,7 @@ class SessionsView(LoginRequiredMixin, TemplateView):
         with transaction.atomic():
             # Without a choice all others end; a choice that cannot be read is none of them.
             only = (key_from(chosen) or 0) if chosen else None
-            ended = sessions_end(user=user, keep=request.session.session_key, only=only)
+            ended = end_sessions(user=user, keep=request.session.session_key, only=only)
             if ended:
                 record_account_event(
                     user=user,

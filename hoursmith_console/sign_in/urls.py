@@ -10,14 +10,14 @@ from hoursmith_console.sign_in.invitation_views import (
     InvitationsView,
     NewAccountView,
     RecoveryView,
-    invitation_follow,
+    follow_invitation,
 )
 from hoursmith_console.sign_in.mfa import views as factor_views
 from hoursmith_console.sign_in.oidc.provider import PROVIDER
-from hoursmith_console.sign_in.oidc.views import OpenIdView, openid_again, openid_callback, openid_login
+from hoursmith_console.sign_in.oidc.views import OidcIdentitiesView, oidc_callback, oidc_login, oidc_reauthenticate
 from hoursmith_console.sign_in.passwords import PasswordChangeView, PasswordResetView, PasswordSetView, SignInView
 from hoursmith_console.sign_in.session_views import SessionsView, signed_out
-from hoursmith_console.workspaces.mail import mail_leaves
+from hoursmith_console.workspaces.mail import sends_mail
 
 factor_urlpatterns: list[URLPattern] = [
     path("", never_cache(factor_views.IndexView.as_view()), name="mfa_index"),
@@ -42,15 +42,15 @@ factor_urlpatterns: list[URLPattern] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", SignInView.as_view(), name="account_login"),
-    path("openid/login/", openid_login, name="openid_connect_login"),
-    path("openid/callback/", openid_callback, {"provider_id": PROVIDER}, name="openid_connect_callback"),
-    path("openid/again/", openid_again, name="openid_again"),
-    path("openid/", OpenIdView.as_view(), name="account_openid"),
+    path("openid/login/", oidc_login, name="openid_connect_login"),
+    path("openid/callback/", oidc_callback, {"provider_id": PROVIDER}, name="openid_connect_callback"),
+    path("openid/again/", oidc_reauthenticate, name="oidc_reauthenticate"),
+    path("openid/", OidcIdentitiesView.as_view(), name="account_oidc"),
     path("logout/", signed_out, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("invitation/", NewAccountView.as_view(), name="account_invitation_new"),
-    path("invitation/<secret>/", invitation_follow, name="account_invitation"),
+    path("invitation/<secret>/", follow_invitation, name="account_invitation"),
     path("invitations/", InvitationsView.as_view(), name="account_invitations"),
     path("recovery/<uidb64>/<token>/", RecoveryView.as_view(), name="account_recovery"),
     path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),
@@ -70,5 +70,5 @@ password_reset_urlpatterns: list[URLPattern] = [
     ),
 ]
 # A reset link is offered only where mail really leaves; otherwise the page would promise what never comes.
-if mail_leaves():
+if sends_mail():
     urlpatterns += password_reset_urlpatterns

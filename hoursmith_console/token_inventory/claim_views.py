@@ -21,7 +21,9 @@ def claim(request: ConsoleRequest) -> HttpResponse:
         return _page(request)
     viewer = request.viewer
     try:
-        claimed = verify_and_claim(member=viewer.member, text=request.POST.get(FIELD, ""), actor=viewer.member.named)
+        claimed = verify_and_claim(
+            member=viewer.member, text=request.POST.get(FIELD, ""), actor=viewer.member.display_identity
+        )
     except CredentialError as fault:
         return _page(request, status=400, refusal=fault.explanation)
     except ClaimError as error:

@@ -5,15 +5,15 @@ Hoursmith's API has no endpoint for either (contract, section 2), so in hosted m
 
 from django.conf import settings
 
-from hoursmith_console.token_issuer.hosted import HostedAuthority
-from hoursmith_console.token_issuer.protocol import Authority, MintedToken
-from hoursmith_console.token_issuer.sandbox import SandboxAuthority
+from hoursmith_console.token_issuer.hosted import HostedTokenIssuer
+from hoursmith_console.token_issuer.protocol import MintedToken, TokenIssuer
+from hoursmith_console.token_issuer.sandbox import SandboxTokenIssuer
 
-__all__ = ["Authority", "HostedAuthority", "MintedToken", "SandboxAuthority", "current_authority"]
+__all__ = ["HostedTokenIssuer", "MintedToken", "SandboxTokenIssuer", "TokenIssuer", "current_issuer"]
 
 
-def current_authority() -> Authority:
-    """The authority of the service that the console stands in front of."""
+def current_issuer() -> TokenIssuer:
+    """The issuer of the service that the console stands in front of."""
     if settings.SANDBOX_MODE:
-        return SandboxAuthority()
-    return HostedAuthority(page=settings.HOURSMITH_TOKENS_URL)
+        return SandboxTokenIssuer()
+    return HostedTokenIssuer(page=settings.HOURSMITH_TOKENS_URL)

@@ -13,7 +13,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import router, transaction
 from django.utils import timezone
 
-from hoursmith_console.token_issuer import current_authority
+from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.tokens.models import VERIFIED, ClaimAttempt, TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
@@ -109,7 +109,7 @@ def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: st
             f"This token acts as {str(me.get('role'))[:16]}, and you are {member.role}: it is somebody else's, or your "
             "role has changed at Hoursmith and the console does not know it yet (members_sync)."
         )
-    owner = current_authority().token_owner(env=credential.env, prefix=credential.prefix)
+    owner = current_issuer().find_token_owner(env=credential.env, prefix=credential.prefix)
     if owner and owner != member.user_ref:
         raise ClaimError("This token acts as another member of this workspace, so it is theirs. Tell them you have it.")
     name = str(me.get("tokenName") or "")[:200]

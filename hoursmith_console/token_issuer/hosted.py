@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError
+from hoursmith_console.token_issuer.protocol import MintedToken, MintingUnsupportedError
 
 
-class HostedAuthority:
-    """The authority in front of the hosted service; `page` is where people mint and revoke."""
+class HostedTokenIssuer:
+    """The issuer in front of the hosted service; `page` is where people mint and revoke."""
 
-    can_mint = False
+    supports_minting = False
 
     def __init__(self, *, page: str) -> None:
         self.page = page
 
-    def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
-        """Raise NotMintedHereError."""
-        raise NotMintedHereError(self.page)
+    def mint_token(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
+        """Raise MintingUnsupportedError."""
+        raise MintingUnsupportedError(self.page)
 
-    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
-        """Raise NotMintedHereError."""
-        raise NotMintedHereError(self.page)
+    def revoke_token(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+        """Raise MintingUnsupportedError."""
+        raise MintingUnsupportedError(self.page)
 
-    def token_owner(self, *, env: str, prefix: str) -> str:
+    def find_token_owner(self, *, env: str, prefix: str) -> str:
         """Return nothing: Hoursmith names no person."""
         return ""
 

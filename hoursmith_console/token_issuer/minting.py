@@ -1,6 +1,6 @@
 """Mints a token for a member: made, known to be theirs and on record in one step, or not at all.
 
-The whole token is in what `token_mint` returns and nowhere else. It may go into the answer of the one request that
+The whole token is in what `mint_token` returns and nowhere else. It may go into the answer of the one request that
 asked for it (`hoursmith_console.tokens.shown_once`), and into no session, redirect, message or link.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError, router, transaction
 
-from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.token_issuer.protocol import MintedToken, NotMintedHereError
+from hoursmith_console.token_issuer import current_issuer
+from hoursmith_console.token_issuer.protocol import MintedToken, MintingUnsupportedError
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
@@ -28,32 +28,32 @@ class AlreadyMintedError(Exception):
         self.claim = claim
 
 
-class UnmarkedFormError(Exception):
-    """The form has no mark of `mint_form`, so nobody could tell whether it was sent before."""
+class MissingFormIdError(Exception):
+    """The form has no mark of `new_form_id`, so nobody could tell whether it was sent before."""
 
 
-def mint_form() -> str:
+def new_form_id() -> str:
     """A mark for one form that mints. It is no secret: it only lets the same form mint no second time."""
     return secrets.token_urlsafe(16)
 
 
-def token_mint(*, member: Member, name: str, scopes: Sequence[str], form: str, actor: str) -> MintedToken:
-    """A new token that acts as `member`, claimed for them, with `actor` on record as who made it.
+def mint_token(*, member: Member, name: str, scopes: Sequence[str], form: str, actor: str) -> MintedToken:
+    """Mint a token that acts as `member`, claim it for them and record that `actor` asked for it.
 
-    `form` is the mark that the sent form carried (`mint_form`): reload, a double click and a second tab mint once.
-    Raises AlreadyMintedError, UnmarkedFormError, NotMintedHereError, UnknownMemberError, AuditUnavailableError; then
-    no token came of it.
+    `form` is the id of the sent form (`new_form_id`): a reload, a double click or a second tab mints no second token.
+    Raises AlreadyMintedError, MissingFormIdError, MintingUnsupportedError, UnknownMemberError and
+    AuditUnavailableError; no token exists then.
     """
     if not _FORM.fullmatch(form):
-        raise UnmarkedFormError
-    authority = current_authority()
-    if not authority.can_mint:
-        raise NotMintedHereError(authority.page)
+        raise MissingFormIdError
+    issuer = current_issuer()
+    if not issuer.supports_minting:
+        raise MintingUnsupportedError(issuer.page)
     _refuse_used(member, form)
     workspace = member.workspace
     try:
-        with authority.all_or_nothing(), transaction.atomic(using=router.db_for_write(TokenClaim)):
-            minted = authority.token_mint(org_id=workspace.org_id, user_ref=member.user_ref, name=name, scopes=scopes)
+        with issuer.all_or_nothing(), transaction.atomic(using=router.db_for_write(TokenClaim)):
+            minted = issuer.mint_token(org_id=workspace.org_id, user_ref=member.user_ref, name=name, scopes=scopes)
             claim_token(env=minted.env, prefix=minted.prefix, member=member, source="minted", form=form)
             record_event(
                 org_id=workspace.org_id,
@@ -64,7 +64,7 @@ def token_mint(*, member: Member, name: str, scopes: Sequence[str], form: str, a
                 target_id=minted.prefix,
                 target_label=name,
                 token=TokenNamed(minted.env, minted.prefix, name),
-                details={"for": member.named, "scopes": list(scopes)},
+                details={"for": member.display_identity, "scopes": list(scopes)},
             )
     except IntegrityError:
         # They sent the same form in the same instant; what was minted here has been taken back.

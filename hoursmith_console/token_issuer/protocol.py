@@ -10,11 +10,11 @@ class UnknownMemberError(Exception):
     """The authority knows nobody by this user id."""
 
 
-class NotTheirsError(Exception):
+class NotTokenOwnerError(Exception):
     """The token works, and the acting member may not end it."""
 
 
-class NotMintedHereError(Exception):
+class MintingUnsupportedError(Exception):
     """Tokens of this service are minted and revoked on its own page alone; the argument is its address."""
 
 
@@ -32,27 +32,27 @@ class MintedToken:
         return f"hsk_{self.env}_{self.prefix}"
 
 
-class Authority(Protocol):
+class TokenIssuer(Protocol):
     """Mints and revokes tokens, or names the page where people do."""
 
     @property
-    def can_mint(self) -> bool:
-        """Whether `token_mint` and `token_revoke` work here."""
+    def supports_minting(self) -> bool:
+        """Whether `mint_token` and `revoke_token` work here."""
 
     @property
     def page(self) -> str:
         """The address where people mint and revoke by themselves; empty where they do it here."""
 
-    def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
-        """Make a token for the member. Raises UnknownMemberError, NotMintedHereError."""
+    def mint_token(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
+        """Make a token for the member. Raises UnknownMemberError, MintingUnsupportedError."""
 
-    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+    def revoke_token(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
         """End the token from its next request on, as the member `user_ref` of the workspace `org_id` may.
 
-        Return False where it was no longer valid. Raises NotTheirsError, NotMintedHereError.
+        Return False where it was no longer valid. Raises NotTokenOwnerError, MintingUnsupportedError.
         """
 
-    def token_owner(self, *, env: str, prefix: str) -> str:
+    def find_token_owner(self, *, env: str, prefix: str) -> str:
         """Return the user id of whom the token acts as; empty where the authority does not tell."""
 
     def all_or_nothing(self) -> AbstractContextManager[None]:

@@ -4,34 +4,34 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from hoursmith_console.sandbox import services
-from hoursmith_console.token_issuer.protocol import MintedToken, NotTheirsError, UnknownMemberError
+from hoursmith_console.token_issuer.protocol import MintedToken, NotTokenOwnerError, UnknownMemberError
 
 
-class SandboxAuthority:
-    """The authority in sandbox mode."""
+class SandboxTokenIssuer:
+    """The issuer in sandbox mode."""
 
-    can_mint = True
+    supports_minting = True
     page = ""
 
-    def token_mint(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
+    def mint_token(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
         """Make a token for the member. Raises UnknownMemberError."""
         try:
             member = services.member_by_user(org_id=org_id, user_ref=user_ref)
         except services.UnknownMemberError:
             raise UnknownMemberError from None
-        minted = services.token_mint(member=member, name=name, scopes=scopes)
+        minted = services.mint_token(member=member, name=name, scopes=scopes)
         return MintedToken(minted.env, minted.prefix, minted.plaintext)
 
-    def token_revoke(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
-        """End the token from its next request on; False where it was no longer valid. Raises NotTheirsError."""
+    def revoke_token(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
+        """End the token from its next request on; False where it was no longer valid. Raises NotTokenOwnerError."""
         try:
-            return services.token_revoke(org_id=org_id, user_ref=user_ref, env=env, prefix=prefix)
-        except services.NotTheirsError:
-            raise NotTheirsError from None
+            return services.revoke_token(org_id=org_id, user_ref=user_ref, env=env, prefix=prefix)
+        except services.NotTokenOwnerError:
+            raise NotTokenOwnerError from None
 
-    def token_owner(self, *, env: str, prefix: str) -> str:
+    def find_token_owner(self, *, env: str, prefix: str) -> str:
         """Return the user id of whom the token acts as; empty where there is no such token."""
-        return services.token_owner(env=env, prefix=prefix)
+        return services.find_token_owner(env=env, prefix=prefix)
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
         """Take back what was minted or revoked inside, where the block ends with an exception."""

@@ -76,7 +76,7 @@ def edit(request: ConsoleRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=400)
     try:
-        is_changed = change_policy(workspace=workspace, actor=viewer.member.named, **form.cleaned_data)
+        is_changed = change_policy(workspace=workspace, actor=viewer.member.display_identity, **form.cleaned_data)
     except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, form, status=503)

@@ -19,7 +19,7 @@ from hoursmith_console.core.views import render_page
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
 from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
-from hoursmith_console.workspaces.settings import rule_change
+from hoursmith_console.workspaces.settings import change_setting
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.auth.restrictions.snapshots import turn_off_snapshots, turn_on_snapshots
 from mcpbridge.models import Freeze, SnapshotStop
@@ -77,12 +77,12 @@ class SettingsSection(ConsoleSection):
         """Keep snapshots, or none."""
         viewer = request.viewer
         change = turn_on_snapshots if request.POST.get("do") == "on" else turn_off_snapshots
-        change(org_id=viewer.org_id, actor=viewer.member.named)
+        change(org_id=viewer.org_id, actor=viewer.member.display_identity)
         return _back("snapshots")
 
     def factor_view(self, request: ConsoleRequest) -> HttpResponse:
         """Ask for a second factor, or do not."""
-        return _changed(request, "needs_second_factor", request.POST.get("do") == "on", "second-factor")
+        return _changed(request, "requires_two_factor", request.POST.get("do") == "on", "second-factor")
 
     def retention_view(self, request: ConsoleRequest) -> HttpResponse:
         """Say how long audit rows are kept."""
@@ -100,7 +100,7 @@ class SettingsSection(ConsoleSection):
 
 def _changed(request: ConsoleRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
     member = request.viewer.member
-    if rule_change(workspace=member.workspace, rule=rule, value=value, actor=member.named):
+    if change_setting(workspace=member.workspace, rule=rule, value=value, actor=member.display_identity):
         messages.success(request, "Changed, and that is in the record.")
     return _back(section)
 

@@ -27,7 +27,7 @@ def freeze_of(*, org_id: str, env: str = "", prefix: str = "") -> Freeze | None:
 
 def freeze_answer(request: ConsoleRequest, *, org_id: str, env: str = "", prefix: str = "") -> None:
     """Freeze, or where there is a freeze lift it; what came of it is a message on the next page."""
-    actor = request.viewer.member.named
+    actor = request.viewer.member.display_identity
     standing = freeze_of(org_id=org_id, env=env, prefix=prefix)
     # The button says which of the two was meant: a page may have been open for a day.
     lifts = request.POST.get("do") == "lift"

@@ -8,61 +8,61 @@ from django.contrib.auth.models import User
 from django.db import router, transaction
 from django.utils import timezone
 
-from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.accounts.services import end_sessions
 from hoursmith_console.workspaces.account_events import record_member_event
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 
 
-def may_manage(actor: Member, target: Member) -> bool:
+def can_manage_member(actor: Member, target: Member) -> bool:
     """Whether `actor` decides about `target`'s way into the console: an Admin not about an Owner's."""
     if not actor.administers or actor.workspace_id != target.workspace_id or actor.pk == target.pk:
         return False
     return target.role != Role.OWNER or actor.role == Role.OWNER
 
 
-def may_invite(actor: Member, role: str) -> bool:
+def can_invite_as(actor: Member, role: str) -> bool:
     """Whether `actor` may bring somebody in as `role`, until Hoursmith's list says what they are."""
     return actor.administers and (role in (Role.MANAGER, Role.MEMBER) or actor.role == Role.OWNER)
 
 
-def member_shut_out(*, member: Member, actor: str) -> None:
+def revoke_access(*, member: Member, actor: str) -> None:
     """Close the console to `member` at once, whatever Hoursmith says. Their tokens are untouched.
 
     Raises AuditUnavailableError where that cannot be recorded; then they stay in.
     """
     with _recorded(member, "console.access_close", actor):
-        member.shut_out_at, member.shut_out_by, member.is_auditor = timezone.now(), actor, False
-        member.save(update_fields=["shut_out_at", "shut_out_by", "is_auditor"])
+        member.access_revoked_at, member.access_revoked_by, member.is_auditor = timezone.now(), actor, False
+        member.save(update_fields=["access_revoked_at", "access_revoked_by", "is_auditor"])
         # Else a link from before would open again with the console.
         open_ones = Invitation.objects.filter(member=member, settled_at=None)
         open_ones.update(settled_at=timezone.now(), outcome=Invitation.Outcome.WITHDRAWN)
         if isinstance(member.user, User) and not Member.objects.with_access().filter(user=member.user).exists():
-            sessions_end(user=member.user)
+            end_sessions(user=member.user)
 
 
-def member_let_in(*, member: Member, actor: str) -> None:
+def restore_access(*, member: Member, actor: str) -> None:
     """Let `member` into the console again. Raises AuditUnavailableError."""
     with _recorded(member, "console.access_open", actor):
-        member.shut_out_at, member.shut_out_by = None, ""
-        member.save(update_fields=["shut_out_at", "shut_out_by"])
+        member.access_revoked_at, member.access_revoked_by = None, ""
+        member.save(update_fields=["access_revoked_at", "access_revoked_by"])
 
 
-def member_sign_out(*, member: Member, actor: str) -> int:
+def sign_out_member(*, member: Member, actor: str) -> int:
     """End every session of `member`; how many there were. Raises AuditUnavailableError."""
     details: dict[str, Any] = {}
     with _recorded(member, "console.member_sign_out", actor, details):
-        details["ended"] = sessions_end(user=member.user) if isinstance(member.user, User) else 0
+        details["ended"] = end_sessions(user=member.user) if isinstance(member.user, User) else 0
     return int(details["ended"])
 
 
-def auditor_appoint(*, member: Member, actor: str) -> None:
+def add_auditor(*, member: Member, actor: str) -> None:
     """Let `member` read everything of the workspace in the console and change nothing. Raises AuditUnavailableError."""
     with _recorded(member, "console.auditor_appoint", actor):
         member.is_auditor = True
         member.save(update_fields=["is_auditor"])
 
 
-def auditor_dismiss(*, member: Member, actor: str) -> None:
+def remove_auditor(*, member: Member, actor: str) -> None:
     """Give `member` back what their role at Hoursmith lets them see and do. Raises AuditUnavailableError."""
     with _recorded(member, "console.auditor_dismiss", actor):
         member.is_auditor = False

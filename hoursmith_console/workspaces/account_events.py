@@ -8,36 +8,38 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from hoursmith_console.accounts.addresses import account_with
+from hoursmith_console.accounts.addresses import find_account
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.models import Result
 
 
-def sign_in_record(*, user: User, way: str, address: str) -> None:
+def record_sign_in(*, user: User, way: str, address: str) -> None:
     """Record that `user` signs in by `way` (password, passkey …); raises AuditUnavailableError: then they must not."""
     for member in _memberships(user):
-        record_member_event(member, "console.sign_in", actor=member.named, address=address, details={"way": way})
+        record_member_event(
+            member, "console.sign_in", actor=member.display_identity, address=address, details={"way": way}
+        )
 
 
-def sign_out_record(*, user: User, address: str) -> None:
+def record_sign_out(*, user: User, address: str) -> None:
     """Record that `user` signs out; raises AuditUnavailableError."""
     for member in _memberships(user):
-        record_member_event(member, "console.sign_out", actor=member.named, address=address)
+        record_member_event(member, "console.sign_out", actor=member.display_identity, address=address)
 
 
-def sign_in_failure_record(*, email: str, address: str, way: str = "") -> None:
+def record_sign_in_failure(*, email: str, address: str, way: str = "") -> None:
     """Record a failed attempt to sign in as the account that `email` names, if there is one.
 
     Where two accounts use the address and neither proved it, it names none: one of them would be told of attempts at
     the other. Raises AuditUnavailableError. Attempts beyond the limits of the sign-in page never come here.
     """
-    user = account_with(email)
+    user = find_account(email)
     if user is not None:
-        account_failure_record(user=user, address=address, way=way)
+        record_account_failure(user=user, address=address, way=way)
 
 
-def account_failure_record(*, user: User, address: str, way: str = "") -> None:
+def record_account_failure(*, user: User, address: str, way: str = "") -> None:
     """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
     details = {"way": way} if way else None
     for member in _memberships(user):
@@ -54,7 +56,7 @@ def record_account_event(
     Raises AuditUnavailableError: then it must not be done.
     """
     for member in _memberships(user):
-        record_member_event(member, action, actor=actor or member.named, address=address, details=details)
+        record_member_event(member, action, actor=actor or member.display_identity, address=address, details=details)
 
 
 def _memberships(user: User) -> list[Member]:
@@ -80,7 +82,7 @@ def record_member_event(
         actor=actor,
         target_type="account",
         target_id=str(member.user_id or ""),
-        target_label=member.named,
+        target_label=member.display_identity,
         details=details,
         result=result,
         address=address,

@@ -17,19 +17,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from hoursmith_console.accounts.addresses import (
-    address_claim,
-    address_drop,
-    address_prove,
-    claiming_accounts,
+    claim_address,
+    find_unverified_accounts,
+    find_verified_account,
     normal,
-    proven_account,
-    proven_addresses,
+    release_address,
+    verified_addresses,
+    verify_address,
 )
-from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.accounts.models import EmailVerification
 from hoursmith_console.core.texts import one_line
 from hoursmith_console.workspaces.account_events import record_account_event, record_member_event
 from hoursmith_console.workspaces.models import ACTOR_LENGTH, INVITED, Invitation, Invitations, Member, Workspace
-from hoursmith_console.workspaces.services import member_import, membership_join
+from hoursmith_console.workspaces.services import import_member, link_account
 
 LINK_LIFETIME, OFFER_LIFETIME = timedelta(days=3), timedelta(days=30)
 
@@ -48,12 +48,12 @@ class AddressState(Enum):
 
 def address_state(email: str) -> AddressState:
     """Return whether an account uses `email`, and with a proof."""
-    if proven_account(email) is not None:
+    if find_verified_account(email) is not None:
         return AddressState.PROVEN
-    return AddressState.CLAIMED if claiming_accounts(email) else AddressState.FREE
+    return AddressState.CLAIMED if find_unverified_accounts(email) else AddressState.FREE
 
 
-def member_find(*, workspace: Workspace, email: str) -> Member | None:
+def find_member(*, workspace: Workspace, email: str) -> Member | None:
     """Return the member of `workspace` with `email`: the active one, or else the last who had it.
 
     Raises InvitationError where two active members have it.
@@ -101,9 +101,9 @@ def invite(
 
 
 def _invitable(workspace: Workspace, email: str, role: str) -> Member:
-    member = member_find(workspace=workspace, email=email)
+    member = find_member(workspace=workspace, email=email)
     if member is None:
-        return member_import(
+        return import_member(
             workspace=workspace,
             member_id="",
             user_ref=f"{INVITED}{uuid.uuid4().hex}",
@@ -113,24 +113,24 @@ def _invitable(workspace: Workspace, email: str, role: str) -> Member:
         )
     if not member.is_active:
         raise InvitationError(f"{member.name} is no longer a member at Hoursmith. Invite them there first.")
-    if member.shut_out_at is not None:
+    if member.access_revoked_at is not None:
         raise InvitationError(f"The console is closed to {member.name}. Open it first.")
     if member.user_id is not None:
         raise InvitationError(f"{member.name} has an account in this workspace already, and signs in with it.")
     return member
 
 
-def invitation_find(secret: str) -> Invitation | None:
+def find_invitation(secret: str) -> Invitation | None:
     """Return the open invitation whose link has `secret`."""
     return _with_member(Invitation.objects.open().filter(digest=_digest(secret))).first()
 
 
-def invitation_of(key: object) -> Invitation | None:
+def get_open_invitation(key: object) -> Invitation | None:
     """Return the open invitation with the primary key `key`, as a session remembers it."""
     return _with_member(Invitation.objects.open().filter(pk=key)).first() if isinstance(key, int) else None
 
 
-def invitations_to(emails: Iterable[str], *, opened: object = None) -> list[Invitation]:
+def list_invitations(emails: Iterable[str], *, opened: object = None) -> list[Invitation]:
     """Return the open invitations of these addresses, and the one with the key `opened`, whose link was followed."""
     wanted = Q(email__in=[normal(email) for email in emails])
     if isinstance(opened, int):
@@ -140,53 +140,53 @@ def invitations_to(emails: Iterable[str], *, opened: object = None) -> list[Invi
 
 def has_open_invitation(user: User) -> bool:
     """Return whether the account is invited by one of its proven addresses."""
-    return bool(invitations_to(proven_addresses(user)))
+    return bool(list_invitations(verified_addresses(user)))
 
 
-def may_make_account(invitation: Invitation) -> bool:
+def can_create_account(invitation: Invitation) -> bool:
     """Return whether the holder of the invitation's link may make a new account with its address."""
     state = address_state(invitation.email)
     takes = invitation.takes_address or invitation.way == Invitation.Way.MAIL
     return state == AddressState.FREE or (state == AddressState.CLAIMED and takes)
 
 
-def invitation_accept(*, invitation: Invitation, user: User, has_link: bool, address: str) -> None:
+def accept_invitation(*, invitation: Invitation, user: User, has_link: bool, address: str) -> None:
     """Let the account of `user` into the workspace, by a decision of its user.
 
     Without its link the invitation must be for an address that they proved; with a link that came by mail they prove
     it thereby. Raises MembershipError, InvitationError and AuditUnavailableError; then nothing is done.
     """
-    if not has_link and invitation.email not in proven_addresses(user):
+    if not has_link and invitation.email not in verified_addresses(user):
         raise InvitationError("This invitation is for another address than those of your account.")
     with transaction.atomic(using=router.db_for_write(Member)):
         _settle_one(invitation, Invitation.Outcome.ACCEPTED)
-        membership_join(member=invitation.member, user=user)
+        link_account(member=invitation.member, user=user)
         proves = has_link and invitation.way == Invitation.Way.MAIL
-        if proves and proven_account(invitation.email) in (None, user):
+        if proves and find_verified_account(invitation.email) in (None, user):
             _prove(invitation, user)
         _record(invitation, "console.invitation_accept", address=address, way=invitation.get_way_display())
 
 
-def invitation_accept_new(*, invitation: Invitation, user: User, address: str) -> None:
+def accept_with_new_account(*, invitation: Invitation, user: User, address: str) -> None:
     """Save the new account `user`, which has a password and no more, and let it into the workspace.
 
     Raises InvitationError where the invitation has ended or does not allow that, and AuditUnavailableError.
     """
     with transaction.atomic(using=router.db_for_write(Member)):
         _settle_one(invitation, Invitation.Outcome.ACCEPTED)
-        if not may_make_account(invitation):
+        if not can_create_account(invitation):
             raise InvitationError("Another account uses this address. Sign in to it and accept the invitation there.")
         user.save()
         if invitation.way == Invitation.Way.MAIL:
             _prove(invitation, user)
         else:
-            dropped_record(_drop_claims(invitation.email), invitation.email)
-            address_claim(user=user, email=invitation.email)
-        membership_join(member=invitation.member, user=user)
+            record_released_addresses(_drop_claims(invitation.email), invitation.email)
+            claim_address(user=user, email=invitation.email)
+        link_account(member=invitation.member, user=user)
         _record(invitation, "console.invitation_accept", address=address, way=invitation.get_way_display(), is_new=True)
 
 
-def invitation_decline(*, invitation: Invitation, address: str) -> None:
+def decline_invitation(*, invitation: Invitation, address: str) -> None:
     """End the invitation by a decision of the user whom it invites. Raises InvitationError, AuditUnavailableError."""
     with transaction.atomic(using=router.db_for_write(Member)):
         _settle_one(invitation, Invitation.Outcome.DECLINED)
@@ -205,15 +205,15 @@ def _settle(invitations: Invitations, outcome: Invitation.Outcome) -> int:
 
 
 def _prove(invitation: Invitation, user: User) -> None:
-    losers = address_prove(user=user, email=invitation.email, how=AddressProof.How.MAIL_LINK, takes=True)
-    dropped_record(losers, invitation.email)
+    losers = verify_address(user=user, email=invitation.email, how=EmailVerification.How.MAIL_LINK, takes=True)
+    record_released_addresses(losers, invitation.email)
 
 
 def _drop_claims(email: str) -> list[User]:
-    return [user for user in claiming_accounts(email) if address_drop(user=user, email=email)]
+    return [user for user in find_unverified_accounts(email) if release_address(user=user, email=email)]
 
 
-def dropped_record(users: Sequence[User], email: str) -> None:
+def record_released_addresses(users: Sequence[User], email: str) -> None:
     """Record with each account that lost an address, in its own workspaces, that it did; not to whom."""
     for user in users:
         record_account_event(
@@ -235,4 +235,4 @@ def _digest(secret: str) -> str:
 
 def _record(invitation: Invitation, action: str, actor: str = "", *, address: str = "", **details: object) -> None:
     member = invitation.member
-    record_member_event(member, action, actor=actor or member.named, address=address, details=details)
+    record_member_event(member, action, actor=actor or member.display_identity, address=address, details=details)

@@ -20,7 +20,7 @@ class MailNotSentError(Exception):
     """The mail server did not take a message, or its address is not one that mail can be sent to."""
 
 
-def mail_leaves() -> bool:
+def sends_mail() -> bool:
     """Return whether the configured backend sends mail to people; the others only keep it on this machine."""
     return settings.EMAIL_BACKEND.split(".")[-2] not in _LOCAL
 
@@ -30,15 +30,15 @@ def plain(text: str) -> str:
     return " ".join(_LINKABLE.sub(" ", redact(text)).split())
 
 
-def message_build(*, subject: str, text: str, to: str, connection: BaseEmailBackend | None = None) -> EmailMessage:
+def build_message(*, subject: str, text: str, to: str, connection: BaseEmailBackend | None = None) -> EmailMessage:
     """Return an e-mail to `to`; names in its subject cannot begin another header."""
     return EmailMessage(one_line(subject, _SUBJECT_LENGTH), text, to=[one_line(to, 320)], connection=connection)
 
 
-def invitation_send(*, member: Member, link: str, inviter: str) -> None:
+def send_invitation(*, member: Member, link: str, inviter: str) -> None:
     """Mail the invitation `link` to `member`. Raises MailNotSentError."""
     workspace = plain(member.workspace.name)
-    message = message_build(
+    message = build_message(
         subject=f"Invitation to the Hoursmith console of {workspace}",
         text=(
             f"{plain(inviter)} invites you to the Hoursmith console of {workspace}. "

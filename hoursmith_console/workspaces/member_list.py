@@ -23,12 +23,12 @@ PAGES_AT_MOST = 100
 _ID_LENGTH, _EMAIL_LENGTH = 64, 254
 
 
-class RollError(Exception):
+class MemberListError(Exception):
     """The members could not be read; the text says why, in words for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class MemberList:
     """A workspace and everybody in it, as Hoursmith's objects `me` and `member`."""
 
     me: dict[str, Any]
@@ -54,19 +54,19 @@ class Reading:
     problems: list[str] = field(default_factory=list)
 
 
-async def roll_read(
+async def fetch_member_list(
     upstream: Upstream, credential: Credential, *, progress: Callable[[int], None] | None = None
-) -> Roll:
-    """Return the roll of the workspace that `credential` belongs to. Raises RollError.
+) -> MemberList:
+    """Return the roll of the workspace that `credential` belongs to. Raises MemberListError.
 
     `progress` is told how many members were read so far.
     """
     me = _object(await _get(upstream, credential, "/me"), "/me")
     for name in ("orgId", "orgName", "plan"):
         if not isinstance(me.get(name), str) or not me[name] or len(me["orgId"]) > _ID_LENGTH:
-            raise RollError(f"Hoursmith's answer to GET /me has no usable {name}. Nothing was changed.")
+            raise MemberListError(f"Hoursmith's answer to GET /me has no usable {name}. Nothing was changed.")
     if me.get("role") not in ("OWNER", "ADMIN"):
-        raise RollError(
+        raise MemberListError(
             f"This token acts as {me.get('role', 'nobody')}; reading all members needs an Owner's or Admin's."
         )
     members: list[Any] = []
@@ -74,20 +74,20 @@ async def roll_read(
     for _ in range(PAGES_AT_MOST):
         page = await _get(upstream, credential, "/members", *([("cursor", cursor)] if cursor else []))
         if not isinstance(page.get("data"), list):
-            raise RollError("Hoursmith's answer to GET /members has no list of members. Nothing was changed.")
+            raise MemberListError("Hoursmith's answer to GET /members has no list of members. Nothing was changed.")
         members += page["data"]
         if progress:
             progress(len(members))
         cursor = (page.get("pagination") or {}).get("nextCursor")
         if not cursor:
-            return Roll(me, members)
-    raise RollError(f"There are more than {PAGE * PAGES_AT_MOST} members; that is more than the console takes.")
+            return MemberList(me, members)
+    raise MemberListError(f"There are more than {PAGE * PAGES_AT_MOST} members; that is more than the console takes.")
 
 
 def _object(answer: Mapping[str, Any], path: str) -> dict[str, Any]:
     found = answer.get("data")
     if not isinstance(found, dict):
-        raise RollError(f"Hoursmith's answer to GET {path} has no data. Nothing was changed.")
+        raise MemberListError(f"Hoursmith's answer to GET {path} has no data. Nothing was changed.")
     return found
 
 
@@ -97,15 +97,15 @@ async def _get(upstream: Upstream, credential: Credential, path: str, *query: tu
     try:
         reply = await upstream.send(request, credential)
     except UpstreamError as error:
-        raise RollError(f"Hoursmith could not be asked ({error.code}).") from None
+        raise MemberListError(f"Hoursmith could not be asked ({error.code}).") from None
     if not reply.is_success:
         found = from_response(reply, request)
-        raise RollError(f"Hoursmith answered {found.status}: {found.message} {found.hint}")
+        raise MemberListError(f"Hoursmith answered {found.status}: {found.message} {found.hint}")
     return reply.payload if isinstance(reply.payload, dict) else {}
 
 
-def roll_understand(members: Sequence[Any]) -> Reading:
-    """Return what Hoursmith's member objects say. Raises RollError where none of them is an Owner.
+def parse_member_list(members: Sequence[Any]) -> Reading:
+    """Return what Hoursmith's member objects say. Raises MemberListError where none of them is an Owner.
 
     Every workspace has one, so a list without an Owner is not the workspace's list, and would shut everybody out.
     """
@@ -123,7 +123,7 @@ def roll_understand(members: Sequence[Any]) -> Reading:
             listed = min(known, listed, key=lambda one: _POWER.get(one.role, 0))
         reading.members[user_ref] = listed
     if not any(listed.role == Role.OWNER for listed in reading.members.values()):
-        raise RollError("Hoursmith's list of members names no Owner, so it is not complete. Nothing was changed.")
+        raise MemberListError("Hoursmith's list of members names no Owner, so it is not complete. Nothing was changed.")
     _same_addresses(reading)
     return reading
 

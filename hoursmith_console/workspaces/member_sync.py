@@ -15,15 +15,15 @@ from django.db import Error, router, transaction
 
 from hoursmith_console.accounts.addresses import (
     AddressTakenError,
-    address_claim,
-    address_doubt,
-    address_drop,
-    proven_addresses,
+    claim_address,
+    release_address,
+    unverify_address,
+    verified_addresses,
 )
-from hoursmith_console.accounts.services import sessions_end
-from hoursmith_console.workspaces.member_list import Listed, Reading, roll_understand
+from hoursmith_console.accounts.services import end_sessions
+from hoursmith_console.workspaces.member_list import Listed, Reading, parse_member_list
 from hoursmith_console.workspaces.models import Member, Role, Workspace
-from hoursmith_console.workspaces.services import member_import
+from hoursmith_console.workspaces.services import import_member
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.errors import AuditUnavailableError
 
@@ -50,11 +50,11 @@ class Synced:
 def members_sync(*, workspace: Workspace, members: Sequence[Any], actor: str) -> Synced:
     """Know exactly `members`, Hoursmith's member objects, as active in `workspace`.
 
-    Those who left lose access first, in a transaction of their own, and whatever comes after it. Raises RollError
+    Those who left lose access first, in a transaction of their own, and whatever comes after it. Raises MemberListError
     where the list is none, before anything is changed; AuditUnavailableError where the rest could not be recorded and
     was therefore not done.
     """
-    reading = roll_understand(members)
+    reading = parse_member_list(members)
     synced = Synced(members=len(reading.members), problems=list(reading.problems))
     synced.left = _leavers_shut_out(workspace, reading)
     try:
@@ -83,7 +83,7 @@ def _leavers_shut_out(workspace: Workspace, reading: Reading) -> list[str]:
     for member in leavers:
         user = member.user
         if isinstance(user, User) and not Member.objects.with_access().filter(user=user).exists():
-            sessions_end(user=user)
+            end_sessions(user=user)
     return sorted(member.email for member in leavers)
 
 
@@ -96,7 +96,7 @@ def _invited_named(rows: Sequence[Member], reading: Reading) -> dict[int, str]:
     found: dict[int, str] = {}
     for row in rows:
         same = [listed.user_ref for listed in reading.members.values() if listed.email == row.email]
-        is_theirs = not isinstance(row.user, User) or row.email in proven_addresses(row.user)
+        is_theirs = not isinstance(row.user, User) or row.email in verified_addresses(row.user)
         is_open = not row.is_listed and row.is_active and is_theirs
         if is_open and len(same) == 1 and same[0] not in known and same[0] not in found.values():
             found[row.pk] = same[0]
@@ -126,7 +126,7 @@ def _import(workspace: Workspace, listed: Listed, known: Member | None, synced: 
 def _imported(workspace: Workspace, listed: Listed, known: Member | None) -> Member | None:
     if known is None and not listed.email:
         return None
-    return member_import(
+    return import_member(
         workspace=workspace,
         member_id=listed.member_id,
         user_ref=listed.user_ref,
@@ -144,13 +144,13 @@ def _addresses_move(workspace: Workspace, before: Mapping[str, Member], synced: 
     old = {row.pk: before[row.user_ref].email for row in moved}
     for row in moved:
         if isinstance(row.user, User):
-            address_drop(user=row.user, email=old[row.pk])
+            release_address(user=row.user, email=old[row.pk])
     _former_holders_doubt(rows, before, synced)
     for row in moved:
         if not isinstance(row.user, User):
             continue
         try:
-            address_claim(user=row.user, email=row.email)
+            claim_address(user=row.user, email=row.email)
         except AddressTakenError:
             synced.problems.append(
                 f"{row.name}'s account cannot sign in with {row.email}: another account uses that address."
@@ -163,7 +163,7 @@ def _keep_a_way_in(user: User, email: str) -> None:
     if EmailAddress.objects.filter(user=user).exists():
         return
     try:
-        address_claim(user=user, email=email)
+        claim_address(user=user, email=email)
     except AddressTakenError:
         logger.warning("An account is left without an address to sign in with.")
 
@@ -179,7 +179,7 @@ def _former_holders_doubt(rows: Sequence[Member], before: Mapping[str, Member], 
         row = new.get(former.email)
         if row is None or row.user_id == former.user_id:
             continue
-        if address_doubt(user=cast(User, former.user), email=former.email):
+        if unverify_address(user=cast(User, former.user), email=former.email):
             synced.problems.append(
                 f"{former.email} belongs to another user at Hoursmith now. The account of {former.name}, who left, has "
                 "to prove the address again before it is found by it."

@@ -28,7 +28,7 @@ class Workspace(models.Model):
     name = MaskedCharField(max_length=200)
     plan = MaskedCharField(max_length=16, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
-    needs_second_factor = models.BooleanField(
+    requires_two_factor = models.BooleanField(
         default=False, help_text="Whoever reviews the workspace has a second factor, or sets one up before anything."
     )
     retention_days = models.PositiveIntegerField(
@@ -47,7 +47,7 @@ class Members(models.QuerySet["Member"]):
 
     def with_access(self) -> "Members":
         """Those whom the console lets in: on Hoursmith's list, and not shut out here."""
-        return self.filter(is_active=True, shut_out_at=None)
+        return self.filter(is_active=True, access_revoked_at=None)
 
 
 class Member(models.Model):
@@ -67,10 +67,10 @@ class Member(models.Model):
         default=False, help_text="Reads everything of the workspace in the console, and changes nothing."
     )
     invited_at = models.DateTimeField(null=True, blank=True)
-    shut_out_at = models.DateTimeField(
+    access_revoked_at = models.DateTimeField(
         null=True, blank=True, help_text="When their way into the console was closed here, whatever Hoursmith says."
     )
-    shut_out_by = MaskedCharField(max_length=200, blank=True)
+    access_revoked_by = MaskedCharField(max_length=200, blank=True)
 
     objects = Members.as_manager()
 
@@ -92,7 +92,7 @@ class Member(models.Model):
         return not self.user_ref.startswith(INVITED)
 
     @property
-    def named(self) -> str:
+    def display_identity(self) -> str:
         """Name and address, as the audit record names who did something."""
         return f"{self.name} <{self.email}>"
 
@@ -128,7 +128,7 @@ class Invitations(models.QuerySet["Invitation"]):
             role=F("member__role"),
             member__user=None,
             member__is_active=True,
-            member__shut_out_at=None,
+            member__access_revoked_at=None,
         )
 
 

@@ -5,7 +5,7 @@ import uuid
 from django.contrib.auth.models import User
 from django.db import router, transaction
 
-from hoursmith_console.accounts.addresses import address_claim, normal
+from hoursmith_console.accounts.addresses import claim_address, normal
 from hoursmith_console.core.texts import one_line
 from hoursmith_console.workspaces.models import Member, Workspace
 
@@ -16,14 +16,14 @@ class MembershipError(Exception):
     """An account cannot become who a member signs in as; the text says why."""
 
 
-def workspace_import(*, org_id: str, name: str, plan: str) -> Workspace:
+def import_workspace(*, org_id: str, name: str, plan: str) -> Workspace:
     """Know the workspace under its Hoursmith id, with the name and plan it has now."""
     facts = {"name": one_line(name, NAME_LENGTH) or org_id, "plan": one_line(plan, 16)}
     workspace, _ = Workspace.objects.update_or_create(org_id=org_id, defaults=facts)
     return workspace
 
 
-def member_import(*, workspace: Workspace, member_id: str, user_ref: str, name: str, email: str, role: str) -> Member:
+def import_member(*, workspace: Workspace, member_id: str, user_ref: str, name: str, email: str, role: str) -> Member:
     """Know Hoursmith's user `user_ref` as an active member of `workspace`, with the facts that they have now."""
     email = normal(email)
     facts = {
@@ -37,7 +37,7 @@ def member_import(*, workspace: Workspace, member_id: str, user_ref: str, name: 
     return member
 
 
-def account_create(*, member: Member, password: str | None) -> bool:
+def create_account(*, member: Member, password: str | None) -> bool:
     """Let `member` sign in with their e-mail address and `password`; True where an account was made.
 
     The address is not proven by it. Raises AddressTakenError where another account uses it: an address is no reason
@@ -46,15 +46,15 @@ def account_create(*, member: Member, password: str | None) -> bool:
     if member.user_id is not None:
         return False
     with transaction.atomic(using=router.db_for_write(Member)):
-        user = account_draft()
+        user = draft_account()
         user.set_password(password)
         user.save()
-        address_claim(user=user, email=member.email)
-        membership_join(member=member, user=user)
+        claim_address(user=user, email=member.email)
+        link_account(member=member, user=user)
     return True
 
 
-def account_draft(*, email: str = "", name: str = "") -> User:
+def draft_account(*, email: str = "", name: str = "") -> User:
     """Return an account that is not saved yet, without a usable password.
 
     Its `username` names nobody: accounts are found by their addresses. E-mail and name are there for the check that
@@ -65,7 +65,7 @@ def account_draft(*, email: str = "", name: str = "") -> User:
     return user
 
 
-def membership_join(*, member: Member, user: User) -> None:
+def link_account(*, member: Member, user: User) -> None:
     """Let the account of `user` be the one that `member` signs in with.
 
     Raises MembershipError where the member has an account, or the account belongs to another member of the workspace.
@@ -77,7 +77,7 @@ def membership_join(*, member: Member, user: User) -> None:
         others = Member.objects.filter(workspace_id=current.workspace_id, user=user).exclude(pk=current.pk)
         present = others.filter(is_active=True).first()
         if present is not None:
-            raise MembershipError(f"Your account already belongs to {present.named} in this workspace.")
+            raise MembershipError(f"Your account already belongs to {present.display_identity} in this workspace.")
         # The membership that ended keeps its history; the account goes on as the new one.
         others.update(user=None)
         current.user = user

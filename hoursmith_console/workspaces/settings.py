@@ -5,10 +5,10 @@ from django.db import router, transaction
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.audit.console_events import record_event
 
-WORDS = {"needs_second_factor": "second factor for whoever reviews", "retention_days": "days that audit rows are kept"}
+WORDS = {"requires_two_factor": "second factor for whoever reviews", "retention_days": "days that audit rows are kept"}
 
 
-def rule_change(*, workspace: Workspace, rule: str, value: bool | int | None, actor: str) -> bool:
+def change_setting(*, workspace: Workspace, rule: str, value: bool | int | None, actor: str) -> bool:
     """Let `rule`, a key of WORDS, be `value` from now on; False where it was so already.
 
     Raises AuditUnavailableError where that cannot be recorded; then it stays as it was.

@@ -37,7 +37,7 @@ class Viewer:
     def two_factor_demand(self) -> str:
         """The name of the workspace where it demands two-factor authentication of this member, who has none."""
         workspace = self.member.workspace
-        if not self.member.sees_workspace or not workspace.needs_second_factor or is_mfa_enabled(self.member.user):
+        if not self.member.sees_workspace or not workspace.requires_two_factor or is_mfa_enabled(self.member.user):
             return ""
         return workspace.name
 

@@ -15,8 +15,8 @@ PASSWORD = "correct horse battery staple"
 _ACCOUNT = """
 import json
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import account_create
-print(json.dumps(account_create(member=Member.objects.get(email={email!r}), password={password!r})))
+from hoursmith_console.workspaces.services import create_account
+print(json.dumps(create_account(member=Member.objects.get(email={email!r}), password={password!r})))
 """
 _STANDING = """
 import json

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 from tests.databases import as_default
 from tests.faults.conftest import Bench, prefix_of
 from tests.faults.mcp import call_tool
@@ -59,11 +59,11 @@ def under_way(bench: Bench, gate: Gate) -> Caller:
 def page_of(bench: Bench, record_id: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The text of the owner's page about the call, as it reads an hour later."""
     with as_default(bench.database_url):
-        workspace = workspace_import(org_id="org-1", name="Studio Nord", plan="agency")
-        member = member_import(
+        workspace = import_workspace(org_id="org-1", name="Studio Nord", plan="agency")
+        member = import_member(
             workspace=workspace, member_id="m1", user_ref="u1", name="Ana", email="ana@example.com", role="OWNER"
         )
-        account_create(member=member, password=None)
+        create_account(member=member, password=None)
         (row,) = bench.rows("auditevent", "WHERE target_id = ? AND phase = 'intent'", record_id)
         browser = Client()
         assert member.user is not None

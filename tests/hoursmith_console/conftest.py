@@ -14,12 +14,12 @@ from django.test import Client
 
 # Loaded in sandbox mode, whichever mode the first test to ask for a page is in: addresses are made once.
 import hoursmith_console.urls  # noqa: F401
-from hoursmith_console.accounts.addresses import address_prove
-from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.accounts.addresses import verify_address
+from hoursmith_console.accounts.models import EmailVerification
 from hoursmith_console.sandbox.console import console_member
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
-from hoursmith_console.workspaces.services import account_create, member_import, workspace_import
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 from mcpbridge.models import ObservedToken
 from tests.hoursmith_console.records import make_token
 from tests.hoursmith_console.sandbox.fixtures import World
@@ -47,8 +47,8 @@ class Cast:
 
 
 def _cast() -> Cast:
-    acme = workspace_import(org_id="org-acme", name="Acme Studio", plan="agency")
-    globex = workspace_import(org_id="org-globex", name="Globex Ltd", plan="studio")
+    acme = import_workspace(org_id="org-acme", name="Acme Studio", plan="agency")
+    globex = import_workspace(org_id="org-globex", name="Globex Ltd", plan="studio")
     made = Cast(acme, globex)
     for name in ROLES:
         made.people[name] = _person(acme, name, name.upper())
@@ -69,7 +69,7 @@ def cast(db: None) -> Cast:
 
 
 def _person(workspace: Workspace, name: str, role: str) -> Member:
-    member = member_import(
+    member = import_member(
         workspace=workspace,
         member_id=f"member-{name}",
         user_ref=f"user-{name}",
@@ -77,8 +77,8 @@ def _person(workspace: Workspace, name: str, role: str) -> Member:
         email=f"{name}@example.com",
         role=role,
     )
-    account_create(member=member, password=PASSWORD)
-    address_prove(user=account_of(member), email=member.email, how=AddressProof.How.MAIL_LINK)
+    create_account(member=member, password=PASSWORD)
+    verify_address(user=account_of(member), email=member.email, how=EmailVerification.How.MAIL_LINK)
     return member
 
 
@@ -135,7 +135,7 @@ def settle(db: None) -> Callable[[str], Town]:
         for who in NAMES:
             caller = world.caller(who)
             member = console_member(caller.member)
-            account_create(member=member, password="correct horse battery staple")
+            create_account(member=member, password="correct horse battery staple")
             prefix = caller.token.split("_")[2]
             token = make_token(member.workspace.org_id, prefix, name=f"{who}'s laptop", role=member.role)
             claim_token(env="live", prefix=prefix, member=member, source="sandbox_mint")

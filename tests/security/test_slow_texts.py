@@ -7,7 +7,7 @@ import pytest
 
 from hoursmith_console.core.lists.admin import _TOKEN
 from hoursmith_console.leaked_tokens.services import parse_token_prefixes
-from hoursmith_console.middleware.pasted_tokens import clean_query
+from hoursmith_console.middleware.pasted_tokens import mask_query
 from mcpbridge.auth.credentials import credential_from_headers
 from mcpbridge.core.credential import CredentialError
 from mcpbridge.core.json_parsing import MAX_BODY_BYTES
@@ -36,7 +36,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "the credential": _credential,
     "the body": _body,
     "masking": lambda data: redact(data.decode("latin-1")),
-    "the address": lambda data: clean_query(data.decode("latin-1")),
+    "the address": lambda data: mask_query(data.decode("latin-1")),
     "the leak desk": lambda data: parse_token_prefixes([data.decode("latin-1")]),
     "the search": lambda data: _TOKEN.search(data.decode("latin-1")),
     "the sweep": lambda data: list(secrets_in(data)),

@@ -92,7 +92,13 @@ def records_of(tenant: Tenant) -> Records:
         "token": "set-password",
     }
     invited = f"invited@{tenant.mark.lower()}.example"
-    invite(workspace=tenant.workspace, email=invited, role="MEMBER", way=Invitation.Way.CONSOLE, actor=owner.named)
+    invite(
+        workspace=tenant.workspace,
+        email=invited,
+        role="MEMBER",
+        way=Invitation.Way.CONSOLE,
+        actor=owner.display_identity,
+    )
     keys["sandbox/api/"] = {"segment": "0b6fd4f6-0000-4000-8000-000000000001"}
     public = f"{token.env}_{token.prefix}"
     made_keys = {

@@ -92,7 +92,7 @@ class DestinationPages:
                 format=form_of_rows,
                 address=form.cleaned_data["address"],
                 from_first_row=form.cleaned_data["begin"] == "first",
-                actor=viewer.member.named,
+                actor=viewer.member.display_identity,
             )
 
         status, made = _tried(form, make)
@@ -115,7 +115,9 @@ class DestinationPages:
         form = ChangeDestinationForm(request.POST, kind=standing.destination.kind)
 
         def change() -> None:
-            change_destination(destination=standing.destination, actor=viewer.member.named, **form.cleaned_data)
+            change_destination(
+                destination=standing.destination, actor=viewer.member.display_identity, **form.cleaned_data
+            )
 
         status, _ = _tried(form, change)
         if status != 200:
@@ -131,7 +133,9 @@ class DestinationPages:
 
         def go_back() -> None:
             sequence = form.cleaned_data["sequence"]
-            restart_destination(destination=standing.destination, sequence=sequence, actor=viewer.member.named)
+            restart_destination(
+                destination=standing.destination, sequence=sequence, actor=viewer.member.display_identity
+            )
 
         status, _ = _tried(form, go_back)
         if status != 200:
@@ -144,7 +148,7 @@ class DestinationPages:
         viewer = request.viewer
         destination = _standing(viewer, key).destination
         secret = self._done(
-            request, lambda: rotate_destination_secret(destination=destination, actor=viewer.member.named)
+            request, lambda: rotate_destination_secret(destination=destination, actor=viewer.member.display_identity)
         )
         return self._secret_page(request, destination, secret) if secret else _to(destination)
 
@@ -154,7 +158,8 @@ class DestinationPages:
         destination = _standing(viewer, key).destination
         limit_s = settings.LOG_DESTINATION_TIMEOUT_S
         fault = self._done(
-            request, lambda: send_test_message(destination=destination, actor=viewer.member.named, limit_s=limit_s)
+            request,
+            lambda: send_test_message(destination=destination, actor=viewer.member.display_identity, limit_s=limit_s),
         )
         if fault:
             messages.error(request, f"The test did not arrive. {fault}")
@@ -166,14 +171,14 @@ class DestinationPages:
         """Send nothing for a while."""
         viewer = request.viewer
         destination = _standing(viewer, key).destination
-        self._done(request, lambda: pause_destination(destination=destination, actor=viewer.member.named))
+        self._done(request, lambda: pause_destination(destination=destination, actor=viewer.member.display_identity))
         return _to(destination)
 
     def resume(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Go on."""
         viewer = request.viewer
         destination = _standing(viewer, key).destination
-        self._done(request, lambda: resume_destination(destination=destination, actor=viewer.member.named))
+        self._done(request, lambda: resume_destination(destination=destination, actor=viewer.member.display_identity))
         return _to(destination)
 
     def delete(self, request: ConsoleRequest, key: int) -> HttpResponse:
@@ -182,7 +187,7 @@ class DestinationPages:
         destination = _standing(viewer, key).destination
 
         def delete() -> bool:
-            delete_destination(destination=destination, actor=viewer.member.named)
+            delete_destination(destination=destination, actor=viewer.member.display_identity)
             return True
 
         if self._done(request, delete):

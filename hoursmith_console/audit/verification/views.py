@@ -12,7 +12,7 @@ from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 def verify(request: ConsoleRequest) -> HttpResponse:
     """Begin to verify the viewer's workspace; the badge then says how far it is."""
     viewer = _reviewer(request)
-    verification_start(org_id=viewer.org_id, actor=viewer.member.named)
+    verification_start(org_id=viewer.org_id, actor=viewer.member.display_identity)
     if "HX-Request" in request.headers:
         return _badge(request, viewer)
     came_from = "console:index" if request.POST.get("from") == "overview" else "console:audit:list"

@@ -17,7 +17,7 @@ NEEDS_DIRECT = (
 NOT_DIRECT = "DATABASE_DIRECT_URL leads to a connection pooler in transaction mode: give the server's own address."
 
 
-def pooling_fault(database: Mapping[str, Any], direct_url: str) -> str:
+def find_pooling_fault(database: Mapping[str, Any], direct_url: str) -> str:
     """Return why the console cannot work with these addresses; empty where it can, or where nothing answers."""
     try:
         if direct_url:

@@ -15,7 +15,7 @@ from django.core.mail import get_connection
 from django.utils import timezone
 
 from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind, RotationMail
-from hoursmith_console.workspaces.mail import message_build, plain
+from hoursmith_console.workspaces.mail import build_message, plain
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.redaction.masking import redact
 
@@ -91,7 +91,7 @@ def _send(mail: RotationMail, now: datetime) -> bool:
     subject, text = build_mail_text(mail, rotations, now)
     try:
         connection = get_connection(timeout=10) if "smtp" in settings.EMAIL_BACKEND else get_connection()
-        message_build(subject=subject, text=text, to=mail.member.email, connection=connection).send()
+        build_message(subject=subject, text=text, to=mail.member.email, connection=connection).send()
     except Exception as error:
         # Whatever a mail server or its library does, the page must be able to say that it failed.
         _failed(mail, now, error)

@@ -55,7 +55,9 @@ def successor(request: ConsoleRequest, rotation: Rotation) -> str:
         claim = get_object_or_404(own, pk=key_from(chosen))
     else:
         try:
-            claim = verify_and_claim(member=member, text=request.POST.get(TOKEN, ""), actor=member.named).claim
+            claim = verify_and_claim(
+                member=member, text=request.POST.get(TOKEN, ""), actor=member.display_identity
+            ).claim
         except CredentialError as fault:
             return f"!{fault.explanation}"
         except ClaimError as error:
@@ -107,7 +109,7 @@ def leaked(request: ConsoleRequest, rotation: Rotation) -> str:
         prefix=rotation.prefix,
         workspace=rotation.workspace,
         kind=RotationKind.LEAKED,
-        actor=_member(request).named,
+        actor=_member(request).display_identity,
     )
     return "The order has changed: the old token goes first."
 
@@ -117,19 +119,19 @@ def owner(request: ConsoleRequest, rotation: Rotation) -> str:
     form = OwnerForm(request.POST, workspace_id=rotation.workspace_id)
     if not form.is_valid():
         return "!Choose whose token it is."
-    assign_owner(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).named)
+    assign_owner(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).display_identity)
     return ""
 
 
 def finish(request: ConsoleRequest, rotation: Rotation) -> str:
     """Say that nothing has the old token any more."""
-    finish_rotation(rotation=rotation, actor=_member(request).named)
+    finish_rotation(rotation=rotation, actor=_member(request).display_identity)
     return ""
 
 
 def abandon(request: ConsoleRequest, rotation: Rotation) -> str:
     """Stop the rotation."""
-    cancel_rotation(rotation=rotation, actor=_member(request).named)
+    cancel_rotation(rotation=rotation, actor=_member(request).display_identity)
     return "The rotation is stopped. What was done stays done."
 
 

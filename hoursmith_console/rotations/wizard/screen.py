@@ -22,8 +22,8 @@ from hoursmith_console.rotations.state import Step, StepState, current_step, ste
 from hoursmith_console.rotations.sync import instants_of, quiet_period, sync_rotation
 from hoursmith_console.rotations.visible_evidence import visible_evidence
 from hoursmith_console.rotations.wizard.forms import MintForm, OwnerForm
-from hoursmith_console.token_issuer import current_authority
-from hoursmith_console.token_issuer.minting import mint_form
+from hoursmith_console.token_issuer import current_issuer
+from hoursmith_console.token_issuer.minting import new_form_id
 from hoursmith_console.tokens.labels import TokenLabel, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -96,7 +96,7 @@ def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:
 
 def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     """What the wizard's templates need beside the screen itself."""
-    rotation, member, authority = screen.rotation, viewer.member, current_authority()
+    rotation, member, issuer = screen.rotation, viewer.member, current_issuer()
     ours = TokenBlock.objects.filter(org_id=rotation.org_id, lifted_at=None)
     block = ours.filter(env=rotation.env, prefix=rotation.prefix).first()
     may = {
@@ -110,7 +110,7 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
         "screen": screen,
         "rotation": rotation,
         "may": may,
-        "does_it_here": authority.can_mint,
+        "supports_minting": issuer.supports_minting,
         "tokens_url": settings.HOURSMITH_TOKENS_URL,
         # Not “block”: templates keep that name for themselves.
         "held": block,
@@ -118,10 +118,10 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     }
     if may["assign"]:
         context["owner_form"] = OwnerForm(workspace_id=rotation.workspace_id)
-    if not authority.can_mint and rotation.ended_at is None:
+    if not issuer.supports_minting and rotation.ended_at is None:
         context["arrivals"] = unowned_arrivals(viewer, rotation) if screen.step is Step.MINT else []
         context["candidates"] = new_token_candidates(rotation, member) if may["mint"] else []
     is_unused = bool(rotation.new_prefix) and screen.evidence.new_at is None
-    if may["mint"] and authority.can_mint and (screen.step is Step.MINT or is_unused):
-        context["mint_form"] = MintForm(initial={"name": rotation.token_name or "My assistant", "form": mint_form()})
+    if may["mint"] and issuer.supports_minting and (screen.step is Step.MINT or is_unused):
+        context["mint_form"] = MintForm(initial={"name": rotation.token_name or "My assistant", "form": new_form_id()})
     return context

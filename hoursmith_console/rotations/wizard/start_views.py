@@ -17,7 +17,7 @@ from hoursmith_console.rotations.permissions import can_rotate
 from hoursmith_console.rotations.services import RotationError, latest_rotation, start_rotation
 from hoursmith_console.rotations.wizard.forms import OffboardForm, StartForm
 from hoursmith_console.rotations.wizard.views import back_to
-from hoursmith_console.token_issuer import current_authority
+from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.tokens.labels import TokenLabel, token_labels, visible_token_or_none
 from hoursmith_console.tokens.prefixes import key_from_address
 from hoursmith_console.tokens.querysets import visible_tokens
@@ -70,7 +70,7 @@ class StartViews:
                 prefix=key[1],
                 workspace=viewer.member.workspace,
                 kind=form.cleaned_data["kind"],
-                actor=viewer.member.named,
+                actor=viewer.member.display_identity,
                 reason=form.cleaned_data["reason"],
             )
         except (RotationError, AuditUnavailableError) as error:
@@ -108,7 +108,7 @@ class StartViews:
             except (RotationError, AuditUnavailableError) as error:
                 form.add_error(None, str(error))
             else:
-                done = "revoked" if current_authority().can_mint else "to be revoked at Hoursmith"
+                done = "revoked" if current_issuer().supports_minting else "to be revoked at Hoursmith"
                 tokens = f"{count} token{'' if count == 1 else 's'}"
                 messages.success(request, f"{tokens} of {person.name}: {done}.")
                 return HttpResponseRedirect(reverse("console:rotations:list"))
@@ -119,7 +119,7 @@ class StartViews:
             "known": known,
             "cards": [cards[key] for key in known.left],
             "form": form,
-            "does_it_here": current_authority().can_mint,
+            "supports_minting": current_issuer().supports_minting,
         }
         status = 400 if request.method == "POST" else 200
         return render_page(
@@ -146,8 +146,8 @@ def _reviewer(request: ConsoleRequest) -> Viewer:
 
 
 def _end_all(person: Member, *, actor: Member, reason: str) -> int:
-    rotations = offboard_member(member=person, actor=actor.named, reason=reason)
-    if current_authority().can_mint:
+    rotations = offboard_member(member=person, actor=actor.display_identity, reason=reason)
+    if current_issuer().supports_minting:
         for rotation in rotations:
             revoke_old_token(rotation=rotation, member=actor)
     return len(rotations)

@@ -21,8 +21,8 @@ from hoursmith_console.rotations.wizard import form_actions
 from hoursmith_console.rotations.wizard.forms import MintForm
 from hoursmith_console.rotations.wizard.screen import build_screen, screen_context
 from hoursmith_console.rotations.wizard.setups import setups_of
-from hoursmith_console.token_issuer.minting import AlreadyMintedError, UnmarkedFormError
-from hoursmith_console.token_issuer.protocol import NotMintedHereError, UnknownMemberError
+from hoursmith_console.token_issuer.minting import AlreadyMintedError, MissingFormIdError
+from hoursmith_console.token_issuer.protocol import MintingUnsupportedError, UnknownMemberError
 from hoursmith_console.tokens.shown_once import shown_once
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 
@@ -113,7 +113,7 @@ class Wizard:
         except AlreadyMintedError as error:
             page |= {"title": "Already made", "claim": error.claim, "again_address": rotation.get_absolute_url()}
             return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
-        except (UnmarkedFormError, UnknownMemberError, NotMintedHereError):
+        except (MissingFormIdError, UnknownMemberError, MintingUnsupportedError):
             return "!No token could be made from this form. Open the page again."
         page |= {"title": "The new token", "minted": minted, "rotation": rotation}
         return shown_once(request, "rotations/minted.html", {**page, "setups": setups_of(rotation, minted)})

@@ -23,7 +23,7 @@ _CLIENTS = (
 _IDLE = ("Globex", "Hank Scorpio", "Cypress Creek", "United States", "USD", 140, 0, 30)
 
 
-def clients_create(*, org: Organization, now: datetime) -> list[Client]:
+def create_clients(*, org: Organization, now: datetime) -> list[Client]:
     """Make the clients; those that work was done for, without Globex."""
     chance = Chance("clients")
     made = []

@@ -39,7 +39,7 @@ _ENDINGS: dict[int, tuple[tuple[InvoiceStatus, PaymentStatus], ...]] = {
 }
 
 
-def expenses_draft(
+def draft_expenses(
     *, org: Organization, clients: Sequence[Client], projects: Sequence[Project], now: datetime
 ) -> list[Expense]:
     """Expenses of the last six months, not stored yet."""
@@ -72,7 +72,7 @@ def expenses_draft(
     return made
 
 
-def invoices_draft(
+def draft_invoices(
     *,
     org: Organization,
     clients: Sequence[Client],

@@ -41,7 +41,7 @@ CAST = (
 )
 
 
-def cast_create(*, now: datetime) -> tuple[Organization, list[Person]]:
+def create_members(*, now: datetime) -> tuple[Organization, list[Person]]:
     """Make the workspace with its members."""
     founded = (now - timedelta(days=900)).replace(hour=9, minute=0, second=0, microsecond=0)
     org = Organization.objects.create(

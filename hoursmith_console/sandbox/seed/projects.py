@@ -37,7 +37,7 @@ TASKS_EACH = 5
 _CENT = Decimal("0.01")
 
 
-def projects_create(
+def create_projects(
     *, org: Organization, clients: Sequence[Client], people: Sequence[Person], now: datetime
 ) -> list[Project]:
     """Make the projects and put people on them."""
@@ -99,7 +99,7 @@ def _set_billing(project: Project, client: Client, number: int, chance: Chance) 
         project.budget_amount = Decimal(chance.randrange(50, 400) * 100).quantize(_CENT)
 
 
-def tasks_create(*, org: Organization, projects: Sequence[Project], now: datetime) -> list[Task]:
+def create_tasks(*, org: Organization, projects: Sequence[Project], now: datetime) -> list[Task]:
     """Make five tasks a project, assigned to people who are on it."""
     chance = Chance("tasks")
     people = _people_by_project(projects)

@@ -16,7 +16,7 @@ _NOTES = (
 )  # fmt: skip
 
 
-def time_entries_draft(
+def draft_time_entries(
     *,
     org: Organization,
     people: Sequence[Person],

@@ -5,11 +5,11 @@ from datetime import datetime
 from django.db import router, transaction
 
 from hoursmith_console.sandbox.models import Expense, Invoice, Organization, RateCounter, TimeEntry
-from hoursmith_console.sandbox.seed.clients import clients_create
-from hoursmith_console.sandbox.seed.money import expenses_draft, invoices_draft
-from hoursmith_console.sandbox.seed.people import ORG_ID, cast_create
-from hoursmith_console.sandbox.seed.projects import projects_create, tasks_create
-from hoursmith_console.sandbox.seed.time_entries import time_entries_draft
+from hoursmith_console.sandbox.seed.clients import create_clients
+from hoursmith_console.sandbox.seed.money import draft_expenses, draft_invoices
+from hoursmith_console.sandbox.seed.people import ORG_ID, create_members
+from hoursmith_console.sandbox.seed.projects import create_projects, create_tasks
+from hoursmith_console.sandbox.seed.time_entries import draft_time_entries
 
 
 def demo_workspace() -> Organization | None:
@@ -17,7 +17,7 @@ def demo_workspace() -> Organization | None:
     return Organization.objects.filter(pk=ORG_ID).first()
 
 
-def workspace_seed(*, now: datetime, reset: bool = False) -> Organization:
+def seed_workspace(*, now: datetime, reset: bool = False) -> Organization:
     """The demo workspace, made where it is missing or `reset` is asked for; its ids stay the same.
 
     A reset takes its tokens with it.
@@ -33,13 +33,13 @@ def workspace_seed(*, now: datetime, reset: bool = False) -> Organization:
 
 
 def _fill(now: datetime) -> Organization:
-    org, people = cast_create(now=now)
-    clients = clients_create(org=org, now=now)
-    projects = projects_create(org=org, clients=clients, people=people, now=now)
-    tasks = tasks_create(org=org, projects=projects, now=now)
-    entries = time_entries_draft(org=org, people=people, projects=projects, tasks=tasks, now=now)
-    expenses = expenses_draft(org=org, clients=clients, projects=projects, now=now)
-    invoices = invoices_draft(org=org, clients=clients, entries=entries, expenses=expenses, now=now)
+    org, people = create_members(now=now)
+    clients = create_clients(org=org, now=now)
+    projects = create_projects(org=org, clients=clients, people=people, now=now)
+    tasks = create_tasks(org=org, projects=projects, now=now)
+    entries = draft_time_entries(org=org, people=people, projects=projects, tasks=tasks, now=now)
+    expenses = draft_expenses(org=org, clients=clients, projects=projects, now=now)
+    invoices = draft_invoices(org=org, clients=clients, entries=entries, expenses=expenses, now=now)
     Invoice.objects.bulk_create(invoices)
     Expense.objects.bulk_create(expenses)
     TimeEntry.objects.bulk_create(entries)

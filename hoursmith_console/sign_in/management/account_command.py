@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from hoursmith_console.accounts.addresses import account_with
+from hoursmith_console.accounts.addresses import find_account
 from hoursmith_console.workspaces.account_events import record_account_event
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -21,7 +21,7 @@ class AccountCommand(BaseCommand):
         parser.add_argument("--email", required=True, help="The account's e-mail address.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = account_with(options["email"])
+        user = find_account(options["email"])
         if user is None:
             raise CommandError(f"There is no account with the address {options['email']}.")
         try:

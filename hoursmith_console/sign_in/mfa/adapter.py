@@ -23,7 +23,7 @@ ISSUER = "Hoursmith console"
 _QUIET_ZONE = 3
 
 
-class FactorAdapter(DefaultMFAAdapter):
+class MfaAdapter(DefaultMFAAdapter):
     """Encrypts at rest, names this console to authenticator apps and passkeys, and draws QR codes."""
 
     error_messages: ClassVar[dict[str, str]] = {

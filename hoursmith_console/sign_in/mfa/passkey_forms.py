@@ -51,7 +51,7 @@ class PasskeySignInForm(Credential, NoTokens, LoginWebAuthnForm):
     """Asks for a passkey alone."""
 
 
-class PasskeyAgainForm(Credential, NoTokens, ReauthenticateWebAuthnForm):
+class PasskeyReauthenticateForm(Credential, NoTokens, ReauthenticateWebAuthnForm):
     """Asks for a passkey before a sensitive action."""
 
 

@@ -15,8 +15,8 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from hoursmith_console.sign_in.mfa.adapter import passkey_address, passkeys_work_here
-from hoursmith_console.sign_in.passwords import RecordedView
-from hoursmith_console.workspaces.account_events import account_failure_record, record_account_event
+from hoursmith_console.sign_in.passwords import AuditedView
+from hoursmith_console.workspaces.account_events import record_account_event, record_account_failure
 
 WAYS = {
     Authenticator.Type.TOTP: "authenticator app",
@@ -39,25 +39,25 @@ class IndexView(base.IndexView):
         }
 
 
-class ActivateAppView(RecordedView, totp.ActivateTOTPView):
+class ActivateAppView(AuditedView, totp.ActivateTOTPView):
     """Sets an authenticator app up."""
 
     action, details = "console.factor_add", {"factor": WAYS[Authenticator.Type.TOTP]}
 
 
-class DeactivateAppView(RecordedView, totp.DeactivateTOTPView):
+class DeactivateAppView(AuditedView, totp.DeactivateTOTPView):
     """Removes the authenticator app."""
 
     action, details = "console.factor_remove", {"factor": WAYS[Authenticator.Type.TOTP]}
 
 
-class GenerateCodesView(RecordedView, recovery.GenerateRecoveryCodesView):
+class GenerateCodesView(AuditedView, recovery.GenerateRecoveryCodesView):
     """Makes new recovery codes; the old ones no longer work."""
 
     action = "console.recovery_codes_generate"
 
 
-class AddPasskeyView(RecordedView, webauthn.AddWebAuthnView):
+class AddPasskeyView(AuditedView, webauthn.AddWebAuthnView):
     """Adds a passkey, where browsers make any for this address."""
 
     action, details = "console.factor_add", {"factor": WAYS[Authenticator.Type.WEBAUTHN]}
@@ -69,13 +69,13 @@ class AddPasskeyView(RecordedView, webauthn.AddWebAuthnView):
         return answer
 
 
-class RemovePasskeyView(RecordedView, webauthn.RemoveWebAuthnView):
+class RemovePasskeyView(AuditedView, webauthn.RemoveWebAuthnView):
     """Removes a passkey."""
 
     action, details = "console.factor_remove", {"factor": WAYS[Authenticator.Type.WEBAUTHN]}
 
 
-class RenamePasskeyView(RecordedView, webauthn.EditWebAuthnView):
+class RenamePasskeyView(AuditedView, webauthn.EditWebAuthnView):
     """Calls a passkey something else."""
 
     action, details = "console.factor_rename", {"factor": WAYS[Authenticator.Type.WEBAUTHN]}
@@ -138,4 +138,4 @@ def _failure_record(form: Any, user: User, request: HttpRequest) -> None:
     # Attempts beyond the limit are refused unseen, so that nobody can fill the record.
     if form.has_error("code", "incorrect_code") or form.has_error("credential", "incorrect_code"):
         way = "second factor" if "code" in form.fields else "passkey"
-        account_failure_record(user=user, address=get_adapter().get_client_ip(request), way=way)
+        record_account_failure(user=user, address=get_adapter().get_client_ip(request), way=way)

@@ -13,25 +13,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
-from hoursmith_console.accounts.addresses import address_prove
-from hoursmith_console.accounts.models import AddressProof
-from hoursmith_console.accounts.openid_identities import (
+from hoursmith_console.accounts.addresses import verify_address
+from hoursmith_console.accounts.models import EmailVerification
+from hoursmith_console.accounts.oidc_identities import (
     IdentityTakenError,
     Lead,
     Told,
-    identity_lead,
-    identity_link,
-    identity_use,
-    identity_user,
+    find_identity_user,
+    link_identity,
+    match_account,
+    record_identity_use,
 )
-from hoursmith_console.workspaces.account_events import account_failure_record, record_account_event
-from hoursmith_console.workspaces.invitations import dropped_record, has_open_invitation, invitations_to
+from hoursmith_console.workspaces.account_events import record_account_event, record_account_failure
+from hoursmith_console.workspaces.invitations import has_open_invitation, list_invitations, record_released_addresses
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import account_draft
+from hoursmith_console.workspaces.services import draft_account
 
 # Who began to link an identity in this browser; and whether a new account was asked for.
-LINKING, WANTS_ACCOUNT = "console_openid_linking", "console_openid_new_account"
-_UNKNOWN, _LINK_INSIDE = "account/openid_unknown.html", "account/openid_link_inside.html"
+LINKING, WANTS_ACCOUNT = "console_oidc_linking", "console_oidc_new_account"
+_UNKNOWN, _LINK_INSIDE = "account/oidc_unknown.html", "account/oidc_link_required.html"
 
 
 class _RefusedError(Exception):
@@ -42,7 +42,7 @@ class _RefusedError(Exception):
         self.page, self.user, self.is_invited = page, user, is_invited
 
 
-def openid_arrive(request: HttpRequest, told: Told, state: dict[str, Any]) -> User:
+def resolve_sign_in(request: HttpRequest, told: Told, state: dict[str, Any]) -> User:
     """Return the account to sign in to; raise ImmediateHttpResponse with the answer where there is none."""
     wants_account = bool(request.session.pop(WANTS_ACCOUNT, False))
     linking = request.session.pop(LINKING, None)
@@ -59,20 +59,20 @@ def openid_arrive(request: HttpRequest, told: Told, state: dict[str, Any]) -> Us
 
 
 def _account(request: HttpRequest, told: Told, *, wants_account: bool) -> User:
-    user = identity_user(told)
+    user = find_identity_user(told)
     if user is not None:
-        identity_use(user=user, told=told)
+        record_identity_use(user=user, told=told)
         if not _may_enter(user):
             raise _RefusedError(_UNKNOWN, user)
         return user
-    lead, user = identity_lead(told)
+    lead, user = match_account(told)
     if lead == Lead.CONNECT and user is not None and _may_enter(user):
-        identity_link(user=user, told=told)
+        link_identity(user=user, told=told)
         _linked_record(request, user, told, "console.openid_connect")
         return user
     if lead == Lead.LINK_INSIDE:
         raise _RefusedError(_LINK_INSIDE, user)
-    is_invited = bool(told.email and invitations_to([told.email]))
+    is_invited = bool(told.email and list_invitations([told.email]))
     if is_invited and (lead == Lead.NOWHERE or (lead == Lead.UNPROVEN and wants_account)):
         return _new_account(told)
     if lead == Lead.UNPROVEN:
@@ -90,22 +90,22 @@ def _has_access(user: User) -> bool:
 
 def _new_account(told: Told) -> User:
     """Make the account of somebody who is invited and whose provider verified the address. They accept inside."""
-    user = account_draft()
+    user = draft_account()
     user.save()
-    losers = address_prove(user=user, email=told.email, how=AddressProof.How.OIDC, issuer=told.issuer, takes=True)
-    dropped_record(losers, told.email)
-    identity_link(user=user, told=told)
+    losers = verify_address(user=user, email=told.email, how=EmailVerification.How.OIDC, issuer=told.issuer, takes=True)
+    record_released_addresses(losers, told.email)
+    link_identity(user=user, told=told)
     return user
 
 
 def _link(request: HttpRequest, told: Told, linking: object) -> HttpResponse:
     """Link the identity to the account that is signed in, and whose user began to do so in this browser."""
-    answer = HttpResponseRedirect(reverse("account_openid"))
+    answer = HttpResponseRedirect(reverse("account_oidc"))
     if not request.user.is_authenticated or linking != request.user.pk:
-        return render(request, "account/openid_failed.html", status=401)
+        return render(request, "account/oidc_failed.html", status=401)
     user = request.user
     try:
-        if identity_user(told) == user:
+        if find_identity_user(told) == user:
             messages.info(request, "That sign-in is linked to your account already.")
             return answer
         with transaction.atomic():
@@ -118,7 +118,7 @@ def _link(request: HttpRequest, told: Told, linking: object) -> HttpResponse:
 
 
 def _linked_by_hand(request: HttpRequest, user: User, told: Told) -> None:
-    identity_link(user=user, told=told)
+    link_identity(user=user, told=told)
     _linked_record(request, user, told, "console.openid_link")
 
 
@@ -134,6 +134,6 @@ def _linked_record(request: HttpRequest, user: User, told: Told, action: str) ->
 def _refusal(request: HttpRequest, told: Told, refused: _RefusedError) -> HttpResponse:
     """Return the refusal, on record with an account only where the provider verified that account's address."""
     if refused.user is not None:
-        account_failure_record(user=refused.user, address=get_adapter().get_client_ip(request), way="openid")
+        record_account_failure(user=refused.user, address=get_adapter().get_client_ip(request), way="openid")
     found = {"name": settings.OIDC["name"], "is_invited": refused.is_invited, "has_address": bool(told.email)}
     return render(request, refused.page, found, status=403)

@@ -15,25 +15,25 @@ from django.http import HttpRequest
 from django.shortcuts import render
 
 from hoursmith_console.accounts.addresses import normal
-from hoursmith_console.accounts.openid_identities import Told
+from hoursmith_console.accounts.oidc_identities import Told
 from hoursmith_console.core.texts import is_storable
-from hoursmith_console.sign_in.oidc.arrivals import openid_arrive
+from hoursmith_console.sign_in.oidc.arrivals import resolve_sign_in
 
 PROVIDER = "oidc"
 # Ties the id_token to the browser that asked for it (OpenID Connect Core 1.0, 3.1.3.7, number 11).
-NONCE = "console_openid_nonce"
+NONCE = "console_oidc_nonce"
 # Signatures that only the provider can make; a shared secret or none at all would prove nothing.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SUBJECT_LENGTH, _ADDRESS_LENGTH = 255, 254
 
 
-def nonce_of(request: HttpRequest) -> str:
+def get_nonce(request: HttpRequest) -> str:
     """Return what the id_tokens for this browser must repeat."""
     nonce: str = request.session.setdefault(NONCE, secrets.token_urlsafe(16))
     return nonce
 
 
-class CheckedIdentity(OpenIDConnectOAuth2Adapter):
+class OidcProviderAdapter(OpenIDConnectOAuth2Adapter):
     """Takes an identity only with a signature, from the configured issuer and for this client and browser."""
 
     @property
@@ -50,7 +50,7 @@ class CheckedIdentity(OpenIDConnectOAuth2Adapter):
         if not signed:
             raise OAuth2Error("The provider gave no id_token.")
         claims = self._verified_claims(app, signed)
-        if not secrets.compare_digest(str(claims.get("nonce", "")), nonce_of(request)):
+        if not secrets.compare_digest(str(claims.get("nonce", "")), get_nonce(request)):
             raise OAuth2Error("The id_token is not for this browser.")
         kept = {"sub": claims["sub"], **_address(claims if "email" in claims else self._userinfo(token, claims))}
         return self.get_provider().sociallogin_from_response(request, {"id_token": kept})
@@ -91,7 +91,7 @@ def _address(claims: dict[str, Any]) -> dict[str, Any]:
     return {name: claims[name] for name in ("email", "email_verified") if name in claims}
 
 
-class OpenIdAdapter(DefaultSocialAccountAdapter):
+class OidcAccountAdapter(DefaultSocialAccountAdapter):
     """Lets in those whom the console knows by issuer and subject; allauth's own table of accounts stays empty."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
@@ -100,7 +100,7 @@ class OpenIdAdapter(DefaultSocialAccountAdapter):
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:
-        raise ImmediateHttpResponse(render(request, "account/openid_failed.html", status=401))
+        raise ImmediateHttpResponse(render(request, "account/oidc_failed.html", status=401))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Find whose sign-in this is by issuer and subject, or answer that it is nobody's.
@@ -110,4 +110,4 @@ class OpenIdAdapter(DefaultSocialAccountAdapter):
         given = [normal(each.email) for each in sociallogin.email_addresses if each.verified is True]
         verified = [email for email in given if is_storable(email, _ADDRESS_LENGTH)]
         told = Told(settings.OIDC["issuer"], str(sociallogin.account.uid), verified[0] if verified else "")
-        sociallogin.user = openid_arrive(request, told, sociallogin.state)
+        sociallogin.user = resolve_sign_in(request, told, sociallogin.state)

@@ -23,15 +23,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException
 
-from hoursmith_console.accounts.openid_identities import identity_unlink
+from hoursmith_console.accounts.oidc_identities import unlink_identity
 from hoursmith_console.sign_in.oidc.arrivals import LINKING, WANTS_ACCOUNT
-from hoursmith_console.sign_in.oidc.provider import PROVIDER, CheckedIdentity, nonce_of
+from hoursmith_console.sign_in.oidc.provider import PROVIDER, OidcProviderAdapter, get_nonce
 from hoursmith_console.workspaces.account_events import record_account_event
 
 
 @never_cache
 @require_POST
-def openid_login(request: HttpRequest) -> HttpResponse:
+def oidc_login(request: HttpRequest) -> HttpResponse:
     """Send the browser to the provider; with `again` it asks for the password anew."""
     _configured()
     # Linking begins on its own page, after re-authentication.
@@ -41,57 +41,55 @@ def openid_login(request: HttpRequest) -> HttpResponse:
 
 
 def _leave(request: HttpRequest, process: AuthProcess, *, asks_anew: bool) -> HttpResponse:
-    wanted = {"nonce": nonce_of(request), **({"prompt": "login"} if asks_anew else {})}
+    wanted = {"nonce": get_nonce(request), **({"prompt": "login"} if asks_anew else {})}
     # Of the address nothing goes to the provider.
     request.GET = QueryDict(urlencode({"auth_params": urlencode(wanted), "process": process}))
     try:
-        identity = CheckedIdentity(request, PROVIDER)
+        identity = OidcProviderAdapter(request, PROVIDER)
         # allauth would look at it only on the way back.
         identity.openid_config  # noqa: B018
         answer: HttpResponse = OAuth2LoginView.adapter_view(identity)(request)
     except (OAuth2Error, RequestException, KeyError, ValueError):
-        return render(request, "account/openid_failed.html", status=503)
+        return render(request, "account/oidc_failed.html", status=503)
     if answer.status_code != 302:
         return answer
     # A page that leads on instead of a redirect: browsers hold a redirect after a form to the page's form-action.
-    page = render(
-        request, "account/openid_leaving.html", {"address": answer["Location"], "name": settings.OIDC["name"]}
-    )
+    page = render(request, "account/oidc_leaving.html", {"address": answer["Location"], "name": settings.OIDC["name"]})
     page["Refresh"] = f"0; url={answer['Location']}"
     return page
 
 
 @never_cache
 @require_safe
-def openid_callback(request: HttpRequest, provider_id: str = PROVIDER) -> HttpResponse:
+def oidc_callback(request: HttpRequest, provider_id: str = PROVIDER) -> HttpResponse:
     """Where the provider sends the browser back to."""
     _configured()
-    answer: HttpResponse = OAuth2CallbackView.adapter_view(CheckedIdentity(request, PROVIDER))(request)
+    answer: HttpResponse = OAuth2CallbackView.adapter_view(OidcProviderAdapter(request, PROVIDER))(request)
     return answer
 
 
 @never_cache
 @login_required
 @require_safe
-def openid_again(request: HttpRequest) -> HttpResponse:
+def oidc_reauthenticate(request: HttpRequest) -> HttpResponse:
     """Ask somebody who signs in with OpenID Connect alone to do so once more before a sensitive action."""
     _configured()
     next_url = get_next_redirect_url(request) or "/"
-    return render(request, "account/openid_again.html", {"next": next_url, "name": settings.OIDC["name"]})
+    return render(request, "account/oidc_reauthenticate.html", {"next": next_url, "name": settings.OIDC["name"]})
 
 
 @method_decorator([never_cache, login_required, reauthentication_required], name="dispatch")
-class OpenIdView(View):
+class OidcIdentitiesView(View):
     """The identities that the account signs in with; a POST links another one or unlinks one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         _configured()
         user = cast(User, request.user)
         identities = [
-            {"row": row, "is_current": row.issuer == settings.OIDC["issuer"]} for row in user.openid_identities.all()
+            {"row": row, "is_current": row.issuer == settings.OIDC["issuer"]} for row in user.oidc_identities.all()
         ]
         found = {"identities": identities, "name": settings.OIDC["name"], "has_other_way": _has_other_way(user)}
-        return render(request, "account/openid.html", found)
+        return render(request, "account/oidc_identities.html", found)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Leave for the provider to link what it answers, or unlink an identity, on record."""
@@ -101,7 +99,7 @@ class OpenIdView(View):
             request.session[LINKING] = request.user.pk
             return _leave(request, AuthProcess.CONNECT, asks_anew=True)
         user = cast(User, request.user)
-        is_last = user.openid_identities.count() <= 1
+        is_last = user.oidc_identities.count() <= 1
         if is_last and not _has_other_way(user):
             messages.error(request, "This is your only way to sign in. Set a password or add a passkey first.")
             return HttpResponseRedirect(request.path)
@@ -110,7 +108,7 @@ class OpenIdView(View):
 
     def _unlink(self, request: HttpRequest, user: User, key: int) -> None:
         with transaction.atomic():
-            found = identity_unlink(user=user, key=key)
+            found = unlink_identity(user=user, key=key)
             if found is None:
                 raise Http404("The account has no such sign-in.")
             details: dict[str, Any] = {"issuer": found.issuer, "subject": found.subject}

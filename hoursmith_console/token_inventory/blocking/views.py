@@ -71,7 +71,7 @@ class BlockViews:
                         env=card.env,
                         prefix=card.prefix,
                         org_id=viewer.org_id,
-                        actor=viewer.member.named,
+                        actor=viewer.member.display_identity,
                         reason=form.cleaned_data["reason"],
                         liftable_by=liftable_by(viewer.member),
                     )
@@ -93,7 +93,7 @@ class BlockViews:
 
     def _unblock(self, request: ConsoleRequest, card: TokenLabel, block: TokenBlock) -> HttpResponse:
         try:
-            unblock_token(block=block, actor=request.viewer.member.named)
+            unblock_token(block=block, actor=request.viewer.member.display_identity)
         except AuditUnavailableError as error:
             messages.error(request, str(error))
         else:

@@ -54,7 +54,7 @@ def test_an_admin_decides_once_and_the_record_says_who(cast: Cast, trusted: Brow
     owner = trusted("owner")
     assert "somebody was faster" in owner.get(post(owner, request)["Location"]).content.decode()
     request.refresh_from_db()
-    assert (request.decision, request.decided_by) == (decision, cast.people["admin"].named)
+    assert (request.decision, request.decided_by) == (decision, cast.people["admin"].display_identity)
     row = AuditEvent.objects.get(tool=f"approval.{decision}")
     assert (row.actor, row.target_label, row.prefix) == (request.decided_by, "Globex", request.prefix)
     assert AuditEvent.objects.filter(tool__startswith="approval.").count() == 1

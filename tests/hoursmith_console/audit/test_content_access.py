@@ -36,7 +36,7 @@ def test_who_reviews_is_shown_the_contents_and_that_is_recorded_once_an_hour(
     assert LOST in visitor.get(pages[0]).content.decode()
     assert told() == ["record_open"]
     row = AuditEvent.objects.get(tool="console.record_open")
-    assert (row.actor, row.target_label) == (cast.people[name].named, "delete_client Globex")
+    assert (row.actor, row.target_label) == (cast.people[name].display_identity, "delete_client Globex")
     assert row.target_id in pages[0]
 
 

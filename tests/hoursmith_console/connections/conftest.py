@@ -27,7 +27,7 @@ def connect(cast: Cast) -> Connect:
             client=client,
             label=label or f"Claude Code of {name}",
             access=access,
-            actor=owner.named,
+            actor=owner.display_identity,
         )
 
     return made

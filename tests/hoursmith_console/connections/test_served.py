@@ -18,9 +18,9 @@ from tests.servers import Served, served_console
 PASSWORD = "a long and plain sentence"
 LET_IN = (
     "from hoursmith_console.workspaces.models import Member;"
-    "from hoursmith_console.workspaces.services import account_create;import json;"
+    "from hoursmith_console.workspaces.services import create_account;import json;"
     "member = Member.objects.filter(role='MEMBER').first();"
-    f"account_create(member=member, password={PASSWORD!r});print(json.dumps(member.email))"
+    f"create_account(member=member, password={PASSWORD!r});print(json.dumps(member.email))"
 )
 CLAIMS = (
     "from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim;import json;"

@@ -33,7 +33,7 @@ def test_a_new_connection_is_known_to_the_bridge_and_on_record(cast: Cast, conne
 
 def test_only_what_changes_is_recorded(cast: Cast, connect: Connect) -> None:
     made = connect("member", label="Laptop")
-    actor = cast.people["member"].named
+    actor = cast.people["member"].display_identity
     assert not connection_change(connection=made, label="Laptop", access="full", actor=actor)
     assert connection_change(connection=made, label="Old laptop", access="full", actor=actor)
     assert last_event().arguments == {"label": "Laptop → Old laptop"}
@@ -42,7 +42,7 @@ def test_only_what_changes_is_recorded(cast: Cast, connect: Connect) -> None:
 
 def test_a_connection_is_removed_once_and_stays_for_history(cast: Cast, connect: Connect) -> None:
     made = connect("member")
-    actor = cast.people["owner"].named
+    actor = cast.people["owner"].display_identity
     assert connection_remove(connection=made, actor=actor)
     assert not connection_remove(connection=made, actor=actor)
     assert Connection.objects.get().removed_at is not None
@@ -74,7 +74,7 @@ def test_nobody_owns_a_connection_of_another_workspace(cast: Cast) -> None:
 def test_without_a_record_nothing_happens(cast: Cast, connect: Connect, request: pytest.FixtureRequest) -> None:
     made = connect("member", label="Laptop")
     request.getfixturevalue("audit_unavailable")
-    actor = cast.people["member"].named
+    actor = cast.people["member"].display_identity
     with pytest.raises(AuditUnavailableError):
         connect("member")
     with pytest.raises(AuditUnavailableError):

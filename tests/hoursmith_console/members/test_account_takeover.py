@@ -12,13 +12,13 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from hoursmith_console.accounts.addresses import account_with, proven_account, proven_addresses
+from hoursmith_console.accounts.addresses import find_account, find_verified_account, verified_addresses
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, Cast, account_of
 from tests.hoursmith_console.members.test_members import LINK
 from tests.hoursmith_console.sign_in.people import is_in, operators_link, recent, told
-from tests.openid_provider import Provider, configure, openid_provider, visit
+from tests.oidc_provider import Provider, configure, oidc_provider, visit
 
 Browse = Callable[[str], Client]
 VERA = "vera@example.com"
@@ -34,7 +34,7 @@ def with_mail(settings: Any) -> None:
 @pytest.fixture
 def provider(settings: Any, cast: Cast) -> Iterator[Provider]:
     """A provider that knows Vera and has verified her address."""
-    with openid_provider() as made:
+    with oidc_provider() as made:
         made.person = {"sub": "vera-1", "email": VERA, "email_verified": True}
         configure(settings, made)
         yield made
@@ -124,7 +124,7 @@ def test_without_mail_an_operator_gives_the_real_person_an_account_of_her_own(ca
     assert "Acme" not in vera.get("/").content.decode()
     assert account_of(member_of(cast.other)) != account_of(member_of(cast.workspace))
     # The address names the new account alone; the one that used it without proof goes on, without Globex.
-    assert account_with(VERA) == account_of(member_of(cast.other))
+    assert find_account(VERA) == account_of(member_of(cast.other))
     assert "Globex" not in attacker.get("/").content.decode()
     assert told()[-1] == "address_lost"
     assert "Globex" not in str(list(AuditEvent.objects.filter(org_id=cast.org_id).values()))
@@ -139,7 +139,7 @@ def test_with_mail_the_link_goes_to_the_address_and_makes_an_account_of_its_own(
     assert [message.to for message in mail.outbox] == [[VERA]]
     vera = account_made(mailed_link(), OTHER_PASSWORD)
     assert "Globex" in vera.get("/").content.decode()
-    proven = proven_account(VERA)
+    proven = find_verified_account(VERA)
     assert proven == account_of(member_of(cast.other))
     assert "Globex" not in attacker.get("/").content.decode()
     assert Client().post("/accounts/login/", {"login": VERA, "password": PASSWORD}).status_code == 200
@@ -242,8 +242,8 @@ def test_an_operators_link_is_accepted_inside_the_account_and_proves_nothing(cas
     assert decide(theirs, cast.other, email="other-address@example.com").status_code == 302
     assert "Globex" in theirs.get("/").content.decode()
     user = account_of(cast.people["member"])
-    assert proven_addresses(user) == ["member@example.com"]
-    assert account_with("other-address@example.com") is None
+    assert verified_addresses(user) == ["member@example.com"]
+    assert find_account("other-address@example.com") is None
 
 
 @pytest.mark.usefixtures("with_mail")
@@ -255,7 +255,7 @@ def test_a_mailed_link_opened_inside_an_account_proves_the_address_to_it(
     assert theirs.get(mailed_link())["Location"] == INVITATIONS
     decide(theirs, cast.other, email="second@example.com")
     user = account_of(cast.people["member"])
-    assert proven_addresses(user) == ["member@example.com", "second@example.com"]
+    assert verified_addresses(user) == ["member@example.com", "second@example.com"]
 
 
 def test_a_link_ends_with_the_address_the_role_and_the_access_that_it_was_made_for(cast: Cast) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from hoursmith_console.workspaces.access import auditor_appoint
+from hoursmith_console.workspaces.access import add_auditor
 from hoursmith_console.workspaces.models import Member
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call
@@ -21,7 +21,7 @@ READING |= {each for each in _addresses() if "/views/" in each}
 @pytest.fixture
 def auditor(cast: Cast, trusted: Browse) -> Client:
     """A member who was made an auditor, in a browser with a recent sign-in."""
-    auditor_appoint(member=cast.people["member"], actor="Owner")
+    add_auditor(member=cast.people["member"], actor="Owner")
     return trusted("member")
 
 

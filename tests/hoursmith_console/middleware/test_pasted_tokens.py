@@ -16,7 +16,7 @@ import hoursmith_console
 from hoursmith_console.audit.models import Verification
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.core.forms import PASTED, Form, NoTokens
-from hoursmith_console.middleware.pasted_tokens import TAKES_TOKEN, PastedTokens, clean_query
+from hoursmith_console.middleware.pasted_tokens import TAKES_TOKEN, PastedTokens, mask_query
 from mcpbridge.models import AuditEvent, Freeze, TokenBlock
 from tests.hoursmith_console.conftest import Cast
 from tests.page_urls import account_routes, console_routes, filled
@@ -107,8 +107,8 @@ def test_an_address_with_a_token_leads_to_the_same_without_it(
 
 def test_the_query_of_an_address_stays_as_it_is_without_a_token() -> None:
     for query in ("", "q=a+b&live", "q=hsk_live_4f8a2c1bdedf", "code=4/0Ahsk_9vQ2mW7v&state=x%20y", "q=100%25"):
-        assert clean_query(query) == query
-    assert clean_query(f"q={TOKEN}") == f"q={PREFIX}"
+        assert mask_query(query) == query
+    assert mask_query(f"q={TOKEN}") == f"q={PREFIX}"
 
 
 def test_a_path_with_a_token_is_no_page_and_not_repeated(cast: Cast, browse: Browse) -> None:

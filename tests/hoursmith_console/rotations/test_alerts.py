@@ -50,7 +50,7 @@ def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(c
         prefix=cast.tokens["member"].prefix,
         workspace=cast.workspace,
         kind="planned",
-        actor=cast.people["admin"].named,
+        actor=cast.people["admin"].display_identity,
         due_on=date(2030, 1, 31),
     )
     asked = 'Your token <strong class="name">member\'s laptop</strong> is to be rotated by 31 January 2030'

@@ -54,7 +54,11 @@ def said(cast: Cast) -> Rotation:
     ObservedToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() - timedelta(hours=2))
     token.clients.update(last_seen_at=timezone.now() - timedelta(hours=2))
     rotation = start_rotation(
-        env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.OFFBOARDING, actor=member.named
+        env="live",
+        prefix=token.prefix,
+        workspace=cast.workspace,
+        kind=RotationKind.OFFBOARDING,
+        actor=member.display_identity,
     )
     revoke_old_token(rotation=rotation, member=member)
     Rotation.objects.filter(pk=rotation.pk).update(
@@ -161,7 +165,7 @@ def test_i_have_revoked_it_is_taken_back(cast: Cast, said: Rotation) -> None:
     assert ("live", said.prefix) in active_tokens_of(cast.people["member"])
     with pytest.raises(RotationError, match="nothing to undo"):
         undo_revocation(rotation=said, member=cast.people["member"])
-    assert events()[-1] == ("revoke_take_back", cast.people["member"].named)
+    assert events()[-1] == ("revoke_take_back", cast.people["member"].display_identity)
 
 
 def test_what_the_console_revoked_itself_is_not_taken_back(cast: Cast, said: Rotation) -> None:
@@ -178,7 +182,11 @@ def replaced(cast: Cast) -> Rotation:
     make_client(token, name="Cursor", last_seen_at=before)
     ObservedToken.objects.filter(pk=token.pk).update(last_used_at=before)
     rotation = start_rotation(
-        env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
+        env="live",
+        prefix=token.prefix,
+        workspace=cast.workspace,
+        kind=RotationKind.PLANNED,
+        actor=manager.display_identity,
     )
     Rotation.objects.update(requested_at=timezone.now() - timedelta(hours=1))
     rotation.refresh_from_db()
@@ -206,7 +214,7 @@ def test_a_wrong_successor_is_corrected_with_all_that_was_seen_of_it(cast: Cast,
 
 def test_a_stopped_rotation_is_resumed_where_it_stood(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    cancel_rotation(rotation=replaced, actor=manager.named)
+    cancel_rotation(rotation=replaced, actor=manager.display_identity)
     resume_rotation(rotation=replaced, member=manager)
     assert (replaced.ended_at, replaced.new_prefix, replaced.verified_at is None) == (None, "e" * 12, False)
     with pytest.raises(RotationError, match="not stopped"):
@@ -215,11 +223,15 @@ def test_a_stopped_rotation_is_resumed_where_it_stood(cast: Cast, replaced: Rota
 
 def test_it_comes_back_without_a_successor_that_another_rotation_has_by_now(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    cancel_rotation(rotation=replaced, actor=manager.named)
+    cancel_rotation(rotation=replaced, actor=manager.display_identity)
     other = make_token(cast.org_id, "d" * 12)
     claim_token(env="live", prefix=other.prefix, member=manager, source="verified")
     second = start_rotation(
-        env="live", prefix=other.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
+        env="live",
+        prefix=other.prefix,
+        workspace=cast.workspace,
+        kind=RotationKind.PLANNED,
+        actor=manager.display_identity,
     )
     Rotation.objects.filter(pk=second.pk).update(requested_at=replaced.requested_at)
     choose_new_token(rotation=second, member=manager, claim=TokenClaim.objects.get(prefix="e" * 12))
@@ -229,9 +241,13 @@ def test_it_comes_back_without_a_successor_that_another_rotation_has_by_now(cast
 
 def test_two_rotations_of_a_token_do_not_go_on_side_by_side(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
-    cancel_rotation(rotation=replaced, actor=manager.named)
+    cancel_rotation(rotation=replaced, actor=manager.display_identity)
     start_rotation(
-        env="live", prefix=replaced.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=manager.named
+        env="live",
+        prefix=replaced.prefix,
+        workspace=cast.workspace,
+        kind=RotationKind.PLANNED,
+        actor=manager.display_identity,
     )
     with pytest.raises(RotationError, match="under way"):
         resume_rotation(rotation=replaced, member=manager)
@@ -265,7 +281,11 @@ def test_a_squatted_claim_is_released_by_its_member_or_an_admin(cast: Cast, who:
     token, thief = cast.tokens["manager"], cast.people["member"]
     TokenClaim.objects.filter(prefix=token.prefix).update(member=thief, source="verified")
     rotation = start_rotation(
-        env="live", prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor=thief.named
+        env="live",
+        prefix=token.prefix,
+        workspace=cast.workspace,
+        kind=RotationKind.PLANNED,
+        actor=thief.display_identity,
     )
     claim = TokenClaim.objects.get(prefix=token.prefix)
     if not may:

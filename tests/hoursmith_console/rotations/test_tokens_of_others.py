@@ -13,7 +13,7 @@ from hoursmith_console.rotations.actions import revoke_old_token
 from hoursmith_console.rotations.models import NewTokenEvidence, Rotation, RotationKind
 from hoursmith_console.rotations.services import RotationError, assign_owner, start_rotation
 from hoursmith_console.sandbox.models import Token
-from hoursmith_console.token_issuer.minting import mint_form, token_mint
+from hoursmith_console.token_issuer.minting import mint_token, new_form_id
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import AuditEvent, ObservedToken, TokenBlock, TokenNotice
@@ -27,12 +27,16 @@ STRANGERS = ["of the same workspace", "of another workspace"]
 
 def rotating(who: Somebody, kind: RotationKind = RotationKind.PLANNED) -> Rotation:
     return start_rotation(
-        env="live", prefix=who.token.prefix, workspace=who.member.workspace, kind=kind, actor=who.member.named
+        env="live",
+        prefix=who.token.prefix,
+        workspace=who.member.workspace,
+        kind=kind,
+        actor=who.member.display_identity,
     )
 
 
 def mint(browser: Client, rotation: Rotation) -> Any:
-    return browser.post(f"/rotations/{rotation.pk}/mint/", {"name": "New", "form": mint_form()})
+    return browser.post(f"/rotations/{rotation.pk}/mint/", {"name": "New", "form": new_form_id()})
 
 
 @pytest.fixture(params=STRANGERS)
@@ -105,7 +109,7 @@ def test_whoever_is_named_as_the_owner_does_not_revoke_with_that(acme: Town) -> 
     named, true = acme["member"], acme["manager"]
     TokenClaim.objects.filter(prefix=true.token.prefix).delete()
     rotation = rotating(true, RotationKind.LEAKED)
-    assign_owner(rotation=rotation, owner=named.member, actor=acme["admin"].member.named)
+    assign_owner(rotation=rotation, owner=named.member, actor=acme["admin"].member.display_identity)
     with pytest.raises(RotationError, match="acts as another member"):
         revoke_old_token(rotation=rotation, member=named.member)
     assert true.works
@@ -148,10 +152,10 @@ def test_a_prefix_known_to_two_workspaces_is_two_rotations(acme: Town, globex: T
 
 
 def test_the_mark_of_anothers_form_names_nothing_and_is_not_used_up(acme: Town, globex: Town) -> None:
-    form = mint_form()
+    form = new_form_id()
     for somebody in (acme["member"], acme["owner"], globex["member"]):
         member = somebody.member
-        minted = token_mint(member=member, name="Laptop", scopes=["read"], form=form, actor=member.named)
+        minted = mint_token(member=member, name="Laptop", scopes=["read"], form=form, actor=member.display_identity)
         assert TokenClaim.objects.get(prefix=minted.prefix).member == member
 
 

@@ -131,7 +131,7 @@ class World:
         """A new member with a token that may read and write."""
         person = Person.objects.create(name=name, email=email)
         member = Member.objects.create(org=self.org, user=person, role=role, created_at=LONG_AGO)
-        return Caller(member, services.token_mint(member=member, name=name, scopes=["read", "write"]).plaintext)
+        return Caller(member, services.mint_token(member=member, name=name, scopes=["read", "write"]).plaintext)
 
     def make(self, model: Any, **values: Any) -> Any:
         """A record of this workspace."""
@@ -167,4 +167,4 @@ class World:
 
     def narrowed(self, whose: Caller, *scopes: str) -> Caller:
         """The same person with a token of other scopes."""
-        return Caller(whose.member, services.token_mint(member=whose.member, name="narrow", scopes=scopes).plaintext)
+        return Caller(whose.member, services.mint_token(member=whose.member, name="narrow", scopes=scopes).plaintext)

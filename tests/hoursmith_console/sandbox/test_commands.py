@@ -11,7 +11,7 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from hoursmith_console.sandbox.models import Organization, Token
-from hoursmith_console.sandbox.seed.people import cast_create
+from hoursmith_console.sandbox.seed.people import create_members
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from tests.hoursmith_console.sandbox.fixtures import send
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 @pytest.fixture
 def cast() -> Organization:
     """The demo workspace with its people and none of their work, which the console has not heard of."""
-    org, _ = cast_create(now=datetime(2026, 11, 23, tzinfo=UTC))
+    org, _ = create_members(now=datetime(2026, 11, 23, tzinfo=UTC))
     return org
 
 

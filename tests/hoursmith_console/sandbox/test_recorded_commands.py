@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from hoursmith_console.sandbox.models import Organization, Token
-from hoursmith_console.sandbox.seed.people import cast_create
+from hoursmith_console.sandbox.seed.people import create_members
 from hoursmith_console.tokens.models import TokenClaim
 from mcpbridge.audit.console_events import operator
 from mcpbridge.models import AuditEvent
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 
 @pytest.fixture
 def cast() -> Organization:
-    org, _ = cast_create(now=datetime(2026, 11, 23, tzinfo=UTC))
+    org, _ = create_members(now=datetime(2026, 11, 23, tzinfo=UTC))
     return org
 
 

@@ -26,8 +26,8 @@ from hoursmith_console.sandbox.models import (
     TimeEntry,
     Token,
 )
-from hoursmith_console.sandbox.seed.workspace import demo_workspace, workspace_seed
-from hoursmith_console.sandbox.services import token_mint
+from hoursmith_console.sandbox.seed.workspace import demo_workspace, seed_workspace
+from hoursmith_console.sandbox.services import mint_token
 from tests.hoursmith_console.sandbox.fixtures import Caller, World, code
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -40,7 +40,7 @@ def seeded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
     """The demo workspace, made once; what a test changes in it is undone after the test."""
     database = router.db_for_write(Organization)
     with django_db_blocker.unblock(), transaction.atomic(using=database):
-        workspace_seed(now=NOW)
+        seed_workspace(now=NOW)
         yield
         transaction.set_rollback(True, using=database)
 
@@ -55,7 +55,7 @@ def org(seeded: None) -> Organization:
 def _caller(role: Role, name: str = "") -> Caller:
     member = Member.objects.filter(role=role, user__name__startswith=name).order_by("created_at").first()
     assert member is not None
-    return Caller(member, token_mint(member=member, name="x", scopes=["read", "write"]).plaintext)
+    return Caller(member, mint_token(member=member, name="x", scopes=["read", "write"]).plaintext)
 
 
 def test_it_has_the_promised_size(org: Organization) -> None:
@@ -80,7 +80,7 @@ def test_one_timer_is_running(org: Organization) -> None:
     running = TimeEntry.objects.get(started_at__isnull=False, stopped_at=None)
     whose = Caller(
         Member.objects.get(user=running.user),
-        token_mint(member=Member.objects.get(user=running.user), name="x", scopes=["read"]).plaintext,
+        mint_token(member=Member.objects.get(user=running.user), name="x", scopes=["read"]).plaintext,
     )
     assert whose.get("/time-entries/running").json()["data"]["id"] == str(running.pk)
 
@@ -132,7 +132,7 @@ def test_each_member_is_on_some_projects_and_has_tasks(org: Organization) -> Non
 def test_a_second_run_changes_nothing(org: Organization) -> None:
     owner = _caller(Role.OWNER)
     owner.delete(f"/clients/{Client.objects.get(name='Globex').pk}")
-    assert workspace_seed(now=NOW + timedelta(days=1)) == org
+    assert seed_workspace(now=NOW + timedelta(days=1)) == org
     assert Client.objects.get(name="Globex").deleted_at is not None
     assert Token.objects.exists()
 
@@ -143,7 +143,7 @@ def test_a_reset_makes_it_anew_under_the_same_ids(org: Organization) -> None:
     owner = _caller(Role.OWNER)
     org.plan = "free"
     org.save()
-    again = workspace_seed(now=NOW + timedelta(days=1), reset=True)
+    again = seed_workspace(now=NOW + timedelta(days=1), reset=True)
     assert (again.pk, again.plan) == (org.pk, "agency")
     assert set(Member.objects.values_list("pk", "user_id")) == before
     assert set(Client.objects.values_list("pk", "name")) == clients
@@ -151,6 +151,6 @@ def test_a_reset_makes_it_anew_under_the_same_ids(org: Organization) -> None:
 
 
 def test_a_reset_leaves_other_workspaces_alone(org: Organization, outside: World) -> None:
-    workspace_seed(now=NOW, reset=True)
+    seed_workspace(now=NOW, reset=True)
     assert outside.owner.get("/me").json()["data"]["orgName"] == "Umbrella"
     assert demo_workspace() is not None

@@ -13,7 +13,7 @@ from django.test import Client
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, SECRET, Cast
-from tests.openid_provider import visit
+from tests.oidc_provider import visit
 
 
 def code_now(secret: str = SECRET) -> str:

@@ -167,7 +167,7 @@ def test_every_page_that_is_served_has_a_template_of_ours(
     assert rendered.keys() >= SHOWN[state]
 
 
-_OURS = ("account_", "mfa_", "openid_again")
+_OURS = ("account_", "mfa_", "oidc_reauthenticate")
 SHOWN = {
     "nobody": {"account/login.html", "account/password_reset.html", "account/password_reset_from_key.html"},
     "password given": {"mfa/authenticate.html"},

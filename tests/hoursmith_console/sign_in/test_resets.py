@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from hoursmith_console.accounts.models import ConsoleSession
 from hoursmith_console.sign_in import resets
 from hoursmith_console.sign_in.invitation_views import recovery_path
-from hoursmith_console.workspaces.access import member_shut_out
+from hoursmith_console.workspaces.access import revoke_access
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.sign_in.people import is_in, password_given, told
@@ -60,7 +60,7 @@ def choose(client: Client, link: str, password: str = NEW) -> Any:
 
 
 def test_known_and_unknown_addresses_get_one_answer(proven: Cast, mailoutbox: list[EmailMessage]) -> None:
-    member_shut_out(member=proven.people["manager"], actor="Admin")
+    revoke_access(member=proven.people["manager"], actor="Admin")
     EmailAddress.objects.filter(user=proven.people["admin"].user).update(verified=False)
     answers = set()
     for who in ("member", "nobody", "manager", "admin"):
@@ -124,11 +124,11 @@ def test_masses_of_requests_wait_in_no_endless_row(
     go_on = Event()
     resets.sender.submit(go_on.wait, 60)
     for number in range(105):
-        resets.reset_request(email=f"{number}@example.com")
+        resets.request_reset(email=f"{number}@example.com")
     assert caplog.text.count("A password reset was dropped") == 5
     go_on.set()
     resets.sender.submit(int).result(60)
-    resets.reset_request(email="member@example.com")
+    resets.request_reset(email="member@example.com")
     resets.sender.submit(int).result(60)
     assert len(mail.outbox) == 1
 

@@ -17,10 +17,10 @@ NEW = "a much better passphrase"
 _PROVE = """
 import json
 from django.contrib.auth.models import User
-from hoursmith_console.accounts.addresses import address_prove
-from hoursmith_console.accounts.models import AddressProof
+from hoursmith_console.accounts.addresses import verify_address
+from hoursmith_console.accounts.models import EmailVerification
 user = User.objects.get(email={email!r})
-print(json.dumps(bool(address_prove(user=user, email=user.email, how=AddressProof.How.MAIL_LINK))))
+print(json.dumps(bool(verify_address(user=user, email=user.email, how=EmailVerification.How.MAIL_LINK))))
 """
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 from tests.hoursmith_console.sign_in.people import by_openid, code_now, is_in, old, password_given
-from tests.openid_provider import Provider
+from tests.oidc_provider import Provider
 
 NEW = "a much better passphrase"
 

@@ -31,7 +31,7 @@ def test_who_is_called_like_the_admin_that_blocked_it_is_not_that_admin(cast: Ca
     prefix, admin = cast.tokens["member"].prefix, cast.people["admin"]
     block(trusted("admin"), prefix)
     Member.objects.filter(pk=cast.people["member"].pk).update(name=admin.name, email=admin.email)
-    assert Member.objects.get(pk=cast.people["member"].pk).named == TokenBlock.objects.get().blocked_by
+    assert Member.objects.get(pk=cast.people["member"].pk).display_identity == TokenBlock.objects.get().blocked_by
     assert trusted("member").post(UNBLOCK.format(prefix)).status_code == 403
     assert TokenBlock.objects.filter(lifted_at=None).exists()
 
@@ -45,7 +45,7 @@ def test_an_admins_block_over_a_members_is_the_admins(cast: Cast, trusted: Brows
     else:
         block(trusted("admin"), prefix)
     assert member.post(UNBLOCK.format(prefix)).status_code == 403
-    assert TokenBlock.objects.get(lifted_at=None).blocked_by == cast.people["admin"].named
+    assert TokenBlock.objects.get(lifted_at=None).blocked_by == cast.people["admin"].display_identity
     assert AuditEvent.objects.filter(tool="console.token_block").count() == 2
 
 

@@ -41,7 +41,7 @@ def me(org_id: str, role: str) -> dict[str, Any]:
 
 
 def prove(member: Member, text: str, upstream: Callable[[], Upstream]) -> ClaimResult:
-    return verify_and_claim(member=member, text=text, actor=member.named, upstream=upstream)
+    return verify_and_claim(member=member, text=text, actor=member.display_identity, upstream=upstream)
 
 
 def test_a_token_that_was_shown_is_claimed_and_that_is_on_record(cast: Cast) -> None:
@@ -52,7 +52,7 @@ def test_a_token_that_was_shown_is_claimed_and_that_is_on_record(cast: Cast) -> 
     row = AuditEvent.objects.get()
     assert (row.tool, row.actor, row.prefix, row.result) == (
         "console.token_claim",
-        member.named,
+        member.display_identity,
         "cccccccccccc",
         "succeeded",
     )

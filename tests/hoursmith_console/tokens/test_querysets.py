@@ -10,7 +10,7 @@ from django.utils import timezone
 from hoursmith_console.tokens.querysets import visible_clients, visible_losses, visible_rejections, visible_rows
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.services import member_import, membership_join
+from hoursmith_console.workspaces.services import import_member, link_account
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ActivityLoss, AuditEvent, ObservedToken, RejectedCredential, ToolCall
 from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
@@ -64,7 +64,7 @@ def test_a_token_of_another_environment_with_the_same_prefix_is_not_ones_own(cas
 
 
 def test_who_has_no_token_sees_nothing(cast: Cast) -> None:
-    newcomer = member_import(
+    newcomer = import_member(
         workspace=cast.workspace, member_id="n", user_ref="n", name="New", email="new@example.com", role="MEMBER"
     )
     make_call(make_token(cast.org_id, "", name="without prefix"))
@@ -147,10 +147,10 @@ def test_who_is_no_longer_active_finds_nothing(cast: Cast, browse: Browse) -> No
 
 
 def test_a_person_of_two_workspaces_chooses_one(cast: Cast, browse: Browse) -> None:
-    second = member_import(
+    second = import_member(
         workspace=cast.other, member_id="x", user_ref="x", name="Owner", email="owner@example.com", role="MEMBER"
     )
-    membership_join(member=second, user=account_of(cast.people["owner"]))
+    link_account(member=second, user=account_of(cast.people["owner"]))
     call = make_call(cast.tokens["owner"])
     visitor = browse("owner")
     assert visitor.get(f"/activity/{call.pk}/").status_code == 200

@@ -146,7 +146,11 @@ def test_a_tokens_time_line_tells_what_came_when(cast: Cast, browse: Browse) -> 
     make_call(token, at=NOW - timedelta(days=9), address="198.51.100.7")
     make_call(token, "delete_client", at=NOW - timedelta(days=1), address="192.0.2.9")
     start_rotation(
-        workspace=cast.workspace, env="live", prefix=token.prefix, kind="planned", actor=cast.people["admin"].named
+        workspace=cast.workspace,
+        env="live",
+        prefix=token.prefix,
+        kind="planned",
+        actor=cast.people["admin"].display_identity,
     )
     page = _text(browse("owner"), f"/tokens/{token.pk}/")
     life = page[page.index("Time line") :]

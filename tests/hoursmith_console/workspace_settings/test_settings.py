@@ -52,7 +52,7 @@ def test_what_cannot_be_recorded_is_not_changed(cast: Cast, trusted: Browse, sec
     assert answer.status_code == 503
     assert "cannot be written" in answer.content.decode()
     workspace = Workspace.objects.get(pk=cast.workspace.pk)
-    assert (workspace.needs_second_factor, workspace.retention_days) == (False, None)
+    assert (workspace.requires_two_factor, workspace.retention_days) == (False, None)
     assert (Freeze.objects.count(), SnapshotStop.objects.count()) == (0, 0)
 
 
@@ -66,7 +66,7 @@ def test_a_change_is_recorded_with_what_was_before(trusted: Browse) -> None:
         ("retention_days", {"before": "no limit", "after": "365"}),
         ("retention_days", {"before": "365", "after": "90"}),
         ("retention_days", {"before": "90", "after": "no limit"}),
-        ("needs_second_factor", {"before": "off", "after": "on"}),
+        ("requires_two_factor", {"before": "off", "after": "on"}),
     ]
 
 

@@ -9,12 +9,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
-from hoursmith_console.accounts.addresses import AddressTakenError, address_prove, proven_account
-from hoursmith_console.accounts.models import AddressProof, OpenIdIdentity
-from hoursmith_console.accounts.openid_identities import IdentityTakenError, Told, identity_link
-from hoursmith_console.workspaces.invitations import InvitationError, invitation_accept, invite
+from hoursmith_console.accounts.addresses import AddressTakenError, find_verified_account, verify_address
+from hoursmith_console.accounts.models import EmailVerification, OidcIdentity
+from hoursmith_console.accounts.oidc_identities import IdentityTakenError, Told, link_identity
+from hoursmith_console.workspaces.invitations import InvitationError, accept_invitation, invite
 from hoursmith_console.workspaces.models import Invitation, Member
-from hoursmith_console.workspaces.services import account_draft, workspace_import
+from hoursmith_console.workspaces.services import draft_account, import_workspace
 
 
 @pytest.fixture(autouse=True)
@@ -49,21 +49,21 @@ def at_once(*deeds: Callable[[], object]) -> list[str]:
 
 
 def accounts(number: int) -> list[User]:
-    made = [account_draft() for _ in range(number)]
+    made = [draft_account() for _ in range(number)]
     for user in made:
         user.save()
     return made
 
 
 def test_one_invitation_is_accepted_by_one_account() -> None:
-    acme = workspace_import(org_id="org-acme", name="Acme", plan="agency")
+    acme = import_workspace(org_id="org-acme", name="Acme", plan="agency")
     for number in range(5):
         invitation, _ = invite(
             workspace=acme, email=f"i{number}@example.com", role="MEMBER", way=Invitation.Way.OPERATOR, actor="ana"
         )
 
         def accept(user: User, invitation: Invitation = invitation) -> None:
-            invitation_accept(invitation=invitation, user=user, has_link=True, address="")
+            accept_invitation(invitation=invitation, user=user, has_link=True, address="")
 
         deeds = [functools.partial(accept, user) for user in accounts(3)]
         assert at_once(*deeds) == ["InvitationError", "InvitationError", "done"]
@@ -74,16 +74,18 @@ def test_one_address_is_proven_to_one_account() -> None:
     for number in range(5):
         email = f"v{number}@example.com"
         deeds = [
-            lambda user=user, email=email: address_prove(user=user, email=email, how=AddressProof.How.OIDC, takes=True)
+            lambda user=user, email=email: verify_address(
+                user=user, email=email, how=EmailVerification.How.OIDC, takes=True
+            )
             for user in accounts(3)
         ]
         assert at_once(*deeds).count("done") == 1
-        assert proven_account(email) is not None
+        assert find_verified_account(email) is not None
 
 
 def test_one_identity_is_linked_to_one_account() -> None:
     for number in range(5):
         told = Told("https://login.example.com", f"subject-{number}", "")
-        deeds = [lambda user=user, told=told: identity_link(user=user, told=told) for user in accounts(3)]
+        deeds = [lambda user=user, told=told: link_identity(user=user, told=told) for user in accounts(3)]
         assert at_once(*deeds) == ["IdentityTakenError", "IdentityTakenError", "done"]
-        assert OpenIdIdentity.objects.filter(subject=told.subject).count() == 1
+        assert OidcIdentity.objects.filter(subject=told.subject).count() == 1

@@ -11,7 +11,7 @@ from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.member_sync import members_sync
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
-from hoursmith_console.workspaces.services import member_import, membership_join
+from hoursmith_console.workspaces.services import import_member, link_account
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, Cast, account_of
@@ -59,7 +59,7 @@ def test_a_guesser_cannot_fill_the_record() -> None:
 
 
 def test_somebody_in_two_workspaces_is_recorded_in_both_and_in_no_third(cast: Cast) -> None:
-    elsewhere = member_import(
+    elsewhere = import_member(
         workspace=cast.other,
         member_id="m2",
         user_ref="u2",
@@ -67,10 +67,10 @@ def test_somebody_in_two_workspaces_is_recorded_in_both_and_in_no_third(cast: Ca
         email="owner@example.com",
         role="ADMIN",
     )
-    membership_join(member=elsewhere, user=account_of(cast.people["owner"]))
+    link_account(member=elsewhere, user=account_of(cast.people["owner"]))
     sign_in(Client())
     assert [action for action, *_ in told("org-acme")] == ["sign_in"]
-    assert told("org-globex") == [("sign_in", elsewhere.named, elsewhere.named, "succeeded")]
+    assert told("org-globex") == [("sign_in", elsewhere.display_identity, elsewhere.display_identity, "succeeded")]
     Member.objects.filter(pk=elsewhere.pk).update(is_active=False)
     sign_in(Client())
     assert (len(told("org-acme")), len(told("org-globex"))) == (2, 1)

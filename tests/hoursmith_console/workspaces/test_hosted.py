@@ -107,9 +107,9 @@ RENAME = (
     "[Person.objects.filter(email=old).update(email=new) for old, new in {pairs!r}];print(json.dumps(True))"
 )
 FOUND = (
-    "from hoursmith_console.accounts.addresses import account_with;"
+    "from hoursmith_console.accounts.addresses import find_account;"
     "from hoursmith_console.workspaces.models import Member;import json;"
-    "rows = {{m.email: m.name for m in Member.objects.filter(user=account_with({email!r}))}};print(json.dumps(rows))"
+    "rows = {{m.email: m.name for m in Member.objects.filter(user=find_account({email!r}))}};print(json.dumps(rows))"
 )
 
 

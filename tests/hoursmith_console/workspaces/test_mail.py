@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hoursmith_console.core.texts import one_line
-from hoursmith_console.workspaces.mail import message_build, plain
+from hoursmith_console.workspaces.mail import build_message, plain
 from tests.paths import ROOT
 
 BREAKS = ["\r\n", "\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\0"]
@@ -15,18 +15,18 @@ BUILDERS = {"EmailMessage", "EmailMultiAlternatives", "send_mail", "send_mass_ma
 
 @pytest.mark.parametrize("mark", BREAKS, ids=ascii)
 def test_no_line_break_of_a_name_gets_into_a_header(mark: str) -> None:
-    message = message_build(
+    message = build_message(
         subject=f"Acme{mark}Bcc: all@example.com", text="text", to=f"new@example.com{mark}Bcc: all@example.com"
     )
     assert message.subject == "Acme Bcc: all@example.com"
     assert not set(message.to[0]) & set(mark)
-    message = message_build(subject=f"Acme{mark}Bcc: all@example.com", text="text", to="new@example.com")
+    message = build_message(subject=f"Acme{mark}Bcc: all@example.com", text="text", to="new@example.com")
     sent = message.message()
     assert (sent["Bcc"], sent["To"]) == (None, "new@example.com")
 
 
 def test_a_long_name_makes_no_endless_subject() -> None:
-    assert len(message_build(subject="x" * 5000, text="", to="new@example.com").subject) == 200
+    assert len(build_message(subject="x" * 5000, text="", to="new@example.com").subject) == 200
 
 
 def test_plain_text_is_one_line() -> None:

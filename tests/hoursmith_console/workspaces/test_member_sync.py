@@ -9,16 +9,16 @@ from django.core.cache import cache
 from django.db import DataError
 from django.test import Client
 
-from hoursmith_console.accounts.addresses import account_with, proven_account, proven_addresses
+from hoursmith_console.accounts.addresses import find_account, find_verified_account, verified_addresses
 from hoursmith_console.workspaces.invitations import invite
-from hoursmith_console.workspaces.member_list import RollError
+from hoursmith_console.workspaces.member_list import MemberListError
 from hoursmith_console.workspaces.member_sync import Synced, members_sync
 from hoursmith_console.workspaces.models import Invitation, Member, Role
-from hoursmith_console.workspaces.services import member_import, membership_join
+from hoursmith_console.workspaces.services import import_member, link_account
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import PASSWORD, ROLES, Cast, account_of
 from tests.hoursmith_console.sign_in.people import is_in, operators_link, password_given, recent
-from tests.openid_provider import Provider, configure, openid_provider, visit
+from tests.oidc_provider import Provider, configure, oidc_provider, visit
 
 Browse = Callable[[str], Client]
 INVITATIONS = "/accounts/invitations/"
@@ -33,7 +33,7 @@ def _fresh_limits() -> Iterator[None]:
 
 @pytest.fixture
 def provider(settings: Any, cast: Cast) -> Iterator[Provider]:
-    with openid_provider() as made:
+    with oidc_provider() as made:
         configure(settings, made)
         yield made
 
@@ -94,16 +94,16 @@ def test_the_next_holder_of_an_address_is_not_signed_in_as_the_one_before(cast: 
     # The first goes on as before, under the new address, which their provider can prove.
     first, _ = by_openid(provider, "s-manager", "manager-now@example.com")
     assert "Manager Person" in first.get("/").content.decode()
-    assert proven_addresses(account_of(member(cast, "manager"))) == ["manager-now@example.com"]
+    assert verified_addresses(account_of(member(cast, "manager"))) == ["manager-now@example.com"]
 
 
 def test_a_moved_address_finds_its_old_account_no_longer(cast: Cast) -> None:
     user = account_of(cast.people["manager"])
     sync(cast, listed("manager", email="manager-now@example.com"))
-    assert proven_account("manager@example.com") is None
-    assert account_with("manager@example.com") is None
-    assert account_with("manager-now@example.com") == user
-    assert proven_addresses(user) == []
+    assert find_verified_account("manager@example.com") is None
+    assert find_account("manager@example.com") is None
+    assert find_account("manager-now@example.com") == user
+    assert verified_addresses(user) == []
     user.refresh_from_db()
     assert user.email == "manager-now@example.com"
     client = Client()
@@ -117,19 +117,19 @@ def test_swapped_addresses_swap_the_accounts_names_and_nothing_else(cast: Cast) 
     synced = sync(cast, listed("manager", email="member@example.com"), listed("member", email="Manager@Example.com"))
     assert synced.problems == []
     assert {name: account_of(member(cast, name)) for name in before} == before
-    assert account_with("member@example.com") == before["manager"]
-    assert account_with("manager@example.com") == before["member"]
-    assert proven_account("member@example.com") is None
+    assert find_account("member@example.com") == before["manager"]
+    assert find_account("manager@example.com") == before["member"]
+    assert find_verified_account("member@example.com") is None
     assert "Manager Person" in password_given("member").get("/").content.decode()
 
 
 def test_an_address_that_another_account_uses_is_not_taken_and_said_so(cast: Cast) -> None:
     synced = sync(cast, listed("manager", email="outsider@example.com"))
     assert "another account uses that address" in synced.problems[0]
-    assert proven_account("outsider@example.com") == cast.people["outsider"].user
+    assert find_verified_account("outsider@example.com") == cast.people["outsider"].user
     # The old address is left as a name to sign in with, and proves nothing.
     assert is_in(password_given("manager"))
-    assert proven_account("manager@example.com") is None
+    assert find_verified_account("manager@example.com") is None
     row = AuditEvent.objects.get(tool="console.members_sync")
     assert row.arguments["problems"] == synced.problems
 
@@ -137,7 +137,7 @@ def test_an_address_that_another_account_uses_is_not_taken_and_said_so(cast: Cas
 def test_another_way_to_write_an_address_moves_nothing(cast: Cast) -> None:
     synced = sync(cast, listed("manager", email=" MANAGER@example.com "))
     assert (synced.moved, synced.problems) == ({}, [])
-    assert proven_account("manager@example.com") == cast.people["manager"].user
+    assert find_verified_account("manager@example.com") == cast.people["manager"].user
 
 
 # people who leave, and come back
@@ -180,10 +180,10 @@ def test_another_person_with_the_address_of_one_who_left_gets_an_account_of_thei
     cast: Cast, provider: Provider, trusted: Browse
 ) -> None:
     # The one who left is still a member of Globex.
-    elsewhere = member_import(
+    elsewhere = import_member(
         workspace=cast.other, member_id="x", user_ref="x", name="M", email="manager@example.com", role="ADMIN"
     )
-    membership_join(member=elsewhere, user=account_of(cast.people["manager"]))
+    link_account(member=elsewhere, user=account_of(cast.people["manager"]))
     sync(cast)
     sync(cast, listed("heir", email="manager@example.com"))
     trusted("owner").post("/members/invite/", {"email": "manager@example.com", "role": "MEMBER"})
@@ -212,7 +212,7 @@ def test_those_who_left_lose_access_even_where_the_rest_fails(
     def refuse(**_: object) -> None:
         raise RuntimeError("whatever comes after")
 
-    monkeypatch.setattr("hoursmith_console.workspaces.member_sync.member_import", refuse)
+    monkeypatch.setattr("hoursmith_console.workspaces.member_sync.import_member", refuse)
     with pytest.raises(RuntimeError):
         sync(cast)
     assert theirs.get("/").status_code == 302
@@ -301,9 +301,9 @@ def test_a_row_that_the_database_refuses_is_named_and_the_others_come_in(
     def picky(**facts: Any) -> Member:
         if facts["name"] == "Bad Person":
             raise DataError("value too long")
-        return member_import(**facts)
+        return import_member(**facts)
 
-    monkeypatch.setattr("hoursmith_console.workspaces.member_sync.member_import", picky)
+    monkeypatch.setattr("hoursmith_console.workspaces.member_sync.import_member", picky)
     synced = sync(cast, listed("bad"), listed("fine"))
     assert synced.problems == ["Bad Person (bad@example.com) was not imported: DataError."]
     assert member(cast, "fine").is_active
@@ -311,7 +311,7 @@ def test_a_row_that_the_database_refuses_is_named_and_the_others_come_in(
 
 @pytest.mark.parametrize("members", [[], [listed("manager")], ["nothing"]])
 def test_a_list_without_an_owner_is_no_list_and_shuts_nobody_out(cast: Cast, members: list[Any]) -> None:
-    with pytest.raises(RollError, match="names no Owner"):
+    with pytest.raises(MemberListError, match="names no Owner"):
         members_sync(workspace=cast.workspace, members=members, actor="ana")
     assert Member.objects.filter(workspace=cast.workspace, is_active=True).count() == len(ROLES)
 

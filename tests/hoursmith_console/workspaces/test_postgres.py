@@ -11,7 +11,7 @@ from tests.paths import ROOT
 from tests.postgres import shared_cluster
 
 HERE = ROOT / "tests/hoursmith_console"
-PAGES = ("workspaces/test_sync.py", "members/test_account_takeover.py", "accounts/test_openid_identities.py")
+PAGES = ("workspaces/test_member_sync.py", "members/test_account_takeover.py", "sign_in/oidc/test_identities.py")
 
 
 @pytest.mark.parametrize("files", [PAGES, ("workspaces/races.py",)], ids=["pages", "races"])

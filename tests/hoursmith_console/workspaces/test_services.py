@@ -9,10 +9,10 @@ from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.services import (
     MembershipError,
-    account_create,
-    member_import,
-    membership_join,
-    workspace_import,
+    create_account,
+    import_member,
+    import_workspace,
+    link_account,
 )
 from tests.hoursmith_console.conftest import Cast, account_of
 
@@ -21,60 +21,60 @@ pytestmark = pytest.mark.django_db
 
 def _import(workspace: Workspace, **changes: str) -> Member:
     facts = {"member_id": "m1", "user_ref": "u1", "name": "Ana", "email": "Ana@Example.com", "role": "MEMBER"}
-    return member_import(workspace=workspace, **{**facts, **changes})
+    return import_member(workspace=workspace, **{**facts, **changes})
 
 
 def test_an_imported_workspace_keeps_its_id_and_takes_the_new_name_and_plan() -> None:
-    first = workspace_import(org_id="o1", name="Old", plan="studio")
-    again = workspace_import(org_id="o1", name="New", plan="agency")
+    first = import_workspace(org_id="o1", name="Old", plan="studio")
+    again = import_workspace(org_id="o1", name="New", plan="agency")
     assert (again.pk, again.name, again.plan) == (first.pk, "New", "agency")
 
 
 def test_an_imported_member_keeps_their_account_and_takes_the_new_role() -> None:
-    workspace = workspace_import(org_id="o1", name="Acme", plan="studio")
+    workspace = import_workspace(org_id="o1", name="Acme", plan="studio")
     member = _import(workspace)
-    account_create(member=member, password="correct horse battery")
+    create_account(member=member, password="correct horse battery")
     again = _import(workspace, role="ADMIN", name="Ana Ruiz")
     assert (again.pk, again.role, again.name) == (member.pk, "ADMIN", "Ana Ruiz")
     assert again.user == User.objects.get(email="ana@example.com")
 
 
 def test_an_imported_member_is_active_again() -> None:
-    workspace = workspace_import(org_id="o1", name="Acme", plan="studio")
+    workspace = import_workspace(org_id="o1", name="Acme", plan="studio")
     Member.objects.filter(pk=_import(workspace).pk).update(is_active=False)
     assert _import(workspace).is_active
 
 
 def test_an_account_is_made_once_and_keeps_its_password() -> None:
-    member = _import(workspace_import(org_id="o1", name="Acme", plan="studio"))
-    assert account_create(member=member, password="the first password") is True
-    assert account_create(member=member, password="the second password") is False
+    member = _import(import_workspace(org_id="o1", name="Acme", plan="studio"))
+    assert create_account(member=member, password="the first password") is True
+    assert create_account(member=member, password="the second password") is False
     assert User.objects.get(email="ana@example.com").check_password("the first password")
 
 
 def test_an_address_lets_no_account_into_a_second_workspace() -> None:
-    first = _import(workspace_import(org_id="o1", name="Acme", plan="studio"))
-    second = _import(workspace_import(org_id="o2", name="Globex", plan="studio"), email="ana@example.com")
-    assert account_create(member=first, password="the first password") is True
+    first = _import(import_workspace(org_id="o1", name="Acme", plan="studio"))
+    second = _import(import_workspace(org_id="o2", name="Globex", plan="studio"), email="ana@example.com")
+    assert create_account(member=first, password="the first password") is True
     with pytest.raises(AddressTakenError):
-        account_create(member=second, password="the second password")
+        create_account(member=second, password="the second password")
     assert User.objects.get().check_password("the first password")
     assert [member.pk for member in Member.objects.filter(user=User.objects.get())] == [first.pk]
 
 
 def test_an_account_joins_a_second_workspace_and_no_member_who_has_another() -> None:
-    first = _import(workspace_import(org_id="o1", name="Acme", plan="studio"))
-    second = _import(workspace_import(org_id="o2", name="Globex", plan="studio"))
+    first = _import(import_workspace(org_id="o1", name="Acme", plan="studio"))
+    second = _import(import_workspace(org_id="o2", name="Globex", plan="studio"))
     third = _import(first.workspace, user_ref="u2", member_id="m2", email="bo@example.com")
-    account_create(member=first, password="the first password")
-    account_create(member=third, password="the other password")
-    membership_join(member=second, user=account_of(first))
+    create_account(member=first, password="the first password")
+    create_account(member=third, password="the other password")
+    link_account(member=second, user=account_of(first))
     assert set(account_of(first).memberships.all()) == {first, second}
     with pytest.raises(MembershipError, match="another account"):
-        membership_join(member=second, user=account_of(third))
+        link_account(member=second, user=account_of(third))
     Member.objects.filter(pk=third.pk).update(user=None)
     with pytest.raises(MembershipError, match="already belongs to Ana"):
-        membership_join(member=third, user=account_of(first))
+        link_account(member=third, user=account_of(first))
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_an_account_joins_a_second_workspace_and_no_member_who_has_another() -> 
 def test_addresses_are_compared_in_one_form_that_makes_no_two_mailboxes_one(written: str, stored: str) -> None:
     assert normal(written) == stored
     assert normal(stored) == stored
-    workspace = workspace_import(org_id="o1", name="Acme", plan="studio")
+    workspace = import_workspace(org_id="o1", name="Acme", plan="studio")
     assert _import(workspace, email=written).email == stored
 
 
 def test_names_from_hoursmith_are_one_line_and_fit_their_columns() -> None:
-    workspace = workspace_import(org_id="o1", name="Acme\r\nBcc: all@example.com\0" + "x" * 300, plan="studio")
+    workspace = import_workspace(org_id="o1", name="Acme\r\nBcc: all@example.com\0" + "x" * 300, plan="studio")
     assert workspace.name.startswith("Acme Bcc: all@example.com x")
     assert len(workspace.name) == 200
     assert _import(workspace, name="Ana\u2028\u202eRuiz").name == "Ana \ufffdRuiz"

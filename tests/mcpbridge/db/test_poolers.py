@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from hoursmith_console import env
-from hoursmith_console.backends.postgresql.pooling import NEEDS_DIRECT, NOT_DIRECT, pooling_fault
+from hoursmith_console.backends.postgresql.pooling import NEEDS_DIRECT, NOT_DIRECT, find_pooling_fault
 from mcpbridge.auth.restrictions.blocks import block_token
 from mcpbridge.auth.restrictions.polling import restriction_store
 from mcpbridge.models import AuditEvent
@@ -30,7 +30,7 @@ def pooled(postgres_database: RecordDatabase, needs: Needs) -> Iterator[str]:
 
 
 def fault(url: str, direct_url: str = "") -> str:
-    return pooling_fault(env.databases(url)["default"], direct_url)
+    return find_pooling_fault(env.databases(url)["default"], direct_url)
 
 
 def test_a_pooler_in_transaction_mode_is_told_from_a_server(postgres_database: RecordDatabase, pooled: str) -> None:

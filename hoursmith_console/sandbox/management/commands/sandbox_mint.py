@@ -8,7 +8,7 @@ from django.db import router, transaction
 from hoursmith_console.sandbox.console import console_member
 from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand, existing_workspace
 from hoursmith_console.sandbox.models import Member, Organization, Scope, Token
-from hoursmith_console.sandbox.services import NAME_LENGTH, MintedToken, UnknownMemberError, member_by_email, token_mint
+from hoursmith_console.sandbox.services import NAME_LENGTH, MintedToken, UnknownMemberError, member_by_email, mint_token
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from mcpbridge.audit.console_events import TokenNamed, operator, record_event
@@ -46,7 +46,7 @@ def _mint(member: Member, name: str, scopes: list[Scope]) -> MintedToken:
     """The new token, whose making is on record; without the record there is none."""
     databases = router.db_for_write(Token), router.db_for_write(TokenClaim)
     with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
-        minted = token_mint(member=member, name=name, scopes=scopes)
+        minted = mint_token(member=member, name=name, scopes=scopes)
         claim = claim_token(env=minted.env, prefix=minted.prefix, member=console_member(member), source="sandbox_mint")
         record_event(
             org_id=str(member.org_id),
@@ -57,7 +57,7 @@ def _mint(member: Member, name: str, scopes: list[Scope]) -> MintedToken:
             target_id=minted.prefix,
             target_label=name,
             token=TokenNamed(minted.env, minted.prefix, name),
-            details={"for": claim.member.named, "scopes": [str(scope) for scope in scopes]},
+            details={"for": claim.member.display_identity, "scopes": [str(scope) for scope in scopes]},
         )
     return minted
 

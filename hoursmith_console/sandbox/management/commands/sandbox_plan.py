@@ -7,9 +7,9 @@ from django.db import router, transaction
 
 from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand, existing_workspace
 from hoursmith_console.sandbox.models import Organization, Plan
-from hoursmith_console.sandbox.services import plan_change
+from hoursmith_console.sandbox.services import change_plan
 from hoursmith_console.workspaces.models import Workspace
-from hoursmith_console.workspaces.services import workspace_import
+from hoursmith_console.workspaces.services import import_workspace
 from mcpbridge.audit.console_events import operator, record_event
 from mcpbridge.audit.errors import AuditUnavailableError
 
@@ -26,8 +26,8 @@ class Command(SandboxCommand):
         databases = router.db_for_write(Organization), router.db_for_write(Workspace)
         try:
             with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
-                plan_change(org=org, plan=options["plan"])
-                workspace = workspace_import(org_id=str(org.pk), name=org.name, plan=org.plan)
+                change_plan(org=org, plan=options["plan"])
+                workspace = import_workspace(org_id=str(org.pk), name=org.name, plan=org.plan)
                 record_event(
                     org_id=workspace.org_id,
                     org_name=workspace.name,

@@ -9,10 +9,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 from django.db import router
 
-from hoursmith_console.sandbox.console import SignIn, sign_ins_create
+from hoursmith_console.sandbox.console import SignIn, create_sign_ins
 from hoursmith_console.sandbox.management.sandbox_command import SandboxCommand
 from hoursmith_console.sandbox.models import Organization
-from hoursmith_console.sandbox.seed.workspace import workspace_seed
+from hoursmith_console.sandbox.seed.workspace import seed_workspace
 from hoursmith_console.sandbox.services import now
 
 
@@ -28,8 +28,8 @@ class Command(SandboxCommand):
         if database != "default":
             # The workspace's own database is nobody else's to migrate.
             call_command("migrate", database=database, verbosity=0, interactive=False)
-        org = workspace_seed(now=now(), reset=options["reset"])
-        sign_ins = sign_ins_create(org=org)
+        org = seed_workspace(now=now(), reset=options["reset"])
+        sign_ins = create_sign_ins(org=org)
         console_url, mcp_url = f"{settings.PUBLIC_URL}/", f"{settings.PUBLIC_URL}/mcp"
         if options["json"]:
             facts = {

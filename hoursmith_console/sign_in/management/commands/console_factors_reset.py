@@ -3,7 +3,7 @@
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 
-from hoursmith_console.accounts.services import sessions_end
+from hoursmith_console.accounts.services import end_sessions
 from hoursmith_console.sign_in.management.account_command import AccountCommand
 
 
@@ -13,5 +13,5 @@ class Command(AccountCommand):
 
     def change(self, user: User) -> str:
         removed, _ = Authenticator.objects.filter(user=user).delete()
-        sessions_end(user=user)
+        end_sessions(user=user)
         return f"{removed} second factors removed; the password stays."

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hoursmith_console.accounts.addresses import normal
 from hoursmith_console.sign_in.invitation_views import invitation_path
-from hoursmith_console.workspaces.invitations import AddressState, InvitationError, address_state, invite, member_find
+from hoursmith_console.workspaces.invitations import AddressState, InvitationError, address_state, find_member, invite
 from hoursmith_console.workspaces.models import Invitation, Member, Role, Workspace
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         workspace = self._workspace(options["workspace"])
         email, role = normal(options["email"]), options["role"].upper()
         try:
-            known = member_find(workspace=workspace, email=email)
+            known = find_member(workspace=workspace, email=email)
             if known is not None and known.role != role:
                 raise CommandError(f"{email} is {known.role} at Hoursmith, not {role}. Roles are changed there.")
             _, secret = invite(

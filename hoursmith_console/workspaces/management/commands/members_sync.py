@@ -7,9 +7,9 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError
 
-from hoursmith_console.workspaces.member_list import Roll, RollError, roll_read
+from hoursmith_console.workspaces.member_list import MemberList, MemberListError, fetch_member_list
 from hoursmith_console.workspaces.member_sync import Synced, members_sync
-from hoursmith_console.workspaces.services import workspace_import
+from hoursmith_console.workspaces.services import import_workspace
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.auth.credentials import credential_from_text
@@ -30,12 +30,12 @@ class Command(BaseCommand):
             roll = asyncio.run(self._read(credential))
         except CredentialError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
-        except RollError as error:
+        except MemberListError as error:
             raise CommandError(str(error)) from None
-        workspace = workspace_import(org_id=roll.me["orgId"], name=roll.me["orgName"], plan=roll.me["plan"])
+        workspace = import_workspace(org_id=roll.me["orgId"], name=roll.me["orgName"], plan=roll.me["plan"])
         try:
             synced = members_sync(workspace=workspace, members=roll.members, actor=operator())
-        except (AuditUnavailableError, RollError) as error:
+        except (AuditUnavailableError, MemberListError) as error:
             raise CommandError(str(error)) from None
         self._tell(str(workspace), synced)
 
@@ -47,13 +47,13 @@ class Command(BaseCommand):
             self.stderr.write(f"Check: {problem}")
         self.stdout.write("To invite one: manage.py console_invite --email … --role …")
 
-    async def _read(self, credential: Credential) -> Roll:
+    async def _read(self, credential: Credential) -> MemberList:
         upstream, progress = (
             upstream_from_settings(get_asgi_application()),
             progress_line(self.stderr, what="members read"),
         )
         try:
-            return await roll_read(upstream, credential, progress=progress)
+            return await fetch_member_list(upstream, credential, progress=progress)
         finally:
             await upstream.aclose()
             if progress:

@@ -45,10 +45,10 @@ def test_reviewers_make_a_sink_and_see_its_secret_once(cast: Cast, trusted: Brow
     assert (destination.org_id, destination.acked, destination.created_by) == (
         cast.org_id,
         2,
-        cast.people[person].named,
+        cast.people[person].display_identity,
     )
     told = recorded("create")
-    assert told.actor == cast.people[person].named
+    assert told.actor == cast.people[person].display_identity
     assert told.arguments == {
         "kind": "webhook",
         "format": "json",
@@ -135,12 +135,12 @@ def test_every_change_is_made_and_recorded(cast: Cast, trusted: Browse) -> None:
     assert LogDestination.objects.get().encrypted_secret != sealed
     assert recorded("secret").arguments == {}
     gone = do("delete")
-    assert (gone.deleted_by, gone.encrypted_secret) == (cast.people["admin"].named, "")
+    assert (gone.deleted_by, gone.encrypted_secret) == (cast.people["admin"].display_identity, "")
     assert recorded("delete").target_label == "SIEM 2"
     assert visitor.get(page).status_code == 404
     assert {
         row.actor for row in AuditEvent.objects.filter(kind=Kind.CONSOLE).exclude(tool="console.destination_create")
-    } == {cast.people["admin"].named}
+    } == {cast.people["admin"].display_identity}
 
 
 def test_the_record_tells_of_sinks_in_sentences(cast: Cast, trusted: Browse) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 
 def revoke(actor: Caller, prefix: str) -> bool:
     member = actor.member
-    return services.token_revoke(org_id=str(member.org_id), user_ref=str(member.user_id), env="live", prefix=prefix)
+    return services.revoke_token(org_id=str(member.org_id), user_ref=str(member.user_id), env="live", prefix=prefix)
 
 
 def _parts(token: str) -> tuple[str, str, str, str]:
@@ -38,7 +38,7 @@ def test_nothing_of_the_secret_is_kept(world: World) -> None:
 
 
 def test_a_minted_token_does_not_show_in_its_representation(world: World) -> None:
-    minted = services.token_mint(member=world.owner.member, name="x", scopes=["read"])
+    minted = services.mint_token(member=world.owner.member, name="x", scopes=["read"])
     assert _parts(minted.plaintext)[3] not in repr(minted)
 
 
@@ -102,7 +102,7 @@ def test_members_revoke_their_own_tokens_and_admins_those_of_their_workspace(
     if may:
         assert revoke(getattr(world, actor), prefix)
     else:
-        with pytest.raises(services.NotTheirsError):
+        with pytest.raises(services.NotTokenOwnerError):
             revoke(getattr(world, actor), prefix)
     assert (caller.get("/me").status_code == 200) is not may
 
@@ -110,15 +110,15 @@ def test_members_revoke_their_own_tokens_and_admins_those_of_their_workspace(
 @pytest.mark.parametrize("role", ["owner", "admin", "manager", "member"])
 def test_nobody_revokes_a_token_of_another_workspace(world: World, role: str) -> None:
     other = World("Globex")
-    with pytest.raises(services.NotTheirsError):
+    with pytest.raises(services.NotTokenOwnerError):
         revoke(getattr(other, role), _parts(world.member.token)[2])
     assert world.member.get("/me").status_code == 200
 
 
 def test_an_admin_of_another_workspace_gains_nothing_by_naming_this_one(world: World) -> None:
     stranger = World("Globex").owner.member
-    with pytest.raises(services.NotTheirsError):
-        services.token_revoke(
+    with pytest.raises(services.NotTokenOwnerError):
+        services.revoke_token(
             org_id=str(world.org.pk),
             user_ref=str(stranger.user_id),
             env="live",
@@ -140,7 +140,7 @@ def test_a_person_in_two_workspaces_acts_as_the_membership_that_minted(world: Wo
     membership = outside.org.members.create(
         user=world.owner.member.user, role="MEMBER", created_at=datetime(2026, 3, 2, tzinfo=UTC)
     )
-    guest = Caller(membership, services.token_mint(member=membership, name="x", scopes=["read"]).plaintext)
+    guest = Caller(membership, services.mint_token(member=membership, name="x", scopes=["read"]).plaintext)
     assert guest.get("/me").json()["data"]["orgName"] == "Umbrella"
     assert world.owner.get("/me").json()["data"]["orgName"] == "Acme"
 

@@ -202,7 +202,7 @@ def test_an_older_secret_key_still_reads_what_it_wrote(with_app: Give, settings:
 def test_a_workspace_asks_those_who_review_it_for_a_second_factor(
     cast: Cast, browse: Browse, name: str, is_asked: bool
 ) -> None:
-    Workspace.objects.filter(pk=cast.workspace.pk).update(needs_second_factor=True)
+    Workspace.objects.filter(pk=cast.workspace.pk).update(requires_two_factor=True)
     for address in ("/", "/tokens/", "/audit/", "/activity/", "/audit/export/"):
         answer = browse(name).get(address)
         assert (answer.get("Location") == "/accounts/2fa/") is is_asked
@@ -211,7 +211,7 @@ def test_a_workspace_asks_those_who_review_it_for_a_second_factor(
 
 
 def test_the_rule_of_one_workspace_closes_that_one_alone(cast: Cast, browse: Browse, with_app: Give) -> None:
-    Workspace.objects.filter(pk=cast.workspace.pk).update(needs_second_factor=True)
+    Workspace.objects.filter(pk=cast.workspace.pk).update(requires_two_factor=True)
     owner = cast.people["owner"]
     Member.objects.create(
         workspace=cast.other,
@@ -241,7 +241,7 @@ def test_the_rule_of_one_workspace_closes_that_one_alone(cast: Cast, browse: Bro
 
 
 def test_an_account_with_an_unproven_address_may_meet_the_demand(cast: Cast, browse: Browse) -> None:
-    Workspace.objects.filter(pk=cast.workspace.pk).update(needs_second_factor=True)
+    Workspace.objects.filter(pk=cast.workspace.pk).update(requires_two_factor=True)
     EmailAddress.objects.filter(user=cast.people["owner"].user).update(verified=False)
     _, answer = _set_up(recent(browse("owner")))
     assert answer["Location"] == "/accounts/2fa/codes/"
@@ -249,7 +249,7 @@ def test_an_account_with_an_unproven_address_may_meet_the_demand(cast: Cast, bro
 
 
 def test_the_demand_is_met_by_setting_one_up(cast: Cast, with_app: Give) -> None:
-    Workspace.objects.filter(pk=cast.workspace.pk).update(needs_second_factor=True)
+    Workspace.objects.filter(pk=cast.workspace.pk).update(requires_two_factor=True)
     with_app("owner")
     client = password_given("owner")
     client.post("/accounts/2fa/authenticate/", {"code": code_now()})
@@ -279,7 +279,7 @@ def test_an_operator_takes_lost_factors_off_an_account(cast: Cast, with_app: Giv
     call_command("console_factors_reset", "--email", "Owner@example.com")
     assert factors(cast, "owner") == []
     row = AuditEvent.objects.get(tool="console.factors_reset")
-    assert (row.target_label, row.actor.endswith("(command line)")) == (cast.people["owner"].named, True)
+    assert (row.target_label, row.actor.endswith("(command line)")) == (cast.people["owner"].display_identity, True)
     assert is_in(password_given("owner"))
     with pytest.raises(CommandError, match="no account"):
         call_command("console_factors_reset", "--email", "nobody@example.com")

@@ -7,13 +7,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from hoursmith_console.accounts.addresses import address_doubt, proven_addresses
-from hoursmith_console.accounts.models import AddressProof, OpenIdIdentity
-from hoursmith_console.workspaces.services import account_create, account_draft, member_import
+from hoursmith_console.accounts.addresses import unverify_address, verified_addresses
+from hoursmith_console.accounts.models import EmailVerification, OidcIdentity
+from hoursmith_console.workspaces.services import create_account, draft_account, import_member
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast, account_of
 from tests.hoursmith_console.sign_in.people import is_in, told
-from tests.openid_provider import Provider, configure, openid_provider, visit
+from tests.oidc_provider import Provider, configure, oidc_provider, visit
 
 OWNER = {"sub": "person-1", "email": "owner@example.com", "email_verified": True}
 METHODS = "/accounts/openid/"
@@ -23,7 +23,7 @@ Browse = Callable[[str], Client]
 @pytest.fixture
 def first(settings: Any, cast: Cast) -> Iterator[Provider]:
     """The issuer that the console uses."""
-    with openid_provider() as made:
+    with oidc_provider() as made:
         made.person = dict(OWNER)
         configure(settings, made)
         yield made
@@ -32,13 +32,13 @@ def first(settings: Any, cast: Cast) -> Iterator[Provider]:
 @pytest.fixture
 def second() -> Iterator[Provider]:
     """Another issuer, which has the same subjects, of other people."""
-    with openid_provider() as made:
+    with oidc_provider() as made:
         made.person = dict(OWNER)
         yield made
 
 
 def identities(user: User) -> list[tuple[str, str]]:
-    return [(row.issuer, row.subject) for row in user.openid_identities.all()]
+    return [(row.issuer, row.subject) for row in user.oidc_identities.all()]
 
 
 def test_a_second_subject_with_the_same_verified_address_is_refused(cast: Cast, first: Provider) -> None:
@@ -60,21 +60,21 @@ def test_a_subject_is_known_whatever_its_address_says_later(cast: Cast, first: P
         visit(client)
         assert "Owner Person" in client.get("/").content.decode()
     # A colleague's address stays the colleague's.
-    assert proven_addresses(account_of(cast.people["admin"])) == ["admin@example.com"]
+    assert verified_addresses(account_of(cast.people["admin"])) == ["admin@example.com"]
 
 
 def test_a_provider_gives_an_account_no_address_and_takes_back_what_it_vouched_for(cast: Cast, first: Provider) -> None:
     user = account_of(cast.people["owner"])
     visit(Client())
-    assert AddressProof.objects.get(address__user=user).how == "oidc"
+    assert EmailVerification.objects.get(address__user=user).how == "oidc"
     first.person = {**OWNER, "email": "elsewhere@example.com"}
     client = Client()
     visit(client)
     assert is_in(client)
-    assert proven_addresses(user) == []
+    assert verified_addresses(user) == []
     first.person = dict(OWNER)
     visit(Client())
-    assert proven_addresses(user) == ["owner@example.com"]
+    assert verified_addresses(user) == ["owner@example.com"]
 
 
 def test_the_same_subject_of_another_issuer_is_somebody_else(
@@ -127,7 +127,7 @@ def test_an_identity_belongs_to_one_account_and_can_be_unlinked(first: Provider,
     assert "belongs to another account" in manager.get(answer["Location"]).content.decode()
     assert identities(account_of(cast.people["manager"])) == []
     owner = trusted("owner")
-    foreign = OpenIdIdentity.objects.get()
+    foreign = OidcIdentity.objects.get()
     assert manager.post(METHODS, {"unlink": foreign.pk}).status_code == 404
     assert owner.post(METHODS, {"unlink": foreign.pk}).status_code == 302
     assert identities(account_of(cast.people["owner"])) == []
@@ -142,14 +142,14 @@ def test_the_only_way_to_sign_in_is_not_unlinked(first: Provider, cast: Cast) ->
     user.save()
     client = Client()
     visit(client)
-    page = client.post(METHODS, {"unlink": OpenIdIdentity.objects.get().pk}, follow=True)
+    page = client.post(METHODS, {"unlink": OidcIdentity.objects.get().pk}, follow=True)
     assert "your only way to sign in" in page.content.decode()
     assert len(identities(user)) == 1
 
 
 def test_an_address_without_proof_leads_no_identity_to_an_account_in_use(cast: Cast, first: Provider) -> None:
     user = account_of(cast.people["owner"])
-    address_doubt(user=user, email="owner@example.com")
+    unverify_address(user=user, email="owner@example.com")
     client = Client()
     answer = visit(client)
     assert (answer.status_code, is_in(client)) == (403, False)
@@ -158,15 +158,15 @@ def test_an_address_without_proof_leads_no_identity_to_an_account_in_use(cast: C
 
 
 def test_an_account_that_nobody_ever_used_is_found_by_its_address(cast: Cast, first: Provider) -> None:
-    member = member_import(
+    member = import_member(
         workspace=cast.workspace, member_id="n", user_ref="n", name="New", email="new@example.com", role="MEMBER"
     )
-    account_create(member=member, password=None)
+    create_account(member=member, password=None)
     first.person = {"sub": "new-1", "email": "new@example.com", "email_verified": True}
     client = Client()
     visit(client)
     assert is_in(client)
-    proof = AddressProof.objects.get(address__email="new@example.com")
+    proof = EmailVerification.objects.get(address__email="new@example.com")
     assert (proof.how, proof.issuer) == ("oidc", first.issuer)
 
 
@@ -181,4 +181,4 @@ def test_a_sign_in_that_allauth_found_by_the_subject_alone_counts_for_nothing(ca
 
 def test_an_account_has_a_name_that_is_no_address(cast: Cast) -> None:
     assert "@" not in account_of(cast.people["owner"]).username
-    assert account_draft().username != account_draft().username
+    assert draft_account().username != draft_account().username

@@ -12,12 +12,12 @@ from django.test import Client
 from environ import Env
 
 from hoursmith_console import env as configuration
-from hoursmith_console.accounts.models import OpenIdIdentity
-from hoursmith_console.workspaces.access import member_shut_out
+from hoursmith_console.accounts.models import OidcIdentity
+from hoursmith_console.workspaces.access import revoke_access
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.sign_in.people import code_now, is_in, told
-from tests.openid_provider import Provider, configure, openid_provider, visit
+from tests.oidc_provider import Provider, configure, oidc_provider, visit
 
 OWNER = {"sub": "person-1", "email": "Owner@example.com", "email_verified": True, "name": "Owner Person"}
 
@@ -25,7 +25,7 @@ OWNER = {"sub": "person-1", "email": "Owner@example.com", "email_verified": True
 @pytest.fixture
 def provider(settings: Any, cast: Cast) -> Iterator[Provider]:
     """A provider that the console is set up for, and that signs the owner in."""
-    with openid_provider() as made:
+    with oidc_provider() as made:
         made.person = dict(OWNER)
         configure(settings, made)
         yield made
@@ -48,7 +48,7 @@ def test_issuer_and_subject_are_kept_and_no_token_of_the_provider_is(provider: P
     visit(client)
     assert not SocialToken.objects.exists()
     assert not SocialAccount.objects.exists()
-    kept = OpenIdIdentity.objects.get()
+    kept = OidcIdentity.objects.get()
     assert (kept.issuer, kept.subject, kept.label) == (provider.issuer, "person-1", "owner@example.com")
     assert "for userinfo" not in str(dict(client.session))
 
@@ -77,7 +77,7 @@ def test_nobody_else_gets_in_and_no_account_is_made(provider: Provider, person: 
     answer = visit(client)
     assert (answer.status_code, is_in(client)) == (403, False)
     assert "No access" in answer.content.decode()
-    assert (User.objects.count(), OpenIdIdentity.objects.count()) == (before, 0)
+    assert (User.objects.count(), OidcIdentity.objects.count()) == (before, 0)
 
 
 def test_an_unverified_address_writes_nothing_into_anybodys_record(provider: Provider) -> None:
@@ -88,7 +88,7 @@ def test_an_unverified_address_writes_nothing_into_anybodys_record(provider: Pro
 
 def test_who_is_shut_out_does_not_come_back_this_way(cast: Cast, provider: Provider) -> None:
     visit(Client())
-    member_shut_out(member=cast.people["owner"], actor="Admin")
+    revoke_access(member=cast.people["owner"], actor="Admin")
     client = Client()
     assert visit(client).status_code == 403
     assert not is_in(client)
@@ -160,7 +160,7 @@ def test_an_answer_that_was_not_asked_for_lets_nobody_in(provider: Provider) -> 
 
 def test_a_provider_that_is_away_is_said_so(provider: Provider, settings: Any) -> None:
     settings.OIDC = {**settings.OIDC, "issuer": "http://127.0.0.1:9"}
-    settings.SOCIALACCOUNT_PROVIDERS = configuration.openid_provider(settings.OIDC)
+    settings.SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(settings.OIDC)
     assert Client().post("/accounts/openid/login/").status_code == 503
 
 
@@ -224,14 +224,14 @@ def test_a_half_or_unsafe_setting_is_named_at_the_start(tmp_path: Any, given: di
     env = Env()
     env.ENVIRON = given
     with pytest.raises(ImproperlyConfigured, match=words):
-        configuration.openid(env, tmp_path)
+        configuration.read_oidc(env, tmp_path)
 
 
 def test_full_settings_are_taken_and_the_secret_may_be_a_file(tmp_path: Any) -> None:
     (tmp_path / "secret").write_text("from the file\n")
     env = Env()
     env.ENVIRON = {**FULL, "OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
-    found = configuration.openid(env, tmp_path)
+    found = configuration.read_oidc(env, tmp_path)
     assert found == {
         "issuer": "https://login.example.com",
         "client_id": "c",

@@ -1,7 +1,7 @@
 """Which account signs in as which user of an OpenID Connect provider.
 
 Issuer and subject together are the identity (OpenID Connect Core 1.0, 5.7). An e-mail address is never one: it may
-lead an identity to an account once, under the conditions of `identity_lead`, and only a verified address does.
+lead an identity to an account once, under the conditions of `match_account`, and only a verified address does.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from django.utils import timezone
 
 from hoursmith_console.accounts.addresses import (
     AddressTakenError,
-    address_doubt,
-    address_is_used,
-    address_proof,
-    address_prove,
-    claiming_accounts,
+    find_unverified_accounts,
+    find_verified_account,
+    get_email_verification,
     is_unused,
-    proven_account,
+    unverify_address,
+    uses_address,
+    verify_address,
 )
-from hoursmith_console.accounts.models import AddressProof, OpenIdIdentity
+from hoursmith_console.accounts.models import EmailVerification, OidcIdentity
 
 
 class IdentityTakenError(Exception):
@@ -46,64 +46,64 @@ class Lead(Enum):
     UNPROVEN = "an account uses the address, but nobody proved it"
 
 
-def identity_user(told: Told) -> User | None:
+def find_identity_user(told: Told) -> User | None:
     """Return the account that has this identity."""
-    found = OpenIdIdentity.objects.filter(issuer=told.issuer, subject=told.subject).select_related("user").first()
+    found = OidcIdentity.objects.filter(issuer=told.issuer, subject=told.subject).select_related("user").first()
     return found.user if found is not None else None
 
 
-def identity_lead(told: Told) -> tuple[Lead, User | None]:
+def match_account(told: Told) -> tuple[Lead, User | None]:
     """Return whether the identity may be connected to the account that its verified address names.
 
     Only where the account has no identity, and its user proved the address or nobody ever used the account.
     """
     if not told.email:
         return Lead.NOWHERE, None
-    user = proven_account(told.email)
-    claiming = [] if user is not None else claiming_accounts(told.email)
+    user = find_verified_account(told.email)
+    claiming = [] if user is not None else find_unverified_accounts(told.email)
     if user is None and not claiming:
         return Lead.NOWHERE, None
     if user is None and len(claiming) == 1 and is_unused(claiming[0]):
         user = claiming[0]
     if user is None:
         return Lead.UNPROVEN, None
-    return (Lead.LINK_INSIDE if user.openid_identities.exists() else Lead.CONNECT), user
+    return (Lead.LINK_INSIDE if user.oidc_identities.exists() else Lead.CONNECT), user
 
 
-def identity_link(*, user: User, told: Told) -> None:
+def link_identity(*, user: User, told: Told) -> None:
     """Let the identity sign in to the account. Raises IdentityTakenError where another account has it."""
     try:
-        with transaction.atomic(using=router.db_for_write(OpenIdIdentity)):
-            OpenIdIdentity.objects.create(user=user, issuer=told.issuer, subject=told.subject, label=told.email)
+        with transaction.atomic(using=router.db_for_write(OidcIdentity)):
+            OidcIdentity.objects.create(user=user, issuer=told.issuer, subject=told.subject, label=told.email)
     except IntegrityError:
         raise IdentityTakenError(told.subject) from None
-    identity_use(user=user, told=told)
+    record_identity_use(user=user, told=told)
 
 
-def identity_use(*, user: User, told: Told) -> None:
+def record_identity_use(*, user: User, told: Told) -> None:
     """Note that the identity was used, and what its provider says now of the account's addresses.
 
     It proves an address that the account uses already and gives it no other: a provider may be late to hear that an
     address has moved. Where it names another one than before, what it vouched for before is proven no longer.
     """
-    known = OpenIdIdentity.objects.filter(issuer=told.issuer, subject=told.subject)
+    known = OidcIdentity.objects.filter(issuer=told.issuer, subject=told.subject)
     before = known.values_list("label", flat=True).first() or ""
     known.update(label=told.email, used_at=timezone.now())
     if before and before != told.email:
-        proof = address_proof(user, before)
-        if proof is not None and (proof.how, proof.issuer) == (AddressProof.How.OIDC, told.issuer):
-            address_doubt(user=user, email=before)
-    if told.email and address_is_used(user=user, email=told.email):
+        proof = get_email_verification(user, before)
+        if proof is not None and (proof.how, proof.issuer) == (EmailVerification.How.OIDC, told.issuer):
+            unverify_address(user=user, email=before)
+    if told.email and uses_address(user=user, email=told.email):
         try:
-            address_prove(user=user, email=told.email, how=AddressProof.How.OIDC, issuer=told.issuer)
+            verify_address(user=user, email=told.email, how=EmailVerification.How.OIDC, issuer=told.issuer)
         except AddressTakenError:
             # Another account proved it. This one is found by its identity.
             return
 
 
-def identity_unlink(*, user: User, key: int) -> OpenIdIdentity | None:
+def unlink_identity(*, user: User, key: int) -> OidcIdentity | None:
     """Let an identity of the account sign in no longer; return it, None where the account has none with that key."""
-    found = OpenIdIdentity.objects.filter(user=user, pk=key).first()
+    found = OidcIdentity.objects.filter(user=user, pk=key).first()
     if found is not None:
-        OpenIdIdentity.objects.filter(pk=found.pk).delete()
+        OidcIdentity.objects.filter(pk=found.pk).delete()
     return found

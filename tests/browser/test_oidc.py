@@ -4,12 +4,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, openid_provider
+from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, oidc_provider
 from tests.servers import served_console
 
 
 def test_an_owner_signs_in_with_the_provider_and_back(chromium: Browser, tmp_path: Path) -> None:
-    with openid_provider() as provider:
+    with oidc_provider() as provider:
         settings = {
             "OIDC_ISSUER": provider.issuer,
             "OIDC_CLIENT_ID": CLIENT_ID,

@@ -101,7 +101,7 @@ class Provider:
 def configure(settings: Any, provider: Provider) -> None:
     """Let the console use `provider`, as after a start with its issuer in OIDC_ISSUER."""
     settings.OIDC = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
-    settings.SOCIALACCOUNT_PROVIDERS = env.openid_provider(settings.OIDC)
+    settings.SOCIALACCOUNT_PROVIDERS = env.oidc_provider(settings.OIDC)
 
 
 class _Stay(HTTPRedirectHandler):
@@ -122,7 +122,7 @@ def visit(client: Client, address: str = "/accounts/openid/login/", **form: str)
 
 
 @contextmanager
-def openid_provider() -> Iterator[Provider]:
+def oidc_provider() -> Iterator[Provider]:
     """A provider that listens until the end of the block."""
     provider = Provider()
 
