@@ -123,5 +123,7 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
         context["candidates"] = new_token_candidates(rotation, member) if may["mint"] else []
     is_unused = bool(rotation.new_prefix) and screen.evidence.new_at is None
     if may["mint"] and issuer.supports_minting and (screen.step is Step.MINT or is_unused):
-        context["mint_form"] = MintForm(initial={"name": rotation.token_name or "My assistant", "form": new_form_id()})
+        context["new_form_id"] = MintForm(
+            initial={"name": rotation.token_name or "My assistant", "form": new_form_id()}
+        )
     return context
