@@ -1,1 +1,1 @@
-"""What the assistants did: every tool call, for reading."""
+"""Activity: the log of every tool call."""

@@ -1,4 +1,4 @@
-"""The activity area: every call of every assistant."""
+"""Pages of the activity log."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.activity.export_views import ActivityExportView
 from hoursmith_console.activity.filters import KindFilter, ResultFilter, ToolFilter
-from hoursmith_console.audit.content_access import contents_open
+from hoursmith_console.audit.content_access import authorize_content_view
 from hoursmith_console.audit.export_views import export_progress
 from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import KeysetChangeList
@@ -37,7 +37,7 @@ _LONGEST_CALL = timedelta(hours=1)
 
 @admin.register(ToolCall, site=site)
 class ActivityAdmin(LiveListAdmin):
-    """Tool calls, newest first."""
+    """List and detail pages of tool calls, newest first."""
 
     area = "activity"
     title = "Activity"
@@ -79,7 +79,7 @@ class ActivityAdmin(LiveListAdmin):
     ) -> LiveUpdate:
         viewer, now = request.viewer, timezone.now()
         last = self.last_number(viewer)
-        # The instant keeps the search short, for it is what the indexes are in the order of.
+        # The lower bound on the time keeps the search short: the indexes are ordered by time.
         rows = changes.queryset.filter(at__gte=cursor.at - _LONGEST_CALL, pk__gt=cursor.number, pk__lte=last)
         found = list(rows.defer(*self.list_defer).order_by("pk")[:MOST_AT_ONCE])
         there = (
@@ -107,7 +107,7 @@ class ActivityAdmin(LiveListAdmin):
         record = AuditEvent.objects.filter(call_id=row.call_id, phase=Phase.INTENT)
         return {
             "title": row.tool,
-            "contents": contents_open(
+            "contents": authorize_content_view(
                 viewer,
                 call_id=row.call_id,
                 label=f"{row.tool} {row.target_label or row.target_id}".strip(),

@@ -1,4 +1,4 @@
-"""The page that hands out the calls of a list, after asking once more who is there."""
+"""Export page of the activity log; requires re-authentication."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,10 +9,10 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from hoursmith_console.activity.exporting import FORMATS, rows_of
+from hoursmith_console.activity.exporting import FORMATS, export_rows
 from hoursmith_console.audit.export_views import progress_context
-from hoursmith_console.audit.exporting import in_parts
-from hoursmith_console.core.export_progress import HandingOut
+from hoursmith_console.audit.exporting import stream_parts
+from hoursmith_console.core.export_progress import ExportProgress
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.workspaces.viewer import ConsoleRequest
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ActivityExportForm(Form):
-    """In which form the calls are handed out."""
+    """The format of an export."""
 
     format = forms.ChoiceField(
         choices=[(name, each.label) for name, each in FORMATS.items()], widget=forms.RadioSelect, initial="csv"
@@ -32,20 +32,20 @@ class ActivityExportForm(Form):
 
 
 class ActivityExportView:
-    """GET shows what would be handed out, by the filters in the address; POST hands it out."""
+    """GET shows what the filters in the address select; POST exports it."""
 
     def __init__(self, admin: "ActivityAdmin") -> None:
         self._admin = admin
-        self._guarded = reauthentication_required(self._answer)
+        self._guarded = reauthentication_required(self._respond)
 
     def __call__(self, request: ConsoleRequest) -> HttpResponseBase:
-        # Before anything is asked of them: who may not export is told so at once.
+        # Before re-authentication: members who may not export are refused at once.
         if not request.viewer.member.sees_workspace:
             raise PermissionDenied
-        answer: HttpResponseBase = self._guarded(request)
-        return answer
+        response: HttpResponseBase = self._guarded(request)
+        return response
 
-    def _answer(self, request: ConsoleRequest) -> HttpResponseBase:
+    def _respond(self, request: ConsoleRequest) -> HttpResponseBase:
         changes = cast(KeysetChangeList, self._admin.get_changelist_instance(request))
         if request.method != "POST":
             return self._page(request, changes, ActivityExportForm())
@@ -65,11 +65,11 @@ class ActivityExportView:
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._page(request, changes, form, status=503)
-        # Not counted: that would take as long as a good part of the export.
-        handing_out = HandingOut(member=viewer.member, area=self._admin.area, total=None, headings=name == "csv")
+        # Not counted: counting would take a good part of the export's own time.
+        progress = ExportProgress(member=viewer.member, area=self._admin.area, total=None, headings=name == "csv")
         file = f"activity-{timezone.now():%Y%m%dT%H%M%SZ}.{name}"
         return StreamingHttpResponse(
-            in_parts(FORMATS[name].lines(rows_of(changes.queryset)), handing_out),
+            stream_parts(FORMATS[name].lines(export_rows(changes.queryset)), progress),
             content_type=FORMATS[name].content_type,
             headers={"Content-Disposition": f'attachment; filename="{file}"', "X-Accel-Buffering": "no"},
         )
@@ -78,7 +78,7 @@ class ActivityExportView:
         self, request: ConsoleRequest, changes: KeysetChangeList, form: forms.Form, status: int = 200
     ) -> HttpResponse:
         context: dict[str, Any] = {
-            "title": "Export the activity",
+            "title": "Export activity",
             "area_title": self._admin.title,
             "area_address": "console:activity:list",
             "form": form,

@@ -1,4 +1,4 @@
-"""Hands out the calls of a list as a stream: JSON Lines or CSV, one line a call, newest first."""
+"""Stream tool calls as JSON Lines or CSV, one line per call, newest first."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,16 +44,16 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """One form of the export."""
+class ExportFormat:
+    """One export format."""
 
     label: str
     content_type: str
     lines: Callable[[Iterable[Row]], Iterator[bytes]]
 
 
-def rows_of(calls: "QuerySet[ToolCall]") -> Iterator[Row]:
-    """The columns of `calls`, newest first, read in parts that hold no transaction open."""
+def export_rows(calls: "QuerySet[ToolCall]") -> Iterator[Row]:
+    """Yield the columns of `calls`, newest first, in parts that hold no transaction open."""
     ordered = calls.order_by(*_ORDER.columns)
     start: Key | None = None
     while True:
@@ -84,7 +84,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-FORMATS: Mapping[str, Format] = {
-    "csv": Format("CSV, for spreadsheets", "text/csv; charset=utf-8", _csv),
-    "jsonl": Format("JSON Lines, one call a line", "application/x-ndjson", _jsonl),
+FORMATS: Mapping[str, ExportFormat] = {
+    "csv": ExportFormat("CSV, for spreadsheets", "text/csv; charset=utf-8", _csv),
+    "jsonl": ExportFormat("JSON Lines, one call per line", "application/x-ndjson", _jsonl),
 }

@@ -1,4 +1,4 @@
-"""Filters of calls: by what they do, how they ended, which tool, through which connection, and to which record."""
+"""Filters of tool calls: kind, result, tool, connection and record."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ UNSUCCESSFUL = "unsuccessful"
 
 
 class KindFilter(ChoiceFilter):
-    """Calls by what they do to the workspace."""
+    """Calls by their kind: read, write or destructive."""
 
     title = "kind"
     parameter_name = "kind"
@@ -24,7 +24,7 @@ class KindFilter(ChoiceFilter):
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != Kind.READ:
-            # Says the condition of the partial index, which the databases do not find out by themselves.
+            # The condition of the partial index, which the databases do not infer.
             queryset = queryset.exclude(kind=Kind.READ)
         return queryset.filter(kind=value)
 
@@ -33,7 +33,7 @@ class KindFilter(ChoiceFilter):
 
 
 class ResultFilter(ChoiceFilter):
-    """Calls by how they ended."""
+    """Calls by their result."""
 
     title = "result"
     parameter_name = "result"

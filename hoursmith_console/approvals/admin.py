@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from hoursmith_console.approvals.forms import RuleForm
 from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
-from hoursmith_console.audit.content_access import contents_open
+from hoursmith_console.audit.content_access import authorize_content_view
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
 from hoursmith_console.core.section import ConsoleSection
@@ -75,7 +75,7 @@ class ApprovalsSection(ConsoleSection):
         (row,) = named(viewer, [found])
         title = f"{row.title}: {found.target_label or found.target_id}"
         has_any = bool(found.arguments) or found.snapshot is not None
-        contents = contents_open(viewer, call_id=found.call_id, label=title, has_any=has_any)
+        contents = authorize_content_view(viewer, call_id=found.call_id, label=title, has_any=has_any)
         return render_page(request, "approvals/detail.html", section=self, title=title, row=row, contents=contents)
 
     def decide_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:

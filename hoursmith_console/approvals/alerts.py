@@ -6,19 +6,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from hoursmith_console.approvals.queries import waiting
-from hoursmith_console.core.alerts import Card, Tone
+from hoursmith_console.core.alerts import Alert, Tone
 from hoursmith_console.workspaces.viewer import Viewer
 
 # More are not counted out.
 MOST_COUNTED = 99
 
 
-def waiting_approvals(viewer: Viewer) -> Iterator[Card]:
+def waiting_approvals(viewer: Viewer) -> Iterator[Alert]:
     """Destructive calls that wait for an Owner or Admin."""
     if not viewer.member.administers:
         return
     if count := waiting(viewer).order_by()[: MOST_COUNTED + 1].count():
-        yield Card(
+        yield Alert(
             tone=Tone.LOST,
             sign="?",
             what=format_html(

@@ -1,4 +1,4 @@
-"""The audit area: every destructive call and what it destroyed, and what people did in the console."""
+"""The audit log: destructive calls with snapshots, and actions in the console."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -17,14 +17,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
-from hoursmith_console.audit.content_access import contents_open
-from hoursmith_console.audit.descriptions import told
+from hoursmith_console.audit.content_access import authorize_content_view
+from hoursmith_console.audit.descriptions import describe_event
 from hoursmith_console.audit.destinations.views import DestinationPages
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.rows import AuditRow, audit_rows
-from hoursmith_console.audit.verification.jobs import Standing, verification_standing
-from hoursmith_console.audit.verification.proofs import proofs
+from hoursmith_console.audit.verification.jobs import VerificationStatus, verification_status
+from hoursmith_console.audit.verification.proofs import entry_proofs
 from hoursmith_console.audit.verification.views import verification, verify
 from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
@@ -47,15 +47,15 @@ from mcpbridge.tools import TOOLS
 _PHASES = {"destroyed": Phase.INTENT, "console": Phase.EVENT}
 
 
-class WhatFilter(ChoiceFilter):
-    """What assistants destroyed, or what people did in the console; only for who sees both."""
+class EntryFilter(ChoiceFilter):
+    """Destructive calls or console actions; offered only to reviewers, who see both."""
 
-    title = "what"
+    title = "type"
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         if self.viewer.member.sees_workspace:
-            return [("destroyed", "destructive calls"), ("console", "console")]
+            return [("destroyed", "destructive calls"), ("console", "console actions")]
         return []
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -66,7 +66,7 @@ class WhatFilter(ChoiceFilter):
 
 
 class OutcomeFilter(ChoiceFilter):
-    """Calls by how they ended."""
+    """Calls by their state."""
 
     title = "outcome"
     parameter_name = "outcome"
@@ -93,17 +93,17 @@ class DestructiveToolFilter(ChoiceFilter):
 
 
 class RecordedTimeFilter(TimeFilter):
-    """Rows by when they were recorded."""
+    """Entries by when they were recorded."""
 
     field = "recorded_at"
 
 
 @admin.register(AuditEvent, site=site)
 class AuditAdmin(LiveListAdmin):
-    """One line and one page for each destructive call and each console event; the call's id is the address."""
+    """A list row and a page for each destructive call and console action, addressed by the call's id."""
 
     area = "audit"
-    title = "Audit"
+    title = "Audit log"
     noun = "row"
     number = "sequence"
     menu_order = 2
@@ -113,7 +113,7 @@ class AuditAdmin(LiveListAdmin):
     detail_converter = "uuid"
     list_filter = (
         RecordedTimeFilter,
-        WhatFilter,
+        EntryFilter,
         OutcomeFilter,
         DestructiveToolFilter,
         MemberFilter,
@@ -123,7 +123,7 @@ class AuditAdmin(LiveListAdmin):
         TargetFilter,
     )
     search_fields = ("target_label", "target_id", "token_name", "client_name", "actor")
-    search_help_text = "Record, token, assistant or person"
+    search_help_text = "Record, token, assistant or user"
 
     def get_urls(self) -> list[URLPattern]:
         guard, progress = self.admin_site.admin_view, partial(export_progress, area=self.area)
@@ -142,7 +142,7 @@ class AuditAdmin(LiveListAdmin):
         ]
 
     def resolve_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
-        """Record what somebody who reviews the workspace found out about a call whose outcome is unknown."""
+        """Record an admin's note on a call with an unknown outcome."""
         viewer = request.viewer
         row = get_object_or_404(self.get_queryset(request), phase=Phase.INTENT, call_id=key)
         if not viewer.member.administers:
@@ -156,12 +156,12 @@ class AuditAdmin(LiveListAdmin):
                 call_id=key, org_id=row.org_id, actor=viewer.member.display_identity, note=form.cleaned_data["note"]
             )
         except NothingToResolveError:
-            messages.warning(request, "There is nothing to resolve: somebody was faster, or the outcome has come.")
+            messages.warning(request, "Already resolved, or the outcome has been recorded.")
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self.detail_response(request, row, status=503, form=form)
         else:
-            messages.success(request, "Your note is in the record.")
+            messages.success(request, "Note saved.")
         return page
 
     def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
@@ -191,9 +191,9 @@ class AuditAdmin(LiveListAdmin):
         viewer, now = request.viewer, timezone.now()
         ahead = AuditEvent.objects.filter(org_id=viewer.org_id, sequence__gt=cursor.number).order_by("sequence")
         written = list(ahead.values_list("sequence", "call_id", "phase")[:MOST_AT_ONCE])
-        # A call comes when its intent is written; where the filters want its outcome, when that is.
-        telling = {call for _, call, phase in written if phase in (Phase.INTENT, Phase.OUTCOME, Phase.EVENT)}
-        rows = changes.queryset.filter(call_id__in=telling).defer(*self.list_defer).order_by("-sequence")
+        # A call appears when its intent is written; with a filter by outcome, when the outcome is.
+        calls = {call for _, call, phase in written if phase in (Phase.INTENT, Phase.OUTCOME, Phase.EVENT)}
+        rows = changes.queryset.filter(call_id__in=calls).defer(*self.list_defer).order_by("-sequence")
         listed = self.listed(viewer, list(rows))
         fresh = [row for row in listed if row.key not in open_keys]
         changed = [row for row in listed if row.key in open_keys and not row.is_open]
@@ -202,7 +202,7 @@ class AuditAdmin(LiveListAdmin):
         return LiveUpdate(there, fresh, changed, sorted(still_open))
 
     def list_context(self, viewer: Viewer, rows: list[AuditEvent]) -> dict[str, Any]:
-        return {"rows": self.listed(viewer, rows), "standing": _standing(viewer)}
+        return {"rows": self.listed(viewer, rows), "verification": _verification_status(viewer)}
 
     def page_context(
         self, request: ConsoleRequest, changes: KeysetChangeList, shown: Mapping[str, Any]
@@ -211,13 +211,13 @@ class AuditAdmin(LiveListAdmin):
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
         if row.phase == Phase.EVENT:
-            return {**_event_context(row), "standing": _standing(viewer)}
+            return {**_event_context(row), "verification": _verification_status(viewer)}
         call = with_outcomes([row])[0]
         title = f"{row.tool} {row.target_label or row.target_id}".strip()
         has_any = bool(row.arguments) or row.snapshot is not None
         return {
             "title": title,
-            "contents": contents_open(viewer, call_id=row.call_id, label=title, has_any=has_any),
+            "contents": authorize_content_view(viewer, call_id=row.call_id, label=title, has_any=has_any),
             "call": call,
             "intent": row,
             "outcome": call.outcome,
@@ -225,28 +225,28 @@ class AuditAdmin(LiveListAdmin):
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
             "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,
-            "proofs": proofs(row.org_id, row.call_id),
+            "proofs": entry_proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,
-            "standing": _standing(viewer),
+            "verification": _verification_status(viewer),
             "activity": visible_rows(viewer, ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
 
 
-def _standing(viewer: Viewer) -> Standing | None:
-    return verification_standing(org_id=viewer.org_id) if viewer.member.sees_workspace else None
+def _verification_status(viewer: Viewer) -> VerificationStatus | None:
+    return verification_status(org_id=viewer.org_id) if viewer.member.sees_workspace else None
 
 
 def _event_context(row: AuditEvent) -> dict[str, Any]:
-    event = told(row)
+    event = describe_event(row)
     return {
         "title": event.title,
         "event": event,
-        "proofs": proofs(row.org_id, row.call_id),
+        "proofs": entry_proofs(row.org_id, row.call_id),
         "public_url": settings.PUBLIC_URL,
     }
 
 
 def _no_snapshot(fault: str) -> str:
     if fault == "switched_off":
-        return "Snapshots are switched off."
-    return MESSAGES.get(fault, "It could not be read.")
+        return "snapshots are off."
+    return MESSAGES.get(fault, "the record could not be read.")

@@ -1,16 +1,16 @@
-"""Tells one destructive call in words."""
+"""Describe one destructive call in words."""
 
 from dataclasses import dataclass
 
 from mcpbridge.models import Result
 
-MAYBE_DONE = "Hoursmith may still have done it: look there before it is repeated."
+MAYBE_DONE = "It may have succeeded. Check in Hoursmith before retrying."
 UNCHANGED = "Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """The words about one call: a heading, and a sentence's verb, end and advice."""
+class CallDescription:
+    """The words about one call: a title, and a sentence's verb, ending and advice."""
 
     title: str
     verb: str
@@ -18,23 +18,24 @@ class Story:
     advice: str
 
 
-def tell(*, tool: str, target_type: str, state: str, answer: str, may_be_done: bool) -> Story:
-    """The story of a call; `answer` is the status and code that came back, such as "409 conflict"."""
+def describe_call(*, tool: str, target_type: str, state: str, response: str, may_be_done: bool) -> CallDescription:
+    """Describe a call; `response` is Hoursmith's status and code, such as "409 conflict"."""
     verb = tool.partition("_")[0] or "change"
     past = verb + ("d" if verb.endswith("e") else "ed")
-    doing = verb.removesuffix("e") + "ing"
-    thing = target_type.replace("_", " ")
+    present = verb.removesuffix("e") + "ing"
+    target = target_type.replace("_", " ")
     if state == Result.SUCCEEDED:
-        return Story(f"{past.capitalize()} {thing}".strip(), past, _joined("succeeded", answer), "")
-    title = f"{verb.capitalize()} {thing}".strip()
+        return CallDescription(f"{past.capitalize()} {target}".strip(), past, _joined("succeeded", response), "")
+    title = f"{verb.capitalize()} {target}".strip()
     if state == Result.REFUSED:
-        return Story(title, f"tried to {verb}", _joined("refused", answer), UNCHANGED)
+        return CallDescription(title, f"tried to {verb}", _joined("refused", response), UNCHANGED)
     if state == Result.FAILED:
-        return Story(title, f"tried to {verb}", _joined("failed", answer), MAYBE_DONE if may_be_done else UNCHANGED)
+        advice = MAYBE_DONE if may_be_done else UNCHANGED
+        return CallDescription(title, f"tried to {verb}", _joined("failed", response), advice)
     if state == Result.UNKNOWN:
-        return Story(title, f"set out to {verb}", "the outcome is unknown", MAYBE_DONE)
-    return Story(title, f"is {doing}", "under way", "")
+        return CallDescription(title, f"tried to {verb}", "outcome unknown", MAYBE_DONE)
+    return CallDescription(title, f"is {present}", "in progress", "")
 
 
-def _joined(word: str, answer: str) -> str:
-    return f"{word}, {answer}" if answer else word
+def _joined(word: str, response: str) -> str:
+    return f"{word}, {response}" if response else word

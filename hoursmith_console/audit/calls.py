@@ -1,4 +1,4 @@
-"""Destructive calls as people read them: what was asked joined with how it ended."""
+"""Join the intents of destructive calls with their outcomes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.utils import timezone
 
-from hoursmith_console.audit.call_descriptions import Story, tell
+from hoursmith_console.audit.call_descriptions import CallDescription, describe_call
 from mcpbridge.audit.reconcile import outcome_deadline
 from mcpbridge.models import AuditEvent, Phase, Result
 
-# Failures before which nothing had left for Hoursmith; after any other it may have done what it was asked.
+# Failures before anything was sent to Hoursmith; after any other, the call may have been carried out.
 NOTHING_SENT = ("upstream_unreachable", "upstream_redirect", "audit_unavailable")
 _MARKED_WITHIN = timedelta(days=3)
-_MOST_IN_DOUBT = 1_000
+_MOST_UNCERTAIN = 1_000
 
 
 class State(TextChoices):
-    """How a destructive call stands."""
+    """The state of a destructive call."""
 
     SUCCEEDED = "succeeded", "Succeeded"
     REFUSED = "refused", "Refused"
     FAILED = "failed", "Failed"
     UNKNOWN = "unknown", "Outcome unknown"
-    UNDER_WAY = "under_way", "Under way"
+    UNDER_WAY = "under_way", "In progress"
 
 
 @dataclass(frozen=True, slots=True)
 class DestructiveCall:
-    """One destructive call: its intent, its outcome where one was recorded, and what was found out without one.
+    """One destructive call: its intent, and the entries recorded about it since.
 
-    `unknown` is the row that says that no outcome came, `resolution` what a person wrote about the call.
+    `unknown` marks the outcome as unknown; `resolution` is the note of the user who looked into the call.
     """
 
     intent: AuditEvent
@@ -43,36 +43,36 @@ class DestructiveCall:
 
     @property
     def may_be_done(self) -> bool:
-        """Whether the call failed, or was lost, in a way that leaves open if Hoursmith carried it out."""
+        """Whether Hoursmith may have carried the call out although no success was recorded."""
         if self.state is State.UNKNOWN:
             return True
         return self.state is State.FAILED and self.outcome is not None and self.outcome.code not in NOTHING_SENT
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody must look into Hoursmith, and nobody has written down yet what they found."""
+        """Whether the call may have been carried out and has no resolution yet."""
         return self.may_be_done and self.resolution is None
 
     @property
     def is_resolvable(self) -> bool:
-        """Whether that can be written down now: a call without an outcome must have been marked as such first."""
+        """Whether a resolution can be recorded: a call without an outcome must be marked as unknown first."""
         return self.is_open and (self.outcome is not None or self.unknown is not None)
 
     @property
-    def story(self) -> Story:
-        """This call in words."""
+    def description(self) -> CallDescription:
+        """The call in words."""
         status, code = (self.outcome.status, self.outcome.code) if self.outcome else (None, "")
-        return tell(
+        return describe_call(
             tool=self.intent.tool,
             target_type=self.intent.target_type,
             state=self.state.value,
-            answer=f"{status or ''} {code}".strip(),
+            response=f"{status or ''} {code}".strip(),
             may_be_done=self.may_be_done,
         )
 
 
 def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
-    """Each of `intents` with what was recorded of it since, in one query however many there are."""
+    """Join `intents` with the entries recorded about them since, in one query."""
     found = list(intents)
     rows = {
         (row.call_id, row.phase): row
@@ -94,7 +94,7 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
 
 
 def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent]:
-    """Those of `intents` that stand in `state` now; rows of other phases stand in none."""
+    """Return the intents whose calls are in `state` now; entries of other phases are dropped."""
     intents = intents.filter(phase=Phase.INTENT).alias(ended=_ended())
     edge = timezone.now() - outcome_deadline()
     if state is State.UNDER_WAY:
@@ -105,41 +105,40 @@ def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent
 
 
 def not_refused(intents: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-    """Those of `intents` that changed something, or may have."""
+    """Return the intents of calls that changed something, or may have."""
     return intents.alias(ended=_ended()).filter(Q(ended=None) | ~Q(ended=Result.REFUSED))
 
 
-def unsettled(rows: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
-    """The intents since `since` about which somebody must still look into Hoursmith to know what happened.
+def unresolved(rows: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
+    """Return the intents since `since` whose calls may have been carried out and are not resolved.
 
-    `rows` are of every phase. Of each sort of doubt it is the newest thousand.
+    `rows` have every phase. At most the newest thousand calls of each kind of uncertainty are returned.
     """
     rows = rows.filter(recorded_at__gte=since).order_by("-recorded_at", "-pk")
     intents = rows.filter(phase=Phase.INTENT)
     failed = rows.filter(phase=Phase.OUTCOME, result=Result.FAILED).exclude(code__in=NOTHING_SENT)
-    # The sweep has marked whatever was lost longer ago.
+    # The reconciler has marked the ones lost earlier.
     edge = timezone.now() - outcome_deadline()
     unmarked = intents.filter(recorded_at__gte=max(since, edge - _MARKED_WITHIN), recorded_at__lt=edge)
     calls: set[UUID] = set()
-    for doubt in (
+    for uncertain in (
         rows.filter(phase=Phase.UNKNOWN),
         rows.filter(phase=Phase.OUTCOME, result=Result.UNKNOWN),
         failed,
         unmarked.alias(ended=_ended()).filter(ended=None),
     ):
-        calls.update(doubt.values_list("call_id", flat=True)[:_MOST_IN_DOUBT])
-    settled = AuditEvent.objects.filter(call_id__in=calls).filter(
+        calls.update(uncertain.values_list("call_id", flat=True)[:_MOST_UNCERTAIN])
+    resolved = AuditEvent.objects.filter(call_id__in=calls).filter(
         Q(phase=Phase.RESOLUTION) | Q(phase=Phase.OUTCOME, result__in=(Result.SUCCEEDED, Result.REFUSED))
     )
-    calls.difference_update(settled.order_by().values_list("call_id", flat=True))
+    calls.difference_update(resolved.order_by().values_list("call_id", flat=True))
     return intents.filter(call_id__in=calls)
 
 
 def _ended() -> Subquery:
-    """How the call of an intent ended, None where no outcome was written.
+    """Return the result of an intent's call, None without an outcome.
 
-    A value and no EXISTS: PostgreSQL would turn that into a join with all outcomes there are, where a list has to
-    look at a few.
+    A value instead of EXISTS, which PostgreSQL would turn into a join with all outcomes although a list needs few.
     """
     outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()
     return Subquery(outcome.values("result")[:1])

@@ -1,4 +1,4 @@
-"""Who is shown what was sent and what was destroyed, and the record of who looked."""
+"""Authorize and record access to what was sent and what was deleted."""
 
 import logging
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ from mcpbridge.models import AuditEvent, Phase
 logger = logging.getLogger(__name__)
 
 ACTION = "console.record_open"
-# One row an hour for each person and call: who looks again and again does not fill the record.
-ONCE_IN = timedelta(hours=1)
+# One entry an hour for each member and call, so that repeated views do not fill the audit log.
+RECORDED_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """Whether a page shows arguments and the snapshot; where it does not, `why_not` says so."""
+class ContentAccess:
+    """Whether a page shows arguments and the snapshot; if not, `why_not` is the reason."""
 
     are_shown: bool
     why_not: str = ""
 
 
-NOT_FOR_YOU = Contents(False, "Shown to Owner, Admin and Auditor only.")
-NOT_NOW = Contents(False, "Not shown now: opening it is recorded, and the record cannot be written at this moment.")
+NOT_FOR_YOU = ContentAccess(False, "Visible to Owners, Admins and Auditors only.")
+NOT_NOW = ContentAccess(False, "Temporarily unavailable: access must be logged, and the audit log can’t be written.")
 
 
-def contents_open(viewer: Viewer, *, call_id: UUID, label: str, has_any: bool) -> Contents:
-    """Decide about the contents of one call for `viewer`, and record that they are opened.
+def authorize_content_view(viewer: Viewer, *, call_id: UUID, label: str, has_any: bool) -> ContentAccess:
+    """Decide whether `viewer` may see the contents of one call, and record that they do.
 
-    What cannot be recorded is not shown; the rest of the page is.
+    Contents whose view cannot be recorded are withheld; the rest of the page is shown.
     """
     if not viewer.member.sees_workspace:
         return NOT_FOR_YOU
     if not has_any:
-        return Contents(True)
+        return ContentAccess(True)
     try:
-        if not _was_opened(viewer, call_id):
+        if not _was_viewed(viewer, call_id):
             record_event(
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
@@ -52,12 +52,12 @@ def contents_open(viewer: Viewer, *, call_id: UUID, label: str, has_any: bool) -
                 target_label=label,
             )
     except AuditUnavailableError as error:
-        logger.warning("What a call sent is not shown: %s", error)
+        logger.warning("The contents of a call are withheld: %s", error)
         return NOT_NOW
-    return Contents(True)
+    return ContentAccess(True)
 
 
-def _was_opened(viewer: Viewer, call_id: UUID) -> bool:
+def _was_viewed(viewer: Viewer, call_id: UUID) -> bool:
     return AuditEvent.objects.filter(
         org_id=viewer.org_id,
         target_type="call",
@@ -65,5 +65,5 @@ def _was_opened(viewer: Viewer, call_id: UUID) -> bool:
         phase=Phase.EVENT,
         tool=ACTION,
         actor=viewer.member.display_identity,
-        recorded_at__gt=timezone.now() - ONCE_IN,
+        recorded_at__gt=timezone.now() - RECORDED_EVERY,
     ).exists()

@@ -1,176 +1,133 @@
-"""Tells in words what people did in the console."""
+"""Describe what people did in the console, from the audit entries of their actions."""
 
 from dataclasses import dataclass
 
 from mcpbridge.models import AuditEvent, Result
 
 PREFIX = "console."
-# What the actor did, before the name of what they did it to; and whether that is named at all.
-_DID = {
+# Action → what the actor did, as it stands before the name of the target; and whether the target is named.
+_PREDICATES = {
     "sign_in": ("signed in", False),
     "sign_out": ("signed out", False),
     "token_block": ("blocked the token", True),
-    "token_unblock": ("let the token through again:", True),
-    "key_rotate": ("changed the key that signs the record to", True),
+    "token_unblock": ("unblocked the token", True),
+    "key_rotate": ("rotated the audit log’s signing key to", True),
     "invite": ("invited", True),
-    "members_sync": ("imported the members of", True),
-    "export": ("exported the audit record", False),
-    "prune": ("removed old rows of the audit record, after exporting them", False),
-    "verify": ("verified the audit record", False),
-    "destination_create": ("sends the record to the new destination", True),
-    "destination_change": ("changed the destination", True),
-    "destination_pause": ("paused the destination", True),
-    "destination_resume": ("resumed the destination", True),
-    "destination_delete": ("deleted the destination", True),
-    "destination_secret": ("replaced the signing secret of the destination", True),
-    "destination_restart": ("had rows sent again to the destination", True),
-    "destination_test": ("sent a test to the destination", True),
-    "record_open": ("opened the contents of", True),
-    "sessions_end": ("signed out elsewhere", False),
-    "member_sign_out": ("ended every session of", True),
-    "access_close": ("closed the console to", True),
-    "access_open": ("opened the console again to", True),
-    "auditor_appoint": ("made an auditor of", True),
-    "auditor_dismiss": ("ended the auditing of", True),
+    "members_sync": ("synced the members of", True),
+    "export": ("exported the audit log", False),
+    "prune": ("exported and removed old entries of the audit log", False),
+    "activity_prune": ("removed old entries of the activity log", False),
+    "plan_change": ("changed the plan of", True),
+    "verify": ("verified the audit log", False),
+    "destination_create": ("added the log destination", True),
+    "destination_change": ("changed the log destination", True),
+    "destination_pause": ("paused the log destination", True),
+    "destination_resume": ("resumed the log destination", True),
+    "destination_delete": ("deleted the log destination", True),
+    "destination_secret": ("rotated the signing secret of the log destination", True),
+    "destination_restart": ("resent entries to the log destination", True),
+    "destination_test": ("sent a test message to the log destination", True),
+    "record_open": ("viewed the contents of", True),
+    "invitation_accept": ("accepted the invitation", False),
+    "invitation_decline": ("declined the invitation", False),
+    "address_lost": ("removed the email address, which another account verified, of", True),
+    "sessions_end": ("signed out of all other sessions", False),
+    "member_sign_out": ("ended all sessions of", True),
+    "access_close": ("removed console access from", True),
+    "access_open": ("restored console access for", True),
+    "auditor_appoint": ("gave the auditor role to", True),
+    "auditor_dismiss": ("removed the auditor role from", True),
     "setting_change": ("changed the setting", True),
-    "factor_add": ("added a second factor", False),
-    "factor_remove": ("removed a second factor", False),
-    "factor_rename": ("renamed a second factor", False),
-    "factors_reset": ("took every second factor off the account of", True),
-    "recovery_codes_generate": ("made new recovery codes", False),
+    "factor_add": ("added a two-factor method", False),
+    "factor_remove": ("removed a two-factor method", False),
+    "factor_rename": ("renamed a two-factor method", False),
+    "factors_reset": ("reset two-factor authentication for", True),
+    "recovery_codes_generate": ("created new recovery codes", False),
     "recovery_code_use": ("used a recovery code", False),
+    "openid_link": ("linked an OpenID Connect identity", False),
+    "openid_unlink": ("unlinked an OpenID Connect identity", False),
     "openid_connect": ("signed in with OpenID Connect for the first time", False),
     "password_change": ("changed their password", False),
     "password_set": ("set a password", False),
-    "password_reset": ("chose a new password by a link", False),
-    "freeze": ("froze what destroys for", True),
-    "unfreeze": ("lifted the freeze for", True),
-    "token_mint": ("minted the token", True),
+    "password_reset_link": ("created a password reset link for", True),
+    "password_reset": ("reset their password", False),
+    "freeze": ("paused destructive tools for", True),
+    "unfreeze": ("resumed destructive tools for", True),
+    "token_mint": ("created the token", True),
     "token_revoke": ("revoked the token", True),
-    "token_claim": ("showed that this token is theirs:", True),
+    "token_claim": ("claimed the token", True),
     "token_claim_release": ("released the claim on the token", True),
-    "connection_create": ("made the connection", True),
+    "connection_create": ("created the connection", True),
     "connection_change": ("changed the connection", True),
     "connection_remove": ("removed the connection", True),
-    "rotation_start": ("asked to replace the token", True),
-    "rotation_escalate": ("says that this token may have leaked:", True),
-    "rotation_assign": ("said whose token it is:", True),
-    "rotation_mint": ("made the successor of the token", True),
-    "rotation_successor": ("showed the new token that replaces", True),
-    "rotation_successor_take_back": ("took back which token replaces", True),
-    "rotation_revoke": ("revoked, to replace it, the token", True),
-    "rotation_revoke_said": ("says that they revoked at Hoursmith the token", True),
-    "rotation_revoke_take_back": ("took back that this token was revoked at Hoursmith:", True),
-    "rotation_updated": ("says that every assistant has the successor of the token", True),
-    "rotation_updated_take_back": ("took back that every assistant has the new token that replaces", True),
-    "rotation_tick_take_back": ("took back what was said of an assistant with the token", True),
-    "rotation_tick": ("says that an assistant has the successor of the token", True),
-    "rotation_give_up": ("says that an assistant no longer needs the token", True),
-    "rotation_finish": ("ended as done the replacement of the token", True),
-    "rotation_abandon": ("stopped the replacement of the token", True),
-    "rotation_resume": ("resumed the replacement of the token", True),
-    "leak_report": ("reported as found where it should not be:", True),
-    "leak_settle": ("closed the report about a leak of", True),
+    "rotation_start": ("requested rotation of the token", True),
+    "rotation_escalate": ("reported that the token being rotated may have leaked:", True),
+    "rotation_assign": ("assigned an owner to the token", True),
+    "rotation_mint": ("created the new token that replaces", True),
+    "rotation_successor": ("verified the new token that replaces", True),
+    "rotation_successor_take_back": ("withdrew the new token that replaces", True),
+    "rotation_revoke": ("revoked, as part of its rotation, the token", True),
+    "rotation_revoke_said": ("confirmed revoking at Hoursmith the token", True),
+    "rotation_revoke_take_back": ("withdrew the confirmed revocation of the token", True),
+    "rotation_updated": ("marked all assistants as updated in the rotation of", True),
+    "rotation_updated_take_back": ("unmarked all assistants as updated in the rotation of", True),
+    "rotation_tick": ("marked an assistant as updated in the rotation of", True),
+    "rotation_tick_take_back": ("unmarked an assistant in the rotation of", True),
+    "rotation_give_up": ("marked an assistant as no longer used in the rotation of", True),
+    "rotation_finish": ("completed the rotation of", True),
+    "rotation_abandon": ("cancelled the rotation of", True),
+    "rotation_resume": ("resumed the rotation of", True),
+    "leak_report": ("reported as leaked:", True),
+    "leak_settle": ("closed the leak report about", True),
     "policy_change": ("changed", True),
-    "campaign_start": ("asked for rotation:", True),
-    "campaign_remind": ("reminded who has not rotated yet:", True),
-    "campaign_close": ("closed the campaign", True),
-    "approval.requested": ("asks a person’s approval to destroy", True),
-    "approval.approved": ("approved that an assistant destroys", True),
-    "approval.refused": ("did not approve that an assistant destroys", True),
-    "approval.expired": ("closed, since nobody answered, the request to destroy", True),
+    "campaign_start": ("started the rotation campaign", True),
+    "campaign_remind": ("sent reminders for the rotation campaign", True),
+    "campaign_close": ("closed the rotation campaign", True),
+    "approval.requested": ("requested approval to delete or archive", True),
+    "approval.approved": ("approved deleting or archiving", True),
+    "approval.refused": ("denied deleting or archiving", True),
+    "approval.expired": ("closed the expired approval request for", True),
 }
-_TITLES = {
-    "sign_in": "Sign-in",
-    "sign_out": "Sign-out",
-    "sign_in_failed": "Failed sign-in",
-    "token_block": "Blocked token",
-    "token_unblock": "Unblocked token",
-    "key_rotate": "Changed signing key",
-    "invite": "Invitation",
-    "record_open": "Opened",
-    "member_sign_out": "Signed out",
-    "access_close": "Closed the console",
-    "access_open": "Opened the console",
-    "auditor_appoint": "New auditor",
-    "auditor_dismiss": "Dismissed auditor",
-    "setting_change": "Changed setting",
-    "factor_add": "New second factor",
-    "factor_remove": "Removed second factor",
-    "members_sync": "Imported members",
-    "export": "Exported the record",
-    "prune": "Removed old rows",
-    "destination_create": "New destination",
-    "destination_change": "Changed destination",
-    "destination_pause": "Paused destination",
-    "destination_resume": "Resumed destination",
-    "destination_delete": "Deleted destination",
-    "destination_secret": "Replaced secret of destination",
-    "destination_restart": "Restarted destination",
-    "destination_test": "Tested destination",
-    "token_mint": "Minted token",
-    "token_claim": "Claimed token",
-    "token_claim_release": "Released claim",
-    "connection_create": "New connection",
-    "connection_change": "Changed connection",
-    "connection_remove": "Removed connection",
-    "rotation_start": "Rotation asked for",
-    "rotation_escalate": "Rotation after a leak",
-    "rotation_mint": "Successor minted",
-    "rotation_successor": "New token shown",
-    "rotation_successor_take_back": "New token taken back",
-    "rotation_revoke": "Old token revoked",
-    "rotation_revoke_said": "Old token said to be revoked",
-    "rotation_revoke_take_back": "Revocation taken back",
-    "rotation_finish": "Rotation done",
-    "rotation_abandon": "Rotation stopped",
-    "rotation_resume": "Rotation resumed",
-    "leak_report": "Leak reported",
-    "leak_settle": "Leak report closed",
-    "policy_change": "Policy changed",
-    "campaign_start": "Campaign started",
-    "campaign_remind": "Reminders sent",
-    "campaign_close": "Campaign closed",
-    "approval.requested": "Approval asked for",
-    "approval.approved": "Approved",
-    "approval.refused": "Not approved",
-    "approval.expired": "Approval without an answer",
+_UNSUCCESSFUL = {
+    Result.REFUSED.value: "made an attempt that was refused",
+    Result.FAILED.value: "made an attempt that failed",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class ConsoleEvent:
-    """One console action, told: a title, and the sentence's actor, words and object."""
+class EventDescription:
+    """One console action in words: a title, and the sentence's actor, predicate and target."""
 
     row: AuditEvent
     title: str
     actor: str
-    did: str
-    what: str
+    predicate: str
+    target: str
 
     @property
     def state(self) -> str:
-        """How it ended."""
+        """The result of the action."""
         return self.row.result or Result.SUCCEEDED.value
 
     @property
     def state_label(self) -> str:
-        """The same in a word."""
+        """The result as a label."""
         return str(Result(self.state).label)
 
 
-def told(row: AuditEvent) -> ConsoleEvent:
-    """`row` in words; an action that has none yet is named as it is written."""
+def describe_event(row: AuditEvent) -> EventDescription:
+    """Describe `row`; an action without words of its own is named by its tag."""
     action = row.tool.removeprefix(PREFIX)
-    plain = action.replace("_", " ").replace(".", " ")
-    title = _TITLES.get(action, plain[:1].upper() + plain[1:])
     actor = row.actor or "The console"
     target = row.target_label or row.target_id
-    if action == "export" and row.target_type == "activity":
-        return ConsoleEvent(row, "Exported the activity", actor, "exported the activity", "")
     if action == "sign_in_failed":
-        return ConsoleEvent(row, title, row.actor or "Somebody", "failed to sign in as", target)
-    did, names_target = _DID.get(action, (f"did “{plain}” on" if target else f"did “{plain}”", True))
-    if row.result in (Result.REFUSED, Result.FAILED):
-        did = f"tried, and it was {row.result}: {did}"
-    return ConsoleEvent(row, title, actor, did, target if names_target else "")
+        return EventDescription(row, "Failed sign-in", row.actor or "Someone", "failed to sign in as", target)
+    if action == "export" and row.target_type == "activity":
+        predicate, names_target = "exported the activity log", False
+    else:
+        words = action.replace("_", " ").replace(".", " ")
+        predicate, names_target = _PREDICATES.get(action, (f"did “{words}”" + (" on" if target else ""), True))
+    title = (predicate[:1].upper() + predicate[1:]).replace(" the ", " ").removesuffix(":")
+    if row.result in _UNSUCCESSFUL:
+        predicate = f"{_UNSUCCESSFUL[row.result]}: {predicate}"
+    return EventDescription(row, title, actor, predicate, target if names_target else "")

@@ -1,4 +1,4 @@
-"""The page that hands the record out, after asking once more who is there."""
+"""Export page of the audit log; requires re-authentication."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,9 +9,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from hoursmith_console.audit.exporting import Narrowed, export_lines, export_record
+from hoursmith_console.audit.exporting import Filtered, export_lines, record_export
 from hoursmith_console.audit.forms import ExportForm
-from hoursmith_console.core.export_progress import HandingOut, progress_of
+from hoursmith_console.core.export_progress import ExportProgress, last_export
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def progress_context(request: ConsoleRequest, area: str) -> dict[str, Any]:
-    """What `console/_export_progress.html` shows."""
-    progress = progress_of(member=request.viewer.member, area=area)
+    """Return the context of `console/_export_progress.html`."""
+    progress = last_export(member=request.viewer.member, area=area)
     return {"progress": progress, "progress_address": reverse(f"console:{area}:export_progress")}
 
 
 def export_progress(request: ConsoleRequest, *, area: str) -> HttpResponse:
-    """How far the viewer's own last export of `area` is, for the script that keeps it fresh; 204 where as before."""
+    """Render the progress of the viewer's last export of `area`, polled by its page; 204 if nothing changed."""
     if not request.viewer.member.sees_workspace:
         raise PermissionDenied
     context = progress_context(request, area)
@@ -40,20 +40,20 @@ def export_progress(request: ConsoleRequest, *, area: str) -> HttpResponse:
 
 
 class ExportView:
-    """GET shows what would be handed out, by the filters in the address; POST hands it out."""
+    """GET shows what the filters in the address select; POST exports it."""
 
     def __init__(self, admin: "AuditAdmin") -> None:
         self._admin = admin
-        self._guarded = reauthentication_required(self._answer)
+        self._guarded = reauthentication_required(self._respond)
 
     def __call__(self, request: ConsoleRequest) -> HttpResponseBase:
-        # Before anything is asked of them: who may not export is told so at once.
+        # Before re-authentication: members who may not export are refused at once.
         if not request.viewer.member.sees_workspace:
             raise PermissionDenied
-        answer: HttpResponseBase = self._guarded(request)
-        return answer
+        response: HttpResponseBase = self._guarded(request)
+        return response
 
-    def _answer(self, request: ConsoleRequest) -> HttpResponseBase:
+    def _respond(self, request: ConsoleRequest) -> HttpResponseBase:
         if request.method != "POST":
             return self._page(request, ExportForm())
         form = ExportForm(request.POST)
@@ -62,7 +62,7 @@ class ExportView:
         viewer, format_name = request.viewer, form.cleaned_data["format"]
         selection = self._selection(request)
         try:
-            export_record(
+            record_export(
                 org_id=viewer.org_id,
                 org_name=viewer.member.workspace.name,
                 actor=viewer.member.display_identity,
@@ -73,10 +73,10 @@ class ExportView:
             form.add_error(None, str(error))
             return self._page(request, form, status=503)
         chosen, total = FORMATS[format_name], selection.events().order_by().count()
-        handing_out = HandingOut(member=viewer.member, area=self._admin.area, total=total)
+        progress = ExportProgress(member=viewer.member, area=self._admin.area, total=total)
         name = f"audit-{timezone.now():%Y%m%dT%H%M%SZ}.{chosen.suffix}"
         return StreamingHttpResponse(
-            export_lines(selection, format_name, handing_out),
+            export_lines(selection, format_name, progress),
             content_type=chosen.content_type,
             headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Accel-Buffering": "no"},
         )
@@ -86,14 +86,14 @@ class ExportView:
         changes = self._changes(request)
         if not changes.is_narrowed:
             return Selection(workspace=org_id)
-        return Selection(workspace=org_id, narrow=Narrowed(changes.queryset), also=(("page", request.GET.urlencode()),))
+        return Selection(workspace=org_id, narrow=Filtered(changes.queryset), also=(("page", request.GET.urlencode()),))
 
     def _changes(self, request: ConsoleRequest) -> KeysetChangeList:
         return cast(KeysetChangeList, self._admin.get_changelist_instance(request))
 
     def _page(self, request: ConsoleRequest, form: ExportForm, status: int = 200) -> HttpResponse:
         context = {
-            "title": "Export the record",
+            "title": "Export audit log",
             "area_title": self._admin.title,
             "area_address": "console:audit:list",
             "form": form,

@@ -1,4 +1,4 @@
-"""Hands the record of one workspace out as a stream, once that is itself in the record."""
+"""Stream the audit log of one workspace, after recording the export in it."""
 
 import asyncio
 import itertools
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from hoursmith_console.core.export_progress import HandingOut
+from hoursmith_console.core.export_progress import ExportProgress
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.export.formats import FORMATS
@@ -16,13 +16,13 @@ from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.models import AuditEvent
 
-# A page's worth of lines for each crossing from the database's thread.
+# Lines per switch from the database's thread to the event loop.
 _LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowed:
-    """The rows of the calls and events that a list of the page showed, whatever phase they are of."""
+class Filtered:
+    """Narrow entries to the calls and events on a filtered list, in every phase."""
 
     shown: "QuerySet[AuditEvent]"
 
@@ -30,10 +30,10 @@ class Narrowed:
         return rows.filter(call_id__in=self.shown.order_by().values("call_id"))
 
 
-def export_record(*, org_id: str, org_name: str, actor: str, format: str, selection: Selection) -> None:
-    """Write down that the record is handed out, and sign where it then stands.
+def record_export(*, org_id: str, org_name: str, actor: str, format: str, selection: Selection) -> None:
+    """Record the export, and sign a checkpoint.
 
-    Raises AuditUnavailableError; then nothing must be handed out.
+    Raises AuditUnavailableError; then nothing may be exported.
     """
     record_event(
         org_id=org_id,
@@ -46,29 +46,29 @@ def export_record(*, org_id: str, org_name: str, actor: str, format: str, select
     try:
         make_checkpoints(reason="demand", org_id=org_id)
     except UnannouncedKeyError:
-        # The last rows then go out unsigned, which the verifier says.
+        # The last entries are then exported unsigned, which the verifier reports.
         return
 
 
-def export_lines(selection: Selection, format: str, handing_out: HandingOut) -> AsyncIterator[bytes]:
-    """The export in parts; only one of them is in memory."""
-    return in_parts(FORMATS[format].lines(selection), handing_out)
+def export_lines(selection: Selection, format: str, progress: ExportProgress) -> AsyncIterator[bytes]:
+    """Yield the export in parts, one of them in memory at a time."""
+    return stream_parts(FORMATS[format].lines(selection), progress)
 
 
-async def in_parts(lines: Iterator[bytes], handing_out: HandingOut) -> AsyncIterator[bytes]:
-    """`lines` a page's worth at a time, made without holding up the event loop."""
-    # One thread for the whole stream, for a database cursor stays on its thread.
-    next_part, is_whole = sync_to_async(_part, thread_sensitive=True), False
+async def stream_parts(lines: Iterator[bytes], progress: ExportProgress) -> AsyncIterator[bytes]:
+    """Yield `lines` in parts of 200 without blocking the event loop, and track the progress."""
+    # One thread for the whole stream: a database cursor stays on its thread.
+    next_part, is_complete = sync_to_async(_part, thread_sensitive=True), False
     try:
         while part := await next_part(lines):
             yield b"".join(part)
-            handing_out.count(len(part))
-            if handing_out.is_due:
-                await sync_to_async(handing_out.say, thread_sensitive=False)()
+            progress.count(len(part))
+            if progress.is_due:
+                await sync_to_async(progress.publish, thread_sensitive=False)()
             await asyncio.sleep(0)
-        is_whole = True
+        is_complete = True
     finally:
-        await sync_to_async(handing_out.end, thread_sensitive=False)(is_whole=is_whole)
+        await sync_to_async(progress.end, thread_sensitive=False)(is_complete=is_complete)
 
 
 def _part(lines: Iterator[bytes]) -> list[bytes]:

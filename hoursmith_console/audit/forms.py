@@ -1,4 +1,4 @@
-"""What people write on the audit pages."""
+"""Forms of the audit log pages."""
 
 from django import forms
 
@@ -7,22 +7,22 @@ from mcpbridge.audit.rows import NOTE_LENGTH
 
 
 class ResolveForm(Form):
-    """What somebody found out about a call whose outcome nobody knew."""
+    """A note that resolves a call with an unknown outcome."""
 
     note = forms.CharField(
-        label="What did you find at Hoursmith?",
-        help_text="It stays in the record, with your name, and cannot be changed.",
+        label="What did you find in Hoursmith?",
+        help_text="Saved in the audit log with your name. It can’t be changed.",
         max_length=NOTE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
 
 class ExportForm(Form):
-    """In which form the record is handed out."""
+    """The format of an export."""
 
     format = forms.ChoiceField(
         choices=[
-            ("jsonl", "JSON Lines – the one that docs/verify_audit.py can verify"),
+            ("jsonl", "JSON Lines, verifiable with docs/verify_audit.py"),
             ("csv", "CSV, for spreadsheets"),
             ("ocsf", "OCSF, for security lakes"),
             ("cef", "CEF, for SIEMs"),

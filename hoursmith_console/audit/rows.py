@@ -1,10 +1,10 @@
-"""Destructive calls and console events as lists show them."""
+"""Rows of the audit log list."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
-from hoursmith_console.audit.descriptions import ConsoleEvent, told
+from hoursmith_console.audit.descriptions import EventDescription, describe_event
 from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import AuditEvent, Phase
@@ -12,11 +12,11 @@ from mcpbridge.models import AuditEvent, Phase
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One destructive call and the token that made it, or one console event."""
+    """One destructive call with its token, or one console action."""
 
     call: DestructiveCall | None
     card: TokenLabel | None
-    event: ConsoleEvent | None = None
+    event: EventDescription | None = None
 
     @property
     def key(self) -> str:
@@ -25,16 +25,16 @@ class AuditRow:
 
     @property
     def is_open(self) -> bool:
-        """Whether its outcome may still come."""
+        """Whether the outcome may still be recorded."""
         return self.call is not None and self.call.outcome is None and self.call.resolution is None
 
 
 def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
-    """Intents with their outcomes and tokens, and events, in the order of `rows`."""
+    """Join intents with their outcomes and tokens, and describe events, in the order of `rows`."""
     found = list(rows)
     calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == Phase.INTENT)}
     cards = token_labels(viewer, [call.intent for call in calls.values()])
     return [
-        AuditRow(calls[row.pk], cards[key_of(row)]) if row.pk in calls else AuditRow(None, None, told(row))
+        AuditRow(calls[row.pk], cards[key_of(row)]) if row.pk in calls else AuditRow(None, None, describe_event(row))
         for row in found
     ]

@@ -13,7 +13,7 @@ MOST_OFFERED = 100
 
 
 class ConnectionFilter(ChoiceFilter):
-    """Calls through one connection."""
+    """Calls over one connection."""
 
     title = "connection"
     parameter_name = "connection"

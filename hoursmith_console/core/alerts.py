@@ -1,4 +1,4 @@
-"""The form of what asks for attention: whoever knows of something hands in cards, and the overview shows them."""
+"""Alerts: apps provide them, and the overview shows them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 
 class Tone(StrEnum):
-    """How a card is marked; the sign says the same without its colour."""
+    """Severity of an alert, shown as a colour; the sign repeats it."""
 
     LOST = "lost"
     UNKNOWN = "unknown"
@@ -17,11 +17,11 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """One thing that needs somebody: what it is, since when, and the one action.
+class Alert:
+    """One thing that needs attention, and the one action to take.
 
-    `what` and `second` are made with `format_html`. `about` completes the action's name for screen readers. `later`
-    is where a button posts that puts the card off.
+    Build `what` and `second` (a detail, such as a time) with `format_html`. `about` completes the action's name for
+    screen readers. `later` is the address to which a button posts to snooze the alert.
     """
 
     tone: Tone
@@ -34,17 +34,17 @@ class Card:
     later: str = ""
 
 
-# What a member may not see, their cards must not tell either: a provider asks the viewer.
-Provider = Callable[[Any], Iterable[Card]]
+# A provider takes the viewer: alerts must not disclose what the member may not see.
+Provider = Callable[[Any], Iterable[Alert]]
 _providers: dict[int, Provider] = {}
 
 
 def register_alerts(urgency: int, provider: Provider) -> None:
-    """Let the overview show the cards of `provider`; those of a lower `urgency` number come first."""
+    """Register `provider`; alerts with a lower `urgency` number come first."""
     if _providers.setdefault(urgency, provider) is not provider:
         raise ValueError(f"Two providers of alerts have the urgency {urgency}.")
 
 
-def alerts_for(viewer: Any) -> list[Card]:
-    """Return everything that needs the viewer's attention, the most urgent first."""
-    return [card for _, provider in sorted(_providers.items()) for card in provider(viewer)]
+def alerts_for(viewer: Any) -> list[Alert]:
+    """Return the viewer's alerts, the most urgent first."""
+    return [alert for _, provider in sorted(_providers.items()) for alert in provider(viewer)]

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from django.urls import reverse
 from django.utils.html import format_html
 
-from hoursmith_console.core.alerts import Card, Tone
+from hoursmith_console.core.alerts import Alert, Tone
 from hoursmith_console.leaked_tokens.services import open_reports
 from hoursmith_console.workspaces.viewer import Viewer
 
 
-def leak_reports(viewer: Viewer) -> Iterator[Card]:
+def leak_reports(viewer: Viewer) -> Iterator[Alert]:
     """Tokens that somebody reported as leaked, and that still get through."""
     if count := open_reports(viewer).count():
-        yield Card(
+        yield Alert(
             tone=Tone.LOST,
             sign="!",
             what=format_html(

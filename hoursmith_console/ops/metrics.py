@@ -22,7 +22,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from hoursmith_console.audit.calls import unsettled
+from hoursmith_console.audit.calls import unresolved
 from hoursmith_console.env import is_address
 from hoursmith_console.server.prometheus import FOLDER_VARIABLE
 from mcpbridge.audit.destinations.status import DestinationState, all_destination_statuses
@@ -82,7 +82,7 @@ def _look() -> dict[str, float]:
         with bounded_read(alias, limit_s=LIMIT_S):
             chains = chain_statuses(alias)
             destinations = all_destination_statuses()
-            open_calls = unsettled(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
+            open_calls = unresolved(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
         return {"hoursmith_database_up": 0}

@@ -1,1 +1,1 @@
-"""The first page: what happened lately and what needs attention."""
+"""Overview: alerts and recent events."""

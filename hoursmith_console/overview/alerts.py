@@ -1,4 +1,4 @@
-"""What needs attention in the audit log, the activity and Hoursmith itself: providers of alerts."""
+"""Alerts about the audit log, activity, rejected tokens and the Hoursmith API."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hoursmith_console.audit.calls import DestructiveCall, State
-from hoursmith_console.audit.verification.jobs import verification_standing
-from hoursmith_console.core.alerts import Card, Provider, Tone
+from hoursmith_console.audit.verification.jobs import verification_status
+from hoursmith_console.core.alerts import Alert, Provider, Tone
 from hoursmith_console.core.templatetags.console import ago, exact, thousands
 from hoursmith_console.overview import queries
 from hoursmith_console.rotations.late_use import LastLateUse, last_late_uses
@@ -19,39 +19,39 @@ from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_destinations as failing_now
 from mcpbridge.models import ObservedToken
 
-# Of one sort; a last card then leads to the rest.
+# Per provider; a last alert then links to the rest.
 MOST_SHOWN = 5
-# Hoursmith looks at the token before the plan, so this answer tells of the workspace's plan.
+# Hoursmith checks the token before the plan, so a 402 is about the workspace's plan.
 _NO_API = 402
 
 
-def broken_record(viewer: Viewer) -> Iterator[Card]:
-    """The audit record does not verify."""
+def failed_verification(viewer: Viewer) -> Iterator[Alert]:
+    """The last verification of the audit log found tampering."""
     if not viewer.member.sees_workspace:
         return
-    standing = verification_standing(org_id=viewer.org_id)
-    if standing.is_broken and standing.last is not None:
-        yield Card(
+    verification = verification_status(org_id=viewer.org_id)
+    if verification.is_broken and verification.last is not None:
+        yield Alert(
             tone=Tone.LOST,
             sign="✕",
             what=format_html(
-                "<strong>{}</strong> at row {}",
-                standing.last.what_is_wrong,
-                thousands(standing.last.bad_sequence),
+                "<strong>{}</strong> at entry {}",
+                verification.last.what_is_wrong,
+                thousands(verification.last.bad_sequence),
             ),
-            second=format_html("found {}", ago(standing.last.ended_at)),
-            about="the audit record",
+            second=format_html("found {}", ago(verification.last.ended_at)),
+            about="the audit log",
             address=reverse("console:audit:list"),
         )
 
 
-def unsettled_calls(viewer: Viewer) -> Iterator[Card]:
-    """Destructive calls about which only a look into Hoursmith can say what happened."""
-    found = queries.unsettled_calls(viewer, MOST_SHOWN + 1)
+def unresolved_calls(viewer: Viewer) -> Iterator[Alert]:
+    """Destructive calls that may have been carried out and are not resolved."""
+    found = queries.unresolved_calls(viewer, MOST_SHOWN + 1)
     for call in found[:MOST_SHOWN]:
-        yield _unsettled(viewer, call)
+        yield _unresolved_call(viewer, call)
     if len(found) > MOST_SHOWN:
-        yield Card(
+        yield Alert(
             tone=Tone.UNKNOWN,
             sign="?",
             what=SafeString("More calls with an unknown outcome"),
@@ -60,19 +60,19 @@ def unsettled_calls(viewer: Viewer) -> Iterator[Card]:
         )
 
 
-def _unsettled(viewer: Viewer, call: DestructiveCall) -> Card:
+def _unresolved_call(viewer: Viewer, call: DestructiveCall) -> Alert:
     intent, page = call.intent, reverse("console:audit:detail", args=[call.intent.call_id])
     can_resolve = viewer.member.administers and call.is_resolvable
     label = format_html(' of <strong class="name">{}</strong>', intent.target_label) if intent.target_label else ""
-    return Card(
+    return Alert(
         tone=Tone.UNKNOWN,
         sign="?",
         what=format_html(
             "<strong>{}</strong>{} by {}: {}",
             intent.tool,
             label,
-            intent.client_name or "an assistant without a name",
-            "failed, but may have been carried out" if call.state is State.FAILED else "outcome unknown",
+            intent.client_name or "an unnamed assistant",
+            "failed, but may have succeeded at Hoursmith" if call.state is State.FAILED else "outcome unknown",
         ),
         second=ago(intent.at),
         action="Resolve" if can_resolve else "Open",
@@ -81,79 +81,80 @@ def _unsettled(viewer: Viewer, call: DestructiveCall) -> Card:
     )
 
 
-def lost_activity(viewer: Viewer) -> Iterator[Card]:
-    """Calls that left no activity row."""
+def lost_activity(viewer: Viewer) -> Iterator[Alert]:
+    """Calls missing from the activity log."""
     lost = queries.lost_activity(viewer)
     if calls := lost["calls"]:
-        yield Card(
+        yield Alert(
             tone=Tone.LOST,
             sign="!",
             what=format_html(
-                "<strong>{} call{} left no activity row</strong>, because the database was unavailable or "
-                "a process was killed. Audit rows are not affected: without one nothing is deleted.",
+                "<strong>{} call{} not logged</strong> because the database was unavailable or "
+                "a process was killed. The audit log is not affected: nothing is deleted without an entry.",
                 thousands(calls),
-                "" if calls == 1 else "s",
+                " was" if calls == 1 else "s were",
             ),
-            second=format_html("the last of them {}", ago(lost["until"])),
+            second=format_html("last one {}", ago(lost["until"])),
             about="activity",
             address=reverse("console:activity:list"),
         )
 
 
-def unreachable_hoursmith(viewer: Viewer) -> Iterator[Card]:
-    """Hoursmith does not answer the workspace's assistants, until a call succeeds."""
+def unreachable_hoursmith(viewer: Viewer) -> Iterator[Alert]:
+    """Hoursmith has not answered any call since the last success."""
     if not viewer.member.sees_workspace or (found := queries.outage(viewer)) is None:
         return
     calls = found["calls"]
-    yield Card(
+    yield Alert(
         tone=Tone.LOST,
         sign="!",
         what=format_html(
-            "<strong>Hoursmith unreachable</strong> since {}: {} call{} got no answer, and none has succeeded since",
+            "<strong>Hoursmith unreachable</strong> since {}: {} call{} unanswered, none succeeded since",
             exact(found["since"]),
             thousands(calls),
             "" if calls == 1 else "s",
         ),
         second=format_html("last call {}", ago(found["until"])),
-        about="the calls that failed",
+        about="the failed calls",
         address=f"{reverse('console:activity:list')}?result=failed",
     )
 
 
-def lapsed_plan(viewer: Viewer) -> Iterator[Card]:
-    """The workspace's plan has no API any more: the last call was answered so, whosever it was."""
+def lapsed_plan(viewer: Viewer) -> Iterator[Alert]:
+    """The workspace's plan does not include API access: the last call got 402."""
     last = queries.latest_calls(viewer, 1)
     if last and last[0].status == _NO_API:
-        yield Card(
+        yield Alert(
             tone=Tone.REFUSED,
             sign="⊘",
             what=format_html(
-                "<strong>{}’s plan lets no assistant in</strong>: API access needs Studio or Agency. Whoever pays for"
-                " the workspace changes that at Hoursmith.",
+                "<strong>The plan of {} doesn’t include API access</strong>. Ask the account owner to upgrade to "
+                "Studio or Agency.",
                 viewer.member.workspace.name,
             ),
-            second=format_html("answered 402 {}", ago(last[0].at)),
-            about="the calls that were refused",
+            second=format_html("402 {}", ago(last[0].at)),
+            about="the refused calls",
             address=f"{reverse('console:activity:list')}?result=refused",
         )
 
 
-def refused_tokens(viewer: Viewer) -> Iterator[Card]:
-    """Revoked or blocked tokens that are still in use."""
+def refused_tokens(viewer: Viewer) -> Iterator[Alert]:
+    """Revoked or blocked tokens that clients still send."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
     tokens = visible_tokens(viewer).filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
     known = {key_of(token): token for token in tokens} if refused else {}
     retired = last_late_uses(viewer, known)
     for entry in refused[:MOST_SHOWN]:
         token = known[entry["env"], entry["prefix"]]
-        if knocker := retired.get(key_of(token)):
-            yield _still_knocking(token, knocker, entry)
+        if late_use := retired.get(key_of(token)):
+            yield _late_use(token, late_use, entry)
             continue
-        yield Card(
+        yield Alert(
             tone=Tone.REFUSED,
             sign="⊘",
             what=format_html(
-                '<strong class="name">{}</strong> was rejected {} time{}: an assistant still calls with it',
+                '<strong class="name">{}</strong> {} rejected request{}: an assistant may still use a '
+                "revoked or blocked token.",
                 token.token_name or "Unnamed token",
                 thousands(entry["attempts"]),
                 "" if entry["attempts"] == 1 else "s",
@@ -163,60 +164,60 @@ def refused_tokens(viewer: Viewer) -> Iterator[Card]:
             address=f"{reverse('console:tokens:detail', args=[token.pk])}#refused",
         )
     if len(refused) > MOST_SHOWN:
-        yield Card(
+        yield Alert(
             tone=Tone.REFUSED,
             sign="⊘",
-            what=SafeString("More tokens were turned away"),
+            what=SafeString("More tokens with rejected requests"),
             about="tokens",
             address=reverse("console:tokens:list"),
         )
 
 
-def _still_knocking(token: ObservedToken, knocker: LastLateUse, entry: Mapping[str, Any]) -> Card:
-    """An assistant was forgotten when its token was replaced; nothing is wrong with the new one."""
-    return Card(
+def _late_use(token: ObservedToken, late_use: LastLateUse, entry: Mapping[str, Any]) -> Alert:
+    """An assistant still uses a token that was rotated."""
+    return Alert(
         tone=Tone.REFUSED,
         sign="↻",
         what=format_html(
-            '<strong class="name">{}</strong> still has the old token of <span class="name">{}</span>',
-            knocker.label,
+            '<strong class="name">{}</strong> still uses the old token of <span class="name">{}</span>',
+            late_use.label,
             token.token_name or "an unnamed token",
         ),
-        second=format_html("<code>{}</code> · last try {}", token.masked_token, ago(entry["last_at"])),
+        second=format_html("<code>{}</code> · last attempt {}", token.masked_token, ago(entry["last_at"])),
         about=token.token_name,
-        address=reverse("console:rotations:detail", args=[knocker.rotation.pk]),
+        address=reverse("console:rotations:detail", args=[late_use.rotation.pk]),
     )
 
 
-def failing_destinations(viewer: Viewer) -> Iterator[Card]:
-    """Receivers of the record that do not take it."""
+def failing_destinations(viewer: Viewer) -> Iterator[Alert]:
+    """Log destinations that are failing."""
     if not viewer.member.sees_workspace:
         return
-    for standing in failing_now(viewer.org_id):
-        destination = standing.destination
-        yield Card(
+    for status in failing_now(viewer.org_id):
+        destination = status.destination
+        yield Alert(
             tone=Tone.LOST,
             sign="!",
             what=format_html(
                 '<strong class="name">Log destination {} is failing</strong>: {}', destination.name, destination.fault
             ),
             second=format_html(
-                "since {} · {} row{} behind",
+                "since {} · {} pending entr{}",
                 ago(destination.failing_since),
-                thousands(standing.behind),
-                "" if standing.behind == 1 else "s",
+                thousands(status.behind),
+                "y" if status.behind == 1 else "ies",
             ),
             about=destination.name,
             address=reverse("console:audit:destination", args=[destination.pk]),
         )
 
 
-# By their urgency; other apps register theirs between.
+# Urgency → provider; other apps register theirs in between.
 PROVIDERS: dict[int, Provider] = {
-    10: broken_record,
+    10: failed_verification,
     20: unreachable_hoursmith,
     30: lapsed_plan,
-    70: unsettled_calls,
+    70: unresolved_calls,
     80: lost_activity,
     90: failing_destinations,
     100: refused_tokens,

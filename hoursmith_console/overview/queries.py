@@ -1,4 +1,4 @@
-"""What the overview counts. Each function is one query over what the viewer may see."""
+"""Queries of the overview, each narrowed to what the viewer may see."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, When
 from django.utils import timezone
 
-from hoursmith_console.audit.calls import DestructiveCall, not_refused, unsettled, with_outcomes
+from hoursmith_console.audit.calls import DestructiveCall, not_refused, unresolved, with_outcomes
 from hoursmith_console.tokens.querysets import (
     visible_clients,
     visible_losses,
@@ -22,18 +22,18 @@ from mcpbridge.calls.errors import UNANSWERED
 from mcpbridge.models import AuditEvent, Phase, Result, ToolCall
 
 DAYS = 7
-UNSETTLED_DAYS = 30
+UNRESOLVED_DAYS = 30
 FRESHNESS = ("24 hours", "7 days", "30 days", "longer ago")
 
 
 def calls_over_time(viewer: Viewer, days: int) -> list[Span]:
-    """The calls of the last `days` days, by day; of the last one, by hour."""
+    """Count the calls of the last `days` days by day; of one day, by hour."""
     rows = visible_hours(viewer)
     return calls_by_hour(rows) if days == 1 else calls_by_day(rows, days)
 
 
 def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
-    """For each role in use, how many tokens were last used within each span of `FRESHNESS`."""
+    """Count the tokens of each role by their last use, in the spans of `FRESHNESS`."""
     now = timezone.now()
     freshness = Case(
         *[
@@ -58,7 +58,7 @@ def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
 
 
 def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Mapping[str, Any]]:
-    """The assistants that called in the last `days` days, by the name they give themselves."""
+    """Return the assistants that called in the last `days` days, by their self-reported names."""
     return list(
         visible_clients(viewer)
         .filter(last_seen_at__gte=timezone.now() - timedelta(days=days))
@@ -70,17 +70,14 @@ def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Ma
 
 
 def latest_calls(viewer: Viewer, limit: int = 8) -> list[ToolCall]:
-    """The last calls of any kind."""
+    """Return the latest calls of any kind."""
     return list(visible_rows(viewer, ToolCall.objects.defer("arguments")).order_by("-at", "-pk")[:limit])
 
 
 def outage(viewer: Viewer) -> Mapping[str, Any] | None:
-    """The calls of the last days that Hoursmith has not answered since one last succeeded: `since`, `until`, `calls`.
-
-    None where there are none, or where one has succeeded since.
-    """
+    """Return the unanswered calls since the last success: `since`, `until` (instants) and `calls`; None without any."""
     rows = visible_rows(viewer, ToolCall.objects.order_by()).filter(at__gte=timezone.now() - timedelta(days=DAYS))
-    # The exclusion is what the partial index is made for.
+    # The exclusion matches the partial index.
     unanswered = rows.exclude(result=Result.SUCCEEDED).filter(result=Result.FAILED, code__in=UNANSWERED)
     if not (until := unanswered.aggregate(until=Max("at"))["until"]):
         return None
@@ -93,26 +90,26 @@ def outage(viewer: Viewer) -> Mapping[str, Any] | None:
 
 
 def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
-    """The last destructive calls that Hoursmith did not refuse, as their intents."""
+    """Return the intents of the latest destructive calls that Hoursmith did not refuse."""
     intents = not_refused(visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT)))
     return list(intents.defer("arguments", "snapshot").order_by("-recorded_at", "-pk")[:limit])
 
 
-def unsettled_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:
-    """Destructive calls about which only a look into Hoursmith can say what happened, the latest first."""
-    since = timezone.now() - timedelta(days=UNSETTLED_DAYS)
-    intents = unsettled(visible_rows(viewer, AuditEvent.objects.all()), since)
+def unresolved_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:
+    """Return destructive calls that may have been carried out and are not resolved, the latest first."""
+    since = timezone.now() - timedelta(days=UNRESOLVED_DAYS)
+    intents = unresolved(visible_rows(viewer, AuditEvent.objects.all()), since)
     return with_outcomes(intents.order_by("-recorded_at", "-pk")[:limit])
 
 
 def lost_activity(viewer: Viewer) -> dict[str, Any]:
-    """How many calls of the last days left no activity row, and until when: `calls`, `until`."""
+    """Count the calls of the last days missing from the activity log: `calls`, and `until`, the latest instant."""
     since = timezone.now() - timedelta(days=DAYS)
     return visible_losses(viewer).filter(until__gte=since).aggregate(calls=Sum("calls"), until=Max("until"))
 
 
 def refused_tokens(viewer: Viewer, limit: int) -> list[Mapping[str, Any]]:
-    """Tokens of the workspace that were turned away at the door lately, with the attempts of each."""
+    """Return the tokens with recently rejected requests, with their `attempts` and `last_at`."""
     since = timezone.now() - timedelta(days=DAYS)
     return list(
         visible_rejections(viewer)

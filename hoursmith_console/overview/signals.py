@@ -1,4 +1,4 @@
-"""What is new: each thing that happened for the first time, or more than usual, with the plain rule behind it."""
+"""Unusual activity: first occurrences and bursts, each with the rule that detects it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from mcpbridge.tools import TOOLS
 NEW_FOR = timedelta(days=7)
 BURST_CALLS, BURST_WITHIN, BURST_TIMES_USUAL = 10, timedelta(minutes=10), 4
 _MOST_SHOWN = 4
-_MOST_BURSTS_LOOKED_AT = 3
+_MOST_BURSTS_CHECKED = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One new thing. `what` is made with `format_html`; `rule` says in a sentence when such a thing is shown."""
+    """One unusual event. Build `what` with `format_html`; `rule` is the detection rule as a sentence."""
 
     what: SafeString
     at: datetime
@@ -38,26 +38,26 @@ class Signal:
 
 
 def signals(viewer: Viewer) -> list[Signal]:
-    """What is new to the viewer, of each sort the latest few, the latest first."""
-    found = [signal for sort in _SORTS for signal in islice(sort(viewer), _MOST_SHOWN)]
+    """Return the viewer's signals: the latest few of each type, the latest first."""
+    found = [signal for detect in _DETECTORS for signal in islice(detect(viewer), _MOST_SHOWN)]
     return sorted(found, key=lambda signal: signal.at, reverse=True)
 
 
 def new_assistants(viewer: Viewer) -> Iterator[Signal]:
-    """Names of assistants that nobody used before."""
+    """Detect assistants with a new name."""
     names = visible_clients(viewer).exclude(name="").order_by().values("name").annotate(first=Min("first_seen_at"))
     for row in names.filter(first__gte=timezone.now() - NEW_FOR).order_by("-first")[:_MOST_SHOWN]:
         yield Signal(
-            format_html("A new assistant: <strong class='name'>{}</strong>", row["name"]),
+            format_html("New assistant: <strong class='name'>{}</strong>", row["name"]),
             row["first"],
-            "No assistant of this name was seen here before the last 7 days.",
+            "First use of this assistant in the last 7 days.",
             reverse("console:activity:list", query={"assistant": row["name"]}),
             row["name"],
         )
 
 
 def new_networks(viewer: Viewer) -> Iterator[Signal]:
-    """Networks from which a token was never used before."""
+    """Detect the use of older tokens from new networks."""
     since = timezone.now() - NEW_FOR
     # A token's first days teach where it is used from.
     rows = TokenNetwork.objects.filter(
@@ -65,53 +65,53 @@ def new_networks(viewer: Viewer) -> Iterator[Signal]:
     )
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
         yield Signal(
-            format_html("{} is used from a new network, <code>{}</code>", _named(row.token), row.network),
+            format_html("New network for {}: <code>{}</code>", _named(row.token), row.network),
             row.first_at,
-            "This token, in use for more than a week, was never used from this network before (an address cut to "
-            "/24, or to /48 for IPv6). New for 7 days.",
+            "First use of this token, which is older than a week, from this network (/24, or /48 for IPv6) in the last "
+            "7 days.",
             reverse("console:tokens:detail", args=[row.token_id]),
             str(row.token),
         )
 
 
-def first_destructions(viewer: Viewer) -> Iterator[Signal]:
-    """Tokens that called a tool that destroys for the first time."""
+def first_deletions(viewer: Viewer) -> Iterator[Signal]:
+    """Detect tokens' first calls of a destructive tool."""
     since = timezone.now() - NEW_FOR
     tools = TokenTool.objects.filter(tool__in=_DESTRUCTIVE)
     earlier = tools.filter(token=OuterRef("token"), first_at__lt=OuterRef("first_at"))
     rows = tools.filter(~Exists(earlier), first_at__gte=since, token__in=visible_tokens(viewer).order_by())
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
         yield Signal(
-            format_html("{} called <code>{}</code>, its first destructive call", _named(row.token), row.tool),
+            format_html("First deletion by {} (<code>{}</code>)", _named(row.token), row.tool),
             row.first_at,
-            "This token had never called one of the five tools that delete or archive. New for 7 days.",
+            "First call of a tool that deletes or archives with this token, in the last 7 days.",
             reverse("console:audit:list", query={"token": token_key(row.token)}),
             str(row.token),
         )
 
 
 def bursts(viewer: Viewer) -> Iterator[Signal]:
-    """Tokens that destroyed many records at once, and more than they usually do."""
-    # Ten within ten minutes lie in one hour or in two, so in one of them are five; the counts say which hours.
+    """Detect tokens that deleted many more records at once than usual."""
+    # Ten calls within ten minutes fall in at most two hours, so one of these hours has five.
     rows = visible_rows(viewer, CallHour.objects.filter(calls_destructive__gt=0).exclude(prefix=""))
     busy = rows.filter(hour__gte=hour_of(timezone.now() - NEW_FOR), calls_destructive__gte=BURST_CALLS // 2)
     latest = busy.order_by().values_list("env", "prefix").annotate(latest=Max("hour")).order_by("-latest", "prefix")
-    for env, prefix, hour in latest[:_MOST_BURSTS_LOOKED_AT]:
+    for env, prefix, hour in latest[:_MOST_BURSTS_CHECKED]:
         token = visible_tokens(viewer).filter(env=env, prefix=prefix).first()
         if token and (burst := _burst(viewer, token, hour)):
             calls, at = burst
             yield Signal(
-                format_html("{} destroyed {} records within {} minutes", _named(token), calls, _minutes(BURST_WITHIN)),
+                format_html("{} deleted {} records within {} minutes", _named(token), calls, _minutes(BURST_WITHIN)),
                 at,
-                f"At least {BURST_CALLS} destructive calls of one token within {_minutes(BURST_WITHIN)} minutes, and "
-                f"{BURST_TIMES_USUAL} times as many as in its usual hour with any. New for 7 days.",
+                f"At least {BURST_CALLS} destructive calls with one token within {_minutes(BURST_WITHIN)} minutes, and "
+                f"{BURST_TIMES_USUAL} times its hourly average, in the last 7 days.",
                 reverse("console:audit:list", query={"token": token_key(token)}),
                 str(token),
             )
 
 
 def _burst(viewer: Viewer, token: ObservedToken, hour: int) -> tuple[int, datetime] | None:
-    """The most destructive calls within ten minutes around `hour`, and when; None where that is not unusual."""
+    """Return the most calls within ten minutes around `hour` and when they ended; None if not unusual."""
     begin = _EPOCH + timedelta(hours=hour - 1)
     intents = AuditEvent.objects.filter(
         org_id=viewer.org_id, env=token.env, prefix=token.prefix, phase=Phase.INTENT, recorded_at__gte=begin
@@ -124,7 +124,7 @@ def _burst(viewer: Viewer, token: ObservedToken, hour: int) -> tuple[int, dateti
 
 
 def densest(instants: Sequence[datetime]) -> tuple[int, datetime | None]:
-    """The most of `instants`, which ascend, that lie within ten minutes; and the last of these."""
+    """Return the most of `instants` (ascending) within ten minutes, and the last of these."""
     most, at, first = 0, None, 0
     for last, instant in enumerate(instants):
         while instant - instants[first] > BURST_WITHIN:
@@ -142,4 +142,4 @@ def _named(token: ObservedToken) -> SafeString:
     return format_html('<strong class="name">{}</strong>', token.token_name or token.masked_token)
 
 
-_SORTS: tuple[Callable[[Viewer], Iterator[Signal]], ...] = (new_assistants, new_networks, first_destructions, bursts)
+_DETECTORS: tuple[Callable[[Viewer], Iterator[Signal]], ...] = (new_assistants, new_networks, first_deletions, bursts)

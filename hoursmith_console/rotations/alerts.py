@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from hoursmith_console.core.alerts import Card, Tone
+from hoursmith_console.core.alerts import Alert, Tone
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
@@ -19,7 +19,7 @@ from mcpbridge.models import ObservedToken
 MOST_SHOWN = 5
 
 
-def own_asks(viewer: Viewer) -> Iterator[Card]:
+def own_asks(viewer: Viewer) -> Iterator[Alert]:
     """Rotations that are asked of the viewer; until the next sign-in they can be put off."""
     if viewer.has_snoozed_requests:
         return
@@ -28,13 +28,13 @@ def own_asks(viewer: Viewer) -> Iterator[Card]:
         yield _ask(rotation)
 
 
-def _ask(rotation: Rotation) -> Card:
+def _ask(rotation: Rotation) -> Alert:
     today = timezone.now().date()
     is_late = rotation.due_on is not None and rotation.due_on < today
     until = "as soon as you can"
     if rotation.due_on is not None:
         until = f"{'since' if is_late else 'by'} {rotation.due_on:%-d %B %Y}"
-    return Card(
+    return Alert(
         tone=Tone.LOST if is_late or rotation.kind == RotationKind.LEAKED else Tone.REFUSED,
         sign="↻",
         what=format_html(
@@ -55,7 +55,7 @@ def _ask(rotation: Rotation) -> Card:
     )
 
 
-def due_tokens(viewer: Viewer) -> Iterator[Card]:
+def due_tokens(viewer: Viewer) -> Iterator[Alert]:
     """Tokens that are older, or idle for longer, than the policy allows, and that nobody rotates yet."""
     policy = get_policy(viewer.member.workspace)
     if not (policy.max_age_days or policy.max_idle_days):
@@ -66,7 +66,7 @@ def due_tokens(viewer: Viewer) -> Iterator[Card]:
         yield from _due_of_mine(viewer, policy)
 
 
-def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
+def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Alert]:
     counts = count_due(visible_tokens(viewer), policy, now=timezone.now())
     told = (
         (counts.due, f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
@@ -74,7 +74,7 @@ def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
     )
     for count, what, limit in told:
         if count:
-            yield Card(
+            yield Alert(
                 tone=Tone.REFUSED,
                 sign="↻",
                 what=format_html(
@@ -87,7 +87,7 @@ def _due_of_all(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
             )
 
 
-def _due_of_mine(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
+def _due_of_mine(viewer: Viewer, policy: TokenPolicy) -> Iterator[Alert]:
     now = timezone.now()
     for state in (PolicyStatus.DUE, PolicyStatus.WARNED):
         tokens = without_open_rotation(in_status(visible_tokens(viewer), state, policy, now=now))
@@ -95,10 +95,10 @@ def _due_of_mine(viewer: Viewer, policy: TokenPolicy) -> Iterator[Card]:
             yield _due_card(token, state, policy)
 
 
-def _due_card(token: ObservedToken, state: PolicyStatus, policy: TokenPolicy) -> Card:
+def _due_card(token: ObservedToken, state: PolicyStatus, policy: TokenPolicy) -> Alert:
     limit = token.first_used_at + timedelta(days=policy.max_age_days or 0)
     said = "is older than" if state is PolicyStatus.DUE else f"will on {limit:%-d %B} be older than"
-    return Card(
+    return Alert(
         tone=Tone.REFUSED,
         sign="↻",
         what=format_html(

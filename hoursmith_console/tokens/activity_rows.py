@@ -1,4 +1,4 @@
-"""Calls as lists show them."""
+"""Rows of the activity list."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from mcpbridge.models import ToolCall
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """One call and the token that made it."""
+    """One call with its token."""
 
     call: ToolCall
     card: TokenLabel
 
 
 def activity_rows(viewer: Viewer, calls: Iterable[ToolCall]) -> list[ActivityRow]:
-    """`calls` with their tokens."""
+    """Join `calls` with their tokens."""
     found = list(calls)
     cards = token_labels(viewer, found)
     return [ActivityRow(call, cards[key_of(call)]) for call in found]

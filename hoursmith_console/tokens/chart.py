@@ -1,4 +1,4 @@
-"""Lays out the calls of a while as stacked bars: numbers for an SVG that stretches, no library, no script."""
+"""Lay out a stacked bar chart of calls, for a stretchable SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from hoursmith_console.tokens.usage import SERIES, Span
 
 WIDTH, HEIGHT = 700, 120
-# Of each bar's share of the width.
+# Share of each bar's slot.
 _GAP = 0.24
-# A day with one call among thousands must still be seen.
+# One call among thousands must be visible.
 LEAST = 2.0
 _MOST_LABELS = 8
-# Where not every bar is named, names are longer.
+# Labels are longer if not every bar has one.
 _MOST_SPREAD = 6
 
 
@@ -26,7 +26,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day's or hour's bar. `is_labelled`: there is room to name it below."""
+    """The bar of one day or hour. `is_labelled`: whether it has a label below."""
 
     span: Span
     x: float
@@ -37,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The bars and the numbers that stand around them."""
+    """The bars, totals and size of a chart."""
 
     bars: list[Bar]
     most: int
@@ -53,7 +53,7 @@ class Chart:
 
     @property
     def description(self) -> str:
-        """The chart in one sentence."""
+        """The chart described in words, for screen readers."""
         parts = ", ".join(f"{count:,} {series}" for series, count in self.totals.items())
         calls = "call" if self.total == 1 else "calls"
         return (
@@ -63,12 +63,12 @@ class Chart:
 
     @property
     def are_all_labelled(self) -> bool:
-        """Whether there is room for a number below every bar."""
+        """Whether every bar has a label."""
         return len(self.bars) <= _MOST_LABELS
 
 
 def draw(spans: Sequence[Span], unit: str = "day") -> Chart:
-    """`spans` as bars from left to right, scaled to the busiest."""
+    """Lay out `spans` as bars from left to right, scaled to the busiest."""
     most = max((span.total for span in spans), default=0)
     step = WIDTH / max(len(spans), 1)
     every = 1 if len(spans) <= _MOST_LABELS else -(-len(spans) // _MOST_SPREAD)

@@ -172,7 +172,7 @@ class BlockedFilter(ChoiceFilter):
 
 
 class TargetFilter(ChoiceFilter):
-    """Everything that touched one record of Hoursmith; asked for by links, so it is on offer only while it is on."""
+    """Calls that touched one record. Set by links, so it is offered only while it is active."""
 
     title = "record"
     parameter_name = "target"

@@ -5,22 +5,22 @@ from django import forms
 from hoursmith_console.core.forms import Form
 from mcpbridge.models.destinations import ADDRESS_LENGTH, FORMATS, NAME_LENGTH, DestinationFormat, DestinationKind
 
-# The way and the form of the rows in one choice: not every way carries every form.
-_WAYS = {
-    (DestinationKind.WEBHOOK, DestinationFormat.JSON): "Webhook – JSON Lines, each request signed",
-    (DestinationKind.SYSLOG, DestinationFormat.JSON): "Syslog – RFC 5424 over TLS or TCP, JSON",
-    (DestinationKind.SYSLOG, DestinationFormat.CEF): "Syslog – RFC 5424 over TLS or TCP, CEF",
-    (DestinationKind.FILE, DestinationFormat.JSON): "File on the console’s machine – JSON Lines",
+# Kind and format in one choice: not every kind supports every format.
+_TYPES = {
+    (DestinationKind.WEBHOOK, DestinationFormat.JSON): "Webhook: JSON Lines, signed requests",
+    (DestinationKind.SYSLOG, DestinationFormat.JSON): "Syslog: RFC 5424 over TLS or TCP, JSON",
+    (DestinationKind.SYSLOG, DestinationFormat.CEF): "Syslog: RFC 5424 over TLS or TCP, CEF",
+    (DestinationKind.FILE, DestinationFormat.JSON): "File on the console’s machine: JSON Lines",
 }
 ADDRESS_HELP = {
-    DestinationKind.WEBHOOK: "https://siem.example.com/hoursmith – without user, password or secret in it.",
-    DestinationKind.SYSLOG: "tls://siem.example.com:6514, or tcp://… where nobody can listen in.",
-    DestinationKind.FILE: "A file’s name, such as audit.jsonl. The operator of the console chose the folder.",
+    DestinationKind.WEBHOOK: "Such as https://siem.example.com/hoursmith, without a user, password or secret.",
+    DestinationKind.SYSLOG: "Such as tls://siem.example.com:6514, or tcp://… on a trusted network.",
+    DestinationKind.FILE: "A file name, such as audit.jsonl. The operator of the console sets the folder.",
 }
 
 
 class _DestinationForm(Form):
-    name = forms.CharField(label="Name", max_length=NAME_LENGTH, help_text="What your team calls it, such as “SIEM”.")
+    name = forms.CharField(label="Name", max_length=NAME_LENGTH, help_text="Such as “SIEM”.")
     address = forms.CharField(
         label="Address",
         max_length=ADDRESS_LENGTH,
@@ -29,34 +29,34 @@ class _DestinationForm(Form):
 
 
 class NewDestinationForm(_DestinationForm):
-    """A destination that is not there yet."""
+    """A new log destination."""
 
-    way = forms.ChoiceField(
-        choices=[(f"{kind}:{form}", label) for (kind, form), label in _WAYS.items()],
+    type = forms.ChoiceField(
+        choices=[(f"{kind}:{format}", label) for (kind, format), label in _TYPES.items()],
         widget=forms.RadioSelect,
         initial="webhook:json",
-        label="Way",
+        label="Type",
     )
-    begin = forms.ChoiceField(
-        choices=[("now", "With what happens from now on"), ("first", "With the first row that the record has")],
+    start = forms.ChoiceField(
+        choices=[("now", "New entries only"), ("first", "All entries")],
         widget=forms.RadioSelect,
         initial="now",
-        label="Begin",
+        label="Start with",
     )
 
     @property
     def addresses(self) -> list[tuple[str, str]]:
-        """What an address of each kind looks like."""
+        """The expected address of each kind: label and help."""
         return [(kind.label, text) for kind, text in ADDRESS_HELP.items()]
 
 
 class ChangeDestinationForm(_DestinationForm):
-    """A destination's name, address and form; its kind stays."""
+    """A destination's name, address and format; its kind cannot change."""
 
-    format = forms.ChoiceField(choices=DestinationFormat.choices, label="Form")
+    format = forms.ChoiceField(choices=DestinationFormat.choices, label="Format")
 
     def __init__(self, *args: object, kind: str, **more: object) -> None:
-        """For a destination of `kind`."""
+        """Set up the form for a destination of `kind`."""
         super().__init__(*args, **more)
         self.fields["address"].help_text = ADDRESS_HELP[DestinationKind(kind)]
         choices = [(form.value, form.label) for form in FORMATS[DestinationKind(kind)]]
@@ -66,6 +66,6 @@ class ChangeDestinationForm(_DestinationForm):
 
 
 class RestartDestinationForm(Form):
-    """From which row on a receiver shall get the record again."""
+    """The entry from which to resend."""
 
-    sequence = forms.IntegerField(label="Row", min_value=1, max_value=2**53)
+    sequence = forms.IntegerField(label="Entry number", min_value=1, max_value=2**53)

@@ -34,13 +34,13 @@ T = TypeVar("T")
 
 
 class DestinationPages:
-    """The list, the page of each destination, and what can be done there."""
+    """List, detail page and actions of log destinations."""
 
     def __init__(self, site: AdminSite) -> None:
         self._site = site
 
     def urls(self) -> list[URLPattern]:
-        """The addresses, below that of the audit area."""
+        """Return the URL patterns, relative to the audit log's."""
         guard = self._site.admin_view
 
         def form(view: View, methods: Sequence[str] = ("POST",)) -> View:
@@ -64,138 +64,134 @@ class DestinationPages:
         ]
 
     def list(self, request: ConsoleRequest) -> HttpResponse:
-        """All destinations of the workspace and how they stand."""
-        standings = destination_statuses(request.viewer.org_id)
+        """List the workspace's log destinations with their status."""
+        statuses = destination_statuses(request.viewer.org_id)
         return render_page(
             request,
             "audit/destinations/list.html",
-            title="Destinations",
-            area_title="Audit",
+            title="Log destinations",
+            area_title="Audit log",
             area_address="console:audit:list",
-            standings=standings,
+            statuses=statuses,
             most=MOST_DESTINATIONS,
         )
 
     def new(self, request: ConsoleRequest) -> HttpResponse:
-        """GET asks what it shall be, POST makes it; a webhook's secret is in that answer alone."""
+        """GET shows the form, POST creates the destination; only that response shows a webhook's secret."""
         form = NewDestinationForm(request.POST if request.method == "POST" else None)
         if not form.is_bound:
             return self._form(request, form)
         viewer = request.viewer
 
-        def make() -> tuple[LogDestination, str]:
-            kind, _, form_of_rows = form.cleaned_data["way"].partition(":")
+        def create() -> tuple[LogDestination, str]:
+            kind, _, format_name = form.cleaned_data["type"].partition(":")
             return create_destination(
                 org_id=viewer.org_id,
                 name=form.cleaned_data["name"],
                 kind=kind,
-                format=form_of_rows,
+                format=format_name,
                 address=form.cleaned_data["address"],
-                from_first_row=form.cleaned_data["begin"] == "first",
+                from_first_row=form.cleaned_data["start"] == "first",
                 actor=viewer.member.display_identity,
             )
 
-        status, made = _tried(form, make)
-        if made is None:
+        status, created = _attempt(form, create)
+        if created is None:
             return self._form(request, form, status=status)
-        destination, secret = made
+        destination, secret = created
         if secret:
             return self._secret_page(request, destination, secret)
-        messages.success(request, f"{destination.name} gets the record from now on.")
+        messages.success(request, f"Log destination {destination.name} added.")
         return _to(destination)
 
     def detail(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """One destination."""
-        return self._detail(request, _standing(request.viewer, key))
+        """Show one destination."""
+        return self._detail(request, _status_or_404(request.viewer, key))
 
     def change(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Name, address, form of the rows."""
+        """Change name, address or format."""
         viewer = request.viewer
-        standing = _standing(viewer, key)
-        form = ChangeDestinationForm(request.POST, kind=standing.destination.kind)
+        destination = _status_or_404(viewer, key).destination
+        form = ChangeDestinationForm(request.POST, kind=destination.kind)
 
         def change() -> None:
-            change_destination(
-                destination=standing.destination, actor=viewer.member.display_identity, **form.cleaned_data
-            )
+            change_destination(destination=destination, actor=viewer.member.display_identity, **form.cleaned_data)
 
-        status, _ = _tried(form, change)
+        status, _ = _attempt(form, change)
         if status != 200:
-            return self._detail(request, _standing(viewer, key), status=status, change_form=form)
-        messages.success(request, "Changed. What waits is sent there now.")
-        return _to(standing.destination)
+            return self._detail(request, _status_or_404(viewer, key), status=status, change_form=form)
+        messages.success(request, "Log destination saved.")
+        return _to(destination)
 
     def restart(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Send again from a row on."""
+        """Resend from a given entry on."""
         viewer = request.viewer
-        standing = _standing(viewer, key)
+        destination = _status_or_404(viewer, key).destination
         form = RestartDestinationForm(request.POST)
 
-        def go_back() -> None:
+        def restart() -> None:
             sequence = form.cleaned_data["sequence"]
-            restart_destination(
-                destination=standing.destination, sequence=sequence, actor=viewer.member.display_identity
-            )
+            restart_destination(destination=destination, sequence=sequence, actor=viewer.member.display_identity)
 
-        status, _ = _tried(form, go_back)
+        status, _ = _attempt(form, restart)
         if status != 200:
-            return self._detail(request, _standing(viewer, key), status=status, restart_form=form)
-        messages.success(request, "The rows from there on are sent again.")
-        return _to(standing.destination)
+            return self._detail(request, _status_or_404(viewer, key), status=status, restart_form=form)
+        messages.success(request, "Resending entries.")
+        return _to(destination)
 
     def secret(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """A new signing secret, in this answer alone."""
+        """Rotate the signing secret; only this response shows it."""
         viewer = request.viewer
-        destination = _standing(viewer, key).destination
-        secret = self._done(
+        destination = _status_or_404(viewer, key).destination
+        secret = self._attempt(
             request, lambda: rotate_destination_secret(destination=destination, actor=viewer.member.display_identity)
         )
         return self._secret_page(request, destination, secret) if secret else _to(destination)
 
     def test(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """One message that is no row."""
-        viewer = request.viewer
-        destination = _standing(viewer, key).destination
+        """Send a test message, which is not an audit entry."""
+        destination, actor = _status_or_404(request.viewer, key).destination, request.viewer.member.display_identity
         limit_s = settings.LOG_DESTINATION_TIMEOUT_S
-        fault = self._done(
+        fault = self._attempt(
             request,
-            lambda: send_test_message(destination=destination, actor=viewer.member.display_identity, limit_s=limit_s),
+            lambda: send_test_message(destination=destination, actor=actor, limit_s=limit_s),
         )
         if fault:
-            messages.error(request, f"The test did not arrive. {fault}")
+            messages.error(request, f"The test message was not delivered. {fault}")
         elif fault == "":
-            messages.success(request, "The test arrived.")
+            messages.success(request, "Test message delivered.")
         return _to(destination)
 
     def pause(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Send nothing for a while."""
-        viewer = request.viewer
-        destination = _standing(viewer, key).destination
-        self._done(request, lambda: pause_destination(destination=destination, actor=viewer.member.display_identity))
+        """Pause delivery."""
+        destination, actor = _status_or_404(request.viewer, key).destination, request.viewer.member.display_identity
+        self._attempt(request, lambda: pause_destination(destination=destination, actor=actor))
         return _to(destination)
 
     def resume(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Go on."""
+        """Resume delivery."""
         viewer = request.viewer
-        destination = _standing(viewer, key).destination
-        self._done(request, lambda: resume_destination(destination=destination, actor=viewer.member.display_identity))
+        destination = _status_or_404(viewer, key).destination
+        self._attempt(
+            request, lambda: resume_destination(destination=destination, actor=viewer.member.display_identity)
+        )
         return _to(destination)
 
     def delete(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Send nothing any more."""
+        """Delete the destination."""
         viewer = request.viewer
-        destination = _standing(viewer, key).destination
+        destination = _status_or_404(viewer, key).destination
 
         def delete() -> bool:
             delete_destination(destination=destination, actor=viewer.member.display_identity)
             return True
 
-        if self._done(request, delete):
-            messages.success(request, f"{destination.name} gets nothing any more.")
+        if self._attempt(request, delete):
+            messages.success(request, f"Log destination {destination.name} deleted.")
         return HttpResponseRedirect(reverse("console:audit:destinations"))
 
-    def _done(self, request: ConsoleRequest, work: Callable[[], T]) -> T | None:
-        """What `work` came to; None and a message where it was not done."""
+    def _attempt(self, request: ConsoleRequest, work: Callable[[], T]) -> T | None:
+        """Return the result of `work`; on failure, None and an error message on the next page."""
         try:
             return work()
         except InvalidDestinationError as error:
@@ -203,20 +199,20 @@ class DestinationPages:
             return None
 
     def _detail(
-        self, request: ConsoleRequest, standing: DestinationStatus, *, status: int = 200, **forms: Any
+        self, request: ConsoleRequest, destination_status: DestinationStatus, *, status: int = 200, **forms: Any
     ) -> HttpResponse:
-        destination = standing.destination
-        said = {"name": destination.name, "address": destination.address, "format": destination.format}
-        forms.setdefault("change_form", ChangeDestinationForm(said, kind=destination.kind))
+        destination = destination_status.destination
+        values = {"name": destination.name, "address": destination.address, "format": destination.format}
+        forms.setdefault("change_form", ChangeDestinationForm(values, kind=destination.kind))
         forms.setdefault("restart_form", RestartDestinationForm(initial={"sequence": destination.acked + 1}))
         return render_page(
             request,
             "audit/destinations/detail.html",
             title=destination.name,
             status=status,
-            area_title="Destinations",
+            area_title="Log destinations",
             area_address="console:audit:destinations",
-            standing=standing,
+            destination_status=destination_status,
             destination=destination,
             **forms,
         )
@@ -225,29 +221,29 @@ class DestinationPages:
         return render_page(
             request,
             "audit/destinations/new.html",
-            title="New destination",
+            title="Add log destination",
             status=status,
-            area_title="Destinations",
+            area_title="Log destinations",
             area_address="console:audit:destinations",
             form=form,
         )
 
     def _secret_page(self, request: ConsoleRequest, destination: LogDestination, secret: str) -> HttpResponse:
-        """The one answer that shows a signing secret; nobody keeps it, no browser either."""
-        answer = render_page(
+        """Render the only response that shows a signing secret; browsers must not cache it."""
+        response = render_page(
             request,
             "audit/destinations/secret.html",
-            title=f"The secret of {destination.name}",
+            title=f"Signing secret of {destination.name}",
             destination=destination,
             secret=secret,
         )
-        answer["Cache-Control"] = "no-store, private, max-age=0"
-        answer["Referrer-Policy"] = "no-referrer"
-        return answer
+        response["Cache-Control"] = "no-store, private, max-age=0"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
 
 
-def _tried(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
-    """200 and what `work` came to where `form` is in order; else another status, and in the form what is wrong."""
+def _attempt(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
+    """Return 200 and the result of `work` if `form` is valid; else 400 and None, with the errors in the form."""
     if not form.is_valid():
         return 400, None
     try:
@@ -257,11 +253,11 @@ def _tried(form: Form, work: Callable[[], T]) -> tuple[int, T | None]:
         return 400, None
 
 
-def _standing(viewer: Viewer, key: int) -> DestinationStatus:
-    for standing in destination_statuses(viewer.org_id):
-        if standing.destination.pk == key:
-            return standing
-    raise Http404("There is no such destination.")
+def _status_or_404(viewer: Viewer, key: int) -> DestinationStatus:
+    for found in destination_statuses(viewer.org_id):
+        if found.destination.pk == key:
+            return found
+    raise Http404("No such log destination.")
 
 
 def _to(destination: LogDestination) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Runs the verifier over one workspace's chain in the background, and remembers what came of it."""
+"""Verify one workspace's audit log in the background, and store the result."""
 
 import logging
 import threading
@@ -17,55 +17,58 @@ from mcpbridge.models import AuditEvent
 
 logger = logging.getLogger(__name__)
 
-_SAY_EVERY_S = 1.0
-_NOTHING = "There is nothing in the record yet."
-_NOT_DONE = "The database was away, or something unforeseen happened; the log says what."
+_SAVE_EVERY_S = 1.0
+_EMPTY = "The audit log is empty."
+_FAILED = "The verification failed; see the server log."
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """The run that goes on, if any, and the last one that ended."""
+class VerificationStatus:
+    """The run in progress, if any, and the last one that ended."""
 
     running: Verification | None
     last: Verification | None
 
     @property
     def is_broken(self) -> bool:
-        """Whether the chain did not hold when it was last verified."""
+        """Whether the last verification found tampering."""
         return self.last is not None and self.last.is_sound is False
 
 
-def verification_standing(*, org_id: str) -> Standing:
-    """How the workspace's record stands, in one query."""
+def verification_status(*, org_id: str) -> VerificationStatus:
+    """Return the state of the workspace's verifications, in one query."""
     runs = list(Verification.objects.filter(org_id=org_id)[:5])
     running = runs[0] if runs and runs[0].is_running else None
-    return Standing(running, next((run for run in runs if run.ended_at or run.is_lost), None))
+    return VerificationStatus(running, next((run for run in runs if run.ended_at or run.is_lost), None))
 
 
-def verification_start(*, org_id: str, actor: str) -> Verification:
-    """Verify the workspace's record on a thread of its own; the run that goes on already, where there is one."""
+def start_verification(*, org_id: str, actor: str) -> Verification:
+    """Start to verify the workspace's audit log in a thread; return the run in progress if there is one."""
     total = stored_rows(org_id)
     alias = router.db_for_write(Verification)
     with transaction.atomic(using=alias):
-        # Of two people at once the second joins the first one's run.
+        # The second of two simultaneous requests joins the run of the first.
         acquire_locks(alias, f"verification {org_id}")
-        if running := verification_standing(org_id=org_id).running:
+        if running := verification_status(org_id=org_id).running:
             return running
         run = Verification.objects.create(org_id=org_id, asked_by=actor, total=total)
-    threading.Thread(target=_in_background, args=[run], name="verification", daemon=True).start()
+    threading.Thread(target=_run_in_background, args=[run], name="verification", daemon=True).start()
     return run
 
 
-def verification_run(*, run: Verification) -> None:
-    """Verify now, and remember the result."""
+def run_verification(*, run: Verification) -> None:
+    """Verify now, and store the result."""
     work = _Work(run.org_id)
-    work.do()
-    work.settle(run)
+    work.run()
+    work.save_result(run)
 
 
 class _Work:
-    """The verifier at work. It must not share a connection with what says how far it is: on SQLite a connection
-    that reads the past cannot write."""
+    """One run of the verifier.
+
+    It must not share a connection with the thread that saves the progress: on SQLite, a connection in a read
+    transaction cannot write.
+    """
 
     def __init__(self, org_id: str) -> None:
         self.org_id = org_id
@@ -73,29 +76,29 @@ class _Work:
         self.verdict: VerificationReport | None = None
         self.fault = ""
 
-    def do(self) -> None:
-        """Read and check the whole chain."""
+    def run(self) -> None:
+        """Read and check the whole log."""
         try:
             if self.org_id in known_workspaces():
-                self.verdict = verify_stored(workspace=self.org_id, progress=self._reached)
+                self.verdict = verify_stored(workspace=self.org_id, progress=self._on_progress)
             else:
-                self.fault = _NOTHING
+                self.fault = _EMPTY
         except UnusableInputError as error:
             self.fault = str(error)
         except Exception:
-            # Whatever it was, the page must not wait for it forever.
-            logger.exception("The record of workspace %s could not be verified.", self.org_id)
-            self.fault = _NOT_DONE
+            # Any other error must end the run too, or its page would wait forever.
+            logger.exception("The audit log of workspace %s could not be verified.", self.org_id)
+            self.fault = _FAILED
 
-    def do_and_leave(self) -> None:
-        """The same on a thread that ends with it."""
+    def run_in_thread(self) -> None:
+        """Run in a thread, and close its database connections."""
         try:
-            self.do()
+            self.run()
         finally:
             connections.close_all()
 
-    def settle(self, run: Verification) -> None:
-        """Write down what came of it."""
+    def save_result(self, run: Verification) -> None:
+        """Save the result."""
         run.seen_at = run.ended_at = timezone.now()
         run.rows, run.fault = self.rows, self.fault[:200]
         if self.verdict is not None:
@@ -107,30 +110,30 @@ class _Work:
                 run.bad_call = _call_of(self.org_id, run.bad_row)
         run.save()
 
-    def _reached(self, rows: int) -> None:
+    def _on_progress(self, rows: int) -> None:
         self.rows = rows
 
 
-def _in_background(run: Verification) -> None:
+def _run_in_background(run: Verification) -> None:
     work = _Work(run.org_id)
-    reader = threading.Thread(target=work.do_and_leave, name="verification-reader", daemon=True)
+    reader = threading.Thread(target=work.run_in_thread, name="verification-reader", daemon=True)
     reader.start()
     try:
         while reader.is_alive():
-            reader.join(_SAY_EVERY_S)
-            _say(run, work.rows)
-        work.settle(run)
+            reader.join(_SAVE_EVERY_S)
+            _save_progress(run, work.rows)
+        work.save_result(run)
     except Error:
-        logger.exception("The result of a verification of workspace %s could not be kept.", run.org_id)
+        logger.exception("The result of a verification of workspace %s could not be saved.", run.org_id)
     finally:
         connections.close_all()
 
 
-def _say(run: Verification, rows: int) -> None:
+def _save_progress(run: Verification, rows: int) -> None:
     try:
         Verification.objects.filter(pk=run.pk).update(rows=rows, seen_at=timezone.now())
     except Error:
-        # How far it is can wait; the result is tried for once more.
+        # Progress can be skipped; saving the result is tried again.
         close_old_connections()
 
 

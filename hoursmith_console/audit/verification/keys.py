@@ -1,4 +1,4 @@
-"""The public keys behind the checkpoints, for whoever verifies an export. There is nothing secret about them."""
+"""Publish the public keys that sign checkpoints, for verifiers of exports. They are not secret."""
 
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import cache_control
@@ -10,5 +10,5 @@ from mcpbridge.audit.keyring import published_keys
 @require_safe
 @cache_control(public=True, max_age=60)
 def key(request: HttpRequest) -> JsonResponse:
-    """All keys that ever signed, each with its announcement by the one before, and the id of the last one."""
+    """Return every signing key with its announcement by the previous one, and the id of the latest."""
     return JsonResponse(published_keys(), json_dumps_params={"indent": 1})

@@ -1,4 +1,4 @@
-"""What proves a row of the record: its place in the chain, and the checkpoint that vouches for it."""
+"""Collect what proves an audit entry: its hashes, and the checkpoint that covers it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,44 +10,44 @@ from django.db.models import OuterRef, Subquery
 from mcpbridge.audit.hashchain import canonical, facts, row_hash
 from mcpbridge.models import AuditEvent, Phase, SigningHead
 
-PARTS = {
+PHASE_TITLES = {
     Phase.INTENT: "Intent",
     Phase.OUTCOME: "Outcome",
-    Phase.UNKNOWN: "No outcome came",
+    Phase.UNKNOWN: "Outcome unknown",
     Phase.RESOLUTION: "Resolution",
     Phase.EVENT: "Event",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """One row, and what speaks for it. `head` is the first checkpoint at or behind it, None before there is one."""
+class EntryProof:
+    """One entry and its proof. `head` is the first checkpoint at or after it, None until one is signed."""
 
     row: AuditEvent
     head: SigningHead | None
 
     @property
-    def part(self) -> str:
-        """Which part of the story the row tells."""
-        return PARTS[Phase(self.row.phase)]
+    def title(self) -> str:
+        """The entry's phase as a heading."""
+        return PHASE_TITLES[Phase(self.row.phase)]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the row's hash covers."""
+        """The data that the hash covers."""
         return facts(_columns(self.row))
 
     @property
     def is_sound(self) -> bool:
-        """Whether the hash is that of the facts. What stands before and behind the row is the verifier's to check."""
+        """Whether the hash matches the data. The verifier checks the chain around the entry."""
         try:
             return row_hash(canonical(self.facts), self.row.previous_hash) == self.row.hash
         except ValueError:
-            # Facts or a hash that the writer never wrote.
+            # Data or a hash that the writer cannot have written.
             return False
 
 
-def proofs(org_id: str, call_id: UUID) -> list[Proof]:
-    """The rows of one call or event with their checkpoints, in the chain's order, in two queries."""
+def entry_proofs(org_id: str, call_id: UUID) -> list[EntryProof]:
+    """Return the entries of one call or event with their checkpoints, by sequence, in two queries."""
     heads = SigningHead.objects.filter(org_id=org_id, sequence__gte=OuterRef("sequence")).order_by("sequence", "id")
     rows = list(
         AuditEvent.objects.filter(org_id=org_id, call_id=call_id)
@@ -55,7 +55,7 @@ def proofs(org_id: str, call_id: UUID) -> list[Proof]:
         .order_by("sequence")
     )
     known: Mapping[int, SigningHead] = SigningHead.objects.in_bulk(_head_ids(rows))
-    return [Proof(row, known.get(getattr(row, "head_id", None) or 0)) for row in rows]
+    return [EntryProof(row, known.get(getattr(row, "head_id", None) or 0)) for row in rows]
 
 
 def _head_ids(rows: Iterable[AuditEvent]) -> set[int]:

@@ -1,18 +1,18 @@
-"""The badge that says when the record was last verified, and the button that verifies it now."""
+"""Status badge of the last verification, and the action that starts one."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from hoursmith_console.audit.verification.jobs import verification_standing, verification_start
+from hoursmith_console.audit.verification.jobs import start_verification, verification_status
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 
 def verify(request: ConsoleRequest) -> HttpResponse:
-    """Begin to verify the viewer's workspace; the badge then says how far it is."""
+    """Start to verify the workspace's audit log; the badge shows the progress."""
     viewer = _reviewer(request)
-    verification_start(org_id=viewer.org_id, actor=viewer.member.display_identity)
+    start_verification(org_id=viewer.org_id, actor=viewer.member.display_identity)
     if "HX-Request" in request.headers:
         return _badge(request, viewer)
     came_from = "console:index" if request.POST.get("from") == "overview" else "console:audit:list"
@@ -20,7 +20,7 @@ def verify(request: ConsoleRequest) -> HttpResponse:
 
 
 def verification(request: ConsoleRequest) -> HttpResponse:
-    """The badge alone, for the script that keeps it fresh."""
+    """Render the badge as a fragment, polled by its page."""
     return _badge(request, _reviewer(request))
 
 
@@ -32,5 +32,5 @@ def _reviewer(request: ConsoleRequest) -> Viewer:
 
 
 def _badge(request: ConsoleRequest, viewer: Viewer) -> HttpResponse:
-    context = {"standing": verification_standing(org_id=viewer.org_id)}
+    context = {"verification": verification_status(org_id=viewer.org_id)}
     return TemplateResponse(request, "audit/_verification.html", context)

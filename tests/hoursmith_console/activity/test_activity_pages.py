@@ -212,9 +212,9 @@ def test_the_page_of_a_call_tells_who_what_and_how_it_ended(cast: Cast, browse: 
     assert "refused, 403 forbidden_scope, in 34 ms." in page
     assert "This token may not do that." in page
     assert "Default rate" in page
-    assert "audit record" not in page
+    assert "audit log</a>" not in page
 
 
 def test_an_empty_list_leads_to_the_first_step_and_a_narrow_one_back(cast: Cast, browse: Browse) -> None:
-    assert "Connect one" in _get(browse("owner"))
+    assert "No tool calls yet." in _get(browse("owner"))
     assert "Show all" in _get(browse("owner"), "?kind=read")

@@ -109,7 +109,7 @@ def test_everything_that_touched_a_record_is_one_list_and_its_audit_rows_another
     link = re.search(r'href="(/activity/\?target=project:[^"]+)"', page_of(visitor, "/activity/"))
     assert link is not None
     history = page_of(visitor, link[1])
-    assert 'Everything that touched <strong class="name">project Apollo' in history
+    assert 'History of <strong class="name">project Apollo' in history
     assert len(re.findall(r'href="/activity/\d+/"', history)) == 2
     other_half = re.search(r'href="(/audit/\?target=project[^"]+)"', history)
     assert other_half is not None
@@ -138,7 +138,7 @@ def test_an_export_holds_exactly_what_the_list_shows_on_all_its_pages(cast: Cast
     assert len(lines) > 400
     event = AuditEvent.objects.get(org_id=cast.org_id, phase=Phase.EVENT, tool="console.export")
     assert (event.target_type, event.arguments) == ("activity", {"format": "jsonl", "tool": "get_me"})
-    assert "exported the activity" in page_of(browse("owner"), f"/audit/{event.call_id}/")
+    assert "exported the activity log" in page_of(browse("owner"), f"/audit/{event.call_id}/")
 
 
 def test_a_csv_export_is_no_trap_for_a_spreadsheet(cast: Cast, browse: Browse) -> None:
@@ -161,5 +161,5 @@ def test_an_export_asks_who_is_there_and_is_not_for_everybody(cast: Cast, browse
     assert not AuditEvent.objects.filter(tool="console.export").exists()
     status, page = export(cast, "owner", "/activity/export/?kind=read", "pdf")
     assert status == 400
-    assert b"Only the calls that fit" in page
-    assert b"Every call of Acme Studio" in export(cast, "owner", "/activity/export/", "pdf")[1]
+    assert b"Only calls that match" in page
+    assert b"All calls in Acme Studio" in export(cast, "owner", "/activity/export/", "pdf")[1]

@@ -89,7 +89,7 @@ def test_members_see_the_requests_of_their_own_tokens_and_no_contents(cast: Cast
         assert 'value="approve"' not in page
     page = member.get(f"/approvals/{own.call_id}/").content.decode()
     assert "the quiet client" not in page
-    assert "Shown to Owner, Admin and Auditor only" in page
+    assert "Visible to Owners, Admins and Auditors only" in page
     assert member.get(f"/approvals/{others.call_id}/").status_code == 404
     assert browse("outsider").get(f"/approvals/{own.call_id}/").status_code == 404
     assert "Mine" not in browse("outsider").get("/approvals/").content.decode()

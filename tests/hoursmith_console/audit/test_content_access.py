@@ -61,7 +61,7 @@ def test_a_manager_sees_that_their_token_called_and_not_with_what(browse: Browse
         assert answer.status_code == 200
         assert SENT not in page
         assert LOST not in page
-        assert "Shown to Owner, Admin and Auditor only." in page
+        assert "Visible to Owners, Admins and Auditors only." in page
     assert told() == []
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_recorded_is_not_shown_but_the_page_is(
         assert answer.status_code == 200
         assert SENT not in page
         assert LOST not in page
-        assert "Not shown now" in page
+        assert "Temporarily unavailable" in page
 
 
 def test_a_page_without_contents_records_nothing(cast: Cast, browse: Browse) -> None:

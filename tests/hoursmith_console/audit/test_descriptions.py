@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from hoursmith_console.audit.descriptions import told
+from hoursmith_console.audit.descriptions import describe_event
 from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.models import AuditEvent, Phase, Result
 from tests.hoursmith_console.conftest import Cast
@@ -39,7 +39,7 @@ def test_reviewers_see_events_in_words(browse: Browse, event: AuditEvent, person
     page = visitor.get(address).content.decode().replace("&#x27;", "'")
     assert "Olive &lt;owner@example.com&gt;</span> blocked the token" in page
     assert "leaked &lt;b&gt;" in page
-    assert page.count("The hash fits the row") == 1
+    assert page.count("Hash valid") == 1
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_an_event_cannot_be_resolved(browse: Browse, event: AuditEvent) -> None:
 
 def test_events_do_not_ask_for_attention(browse: Browse, event: AuditEvent) -> None:
     page = browse("owner").get("/").content.decode()
-    assert "Nothing needs you" in page
+    assert "All clear." in page
     assert str(event.call_id) not in page
 
 
@@ -87,18 +87,18 @@ def test_events_do_not_ask_for_attention(browse: Browse, event: AuditEvent) -> N
     ("facts", "sentence"),
     [
         ({"tool": "console.sign_in", "actor": "Ana", "target_label": "Ana"}, "Ana signed in"),
-        ({"tool": "console.sign_in_failed", "target_label": "Ana"}, "Somebody failed to sign in as Ana"),
+        ({"tool": "console.sign_in_failed", "target_label": "Ana"}, "Someone failed to sign in as Ana"),
         ({"tool": "console.lamp_change", "actor": "Ana", "target_label": "lamp 2"}, "Ana did “lamp change” on lamp 2"),
         (
             {"tool": "console.key_rotate", "target_id": "ab12"},
-            "The console changed the key that signs the record to ab12",
+            "The console rotated the audit log’s signing key to ab12",
         ),
         (
             {"tool": "console.invite", "actor": "Ana", "target_label": "Ben", "result": Result.REFUSED},
-            "Ana tried, and it was refused: invited Ben",
+            "Ana made an attempt that was refused: invited Ben",
         ),
     ],
 )
 def test_each_event_reads_as_a_sentence(facts: dict[str, str], sentence: str) -> None:
-    event = told(AuditEvent(phase=Phase.EVENT, **facts))
-    assert f"{event.actor} {event.did} {event.what}".strip() == sentence
+    event = describe_event(AuditEvent(phase=Phase.EVENT, **facts))
+    assert f"{event.actor} {event.predicate} {event.target}".strip() == sentence

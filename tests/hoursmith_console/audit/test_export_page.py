@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from hoursmith_console.core.export_progress import HandingOut
+from hoursmith_console.core.export_progress import ExportProgress
 from mcpbridge.models import AuditEvent, Phase
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export
@@ -45,7 +45,7 @@ def test_the_page_says_how_many_rows_it_will_be(cast: Cast) -> None:
     for query, rows in (("", 4), ("?tool=delete_client", 2), ("?q=nobody", 0)):
         status, page = _export(cast, "owner", query, format_name="none")
         assert status == 400
-        assert f'<span class="number">{rows}</span> rows now' in page.decode()
+        assert f'<span class="number">{rows}</span> entries.' in page.decode()
 
 
 def test_an_unknown_format_is_refused_and_not_recorded(cast: Cast) -> None:
@@ -81,23 +81,23 @@ def test_the_page_says_how_far_one_s_own_export_is(cast: Cast, browse: Browse, t
     _, body = export(cast, "owner", f"/{area}/export/", "csv")
     rows = len(body.splitlines()) - 1
     for page in (browse("owner").get(address), trusted("owner").get(f"/{area}/export/")):
-        assert f'complete: <span class="number">{rows}</span> row' in page.content.decode()
+        assert f'complete</span> <span class="quiet"><span class="number">{rows}</span> row' in page.content.decode()
     # Nobody else's.
-    assert b"complete" not in browse("admin").get(address).content
+    assert b"Export complete" not in browse("admin").get(address).content
     for person, status in (("manager", 403), ("anonymous", 302)):
         assert browse(person).get(address).status_code == status
 
 
 def test_half_an_export_is_shown_as_such(cast: Cast, browse: Browse) -> None:
-    now = HandingOut(member=cast.people["owner"], area="audit", total=4)
+    now = ExportProgress(member=cast.people["owner"], area="audit", total=4)
     now.count(1)
-    now.say()
+    now.publish()
     page = browse("owner").get("/audit/export/progress/").content.decode()
     assert '<progress value="1" max="4">' in page
-    now.end(is_whole=False)
-    assert "Broken off" in browse("owner").get("/audit/export/progress/").content.decode()
+    now.end(is_complete=False)
+    assert "Export interrupted" in browse("owner").get("/audit/export/progress/").content.decode()
     # Lines of other kinds do not make rows of themselves.
-    more = HandingOut(member=cast.people["owner"], area="audit", total=4)
+    more = ExportProgress(member=cast.people["owner"], area="audit", total=4)
     more.count(7)
-    more.end(is_whole=True)
+    more.end(is_complete=True)
     assert '<span class="number">4</span> rows' in browse("owner").get("/audit/export/progress/").content.decode()

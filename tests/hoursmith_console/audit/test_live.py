@@ -28,7 +28,7 @@ def test_a_deletion_comes_in_under_way_and_is_put_right_when_it_has_ended(cast: 
     came = page_of(visitor, poll)
     assert 'hx-swap-oob="afterbegin:#followed-rows"' in came
     assert "1 new row" in came
-    assert "Under way" in came
+    assert "In progress" in came
     assert ">old<" not in came
     save_audit([outcome])
     ended = page_of(visitor, poll_address(came))

@@ -43,9 +43,9 @@ def test_who_reviews_the_workspace_resolves_with_a_note(
     assert (row.note, row.actor) == ("Looked: <b>it is gone</b>.", f"{cast.people[person].name} <{person}@example.com>")
     page = visitor.get(f"/audit/{lost.call_id}/").content.decode()
     assert "Looked: &lt;b&gt;it is gone&lt;/b&gt;." in page
-    assert "Your note is in the record." in page
+    assert "Note saved." in page
     assert 'id="resolve"' not in page
-    assert "Nothing needs you" in visitor.get("/").content.decode()
+    assert "All clear." in visitor.get("/").content.decode()
     assert "resolved by" in visitor.get("/audit/").content.decode()
 
 
@@ -59,7 +59,7 @@ def test_nobody_else_can_resolve(browse: Browse, lost: AuditEvent, person: str, 
 
 def test_the_caller_sees_the_call_and_no_form(browse: Browse, lost: AuditEvent) -> None:
     page = browse("manager").get(f"/audit/{lost.call_id}/").content.decode()
-    assert "No outcome came." in page
+    assert "Outcome unknown." in page
     assert 'id="resolve"' not in page
     assert "#resolve" not in browse("manager").get("/").content.decode()
 
@@ -74,7 +74,7 @@ def test_the_second_of_two_people_is_told(browse: Browse, lost: AuditEvent) -> N
     assert _resolve(browse("owner"), lost) == 302
     visitor = browse("admin")
     assert _resolve(visitor, lost, "me too") == 302
-    assert "There is nothing to resolve" in visitor.get(f"/audit/{lost.call_id}/").content.decode()
+    assert "Already resolved" in visitor.get(f"/audit/{lost.call_id}/").content.decode()
     assert len(_resolutions()) == 1
 
 
@@ -91,13 +91,13 @@ def test_resolving_needs_a_post_with_the_pages_token(cast: Cast, browse: Browse,
 def test_a_failure_that_may_have_been_carried_out_is_resolved_too(cast: Cast, browse: Browse) -> None:
     intent = make_audit(cast.tokens["manager"], result=Result.FAILED, status=504, code="upstream_timeout")
     assert _resolve(browse("owner"), intent) == 302
-    assert "Nothing needs you" in browse("owner").get("/").content.decode()
+    assert "All clear." in browse("owner").get("/").content.decode()
 
 
 def test_a_call_that_was_not_marked_yet_has_no_form(cast: Cast, browse: Browse) -> None:
     intent = make_audit(cast.tokens["manager"], at=timezone.now() - timedelta(minutes=2), result=None)
     page = browse("owner").get(f"/audit/{intent.call_id}/").content.decode()
-    assert "The sweep will mark it" in page
+    assert "The call will be marked automatically" in page
     assert 'id="resolve"' not in page
 
 

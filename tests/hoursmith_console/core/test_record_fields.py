@@ -5,7 +5,7 @@ from django.template import Context, Template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoursmith_console.audit.call_descriptions import tell
+from hoursmith_console.audit.call_descriptions import describe_call
 from hoursmith_console.core.record_fields import label_of, labelled
 
 JSON = st.recursive(
@@ -65,11 +65,11 @@ def test_any_record_can_be_shown(record: object) -> None:
 
 def test_verbs_are_formed_for_every_destructive_tool() -> None:
     def verbs(tool: str) -> tuple[str, str, str]:
-        facts = {"tool": tool, "target_type": "time_entry", "answer": "204", "may_be_done": False}
+        facts = {"tool": tool, "target_type": "time_entry", "response": "204", "may_be_done": False}
         return (
-            tell(state="succeeded", **facts).title,
-            tell(state="refused", **facts).verb,
-            tell(state="under_way", **facts).verb,
+            describe_call(state="succeeded", **facts).title,
+            describe_call(state="refused", **facts).verb,
+            describe_call(state="under_way", **facts).verb,
         )
 
     assert verbs("delete_time_entry") == ("Deleted time entry", "tried to delete", "is deleting")

@@ -33,7 +33,7 @@ def test_an_assistant_is_new_for_a_week_and_only_by_a_name_that_nobody_used(cast
     make_client(cast.tokens["admin"], name="Zed", first_seen_at=NOW - timedelta(days=6))
     make_client(cast.tokens["outsider"], name="Windsurf", first_seen_at=NOW)
     assert [what for what in _whats(cast) if "assistant" in what] == [
-        "A new assistant: <strong class='name'>Zed</strong>"
+        "New assistant: <strong class='name'>Zed</strong>"
     ]
     assert _whats(cast, "member") == []
 
@@ -47,14 +47,14 @@ def test_a_network_is_new_where_the_token_was_in_use_before(cast: Cast) -> None:
     assert not [what for what in _whats(cast) if "network" in what]
     make_call(token, at=NOW, address="192.0.2.9")
     assert [what for what in _whats(cast) if "network" in what] == [
-        '<strong class="name">owner&#x27;s laptop</strong> is used from a new network, <code>192.0.2.0/24</code>'
+        'New network for <strong class="name">owner&#x27;s laptop</strong>: <code>192.0.2.0/24</code>'
     ]
 
 
 def test_a_first_destructive_call_is_new_once(cast: Cast) -> None:
     token = cast.tokens["manager"]
     make_call(token, "delete_client", at=NOW - timedelta(days=2))
-    assert any("delete_client" in what and "first" in what for what in _whats(cast))
+    assert any("delete_client" in what and "First" in what for what in _whats(cast))
     other = cast.tokens["admin"]
     make_call(other, "delete_expense", at=NOW - timedelta(days=40))
     make_call(other, "archive_task", at=NOW)
@@ -87,8 +87,8 @@ def test_a_burst_is_many_deletions_at_once_and_more_than_usual(
     # Across the full hour, for it must not matter where the hours lie.
     border = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
     _destroy(token, times, at=border - timedelta(seconds=80), apart=timedelta(seconds=apart_s))
-    assert any("destroyed 10 records" in what for what in _whats(cast)) is is_burst
-    assert not any("destroyed" in what for what in _whats(cast, "outsider"))
+    assert any("deleted 10 records" in what for what in _whats(cast)) is is_burst
+    assert not any("records within" in what for what in _whats(cast, "outsider"))
 
 
 def test_the_densest_ten_minutes_are_found() -> None:
@@ -101,5 +101,5 @@ def test_the_densest_ten_minutes_are_found() -> None:
 def test_each_signal_says_its_rule(cast: Cast, browse: Browse) -> None:
     make_client(cast.tokens["owner"], name="Zed", first_seen_at=NOW)
     page = browse("owner").get("/").content.decode()
-    assert page.count("No assistant of this name was seen here before the last 7 days.") == 2
+    assert page.count("First use of this assistant in the last 7 days.") == 2
     assert 'href="/activity/?assistant=Zed"' in page

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console import rotations
-from hoursmith_console.audit.descriptions import told
+from hoursmith_console.audit.descriptions import describe_event
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.rotations.actions import mark_target_unused, revoke_old_token
 from hoursmith_console.rotations.claims import release_claim
@@ -154,7 +154,8 @@ def test_every_step_of_a_rotation_has_its_words_in_the_record() -> None:
         written.update(re.findall(r'"(\w+)"(?= if| else|$)', line))
     assert {"start", "escalate", "revoke_said", "successor_take_back", "resume", "finish", "abandon"} <= written
     for action in written:
-        assert not told(AuditEvent(tool=f"console.rotation_{action}", target_id="x")).did.startswith("did "), action
+        event = describe_event(AuditEvent(tool=f"console.rotation_{action}", target_id="x"))
+        assert not event.predicate.startswith("did "), action
 
 
 def test_i_have_revoked_it_is_taken_back(cast: Cast, said: Rotation) -> None:

@@ -16,7 +16,7 @@ from tests.hoursmith_console.records import make_audit
 from tests.mcpbridge.audit.destinations.receivers import HttpReceiver
 
 Browse = Callable[[str], Client]
-NEW = {"way": "webhook:json", "name": "SIEM", "address": "https://1.1.1.1/in", "begin": "now"}
+NEW = {"type": "webhook:json", "name": "SIEM", "address": "https://1.1.1.1/in", "start": "now"}
 CHANGES = ("change", "restart", "secret", "test", "pause", "resume", "delete")
 
 
@@ -71,13 +71,13 @@ def test_reviewers_make_a_sink_and_see_its_secret_once(cast: Cast, trusted: Brow
     [
         ({"address": "http://siem.example.com/in"}, "must begin with https://"),
         ({"address": "https://169.254.169.254/latest"}, "does not resolve to an address on the public internet"),
-        ({"address": "https://ana:word@1.1.1.1/"}, "without user, password"),
+        ({"address": "https://ana:word@1.1.1.1/"}, "must not contain a user, password"),
         ({"address": "https://1.1.1.1/?token=x"}, "seems to contain a secret"),
-        ({"way": "syslog:cef", "address": "udp://1.1.1.1"}, "begin with tls:// or tcp://"),
-        ({"way": "file:json", "address": "../../etc/passwd"}, "The file name is invalid"),
-        ({"way": "file:json", "address": "/etc/passwd"}, "The file name is invalid"),
-        ({"way": "file:json", "address": ".."}, "The file name is invalid"),
-        ({"way": "file:cef"}, "not one of the available choices"),
+        ({"type": "syslog:cef", "address": "udp://1.1.1.1"}, "begin with tls:// or tcp://"),
+        ({"type": "file:json", "address": "../../etc/passwd"}, "The file name is invalid"),
+        ({"type": "file:json", "address": "/etc/passwd"}, "The file name is invalid"),
+        ({"type": "file:json", "address": ".."}, "The file name is invalid"),
+        ({"type": "file:cef"}, "not one of the available choices"),
         ({"name": ""}, "This field is required"),
         ({"name": "x" * 81}, "at most 80"),
     ],
@@ -106,7 +106,7 @@ def test_names_are_taken_once_and_sinks_have_a_number(cast: Cast, trusted: Brows
 def test_two_sinks_never_share_a_file(cast: Cast, trusted: Browse) -> None:
     make_destination(cast, kind="file", address="audit.jsonl")
     answer = trusted("owner").post(
-        "/audit/destinations/new/", {**NEW, "way": "file:json", "address": "audit.jsonl", "name": "B"}
+        "/audit/destinations/new/", {**NEW, "type": "file:json", "address": "audit.jsonl", "name": "B"}
     )
     assert "Another log destination writes to this file" in text_of(answer)
 
@@ -151,11 +151,11 @@ def test_the_record_tells_of_sinks_in_sentences(cast: Cast, trusted: Browse) -> 
     pages = [text_of(visitor.get(f"/audit/{row.call_id}/")) for row in AuditEvent.objects.all()]
     told = " ".join(" ".join(pages).split())
     for words in (
-        "sends the record to the new destination",
-        "paused the destination",
-        "resumed the destination",
-        "replaced the signing secret of the destination",
-        "deleted the destination",
+        "added the log destination",
+        "paused the log destination",
+        "resumed the log destination",
+        "rotated the signing secret of the log destination",
+        "deleted the log destination",
     ):
         assert f'{words} <strong class="name">Splunk of ours</strong>' in told
 
@@ -168,8 +168,8 @@ def test_a_test_says_whether_it_arrived(cast: Cast, trusted: Browse, settings: A
         visitor = trusted("owner")
         first = visitor.post(f"/audit/destinations/{destination.pk}/test/", follow=True)
         second = visitor.post(f"/audit/destinations/{destination.pk}/test/", follow=True)
-    assert "The test arrived." in text_of(first)
-    assert "The test did not arrive. The receiver answered 503." in text_of(second)
+    assert "Test message delivered." in text_of(first)
+    assert "The test message was not delivered. The receiver answered 503." in text_of(second)
     assert [request.records[0]["type"] for request in receiver.requests] == ["test", "test"]
     rows = AuditEvent.objects.filter(tool="console.destination_test").order_by("sequence")
     assert [(row.result, row.arguments) for row in rows] == [
@@ -233,7 +233,7 @@ def test_a_new_destination_asks_for_a_recent_password(browse: Browse) -> None:
 
 def test_the_list_teaches_when_it_is_empty_and_says_what_fails_when_it_is_not(cast: Cast, browse: Browse) -> None:
     visitor = browse("owner")
-    assert "Keep a copy of the record where nobody here can change it." in text_of(visitor.get("/audit/destinations/"))
+    assert "Keep a copy of the audit log outside this console." in text_of(visitor.get("/audit/destinations/"))
     failing, paused = make_destination(cast, "Failing <one>"), make_destination(cast, "Paused one")
     since = timezone.now() - timedelta(hours=2)
     fault = "The receiver answered 500."
@@ -244,7 +244,7 @@ def test_the_list_teaches_when_it_is_empty_and_says_what_fails_when_it_is_not(ca
         assert words in page
     detail = text_of(visitor.get(f"/audit/destinations/{failing.pk}/"))
     assert "Failing since" in detail
-    assert "2 rows wait and none is lost. 3 attempts failed" in " ".join(detail.split())
+    assert "2 entries pending, none lost. 3 failed attempts" in " ".join(detail.split())
 
 
 def test_the_overview_names_a_failing_destination_to_reviewers_alone(cast: Cast, browse: Browse) -> None:
@@ -253,7 +253,7 @@ def test_the_overview_names_a_failing_destination_to_reviewers_alone(cast: Cast,
     LogDestination.objects.filter(pk=destination.pk).update(failing_since=timezone.now(), fault=fault)
     page = text_of(browse("owner").get("/"))
     assert "Log destination SIEM is failing</strong>: The receiver answered 500." in page
-    assert "1 row behind" in page
+    assert "1 pending entry" in page
     assert f'href="/audit/destinations/{destination.pk}/"' in page
     for person in ("manager", "outsider"):
         assert "is failing" not in text_of(browse(person).get("/"))

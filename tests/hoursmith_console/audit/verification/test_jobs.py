@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
-from hoursmith_console.audit.models import SILENCE, Verification
-from hoursmith_console.audit.verification.jobs import verification_run, verification_standing, verification_start
+from hoursmith_console.audit.models import LOST_AFTER, Verification
+from hoursmith_console.audit.verification.jobs import run_verification, start_verification, verification_status
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.db.locks import acquire_locks
 from tests.databases import RecordDatabase, postgres_record, sqlite_record
@@ -27,7 +27,7 @@ Browse = Callable[[str], Client]
 
 def _run(org_id: str) -> Verification:
     run = Verification.objects.create(org_id=org_id)
-    verification_run(run=run)
+    run_verification(run=run)
     return Verification.objects.get(pk=run.pk)
 
 
@@ -50,7 +50,7 @@ def test_a_sound_chain_is_said_to_hold(cast: Cast, browse: Browse) -> None:
     assert (run.is_sound, run.rows, run.fault) == (True, 2, "")
     for address in ("/", "/audit/"):
         page = browse("owner").get(address).content.decode()
-        assert "Chain holds" in page
+        assert "no tampering detected" in page
         assert "tampered" not in page
 
 
@@ -63,10 +63,10 @@ def test_a_broken_chain_cannot_be_overlooked(cast: Cast, browse: Browse) -> None
     visitor = browse("admin")
     for address in ("/", "/audit/", f"/audit/{bad.call_id}/"):
         page = visitor.get(address).content.decode()
-        assert f"tampered with: edited at row {bad.sequence}" in page
+        assert f"tampered with: edited at entry {bad.sequence}" in page
         assert f"/audit/{bad.call_id}/" in page
-        assert "Chain holds" not in page
-        assert "Nothing needs you" not in page
+        assert "no tampering detected" not in page
+        assert "All clear." not in page
 
 
 def test_a_wrong_key_is_told_apart_from_rows_that_were_changed(cast: Cast, browse: Browse, settings: Settings) -> None:
@@ -77,7 +77,7 @@ def test_a_wrong_key_is_told_apart_from_rows_that_were_changed(cast: Cast, brows
     assert (run.is_sound, run.bad_kind) == (False, "wrong key")
     for address in ("/", "/audit/"):
         page = browse("owner").get(address).content.decode()
-        assert "signature by a wrong key" in page
+        assert "signed with an unknown key" in page
         assert "tampered with" not in page
     assert "audit_keygen --rotate" in page
 
@@ -87,23 +87,23 @@ def test_the_last_result_stays_while_the_next_run_goes_on(cast: Cast, browse: Br
     _run(cast.org_id)
     Verification.objects.create(org_id=cast.org_id, rows=1500, total=20_000)
     page = browse("owner").get("/audit/").content.decode()
-    assert "Chain holds" in page
+    assert "no tampering detected" in page
     assert "1,500" in page
     assert 'hx-trigger="every 1s"' in page
     assert "Verify now" not in page
 
 
 def test_a_run_whose_process_ended_can_be_repeated(cast: Cast, browse: Browse) -> None:
-    long_ago = timezone.now() - SILENCE - timedelta(seconds=1)
+    long_ago = timezone.now() - LOST_AFTER - timedelta(seconds=1)
     Verification.objects.create(org_id=cast.org_id, started_at=long_ago, seen_at=long_ago)
     page = browse("owner").get("/audit/").content.decode()
-    assert "ended before it was done" in page
+    assert "was interrupted" in page
     assert "Verify now" in page
 
 
 def test_a_run_that_goes_on_is_not_begun_twice(cast: Cast) -> None:
     run = Verification.objects.create(org_id=cast.org_id)
-    assert verification_start(org_id=cast.org_id, actor="Ana") == run
+    assert start_verification(org_id=cast.org_id, actor="Ana") == run
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -125,7 +125,7 @@ def test_of_two_who_begin_at_once_the_second_joins_the_first(record: RecordDatab
     joined: list[Verification] = []
 
     def second() -> None:
-        joined.append(verification_start(org_id="org-1", actor="Ben"))
+        joined.append(start_verification(org_id="org-1", actor="Ben"))
         connections.close_all()
 
     with transaction.atomic():
@@ -144,7 +144,7 @@ def test_of_two_who_begin_at_once_the_second_joins_the_first(record: RecordDatab
 def test_reviewers_have_the_badge(browse: Browse, person: str) -> None:
     for address in ("/", "/audit/", "/audit/verification/"):
         page = browse(person).get(address).content.decode()
-        assert "Never verified" in page
+        assert "Not verified yet" in page
         assert "Verify now" in page
 
 
@@ -161,7 +161,7 @@ def test_nobody_else_has_it(cast: Cast, browse: Browse, person: str, status: int
 def test_another_workspace_sees_nothing_of_it(cast: Cast, browse: Browse) -> None:
     make_audit(cast.tokens["manager"])
     _run(cast.org_id)
-    assert "Never verified" in browse("outsider").get("/audit/").content.decode()
+    assert "Not verified yet" in browse("outsider").get("/audit/").content.decode()
 
 
 def test_verifying_needs_a_post_with_the_pages_token(cast: Cast, browse: Browse) -> None:
@@ -194,10 +194,10 @@ def test_the_button_works_with_and_without_script(
 @pytest.mark.django_db(transaction=True)
 def test_the_run_in_the_background_leaves_its_result(cast: Cast) -> None:
     # Without rows, for those could not be cleared away after the test.
-    verification_start(org_id=cast.org_id, actor="Ana")
+    start_verification(org_id=cast.org_id, actor="Ana")
     until = time.monotonic() + 20
-    while verification_standing(org_id=cast.org_id).last is None and time.monotonic() < until:
+    while verification_status(org_id=cast.org_id).last is None and time.monotonic() < until:
         time.sleep(0.05)
-    last = verification_standing(org_id=cast.org_id).last
+    last = verification_status(org_id=cast.org_id).last
     assert last is not None
-    assert (last.is_sound, last.fault, last.asked_by) == (None, "There is nothing in the record yet.", "Ana")
+    assert (last.is_sound, last.fault, last.asked_by) == (None, "The audit log is empty.", "Ana")

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.audit.verification.proofs import Proof, proofs
+from hoursmith_console.audit.verification.proofs import EntryProof, entry_proofs
 from mcpbridge.models import AuditEvent, SigningHead
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
@@ -32,31 +32,31 @@ def test_every_row_names_the_first_checkpoint_that_covers_it(cast: Cast) -> None
     make_head(intent, 1)
     make_head(intent, 5)
     make_head(intent, 9)
-    found = proofs(intent.org_id, intent.call_id)
+    found = entry_proofs(intent.org_id, intent.call_id)
     assert [proof.head and proof.head.sequence for proof in found] == [1, 5]
-    assert [proof.part for proof in found] == ["Intent", "Outcome"]
+    assert [proof.title for proof in found] == ["Intent", "Outcome"]
 
 
 def test_a_checkpoint_of_another_workspace_covers_nothing(cast: Cast) -> None:
     make_head(make_audit(cast.tokens["outsider"]), 9)
     intent = make_audit(cast.tokens["manager"])
-    assert [proof.head for proof in proofs(intent.org_id, intent.call_id)] == [None, None]
+    assert [proof.head for proof in entry_proofs(intent.org_id, intent.call_id)] == [None, None]
 
 
 def test_an_untouched_row_is_sound_and_a_changed_one_is_not(cast: Cast) -> None:
     row = AuditEvent.objects.get(pk=make_audit(cast.tokens["manager"]).pk)
-    assert Proof(row, None).is_sound
+    assert EntryProof(row, None).is_sound
     row.target_label = "Somebody else"
-    assert not Proof(row, None).is_sound
+    assert not EntryProof(row, None).is_sound
     row = AuditEvent.objects.get(pk=row.pk)
     row.previous_hash = "not a hash"
-    assert not Proof(row, None).is_sound
+    assert not EntryProof(row, None).is_sound
 
 
 def test_the_page_shows_the_proof_and_how_to_check_it(cast: Cast, browse: Browse) -> None:
     intent = make_audit(cast.tokens["manager"])
     page = browse("manager").get(f"/audit/{intent.call_id}/").content.decode()
-    assert page.count("The hash fits the row") == 2
+    assert page.count("Hash valid") == 2
     assert page.count("not signed yet") == 2
     assert intent.hash in page
     assert intent.previous_hash in page
@@ -75,7 +75,7 @@ def test_a_row_that_was_changed_in_the_database_is_shown_unmistakably(cast: Cast
         for sql in triggers:
             cursor.execute(sql)
     page = browse("owner").get(f"/audit/{intent.call_id}/").content.decode()
-    assert page.count("The hash does not fit the row") == 2
+    assert page.count("Hash invalid") == 2
 
 
 def _triggers_off(cursor: object) -> list[str]:
