@@ -1,1 +1,1 @@
-"""Many rotations asked for at once, by a day, and how far everybody is."""
+"""Campaigns: requests to rotate many tokens by a due date, and their progress."""

@@ -1,4 +1,4 @@
-"""What an admin says to ask for many rotations at once: which tokens, and by when."""
+"""Forms of a new campaign: which tokens, and by when."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -14,15 +14,15 @@ from hoursmith_console.workspaces.models import Member, Role, Workspace
 from mcpbridge.models import ObservedClient
 
 MOST_DAYS = 3650
-USUAL_TIME = timedelta(days=14)
+DEFAULT_PERIOD = timedelta(days=14)
 
 
 class CriteriaForm(Form):
-    """Which tokens; what is left empty narrows nothing."""
+    """Criteria; empty fields match everything."""
 
     older_than_days = forms.IntegerField(
         label="Older than (days)",
-        help_text="Counted from the first use here.",
+        help_text="Measured from first use.",
         min_value=1,
         max_value=MOST_DAYS,
         required=False,
@@ -31,9 +31,9 @@ class CriteriaForm(Form):
     role = forms.ChoiceField(label="Role", choices=[("", "any"), *Role.choices], required=False)
     member = forms.ModelChoiceField(label="Owner", queryset=Member.objects.none(), empty_label="any", required=False)
     assistant = forms.ChoiceField(label="Assistant", required=False)
-    # Only a token's page asks for it: whoever typed it here might paste a whole token into the address.
+    # Set by links only: a visible field would invite pasting a whole token into the URL.
     token = forms.CharField(required=False, widget=forms.HiddenInput)
-    is_over_privileged = forms.BooleanField(label="More power than they use", required=False)
+    is_over_privileged = forms.BooleanField(label="Over-privileged only", required=False)
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,34 +44,34 @@ class CriteriaForm(Form):
         self.fields["assistant"].choices = [("", "any"), *offered]  # type: ignore[attr-defined]
 
     def clean_token(self) -> str:
-        """The public part, as addresses name it."""
+        """Validate the token prefix."""
         text: str = self.cleaned_data["token"]
         if text and key_from_address(text) is None:
-            raise forms.ValidationError("A token is named like live_4f8a2c1bdedf here.")
+            raise forms.ValidationError("Not a token prefix. Use the form live_4f8a2c1bdedf.")
         return text
 
     def criteria(self) -> Criteria:
-        """What was said."""
-        said = dict(self.cleaned_data)
-        owner = said.pop("member")
-        return Criteria(**said, member=owner.pk if owner else None)
+        """Return the validated criteria."""
+        values = dict(self.cleaned_data)
+        owner = values.pop("member")
+        return Criteria(**values, member=owner.pk if owner else None)
 
 
-class AskForm(Form):
-    """How the campaign is called, why, and by when."""
+class CampaignForm(Form):
+    """Title, reason and due date of a campaign."""
 
-    title = forms.CharField(label="Title", help_text="As the board and the record name it.", max_length=120)
+    title = forms.CharField(label="Title", help_text="Shown on the campaign page and in the audit log.", max_length=120)
     reason = forms.CharField(
-        label="Why?",
-        help_text="People read it in the console and in the e-mail, where links are taken out of it.",
+        label="Reason",
+        help_text="Included in the console and email. Links are removed.",
         max_length=REASON_LENGTH,
         required=False,
     )
-    due_on = forms.DateField(label="By", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    due_on = forms.DateField(label="Due date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
 
     def clean_due_on(self) -> date:
-        """A day that is still to come."""
+        """Require a date in the future."""
         due_on: date = self.cleaned_data["due_on"]
         if due_on <= timezone.now().date():
-            raise forms.ValidationError("Choose a day that is still to come.")
+            raise forms.ValidationError("Choose a date in the future.")
         return due_on

@@ -1,4 +1,4 @@
-"""Campaigns: an admin's requests to rotate many tokens."""
+"""Models of campaigns."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,18 +8,18 @@ from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class Campaign(models.Model):
-    """An admin's request to rotate all tokens that fit `criteria` by a day."""
+    """An admin's request to rotate all tokens that match `criteria` by a due date."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
     title = MaskedCharField(max_length=120)
     reason = MaskedCharField(max_length=500, blank=True)
-    criteria = MaskedJSONField(default=dict, help_text="What the tokens had in common, as it was asked for.")
+    criteria = MaskedJSONField(default=dict, help_text="Criteria at the time of the request.")
     due_on = models.DateField()
     requested_by = MaskedCharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = MaskedCharField(max_length=200, blank=True)
-    summary = MaskedJSONField(null=True, blank=True, help_text="How it stood when it was closed.")
+    summary = MaskedJSONField(null=True, blank=True, help_text="Progress when it was closed.")
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -29,10 +29,10 @@ class Campaign(models.Model):
 
     @property
     def requester(self) -> str:
-        """The name of whoever asked, without their address."""
+        """Name of the requester, without the address."""
         return self.requested_by.partition(" <")[0]
 
     @property
-    def closer(self) -> str:
-        """The name of whoever closed it, without their address."""
+    def closed_by_name(self) -> str:
+        """Name of who closed it, without the address."""
         return self.closed_by.partition(" <")[0]

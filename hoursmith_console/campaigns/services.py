@@ -1,4 +1,4 @@
-"""Asks for the rotation of many tokens at once, and closes the asking with how it stood."""
+"""Start, remind and close campaigns."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.models import ObservedToken
 
-AT_MOST = 500
-# The record keeps as many of one list.
-_NAMED_AT_MOST = 50
-# Days before the last day on which people are reminded; after it every third day.
+MAX_TOKENS = 500
+# An audit entry stores at most this many items of a list.
+_MAX_LISTED = 50
+# Days before the due date with reminders; afterwards every third day.
 REMINDED_BEFORE = (7, 3, 1, 0)
 _REMINDED_LATE_EVERY = 3
 
 
 class CampaignError(Exception):
-    """What was asked cannot be done; the text says why, in words for the person."""
+    """The request cannot be carried out. The text explains why to the user."""
 
 
 def start_campaign(
@@ -39,44 +39,44 @@ def start_campaign(
     actor: str,
     reason: str = "",
 ) -> Campaign:
-    """Ask for the rotation of `tokens`, which all belong to the workspace, by `due_on`; whoever rotates one joins.
+    """Request the rotation of `tokens`, all of the workspace, by `due_on`; open rotations join the campaign.
 
-    Raises CampaignError where there is nothing to ask for, AuditUnavailableError; then nothing was started.
+    Raises CampaignError if there are no tokens, or AuditUnavailableError; then nothing was started.
     """
-    chosen = list(tokens)
-    if not chosen:
-        raise CampaignError("No token was chosen, so there is nothing to ask for.")
+    selected = list(tokens)
+    if not selected:
+        raise CampaignError("Select at least one token.")
     with transaction.atomic():
         campaign = Campaign.objects.create(
             workspace=workspace,
             title=title,
             reason=reason,
-            criteria=criteria.as_json(),
+            criteria=criteria.to_json(),
             due_on=due_on,
             requested_by=actor,
         )
-        rotations = [_ask(campaign, token, actor) for token in chosen]
-        asked = [rotation for rotation in rotations if rotation.campaign_id == campaign.pk]
-        for owner in {rotation.owner for rotation in asked if rotation.owner is not None}:
-            queue_mail(kind=MailKind.ASKED, member=owner, campaign=campaign)
+        rotations = [_request(campaign, token, actor) for token in selected]
+        requested = [rotation for rotation in rotations if rotation.campaign_id == campaign.pk]
+        for owner in {rotation.owner for rotation in requested if rotation.owner is not None}:
+            queue_mail(kind=MailKind.REQUEST, member=owner, campaign=campaign)
         _record(
             campaign,
             "start",
             actor=actor,
             note=reason,
             details={
-                "tokens": [f"{token.env}_{token.prefix}" for token in chosen[:_NAMED_AT_MOST]],
-                "count": len(chosen),
-                "joined_another_campaign": len(rotations) - len(asked),
-                "without_owner": sum(rotation.owner is None for rotation in asked),
-                "criteria": criteria.words(workspace),
+                "tokens": [f"{token.env}_{token.prefix}" for token in selected[:_MAX_LISTED]],
+                "count": len(selected),
+                "joined_another_campaign": len(rotations) - len(requested),
+                "without_owner": sum(rotation.owner is None for rotation in requested),
+                "criteria": criteria.describe(workspace),
                 "due_on": due_on.isoformat(),
             },
         )
     return campaign
 
 
-def _ask(campaign: Campaign, token: ObservedToken, actor: str) -> Rotation:
+def _request(campaign: Campaign, token: ObservedToken, actor: str) -> Rotation:
     rotation = start_rotation(
         env=token.env,
         prefix=token.prefix,
@@ -88,27 +88,27 @@ def _ask(campaign: Campaign, token: ObservedToken, actor: str) -> Rotation:
         due_on=campaign.due_on,
     )
     if rotation.campaign is not None and rotation.campaign.closed_at is not None:
-        # The one that asked before is over and keeps its summary.
+        # Its earlier campaign is closed and keeps its summary.
         rotation.campaign = campaign
         rotation.save(update_fields=["campaign"])
     return rotation
 
 
 def remind_owners(*, campaign: Campaign, actor: str, now: datetime) -> int:
-    """Let everybody be written to who has not rotated yet, each at most once a day; how many will be.
+    """Queue reminders to owners who have not rotated yet, at most one a day each, and return how many.
 
-    Raises CampaignError where the campaign is closed, AuditUnavailableError; then nobody is written to.
+    Raises CampaignError if the campaign is closed, or AuditUnavailableError; then none was queued.
     """
     with transaction.atomic():
-        held = _held(campaign)
-        queued = _remind(held, now)
+        locked = _lock(campaign)
+        queued = _remind(locked, now)
         if queued:
-            _record(held, "remind", actor=actor, details={"people": queued})
+            _record(locked, "remind", actor=actor, details={"people": queued})
     return queued
 
 
 def queue_reminders(*, now: datetime) -> int:
-    """Let those be written to for whom today is a day of reminding; how many will be. Bears being done twice."""
+    """Queue the reminders of all open campaigns that are due today, and return how many. Safe to repeat."""
     return sum(
         _remind(campaign, now)
         for campaign in Campaign.objects.filter(closed_at=None).select_related("workspace")
@@ -117,42 +117,42 @@ def queue_reminders(*, now: datetime) -> int:
 
 
 def is_reminder_day(due_on: date, today: date) -> bool:
-    """Whether people are reminded today: a week, three days, a day before and on the last day, then every third."""
+    """Return whether reminders go out today: 7, 3, 1 and 0 days before the due date, then every third day."""
     left = (due_on - today) // timedelta(days=1)
     return left in REMINDED_BEFORE or (left < 0 and -left % _REMINDED_LATE_EVERY == 0)
 
 
 def _remind(campaign: Campaign, now: datetime) -> int:
-    waiting = Rotation.objects.filter(campaign=campaign, ended_at=None).exclude(owner=None)
-    owners = Member.objects.filter(pk__in=waiting.order_by().values("owner"), is_active=True)
+    open_rotations = Rotation.objects.filter(campaign=campaign, ended_at=None).exclude(owner=None)
+    owners = Member.objects.filter(pk__in=open_rotations.order_by().values("owner"), is_active=True)
     return sum(queue_mail(kind=MailKind.REMINDER, member=owner, campaign=campaign, now=now) for owner in owners)
 
 
 def close_campaign(*, campaign: Campaign, actor: str) -> Campaign:
-    """Ask no more, and keep how it stood; what is under way goes on.
+    """Close the campaign and save its summary; rotations in progress continue.
 
-    Raises CampaignError where it is closed, AuditUnavailableError; then it stays open.
+    Raises CampaignError if it is closed already, or AuditUnavailableError; then it stays open.
     """
     with transaction.atomic():
-        held = _held(campaign)
-        held.summary = summary_of(held)
-        held.closed_at, held.closed_by = timezone.now(), actor
-        held.save(update_fields=["summary", "closed_at", "closed_by"])
-        counts = {name: held.summary[name] for name in ("done", "open", "given_up")}
-        _record(held, "close", actor=actor, details=counts)
-    return held
+        locked = _lock(campaign)
+        locked.summary = campaign_summary(locked)
+        locked.closed_at, locked.closed_by = timezone.now(), actor
+        locked.save(update_fields=["summary", "closed_at", "closed_by"])
+        counts = {name: locked.summary[name] for name in ("done", "open", "cancelled")}
+        _record(locked, "close", actor=actor, details=counts)
+    return locked
 
 
-def _held(campaign: Campaign) -> Campaign:
-    """`campaign` as it is now, which nobody else changes until this transaction ends; CampaignError if closed."""
-    held: Campaign = Campaign.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=campaign.pk)
-    if held.closed_at is not None:
+def _lock(campaign: Campaign) -> Campaign:
+    """Lock and return the current row of `campaign`. Raises CampaignError if it is closed."""
+    locked: Campaign = Campaign.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=campaign.pk)
+    if locked.closed_at is not None:
         raise CampaignError("This campaign is closed.")
-    return held
+    return locked
 
 
-def summary_of(campaign: Campaign) -> dict[str, Any]:
-    """How the campaign stands: counts, and each token with whose it is and how far."""
+def campaign_summary(campaign: Campaign) -> dict[str, Any]:
+    """Return the counts, and each token with its owner and status."""
     rotations = Rotation.objects.filter(campaign=campaign).order_by("owner_name", "pk")
     rows = [
         {
@@ -164,14 +164,14 @@ def summary_of(campaign: Campaign) -> dict[str, Any]:
         for rotation in rotations
     ]
     counts = Counter(row["state"] for row in rows)
-    return {"done": counts["done"], "open": counts["open"], "given_up": counts["given_up"], "tokens": rows}
+    return {"done": counts["done"], "open": counts["open"], "cancelled": counts["cancelled"], "tokens": rows}
 
 
 def rotation_state(rotation: Rotation) -> str:
-    """How far a rotation is, in one of three words: done, open, given_up."""
+    """Return the status of a rotation in a campaign: done, open or cancelled."""
     if rotation.ended_at is None:
         return "open"
-    return "done" if rotation.outcome == RotationOutcome.DONE else "given_up"
+    return "done" if rotation.outcome == RotationOutcome.DONE else "cancelled"
 
 
 def _record(campaign: Campaign, action: str, *, actor: str, details: dict[str, Any], note: str = "") -> None:

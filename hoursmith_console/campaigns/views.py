@@ -1,4 +1,4 @@
-"""Campaigns: choose tokens, see who is asked, ask, and follow how far everybody is."""
+"""Campaign pages: list, new, progress."""
 
 from typing import Any
 
@@ -8,11 +8,17 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from hoursmith_console.campaigns.board import campaign_progress, campaign_rows, preview_rows
 from hoursmith_console.campaigns.criteria import Criteria, tokens_matching
-from hoursmith_console.campaigns.forms import USUAL_TIME, AskForm, CriteriaForm
+from hoursmith_console.campaigns.forms import DEFAULT_PERIOD, CampaignForm, CriteriaForm
 from hoursmith_console.campaigns.models import Campaign
-from hoursmith_console.campaigns.services import AT_MOST, CampaignError, close_campaign, remind_owners, start_campaign
+from hoursmith_console.campaigns.progress import campaign_progress, campaign_rows, preview_rows
+from hoursmith_console.campaigns.services import (
+    MAX_TOKENS,
+    CampaignError,
+    close_campaign,
+    remind_owners,
+    start_campaign,
+)
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.notices.mails import is_mail_configured
@@ -22,7 +28,7 @@ MOST_LISTED = 100
 
 
 def campaigns(request: ConsoleRequest) -> HttpResponse:
-    """All campaigns of the workspace, open ones first."""
+    """List the campaigns of the workspace."""
     found = Campaign.objects.filter(workspace_id=request.viewer.member.workspace_id)
     rows = campaign_rows(found.order_by("-created_at", "-pk")[:MOST_LISTED])
     return render_page(
@@ -35,35 +41,35 @@ def campaigns(request: ConsoleRequest) -> HttpResponse:
 
 
 def new(request: ConsoleRequest) -> HttpResponse:
-    """GET shows which tokens fit and whose they are; POST asks for those that were left ticked."""
+    """Preview the matching tokens; POST starts a campaign for the selected ones."""
     workspace = request.viewer.member.workspace
     form = CriteriaForm(request.GET or None, workspace=workspace)
     criteria = form.criteria() if request.GET and form.is_valid() else None
     if request.method != "POST" or criteria is None:
-        initial = {"due_on": timezone.now().date() + USUAL_TIME, "title": _title(criteria, request)}
-        return _new_page(request, form, criteria, AskForm(initial=initial))
-    ask = AskForm(request.POST)
-    if not ask.is_valid():
-        return _new_page(request, form, criteria, ask, status=400)
-    ticked = [key for text in request.POST.getlist("token") if (key := key_from(text))][:AT_MOST]
-    fitting = tokens_matching(workspace, criteria, now=timezone.now())
+        initial = {"due_on": timezone.now().date() + DEFAULT_PERIOD, "title": _title(criteria, request)}
+        return _new_page(request, form, criteria, CampaignForm(initial=initial))
+    campaign_form = CampaignForm(request.POST)
+    if not campaign_form.is_valid():
+        return _new_page(request, form, criteria, campaign_form, status=400)
+    selected = [key for text in request.POST.getlist("token") if (key := key_from(text))][:MAX_TOKENS]
+    matching = tokens_matching(workspace, criteria, now=timezone.now())
     try:
         campaign = start_campaign(
             workspace=workspace,
             criteria=criteria,
-            tokens=fitting.filter(pk__in=ticked),
+            tokens=matching.filter(pk__in=selected),
             actor=request.viewer.member.display_identity,
-            **ask.cleaned_data,
+            **campaign_form.cleaned_data,
         )
     except CampaignError as error:
-        ask.add_error(None, str(error))
-        return _new_page(request, form, criteria, ask, status=400)
-    messages.success(request, "Everybody whose tokens these are is asked now.")
+        campaign_form.add_error(None, str(error))
+        return _new_page(request, form, criteria, campaign_form, status=400)
+    messages.success(request, "Campaign started. Owners have been notified.")
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
 def detail(request: ConsoleRequest, key: int) -> HttpResponse:
-    """How far everybody is; of a closed one how it stood."""
+    """Show the progress of a campaign, or the summary of a closed one."""
     viewer = request.viewer
     campaign = _campaign(request, key)
     return render_page(
@@ -73,35 +79,35 @@ def detail(request: ConsoleRequest, key: int) -> HttpResponse:
         area_title="Campaigns",
         area_address="console:campaigns:list",
         campaign=campaign,
-        words=Criteria.of_json(campaign.criteria).words(campaign.workspace),
-        board=campaign_progress(viewer, campaign),
+        criteria=Criteria.from_json(campaign.criteria).describe(campaign.workspace),
+        progress=campaign_progress(viewer, campaign),
         can_mail=is_mail_configured(),
     )
 
 
 def remind(request: ConsoleRequest, key: int) -> HttpResponse:
-    """Let those be reminded who have not rotated yet."""
+    """Send reminders to owners who have not rotated yet."""
     campaign = _campaign(request, key)
     try:
         count = remind_owners(campaign=campaign, actor=request.viewer.member.display_identity, now=timezone.now())
     except CampaignError as error:
         messages.error(request, str(error))
     else:
-        told = f"{count} {'person is' if count == 1 else 'people are'} written to now."
-        nobody = "Nobody is written to: everybody was today, or has no address, or is not known."
-        messages.success(request, told if count else nobody)
+        sent = f"{count} reminder{'' if count == 1 else 's'} sent."
+        none = "No reminders sent: everyone was already reminded today or has no email address."
+        messages.success(request, sent if count else none)
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
 def close(request: ConsoleRequest, key: int) -> HttpResponse:
-    """Ask no more, and keep how it stood."""
+    """Close the campaign and save its summary."""
     campaign = _campaign(request, key)
     try:
         close_campaign(campaign=campaign, actor=request.viewer.member.display_identity)
     except CampaignError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The campaign is closed. What is under way goes on.")
+        messages.success(request, "Campaign closed. Rotations in progress continue.")
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
@@ -115,27 +121,36 @@ def _campaign(request: ConsoleRequest, key: int) -> Campaign:
 def _title(criteria: Criteria | None, request: ConsoleRequest) -> str:
     if criteria is None:
         return ""
-    words = ", ".join(criteria.words(request.viewer.member.workspace))
-    return f"Rotate: {words}"[:120]
+    criteria_text = ", ".join(criteria.describe(request.viewer.member.workspace))
+    return f"Rotate: {criteria_text}"[:120]
 
 
 def _new_page(
-    request: ConsoleRequest, form: CriteriaForm, criteria: Criteria | None, ask: AskForm, status: int = 200
+    request: ConsoleRequest,
+    form: CriteriaForm,
+    criteria: Criteria | None,
+    campaign_form: CampaignForm,
+    status: int = 200,
 ) -> HttpResponse:
-    context: dict[str, Any] = {"form": form, "ask": ask, "criteria": criteria, "can_mail": is_mail_configured()}
+    context: dict[str, Any] = {
+        "form": form,
+        "campaign_form": campaign_form,
+        "criteria": criteria,
+        "can_mail": is_mail_configured(),
+    }
     if criteria is not None:
         now = timezone.now()
-        fitting = tokens_matching(request.viewer.member.workspace, criteria, now=now)
-        rows = preview_rows(request.viewer, fitting[: AT_MOST + 1], now=now)
-        context["rows"] = rows[:AT_MOST]
-        context["is_cut"] = len(rows) > AT_MOST
+        matching = tokens_matching(request.viewer.member.workspace, criteria, now=now)
+        rows = preview_rows(request.viewer, matching[: MAX_TOKENS + 1], now=now)
+        context["rows"] = rows[:MAX_TOKENS]
+        context["is_cut"] = len(rows) > MAX_TOKENS
         context["unowned"] = [row for row in rows if row.card.owner is None and row.campaign is None]
-        context["askable"] = [row for row in rows if row.campaign is None]
-        context["ticked"] = set(request.POST.getlist("token")) if request.method == "POST" else None
+        context["selectable"] = [row for row in rows if row.campaign is None]
+        context["selected"] = set(request.POST.getlist("token")) if request.method == "POST" else None
     return render_page(
         request,
         "campaigns/new.html",
-        title="Ask for rotation",
+        title="Request rotation",
         area_title="Campaigns",
         area_address="console:campaigns:list",
         status=status,

@@ -1,1 +1,1 @@
-"""Periodic work of the console."""
+"""Periodic jobs of the console."""

@@ -1,7 +1,7 @@
-"""Looks after what goes on although nobody looks: moves rotations on by what the bridge has seen.
+"""Background thread that advances rotations, refreshes notices and queues reminders.
 
-A thread of its own with a connection of its own in every process that serves; of all of them one at a time works.
-What fails because the database is away is tried again at the next round.
+Every serving process has one, with its own database connection; an exclusive job runs in one process at a time (file
+lock or advisory lock). A job that fails because the database is unavailable is retried in the next round.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from functools import partial
 from django.db import connections, router
 from django.utils import timezone
 
-from hoursmith_console.campaigns.asking import queue_all_reminders, refresh_all_notices, send_all_mails
+from hoursmith_console.campaigns.periodic import queue_all_reminders, refresh_all_notices, send_all_mails
 from hoursmith_console.rotations.evidence import evidence_of
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.sync import needs_sync, sync_rotation
@@ -21,7 +21,7 @@ from mcpbridge.db.locks import SingletonLock
 from mcpbridge.workers import Attempts, TimedJob, Timetable
 
 _LIMIT_S = 5.0
-_NAME = "rotation-watch"
+_LOCK_NAME = "console-jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class Job:
 
 
 def sync_rotations() -> int:
-    """Bring all rotations under way up to what the bridge has seen; how many had news."""
-    under_way = list(Rotation.objects.filter(ended_at=None).select_related("workspace", "owner"))
-    if not under_way:
+    """Update all open rotations from observed calls, and return how many changed."""
+    open_rotations = list(Rotation.objects.filter(ended_at=None).select_related("workspace", "owner"))
+    if not open_rotations:
         return 0
-    now, evidence = timezone.now(), evidence_of(under_way)
-    moved = [rotation for rotation in under_way if needs_sync(rotation, evidence[rotation.pk], now)]
+    now, evidence = timezone.now(), evidence_of(open_rotations)
+    moved = [rotation for rotation in open_rotations if needs_sync(rotation, evidence[rotation.pk], now)]
     for rotation in moved:
         sync_rotation(rotation=rotation, now=now)
     return len(moved)
@@ -55,16 +55,16 @@ JOBS: Sequence[Job] = (
     Job("Notices", 15.0, refresh_all_notices),
     Job("Reminders", 600.0, queue_all_reminders),
 )
-# On a thread of their own, for a mail server may keep one waiting.
+# On a separate thread, because a mail server may be slow.
 MAIL_JOBS: Sequence[Job] = (Job("Mails", 5.0, send_all_mails, is_exclusive=False),)
 
 
 class BackgroundJobs:
-    """The watch of this process. Start and stop it with the bridge."""
+    """Jobs of this process. Start and stop with the process."""
 
-    def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "rotation-watch") -> None:
+    def __init__(self, jobs: Sequence[Job] = JOBS, *, look_every_s: float = 1.0, name: str = "console-jobs") -> None:
         self._alias = router.db_for_write(Rotation)
-        self._alone = SingletonLock(self._alias, _NAME, limit_s=_LIMIT_S)
+        self._alone = SingletonLock(self._alias, _LOCK_NAME, limit_s=_LIMIT_S)
         self._worker = Timetable(
             name,
             [TimedJob(_attempts(job), partial(self._do, job)) for job in jobs],
@@ -75,19 +75,19 @@ class BackgroundJobs:
         )
 
     def start(self) -> None:
-        """Begin, on a thread of its own."""
+        """Start the thread."""
         self._worker.start()
 
     async def stop(self) -> None:
-        """End after the round that is under way."""
+        """Stop after the current round."""
         await self._worker.stop(within_s=3 * _LIMIT_S)
 
     def _do(self, job: Job) -> None:
-        """Do `job`, unless another process does."""
+        """Run `job`, unless it is exclusive and another process runs it."""
         with self._alone.try_acquire() if job.is_exclusive else nullcontext(True) as is_ours:
             if is_ours:
                 job.work()
-        # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
+        # With DEBUG on, Django collects statements until a request ends, which never happens here.
         connections[self._alias].queries_log.clear()
 
 

@@ -1,1 +1,1 @@
-"""The leak desk: tokens found where they should not be, contained one by one or all at once."""
+"""Leaked tokens: report them by prefix, then block and rotate them."""

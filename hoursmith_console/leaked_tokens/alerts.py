@@ -1,4 +1,4 @@
-"""The alert about tokens that were reported as leaked."""
+"""Alert about leaked tokens that are still active."""
 
 from collections.abc import Iterator
 
@@ -10,19 +10,19 @@ from hoursmith_console.leaked_tokens.services import open_reports
 from hoursmith_console.workspaces.viewer import Viewer
 
 
-def leak_reports(viewer: Viewer) -> Iterator[Alert]:
-    """Tokens that somebody reported as leaked, and that still get through."""
+def leaked_token_alerts(viewer: Viewer) -> Iterator[Alert]:
+    """Yield one alert if reported tokens are neither blocked nor being rotated."""
     if count := open_reports(viewer).count():
         yield Alert(
             tone=Tone.LOST,
             sign="!",
             what=format_html(
-                "<strong>{} token{}</strong> {} reported as leaked, and nobody has contained or rotated {} yet",
+                "<strong>{} token{}</strong> {} reported as leaked and {} still active",
                 count,
                 "" if count == 1 else "s",
                 "was" if count == 1 else "were",
-                "it" if count == 1 else "them",
+                "is" if count == 1 else "are",
             ),
-            about="the leak desk",
+            about="leaked tokens",
             address=reverse("console:leaked_tokens:list"),
         )

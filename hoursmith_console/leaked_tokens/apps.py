@@ -2,12 +2,12 @@ from django.apps import AppConfig
 
 
 class LeakedTokensConfig(AppConfig):
-    """Tokens that were reported as leaked."""
+    """Reports of leaked tokens."""
 
     name = "hoursmith_console.leaked_tokens"
 
     def ready(self) -> None:
         from hoursmith_console.core.alerts import register_alerts
-        from hoursmith_console.leaked_tokens.alerts import leak_reports
+        from hoursmith_console.leaked_tokens.alerts import leaked_token_alerts
 
-        register_alerts(50, leak_reports)
+        register_alerts(50, leaked_token_alerts)

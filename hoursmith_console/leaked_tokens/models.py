@@ -1,4 +1,4 @@
-"""Reports of leaked tokens."""
+"""Models of leaked tokens."""
 
 from django.db import models
 from django.utils import timezone
@@ -9,10 +9,10 @@ from mcpbridge.redaction.fields import MaskedCharField
 
 
 class LeakReport(TokenIdentity):
-    """Somebody found this token of the workspace where it should not be. Marked when it is dealt with."""
+    """Report of a leaked token of the workspace, open until it is closed."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="leak_reports")
-    place = MaskedCharField(max_length=200, blank=True, help_text="Where it was found, in their words.")
+    found_in = MaskedCharField(max_length=200, blank=True, help_text="Where it was found, as reported.")
     reported_by = MaskedCharField(max_length=200)
     reported_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""The leak desk: what was pasted stays in the browser, its public parts come here."""
+"""Leaked-tokens page. Pasted text stays in the browser; only token prefixes are sent."""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from hoursmith_console.core.views import render_page
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import (
     AT_MOST,
-    PublicPart,
+    TokenPrefix,
     block_tokens,
     close_report,
     open_reports,
@@ -27,24 +27,24 @@ from mcpbridge.models import ObservedToken
 
 
 def reports(request: ConsoleRequest) -> HttpResponse:
-    """The form, and under it what is known of the tokens that the address names."""
+    """Show the report form, and the tokens that the URL names."""
     if request.method == "POST":
         return _report(request)
     return _page(request, parse_token_prefixes(request.GET.getlist("t")))
 
 
 def block(request: ConsoleRequest) -> HttpResponse:
-    """Block the tokens at the bridge, all of them that the person may block."""
-    parts, tokens = _chosen(request)
+    """Block the chosen tokens."""
+    refs, tokens = _chosen(request)
     count = block_tokens(tokens=tokens, member=request.viewer.member)
-    done = f"{count} token{' is' if count == 1 else 's are'} blocked now: the next call with one is refused."
-    messages.success(request, done if count else "They were blocked already.")
-    return _back(parse_token_prefixes(request.POST.getlist("shown")) or parts)
+    blocked = f"{count} token{'' if count == 1 else 's'} blocked."
+    messages.success(request, blocked if count else "Already blocked.")
+    return _back(parse_token_prefixes(request.POST.getlist("shown")) or refs)
 
 
 def rotate(request: ConsoleRequest) -> HttpResponse:
-    """Start the rotation of the tokens as leaked, or turn the ones under way into that."""
-    parts, tokens = _chosen(request)
+    """Start rotations of the chosen tokens as leaked, or change open ones to leaked."""
+    refs, tokens = _chosen(request)
     viewer = request.viewer
     rotations = [
         start_rotation(
@@ -53,68 +53,68 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
             workspace=viewer.member.workspace,
             kind=RotationKind.LEAKED,
             actor=viewer.member.display_identity,
-            reason="Reported at the leak desk",
+            reason="Reported as leaked",
         )
         for token in tokens
     ]
     if len(rotations) == 1:
         return HttpResponseRedirect(rotations[0].get_absolute_url())
-    messages.success(request, f"{len(rotations)} rotation{'' if len(rotations) == 1 else 's'} under way.")
-    return _back(parts)
+    messages.success(request, f"{len(rotations)} rotation{'' if len(rotations) == 1 else 's'} in progress.")
+    return _back(refs)
 
 
 def close(request: ConsoleRequest, key: int) -> HttpResponse:
-    """Say that a report is dealt with."""
+    """Close a report."""
     viewer = request.viewer
     report = get_object_or_404(LeakReport, pk=key, workspace_id=viewer.member.workspace_id)
     close_report(report=report, actor=viewer.member.display_identity, note=request.POST.get("note", ""))
-    messages.success(request, "The report is closed.")
+    messages.success(request, "Report closed.")
     return _back([])
 
 
 def _report(request: ConsoleRequest) -> HttpResponse:
     viewer = request.viewer
-    parts = parse_token_prefixes(request.POST.getlist("prefix"))
-    if not parts:
-        fault = "There is no public part of a token in what was sent: it reads hsk_live_ and 12 characters."
-        return _page(request, [], fault=fault, status=400)
+    refs = parse_token_prefixes(request.POST.getlist("prefix"))
+    if not refs:
+        error = "No token prefix found. A prefix is hsk_live_ and 12 characters."
+        return _page(request, [], error=error, status=400)
     report_leaked_tokens(
         workspace=viewer.member.workspace,
-        parts=parts,
+        refs=refs,
         actor=viewer.member.display_identity,
-        place=request.POST.get("place", ""),
+        found_in=request.POST.get("found_in", ""),
     )
-    return _back(parts)
+    return _back(refs)
 
 
-def _chosen(request: ConsoleRequest) -> tuple[list[PublicPart], list[ObservedToken]]:
-    """The tokens named in the form that the person sees, which are those that they may act on."""
-    parts = parse_token_prefixes(request.POST.getlist("prefix"))
-    tokens = [each.token for each in reported_tokens(request.viewer, parts) if each.token is not None]
+def _chosen(request: ConsoleRequest) -> tuple[list[TokenPrefix], list[ObservedToken]]:
+    """Return the tokens named in the form that the viewer may see, and so may act on."""
+    refs = parse_token_prefixes(request.POST.getlist("prefix"))
+    tokens = [each.token for each in reported_tokens(request.viewer, refs) if each.token is not None]
     if not tokens:
-        raise Http404("There is no such token.")
-    return parts, tokens
+        raise Http404("Token not found.")
+    return refs, tokens
 
 
-def _back(parts: Sequence[PublicPart]) -> HttpResponseRedirect:
-    query = urlencode([("t", part.key) for part in parts])
+def _back(refs: Sequence[TokenPrefix]) -> HttpResponseRedirect:
+    query = urlencode([("t", ref.key) for ref in refs])
     return HttpResponseRedirect(reverse("console:leaked_tokens:list") + (f"?{query}" if query else ""))
 
 
-def _page(request: ConsoleRequest, parts: Sequence[PublicPart], *, fault: str = "", status: int = 200) -> HttpResponse:
+def _page(request: ConsoleRequest, refs: Sequence[TokenPrefix], *, error: str = "", status: int = 200) -> HttpResponse:
     viewer = request.viewer
-    found = reported_tokens(viewer, parts)
+    found = reported_tokens(viewer, refs)
     known = [each for each in found if each.token is not None]
     reports = list(open_reports(viewer).select_related("workspace")[:AT_MOST])
     return render_page(
         request,
-        "leaked_tokens/page.html",
-        title="Leak desk",
+        "leaked_tokens/list.html",
+        title="Leaked tokens",
         status=status,
-        fault=fault,
+        error=error,
         found=found,
         known=known,
-        uncontained=[each for each in known if not each.is_contained],
+        unblocked=[each for each in known if not each.is_stopped],
         unrotated=[each for each in known if not (each.is_rotating or each.is_revoked)],
         reports=reports,
     )

@@ -28,7 +28,7 @@ from mcpbridge.redaction.masking import MASK, redact_pasted
 from mcpbridge.redaction.patterns import is_suspect
 
 # The views, by their names, and the field of each.
-TAKES_TOKEN: Final = {"console:tokens:claim": "token", "console:rotations:successor": "token"}
+TAKES_TOKEN: Final = {"console:tokens:claim": "token", "console:rotations:new_token": "token"}
 _NOT_OURS = "/sandbox/api/"
 _SAFE = frozenset({"GET", "HEAD"})
 

@@ -1,1 +1,1 @@
-"""Rotating tokens, step by step, until the bridge has seen the new one work and the old one is silent."""
+"""Rotations: replace a token step by step, verified by observed calls."""

@@ -1,4 +1,7 @@
-"""The steps that members take: revoke, mint, say what is updated. The steps that are seen are in `observing`."""
+"""Steps that members take: create the new token, revoke the old one, mark assistants as updated.
+
+Observed steps are in `sync`.
+"""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -22,17 +25,19 @@ SCOPES = ("read", "write")
 
 
 def mint_new_token(*, rotation: Rotation, member: Member, name: str, form: str) -> MintedToken:
-    """The successor, whole, this once. `form` is the mark of the form that asks (`token_issuer.minting.new_form_id`).
+    """Create the new token and return it with its secret, this one time. `form` is the one-use form mark.
 
-    A successor that this rotation minted and that was never seen at work, because its secret was lost, is replaced
-    and revoked with it; no other token is. Raises RotationError where `member` is not whose token it is or it has a
-    successor at work, and all that `token_issuer.minting.mint_token` raises; then nothing was minted.
+    A new token that this rotation created and that was never used (its secret was lost) is revoked and replaced.
+    Raises RotationError if `member` is not the owner or the new token is in use, and everything that
+    `token_issuer.minting.mint_token` raises; then nothing was created.
     """
     issuer = current_issuer()
     with issuer.all_or_nothing(), transaction.atomic():
         rotation = lock_rotation(rotation)
         if not can_mint_new_token(member, rotation):
-            raise RotationError("A token acts as whoever makes it, so only the owner of the old one makes the new one.")
+            raise RotationError(
+                "Only the owner of the old token can create the new one, because a token acts as its creator."
+            )
         _refuse_used_new_token(rotation)
         lost = rotation.new_key if rotation.new_token_evidence == NewTokenEvidence.MINTED else None
         minted = mint_token(
@@ -48,7 +53,7 @@ def mint_new_token(*, rotation: Rotation, member: Member, name: str, form: str) 
 
 
 def set_new_token(rotation: Rotation, key: tuple[str, str], how: NewTokenEvidence) -> None:
-    """Know the token `key` as the successor of `rotation`, which the transaction around this holds."""
+    """Set the token `key` as the new token of a locked `rotation`."""
     rotation.new_env, rotation.new_prefix = key
     rotation.new_token_evidence, rotation.minted_at = how, timezone.now()
     rotation.save(update_fields=["new_env", "new_prefix", "new_token_evidence", "minted_at"])
@@ -56,22 +61,22 @@ def set_new_token(rotation: Rotation, key: tuple[str, str], how: NewTokenEvidenc
 
 
 def revoke_old_token(*, rotation: Rotation, member: Member) -> None:
-    """Revoke the old token: the sandbox does it now, as `member` may; of the hosted service `member` says so.
+    """Revoke the old token in the sandbox, or record that `member` revoked it at Hoursmith.
 
-    Raises RotationError where it is not theirs to revoke, or its kind promises that the new one is seen first; then
-    nothing was revoked.
+    Raises RotationError if `member` may not revoke it, or the rotation must verify the new token first; then nothing
+    was revoked.
     """
     issuer = current_issuer()
     with issuer.all_or_nothing(), transaction.atomic():
         rotation = lock_rotation(rotation)
         if not can_revoke(member, rotation):
-            raise RotationError("Only the owner of the token, an Owner or an Admin revokes it.")
+            raise RotationError("Only the owner of the token, an Owner or an Admin can revoke it.")
         if rotation.revoked_at is not None:
             return
         if not can_revoke_now(RotationKind(rotation.kind), instants_of(rotation)):
             raise RotationError(
-                "The new token was not seen everywhere yet: revoking now would cut assistants off. If the old one may "
-                "have leaked, say so, and it goes first."
+                "The new token is not verified on every assistant yet. Revoking now would disconnect the others. If "
+                "the old token has leaked, choose “Treat as leaked”."
             )
         if issuer.supports_minting:
             _revoke(rotation.old_key, member)
@@ -79,13 +84,13 @@ def revoke_old_token(*, rotation: Rotation, member: Member) -> None:
         rotation.is_revocation_reported = not issuer.supports_minting
         rotation.save(update_fields=["revoked_at", "revoked_by", "is_revocation_reported"])
         refresh_rotation_notice(rotation, get_policy(rotation.workspace))
-        # The record tells what was done from what was said.
+        # The audit log tells revoked here from reported as revoked.
         action = "revoke" if issuer.supports_minting else "revoke_said"
         record_rotation_event(rotation, action, actor=member.display_identity)
 
 
 def confirm_all_targets(*, rotation: Rotation, member: Member) -> None:
-    """Take the word of `member` that every assistant has the new token; the bridge goes on looking."""
+    """Mark every assistant as updated; they are still verified by observed calls."""
     with transaction.atomic():
         rotation = lock_rotation(rotation)
         if rotation.updated_at is None:
@@ -95,7 +100,7 @@ def confirm_all_targets(*, rotation: Rotation, member: Member) -> None:
 
 
 def confirm_target(*, target: RotationTarget, member: Member) -> None:
-    """Take the word of `member` that this assistant has the new token, as often as it turns out that it had not."""
+    """Mark the assistant as updated. May be repeated if it still used the old token."""
     with transaction.atomic():
         rotation = lock_rotation(target.rotation)
         target.confirmed_at, target.unused_at, target.marked_by = timezone.now(), None, member
@@ -104,7 +109,7 @@ def confirm_target(*, target: RotationTarget, member: Member) -> None:
 
 
 def mark_target_unused(*, target: RotationTarget, member: Member) -> None:
-    """Take the word of `member` that this assistant is no longer in use, so that nobody waits for it."""
+    """Mark the assistant as no longer used, so that the rotation does not wait for it."""
     with transaction.atomic():
         rotation = lock_rotation(target.rotation)
         target.unused_at, target.marked_by = timezone.now(), member
@@ -113,13 +118,13 @@ def mark_target_unused(*, target: RotationTarget, member: Member) -> None:
 
 
 def _revoke(key: tuple[str, str], member: Member) -> None:
-    """End the token `key` as `member` may; raises RotationError where it is not theirs."""
+    """Revoke the token `key` as `member`. Raises RotationError if Hoursmith does not let them."""
     env, prefix = key
     try:
         current_issuer().revoke_token(org_id=member.workspace.org_id, user_ref=member.user_ref, env=env, prefix=prefix)
     except NotTokenOwnerError:
         raise RotationError(
-            f"hsk_{env}_{prefix} acts as another member, so you cannot revoke it. Its owner, an Owner or an Admin can."
+            f"hsk_{env}_{prefix} belongs to another member. Its owner, an Owner or an Admin can revoke it."
         ) from None
 
 
@@ -127,17 +132,17 @@ def _refuse_used_new_token(rotation: Rotation) -> None:
     key = rotation.new_key
     if key is not None and workspace_tokens(rotation).filter(env=key[0], prefix=key[1]).exists():
         raise RotationError(
-            f"The new token hsk_{key[0]}_{key[1]} is at work already. If it is not the right one, correct that first."
+            f"The new token hsk_{key[0]}_{key[1]} is already in use. If it is the wrong token, remove it first."
         )
 
 
 def workspace_tokens(rotation: Rotation) -> QuerySet[ObservedToken]:
-    """Return the tokens of the workspace of `rotation`: no other's is ever found by a prefix."""
+    """Return the tokens of the rotation's workspace."""
     return ObservedToken.objects.filter(org_id=rotation.org_id)
 
 
 def _scopes_of(rotation: Rotation) -> list[str]:
-    """What the old token may do; never more."""
+    """Return the scopes of the old token, so that the new one gets no more."""
     seen = workspace_tokens(rotation).filter(env=rotation.env, prefix=rotation.prefix).first()
     old = [scope for scope in SCOPES if scope in seen.scopes] if seen else []
     return old or list(SCOPES)

@@ -1,4 +1,4 @@
-"""The rotations area: who must rotate, how far each is, and the wizard of each."""
+"""Rotation list and pages."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -28,13 +28,13 @@ MAX_OPEN_ROTATIONS = 100
 
 
 class StateFilter(ChoiceFilter):
-    """Rotations by how they stand."""
+    """Filter by status."""
 
-    title = "state"
+    title = "status"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("under_way", "under way"), ("late", "late"), *RotationOutcome.choices]
+        return [("under_way", "in progress"), ("late", "overdue"), *RotationOutcome.choices]
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value == "under_way":
@@ -45,9 +45,9 @@ class StateFilter(ChoiceFilter):
 
 
 class KindFilter(ChoiceFilter):
-    """Rotations by why."""
+    """Filter by reason."""
 
-    title = "why"
+    title = "reason"
     parameter_name = "kind"
     field = "kind"
 
@@ -56,22 +56,22 @@ class KindFilter(ChoiceFilter):
 
 
 class OpenRotationsFirst(KeysetChangeList):
-    """What is under way stands first, all of it; what has ended is paged below."""
+    """List open rotations first, all of them, then a page of ended ones."""
 
     def get_results(self, request: HttpRequest) -> None:
-        fitting = self.queryset
+        matching = self.queryset
         is_first_page = not (self.before or self.after)
-        under_way = fitting.filter(ended_at=None).order_by("-requested_at", "-pk")
+        under_way = matching.filter(ended_at=None).order_by("-requested_at", "-pk")
         self.under_way = list(under_way[:MAX_OPEN_ROTATIONS]) if is_first_page else []
-        self.queryset = fitting.exclude(ended_at=None)
+        self.queryset = matching.exclude(ended_at=None)
         super().get_results(request)
-        # One list for whoever asks; the template parts them again.
+        # One list for Django; the template splits it again.
         self.result_list = [*self.under_way, *self.result_list]
 
 
 @admin.register(Rotation, site=site)
 class RotationAdmin(ReadOnlyModelAdmin):
-    """One row and one wizard for each rotation."""
+    """List of rotations, and the page of each."""
 
     area = "rotations"
     title = "Rotations"

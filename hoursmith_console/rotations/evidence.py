@@ -1,6 +1,6 @@
-"""What the bridge saw of rotations: the new token at work, the old one lagging or knocking. Reads, changes nothing.
+"""Collect what was observed of rotations: uses of the new token, and uses and rejected attempts of the old one.
 
-Whatever the number of rotations it takes the same few questions, so that lists and the watch can ask for all.
+Read-only, with a constant number of queries for any number of rotations.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An accepted request: `doing` is a tool's name, or an MCP method."""
+    """An accepted request. `doing` says what was called: a tool or an MCP method."""
 
     at: datetime
     first_at: datetime
@@ -32,7 +32,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class LateUse:
-    """A try with the old token that was turned away. `target` is None where none of the known assistants made it."""
+    """Rejected attempts with the old token by one client. `target` is None if it matches no known assistant."""
 
     target: RotationTarget | None
     client_name: str
@@ -46,9 +46,9 @@ class LateUse:
 
 @dataclass(frozen=True, slots=True)
 class TargetEvidence:
-    """One assistant: the new token there, the old one there, the old one turned away there.
+    """One assistant: its use of the new token, its use of the old one, and rejected attempts with the old one.
 
-    `is_lagging`: the old token was used here after the new one, or after somebody said that it is updated.
+    `is_lagging`: it used the old token after the new one, or after it was marked as updated.
     """
 
     target: RotationTarget
@@ -62,21 +62,21 @@ class TargetEvidence:
     def of(
         cls, target: RotationTarget, *, new: Observation | None, old_at: datetime | None, late_use: LateUse | None
     ) -> "TargetEvidence":
-        """Return what these sightings say of `target`."""
+        """Build the evidence of `target`."""
         seen_at = target.seen_at or (new.first_at if new else None)
-        told = [instant for instant in (target.confirmed_at, seen_at) if instant is not None]
-        is_lagging = bool(told) and old_at is not None and old_at > max(told) and not target.unused_at
+        switched = [instant for instant in (target.confirmed_at, seen_at) if instant is not None]
+        is_lagging = bool(switched) and old_at is not None and old_at > max(switched) and not target.unused_at
         return cls(target, new=new, old_at=old_at, late_use=late_use, seen_at=seen_at, is_lagging=is_lagging)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do here."""
+        """Whether the assistant has switched or is no longer used."""
         return self.target.unused_at is not None or (self.seen_at is not None and not self.is_lagging)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of one rotation. What a page shows of it is `rotation.progress.sight.in_sight`."""
+    """Everything observed of one rotation. Pages show `visible_evidence` of it."""
 
     targets: Sequence[TargetEvidence] = ()
     new_token: ObservedToken | None = None
@@ -87,7 +87,7 @@ class Evidence:
 
     @property
     def new_at(self) -> datetime | None:
-        """When the new token was last seen anywhere."""
+        """Last use of the new token, on any assistant."""
         times = [each.new.at for each in self.targets if each.new]
         if self.new_token is not None:
             times.append(self.new_token.last_used_at)
@@ -95,40 +95,40 @@ class Evidence:
 
     @property
     def remaining(self) -> list[TargetEvidence]:
-        """The assistants that are not done."""
+        """Assistants that are not done."""
         return [each for each in self.targets if not each.is_done]
 
     @property
     def last_attempt_at(self) -> datetime | None:
-        """When somebody last tried the old token, with success or without."""
+        """Last attempt with the old token, accepted or rejected."""
         return max([at for at in (self.old_at, *(late_use.at for late_use in self.late_uses)) if at], default=None)
 
     def is_accepted_after(self, revoked_at: datetime | None) -> bool:
-        """Whether Hoursmith accepted the old token after it was said to be revoked."""
-        # Until the bridge asks Hoursmith anew, it may still refuse for other reasons than the token.
+        """Return whether Hoursmith accepted the old token after `revoked_at`, and has not rejected it since."""
+        # Identities are cached for this long, so a call may still be accepted shortly after the revocation.
         grace = timedelta(seconds=settings.IDENTITY_TTL_S)
         is_used = revoked_at is not None and self.old_at is not None and self.old_at > revoked_at + grace
         return is_used and not self.is_rejected_after(self.old_at)
 
     def is_rejected_after(self, instant: datetime | None) -> bool:
-        """Whether Hoursmith itself refused the old token since."""
+        """Return whether Hoursmith has rejected the old token since `instant`."""
         return any(late_use.fault == "rejected" for late_use in self.late_uses_after(instant))
 
     def late_uses_after(self, instant: datetime | None) -> list[LateUse]:
-        """The attempts that were turned away since, the latest first."""
+        """Return rejected attempts since `instant`, newest first."""
         return [late_use for late_use in self.late_uses if instant is not None and late_use.at > instant]
 
 
 def evidence_of(rotations: Iterable[Rotation]) -> Mapping[int, Evidence]:
-    """The evidence of each of `rotations`, by their keys."""
+    """Return the evidence of each rotation, by primary key."""
     asked = list(rotations)
     prefetch_related_objects(asked, "workspace", "owner")
-    seen = _Seen(asked)
-    return {rotation.pk: seen.evidence(rotation) for rotation in asked}
+    rows = _ObservedRows(asked)
+    return {rotation.pk: rows.evidence(rotation) for rotation in asked}
 
 
-class _Seen:
-    """The bridge's rows about all rotations at once."""
+class _ObservedRows:
+    """Observed rows of all rotations at once."""
 
     def __init__(self, rotations: Sequence[Rotation]) -> None:
         self.targets: defaultdict[int, list[RotationTarget]] = defaultdict(list)
@@ -148,7 +148,7 @@ class _Seen:
             self.connections[connection.env, connection.prefix].append(connection)
         self.rejected: defaultdict[Key, list[RejectedCredential]] = defaultdict(list)
         old_prefixes = [prefix for _, prefix in old]
-        # Who only knows the prefix is no assistant of this rotation, whatever name was given.
+        # Attempts that carried only the prefix say nothing about assistants.
         rejected = RejectedCredential.objects.filter(prefix__in=old_prefixes, matches_token=True)
         for row in rejected.order_by("-last_at"):
             self.rejected[row.env, row.prefix].append(row)
@@ -195,7 +195,7 @@ class _Seen:
     def _new(
         self, rotation: Rotation, key: Key, token: ObservedToken | None, target: RotationTarget
     ) -> Observation | None:
-        """The new token at `target`: on its connection, or with its name on any."""
+        """Return the use of the new token by `target`: on its connection, or under its name on any."""
         seen = [
             Observation(client.last_seen_at, client.first_seen_at, client.name, client.version, "called a tool")
             for client in (self.clients[token.pk] if token else [])
@@ -215,7 +215,7 @@ class _Seen:
 
     @staticmethod
     def _doing(token: ObservedToken | None, latest: Observation) -> str:
-        # The token's own row knows the tool, where its last call is the one that is told of.
+        # The token's row names the tool, if its last call is this one.
         if token is not None and token.last_used_at == latest.at and token.last_tool:
             return f"called {token.last_tool}"
         return latest.doing
@@ -225,7 +225,7 @@ class _Seen:
         target = next((target for target in targets if _is_of(use, target)), None)
         connection = self.named.get(row.connection)
         known = connection.label if connection is not None and can_name_connection(rotation, connection) else None
-        label = known or (target.label if target else row.client_name or "Somebody")
+        label = known or (target.label if target else row.client_name or "Unnamed client")
         return LateUse(
             target, row.client_name, row.connection if known else "", label, row.fault, row.address, row.last_at,
             row.attempts,

@@ -1,4 +1,4 @@
-"""Names who still late_uses with a token that a rotation has revoked."""
+"""Find the client that last tried a token after its rotation revoked it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from mcpbridge.models import RejectedCredential
 
 @dataclass(frozen=True, slots=True)
 class LastLateUse:
-    """Who tried the old token last since it was revoked, and the rotation that says what to do about it."""
+    """Label of the client that last tried a revoked token, and the rotation of that token."""
 
     rotation: Rotation
     label: str
 
 
 def last_late_uses(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, LastLateUse]:
-    """The last knocker of each token among `keys` that was revoked in the viewer's sight, in three queries."""
+    """Return the last late use of each revoked token among `keys` that the viewer may see, in three queries."""
     prefixes = [prefix for _, prefix in keys]
     revoked = (
         Rotation.objects.visible_to(viewer)
@@ -39,6 +39,6 @@ def last_late_uses(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, LastLate
     slugs = [row.connection for row in attempts.values() if row.connection]
     labels = dict(Connection.objects.visible_to(viewer).filter(slug__in=slugs).values_list("slug", "label"))
     return {
-        key: LastLateUse(rotations[key], labels.get(row.connection) or row.client_name or "Somebody")
+        key: LastLateUse(rotations[key], labels.get(row.connection) or row.client_name or "Unnamed client")
         for key, row in attempts.items()
     }

@@ -1,4 +1,4 @@
-"""What other apps are told when rotations change, and what rotations do when other apps change."""
+"""Query conditions about rotations for other apps, and receivers of their signals."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from hoursmith_console.rotations.notices.assistants import refresh_notices
 from hoursmith_console.workspaces.models import Workspace
 
 
-def retired() -> Exists:
-    """Return the condition that a token was revoked in a rotation of its workspace, and not accepted since."""
-    return Exists(Rotation.objects.retiring().filter(**_same_token()))
+def revoked() -> Exists:
+    """Return the condition that a rotation revoked the token and Hoursmith has not accepted it since."""
+    return Exists(Rotation.objects.revoked().filter(**_same_token()))
 
 
 def rotating() -> Exists:
-    """Return the condition that a rotation of the token is under way."""
+    """Return the condition that a rotation of the token is in progress."""
     return Exists(Rotation.objects.filter(**_same_token(), ended_at=None))
 
 
 def policy_changed(sender: Any, workspace: Workspace, **more: Any) -> None:
-    """Tell the workspace's assistants what the new policy has to say. A receiver of `token_policy`'s signal."""
+    """Refresh the workspace's notices when its token policy changed."""
     refresh_notices(workspace=workspace, now=timezone.now())
 
 

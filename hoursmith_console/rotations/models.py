@@ -1,4 +1,4 @@
-"""Rotations, what each must update, and the mails about them. Never a secret."""
+"""Models of rotations: the rotation, the assistants it must update, and its emails. None stores a secret."""
 
 from datetime import timedelta
 
@@ -16,11 +16,11 @@ from mcpbridge.redaction.fields import MaskedCharField
 
 
 class RotationKind(models.TextChoices):
-    """Why a token is replaced; it decides the order of the steps."""
+    """Reason for a rotation; it decides the order of the steps."""
 
-    LEAKED = "leaked", "It may have leaked"
+    LEAKED = "leaked", "Leaked"
     PLANNED = "planned", "Planned"
-    OFFBOARDING = "offboarding", "Its owner leaves"
+    OFFBOARDING = "offboarding", "Offboarding"
 
 
 class RotationOutcome(models.TextChoices):
@@ -31,32 +31,32 @@ class RotationOutcome(models.TextChoices):
 
 
 class NewTokenEvidence(models.TextChoices):
-    """How a rotation knows that the new token is its owner's. A prefix that somebody typed is no way."""
+    """How the console knows that the new token belongs to the owner. A typed prefix is never accepted."""
 
     MINTED = "minted", "Created by this rotation"
     VERIFIED = "verified", "Verified by its owner"
 
 
 class RotationQuerySet(models.QuerySet["Rotation"]):
-    """Rotations, and what their old tokens were seen to do."""
+    """Rotations, filtered by what was observed of their old tokens."""
 
     def visible_to(self, viewer: Viewer) -> "RotationQuerySet":
         """Return those that `viewer` sees: the workspace's for reviewers, else those of the member's own tokens."""
         rows = self.filter(workspace_id=viewer.member.workspace_id).select_related("workspace", "owner")
         return rows if viewer.member.sees_workspace else rows.filter(Q(owner=viewer.member) | of_own_tokens(viewer))
 
-    def with_evidence(self) -> "RotationQuerySet":
-        """Each with what `Rotation.is_contradicted` needs."""
+    def with_contradiction(self) -> "RotationQuerySet":
+        """Annotate each rotation with what `Rotation.is_contradicted` needs."""
         return self.annotate(contradiction=_contradiction())
 
-    def retiring(self) -> "RotationQuerySet":
-        """Those whose old token is out of use: it was revoked, or said to be, and Hoursmith did not accept it since."""
+    def revoked(self) -> "RotationQuerySet":
+        """Filter: the old token was revoked, or reported as revoked and not accepted by Hoursmith since."""
         return self.filter(~_contradiction(), revoked_at__isnull=False)
 
 
 def _contradiction() -> Q:
-    """Rotations whose old token Hoursmith accepted after it was said to be revoked, and has not refused since."""
-    # Until the bridge asks Hoursmith anew, a call may still be under way.
+    """Match rotations whose old token Hoursmith accepted after its revocation and has not rejected since."""
+    # Identities are cached for this long, so a call may still be accepted shortly after the revocation.
     grace = timedelta(seconds=settings.IDENTITY_TTL_S)
     edge = ExpressionWrapper(OuterRef("revoked_at") + grace, output_field=models.DateTimeField())
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
@@ -70,20 +70,22 @@ def _contradiction() -> Q:
 
 
 class Rotation(TokenIdentity):
-    """One token's way to its successor. `env` and `prefix` are the old token's; every instant is a step.
+    """Replacement of one token. `env` and `prefix` name the old token; each `*_at` field completes a step.
 
-    A step was done by the console, or seen by the bridge, or said by a member, whose key then stands beside it.
+    A step is done by the console, observed by the gateway, or reported by a member (then `*_by` names them).
 
-    leaked:  revoked → minted → updated → seen
-    planned: minted → updated → seen → revoked → silent
-    leaving: revoked
+    leaked:      revoked → minted → updated → verified
+    planned:     minted → updated → verified → revoked → confirmed unused
+    offboarding: revoked
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="rotations")
     kind = models.CharField(max_length=11, choices=RotationKind)
     owner = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="rotations")
-    owner_name = MaskedCharField(max_length=200, blank=True, help_text="As they were called then.")
-    is_owner_assigned = models.BooleanField(default=False, help_text="An admin named the owner; no claim shows it.")
+    owner_name = MaskedCharField(max_length=200, blank=True, help_text="Name at the time of the rotation.")
+    is_owner_assigned = models.BooleanField(
+        default=False, help_text="An admin assigned the owner; no claim verifies it."
+    )
     token_name = MaskedCharField(max_length=200, blank=True)
     role = MaskedCharField(max_length=16, blank=True)
     reason = MaskedCharField(max_length=500, blank=True)
@@ -102,17 +104,13 @@ class Rotation(TokenIdentity):
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     is_revocation_reported = models.BooleanField(
-        default=False, help_text="A member said that they revoked it at Hoursmith; the console did not."
+        default=False, help_text="A member reported the revocation; the console did not revoke it."
     )
     minted_at = models.DateTimeField(null=True, blank=True)
-    updated_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that all is updated.")
+    updated_at = models.DateTimeField(null=True, blank=True, help_text="When every assistant was marked as updated.")
     updated_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    verified_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the new token had worked on every client."
-    )
-    confirmed_unused_at = models.DateTimeField(
-        null=True, blank=True, help_text="When nothing tried the old one any more."
-    )
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="When every assistant had used the new token.")
+    confirmed_unused_at = models.DateTimeField(null=True, blank=True, help_text="When the old token counted as unused.")
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=9, choices=RotationOutcome, blank=True)
     ended_by = MaskedCharField(max_length=200, blank=True)
@@ -122,9 +120,9 @@ class Rotation(TokenIdentity):
     class Meta:
         ordering = ["-requested_at", "-id"]
         constraints = [
-            # Two people who rotate the same token meet in one rotation.
+            # Members who rotate the same token share one rotation.
             models.UniqueConstraint(
-                fields=["workspace", "env", "prefix"], condition=models.Q(ended_at=None), name="one_rotation_under_way"
+                fields=["workspace", "env", "prefix"], condition=models.Q(ended_at=None), name="one_open_rotation"
             )
         ]
         indexes = [models.Index(fields=["workspace", "-requested_at", "-id"], name="rotation_workspace")]
@@ -138,50 +136,52 @@ class Rotation(TokenIdentity):
 
     @property
     def requester(self) -> str:
-        """Who asked for it, by name alone."""
+        """Name of the requester, without the address."""
         return self.requested_by.partition(" <")[0]
 
     @property
     def org_id(self) -> str:
-        """Hoursmith's id of the workspace."""
+        """Hoursmith's ID of the workspace."""
         return self.workspace.org_id
 
     @property
     def is_contradicted(self) -> bool:
-        """Whether Hoursmith accepted the old token last, after it was said to be revoked. Read it `with_evidence`."""
+        """Whether Hoursmith accepted the old token after its revocation. Requires `with_contradiction()`."""
         return bool(self.__dict__["contradiction"])
 
     @property
     def old_key(self) -> tuple[str, str]:
-        """What identifies the old token."""
+        """Environment and prefix of the old token."""
         return self.env, self.prefix
 
     @property
     def new_key(self) -> tuple[str, str] | None:
-        """What identifies the new token, where there is one."""
+        """Environment and prefix of the new token; None if there is none yet."""
         return (self.new_env, self.new_prefix) if self.new_prefix else None
 
 
 class RotationTarget(models.Model):
-    """One assistant that used the old token and must get the new one: a connection, or a client's name without one."""
+    """One assistant that must switch to the new token: a connection, or a reported client name without one."""
 
     rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="targets")
-    connection = MaskedCharField(max_length=40, blank=True, help_text="The id in its address, where it has one.")
+    connection = MaskedCharField(max_length=40, blank=True, help_text="ID in the connection's address, if any.")
     client_name = MaskedCharField(max_length=120, blank=True, help_text="Self-reported.")
-    client = MaskedCharField(max_length=32, blank=True, help_text="Which client it is: a key of the catalogue.")
+    client = MaskedCharField(max_length=32, blank=True, help_text="Key of the AI client in the catalogue.")
     label = MaskedCharField(max_length=200)
-    last_used_at = models.DateTimeField(null=True, blank=True, help_text="With the old token, before the rotation.")
-    confirmed_at = models.DateTimeField(null=True, blank=True, help_text="When its person said that it is updated.")
-    seen_at = models.DateTimeField(null=True, blank=True, help_text="When the new token was first seen here.")
-    unused_at = models.DateTimeField(null=True, blank=True, help_text="When it was said to be no longer in use.")
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="Last use of the old token before the rotation."
+    )
+    confirmed_at = models.DateTimeField(null=True, blank=True, help_text="When it was marked as updated.")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="First use of the new token here.")
+    unused_at = models.DateTimeField(null=True, blank=True, help_text="When it was marked as no longer used.")
     marked_by = models.ForeignKey(
-        Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Who said so last."
+        Member, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Who marked it last."
     )
 
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["rotation", "connection", "client_name"], name="rotation_place_once")
+            models.UniqueConstraint(fields=["rotation", "connection", "client_name"], name="one_target_per_assistant")
         ]
 
     def __str__(self) -> str:
@@ -189,16 +189,16 @@ class RotationTarget(models.Model):
 
 
 class MailKind(models.TextChoices):
-    """Why the console writes to somebody."""
+    """Reason for an email."""
 
-    ASKED = "asked", "Asked for a rotation"
-    REMINDER = "reminder", "Reminded of it"
+    REQUEST = "request", "Request"
+    REMINDER = "reminder", "Reminder"
 
 
 class RotationMail(models.Model):
-    """An e-mail that the console owes a member. Its text is made when it is sent, and kept nowhere.
+    """An email to a member, queued or sent. Its text is built when it is sent and never stored.
 
-    `key` names the occasion, such as this campaign or this day, so that nobody is written to twice about it.
+    `key` names the occasion (a campaign, or a day), so that no member gets two emails for one.
     """
 
     key = MaskedCharField(max_length=80, unique=True)
@@ -209,10 +209,10 @@ class RotationMail(models.Model):
         "campaigns.Campaign", on_delete=models.CASCADE, null=True, blank=True, related_name="mails"
     )
     queued_at = models.DateTimeField(default=timezone.now)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Empty once it is sent or given up.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Empty once sent or given up.")
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
-    fault = MaskedCharField(max_length=120, blank=True, help_text="Why the last try failed.")
+    last_error = MaskedCharField(max_length=120, blank=True)
 
     class Meta:
         ordering = ["-queued_at", "-id"]

@@ -26,27 +26,27 @@ MOST_OFFERED = 3
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token of the owner that may be the successor; `seen` where it was at work already."""
+    """A token of the owner that may be the new one. `seen` is its row if it was used already."""
 
     claim: TokenClaim
     seen: ObservedToken | None
 
 
 def choose_new_token(*, rotation: Rotation, member: Member, claim: TokenClaim) -> None:
-    """Know the token that `claim` shows to be `member`'s as the successor, instead of the one there is, if any.
+    """Set the token of `claim` as the new token, replacing the current one if any.
 
-    Raises RotationError where `member` is not the owner of the old token, or it cannot be the successor; then
-    nothing has changed.
+    Raises RotationError if `member` does not own the old token, or the token cannot be the new one; then nothing
+    changed.
     """
     with transaction.atomic():
         rotation = lock_rotation(rotation)
         if not can_mint_new_token(member, rotation):
-            raise RotationError("Only the owner of the old token says which one replaces it.")
+            raise RotationError("Only the owner of the old token can choose the new one.")
         key = (claim.env, claim.prefix)
         if key == rotation.new_key:
             return
-        if fault := _fault(rotation, member, key):
-            raise RotationError(fault)
+        if problem := _problem(rotation, member, key):
+            raise RotationError(problem)
         before = rotation.new_key
         clear_new_token(rotation)
         set_new_token(rotation, key, NewTokenEvidence.VERIFIED)
@@ -55,22 +55,22 @@ def choose_new_token(*, rotation: Rotation, member: Member, claim: TokenClaim) -
 
 
 def new_token_candidates(rotation: Rotation, member: Member) -> Sequence[Candidate]:
-    """Return the tokens known as `member`'s that came up since the rotation was asked for, the newest first."""
+    """Return the member's tokens that were verified or first used since the rotation was requested, newest first."""
     claims = TokenClaim.objects.filter(member=member).order_by("-claimed_at", "-pk")
     fresh = workspace_tokens(rotation).filter(first_used_at__gte=rotation.requested_at)
     seen_since = Exists(fresh.filter(env=OuterRef("env"), prefix=OuterRef("prefix")))
     found: list[Candidate] = []
     for claim in claims.filter(Q(claimed_at__gte=rotation.requested_at) | Q(seen_since))[: 5 * MOST_OFFERED]:
         key = (claim.env, claim.prefix)
-        if len(found) < MOST_OFFERED and key != rotation.new_key and not _fault(rotation, member, key):
+        if len(found) < MOST_OFFERED and key != rotation.new_key and not _problem(rotation, member, key):
             found.append(Candidate(claim, fresh.filter(env=claim.env, prefix=claim.prefix).first()))
     return found
 
 
 def unowned_arrivals(viewer: Viewer, rotation: Rotation) -> list[ObservedToken]:
-    """Return tokens in the viewer's sight that came up at the rotation's assistants since, and have no known owner.
+    """Return visible tokens without a known owner that the rotation's assistants have started to use.
 
-    They may be the successor; whoever made one says so by showing it.
+    One of them may be the new token; its owner confirms that by pasting it.
     """
     targets = list(rotation.targets.all())
     connections = [target.connection for target in targets if target.connection]
@@ -83,30 +83,30 @@ def unowned_arrivals(viewer: Viewer, rotation: Rotation) -> list[ObservedToken]:
 
 
 def is_taken(rotation: Rotation, key: tuple[str, str]) -> bool:
-    """Whether another rotation of the workspace, under way or done, has the token `key` as its successor."""
+    """Return whether another open or completed rotation of the workspace has `key` as its new token."""
     others = _others(rotation).filter(new_env=key[0], new_prefix=key[1])
     return others.exclude(outcome=RotationOutcome.CANCELLED).exists()
 
 
-def _fault(rotation: Rotation, member: Member, key: tuple[str, str]) -> str:
-    """Why `member`'s token `key` cannot be the successor; empty where it can."""
+def _problem(rotation: Rotation, member: Member, key: tuple[str, str]) -> str:
+    """Return why the token `key` cannot be the new token; empty if it can."""
     env, prefix = key
     if key == rotation.old_key:
-        return "That is the old token itself. Show the new one."
+        return "This is the old token. Paste the new one."
     if not TokenClaim.objects.filter(env=env, prefix=prefix, member=member).exists():
-        return "That token is not known to be yours. Show it here, once."
+        return "This token is not verified as yours. Paste it once to verify it."
     seen = workspace_tokens(rotation).filter(env=env, prefix=prefix).first()
     if seen is not None and seen.first_used_at < rotation.requested_at:
         return (
-            f"hsk_{env}_{prefix} was in use before this rotation began, so it replaces nothing. Make a new token at "
-            "Hoursmith, and show that one."
+            f"hsk_{env}_{prefix} was in use before this rotation started. Create a new token at Hoursmith "
+            "and paste that one."
         )
     if seen is not None and seen.role != member.role:
-        return f"hsk_{env}_{prefix} acts as {seen.role}, and you are {member.role}: it cannot be your new token."
-    if _others(rotation).retiring().filter(env=env, prefix=prefix).exists():
-        return f"hsk_{env}_{prefix} was revoked in another rotation. Show a token that works."
+        return f"hsk_{env}_{prefix} has the role {seen.role}, but yours is {member.role}. Paste a token of your own."
+    if _others(rotation).revoked().filter(env=env, prefix=prefix).exists():
+        return f"hsk_{env}_{prefix} was revoked in another rotation. Paste an active token."
     if is_taken(rotation, key):
-        return f"hsk_{env}_{prefix} replaces another token of yours already. Each old token gets a new one of its own."
+        return f"hsk_{env}_{prefix} already replaces another token. Create a separate new token for each old one."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Ends the tokens of a member who leaves, and says what is known of them and what is not."""
+"""Revoke the tokens of a member who leaves, and list tokens that may be theirs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,36 +21,36 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class OffboardingSummary:
-    """What the console knows of the tokens of a member who leaves.
+    """What the console knows about the tokens of a member who leaves.
 
-    `left` may still work, as far as is known. `said` are rotations whose old token somebody said to have revoked at
-    Hoursmith; it was not accepted since. `nearby` have no known owner and called on one of the member's connections;
-    `unowned_count` is how many of the member's role have no known owner at all, those included.
+    `active`: tokens that may still work. `reported`: rotations whose old token a member reported as revoked and that
+    Hoursmith has not accepted since. `possible`: tokens without a known owner, used on one of the member's
+    connections. `unowned_count`: all tokens of the member's role without a known owner, those included.
     """
 
-    left: Sequence[Key]
-    said: Sequence[Rotation]
-    nearby: Sequence[ObservedToken]
+    active: Sequence[Key]
+    reported: Sequence[Rotation]
+    possible: Sequence[ObservedToken]
     unowned_count: int
 
 
 def offboarding_summary(member: Member) -> OffboardingSummary:
-    """Return what is known of the tokens of `member`, in a few queries."""
+    """Return what is known about the tokens of `member`, in a constant number of queries."""
     unowned = active(unowned_tokens(member).filter(role=member.role))
     slugs = Connection.objects.filter(owner=member).order_by().values("slug")
-    nearby = active(unowned_tokens(member).filter(clients__connection__in=slugs)).distinct()
+    possible = active(unowned_tokens(member).filter(clients__connection__in=slugs)).distinct()
     claimed = set(_claims(member))
-    said = Rotation.objects.retiring().filter(workspace=member.workspace_id, is_revocation_reported=True)
+    reported = Rotation.objects.revoked().filter(workspace=member.workspace_id, is_revocation_reported=True)
     return OffboardingSummary(
-        left=active_tokens_of(member),
-        said=[rotation for rotation in said.select_related("revoked_by") if rotation.old_key in claimed],
-        nearby=list(nearby.order_by("-last_used_at", "-pk")[:MOST_NAMED]),
+        active=active_tokens_of(member),
+        reported=[rotation for rotation in reported.select_related("revoked_by") if rotation.old_key in claimed],
+        possible=list(possible.order_by("-last_used_at", "-pk")[:MOST_NAMED]),
         unowned_count=unowned.order_by().count(),
     )
 
 
 def unowned_tokens(member: Member) -> QuerySet[ObservedToken]:
-    """Return the tokens of the workspace of `member` that nobody is known to own."""
+    """Return the tokens of the member's workspace without a known owner."""
     claims = TokenClaim.objects.filter(
         env=OuterRef("env"), prefix=OuterRef("prefix"), member__workspace=member.workspace_id
     )
@@ -58,7 +58,7 @@ def unowned_tokens(member: Member) -> QuerySet[ObservedToken]:
 
 
 def offboard_member(*, member: Member, actor: str, reason: str = "") -> list[Rotation]:
-    """Start a rotation without successor for each token of `member` that may still work; all of them, or none.
+    """Start an offboarding rotation for each active token of `member`: for all of them, or none.
 
     Raises AuditUnavailableError; then nothing was started.
     """
@@ -78,17 +78,19 @@ def offboard_member(*, member: Member, actor: str, reason: str = "") -> list[Rot
 
 
 def active_tokens_of(member: Member) -> list[Key]:
-    """Return the tokens known as `member`'s that may still work: not revoked, or accepted since that was said."""
-    gone = _retired(member.workspace_id)
-    return [key for key in _claims(member) if key not in gone]
+    """Return the tokens of `member` that may still work: not revoked, or accepted since the reported revocation."""
+    revoked = _revoked(member.workspace_id)
+    return [key for key in _claims(member) if key not in revoked]
 
 
 def active_token_counts(workspace_id: int) -> Counter[int]:
-    """Return how many such tokens each member has, by their key; in two queries."""
-    gone = _retired(workspace_id)
+    """Return the number of active tokens of each member of the workspace, by primary key, in two queries."""
+    revoked = _revoked(workspace_id)
     claims = TokenClaim.objects.filter(member__workspace=workspace_id).order_by()
     return Counter(
-        member for member, env, prefix in claims.values_list("member_id", "env", "prefix") if (env, prefix) not in gone
+        member
+        for member, env, prefix in claims.values_list("member_id", "env", "prefix")
+        if (env, prefix) not in revoked
     )
 
 
@@ -97,6 +99,6 @@ def _claims(member: Member) -> list[Key]:
     return list(claims.values_list("env", "prefix"))
 
 
-def _retired(workspace_id: int) -> set[Key]:
-    rotations = Rotation.objects.retiring().filter(workspace=workspace_id)
+def _revoked(workspace_id: int) -> set[Key]:
+    rotations = Rotation.objects.revoked().filter(workspace=workspace_id)
     return set(rotations.order_by().values_list("env", "prefix"))

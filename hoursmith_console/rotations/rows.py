@@ -1,4 +1,4 @@
-"""Rotations as rows of a list."""
+"""Rows of rotation lists."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from hoursmith_console.workspaces.viewer import Viewer
 
 @dataclass(frozen=True, slots=True)
 class RotationRow:
-    """One rotation as a list shows it."""
+    """One rotation in a list."""
 
     rotation: Rotation
     card: TokenLabel
@@ -26,45 +26,45 @@ class RotationRow:
 
     @property
     def now(self) -> StepState | None:
-        """The step to do; None where it has ended or all is done."""
+        """Current step; None if the rotation has ended or all steps are done."""
         if self.rotation.ended_at is not None:
             return None
         return next((each for each in self.steps if each.progress is Progress.NOW), None)
 
     @property
     def remaining(self) -> int:
-        """How many assistants do not have the new token yet."""
+        """Number of assistants without the new token."""
         return len(self.evidence.remaining)
 
     @property
     def late_attempts(self) -> int:
-        """How often the old token was turned away since it was revoked."""
+        """Rejected attempts with the old token since its revocation."""
         return sum(late_use.attempts for late_use in self.evidence.late_uses_after(self.rotation.revoked_at))
 
     @property
     def is_still_accepted(self) -> bool:
-        """Whether the old token still works though it was said to be revoked."""
+        """Whether Hoursmith still accepts the old token after its reported revocation."""
         return self.evidence.is_accepted_after(self.rotation.revoked_at)
 
     @property
-    def is_late(self) -> bool:
+    def is_overdue(self) -> bool:
         due = self.rotation.due_on
         return self.rotation.ended_at is None and due is not None and due < timezone.now().date()
 
     @property
     def urgency(self) -> tuple[bool, date, float]:
-        """What is leaked first, then what is due first, then what was asked for last."""
+        """Sort key: leaked first, then by due date, then newest request first."""
         is_calm = self.rotation.kind == RotationKind.PLANNED or self.rotation.revoked_at is not None
         return is_calm, self.rotation.due_on or date.max, -self.rotation.requested_at.timestamp()
 
 
 def rotation_rows(viewer: Viewer, rotations: Sequence[Rotation]) -> list[RotationRow]:
-    """A row for each of `rotations`, in a few queries however many there are."""
-    evidence, cards = visible_evidence(viewer, rotations, evidence_of(rotations)), token_labels(viewer, rotations)
+    """Return a row for each of `rotations`, in a constant number of queries."""
+    evidence, labels = visible_evidence(viewer, rotations, evidence_of(rotations)), token_labels(viewer, rotations)
     return [
         RotationRow(
             rotation=each,
-            card=cards[each.env, each.prefix],
+            card=labels[each.env, each.prefix],
             steps=step_states(RotationKind(each.kind), instants_of(each)),
             evidence=evidence[each.pk],
         )

@@ -1,6 +1,6 @@
-"""Starts and ends rotations. What happens in between is in `stepping` and `observing`; who may is in `rules`.
+"""Start, join, finish and cancel rotations. Steps in between are in `actions` and `sync`, rules in `permissions`.
 
-Each service takes the name of whoever asks, and records it in the same transaction as the change.
+Each service takes the name of the actor and writes the audit entry in the transaction of the change.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ REASON_LENGTH = 500
 
 
 class RotationError(Exception):
-    """What was asked does not go with how the rotation stands; the text says why, in words for the person."""
+    """The rotation does not allow this now. The text explains why to the user."""
 
 
 class UnknownTokenError(RotationError):
@@ -44,11 +44,11 @@ def start_rotation(
     campaign: Any = None,
     due_on: date | None = None,
 ) -> Rotation:
-    """The rotation of the token: a new one, or the one under way, which whoever asks now joins.
+    """Start the rotation of a token, or join the one in progress, and return it.
 
-    `campaign` is the `campaigns.Campaign` that asks for it, or None.
-    A planned one becomes leaked where that is asked for, never the other way round; an earlier day wins.
-    Raises UnknownTokenError where `workspace` has no such token, AuditUnavailableError; then nothing was started.
+    `campaign` is the `campaigns.Campaign` that requests it, or None.
+    A planned rotation changes to `kind` if that is more urgent; the earlier due date wins. Raises UnknownTokenError
+    if `workspace` has no such token, or AuditUnavailableError; then nothing was started.
     """
     kind = RotationKind(kind)
     with transaction.atomic():
@@ -74,7 +74,7 @@ def start_rotation(
             return _join(rotation, kind, actor=actor, reason=reason, campaign=campaign, due_on=due_on)
         create_targets(rotation)
         refresh_rotation_notice(rotation, get_policy(workspace))
-        record_rotation_event(rotation, "start", actor=actor, note=reason, details=_asked(rotation))
+        record_rotation_event(rotation, "start", actor=actor, note=reason, details=_request_details(rotation))
     return rotation
 
 
@@ -95,31 +95,32 @@ def _join(
     rotation.save(update_fields=["kind", "campaign", "due_on", "reason"])
     refresh_rotation_notice(rotation, get_policy(rotation.workspace))
     action = "start" if rotation.kind == before[0] else "escalate"
-    record_rotation_event(rotation, action, actor=actor, note=reason, details=_asked(rotation))
+    record_rotation_event(rotation, action, actor=actor, note=reason, details=_request_details(rotation))
     return rotation
 
 
 def assign_owner(*, rotation: Rotation, owner: Member, actor: str) -> None:
-    """Say whose token it is, where no claim shows it: they are to make the successor. Claims nothing of the token."""
+    """Assign the member who must create the new token, if no claim verifies the owner. Creates no claim."""
     with transaction.atomic():
-        held = lock_rotation(rotation)
-        if owner.workspace_id != held.workspace_id or (held.owner_id is not None and not held.is_owner_assigned):
-            raise RotationError("It is known by now whose token this is.")
-        set_owner(held, owner, is_said=True)
-        record_rotation_event(held, "assign", actor=actor, details={"owner": owner.display_identity})
+        locked = lock_rotation(rotation)
+        is_verified = locked.owner_id is not None and not locked.is_owner_assigned
+        if owner.workspace_id != locked.workspace_id or is_verified:
+            raise RotationError("This token already has a verified owner.")
+        set_owner(locked, owner, is_assigned=True)
+        record_rotation_event(locked, "assign", actor=actor, details={"owner": owner.display_identity})
     rotation.refresh_from_db()
 
 
-def set_owner(rotation: Rotation, owner: Member, *, is_said: bool) -> None:
-    """Know `rotation`, which the transaction around this holds, as `owner`'s. A successor of somebody else is none."""
+def set_owner(rotation: Rotation, owner: Member, *, is_assigned: bool) -> None:
+    """Set the owner of a locked `rotation`, and clear the new token if the owner changes."""
     if rotation.owner_id != owner.pk:
         clear_new_token(rotation)
-    rotation.owner, rotation.owner_name, rotation.is_owner_assigned = owner, owner.name, is_said
+    rotation.owner, rotation.owner_name, rotation.is_owner_assigned = owner, owner.name, is_assigned
     rotation.save(update_fields=["owner", "owner_name", "is_owner_assigned"])
 
 
 def clear_new_token(rotation: Rotation) -> None:
-    """Know no successor of `rotation` any more, with all that was seen of it; the transaction around this holds it."""
+    """Clear the new token of a locked `rotation`, with everything observed of it."""
     rotation.new_env = rotation.new_prefix = rotation.new_token_evidence = ""
     rotation.minted_at = rotation.updated_at = rotation.updated_by = rotation.verified_at = None
     rotation.save(
@@ -137,33 +138,30 @@ def clear_new_token(rotation: Rotation) -> None:
 
 
 def finish_rotation(*, rotation: Rotation, actor: str, note: str = "") -> None:
-    """End the rotation as done because `actor` says so; raises RotationError where the bridge has seen otherwise.
-
-    The old token must have been revoked: a rotation that leaves it alive is abandoned, not done.
-    """
+    """Finish the rotation by hand. Raises RotationError unless the old token is revoked and no longer accepted."""
     with transaction.atomic():
         rotation = lock_rotation(rotation)
         if rotation.revoked_at is None:
-            raise RotationError("The old token still works. Revoke it first, or stop this rotation.")
-        if not Rotation.objects.retiring().filter(pk=rotation.pk).exists():
+            raise RotationError("The old token still works. Revoke it first, or cancel this rotation.")
+        if not Rotation.objects.revoked().filter(pk=rotation.pk).exists():
             raise RotationError(
-                "Hoursmith accepted the old token after it was said to be revoked, so it still works. Revoke it at "
-                "Hoursmith, then take back “I have revoked it” and say it again."
+                "Hoursmith still accepts the old token. Revoke it at Hoursmith, then undo “I have revoked it” and "
+                "confirm it again."
             )
         end_rotation(rotation, RotationOutcome.DONE, actor=actor, note=note)
 
 
 def cancel_rotation(*, rotation: Rotation, actor: str, note: str = "") -> None:
-    """Stop the rotation where it stands; it can be resumed. Raises RotationError where it has ended.
+    """Cancel the rotation; completed steps are kept and it can be resumed. Raises RotationError if it has ended.
 
-    Nothing that was done is undone. Its successor is free for another rotation.
+    Another rotation may then use its new token.
     """
     with transaction.atomic():
         end_rotation(lock_rotation(rotation), RotationOutcome.CANCELLED, actor=actor, note=note)
 
 
 def end_rotation(rotation: Rotation, outcome: RotationOutcome, *, actor: str, note: str = "") -> None:
-    """End `rotation`, which the transaction around this holds; `actor` is empty where the console saw it done."""
+    """End a locked `rotation`; `actor` is empty if it completed automatically."""
     rotation.ended_at = timezone.now()
     rotation.outcome = outcome
     rotation.ended_by = actor
@@ -174,17 +172,17 @@ def end_rotation(rotation: Rotation, outcome: RotationOutcome, *, actor: str, no
 
 
 def lock_rotation(rotation: Rotation) -> Rotation:
-    """`rotation` as it is now, which nobody else changes until this transaction ends; raises RotationError if over."""
-    held = Rotation.objects.select_for_update(of=("self",)).select_related("workspace", "owner").get(pk=rotation.pk)
-    if held.ended_at is not None:
+    """Lock and return the current row of `rotation` for this transaction. Raises RotationError if it has ended."""
+    locked = Rotation.objects.select_for_update(of=("self",)).select_related("workspace", "owner").get(pk=rotation.pk)
+    if locked.ended_at is not None:
         raise RotationError("This rotation has ended.")
-    return held
+    return locked
 
 
 def record_rotation_event(
     rotation: Rotation, action: str, *, actor: str, note: str = "", details: Mapping[str, Any] | None = None
 ) -> None:
-    """Record `console.rotation_<action>` about the old token."""
+    """Write the audit entry `console.rotation_<action>` about the old token."""
     record_event(
         org_id=rotation.workspace.org_id,
         org_name=rotation.workspace.name,
@@ -200,7 +198,7 @@ def record_rotation_event(
 
 
 def _tokens(rotation: Rotation) -> dict[str, TokenNamed]:
-    """The old token, and the new one where it is known, each as a detail of its own."""
+    """Return the old token, and the new one if known, as audit details."""
     named = {"old_token": TokenNamed(rotation.env, rotation.prefix)}
     if rotation.new_prefix:
         named["new_token"] = TokenNamed(rotation.new_env, rotation.new_prefix)
@@ -208,13 +206,13 @@ def _tokens(rotation: Rotation) -> dict[str, TokenNamed]:
 
 
 def latest_rotation(*, env: str, prefix: str, workspace: Workspace) -> Rotation | None:
-    """The rotation of the token that is under way, or else the last one; None where there was none."""
+    """Return the open rotation of the token, else the latest one; None if there was none."""
     found = Rotation.objects.filter(env=env, prefix=prefix, workspace=workspace)
     return found.filter(ended_at=None).first() or found.first()
 
 
 def _frozen(token: ObservedToken | None, owner: Member | None) -> dict[str, Any]:
-    """What the rotation must still name when the token and its owner are gone."""
+    """Return the labels that must outlive the token and its owner."""
     return {
         "owner": owner,
         "owner_name": owner.name if owner else "",
@@ -223,9 +221,9 @@ def _frozen(token: ObservedToken | None, owner: Member | None) -> dict[str, Any]
     }
 
 
-def _asked(rotation: Rotation) -> dict[str, Any]:
+def _request_details(rotation: Rotation) -> dict[str, Any]:
     owner = rotation.owner.display_identity if rotation.owner else ""
     due = rotation.due_on.isoformat() if rotation.due_on else ""
     campaign = rotation.campaign.title if rotation.campaign else ""
-    asked = {"kind": str(rotation.kind), "owner": owner, "due_on": due, "campaign": campaign}
-    return {name: value for name, value in asked.items() if value}
+    details = {"kind": str(rotation.kind), "owner": owner, "due_on": due, "campaign": campaign}
+    return {name: value for name, value in details.items() if value}

@@ -1,11 +1,11 @@
-"""The order in which a token is replaced, from instants alone: no database, no clock, no person.
+"""Compute the steps of a rotation from its instants, without database or clock.
 
-leaked:  revoke → mint → update → seen working
-planned: mint → update → seen working on every connection → revoke → silence of the old
-leaving: revoke
+leaked:      revoke → mint → update → verify
+planned:     mint → update → verify → revoke → confirm unused
+offboarding: revoke
 
-Where only a member's word says that the old token is revoked, the silence of the old ends every kind.
-What the bridge saw never un-happens; what somebody said can be taken back until the rotation ends.
+If a member only reported the revocation, every kind ends with "confirm unused". Observed steps cannot be undone;
+reported ones can, until the rotation ends.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from hoursmith_console.rotations.models import RotationKind
 
 
 class Step(StrEnum):
-    """One thing to do or to wait for."""
+    """One step of a rotation."""
 
     REVOKE = "revoke"
     MINT = "mint"
@@ -28,12 +28,12 @@ class Step(StrEnum):
 
     @property
     def label(self) -> str:
-        """As the rail names it."""
+        """Label shown in the progress rail."""
         return _LABELS[self]
 
 
 class Progress(StrEnum):
-    """Where a step stands."""
+    """Status of a step."""
 
     DONE = "done"
     NOW = "now"
@@ -42,10 +42,10 @@ class Progress(StrEnum):
 
 _LABELS = {
     Step.REVOKE: "Revoke the old token",
-    Step.MINT: "Make a new token",
+    Step.MINT: "Create a new token",
     Step.UPDATE: "Update the assistants",
-    Step.VERIFY: "See the new one work",
-    Step.CONFIRM_UNUSED: "Hear no more of the old",
+    Step.VERIFY: "Verify the new token",
+    Step.CONFIRM_UNUSED: "Confirm the old token is no longer used",
 }
 ORDER: Mapping[RotationKind, tuple[Step, ...]] = MappingProxyType(
     {
@@ -54,13 +54,13 @@ ORDER: Mapping[RotationKind, tuple[Step, ...]] = MappingProxyType(
         RotationKind.OFFBOARDING: (Step.REVOKE,),
     }
 )
-# Who was seen to use the new token everywhere has it, whatever anybody ticked.
+# An assistant that uses the new token has it, whatever was marked.
 _PROVES = {Step.VERIFY: (Step.MINT, Step.UPDATE)}
 
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """When each step was seen to be done; None where it was not."""
+    """When each step was completed; None if it was not."""
 
     revoked_at: datetime | None = None
     minted_at: datetime | None = None
@@ -69,8 +69,8 @@ class Instants:
     confirmed_unused_at: datetime | None = None
     is_revocation_reported: bool = False
 
-    def of(self, step: Step) -> datetime | None:
-        """When `step` was done, by itself or because a later one proves it."""
+    def completed_at(self, step: Step) -> datetime | None:
+        """Return when `step` was completed, itself or implied by a later step; None if it was not."""
         own: Mapping[Step, datetime | None] = {
             Step.REVOKE: self.revoked_at,
             Step.MINT: self.minted_at,
@@ -84,7 +84,7 @@ class Instants:
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """One step of the rail, with its number there."""
+    """One step with its number and status, as the progress rail shows it."""
 
     number: int
     step: Step
@@ -93,12 +93,12 @@ class StepState:
 
     @property
     def label(self) -> str:
-        """As the rail names it."""
+        """Label shown in the progress rail."""
         return self.step.label
 
 
 def step_order(kind: RotationKind, instants: Instants) -> tuple[Step, ...]:
-    """Return the steps of this kind; a revocation that was only said is confirmed last."""
+    """Return the steps of this kind; a revocation that was only reported is confirmed last."""
     order = ORDER[kind]
     return (
         (*order, Step.CONFIRM_UNUSED) if instants.is_revocation_reported and Step.CONFIRM_UNUSED not in order else order
@@ -106,10 +106,10 @@ def step_order(kind: RotationKind, instants: Instants) -> tuple[Step, ...]:
 
 
 def step_states(kind: RotationKind, instants: Instants) -> list[StepState]:
-    """The steps in their order: what is done, the first that is not, and what comes later."""
+    """Return the steps in order: completed ones, the current one, and later ones."""
     found, is_now_taken = [], False
     for number, step in enumerate(step_order(kind, instants), start=1):
-        at = instants.of(step)
+        at = instants.completed_at(step)
         progress = Progress.DONE if at else Progress.LATER if is_now_taken else Progress.NOW
         is_now_taken = is_now_taken or progress is Progress.NOW
         found.append(StepState(number, step, progress, at))
@@ -117,17 +117,17 @@ def step_states(kind: RotationKind, instants: Instants) -> list[StepState]:
 
 
 def current_step(kind: RotationKind, instants: Instants) -> Step | None:
-    """What to do now; None where all is done."""
+    """Return the step to do now; None if all are done."""
     return next((each.step for each in step_states(kind, instants) if each.progress is Progress.NOW), None)
 
 
 def can_revoke_now(kind: RotationKind, instants: Instants) -> bool:
-    """Whether revoking breaks nothing that this kind of rotation promises to keep."""
+    """Return whether the old token may be revoked now: a planned rotation verifies the new one first."""
     if instants.revoked_at is not None:
         return False
     return kind is not RotationKind.PLANNED or instants.verified_at is not None
 
 
 def can_become(kind: RotationKind, other: RotationKind) -> bool:
-    """Whether a rotation under way may turn into the other kind: only a planned one, into what is more urgent."""
+    """Return whether an open rotation may change to `other`: only a planned one, to a more urgent kind."""
     return kind is RotationKind.PLANNED and other is not RotationKind.PLANNED

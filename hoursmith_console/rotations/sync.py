@@ -1,4 +1,4 @@
-"""Moves rotations on by what the bridge has seen. Idempotent: the same evidence changes nothing twice."""
+"""Advance rotations from observed calls. Idempotent: the same evidence changes nothing twice."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,36 +18,36 @@ from hoursmith_console.tokens.models import TokenClaim
 
 
 def instants_of(rotation: Rotation) -> Instants:
-    """When each step of `rotation` was done."""
-    # Until the old token is revoked, what counts is how that will be.
-    is_said = rotation.is_revocation_reported if rotation.revoked_at else not current_issuer().supports_minting
+    """Return when each step of `rotation` was completed."""
+    # Before the revocation, what counts is how it will be done.
+    is_reported = rotation.is_revocation_reported if rotation.revoked_at else not current_issuer().supports_minting
     return Instants(
         revoked_at=rotation.revoked_at,
         minted_at=rotation.minted_at,
         updated_at=rotation.updated_at,
         verified_at=rotation.verified_at,
         confirmed_unused_at=rotation.confirmed_unused_at,
-        is_revocation_reported=is_said,
+        is_revocation_reported=is_reported,
     )
 
 
 def sync_rotation(*, rotation: Rotation, now: datetime) -> Evidence:
-    """Bring `rotation` up to what the bridge has seen by `now`, and what that was.
+    """Update `rotation` from the calls observed until `now`, and return the evidence.
 
-    Raises AuditUnavailableError where it has come to its end and that cannot be recorded; then it has not.
+    Raises AuditUnavailableError if the rotation has completed and that cannot be logged; then it stays open.
     """
     evidence = evidence_of([rotation])[rotation.pk]
     if rotation.ended_at is not None or not needs_sync(rotation, evidence, now):
         return evidence
     try:
         with transaction.atomic():
-            held = lock_rotation(rotation)
-            add_targets(held, _new_uses(held, evidence))
-            if (claim := _owner_known(held)) is not None:
-                set_owner(held, claim.member, is_said=False)
-            # Once more under the lock: somebody else may have moved it on meanwhile.
-            evidence = evidence_of([held])[held.pk]
-            _advance(held, evidence, now)
+            locked = lock_rotation(rotation)
+            add_targets(locked, _new_uses(locked, evidence))
+            if (claim := _verified_owner(locked)) is not None:
+                set_owner(locked, claim.member, is_assigned=False)
+            # Read again under the lock: another process may have updated the rotation.
+            evidence = evidence_of([locked])[locked.pk]
+            _advance(locked, evidence, now)
     except RotationError:
         pass
     rotation.refresh_from_db()
@@ -55,14 +55,14 @@ def sync_rotation(*, rotation: Rotation, now: datetime) -> Evidence:
 
 
 def needs_sync(rotation: Rotation, evidence: Evidence, now: datetime) -> bool:
-    """Whether `sync_rotation` would change anything."""
-    if _new_uses(rotation, evidence) or _owner_known(rotation) is not None:
+    """Return whether `sync_rotation` would change anything."""
+    if _new_uses(rotation, evidence) or _verified_owner(rotation) is not None:
         return True
     if any(each.new is not None and each.target.seen_at is None for each in evidence.targets):
         return True
     before = instants_of(rotation)
-    after = _seen(rotation, evidence, now)
-    return before != after or _is_over(rotation, after, evidence)
+    after = _with_observed(rotation, evidence, now)
+    return before != after or _is_complete(rotation, after, evidence)
 
 
 def _advance(rotation: Rotation, evidence: Evidence, now: datetime) -> None:
@@ -70,7 +70,7 @@ def _advance(rotation: Rotation, evidence: Evidence, now: datetime) -> None:
         if each.new is not None and each.target.seen_at is None:
             each.target.seen_at = each.new.first_at
             each.target.save(update_fields=["seen_at"])
-    after = _seen(rotation, evidence, now)
+    after = _with_observed(rotation, evidence, now)
     rotation.updated_at, rotation.verified_at, rotation.confirmed_unused_at = (
         after.updated_at,
         after.verified_at,
@@ -78,51 +78,51 @@ def _advance(rotation: Rotation, evidence: Evidence, now: datetime) -> None:
     )
     rotation.save(update_fields=["updated_at", "verified_at", "confirmed_unused_at"])
     refresh_rotation_notice(rotation, get_policy(rotation.workspace))
-    if _is_over(rotation, after, evidence):
+    if _is_complete(rotation, after, evidence):
         end_rotation(rotation, RotationOutcome.DONE, actor="")
 
 
-def _seen(rotation: Rotation, evidence: Evidence, now: datetime) -> Instants:
-    """The instants of `rotation` with those that the evidence adds."""
+def _with_observed(rotation: Rotation, evidence: Evidence, now: datetime) -> Instants:
+    """Return the instants of `rotation`, completed by the evidence."""
     before = instants_of(rotation)
     updated_at, verified_at, confirmed_unused_at = before.updated_at, before.verified_at, before.confirmed_unused_at
     if rotation.new_prefix and verified_at is None and evidence.new_at is not None and not evidence.remaining:
         verified_at = now
     if updated_at is None and evidence.targets and rotation.new_prefix:
-        told = [each.target.confirmed_at or each.seen_at or each.target.unused_at for each in evidence.targets]
-        if all(told):
+        marked = [each.target.confirmed_at or each.seen_at or each.target.unused_at for each in evidence.targets]
+        if all(marked):
             updated_at = now
     if (
         confirmed_unused_at is None
         and before.revoked_at is not None
-        and _is_silent(rotation, before.revoked_at, evidence, now)
+        and _is_unused(rotation, before.revoked_at, evidence, now)
     ):
         confirmed_unused_at = now
     return replace(before, updated_at=updated_at, verified_at=verified_at, confirmed_unused_at=confirmed_unused_at)
 
 
 def quiet_period() -> timedelta:
-    """How long nothing may have tried a revoked token before it counts as forgotten."""
+    """Return how long a revoked token must go without attempts to count as unused."""
     return timedelta(hours=settings.ROTATION_QUIET_HOURS)
 
 
-def _is_silent(rotation: Rotation, revoked_at: datetime, evidence: Evidence, now: datetime) -> bool:
+def _is_unused(rotation: Rotation, revoked_at: datetime, evidence: Evidence, now: datetime) -> bool:
     if evidence.is_accepted_after(revoked_at):
         return False
     if rotation.kind != RotationKind.PLANNED and evidence.is_rejected_after(revoked_at):
-        # Hoursmith itself said that it is revoked. A planned rotation still waits for who was forgotten.
+        # Hoursmith rejected it, so it is revoked. A planned rotation still waits for late attempts.
         return True
     return now - max(revoked_at, evidence.last_attempt_at or revoked_at) >= quiet_period()
 
 
-def _is_over(rotation: Rotation, instants: Instants, evidence: Evidence) -> bool:
-    # What Hoursmith still accepts is not revoked, whatever anybody said.
+def _is_complete(rotation: Rotation, instants: Instants, evidence: Evidence) -> bool:
+    # A token that Hoursmith still accepts is not revoked, whatever was reported.
     is_still_accepted = evidence.is_accepted_after(instants.revoked_at)
     return current_step(RotationKind(rotation.kind), instants) is None and not is_still_accepted
 
 
 def _new_uses(rotation: Rotation, evidence: Evidence) -> list[TokenUse]:
-    """Assistants that have used the old token since it is being replaced, and have no target yet."""
+    """Return uses of the old token since the rotation started, by assistants without a target."""
     return [
         use
         for use in evidence.uses
@@ -131,8 +131,8 @@ def _new_uses(rotation: Rotation, evidence: Evidence) -> list[TokenUse]:
     ]
 
 
-def _owner_known(rotation: Rotation) -> TokenClaim | None:
-    """The claim that tells whose token it is, where the rotation does not know it yet, or only by an admin's word."""
+def _verified_owner(rotation: Rotation) -> TokenClaim | None:
+    """Return the claim on the old token, if the rotation has no verified owner yet."""
     if rotation.owner_id is not None and not rotation.is_owner_assigned:
         return None
     claims = TokenClaim.objects.filter(

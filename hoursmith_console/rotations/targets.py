@@ -1,4 +1,4 @@
-"""Finds out which assistants use a token, and so must get its successor."""
+"""Find the assistants that use a token and must switch to the new one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
 from mcpbridge.models import ObservedClient, ObservedConnection
 
-# Who has not called for so long gets no target of their own; should they call again, they get one then.
+# Assistants that have not called for this long are not listed, unless they call again.
 STALE = timedelta(days=90)
 MAX_TARGETS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class TokenUse:
-    """An assistant with the old token: on a connection, or known by its name alone."""
+    """Use of the old token by an assistant, identified by its connection or else by its reported name."""
 
     connection: str
     client_name: str
@@ -26,17 +26,17 @@ class TokenUse:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it one target: the connection where there is one, whatever the client calls itself."""
+        """Identity of the assistant: its connection if it has one, else its reported name."""
         return (self.connection, "") if self.connection else ("", self.client_name)
 
 
 def create_targets(rotation: Rotation) -> None:
-    """Give `rotation` a target for each assistant that used its token lately."""
+    """Create a target for each assistant that recently used the old token."""
     add_targets(rotation, [use for use in token_uses(rotation) if use.last_used_at > timezone.now() - STALE])
 
 
 def add_targets(rotation: Rotation, uses: Iterable[TokenUse]) -> None:
-    """Give `rotation` a target for each of `uses` that has none yet, up to a bound that no real token reaches."""
+    """Create a target for each of `uses` that has none yet, up to MAX_TARGETS in all."""
     known = {target_key(target) for target in rotation.targets.all()}
     latest: dict[tuple[str, str], TokenUse] = {}
     for use in sorted(uses, key=lambda each: each.last_used_at):
@@ -51,14 +51,14 @@ def add_targets(rotation: Rotation, uses: Iterable[TokenUse]) -> None:
             client_name="" if use.connection else use.client_name,
             defaults={
                 "client": connection.client if connection else client_kind_of(use.client_name),
-                "label": connection.label if connection else use.client_name or "An assistant without a name",
+                "label": connection.label if connection else use.client_name or "Unnamed assistant",
                 "last_used_at": use.last_used_at,
             },
         )
 
 
 def token_uses(rotation: Rotation) -> list[TokenUse]:
-    """Every assistant that was ever seen with the token of `rotation`."""
+    """Return every observed use of the old token, one for each assistant and source."""
     called = ObservedClient.objects.filter(
         token__env=rotation.env, token__prefix=rotation.prefix, token__org_id=rotation.org_id
     )
@@ -69,7 +69,7 @@ def token_uses(rotation: Rotation) -> list[TokenUse]:
 
 
 def target_key(target: RotationTarget) -> tuple[str, str]:
-    """What `TokenUse.key` is of the same assistant."""
+    """Return the identity of the assistant, comparable to `TokenUse.key`."""
     return (target.connection, "") if target.connection else ("", target.client_name)
 
 
@@ -79,9 +79,9 @@ def _connections(rotation: Rotation, slugs: Iterable[str]) -> dict[str, Connecti
 
 
 def can_name_connection(rotation: Rotation, connection: Connection) -> bool:
-    """Whether the rotation calls an assistant by its connection: one of its owner's, or of any they may see.
+    """Return whether the rotation may show the label of `connection`: only if its owner may see it.
 
-    The id in a connection's address is no secret; whoever calls at a teammate's does not learn what it is called.
+    Connection IDs are not secret: calling at another member's address must not reveal its label.
     """
     owner = rotation.owner
     is_ours = connection.workspace_id == rotation.workspace_id

@@ -1,6 +1,6 @@
-"""Takes back what members said of a rotation, until it ends; and resumes one that was stopped.
+"""Undo steps that members reported, until the rotation ends, and resume cancelled rotations.
 
-What the console did itself (minted, revoked in the sandbox) and what the bridge saw cannot be taken back.
+Steps done by the console (created, revoked in the sandbox) and observed steps cannot be undone.
 """
 
 from django.db import IntegrityError, transaction
@@ -16,7 +16,7 @@ from mcpbridge.audit.console_events import TokenNamed
 
 
 def undo_new_token(*, rotation: Rotation, member: Member) -> None:
-    """Know no successor any more: it was the wrong one. The token itself stays as it is."""
+    """Remove the new token from the rotation. The token itself is not changed."""
     with transaction.atomic():
         rotation = lock_rotation(rotation)
         key = rotation.new_key
@@ -29,11 +29,11 @@ def undo_new_token(*, rotation: Rotation, member: Member) -> None:
 
 
 def undo_revocation(*, rotation: Rotation, member: Member) -> None:
-    """Take back that the old token was revoked at Hoursmith; raises RotationError where the console revoked it."""
+    """Undo a reported revocation. Raises RotationError if the console revoked the token or none was reported."""
     with transaction.atomic():
         rotation = lock_rotation(rotation)
         if rotation.revoked_at is None or not rotation.is_revocation_reported:
-            raise RotationError("Nobody said that the old token was revoked at Hoursmith, so there is nothing to undo.")
+            raise RotationError("The old token was not reported as revoked, so there is nothing to undo.")
         rotation.revoked_at = rotation.revoked_by = rotation.confirmed_unused_at = None
         rotation.is_revocation_reported = False
         rotation.save(update_fields=["revoked_at", "revoked_by", "confirmed_unused_at", "is_revocation_reported"])
@@ -42,18 +42,18 @@ def undo_revocation(*, rotation: Rotation, member: Member) -> None:
 
 
 def undo_all_targets_confirmed(*, rotation: Rotation, member: Member) -> None:
-    """Take back that every assistant has the new token."""
+    """Undo that all assistants were marked as updated."""
     with transaction.atomic():
         rotation = lock_rotation(rotation)
         if rotation.updated_at is None:
-            raise RotationError("Nobody said that all assistants are updated, so there is nothing to undo.")
+            raise RotationError("The assistants were not marked as updated, so there is nothing to undo.")
         rotation.updated_at = rotation.updated_by = None
         rotation.save(update_fields=["updated_at", "updated_by"])
         record_rotation_event(rotation, "updated_take_back", actor=member.display_identity)
 
 
 def undo_target(*, target: RotationTarget, member: Member) -> None:
-    """Take back what was said of this assistant: that it is updated, or no longer in use."""
+    """Undo that the assistant was marked as updated or no longer used."""
     with transaction.atomic():
         rotation = lock_rotation(target.rotation)
         target.confirmed_at, target.unused_at, target.marked_by = None, None, member
@@ -64,23 +64,23 @@ def undo_target(*, target: RotationTarget, member: Member) -> None:
 
 
 def resume_rotation(*, rotation: Rotation, member: Member) -> None:
-    """Go on with a rotation that was stopped. Its successor comes with it, unless another rotation has it by now.
+    """Resume a cancelled rotation, with its new token unless another rotation uses it now.
 
-    Raises RotationError where it was not stopped, or another rotation of the token is under way.
+    Raises RotationError if it was not cancelled, or another rotation of the token is open.
     """
     with transaction.atomic():
-        held = Rotation.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=rotation.pk)
-        if held.outcome != RotationOutcome.CANCELLED:
-            raise RotationError("This rotation was not stopped, so there is nothing to resume.")
-        held.ended_at, held.outcome, held.ended_by = None, "", ""
+        locked = Rotation.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=rotation.pk)
+        if locked.outcome != RotationOutcome.CANCELLED:
+            raise RotationError("This rotation was not cancelled, so there is nothing to resume.")
+        locked.ended_at, locked.outcome, locked.ended_by = None, "", ""
         try:
             with transaction.atomic():
-                held.save(update_fields=["ended_at", "outcome", "ended_by"])
+                locked.save(update_fields=["ended_at", "outcome", "ended_by"])
         except IntegrityError:
-            raise RotationError("Another rotation of this token is under way. Go on with that one.") from None
-        if held.new_key is not None and is_taken(held, held.new_key):
-            clear_new_token(held)
-        create_targets(held)
-        refresh_rotation_notice(held, get_policy(held.workspace))
-        record_rotation_event(held, "resume", actor=member.display_identity)
+            raise RotationError("Another rotation of this token is in progress. Continue with that one.") from None
+        if locked.new_key is not None and is_taken(locked, locked.new_key):
+            clear_new_token(locked)
+        create_targets(locked)
+        refresh_rotation_notice(locked, get_policy(locked.workspace))
+        record_rotation_event(locked, "resume", actor=member.display_identity)
     rotation.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Cuts the evidence of rotations down to the tokens that a viewer may see."""
+"""Restrict the evidence of rotations to the tokens that a member may see."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -12,26 +12,26 @@ from hoursmith_console.workspaces.viewer import Viewer
 def visible_evidence(
     viewer: Viewer, rotations: Iterable[Rotation], evidence: Mapping[int, Evidence]
 ) -> Mapping[int, Evidence]:
-    """Return the evidence of each of `rotations`, by their keys, without calls of tokens out of the viewer's sight.
+    """Return the evidence of each rotation, by primary key, without calls of tokens the viewer may not see.
 
-    How far each assistant is stays: that is the rotation's own state. Two queries however many rotations there are.
+    The progress of each assistant remains, because it belongs to the rotation. Takes two queries in all.
     """
     asked = list(rotations)
     wanted = [key for rotation in asked for key in (rotation.old_key, rotation.new_key) if key is not None]
     seen = visible_keys(viewer, wanted)
-    return {rotation.pk: _cut(evidence[rotation.pk], rotation, seen) for rotation in asked}
+    return {rotation.pk: _restrict(evidence[rotation.pk], rotation, seen) for rotation in asked}
 
 
-def _cut(evidence: Evidence, rotation: Rotation, seen: set[Key]) -> Evidence:
+def _restrict(evidence: Evidence, rotation: Rotation, seen: set[Key]) -> Evidence:
     shows_old, shows_new = rotation.old_key in seen, rotation.new_key in seen
     if shows_old and (shows_new or rotation.new_key is None):
         return evidence
-    targets = [_cut_target(each, shows_old=shows_old, shows_new=shows_new) for each in evidence.targets]
+    targets = [_restrict_target(each, shows_old=shows_old, shows_new=shows_new) for each in evidence.targets]
     cut = replace(evidence, targets=targets, new_token=evidence.new_token if shows_new else None)
     return cut if shows_old else replace(cut, old_token=None, old_at=None, late_uses=(), uses=())
 
 
-def _cut_target(each: TargetEvidence, *, shows_old: bool, shows_new: bool) -> TargetEvidence:
+def _restrict_target(each: TargetEvidence, *, shows_old: bool, shows_new: bool) -> TargetEvidence:
     return replace(
         each,
         new=each.new if shows_new else None,

@@ -1,4 +1,4 @@
-"""The tokens area: what is in use, by whom, with which power."""
+"""Token list and token pages."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ _SHOWN_ASSISTANTS = 2
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """One token with what the list shows beside it. `assistants` are names, the latest first."""
+    """One token in the list. `assistants` are names, most recent first."""
 
     token: ObservedToken
     card: TokenLabel
@@ -68,28 +68,28 @@ class TokenRow:
 
     @property
     def shown_assistants(self) -> list[str]:
-        """Those that the list has room for."""
+        """Assistants shown in the list."""
         return self.assistants[:_SHOWN_ASSISTANTS]
 
     @property
     def more_assistants(self) -> list[str]:
-        """Those that it has no room for."""
+        """Assistants not shown in the list."""
         return self.assistants[_SHOWN_ASSISTANTS:]
 
     @property
     def month_words(self) -> str:
-        """The bars of the token's month in words."""
+        """Text alternative of the 30-day chart."""
         return f"Last 30 days: {self.month.total:,} calls, {self.month.total_destructive:,} destructive"
 
     @property
     def paths(self) -> list[tuple[str, str]]:
-        """The bars of the token's month."""
+        """SVG paths of the 30-day chart."""
         return self.month.paths(max(self.month.calls) or 1)
 
 
 @admin.register(ObservedToken, site=site)
 class TokenAdmin(ReadOnlyModelAdmin):
-    """Tokens that Hoursmith accepted through the bridge."""
+    """List and pages of tokens that Hoursmith accepted through the gateway."""
 
     keeps_views = True
     area = "tokens"
@@ -102,7 +102,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         "oldest": Order("first_used_at", is_descending=False, label="oldest first"),
     }
     is_short = True
-    # Whoever knows of another trouble that tokens can have adds its filter here.
+    # Add new token filters here.
     list_filter = (
         RoleFilter,
         EnvironmentFilter,
@@ -133,13 +133,13 @@ class TokenAdmin(ReadOnlyModelAdmin):
         ]
 
     def freeze_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Freeze what destroys for one token, or lift that."""
+        """Pause or resume destructive tools for one token."""
         token = get_object_or_404(self.get_queryset(request), pk=key)
         freeze_answer(request, org_id=token.org_id, env=token.env, prefix=token.prefix)
         return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
 
     def release_claim_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Say that the token is not the one's who showed it."""
+        """Release the claim on the token."""
         viewer = request.viewer
         token = get_object_or_404(self.get_queryset(request), pk=key)
         ours = TokenClaim.objects.filter(member__workspace=viewer.member.workspace_id).select_related("member")
@@ -151,7 +151,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         except (ClaimError, AuditUnavailableError) as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"Nobody is known to own {token.masked_token} any more. Its owner can show it.")
+            messages.success(request, f"Claim released. The owner of {token.masked_token} can now verify it.")
         if visible_tokens(viewer).filter(pk=key).exists():
             return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
         return HttpResponseRedirect(reverse("console:tokens:list"))
@@ -192,7 +192,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         hints = privilege_hints([row], now=now)
         return {
             "flags": token_flags(viewer.member.workspace, [row], hints=hints, now=now)[row.pk],
-            "power": hints.get(row.pk),
+            "privilege_hint": hints.get(row.pk),
             "state": state,
             "can_rotate": can_rotate(viewer.member, owner),
             "can_release_claim": claim is not None and can_release_claim(viewer.member, claim),
@@ -208,7 +208,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
             "networks": row.networks.all()[:LATEST],
             "timeline": timeline(row),
             "clients": row.clients.all()[:50],
-            # The token itself first: what strangers send must not push it out of the list.
+            # Requests with the full token first, so that prefix-only ones cannot push them out of the list.
             "refused": RejectedCredential.objects.filter(env=row.env, prefix=row.prefix).order_by(
                 "-matches_token", "-last_at"
             )[:LATEST],

@@ -1,4 +1,4 @@
-"""The page where somebody shows a token once, so that it is known to be theirs."""
+"""Page to claim a token by pasting it once."""
 
 from django.http import HttpResponse
 from django.template.response import TemplateResponse
@@ -13,10 +13,10 @@ from mcpbridge.core.credential import CredentialError
 FIELD = "token"
 
 
-# No re-authentication is asked for: the token itself is the proof, and a stronger one than a password.
+# No re-authentication: the token itself is a stronger proof than a password.
 @sensitive_post_parameters(FIELD)
 def claim(request: ConsoleRequest) -> HttpResponse:
-    """GET asks for the token; POST has it looked at once and answers without it."""
+    """Show the form; POST verifies the token and claims it."""
     if request.method != "POST":
         return _page(request)
     viewer = request.viewer
@@ -38,7 +38,7 @@ def _page(
 ) -> HttpResponse:
     cards = token_labels(request.viewer, [claimed.claim]) if claimed else {}
     context = {
-        "title": "This token is mine",
+        "title": "Claim a token",
         "area_title": "Tokens",
         "area_address": "console:tokens:list",
         "refusal": refusal,

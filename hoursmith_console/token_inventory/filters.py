@@ -11,25 +11,25 @@ from hoursmith_console.rotations.models import Rotation
 
 
 class StateFilter(ChoiceFilter):
-    """Tokens by how they stand."""
+    """Filter tokens by status."""
 
-    title = "state"
+    title = "status"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [
-            ("current", "not retired"),
-            ("replacing", "being replaced"),
-            ("retired", "retired"),
+            ("current", "not revoked"),
+            ("replacing", "rotating"),
+            ("retired", "revoked"),
         ]
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
         rotations = Rotation.objects.filter(workspace_id=self.viewer.member.workspace_id, **same)
-        retired = Exists(rotations.retiring())
+        is_revoked = Exists(rotations.revoked())
         match value:
             case "replacing":
                 return queryset.filter(Exists(rotations.filter(ended_at=None)))
             case "retired":
-                return queryset.filter(retired)
-        return queryset.filter(~retired)
+                return queryset.filter(is_revoked)
+        return queryset.filter(~is_revoked)

@@ -1,4 +1,4 @@
-"""How tokens stand: in use, blocked at the bridge, being replaced, retired with or without a successor."""
+"""Status of tokens: blocked, rotating, revoked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,22 +22,22 @@ class TokenStatus:
 
     @property
     def has_anything_to_show(self) -> bool:
-        """Whether anything is to be said of it."""
+        """Whether there is a status to show."""
         return self.block is not None or self.is_revoked or self.is_rotating or self.is_contradicted
 
     @property
     def is_revoked(self) -> bool:
-        """Whether it was revoked, or said to be and not accepted since."""
+        """Whether it was revoked, or reported as revoked and not accepted since."""
         return self.rotation is not None and self.rotation.revoked_at is not None and not self.is_still_accepted
 
     @property
     def is_contradicted(self) -> bool:
-        """Whether it is still in use although it was said to be revoked."""
+        """Whether Hoursmith still accepts it after its reported revocation."""
         return self.rotation is not None and self.rotation.revoked_at is not None and self.is_still_accepted
 
     @property
     def is_only_reported(self) -> bool:
-        """Whether only a member's word says that it is revoked."""
+        """Whether a member reported the revocation; the console did not revoke it."""
         return self.rotation is not None and self.rotation.is_revocation_reported
 
     @property
@@ -46,21 +46,21 @@ class TokenStatus:
 
     @property
     def new_token(self) -> str:
-        """The public part of the token that replaced it, empty where none did."""
+        """The new token up to its prefix; empty if there is none."""
         rotation = self.rotation
         return f"hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation and rotation.new_prefix else ""
 
 
 def token_statuses(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenStatus]:
-    """The state of the token of each of `rows`, in two queries however many there are."""
+    """Return the status of the token of each of `rows`, in two queries."""
     keys = {key_of(row) for row in rows}
     prefixes = [prefix for _, prefix in keys]
     blocks = TokenBlock.objects.filter(prefix__in=prefixes, org_id=viewer.org_id, lifted_at=None)
     blocked = {key_of(block): block for block in blocks}
     states: dict[Key, TokenStatus] = {}
-    # The newest that is under way comes last, and stays.
+    # Open rotations come last, the newest of them at the end, and win.
     for rotation in sorted(
-        Rotation.objects.visible_to(viewer).with_evidence().filter(prefix__in=prefixes).order_by(),
+        Rotation.objects.visible_to(viewer).with_contradiction().filter(prefix__in=prefixes).order_by(),
         key=lambda each: (not each.ended_at, each.requested_at),
     ):
         key = key_of(rotation)

@@ -1,4 +1,4 @@
-"""A token's life in a few lines: first and last use, first deletion, when new networks and assistants came."""
+"""Timeline of a token: first and last use, first deletion, new networks and assistants, blocks, rotations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +9,13 @@ from hoursmith_console.rotations.models import Rotation, RotationOutcome
 from mcpbridge.models import Kind, ObservedToken, TokenBlock
 from mcpbridge.tools import TOOLS
 
-_MOST_OF_A_SORT = 5
+_MAX_PER_KIND = 5
 _DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
 
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """One thing that happened to a token. `tone` is how its point is marked."""
+    """One event of a token. `tone` styles its mark."""
 
     at: datetime
     what: str
@@ -24,35 +24,35 @@ class Milestone:
 
 
 def timeline(token: ObservedToken) -> list[Milestone]:
-    """What happened to `token`, the latest first; of each sort the first few."""
+    """Return the events of `token`, newest first, with the first few of each kind."""
     found = [Milestone(token.first_used_at, "First used"), Milestone(token.last_used_at, "Last used", token.last_tool)]
     same = {"env": token.env, "prefix": token.prefix, "org_id": token.org_id}
-    # The first assistant and network came with the first use.
-    clients = token.clients.order_by("first_seen_at", "pk")[1 : 1 + _MOST_OF_A_SORT]
-    networks = token.networks.order_by("first_at", "pk")[1 : 1 + _MOST_OF_A_SORT]
-    found += [Milestone(each.first_seen_at, "Another assistant", str(each) or "no name given") for each in clients]
-    found += [Milestone(each.first_at, "Another network", each.network) for each in networks]
+    # The first assistant and network belong to the first use.
+    clients = token.clients.order_by("first_seen_at", "pk")[1 : 1 + _MAX_PER_KIND]
+    networks = token.networks.order_by("first_at", "pk")[1 : 1 + _MAX_PER_KIND]
+    found += [Milestone(each.first_seen_at, "New assistant", str(each) or "unnamed") for each in clients]
+    found += [Milestone(each.first_at, "New network", each.network) for each in networks]
     destroyed = token.tools.filter(tool__in=_DESTRUCTIVE).aggregate(first=Min("first_at"))["first"]
     if destroyed:
         found.append(Milestone(destroyed, "First destructive call", tone="failed"))
-    for block in TokenBlock.objects.filter(**same)[:_MOST_OF_A_SORT]:
+    for block in TokenBlock.objects.filter(**same)[:_MAX_PER_KIND]:
         found.append(Milestone(block.blocked_at, "Blocked", f"by {block.blocked_by}", tone="refused"))
         if block.lifted_at:
-            found.append(Milestone(block.lifted_at, "Block lifted", f"by {block.lifted_by}", tone="succeeded"))
+            found.append(Milestone(block.lifted_at, "Unblocked", f"by {block.lifted_by}", tone="succeeded"))
     ours = Rotation.objects.filter(env=token.env, prefix=token.prefix, workspace__org_id=token.org_id)
-    for rotation in ours.select_related("revoked_by")[:_MOST_OF_A_SORT]:
+    for rotation in ours.select_related("revoked_by")[:_MAX_PER_KIND]:
         found += _of_rotation(rotation)
     return sorted(found, key=lambda milestone: milestone.at, reverse=True)
 
 
 def _of_rotation(rotation: Rotation) -> list[Milestone]:
-    found = [Milestone(rotation.requested_at, "Rotation asked for", f"by {rotation.requester}")]
+    found = [Milestone(rotation.requested_at, "Rotation requested", f"by {rotation.requester}")]
     if rotation.revoked_at:
-        successor = f"replaced by hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
+        new_token = f"new token hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
         what = "Revoked"
         if rotation.is_revocation_reported:
-            what = f"Said to be revoked, by {rotation.revoked_by.name if rotation.revoked_by else 'somebody'}"
-        found.append(Milestone(rotation.revoked_at, what, successor, tone="refused"))
+            what = f"Reported as revoked by {rotation.revoked_by.name if rotation.revoked_by else 'a member'}"
+        found.append(Milestone(rotation.revoked_at, what, new_token, tone="refused"))
     if rotation.outcome == RotationOutcome.CANCELLED and rotation.ended_at:
-        found.append(Milestone(rotation.ended_at, "Rotation stopped", tone="failed"))
+        found.append(Milestone(rotation.ended_at, "Rotation cancelled", tone="failed"))
     return found

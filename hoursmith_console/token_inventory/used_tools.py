@@ -1,4 +1,4 @@
-"""The tools that a token has used, beside those that its role and scopes allow."""
+"""Compare the tools a token has used with those its role and scopes allow."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mcpbridge.tools import TOOLS, Tool
 
 @dataclass(frozen=True, slots=True)
 class UsedTools:
-    """What was called, the most first, and what could have been but never was, by what it does."""
+    """Used tools, most called first, and allowed but unused tools by kind."""
 
     used: list[tuple[TokenTool, str, bool]]
     unused: dict[str, list[str]]
@@ -19,19 +19,19 @@ class UsedTools:
 
     @property
     def used_and_allowed(self) -> int:
-        """How many of the allowed tools were called."""
+        """Number of allowed tools that were used."""
         return sum(is_allowed for _, _, is_allowed in self.used)
 
 
 def is_allowed(tool: Tool, *, role: str, scopes: Collection[str]) -> bool:
-    """Whether a token with this role and these scopes may call `tool` at all; on which records, Hoursmith decides."""
+    """Return whether a token with this role and these scopes may call `tool`; Hoursmith decides on which records."""
     if tool.kind is not Kind.READ and "write" not in scopes:
         return False
     return role != Role.MEMBER or tool.name in MEMBERS_MAY
 
 
 def used_tools(token: ObservedToken) -> UsedTools:
-    """What `token` did with its power, in one query."""
+    """Return the used and unused tools of `token`, in one query."""
     may = {name for name, tool in TOOLS.items() if is_allowed(tool, role=token.role, scopes=token.scopes)}
     rows = list(token.tools.order_by("-calls", "tool"))
     called = {row.tool for row in rows}

@@ -1,7 +1,6 @@
-"""Proof of possession: whoever can show a token once is known as its owner from then on.
+"""Claim tokens by proof of possession: a member who can present a token counts as its owner.
 
-The token is asked about at Hoursmith, with one `GET /me`, and then dropped: `/me` says which workspace and role it
-acts for, and that is held against who claims it.
+The token is verified with one `GET /me` at Hoursmith and then dropped. Its workspace and role must match the member.
 """
 
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from mcpbridge.upstream import ApiResponse, Upstream, UpstreamError
 from mcpbridge.upstream.config import upstream_from_settings
 
 ME = RestRequest("GET", "/me", route="/me")
-# Hoursmith allows our address 10 bad tokens a minute, of which the bridge keeps 8 for itself.
+# Hoursmith allows our address 10 bad tokens a minute, of which the gateway uses up to 8.
 REFUSED_IN_ALL = 2
 IN_ALL_WITHIN = timedelta(seconds=60)
 REFUSED_PER_PERSON = 3
@@ -35,12 +34,12 @@ PER_PERSON_WITHIN = timedelta(minutes=10)
 
 
 class ClaimError(Exception):
-    """The token could not be claimed; the text says why, in words for the person, and repeats nothing of it."""
+    """The token could not be claimed. The text explains why to the user and repeats no part of the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """A token that is now known to be somebody's. `is_new`: it was not before."""
+    """A claimed token. `is_new`: it had no claim before."""
 
     claim: TokenClaim
     name: str
@@ -50,9 +49,9 @@ class ClaimResult:
 def verify_and_claim(
     *, member: Member, text: str, actor: str, upstream: Callable[[], Upstream] | None = None
 ) -> ClaimResult:
-    """Know the token `text` as `member`'s, once Hoursmith accepted it; the token itself is kept nowhere.
+    """Verify the token `text` with Hoursmith and claim it for `member`; the token is not stored.
 
-    Raises CredentialError (nobody was asked), ClaimError, AuditUnavailableError.
+    Raises CredentialError (malformed; Hoursmith was not asked), ClaimError or AuditUnavailableError.
     """
     credential = credential_from_text(text)
     attempt = _attempt(member)
@@ -71,16 +70,16 @@ def verify_and_claim(
 
 
 def _attempt(member: Member) -> ClaimAttempt:
-    """Note the attempt before Hoursmith is asked, so that a burst cannot outrun the count. Raises ClaimError."""
+    """Count the attempt before asking Hoursmith, so that a burst cannot exceed the limit. Raises ClaimError."""
     now = timezone.now()
     with transaction.atomic(using=router.db_for_write(ClaimAttempt)):
-        # One after the other, also where the database lets transactions run side by side.
+        # Serialise attempts of one member, also on databases with concurrent transactions.
         list(Member.objects.select_for_update().filter(pk=member.pk))
         ClaimAttempt.objects.filter(at__lt=now - PER_PERSON_WITHIN).delete()
         if ClaimAttempt.objects.filter(member=member).count() >= REFUSED_PER_PERSON:
-            raise ClaimError("Too many tokens of yours were refused. Wait ten minutes, then paste the right one.")
+            raise ClaimError("Too many rejected tokens. Wait ten minutes, then try again.")
         if ClaimAttempt.objects.filter(at__gte=now - IN_ALL_WITHIN).count() >= REFUSED_IN_ALL:
-            raise ClaimError("Others have just shown tokens that were refused. Wait a minute, then paste it again.")
+            raise ClaimError("Too many rejected tokens from other members. Wait a minute, then try again.")
         return ClaimAttempt.objects.create(member=member, at=now)
 
 
@@ -102,16 +101,16 @@ async def _ask(credential: Credential, upstream: Callable[[], Upstream]) -> ApiR
 def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: str) -> ClaimResult:
     me = reply.payload.get("data")
     if not isinstance(me, dict) or me.get("orgId") != member.workspace.org_id:
-        raise ClaimError("This token belongs to another workspace. Claim it in the console of that one.")
+        raise ClaimError("This token belongs to another workspace. Switch to that workspace to claim it.")
     if me.get("role") != member.role:
-        # A token acts as the membership that minted it; nobody's own has another role than they have.
+        # A token acts as the membership that created it, so a member's own token has the member's role.
         raise ClaimError(
-            f"This token acts as {str(me.get('role'))[:16]}, and you are {member.role}: it is somebody else's, or your "
-            "role has changed at Hoursmith and the console does not know it yet (members_sync)."
+            f"This token has the role {str(me.get('role'))[:16]}, but yours is {member.role}. Either it is another "
+            "member's, or your role changed at Hoursmith; then ask the operator to run members_sync."
         )
     owner = current_issuer().find_token_owner(env=credential.env, prefix=credential.prefix)
     if owner and owner != member.user_ref:
-        raise ClaimError("This token acts as another member of this workspace, so it is theirs. Tell them you have it.")
+        raise ClaimError("This token belongs to another member of this workspace. Let them know that you have it.")
     name = str(me.get("tokenName") or "")[:200]
     with transaction.atomic(using=router.db_for_write(TokenClaim)):
         known = TokenClaim.objects.filter(env=credential.env, prefix=credential.prefix).exists()
@@ -131,7 +130,7 @@ def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: st
             )
     if not is_theirs:
         raise ClaimError(
-            f"{claim.masked_token} is already known as {claim.member.name}'s, who showed it first. If you made it, ask "
-            "an Owner or Admin to release that claim on the token's page; if not, tell them that you have it."
+            f"{claim.masked_token} is already claimed by {claim.member.name}. If you created it, ask an Owner or Admin "
+            "to release that claim on the token's page. If not, let them know that you have it."
         )
     return ClaimResult(claim, name, is_new=not known)

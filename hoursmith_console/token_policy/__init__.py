@@ -1,1 +1,1 @@
-"""How old, how idle and how powerful a workspace lets its tokens be, and which of them are more."""
+"""Token policy: age and inactivity limits, and least-privilege hints."""

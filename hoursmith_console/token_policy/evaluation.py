@@ -1,6 +1,6 @@
-"""Which tokens a workspace's policy says are too old, soon too old, or idle. Queries alone; nothing is changed.
+"""Evaluate the token policy: which tokens are overdue, due soon or inactive. Queries only.
 
-A token's age counts from its first use here: Hoursmith tells nobody when it was minted.
+Age is measured from first use here, because Hoursmith does not report creation dates.
 """
 
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from enum import StrEnum
 from django.db.models import Exists, OuterRef, QuerySet
 
 from hoursmith_console.token_policy.models import TokenPolicy
-from hoursmith_console.tokens.lifecycle import is_retired, is_rotating
+from hoursmith_console.tokens.lifecycle import is_revoked, is_rotating
 from mcpbridge.models import ObservedToken, RejectedCredential
 
 
 class PolicyStatus(StrEnum):
-    """What the policy says about a token, the most pressing first."""
+    """Status of a token under the policy, most urgent first."""
 
     DUE = "due"
     IDLE = "idle"
@@ -24,32 +24,27 @@ class PolicyStatus(StrEnum):
 
 
 def active(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
-    """Those of `tokens` that may still open something.
+    """Filter: tokens that may still work.
 
-    Left out are those revoked in a rotation of their workspace and not accepted since, and those that Hoursmith has
-    refused since they last worked.
+    Excludes tokens revoked by a rotation and not accepted since, and tokens that Hoursmith has rejected since their
+    last use.
     """
     same = {"env": OuterRef("env"), "prefix": OuterRef("prefix")}
     refused = RejectedCredential.objects.filter(
         fault="rejected", matches_token=True, last_at__gt=OuterRef("last_used_at"), **same
     )
-    return tokens.exclude(is_retired()).exclude(Exists(refused))
-
-
-def with_open_rotation(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
-    """Those of `tokens` whose rotation is under way."""
-    return tokens.filter(is_rotating())
+    return tokens.exclude(is_revoked()).exclude(Exists(refused))
 
 
 def without_open_rotation(tokens: QuerySet[ObservedToken]) -> QuerySet[ObservedToken]:
-    """Those of `tokens` that nobody rotates just now."""
+    """Filter: tokens without a rotation in progress."""
     return tokens.exclude(is_rotating())
 
 
 def in_status(
     tokens: QuerySet[ObservedToken], state: PolicyStatus, policy: TokenPolicy, *, now: datetime
 ) -> QuerySet[ObservedToken]:
-    """Those of `tokens`, dead ones left out, that are in `state`; none where the policy has no such limit."""
+    """Filter: active tokens with this status; none if the policy sets no such limit."""
     if state is PolicyStatus.IDLE:
         limit = policy.max_idle_days
         edge = {"last_used_at__lte": now - timedelta(days=limit or 0)}
@@ -63,7 +58,7 @@ def in_status(
 
 
 def policy_status(token: ObservedToken, policy: TokenPolicy, *, now: datetime) -> PolicyStatus | None:
-    """The same for one token by its instants alone; whether it is still alive is not asked here."""
+    """Return the status of one token from its dates, without checking that it is active."""
     age, idle = now - token.first_used_at, now - token.last_used_at
     if policy.max_age_days and age >= timedelta(days=policy.max_age_days):
         return PolicyStatus.DUE
@@ -76,7 +71,7 @@ def policy_status(token: ObservedToken, policy: TokenPolicy, *, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class DueCounts:
-    """How many active tokens are in each state and not yet being rotated."""
+    """Active tokens without a rotation in progress, by status."""
 
     due: int = 0
     idle: int = 0
@@ -84,7 +79,7 @@ class DueCounts:
 
 
 def count_due(tokens: QuerySet[ObservedToken], policy: TokenPolicy, *, now: datetime) -> DueCounts:
-    """The counts for `tokens`; asks the database only about limits that the policy has."""
+    """Count `tokens` by status, with one query for each limit of the policy."""
     limits = {
         PolicyStatus.DUE: policy.max_age_days,
         PolicyStatus.WARNED: policy.max_age_days,
@@ -99,16 +94,16 @@ def count_due(tokens: QuerySet[ObservedToken], policy: TokenPolicy, *, now: date
 
 
 def age_in_days(token: ObservedToken, *, now: datetime) -> int:
-    """For how many whole days the bridge has known the token."""
+    """Return the whole days since the token's first use."""
     return (now - token.first_used_at) // timedelta(days=1)
 
 
 def due_on(token: ObservedToken, policy: TokenPolicy) -> datetime | None:
-    """When the token reaches the greatest age that the policy allows."""
+    """Return when the token reaches the maximum age; None without such a limit."""
     return token.first_used_at + timedelta(days=policy.max_age_days) if policy.max_age_days else None
 
 
 def active_keys(tokens: Iterable[ObservedToken]) -> set[tuple[str, str]]:
-    """Which of `tokens` are alive, in one query."""
+    """Return environment and prefix of the active ones among `tokens`, in one query."""
     keys = [token.pk for token in tokens]
     return set(active(ObservedToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))

@@ -1,4 +1,4 @@
-"""What lists and pages of tokens say beside each: due, idle, more power than it uses."""
+"""Flags shown beside tokens: overdue, due soon, inactive, over-privileged."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from mcpbridge.models import ObservedToken
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A word about a token, why it is said, and the kind that gives it its mark."""
+    """Label of a flag, its explanation, and the kind that styles it."""
 
     kind: str
     label: str
@@ -25,7 +25,7 @@ class Flag:
 def token_flags(
     workspace: Workspace, tokens: Sequence[ObservedToken], *, hints: Mapping[int, PrivilegeHint], now: datetime
 ) -> dict[int, list[Flag]]:
-    """The flags of each of `tokens` by its key; two queries however many there are. `hints` are those of `tokens`."""
+    """Return the flags of each token by primary key, in two queries. `hints` are the privilege hints of `tokens`."""
     policy = get_policy(workspace)
     alive = active_keys(tokens)
     flags: defaultdict[int, list[Flag]] = defaultdict(list)
@@ -35,15 +35,17 @@ def token_flags(
         if (state := policy_status(token, policy, now=now)) is not None:
             flags[token.pk].append(_state_flag(state, token, policy, now))
         if (hint := hints.get(token.pk)) is not None:
-            flags[token.pk].append(Flag("power", hint.short, hint.headline))
+            flags[token.pk].append(Flag("privilege", hint.short, hint.headline))
     return flags
 
 
 def _state_flag(state: PolicyStatus, token: ObservedToken, policy: TokenPolicy, now: datetime) -> Flag:
     age = age_in_days(token, now=now)
     if state is PolicyStatus.IDLE:
-        return Flag("idle", "idle", f"Nobody has used it for {policy.max_idle_days} days.")
+        return Flag("idle", "inactive", f"Not used for {policy.max_idle_days} days.")
     if state is PolicyStatus.DUE:
-        return Flag("due", "due", f"Known here for {age} days; this workspace allows {policy.max_age_days}.")
+        return Flag("due", "overdue", f"First used {age} days ago; the maximum age is {policy.max_age_days} days.")
     left = (policy.max_age_days or 0) - age
-    return Flag("warned", f"due in {left} d", f"In {left} days it reaches the {policy.max_age_days} that are allowed.")
+    return Flag(
+        "warned", f"due in {left} days", f"Reaches the maximum age of {policy.max_age_days} days in {left} days."
+    )

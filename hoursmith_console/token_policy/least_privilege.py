@@ -1,11 +1,10 @@
-"""What the calls of a token would have needed at the least: the role, and whether it had to write at all.
+"""Compute the least privilege that the calls of a token needed: role, and read or write.
 
-Pure functions over the names of tools. What each role may do is the table of the Hoursmith contract, section 3. There
-Owner, Admin and Manager may do the same through the API, so only one step down matters: to Member.
+Pure functions over tool names. The permissions of each role follow section 3 of the Hoursmith contract: Owner, Admin
+and Manager may do the same through the API, so only the step down to Member matters.
 
-A Member sees only their own corner: their time, the tasks and projects they are on, their own record. The names of
-tools do not tell whose records were asked for, so such a call is only *perhaps* within a Member's power, and the hint
-says which calls that is about. Anything that the catalogue does not know is taken for what needs most.
+A Member sees only their own records. Tool names do not tell whose records were accessed, so such calls only *may*
+have been possible as a Member, and the hint says so. Unknown tools count as needing the highest role.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,12 +17,12 @@ from mcpbridge.models import Kind
 from mcpbridge.tools import TOOLS
 
 WINDOW_DAYS = 60
-# Of less than this nobody should conclude anything.
+# Below these, too little was observed for a hint.
 LEAST_DAYS = 14
 LEAST_CALLS = 10
 STAFF = (Role.OWNER, Role.ADMIN, Role.MANAGER)
 
-# What a Member may call, and of which records it is then; nothing where it is the same for everybody.
+# Tools a Member may call, and the records they are limited to; empty if not limited.
 MEMBERS_MAY: Mapping[str, str] = MappingProxyType(
     {
         "get_me": "",
@@ -46,7 +45,7 @@ MEMBERS_MAY: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class LeastPrivilege:
-    """What would have sufficed. `only_if` are the records that a Member's calls would have had to stay within."""
+    """The least privilege that suffices. `only_if` are the records that a Member would have been limited to."""
 
     role: Role
     writes: bool
@@ -55,7 +54,7 @@ class LeastPrivilege:
 
 @dataclass(frozen=True, slots=True)
 class PrivilegeHint:
-    """A token that may more than it did. `least_role` is empty where its role was needed."""
+    """Hint about an over-privileged token. `least_role` is empty if its role was needed."""
 
     role: str
     least_role: str
@@ -65,20 +64,20 @@ class PrivilegeHint:
 
     @property
     def headline(self) -> str:
-        """The hint in one sentence."""
+        """The hint as a sentence."""
         kinds = [f"{self.least_role}-level" if self.least_role else "", "read-only" if self.is_reading else ""]
         what = " and ".join(kind for kind in kinds if kind)
         return f"This {self.role or 'unknown'} token made only {what} calls in {self.days} days."
 
     @property
     def short(self) -> str:
-        """The same as a label."""
-        parts = [f"{self.least_role} would do" if self.least_role else "", "only reads" if self.is_reading else ""]
+        """The hint as a label."""
+        parts = [f"{self.least_role} is enough" if self.least_role else "", "read-only use" if self.is_reading else ""]
         return " · ".join(part for part in parts if part)
 
 
 def least_privilege(tools: Collection[str]) -> LeastPrivilege:
-    """The least that calls of exactly these tools need."""
+    """Return the least privilege that calls of these tools need."""
     writes = any(tool not in TOOLS or TOOLS[tool].kind is not Kind.READ for tool in tools)
     if any(tool not in MEMBERS_MAY for tool in tools):
         return LeastPrivilege(Role.MANAGER, writes)
@@ -89,9 +88,8 @@ def least_privilege(tools: Collection[str]) -> LeastPrivilege:
 def privilege_hint(
     *, role: str, scopes: Collection[str], first_used_at: datetime, calls: Mapping[str, int], now: datetime
 ) -> PrivilegeHint | None:
-    """What to say about a token that called these tools in the window, each so often (`calls`).
-
-    None where it needed what it has, or where too little was seen of it to say.
+    """Return the hint for a token with these calls by tool in the window; None if it needs its privileges, or too
+    little was observed.
     """
     days = min(WINDOW_DAYS, (now - first_used_at) // timedelta(days=1))
     if days < LEAST_DAYS or sum(calls.values()) < LEAST_CALLS:

@@ -1,7 +1,6 @@
-"""Reads from what the bridge counts of each token's tools which tokens may more than they did lately.
+"""Find over-privileged tokens from the usage counters of their tools.
 
-A refused call counts like any other: it was meant. Only tokens that lack a power are refused for want of it, and
-about what a token lacks nothing is said here.
+Rejected calls count like any other, because they were intended.
 """
 
 from collections import defaultdict
@@ -25,7 +24,7 @@ from mcpbridge.tools import READ_TOOLS
 
 
 def privilege_hints(tokens: Iterable[ObservedToken], *, now: datetime) -> dict[int, PrivilegeHint]:
-    """What is to be said about those of `tokens` that may more than they did, by their keys, in one query."""
+    """Return least-privilege hints for over-privileged tokens, by primary key, in one query."""
     known = {token.pk: token for token in tokens}
     calls: defaultdict[int, dict[str, int]] = defaultdict(dict)
     rows = _used(now).filter(token__in=known).order_by().values_list("token_id", "tool", "calls")
@@ -41,12 +40,12 @@ def privilege_hints(tokens: Iterable[ObservedToken], *, now: datetime) -> dict[i
 
 
 def over_privileged(tokens: QuerySet[ObservedToken], *, now: datetime) -> QuerySet[ObservedToken]:
-    """Those of `tokens` that are alive and about which `privilege_hints` has something to say."""
+    """Filter: active tokens that `privilege_hints` has a hint for."""
     used = _used(now).filter(token=OuterRef("pk")).order_by()
     total = used.values("token").annotate(total=Sum("calls")).values("total")
     beyond_a_member = used.exclude(tool__in=list(MEMBERS_MAY))
     writing = used.exclude(tool__in=list(READ_TOOLS))
-    # A token has at most two scopes; SQLite cannot ask a list for what it holds.
+    # A token has at most two scopes, and SQLite has no "contains" lookup on JSON lists.
     may_write = Q(scopes__0="write") | Q(scopes__1="write")
     return (
         active(tokens)
@@ -58,5 +57,5 @@ def over_privileged(tokens: QuerySet[ObservedToken], *, now: datetime) -> QueryS
 
 
 def _used(now: datetime) -> QuerySet[TokenTool]:
-    """The tools that were called in the window. How often is counted from the first call on."""
+    """Return the tools called in the window, with their counts since first use."""
     return TokenTool.objects.filter(last_at__gte=now - timedelta(days=WINDOW_DAYS))

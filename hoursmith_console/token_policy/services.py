@@ -1,4 +1,4 @@
-"""Changes how old and how idle a workspace lets its tokens become."""
+"""Read and change the token policy."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _FIELDS = ("max_age_days", "max_idle_days", "warn_days", "notices_in_text")
 
 
 def get_policy(workspace: Workspace) -> TokenPolicy:
-    """The workspace's policy; one without limits where nobody has set any."""
+    """Return the workspace's policy, or an unsaved one without limits."""
     return TokenPolicy.objects.filter(workspace=workspace).first() or TokenPolicy(workspace=workspace)
 
 
@@ -28,9 +28,9 @@ def change_policy(
     notices_in_text: bool,
     actor: str,
 ) -> bool:
-    """Let the policy be this from now on, and record what it was before; False where nothing changed.
+    """Save the policy and log the previous values; return False if nothing changed.
 
-    Raises AuditUnavailableError where that cannot be recorded; then the policy stays as it was.
+    Raises AuditUnavailableError if that cannot be logged; then the policy is unchanged.
     """
     with transaction.atomic():
         policy, _ = TokenPolicy.objects.select_for_update().get_or_create(workspace=workspace)
@@ -47,7 +47,7 @@ def change_policy(
             action="console.policy_change",
             actor=actor,
             target_type="policy",
-            target_label="the rotation policy",
+            target_label="the token policy",
             details={"before": before, "after": after},
         )
     policy_changed.send(sender=TokenPolicy, workspace=workspace)

@@ -1,4 +1,4 @@
-"""Filters the list of tokens by what the policy and their own use say about them."""
+"""Filter of the token list by policy status."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,17 +16,17 @@ _OVER_PRIVILEGED = "over-powered"
 
 
 class PolicyFilter(ChoiceFilter):
-    """Tokens that are due, soon due, idle, or have more power than they use."""
+    """Filter: overdue, due soon, inactive or over-privileged tokens."""
 
     title = "policy"
     parameter_name = "policy"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [
-            (PolicyStatus.DUE.value, "too old"),
-            (PolicyStatus.WARNED.value, "soon too old"),
-            (PolicyStatus.IDLE.value, "idle"),
-            (_OVER_PRIVILEGED, "more power than it uses"),
+            (PolicyStatus.DUE.value, "overdue"),
+            (PolicyStatus.WARNED.value, "due soon"),
+            (PolicyStatus.IDLE.value, "inactive"),
+            (_OVER_PRIVILEGED, "over-privileged"),
         ]
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:

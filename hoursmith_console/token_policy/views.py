@@ -1,4 +1,4 @@
-"""The page on which Owner and Admin say how old and how idle tokens may become."""
+"""Token policy page."""
 
 from typing import Any
 
@@ -20,52 +20,51 @@ MOST_DAYS = 3650
 
 
 class PolicyForm(Form):
-    """The limits; an empty one is none."""
+    """Limits; an empty field means no limit."""
 
     max_age_days = forms.IntegerField(
-        label="Greatest age, in days",
+        label="Maximum age (days)",
         help_text=(
-            "A token is due when it is this old. The console counts from a token’s first use here, since Hoursmith "
-            "tells nobody when it was minted: a token that was used elsewhere before is older than it seems. "
-            "Empty: no limit."
+            "Measured from first use through this console, because Hoursmith doesn’t report creation dates. "
+            "Leave empty for no limit."
         ),
         min_value=1,
         max_value=MOST_DAYS,
         required=False,
     )
     max_idle_days = forms.IntegerField(
-        label="Longest time without use, in days",
-        help_text="A token that nobody has used for so long is listed as idle. Empty: no limit.",
+        label="Maximum inactivity (days)",
+        help_text="Leave empty for no limit.",
         min_value=1,
         max_value=MOST_DAYS,
         required=False,
     )
     warn_days = forms.IntegerField(
-        label="Warn before, in days",
-        help_text="So long before its greatest age a token’s owner is warned on the overview.",
+        label="Warn owners before (days)",
+        help_text="Days before the limit when the owner is warned.",
         min_value=0,
         max_value=365,
     )
     notices_in_text = forms.BooleanField(
-        label="Assistants see notices in the text of results",
+        label="Show notices in tool results",
         help_text=(
-            "While a token is due or asked for, each result of a call with it carries a one-line notice in its "
-            "metadata, which many assistants do not show. With this it is a line of its own in the result as well."
+            "Tokens that must be rotated carry a notice in the metadata of each result, which many assistants "
+            "don’t show. This adds it to the text of the result."
         ),
         required=False,
     )
 
     def clean(self) -> dict[str, Any]:
-        """A warning must come after the token's first day."""
+        """Require a warning period shorter than the maximum age."""
         cleaned = super().clean() or self.cleaned_data
         age, warn = cleaned.get("max_age_days"), cleaned.get("warn_days")
         if age is not None and warn is not None and warn >= age:
-            self.add_error("warn_days", f"Choose fewer days than the greatest age, which is {age}.")
+            self.add_error("warn_days", f"Must be less than the maximum age ({age} days).")
         return cleaned
 
 
 def edit(request: ConsoleRequest) -> HttpResponse:
-    """Show the policy, or change it."""
+    """Show or change the policy."""
     viewer = request.viewer
     workspace = viewer.member.workspace
     current = get_policy(workspace)
@@ -80,11 +79,11 @@ def edit(request: ConsoleRequest) -> HttpResponse:
     except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, form, status=503)
-    messages.success(request, "The policy is in force." if is_changed else "Nothing was changed.")
+    messages.success(request, "Policy saved." if is_changed else "No changes.")
     return HttpResponseRedirect(reverse("console:token_policy:edit"))
 
 
 def _page(request: ConsoleRequest, form: PolicyForm, status: int = 200) -> HttpResponse:
     viewer = request.viewer
     counts = count_due(visible_tokens(viewer), get_policy(viewer.member.workspace), now=timezone.now())
-    return render_page(request, "token_policy/page.html", title="Policy", status=status, form=form, counts=counts)
+    return render_page(request, "token_policy/edit.html", title="Token policy", status=status, form=form, counts=counts)

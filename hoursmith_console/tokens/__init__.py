@@ -1,1 +1,1 @@
-"""The tokens in use, as the bridge saw them, and whose they are."""
+"""Observed tokens: list, owners, usage, blocking and claims."""

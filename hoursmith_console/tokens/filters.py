@@ -1,4 +1,4 @@
-"""Filters that several areas share: by token, by assistant, by role, by days without use."""
+"""List filters shared by several areas: token, owner, assistant, role, last use, status."""
 
 import re
 from collections.abc import Iterable
@@ -18,22 +18,22 @@ from mcpbridge.models import TokenBlock, TokenIdentity
 _KEY = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})")
 _TARGET = re.compile(r"(?P<type>[a-z_]{1,32}):(?P<id>\S{1,64})")
 MOST_OFFERED = 100
-_NOBODY = "unknown"
+_UNKNOWN = "unknown"
 
 
 def token_key(token: TokenIdentity) -> str:
-    """How the address bar names a token: `live_4f8a2c1bdedf`."""
+    """Return the token as URLs name it: `live_4f8a2c1bdedf`."""
     return f"{token.env}_{token.prefix}"
 
 
 class TokenFilter(ChoiceFilter):
-    """Rows of one token."""
+    """Filter by token."""
 
     title = "token"
     parameter_name = "token"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        # The busiest lately are offered; any other is found by the search, or by following its link to here.
+        # Offer recently used tokens; others can be searched for, or linked to.
         tokens = visible_tokens(self.viewer).order_by("-last_used_at", "-pk").values_list("env", "prefix", "token_name")
         offered = {f"{env}_{prefix}": f"{name or 'unnamed'} · {prefix}" for env, prefix, name in tokens[:MOST_OFFERED]}
         asked = self.value() or ""
@@ -50,7 +50,7 @@ class TokenFilter(ChoiceFilter):
 
 
 class MemberFilter(ChoiceFilter):
-    """Rows of one member's tokens; only for who sees everybody's."""
+    """Filter by the owner of the token; only for members who see the whole workspace."""
 
     title = "member"
     parameter_name = "member"
@@ -76,7 +76,7 @@ class MemberFilter(ChoiceFilter):
 
 
 class AssistantFilter(ChoiceFilter):
-    """Rows of one assistant, by the name it gives itself."""
+    """Filter by assistant, by its reported name."""
 
     title = "assistant"
     parameter_name = "assistant"
@@ -88,17 +88,17 @@ class AssistantFilter(ChoiceFilter):
 
 
 class TokenAssistantFilter(AssistantFilter):
-    """Tokens that one assistant has used."""
+    """Filter tokens by an assistant that used them."""
 
     field = "clients__name"
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        # By key, since an assistant's versions are rows of their own and would show the token more than once.
+        # By primary key: an assistant has a row for each version, which would repeat the token.
         return queryset.filter(pk__in=queryset.order_by().filter(clients__name=value).values("pk"))
 
 
 class RoleFilter(ChoiceFilter):
-    """Rows of one role."""
+    """Filter by role."""
 
     title = "role"
     parameter_name = "role"
@@ -109,7 +109,7 @@ class RoleFilter(ChoiceFilter):
 
 
 class LastUsedFilter(ChoiceFilter):
-    """Tokens by how long ago they were last used."""
+    """Filter tokens by last use."""
 
     title = "last used"
     parameter_name = "used"
@@ -129,7 +129,7 @@ class LastUsedFilter(ChoiceFilter):
 
 
 class EnvironmentFilter(ChoiceFilter):
-    """Live tokens, or test ones."""
+    """Filter live or test tokens."""
 
     title = "environment"
     parameter_name = "env"
@@ -140,24 +140,24 @@ class EnvironmentFilter(ChoiceFilter):
 
 
 class OwnerFilter(MemberFilter):
-    """Tokens of one member, or of nobody who is known."""
+    """Filter tokens by owner, or those without a known owner."""
 
     title = "owner"
     parameter_name = "owner"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         named = list(super().lookups(request, model_admin))
-        return [*named, (_NOBODY, "not known")] if self.viewer.member.sees_workspace else []
+        return [*named, (_UNKNOWN, "unknown")] if self.viewer.member.sees_workspace else []
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        if value != _NOBODY:
+        if value != _UNKNOWN:
             return super().apply(queryset, value)
         same = {"env": OuterRef("env"), "prefix": OuterRef("prefix"), "member__workspace__org_id": OuterRef("org_id")}
         return queryset.exclude(Exists(TokenClaim.objects.filter(**same)))
 
 
 class BlockedFilter(ChoiceFilter):
-    """Tokens that are blocked in this console, or not."""
+    """Filter tokens by whether they are blocked in this console."""
 
     title = "blocked"
     parameter_name = "blocked"

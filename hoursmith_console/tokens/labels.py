@@ -1,4 +1,4 @@
-"""Names tokens on other areas' pages: whose they are and where their own page is."""
+"""Label tokens with their owner and page, for rows and sentences on any page."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TokenLabel:
-    """A token as a row or a sentence names it. `page` is the key of its page, None where it has none in sight."""
+    """Label of a token. `page` is the primary key of its page; None if the viewer may not see one."""
 
     env: str
     prefix: str
@@ -25,22 +25,22 @@ class TokenLabel:
 
     @property
     def masked(self) -> str:
-        """The token as people may see it."""
+        """The masked token."""
         return f"hsk_{self.env}_{self.prefix}_••••"
 
     @property
     def nameless(self) -> "TokenLabel":
-        """The same without its owner: equal for everybody, and all that a chip shows."""
+        """The label without its owner; a chip needs no more, and its rendering can be shared."""
         return replace(self, owner=None)
 
     @property
     def public(self) -> str:
-        """The part that identifies and does not open, for copying."""
+        """The token up to its prefix, for copying."""
         return f"hsk_{self.env}_{self.prefix}"
 
 
 def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenLabel]:
-    """A card for the token of each of `rows`, in two queries however many rows there are."""
+    """Return a label for the token of each of `rows`, in two queries."""
     keys = {key_of(row) for row in rows}
     prefixes = [prefix for _, prefix in keys]
     pages = {(env, prefix): pk for env, prefix, pk in _pages(viewer, prefixes)}
@@ -49,32 +49,32 @@ def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, 
 
 
 def visible_token_or_none(viewer: Viewer, key: Key) -> TokenLabel | None:
-    """The token that the viewer may act on: seen at work in their sight, or known to be somebody's there."""
-    card = token_labels(viewer, [ObservedToken(env=key[0], prefix=key[1])])[key]
-    return card if _is_visible(viewer, card) else None
+    """Return the label of a token that the viewer may see: used in their sight, or claimed there; else None."""
+    label = token_labels(viewer, [ObservedToken(env=key[0], prefix=key[1])])[key]
+    return label if _is_visible(viewer, label) else None
 
 
 def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[ObservedToken]:
-    """Return the tokens in the viewer's sight that are known to be `member`'s and were used here."""
+    """Return the visible tokens that `member` has claimed and that were used here."""
     claims = TokenClaim.objects.filter(member=member).order_by().values_list("env", "prefix")
     return visible_tokens(viewer).filter(rows_of_tokens(claims))
 
 
 def visible_keys(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
-    """Return those of `keys` whose tokens the viewer may see at work, or may know as somebody's; in two queries."""
+    """Return those of `keys` whose tokens the viewer may see, in two queries."""
     wanted = set(keys)
-    cards = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in wanted])
-    return {key for key, card in cards.items() if _is_visible(viewer, card)}
+    labels = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in wanted])
+    return {key for key, label in labels.items() if _is_visible(viewer, label)}
 
 
-def _is_visible(viewer: Viewer, card: TokenLabel) -> bool:
-    if card.page is not None:
+def _is_visible(viewer: Viewer, label: TokenLabel) -> bool:
+    if label.page is not None:
         return True
-    return card.owner is not None and (viewer.member.sees_workspace or card.owner.pk == viewer.member.pk)
+    return label.owner is not None and (viewer.member.sees_workspace or label.owner.pk == viewer.member.pk)
 
 
 def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[Key, Member]:
-    """Whose tokens those with these prefixes are, as far as it is known in the viewer's workspace."""
+    """Return the owners of tokens with these prefixes, as claimed in the viewer's workspace."""
     claims = TokenClaim.objects.filter(
         prefix__in=list(prefixes), member__workspace_id=viewer.member.workspace_id
     ).select_related("member")
@@ -82,7 +82,7 @@ def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[Key, Member
 
 
 def key_of(row: TokenIdentity) -> Key:
-    """What identifies the token of `row`."""
+    """Return environment and prefix of the token of `row`."""
     return row.env, row.prefix
 
 

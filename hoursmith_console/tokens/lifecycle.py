@@ -1,6 +1,6 @@
-"""Which tokens are retired, and which are being rotated, as conditions for queries of the bridge's token rows.
+"""Query conditions: which tokens are revoked, and which are being rotated.
 
-The rotations app knows, and stands above the apps that ask. So it registers both conditions when it starts.
+The rotations app registers both at start-up, because apps below it need them.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,16 @@ Condition = Callable[[], Exists]
 _conditions: dict[str, Condition] = {}
 
 
-def register_lifecycle(*, retired: Condition, rotating: Condition) -> None:
-    """Set what `is_retired` and `is_rotating` return."""
-    _conditions.update(retired=retired, rotating=rotating)
+def register_lifecycle(*, revoked: Condition, rotating: Condition) -> None:
+    """Set what `is_revoked` and `is_rotating` return."""
+    _conditions.update(revoked=revoked, rotating=rotating)
 
 
-def is_retired() -> Exists:
-    """Return the condition that a token was revoked in a rotation, and not accepted since."""
-    return _conditions["retired"]()
+def is_revoked() -> Exists:
+    """Return the condition that a rotation revoked the token and Hoursmith has not accepted it since."""
+    return _conditions["revoked"]()
 
 
 def is_rotating() -> Exists:
-    """Return the condition that a rotation of the token is under way."""
+    """Return the condition that a rotation of the token is in progress."""
     return _conditions["rotating"]()

@@ -1,4 +1,4 @@
-"""Whose token is whose: Hoursmith's `/me` names a role and a workspace, but no person."""
+"""Models of token ownership: Hoursmith's `/me` names role and workspace of a token, but not its owner."""
 
 from django.db import models
 from django.utils import timezone
@@ -11,11 +11,11 @@ VERIFIED = "verified"
 
 
 class TokenClaim(TokenIdentity):
-    """The member to whom a token belongs, and how the console came to know."""
+    """Owner of a token, and how the console knows."""
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="token_claims")
-    source = MaskedCharField(max_length=32, help_text="How this is known: minted here, claimed, imported …")
-    form = MaskedCharField(max_length=32, blank=True, help_text="The one-use mark of the form that minted it here.")
+    source = MaskedCharField(max_length=32, help_text="How this is known: minted, verified or imported.")
+    form = MaskedCharField(max_length=32, blank=True, help_text="One-use mark of the form that created it here.")
     claimed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -30,12 +30,12 @@ class TokenClaim(TokenIdentity):
 
     @property
     def is_verified(self) -> bool:
-        """Whether it rests on showing the token; otherwise the console created it for its member."""
+        """Whether the member presented the token; otherwise the console created it."""
         return self.source == VERIFIED
 
 
 class ClaimAttempt(models.Model):
-    """A token that somebody showed to the claim page and that Hoursmith did not accept, or was not asked about yet."""
+    """Attempt to claim a token that Hoursmith rejected or has not answered yet."""
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="claim_attempts")
     at = models.DateTimeField(default=timezone.now, db_index=True)

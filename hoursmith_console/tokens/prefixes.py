@@ -1,4 +1,4 @@
-"""Reads the public names of tokens that people type and addresses carry; a whole token is never taken for one."""
+"""Parse token prefixes from URLs and forms; a whole token never parses."""
 
 import re
 
@@ -6,6 +6,6 @@ _ADDRESS = re.compile(r"(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})", re.ASCI
 
 
 def key_from_address(text: str) -> tuple[str, str] | None:
-    """Environment and prefix of `live_4f8a2c1bdedf`, as addresses name a token; None where it is none."""
+    """Return environment and prefix of `live_4f8a2c1bdedf`; None if malformed."""
     match = _ADDRESS.fullmatch(text)
     return (match["env"], match["prefix"]) if match else None

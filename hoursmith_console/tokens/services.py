@@ -1,13 +1,13 @@
-"""What changes the console's knowledge of tokens."""
+"""Claim tokens for members."""
 
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 
 
 def claim_token(*, env: str, prefix: str, member: Member, source: str, form: str = "") -> TokenClaim:
-    """Note that the token belongs to `member`. The first claim stands: a later one by somebody else changes nothing.
+    """Claim the token for `member` and return its claim; an existing claim is kept, whoever holds it.
 
-    `form` is the mark of the form that minted it; a mark that minted before raises IntegrityError.
+    `form` is the one-use mark of the form that created it. A used mark raises IntegrityError.
     """
     claim, _ = TokenClaim.objects.get_or_create(
         env=env, prefix=prefix, defaults={"member": member, "source": source, "form": form}

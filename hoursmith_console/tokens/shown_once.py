@@ -1,4 +1,4 @@
-"""The one answer in which a token stands whole."""
+"""Render the only response that contains a full token."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from django.shortcuts import render
 
 
 def shown_once(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
-    """The page that shows a minted token, for the answer to the POST that minted it; `context` holds `minted`.
+    """Render the page with a new token (no-store, no-referrer); `context` holds `minted`.
 
-    The template includes `tokens/_shown_once.html`, and marks every other element that holds the token with
-    `data-secret`, so that leaving the page empties it. It may hold links but no form: without a referrer a browser
-    sends forms without an origin, and those are refused.
+    The template includes `tokens/_shown_once.html` and marks every other element with the token as `data-secret`,
+    so that leaving the page clears it. It must not contain forms: without a referrer, browsers send them without an
+    origin, and those are rejected.
     """
     answer = render(request, template, {**context, "is_shown_once": True})
     answer["Cache-Control"] = "no-store, private, max-age=0"

@@ -1,4 +1,4 @@
-"""Reads the counts that the bridge keeps beside its rows: what charts and bars show, without counting anything."""
+"""Read usage counters for charts, without counting rows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,35 +23,35 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Span:
-    """The calls of one hour or day (UTC). A refused or failed call counts as such alone, whatever its kind."""
+    """Calls of one hour or day (UTC). Rejected and failed calls count as `refused` only, whatever their kind."""
 
     start: datetime
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERIES, 0))
 
     @property
     def total(self) -> int:
-        """Calls of every kind."""
+        """All calls."""
         return sum(self.counts.values())
 
 
 def calls_by_hour(rows: QuerySet[CallHour], hours: int = 24) -> list[Span]:
-    """The calls of the last `hours` hours, this one included, oldest first."""
+    """Return the calls of the last `hours` hours, this one included, oldest first."""
     return _spans(rows, hours=1, count=hours)
 
 
 def calls_by_day(rows: QuerySet[CallHour], days: int = 7) -> list[Span]:
-    """The calls of the last `days` days, today included, oldest first."""
+    """Return the calls of the last `days` days, today included, oldest first."""
     return _spans(rows, hours=_HOURS_A_DAY, count=days)
 
 
 def visible_hours(viewer: Viewer) -> QuerySet[CallHour]:
-    """The counts of everything that the viewer sees: the workspace's own, or those of their tokens."""
+    """Return the counters the viewer may see: of the workspace, or of their own tokens."""
     rows = visible_rows(viewer, CallHour.objects.order_by())
     return rows.filter(prefix="", env="") if viewer.member.sees_workspace else rows
 
 
 def hours_of(token: TokenIdentity, org_id: str) -> QuerySet[CallHour]:
-    """The counts of one token."""
+    """Return the counters of one token."""
     return CallHour.objects.order_by().filter(org_id=org_id, prefix=token.prefix, env=token.env)
 
 
@@ -67,7 +67,7 @@ def _spans(rows: QuerySet[CallHour], *, hours: int, count: int) -> list[Span]:
 
 def _sums(rows: QuerySet[CallHour], hours: int, *by: str) -> QuerySet[CallHour, dict[str, Any]]:
     sums = {series: Sum(f"calls_{series}") for series in SERIES}
-    # Dividing whole numbers cuts off the rest in both databases.
+    # Integer division truncates on both databases.
     summed: QuerySet[CallHour, dict[str, Any]] = (
         rows.annotate(place=F("hour") / hours).values(*by, "place").annotate(**sums)
     )
@@ -76,36 +76,36 @@ def _sums(rows: QuerySet[CallHour], hours: int, *by: str) -> QuerySet[CallHour, 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One token's last thirty days: calls and destructive calls of each, oldest first; refused ones among the calls."""
+    """Last thirty days of one token, oldest first: calls (rejected ones included) and destructive calls by day."""
 
     calls: tuple[int, ...]
     destructive: tuple[int, ...]
 
     @property
     def total(self) -> int:
-        """Calls of every kind and ending."""
+        """All calls, rejected ones included."""
         return sum(self.calls)
 
     @property
     def total_destructive(self) -> int:
-        """Calls that destroyed something."""
+        """Destructive calls."""
         return sum(self.destructive)
 
     def paths(self, most: int) -> list[tuple[str, str]]:
-        """SVG paths in a box of 90 by 16, one bar a day: all calls, and in front of them the destructive ones."""
+        """Return SVG paths in a 90 × 16 box, one bar a day: all calls, then destructive ones in front."""
         made = [("read", _path(self.calls, most)), ("destructive", _path(self.destructive, most))]
         return [(kind, path) for kind, path in made if path]
 
 
 def _path(counts: Sequence[int], most: int) -> str:
-    # The least is still seen: one deletion among thousands of reads is what matters.
+    # Bars are at least 2 high, so that one deletion among thousands of reads is visible.
     return "".join(
         f"M{3 * day} 16v-{max(2, round(16 * count / most))}h2V16z" for day, count in enumerate(counts) if count
     )
 
 
 def months_of(org_id: str, tokens: Iterable[TokenIdentity]) -> Mapping[Key, Month]:
-    """The last thirty days of each of `tokens`, in one query."""
+    """Return the last thirty days of each of `tokens`, in one query."""
     found = [(token.env, token.prefix) for token in tokens]
     today = hour_of(timezone.now()) // _HOURS_A_DAY
     rows = CallHour.objects.order_by().filter(

@@ -1,18 +1,18 @@
 "use strict";
-// The leak desk: finds tokens in what was pasted and hands their public parts to the form. The text itself has no
-// name, stands outside the form, and is wiped before anything is sent and whenever the page is left.
+// Leaked tokens: finds tokens in pasted text and adds their prefixes to the form. The text field has no name, is
+// outside the form, and is cleared before anything is sent and whenever the page is left.
 {
-    const AT_MOST = 50;
-    // A text field takes minutes for a megabyte: what is longer than this is looked through, and not shown.
-    const SHOWN_AT_MOST = 20000;
-    // The third part is the secret, and is only counted. Logs and addresses may have written "_" as "%5F".
+    const MAX_TOKENS = 50;
+    // A text field is very slow with megabytes, so longer pastes are searched but not shown.
+    const MAX_SHOWN_LENGTH = 20000;
+    // The third part is the secret; only its length is used. Logs and URLs may encode "_" as "%5F".
     const TOKEN = /hsk(?:_|%5F)(live|test)(?:_|%5F)([0-9A-Za-z]{12})(?:_|%5F)([0-9A-Za-z]+)/gi;
     const SECRET_LENGTH = 32;
 
     const field = document.getElementById("leak-text");
     const form = document.getElementById("leak-form");
     const status = document.getElementById("leak-found");
-    // Public parts, each with whether a whole token stood there; of long pastes nothing else is kept.
+    // Prefixes, each with whether a whole token was found; nothing else of long pastes is kept.
     let ofPastes = new Map();
     let pasted = 0;
 
@@ -30,21 +30,21 @@
 
     const tell = () => {
         const found = allFound();
-        const looked = pasted ? `${pasted.toLocaleString("en-GB")} characters were looked through. ` : "";
+        const looked = pasted ? `${pasted.toLocaleString("en-GB")} characters searched. ` : "";
         if (!found.size) {
-            status.textContent = field.value || pasted ? `${looked}No Hoursmith token is in this text.` : "";
+            status.textContent = field.value || pasted ? `${looked}No Hoursmith token found.` : "";
             return;
         }
         const whole = [...found.values()].filter(Boolean).length;
         const cut = found.size - whole;
         const parts = whole ? [counted(whole, "token")] : [];
         if (cut) {
-            parts.push(`${counted(cut, "token")} cut short, which counts too`);
+            parts.push(`${counted(cut, "token")} cut short`);
         }
         const named = [...found.keys()].slice(0, 5).map((key) => `hsk_${key}`).join(", ");
         const more = found.size > 5 ? " …" : ".";
-        const most = found.size > AT_MOST ? ` The first ${AT_MOST} are sent; report the others afterwards.` : "";
-        status.textContent = `${looked}Found ${parts.join(" and ")}. Only public parts are sent: ${named}${more}${most}`;
+        const most = found.size > MAX_TOKENS ? ` Only the first ${MAX_TOKENS} are sent; report the others afterwards.` : "";
+        status.textContent = `${looked}Found ${parts.join(" and ")}. Only prefixes are sent: ${named}${more}${most}`;
     };
 
     const wipe = () => {
@@ -56,7 +56,7 @@
 
     field.addEventListener("paste", (event) => {
         const text = event.clipboardData.getData("text/plain");
-        if (text.length > SHOWN_AT_MOST) {
+        if (text.length > MAX_SHOWN_LENGTH) {
             event.preventDefault();
             pasted += text.length;
             search(text, ofPastes);
@@ -81,7 +81,7 @@
         for (const hidden of form.querySelectorAll("input[data-found]")) {
             hidden.remove();
         }
-        for (const key of [...found.keys()].slice(0, AT_MOST)) {
+        for (const key of [...found.keys()].slice(0, MAX_TOKENS)) {
             const hidden = document.createElement("input");
             hidden.type = "hidden";
             hidden.name = "prefix";

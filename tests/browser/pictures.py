@@ -19,7 +19,7 @@ SIZE: ViewportSize = {"width": 1280, "height": 860}
 
 
 def work(console: Served) -> None:
-    """Let three assistants work as they would in a week, and one late_use with a token that is no more."""
+    """Let three assistants work as they would in a week, and one attempt with a revoked token."""
     owner_token = console.mint_for("OWNER", "Ana's laptop")
     manager_token = console.mint_for("MANAGER", "Carla's desktop")
     owner = functools.partial(call_tool, console, owner_token, client="Claude Desktop")

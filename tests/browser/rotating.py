@@ -53,7 +53,7 @@ class Assistant:
             )
             return work.result(timeout=60)
 
-    def knocks(self) -> Answer:
+    def calls(self) -> Answer:
         """Call one tool, whatever comes of it."""
         return call_tool(self.served, self.token, "get_me", path=self.path, client=self.name)
 

@@ -18,7 +18,7 @@ def test_a_campaign_is_asked_for_followed_and_closed(visit: Visitor, console: Se
         "import json\nfrom hoursmith_console.tokens.services import claim_token\n"
         "from hoursmith_console.workspaces.models import Member\n"
         f"member = Member.objects.get(email={manager['email']!r})\n"
-        f"token_claim(env='live', prefix={prefix_of(old)!r}, member=member, source='minted')\nprint(json.dumps(1))"
+        f"claim_token(env='live', prefix={prefix_of(old)!r}, member=member, source='minted')\nprint(json.dumps(1))"
     )
     console.shell(claim)
     assistant = Assistant(console, "Campaign Client", old)
@@ -27,44 +27,44 @@ def test_a_campaign_is_asked_for_followed_and_closed(visit: Visitor, console: Se
     with visit() as window:
         ana = Walker(window, owner["password"])
         window.goto("/rotations/campaigns/")
-        ana.press("Ask for rotation")
+        ana.press("Request rotation")
         window.page.get_by_label("Assistant").select_option("Campaign Client")
-        ana.press("Show who that is")
-        ana.sees("1 token fits")
-        ana.press("Ask for rotation")
+        ana.press("Preview")
+        ana.sees("1 matching token")
+        ana.press("Request rotation")
         ana.sees("0 of 1 done, 1 open")
         ana.sees(manager["name"])
         board = window.page.url.removeprefix(window.url)
-        said = rf"token hsk_live_{prefix_of(old)}_•+ of this assistant is to be replaced by \d+ \w+ 20"
+        said = rf"token hsk_live_{prefix_of(old)}_•+ of this assistant must be rotated by \d+ \w+ 20"
         assert re.search(said, told(assistant))
     with visit("MANAGER") as window:
         carla = Walker(window, manager["password"])
         window.goto("/")
-        ask = window.page.locator(".todo li", has_text="Campaign laptop").filter(has_text="is to be rotated by")
-        ask.get_by_role("link", name="Start").click()
-        carla.step_is("Make a new token")
-        carla.press("Make the new token")
+        ask = window.page.locator(".todo li", has_text="Campaign laptop").filter(has_text="Rotate your token")
+        ask.get_by_role("link", name="Start rotation").click()
+        carla.step_is("Create a new token")
+        carla.press("Create token")
         assistant.token = carla.new_token()
         assistant.works()
         assert not told(assistant)
-        carla.press("I have stored it")
+        carla.press("I’ve saved the token")
         carla.step_is("Revoke the old token")
         carla.press("Revoke hsk_live")
-        carla.press("Nobody has it any more")
+        carla.press("Finish rotation")
         carla.step_is("Done")
     with visit() as window:
         ana = Walker(window, owner["password"])
         window.goto(board)
         ana.sees("1 of 1 done, 0 open")
-        ana.press("Close the campaign")
-        ana.sees(f"How it stood when {owner['name']} closed it")
-        assert assistant.late_uses().status == 200
+        ana.press("Close campaign")
+        ana.sees(f"Final result (closed by {owner['name']}")
+        assert assistant.calls().status == 200
         assert window.complaints == []
 
 
 def told(assistant: Assistant) -> str:
     """What the assistant is to tell its person; empty where nothing."""
-    notice: str = assistant.late_uses().result["_meta"].get(NOTICE, "")
+    notice: str = assistant.calls().result["_meta"].get(NOTICE, "")
     return notice
 
 

@@ -1,4 +1,4 @@
-"""The leak desk in a real browser: what is pasted stays there, whatever size it has."""
+"""The leaked-tokens page in a real browser: pasted text stays there, whatever its size."""
 
 from playwright.sync_api import Request
 
@@ -10,7 +10,7 @@ from tests.token_shapes import assembled_token
 SECRET = "Zq7"
 
 
-def test_only_public_parts_leave_the_browser_and_containing_bites_at_once(visit: Visitor, console: Served) -> None:
+def test_only_prefixes_leave_the_browser_and_a_block_takes_effect_at_once(visit: Visitor, console: Served) -> None:
     leaked = console.mint_for("MANAGER", "Leaked laptop")
     assert call_tool(console, leaked, "get_me", client="Claude Desktop").status == 200
     prefix = leaked.split("_")[2]
@@ -28,16 +28,16 @@ def test_only_public_parts_leave_the_browser_and_containing_bites_at_once(visit:
         window.page.on("request", keep)
         window.goto("/rotations/leaked-tokens/")
         page.evaluate("text => navigator.clipboard.writeText(text)", pasted)
-        page.get_by_label("Paste where it is").press("Control+V")
-        page.get_by_text(f"{len(pasted):,} characters were looked through. Found 4 tokens").wait_for()
-        page.get_by_role("button", name="Report").click()
+        page.get_by_label("Paste the text that contains it").press("Control+V")
+        page.get_by_text(f"{len(pasted):,} characters searched. Found 4 tokens").wait_for()
+        page.get_by_role("button", name="Report token").click()
         page.wait_for_url("**/rotations/leaked-tokens/?t=*")
         assert "1 of 4 reported tokens belongs to this workspace" in window.text()
         assert "by Claude Desktop" in window.text()
         page.go_back()
-        assert page.get_by_label("Paste where it is").input_value() == ""
+        assert page.get_by_label("Paste the text that contains it").input_value() == ""
         page.go_forward()
-        page.get_by_role("button", name="Contain now").click()
+        page.get_by_role("button", name="Block token").click()
         _still_me(window, console)
         page.get_by_text("Blocked here").wait_for()
         assert call_tool(console, leaked, "get_me").status == 401
@@ -63,20 +63,20 @@ def _still_me(window: object, console: Served) -> None:
 def test_a_text_without_tokens_is_not_sent(visit: Visitor) -> None:
     with visit() as window:
         window.goto("/rotations/leaked-tokens/")
-        window.page.get_by_label("Paste where it is").fill("nothing hsk_live_ here")
-        window.page.get_by_role("button", name="Report").click()
-        assert "No Hoursmith token is in this text" in window.text()
+        window.page.get_by_label("Paste the text that contains it").fill("nothing hsk_live_ here")
+        window.page.get_by_role("button", name="Report token").click()
+        assert "No Hoursmith token found" in window.text()
         assert not [request for request in window.requests if "found" in request]
 
 
-def test_without_script_the_text_is_not_asked_for_and_the_public_part_does(visit: Visitor) -> None:
+def test_without_script_the_text_is_not_asked_for_and_the_prefix_is(visit: Visitor) -> None:
     token = assembled_token(prefix="abcdefabcdef", secret=SECRET)
     with visit(java_script_enabled=False) as window:
         page = window.page
         window.goto("/rotations/leaked-tokens/")
         assert page.locator("textarea:visible").count() == 0
-        assert "Without script this page cannot" in window.text()
-        page.get_by_label("The public part").press_sequentially(token)
-        assert page.get_by_label("The public part").input_value() == token[:21]
-        page.get_by_role("button", name="Report").click()
-        assert "None of them is known here" in window.text()
+        assert "JavaScript is off" in window.text()
+        page.get_by_label("Token prefix").press_sequentially(token)
+        assert page.get_by_label("Token prefix").input_value() == token[:21]
+        page.get_by_role("button", name="Report token").click()
+        assert "No reported token is known here" in window.text()

@@ -65,21 +65,21 @@ def blocks_the_token(ben: Walker, night: Assistant) -> str:
     window = ben.window
     ben.page.locator("main .chip a").first.click()
     address = window.page.url.removeprefix(window.url)
-    assert night.late_uses().status == 200
-    ben.press("Contain now")
-    ben.page.get_by_label("Why?").fill("Deleted a client in the night")
-    ben.press("Block it now")
-    ben.sees("Blocked at the bridge")
-    refused = night.late_uses()
+    assert night.calls().status == 200
+    ben.press("Block token")
+    ben.page.get_by_label("Reason").fill("Deleted a client in the night")
+    ben.press("Block token")
+    ben.sees("Blocked by")
+    refused = night.calls()
     assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
     return address
 
 
 def asks_for_rotation(ben: Walker) -> str:
     """From the token to everybody's progress; its address."""
-    ben.press("Ask its owner to rotate")
-    ben.sees("1 token fits")
-    ben.press("Ask for rotation")
+    ben.press("Request rotation")
+    ben.sees("1 matching token")
+    ben.press("Request rotation")
     ben.sees("0 of 1 done, 1 open")
     return ben.page.url.removeprefix(ben.window.url)
 

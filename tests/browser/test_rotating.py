@@ -29,9 +29,9 @@ def begin(visitor: Walker, token: str, kind: str) -> str:
     visitor.opens(f"/rotations/new/?token=live_{prefix}")
     visitor.window.goto(f"/tokens/?q=hsk_live_{prefix}")
     visitor.page.locator(".rows .what a").first.click()
-    visitor.press("Rotate")
+    visitor.press("Rotate token")
     visitor.choose(kind)
-    visitor.press("Begin")
+    visitor.press("Start rotation")
     return visitor.page.url.removeprefix(visitor.window.url)
 
 
@@ -44,13 +44,13 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
     laggard.works()
     with visit(MANAGER) as window:
         carla = walker(console, window, MANAGER)
-        address = begin(carla, old, "It is time")
-        carla.step_is("Make a new token")
-        carla.press("Make the new token")
+        address = begin(carla, old, "Planned rotation")
+        carla.step_is("Create a new token")
+        carla.press("Create token")
         new = carla.new_token()
         assert window.page.locator("main").inner_text().count(new) >= 1
         assert f"/mcp/c/{slug}" in window.page.content()
-        carla.press("I have stored it")
+        carla.press("I’ve saved the token")
         carla.step_is("Update the assistants")
     prompt.token = new
     prompt.works()
@@ -59,25 +59,25 @@ def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, co
         ana = walker(console, window, OWNER)
         window.goto(f"/rotations/new/?token=live_{prefix_of(old)}")
         assert window.page.url.endswith(address)
-        ana.press("All are updated")
-        ana.step_is("See the new one work")
+        ana.press("I’ve updated all assistants")
+        ana.step_is("Verify the new token")
         ana.sees("1 of 2 done")
         assert "Revoke hsk_live" not in window.text()
-        laggard.late_uses()
-        ana.sees("waiting for its first call with the new token; the old one was last used")
+        laggard.calls()
+        ana.sees("waiting for its first call with the new token; old token last used")
         laggard.token = new
         laggard.works()
         ana.step_is("Revoke the old token")
         ana.press("Revoke hsk_live")
-        ana.step_is("Hear no more of the old")
-        assert Assistant(console, "Zed", old).late_uses().status == 401
-        ana.sees("Zed still has the old token, last try")
-        assert laggard.late_uses().status == 200
-        ana.press("Nobody has it any more")
+        ana.step_is("Confirm the old token is unused")
+        assert Assistant(console, "Zed", old).calls().status == 401
+        ana.sees("Zed still has the old token, last attempt")
+        assert laggard.calls().status == 200
+        ana.press("Finish rotation")
         ana.step_is("Done")
-        assert "The old token is revoked, and the new one works" in window.text()
+        assert "Old token revoked; new token in use" in window.text()
         window.goto("/tokens/?state=retired")
-        assert f"replaced by hsk_live_{prefix_of(new)}" in window.text()
+        assert f"new token hsk_live_{prefix_of(new)}" in window.text()
         assert window.complaints == []
 
 
@@ -88,18 +88,18 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
     with visit(MANAGER) as window:
         # With the keyboard alone.
         carla = walker(console, window, MANAGER, has_mouse=False)
-        begin(carla, old, "It may have leaked")
+        begin(carla, old, "Leaked")
         carla.step_is("Revoke the old token")
         carla.press("Revoke hsk_live")
-        carla.step_is("Make a new token")
-        assert assistant.late_uses().status == 401
-        carla.sees("cursor-vscode still has the old token, last try")
+        carla.step_is("Create a new token")
+        assert assistant.calls().status == 401
+        carla.sees("cursor-vscode still has the old token, last attempt")
         wizard = window.page.url
-        carla.press("Make the new token")
+        carla.press("Create token")
         new = carla.new_token()
         assert window.page.content().count(new) > 1
         window.page.reload()
-        carla.sees("This form has already made a token")
+        carla.sees("A token was already created from this form")
         assert new not in window.page.content()
         window.page.goto(wizard)
         # An answer that was never stored cannot be shown again: Chromium says so instead.
@@ -111,23 +111,23 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         assistant.token = new
         assistant.works()
         carla.step_is("Done")
-        assert "The old token is revoked, and the new one works" in window.text()
+        assert "Old token revoked; new token in use" in window.text()
         canaries = Canaries()
         canaries.token("the minted token", new)
         assert {place: found for place, content in files_of(console) if (found := canaries.traces(content))} == {}
         # Who was forgotten stays a to-do, and the new token is left alone.
-        assert Assistant(console, "Zed", old).late_uses().status == 401
-        carla.sees("Zed still has the old token, last try")
+        assert Assistant(console, "Zed", old).calls().status == 401
+        carla.sees("Zed still has the old token, last attempt")
         window.goto("/")
         carla.sees("still has the old token")
         window.page.locator(".todo").get_by_role("link", name="Carla's leaked token").click()
         assert window.page.url == wizard
-        assert assistant.late_uses().status == 200
+        assert assistant.calls().status == 200
         # Chromium reports the status of the form that was sent twice.
         assert all("409" in complaint for complaint in window.complaints)
 
 
-def test_without_script_one_stops_a_rotation_contains_the_token_and_begins_anew(
+def test_without_script_one_cancels_a_rotation_blocks_the_token_and_starts_again(
     visit: Visitor, console: Served
 ) -> None:
     old = console.mint(person_with(console, MANAGER), "Carla's doubtful token")
@@ -135,23 +135,23 @@ def test_without_script_one_stops_a_rotation_contains_the_token_and_begins_anew(
     assistant.works()
     with visit(MANAGER, java_script_enabled=False) as window:
         carla = walker(console, window, MANAGER)
-        begin(carla, old, "It is time")
-        carla.page.locator("summary", has_text="Stop this rotation").click()
-        carla.press("Stop it")
-        carla.step_is("Abandoned")
-        assert "the old token still works" in window.text()
-        assert assistant.late_uses().status == 200
-        carla.press("Start a new one")
-        carla.page.get_by_label("It is time").check()
-        carla.press("Begin")
-        carla.press("Contain now")
-        carla.page.get_by_label("Why?").fill("Seen in a chat")
-        carla.press("Block it now")
-        carla.sees("Blocked at the bridge")
-        refused = assistant.late_uses()
+        begin(carla, old, "Planned rotation")
+        carla.page.locator("summary", has_text="Cancel this rotation").click()
+        carla.press("Cancel rotation")
+        carla.step_is("Cancelled")
+        assert "The old token still works" in window.text()
+        assert assistant.calls().status == 200
+        carla.press("Start a new rotation")
+        carla.page.get_by_label("Planned rotation").check()
+        carla.press("Start rotation")
+        carla.press("Block token")
+        carla.page.get_by_label("Reason").fill("Seen in a chat")
+        carla.press("Block token")
+        carla.sees("Blocked by")
+        refused = assistant.calls()
         assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
-        carla.page.locator("summary", has_text="It may have leaked").click()
-        carla.press("Change the order")
+        carla.page.locator("summary", has_text="Has it leaked?").click()
+        carla.press("Treat as leaked")
         carla.step_is("Revoke the old token")
-        carla.press("Look again")
+        carla.press("Refresh")
         expect(window.page.locator(".rail [aria-current=step]")).to_contain_text("Revoke the old token")

@@ -66,7 +66,7 @@ def olive(console: Served, enter: Entering) -> Walker:
 
 
 def standing(hosted: Served, token: str) -> list[object]:
-    """The successor's prefix, whether the old token counts as revoked, and how the rotation ended."""
+    """The new token's prefix, whether the old token counts as revoked, and how the rotation ended."""
     found: list[object] = hosted.shell(_STANDING.format(prefix=prefix_of(token)))
     return found
 
@@ -74,14 +74,14 @@ def standing(hosted: Served, token: str) -> list[object]:
 def show(walker: Walker, token: str) -> None:
     """Show the new token, once."""
     walker.page.get_by_label("New token", exact=True).fill(token)
-    walker.press("This is the new token")
+    walker.press("Verify token")
 
 
 def claim(walker: Walker, token: str) -> None:
     """Show a token on the page that says whose it is."""
     walker.opens("/tokens/claim/")
     walker.page.get_by_label("Token", exact=True).fill(token)
-    walker.press("It is mine")
+    walker.press("Claim token")
 
 
 def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hosted: Served, olive: Walker) -> None:
@@ -89,62 +89,62 @@ def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hoste
     assistant = Assistant(hosted, "cursor-vscode", old)
     assistant.works()
     path = begin(olive, old)
-    assert "Make the new token" not in olive.window.text()
+    assert "Create token" not in olive.window.text()
     page = olive.page.get_by_role("link", name="Settings → API").first
     assert (page.get_attribute("href"), page.get_attribute("rel")) == (f"{console.url}/settings/api", "noreferrer")
     assistant.token = new
     assistant.works()
-    olive.sees("a token without a known owner came to one of these assistants")
+    olive.sees("New token without a known owner detected")
     show(olive, new)
     olive.step_is("Revoke the old token")
     assert "Revoke hsk_live" not in olive.window.text()
     # Said too early: the bridge sees that the old token still works, and the rotation does not end.
     olive.press("I have revoked it")
-    olive.step_is("Hear no more of the old")
-    olive.sees("You said on")
+    olive.step_is("Confirm the old token is unused")
+    olive.sees("You reported on")
     olive.page.wait_for_timeout(600)
-    assert Assistant(hosted, "Zed", old).late_uses().status == 200
+    assert Assistant(hosted, "Zed", old).calls().status == 200
     olive.sees("Hoursmith still accepts the old token")
     olive.opens("/tokens/?state=current")
-    olive.sees("said to be revoked, still accepted")
+    olive.sees("reported as revoked, still accepted")
     olive.opens(path)
-    olive.press("Take back “I have revoked it”")
+    olive.press("Undo “I have revoked it”")
     olive.step_is("Revoke the old token")
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
-    assert Assistant(hosted, "Zed", old).late_uses().status == 401
-    olive.sees("Zed still has the old token, last try")
-    olive.press("Nobody has it any more")
+    assert Assistant(hosted, "Zed", old).calls().status == 401
+    olive.sees("Zed still has the old token, last attempt")
+    olive.press("Finish rotation")
     olive.step_is("Done")
     assert standing(hosted, old) == [prefix_of(new), True, "done"]
-    assert assistant.late_uses().status == 200
+    assert assistant.calls().status == 200
     assert olive.window.complaints == []
 
 
 def test_after_a_leak_the_bridge_holds_the_token_until_hoursmith_is_reached(
     console: Served, hosted: Served, olive: Walker
 ) -> None:
-    old, new = console.mint_for("owner", "The leaked one"), console.mint_for("owner", "Its successor")
+    old, new = console.mint_for("owner", "The leaked one"), console.mint_for("owner", "Its new token")
     assistant = Assistant(hosted, "cursor-vscode", old)
     assistant.works()
     claim(olive, old)
     olive.opens(f"/rotations/new/?token=live_{prefix_of(old)}&kind=leaked")
-    olive.press("Begin")
+    olive.press("Start rotation")
     olive.step_is("Revoke the old token")
-    olive.press("Contain now")
-    olive.page.get_by_label("Why?").fill("Pasted into a chat")
-    olive.press("Block it now")
-    assert assistant.late_uses().status == 401
+    olive.press("Block token")
+    olive.page.get_by_label("Reason").fill("Pasted into a chat")
+    olive.press("Block token")
+    assert assistant.calls().status == 401
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
-    olive.step_is("Make a new token")
+    olive.step_is("Create a new token")
     show(olive, new)
     olive.step_is("Update the assistants")
     assistant.token = new
     assistant.works()
     # Blocked here, the old token never came to Hoursmith again: nothing but a word says that it is revoked.
-    olive.step_is("Hear no more of the old")
-    olive.press("Nobody has it any more")
+    olive.step_is("Confirm the old token is unused")
+    olive.press("Finish rotation")
     olive.step_is("Done")
     assert new.rsplit("_", 1)[1] not in hosted.output()
 
@@ -153,9 +153,9 @@ def begin(walker: Walker, token: str) -> str:
     """Claim a token and begin its planned rotation; the path of its page."""
     claim(walker, token)
     walker.opens(f"/rotations/new/?token=live_{prefix_of(token)}")
-    walker.page.get_by_label("It is time").check()
-    walker.press("Begin")
-    walker.step_is("Make a new token")
+    walker.page.get_by_label("Planned rotation").check()
+    walker.press("Start rotation")
+    walker.step_is("Create a new token")
     return walker.page.url.removeprefix(walker.window.url)
 
 
@@ -173,7 +173,7 @@ def test_a_colleagues_prefix_is_typed_in_vain(console: Served, hosted: Served, e
     form = {"csrfmiddlewaretoken": page.locator("main [name=csrfmiddlewaretoken]").first.input_value()}
     for field in ("public", "prefix", "token", "claim"):
         typed = {**form, field: f"hsk_live_{prefix_of(others_new)}"}
-        page.request.post(f"{hosted.url}{path}successor/", form=typed, headers={"Referer": page.url})
+        page.request.post(f"{hosted.url}{path}new-token/", form=typed, headers={"Referer": page.url})
     assert standing(hosted, old) == ["", False, ""]
     Assistant(hosted, "cursor-vscode", others_new).works()
     # The one whose token it is shows it, and nobody was there before them.
@@ -182,7 +182,7 @@ def test_a_colleagues_prefix_is_typed_in_vain(console: Served, hosted: Served, e
     assert standing(hosted, others_old)[0] == prefix_of(others_new)
     attacker.opens(path)
     assert prefix_of(others_new) not in page.content()
-    attacker.step_is("Make a new token")
+    attacker.step_is("Create a new token")
 
 
 def test_a_stopped_rotation_goes_on_and_a_wrong_new_token_is_corrected(
@@ -195,12 +195,12 @@ def test_a_stopped_rotation_goes_on_and_a_wrong_new_token_is_corrected(
     olive.step_is("Update the assistants")
     olive.page.locator("summary", has_text="Wrong new token?").click()
     olive.page.get_by_label("New token", exact=True).fill(right)
-    olive.press("This is the right one")
+    olive.press("Use this token instead")
     assert standing(hosted, old) == [prefix_of(right), False, ""]
-    olive.page.locator("summary", has_text="Stop this rotation").click()
-    olive.press("Stop it")
-    olive.step_is("Abandoned")
-    olive.press("Resume this rotation")
+    olive.page.locator("summary", has_text="Cancel this rotation").click()
+    olive.press("Cancel rotation")
+    olive.step_is("Cancelled")
+    olive.press("Resume rotation")
     olive.step_is("Update the assistants")
     assert olive.page.url.removeprefix(hosted.url) == path
     assert standing(hosted, old) == [prefix_of(right), False, ""]

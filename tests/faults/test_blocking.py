@@ -1,4 +1,4 @@
-"""Contain now: from the answer to the click on, every worker refuses the token."""
+"""Block token: from the response on, every worker rejects the token."""
 
 import http.client
 import json

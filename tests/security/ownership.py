@@ -26,7 +26,7 @@ NOBODYS = {
 # Come and go with each request of whoever makes it.
 FLEETING = {"sessions.Session", "accounts.ConsoleSession", "accounts.SharedCount", "sandbox.RateCounter"}
 # Names a prefix that need not be one's own: what a person found somewhere, and what somebody tried to use.
-NAMED_FREELY = {"rotation.LeakReport", "mcpbridge.RejectedCredential"}
+NAMED_FREELY = {"leaked_tokens.LeakReport", "mcpbridge.RejectedCredential"}
 
 
 @functools.cache

@@ -68,7 +68,7 @@ def test_in_forms_without_a_key_those_of_another_workspace_change_nothing(foreig
         "member": str(foreign.cast.people["outsider"].pk),
         "owner": str(foreign.cast.people["outsider"].pk),
         "connection": foreign.keys["connections/"],
-        "place": "somewhere",
+        "found_in": "somewhere",
         "kind": "leaked",
     }
     for route in (route for route in console_routes() if "<" not in route):

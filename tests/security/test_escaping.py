@@ -82,7 +82,7 @@ def test_what_stands_in_the_address_is_no_markup_either(hostile: World, trusted:
 
 def test_what_was_typed_into_a_form_comes_back_as_text(hostile: World, trusted: Browse) -> None:
     visitor = trusted("owner")
-    names = ("name", "address", "label", "title", "reason", "place", "note", "email", "prefix", "token", "due_on")
+    names = ("name", "address", "label", "title", "reason", "found_in", "note", "email", "prefix", "token", "due_on")
     for route in console_routes():
         answer = visitor.post(hostile.address(route), dict.fromkeys(names, HARM))
         assert answer.status_code < 500, route

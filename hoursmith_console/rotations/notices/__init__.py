@@ -1,1 +1,1 @@
-"""What assistants and people are told about tokens that are to be replaced."""
+"""Notices to assistants and emails to members about rotations."""

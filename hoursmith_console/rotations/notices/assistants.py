@@ -13,14 +13,14 @@ from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.auth.restrictions.notices import clear_notice, set_notice
 from mcpbridge.models import ObservedToken, TokenNotice
 
-_TELL = "Please tell your person; the Hoursmith console says how, under Rotations."
+_TELL = "Tell the user to open Rotations in the Hoursmith console."
 Key = tuple[str, str]
 
 
 def rotation_notice_text(rotation: Rotation) -> str:
-    """What the old token's assistants tell their person; empty where they need say nothing, or nothing any more.
+    """Return the notice for assistants that use the old token; empty if none is due.
 
-    It ends when the new token was seen wherever it should be, and when the old one is revoked.
+    It ends when every assistant has used the new token, or the old one is revoked.
     """
     if rotation.ended_at or rotation.revoked_at or rotation.verified_at:
         return ""
@@ -28,24 +28,24 @@ def rotation_notice_text(rotation: Rotation) -> str:
     by = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""
     if rotation.new_prefix:
         new = f"hsk_{rotation.new_env}_{rotation.new_prefix}_••••"
-        return f"This assistant still uses the Hoursmith token {token}; {new} is to be used instead{by}. {_TELL}"
+        return f"This assistant still uses the Hoursmith token {token}. Switch to {new}{by}. {_TELL}"
     if rotation.kind == RotationKind.LEAKED:
-        return f"The Hoursmith token {token} of this assistant may have leaked and is being replaced. {_TELL}"
+        return f"The Hoursmith token {token} of this assistant may have leaked and is being rotated. {_TELL}"
     if rotation.kind == RotationKind.OFFBOARDING:
-        return f"The Hoursmith token {token} of this assistant is about to be revoked{by}. {_TELL}"
-    return f"The Hoursmith token {token} of this assistant is to be replaced{by}. {_TELL}"
+        return f"The Hoursmith token {token} of this assistant will be revoked{by}. {_TELL}"
+    return f"The Hoursmith token {token} of this assistant must be rotated{by}. {_TELL}"
 
 
 def policy_notice_text(token: ObservedToken, policy: TokenPolicy) -> str:
-    """What the assistants of a token tell that is older than the policy allows."""
+    """Return the notice for assistants whose token exceeds the policy's maximum age."""
     return (
         f"The Hoursmith token {token.masked_token} of this assistant is older than the "
-        f"{policy.max_age_days} days that its workspace allows, and is to be replaced. {_TELL}"
+        f"{policy.max_age_days} days allowed in its workspace and must be rotated. {_TELL}"
     )
 
 
 def refresh_rotation_notice(rotation: Rotation, policy: TokenPolicy) -> None:
-    """Begin, change or end what the old token's assistants tell, as the rotation now stands."""
+    """Set, change or clear the notice on the old token."""
     if text := rotation_notice_text(rotation):
         set_notice(
             env=rotation.env,
@@ -59,20 +59,20 @@ def refresh_rotation_notice(rotation: Rotation, policy: TokenPolicy) -> None:
 
 
 def refresh_notices(*, workspace: Workspace, now: datetime) -> int:
-    """Let exactly those assistants of the workspace be told something that have a reason; how many notices changed."""
+    """Set the workspace's notices to those that are due, and return how many changed."""
     policy = get_policy(workspace)
     wanted = _wanted(workspace, policy, now)
-    standing = {
+    current = {
         (env, prefix): (text, is_in_text)
         for env, prefix, text, is_in_text in TokenNotice.objects.filter(org_id=workspace.org_id, ended_at=None)
         .order_by()
         .values_list("env", "prefix", "text", "is_in_text")
     }
     changed = 0
-    for env, prefix in standing.keys() - wanted.keys():
+    for env, prefix in current.keys() - wanted.keys():
         changed += clear_notice(env=env, prefix=prefix, org_id=workspace.org_id)
     for (env, prefix), text in sorted(wanted.items()):
-        if standing.get((env, prefix)) != (text, policy.notices_in_text):
+        if current.get((env, prefix)) != (text, policy.notices_in_text):
             set_notice(env=env, prefix=prefix, org_id=workspace.org_id, text=text, is_in_text=policy.notices_in_text)
             changed += 1
     return changed

@@ -1,4 +1,4 @@
-"""Lets a person put off what is asked of them until they sign in the next time."""
+"""Snooze rotation requests on the overview."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -7,6 +7,6 @@ from hoursmith_console.workspaces.viewer import snooze_requests
 
 
 def snooze(request: HttpRequest) -> HttpResponse:
-    """Show the asks no more until the next sign-in."""
+    """Hide rotation requests until the next sign-in."""
     snooze_requests(request)
     return HttpResponseRedirect(reverse("console:index"))

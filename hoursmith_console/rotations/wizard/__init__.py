@@ -1,1 +1,1 @@
-"""The pages of one rotation, from where it begins to where it is done."""
+"""Pages that guide through one rotation."""

@@ -1,4 +1,4 @@
-"""What each form of a rotation's page does. Each returns what to tell its sender; "!" begins a warning."""
+"""Actions of the forms on a rotation's page. Each returns a message; a leading "!" marks a warning."""
 
 from django.shortcuts import get_object_or_404
 
@@ -26,27 +26,27 @@ from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.core.credential import CredentialError
 
-# The field that holds a whole token: shown to Hoursmith once, and dropped.
-TOKEN = "token"  # noqa: S105 – a name of a field
+# Form field with a whole token; it is verified with Hoursmith once and dropped.
+TOKEN = "token"  # noqa: S105 – a field name
 
 
 def revoke(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Revoke the old token, or say that it was revoked."""
+    """Revoke the old token, or report that it was revoked at Hoursmith."""
     revoke_old_token(rotation=rotation, member=_member(request))
     rotation.refresh_from_db()
     if rotation.is_revocation_reported:
-        return f"You said that {rotation.masked_token} is revoked. The bridge tells you if Hoursmith still accepts it."
-    return f"{rotation.masked_token} is revoked."
+        return f"{rotation.masked_token} is reported as revoked. You are alerted if Hoursmith still accepts it."
+    return f"{rotation.masked_token} revoked."
 
 
 def revoke_undo(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Take back that the old token was revoked."""
+    """Undo the reported revocation."""
     undo_revocation(rotation=rotation, member=_member(request))
-    return f"{rotation.masked_token} counts as not revoked."
+    return f"{rotation.masked_token} is not revoked."
 
 
-def successor(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Know the new token: one that is shown whole, or one that is known as the sender's own."""
+def new_token(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Set the new token: one pasted whole, or one already verified as the member's."""
     member, chosen = _member(request), request.POST.get("claim", "")
     if rotation.ended_at is not None:
         return "!This rotation has ended."
@@ -63,47 +63,47 @@ def successor(request: ConsoleRequest, rotation: Rotation) -> str:
         except ClaimError as error:
             return f"!{error}"
     choose_new_token(rotation=rotation, member=member, claim=claim)
-    return f"hsk_{claim.env}_{claim.prefix} is the new token."
+    return f"hsk_{claim.env}_{claim.prefix} set as the new token."
 
 
-def successor_undo(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Take back which token is the new one."""
+def new_token_undo(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Remove the new token from the rotation."""
     undo_new_token(rotation=rotation, member=_member(request))
-    return "This rotation has no new token any more."
+    return "New token removed from this rotation."
 
 
-def updated(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Say that every assistant has the new token."""
+def confirm_all(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Mark all assistants as updated."""
     confirm_all_targets(rotation=rotation, member=_member(request))
     return ""
 
 
-def updated_undo(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Take that back."""
+def confirm_all_undo(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Undo that all assistants were marked as updated."""
     undo_all_targets_confirmed(rotation=rotation, member=_member(request))
     return ""
 
 
-def tick(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Say that one assistant has the new token."""
+def confirm(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Mark one assistant as updated."""
     confirm_target(target=_target(request, rotation), member=_member(request))
     return ""
 
 
-def give_up(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Say that one assistant is no longer in use."""
+def mark_unused(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Mark one assistant as no longer used."""
     mark_target_unused(target=_target(request, rotation), member=_member(request))
     return ""
 
 
-def tick_undo(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Take back what was said of one assistant."""
+def confirm_undo(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Undo the mark on one assistant."""
     undo_target(target=_target(request, rotation), member=_member(request))
     return ""
 
 
-def leaked(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Turn a planned rotation into that of a leak."""
+def mark_leaked(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Change a planned rotation to a leaked one."""
     start_rotation(
         env=rotation.env,
         prefix=rotation.prefix,
@@ -111,34 +111,34 @@ def leaked(request: ConsoleRequest, rotation: Rotation) -> str:
         kind=RotationKind.LEAKED,
         actor=_member(request).display_identity,
     )
-    return "The order has changed: the old token goes first."
+    return "Rotation changed: revoke the old token first."
 
 
-def owner(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Say whose token it is."""
+def assign(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Assign the owner of the token."""
     form = OwnerForm(request.POST, workspace_id=rotation.workspace_id)
     if not form.is_valid():
-        return "!Choose whose token it is."
+        return "!Choose the owner."
     assign_owner(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).display_identity)
     return ""
 
 
 def finish(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Say that nothing has the old token any more."""
+    """Finish the rotation by hand."""
     finish_rotation(rotation=rotation, actor=_member(request).display_identity)
     return ""
 
 
-def abandon(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Stop the rotation."""
+def cancel(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Cancel the rotation."""
     cancel_rotation(rotation=rotation, actor=_member(request).display_identity)
-    return "The rotation is stopped. What was done stays done."
+    return "Rotation cancelled. Completed steps are kept."
 
 
 def resume(request: ConsoleRequest, rotation: Rotation) -> str:
-    """Resume the rotation where it was stopped."""
+    """Resume a cancelled rotation."""
     resume_rotation(rotation=rotation, member=_member(request))
-    return "The rotation goes on where it was stopped."
+    return "Rotation resumed."
 
 
 def _member(request: ConsoleRequest) -> Member:
@@ -146,5 +146,5 @@ def _member(request: ConsoleRequest) -> Member:
 
 
 def _target(request: ConsoleRequest, rotation: Rotation) -> RotationTarget:
-    chosen = request.POST.get("place", "")
+    chosen = request.POST.get("target", "")
     return get_object_or_404(rotation.targets.select_related("rotation"), pk=key_from(chosen))

@@ -1,4 +1,4 @@
-"""What people write on the rotation pages."""
+"""Forms of the rotation pages."""
 
 from typing import Any
 
@@ -13,42 +13,42 @@ NAME_LENGTH = 100
 
 
 class StartForm(Form):
-    """Why a token is to be replaced; the answer decides the order of the steps."""
+    """Reason for the rotation; it decides the order of the steps."""
 
     kind = forms.ChoiceField(
-        label="Why?",
+        label="Reason",
         choices=[
             (
                 RotationKind.PLANNED.value,
-                "It is time. The old token goes on working until every assistant was seen with the new one.",
+                "Planned rotation. The old token keeps working until every assistant has switched.",
             ),
             (
                 RotationKind.LEAKED.value,
-                "It may have leaked. The old token is revoked first; its assistants stop until they have the new one.",
+                "Leaked. The old token is revoked first; assistants stop working until updated.",
             ),
         ],
         widget=forms.RadioSelect,
         initial=RotationKind.PLANNED.value,
     )
     reason = forms.CharField(
-        label="Anything to add? (optional)",
-        help_text="It goes into the record, with your name.",
+        label="Note (optional)",
+        help_text="Recorded in the audit log.",
         max_length=REASON_LENGTH,
         required=False,
     )
 
 
 class MintForm(Form):
-    """What the new token is called."""
+    """Name of the new token."""
 
-    name = forms.CharField(label="Its name", max_length=NAME_LENGTH, strip=True)
+    name = forms.CharField(label="Name", max_length=NAME_LENGTH, strip=True)
     form = forms.CharField(widget=forms.HiddenInput, max_length=32)
 
 
 class OwnerForm(Form):
-    """Whose token it is."""
+    """Owner of the token."""
 
-    owner = forms.ModelChoiceField(label="Whose token is it?", queryset=Member.objects.none())
+    owner = forms.ModelChoiceField(label="Owner", queryset=Member.objects.none())
 
     def __init__(self, *args: Any, workspace_id: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,6 +56,6 @@ class OwnerForm(Form):
 
 
 class OffboardForm(Form):
-    """Why all tokens of somebody go."""
+    """Reason for offboarding a member."""
 
-    reason = forms.CharField(label="Why? It goes into the record.", max_length=REASON_LENGTH)
+    reason = forms.CharField(label="Reason (recorded in the audit log)", max_length=REASON_LENGTH)

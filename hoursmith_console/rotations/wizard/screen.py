@@ -1,4 +1,4 @@
-"""What the wizard shows of one rotation: the rail, the step to do, the evidence, and what the viewer may do."""
+"""Template context of a rotation's page: steps, evidence, and what the viewer may do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from mcpbridge.models import ObservedToken, TokenBlock
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One rotation as its page shows it."""
+    """State of one rotation as its page shows it."""
 
     rotation: Rotation
     evidence: Evidence
@@ -43,12 +43,12 @@ class Screen:
 
     @property
     def stamp(self) -> str:
-        """Changes when the page as a whole would look different, not only its evidence."""
+        """Value that changes when the whole page must be reloaded, not only the polled part."""
         return f"{self.rotation.kind}-{'ended' if self.rotation.ended_at else self.step or 'done'}"
 
     @property
     def targets(self) -> Sequence[TargetEvidence]:
-        """The assistants, those that are not done first."""
+        """Assistants, those not done first."""
         return sorted(self.evidence.targets, key=lambda each: each.is_done)
 
     @property
@@ -57,33 +57,33 @@ class Screen:
 
     @property
     def late_uses(self) -> list[LateUse]:
-        """The attempts with the old token that were turned away since it was revoked."""
+        """Rejected attempts with the old token since its revocation."""
         return self.evidence.late_uses_after(self.rotation.revoked_at)
 
     @property
     def is_still_accepted(self) -> bool:
-        """Whether the old token still works though it was said to be revoked."""
+        """Whether Hoursmith still accepts the old token after its reported revocation."""
         return self.evidence.is_accepted_after(self.rotation.revoked_at)
 
     @property
     def quiet_until(self) -> Any:
-        """When the old token counts as forgotten, if nothing attempts it any more."""
+        """When the old token counts as unused if there are no further attempts."""
         if self.rotation.revoked_at is None:
             return None
         return max(self.rotation.revoked_at, self.evidence.last_attempt_at or self.rotation.revoked_at) + quiet_period()
 
 
 def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:
-    """The screen of `rotation` as the bridge has seen it by now."""
+    """Update `rotation` from observed calls and return its page state."""
     try:
         evidence = sync_rotation(rotation=rotation, now=timezone.now())
     except (AuditUnavailableError, Error):
-        # It is moved on at the next look; what was seen can be shown all the same.
+        # The next sync updates it; the evidence can be shown anyway.
         rotation.refresh_from_db()
         evidence = evidence_of([rotation])[rotation.pk]
     kind, instants = RotationKind(rotation.kind), instants_of(rotation)
-    successor = ObservedToken(env=rotation.new_env, prefix=rotation.new_prefix)
-    cards = token_labels(viewer, [rotation, *([successor] if rotation.new_prefix else [])])
+    new_token = ObservedToken(env=rotation.new_env, prefix=rotation.new_prefix)
+    cards = token_labels(viewer, [rotation, *([new_token] if rotation.new_prefix else [])])
     return Screen(
         rotation=rotation,
         evidence=visible_evidence(viewer, [rotation], {rotation.pk: evidence})[rotation.pk],
@@ -95,12 +95,12 @@ def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:
 
 
 def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
-    """What the wizard's templates need beside the screen itself."""
+    """Return the context of the rotation templates."""
     rotation, member, issuer = screen.rotation, viewer.member, current_issuer()
     ours = TokenBlock.objects.filter(org_id=rotation.org_id, lifted_at=None)
     block = ours.filter(env=rotation.env, prefix=rotation.prefix).first()
-    may = {
-        "drive": can_manage(member, rotation),
+    can = {
+        "manage": can_manage(member, rotation),
         "mint": can_mint_new_token(member, rotation),
         "assign": can_assign_owner(member, rotation),
         "block": can_block(member, rotation.owner),
@@ -109,21 +109,18 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
     context: dict[str, Any] = {
         "screen": screen,
         "rotation": rotation,
-        "may": may,
+        "can": can,
         "supports_minting": issuer.supports_minting,
         "tokens_url": settings.HOURSMITH_TOKENS_URL,
-        # Not “block”: templates keep that name for themselves.
-        "held": block,
-        "block_key": f"{rotation.env}_{rotation.prefix}",
+        "token_block": block,
+        "token_key": f"{rotation.env}_{rotation.prefix}",
     }
-    if may["assign"]:
+    if can["assign"]:
         context["owner_form"] = OwnerForm(workspace_id=rotation.workspace_id)
     if not issuer.supports_minting and rotation.ended_at is None:
         context["arrivals"] = unowned_arrivals(viewer, rotation) if screen.step is Step.MINT else []
-        context["candidates"] = new_token_candidates(rotation, member) if may["mint"] else []
+        context["candidates"] = new_token_candidates(rotation, member) if can["mint"] else []
     is_unused = bool(rotation.new_prefix) and screen.evidence.new_at is None
-    if may["mint"] and issuer.supports_minting and (screen.step is Step.MINT or is_unused):
-        context["new_form_id"] = MintForm(
-            initial={"name": rotation.token_name or "My assistant", "form": new_form_id()}
-        )
+    if can["mint"] and issuer.supports_minting and (screen.step is Step.MINT or is_unused):
+        context["mint_form"] = MintForm(initial={"name": rotation.token_name or "My assistant", "form": new_form_id()})
     return context

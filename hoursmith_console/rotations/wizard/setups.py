@@ -1,4 +1,4 @@
-"""The snippets of exactly those assistants that used the old token."""
+"""Configuration snippets for the assistants that used the old token."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from hoursmith_console.token_issuer.protocol import MintedToken
 
 @dataclass(frozen=True, slots=True)
 class TargetSetup:
-    """How one assistant gets the new token; `setup` is None where the catalogue does not know its client."""
+    """Setup of one assistant; `setup` is None if the catalogue does not know its client."""
 
     target: RotationTarget
     setup: ClientSetup | None
@@ -22,7 +22,7 @@ class TargetSetup:
 
 
 def setups_of(rotation: Rotation, minted: MintedToken | None = None) -> list[TargetSetup]:
-    """One for each assistant that is still in use. Give `minted` only in the one answer that shows it."""
+    """Return the setup of each assistant still in use. Pass `minted` only in the one response that shows it."""
     targets = [target for target in rotation.targets.all() if target.unused_at is None]
     slugs = [target.connection for target in targets if target.connection]
     known = Connection.objects.filter(slug__in=slugs, workspace=rotation.workspace_id)

@@ -1,4 +1,4 @@
-"""Where rotations begin: for one token, or for all tokens of somebody who leaves."""
+"""Pages that start rotations: of one token, or of all tokens of a member who leaves."""
 
 from typing import TYPE_CHECKING
 
@@ -41,28 +41,32 @@ class StartViews:
         self._offboard_guarded = reauthentication_required(self._offboard)
 
     def new(self, request: ConsoleRequest) -> HttpResponse:
-        """GET asks why the token is to be replaced, or which; POST starts, or joins what is under way."""
+        """Choose a token and a reason; POST starts the rotation or joins the one in progress."""
         viewer = request.viewer
         asked = request.GET.get("token", "")
         if not asked:
             return render_page(
-                request, "rotations/choose.html", section=self._admin, title="Replace a token", tokens=_choice(viewer)
+                request,
+                "rotations/choose.html",
+                section=self._admin,
+                title="Rotate a token",
+                tokens=_tokens_to_choose(viewer),
             )
         key = key_from_address(asked)
         card = visible_token_or_none(viewer, key) if key else None
         if key is None or card is None:
-            raise Http404("There is no such token.")
+            raise Http404("Token not found.")
         if not can_rotate(viewer.member, card.owner):
             raise PermissionDenied
-        standing = latest_rotation(env=key[0], prefix=key[1], workspace=viewer.member.workspace)
-        if standing is not None and standing.ended_at is None and request.method != "POST":
-            return back_to(standing)
+        latest = latest_rotation(env=key[0], prefix=key[1], workspace=viewer.member.workspace)
+        if latest is not None and latest.ended_at is None and request.method != "POST":
+            return back_to(latest)
         form = StartForm(request.POST or None, initial={"kind": request.GET.get("kind", "planned")})
         if request.method != "POST" or not form.is_valid():
             status = 400 if request.method == "POST" else 200
-            page = {"card": card, "token_address": asked, "form": form, "standing": standing}
+            page = {"card": card, "token_address": asked, "form": form, "latest": latest}
             return render_page(
-                request, "rotations/new.html", section=self._admin, title="Replace a token", status=status, **page
+                request, "rotations/new.html", section=self._admin, title="Rotate a token", status=status, **page
             )
         try:
             rotation = start_rotation(
@@ -75,26 +79,26 @@ class StartViews:
             )
         except (RotationError, AuditUnavailableError) as error:
             form.add_error(None, str(error))
-            page = {"card": card, "token_address": asked, "form": form, "standing": standing}
+            page = {"card": card, "token_address": asked, "form": form, "latest": latest}
             return render_page(
-                request, "rotations/new.html", section=self._admin, title="Replace a token", status=503, **page
+                request, "rotations/new.html", section=self._admin, title="Rotate a token", status=503, **page
             )
         return back_to(rotation)
 
     def offboarding(self, request: ConsoleRequest) -> HttpResponse:
-        """Whose tokens could go: everybody of the workspace, and who has left it with tokens that may still work."""
-        viewer = _reviewer(request)
-        left = active_token_counts(viewer.member.workspace_id)
+        """List the members to offboard: active ones, and former ones with active tokens."""
+        viewer = _admin_viewer(request)
+        counts = active_token_counts(viewer.member.workspace_id)
         members = Member.objects.filter(workspace=viewer.member.workspace_id)
-        known = members.filter(Q(pk__in=left) | Q(is_active=True))[:MOST_LISTED]
-        people = sorted(((member, left[member.pk]) for member in known), key=lambda each: not each[1])
+        known = members.filter(Q(pk__in=counts) | Q(is_active=True))[:MOST_LISTED]
+        people = sorted(((member, counts[member.pk]) for member in known), key=lambda each: not each[1])
         return render_page(
-            request, "rotations/offboarding.html", section=self._admin, title="Somebody leaves", people=people
+            request, "rotations/offboarding.html", section=self._admin, title="Offboard a member", people=people
         )
 
     def offboard(self, request: ConsoleRequest, member: int) -> HttpResponseBase:
-        """GET shows what is known of one member's tokens; POST starts to end them, and in the sandbox ends them."""
-        viewer = _reviewer(request)
+        """Show the member's tokens; POST starts their rotations, and in the sandbox revokes them."""
+        viewer = _admin_viewer(request)
         person = get_object_or_404(Member, pk=member, workspace=viewer.member.workspace_id)
         answer: HttpResponseBase = self._offboard_guarded(request, person)
         return answer
@@ -104,20 +108,22 @@ class StartViews:
         form = OffboardForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                count = _end_all(person, actor=viewer.member, reason=form.cleaned_data["reason"])
+                count = _revoke_all(person, actor=viewer.member, reason=form.cleaned_data["reason"])
             except (RotationError, AuditUnavailableError) as error:
                 form.add_error(None, str(error))
             else:
-                done = "revoked" if current_issuer().supports_minting else "to be revoked at Hoursmith"
-                tokens = f"{count} token{'' if count == 1 else 's'}"
-                messages.success(request, f"{tokens} of {person.name}: {done}.")
+                tokens = f"{count} token{'' if count == 1 else 's'} of {person.name}"
+                is_done = current_issuer().supports_minting
+                messages.success(
+                    request, f"{tokens} revoked." if is_done else f"{tokens} must be revoked at Hoursmith."
+                )
                 return HttpResponseRedirect(reverse("console:rotations:list"))
         known = offboarding_summary(person)
-        cards = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in known.left])
+        cards = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in known.active])
         page = {
             "person": person,
             "known": known,
-            "cards": [cards[key] for key in known.left],
+            "cards": [cards[key] for key in known.active],
             "form": form,
             "supports_minting": current_issuer().supports_minting,
         }
@@ -126,26 +132,26 @@ class StartViews:
             request,
             "rotations/offboard.html",
             section=self._admin,
-            title=f"{person.name} leaves",
+            title=f"Offboard {person.name}",
             status=status,
             **page,
         )
 
 
-def _choice(viewer: Viewer) -> list[tuple[ObservedToken, TokenLabel]]:
+def _tokens_to_choose(viewer: Viewer) -> list[tuple[ObservedToken, TokenLabel]]:
     tokens = list(visible_tokens(viewer)[:MOST_OFFERED])
     cards = token_labels(viewer, tokens)
     return [(token, cards[token.env, token.prefix]) for token in tokens]
 
 
-def _reviewer(request: ConsoleRequest) -> Viewer:
+def _admin_viewer(request: ConsoleRequest) -> Viewer:
     viewer = request.viewer
     if not viewer.member.administers:
         raise PermissionDenied
     return viewer
 
 
-def _end_all(person: Member, *, actor: Member, reason: str) -> int:
+def _revoke_all(person: Member, *, actor: Member, reason: str) -> int:
     rotations = offboard_member(member=person, actor=actor.display_identity, reason=reason)
     if current_issuer().supports_minting:
         for rotation in rotations:

@@ -1,4 +1,4 @@
-"""What people do on a rotation's page. Each is one POST that leads back to the page; a GET there changes nothing."""
+"""Actions on a rotation's page. Each is one POST that redirects back to the page."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,45 +30,49 @@ if TYPE_CHECKING:
     from hoursmith_console.rotations.admin import RotationAdmin
 
 Rule = Callable[[Any, Rotation], bool]
-Act = Callable[[ConsoleRequest, Rotation], "str | HttpResponse"]
+Action = Callable[[ConsoleRequest, Rotation], "str | HttpResponse"]
 
 
 class Wizard:
-    """The addresses below `/rotations/<key>/`."""
+    """Views below `/rotations/<key>/`."""
 
     def __init__(self, admin: "RotationAdmin") -> None:
         self._admin = admin
 
     def urls(self) -> list[URLPattern]:
-        """What a person can do, each behind its rule; after a leak nobody is asked twice but where a token ends."""
-        steps: dict[str, tuple[Rule, Act, bool]] = {
+        """Return the URL patterns: each action with its permission, and whether it requires re-authentication."""
+        steps: dict[str, tuple[Rule, Action, bool]] = {
             "revoke": (can_revoke, form_actions.revoke, True),
             "revoke-undo": (can_revoke, form_actions.revoke_undo, False),
             "mint": (can_mint_new_token, self._mint, True),
-            "successor": (can_mint_new_token, form_actions.successor, False),
-            "successor-undo": (can_manage, form_actions.successor_undo, False),
-            "updated": (can_manage, form_actions.updated, False),
-            "updated-undo": (can_manage, form_actions.updated_undo, False),
-            "tick": (can_manage, form_actions.tick, False),
-            "give-up": (can_manage, form_actions.give_up, False),
-            "tick-undo": (can_manage, form_actions.tick_undo, False),
-            "leaked": (can_manage, form_actions.leaked, False),
-            "owner": (can_assign_owner, form_actions.owner, False),
+            "new-token": (can_mint_new_token, form_actions.new_token, False),
+            "new-token-undo": (can_manage, form_actions.new_token_undo, False),
+            "confirm-all": (can_manage, form_actions.confirm_all, False),
+            "confirm-all-undo": (can_manage, form_actions.confirm_all_undo, False),
+            "confirm": (can_manage, form_actions.confirm, False),
+            "mark-unused": (can_manage, form_actions.mark_unused, False),
+            "confirm-undo": (can_manage, form_actions.confirm_undo, False),
+            "mark-leaked": (can_manage, form_actions.mark_leaked, False),
+            "assign-owner": (can_assign_owner, form_actions.assign, False),
             "finish": (can_manage, form_actions.finish, False),
-            "abandon": (can_manage, form_actions.abandon, False),
+            "cancel": (can_manage, form_actions.cancel, False),
             "resume": (can_manage, form_actions.resume, False),
         }
         guard = self._admin.admin_site.admin_view
         return [
             path("<int:key>/live/", guard(require_safe(self.live)), name="live"),
             *(
-                path(f"<int:key>/{name}/", guard(self._view(rule, act, asks_again)), name=name.replace("-", "_"))
-                for name, (rule, act, asks_again) in steps.items()
+                path(
+                    f"<int:key>/{name}/",
+                    guard(self._view(rule, action, needs_reauthentication)),
+                    name=name.replace("-", "_"),
+                )
+                for name, (rule, action, needs_reauthentication) in steps.items()
             ),
         ]
 
     def live(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """The evidence alone, for the page that asks every other second; the page is told when it is outdated."""
+        """htmx fragment polled every 2 s; sends HX-Refresh when the step changed."""
         rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
         screen = build_screen(request.viewer, rotation)
         answer = render(request, "rotations/_live.html", screen_context(request.viewer, screen))
@@ -76,17 +80,17 @@ class Wizard:
             answer["HX-Refresh"] = "true"
         return answer
 
-    def _view(self, rule: Rule, act: Act, asks_again: bool) -> Callable[..., HttpResponseBase]:
+    def _view(self, rule: Rule, action: Action, needs_reauthentication: bool) -> Callable[..., HttpResponseBase]:
         def work(request: ConsoleRequest, rotation: Rotation) -> HttpResponseBase:
-            return _acted(request, rotation, act)
+            return _respond(request, rotation, action)
 
-        guarded = reauthentication_required(work) if asks_again else work
+        guarded = reauthentication_required(work) if needs_reauthentication else work
 
         @sensitive_post_parameters(form_actions.TOKEN)
         def view(request: ConsoleRequest, key: int) -> HttpResponseBase:
             rotation: Rotation = get_object_or_404(self._admin.get_queryset(request), pk=key)
             if request.method != "POST":
-                # Where a reload, or a password given in between, leads.
+                # A reload, or the redirect after re-authentication, ends here.
                 return back_to(rotation)
             if not rule(request.viewer.member, rotation):
                 raise PermissionDenied
@@ -96,10 +100,10 @@ class Wizard:
         return view
 
     def _mint(self, request: ConsoleRequest, rotation: Rotation) -> str | HttpResponse:
-        """The new token, whole, in this answer and in no other."""
+        """Create the new token and show it in this response only."""
         form = MintForm(request.POST)
         if not form.is_valid():
-            return "!Give the new token a name."
+            return "!Enter a name for the new token."
         viewer = request.viewer
         page: dict[str, Any] = {"done_address": rotation.get_absolute_url()}
         page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
@@ -111,29 +115,33 @@ class Wizard:
                 form=form.cleaned_data["form"],
             )
         except AlreadyMintedError as error:
-            page |= {"title": "Already made", "claim": error.claim, "again_address": rotation.get_absolute_url()}
+            page |= {
+                "title": "Token already created",
+                "claim": error.claim,
+                "again_address": rotation.get_absolute_url(),
+            }
             return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
         except (MissingFormIdError, UnknownMemberError, MintingUnsupportedError):
-            return "!No token could be made from this form. Open the page again."
-        page |= {"title": "The new token", "minted": minted, "rotation": rotation}
+            return "!The token could not be created from this form. Reload the page and try again."
+        page |= {"title": "New token", "minted": minted, "rotation": rotation}
         return shown_once(request, "rotations/minted.html", {**page, "setups": setups_of(rotation, minted)})
 
 
 def back_to(rotation: Rotation) -> HttpResponse:
-    """Lead to the wizard."""
+    """Redirect to the rotation's page."""
     return HttpResponseRedirect(rotation.get_absolute_url())
 
 
-def _acted(request: ConsoleRequest, rotation: Rotation, act: Act) -> HttpResponse:
-    """What `act` answers, or the wizard with what `act` says; a text that begins with "!" is a warning."""
+def _respond(request: ConsoleRequest, rotation: Rotation, action: Action) -> HttpResponse:
+    """Return the response of `action`, or redirect with its message; a leading "!" marks a warning."""
     try:
-        said = act(request, rotation)
+        message = action(request, rotation)
     except RotationError as error:
-        said = f"!{error}"
-    if not isinstance(said, str):
-        return said
-    if said.startswith("!"):
-        messages.warning(request, said[1:])
-    elif said:
-        messages.success(request, said)
+        message = f"!{error}"
+    if not isinstance(message, str):
+        return message
+    if message.startswith("!"):
+        messages.warning(request, message[1:])
+    elif message:
+        messages.success(request, message)
     return back_to(rotation)

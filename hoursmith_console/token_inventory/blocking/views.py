@@ -1,4 +1,4 @@
-"""Stops a token at the bridge before anybody reaches Hoursmith, and lets it through again."""
+"""Block and unblock a token at the gateway."""
 
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 
 class BlockForm(Form):
-    """Why a token is stopped."""
+    """Reason for a block."""
 
-    reason = forms.CharField(
-        label="Why?", help_text="It goes into the record, with your name.", max_length=200, strip=True
-    )
+    reason = forms.CharField(label="Reason", help_text="Recorded in the audit log.", max_length=200, strip=True)
 
 
 class BlockViews:
@@ -42,7 +40,7 @@ class BlockViews:
         self._unblock_guarded = reauthentication_required(self._unblock)
 
     def block(self, request: ConsoleRequest) -> HttpResponseBase:
-        """GET asks why; POST blocks the token, on every worker, from its next call on."""
+        """Ask for a reason; POST blocks the token on every worker from the next request."""
         card = _card(request)
         if not can_block(request.viewer.member, card.owner):
             raise PermissionDenied
@@ -50,7 +48,7 @@ class BlockViews:
         return answer
 
     def unblock(self, request: ConsoleRequest) -> HttpResponseBase:
-        """POST lets the token through again; a GET, where a password given in between leads, changes nothing."""
+        """Unblock the token on POST; a GET, as after re-authentication, changes nothing."""
         card = _card(request)
         if request.method != "POST":
             return HttpResponseRedirect(_next(request, card))
@@ -79,10 +77,10 @@ class BlockViews:
                     status = 503
                     form.add_error(None, str(error))
                 else:
-                    messages.success(request, f"{card.masked} is blocked: its next call is refused.")
+                    messages.success(request, "Token blocked.")
                     return HttpResponseRedirect(_next(request, card))
         context = {
-            "title": "Contain now",
+            "title": "Block token",
             "area_title": self._admin.title,
             "area_address": "console:tokens:list",
             "card": card,
@@ -97,7 +95,7 @@ class BlockViews:
         except AuditUnavailableError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"{card.masked} is let through again.")
+            messages.success(request, "Token unblocked.")
         return HttpResponseRedirect(_next(request, card))
 
 
@@ -105,12 +103,12 @@ def _card(request: ConsoleRequest) -> TokenLabel:
     key = key_from_address(request.GET.get("token", ""))
     card = visible_token_or_none(request.viewer, key) if key else None
     if card is None:
-        raise Http404("There is no such token.")
+        raise Http404("Token not found.")
     return card
 
 
 def _next(request: ConsoleRequest, card: TokenLabel) -> str:
-    """Where the person goes on: the token's rotation, or its page."""
+    """Return where to continue: the token's open rotation, or its page."""
     rotation = latest_rotation(env=card.env, prefix=card.prefix, workspace=request.viewer.member.workspace)
     if rotation is not None and rotation.ended_at is None:
         return reverse("console:rotations:detail", args=[rotation.pk])

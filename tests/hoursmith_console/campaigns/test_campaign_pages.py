@@ -58,7 +58,7 @@ def test_an_auditor_reads_and_changes_nothing(cast: Cast, browse: Browse, campai
     auditor = browse("manager")
     page = text(auditor.get(f"{LIST}{campaign.pk}/"))
     assert "Member Person" in page
-    assert "Close the campaign" not in page
+    assert "Close campaign" not in page
     assert auditor.get(NEW).status_code == 403
     assert auditor.post(f"{LIST}{campaign.pk}/close/").status_code == 403
 
@@ -67,14 +67,14 @@ def test_a_token_s_page_leads_to_asking_for_it_alone(cast: Cast, browse: Browse)
     token = cast.tokens["manager"]
     admin, page = browse("admin"), f"/tokens/{token.pk}/"
     address = f"{NEW}?token=live_{token.prefix}"
-    assert f'href="{address}">Ask its owner to rotate' in text(admin.get(page))
-    assert "1 token fits" in text(admin.get(address))
-    assert "nothing to ask for" in text(admin.get(f"{NEW}?token=live_{cast.tokens['outsider'].prefix}"))
+    assert f'href="{address}">Request rotation' in text(admin.get(page))
+    assert "1 matching token" in text(admin.get(address))
+    assert "No matching tokens" in text(admin.get(f"{NEW}?token=live_{cast.tokens['outsider'].prefix}"))
     admin.post(address, {**ASK, "token": [str(token.pk)]})
     assert Rotation.objects.get().prefix == token.prefix
     # Who is asked does not ask themselves, and nobody is asked twice.
     for name in ("manager", "admin"):
-        assert "Ask its owner to rotate" not in text(browse(name).get(page))
+        assert "Request rotation" not in text(browse(name).get(page))
 
 
 def test_the_preview_says_which_tokens_fit_and_whose_they_are(cast: Cast, browse: Browse) -> None:
@@ -83,29 +83,29 @@ def test_the_preview_says_which_tokens_fit_and_whose_they_are(cast: Cast, browse
     TokenTool.objects.create(token=nobodys, tool="get_me", calls=20, first_at=NOW, last_at=NOW)
     make_token(cast.other.org_id, "bbbbbbbbbbbb", name="foreign", **old)
     page = text(browse("owner").get(f"{NEW}?older_than_days=90"))
-    assert "1 token fits" in page
+    assert "1 matching token" in page
     assert "nobody's laptop" in page
-    assert "MEMBER would do · only reads" in page
-    assert "Of 1 nobody knows whose it is." in page
+    assert "MEMBER is enough · read-only use" in page
+    assert "1 token has no known owner" in page
     assert "foreign" not in page
     assert "Rotate: older than 90 days" in page
 
 
 def test_a_first_look_asks_for_nothing(cast: Cast, browse: Browse) -> None:
     page = text(browse("owner").get(NEW))
-    assert "Show who that is" in page
-    assert "Ask for it" not in page
+    assert "Preview" in page
+    assert "Reason" not in page
 
 
-def test_those_that_are_left_ticked_are_asked(cast: Cast, browse: Browse) -> None:
+def test_a_campaign_starts_for_the_selected_tokens(cast: Cast, browse: Browse) -> None:
     make_client(cast.tokens["member"], name="Cursor")
-    ticked = [cast.tokens["member"].pk, cast.tokens["outsider"].pk]
-    answer = browse("owner").post(f"{NEW}?role=", {**ASK, "reason": "It is time", "token": ticked}, follow=True)
+    selected = [cast.tokens["member"].pk, cast.tokens["outsider"].pk]
+    answer = browse("owner").post(f"{NEW}?role=", {**ASK, "reason": "It is time", "token": selected}, follow=True)
     campaign = Campaign.objects.get()
     assert answer.redirect_chain == [(f"{LIST}{campaign.pk}/", 302)]
     assert Rotation.objects.get().prefix == cast.tokens["member"].prefix
     page = text(answer)
-    for words in ("0 of 1 done, 1 open", "Member Person", "It is time", "every token"):
+    for words in ("0 of 1 done, 1 open", "Member Person", "It is time", "all tokens"):
         assert words in page
     assert RotationMail.objects.get().member == cast.people["member"]
 
@@ -113,10 +113,10 @@ def test_those_that_are_left_ticked_are_asked(cast: Cast, browse: Browse) -> Non
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"due_on": "2020-01-01"}, "still to come"),
+        ({"due_on": "2020-01-01"}, "in the future"),
         ({"due_on": "soon"}, "valid date"),
         ({"title": ""}, "required"),
-        ({"token": []}, "nothing to ask for"),
+        ({"token": []}, "Select at least one token"),
     ],
 )
 def test_what_cannot_be_asked_is_said_and_the_ticks_stay(
@@ -133,24 +133,24 @@ def test_what_cannot_be_asked_is_said_and_the_ticks_stay(
 def test_the_board_sets_those_apart_whose_owner_nobody_knows(cast: Cast, browse: Browse, campaign: Campaign) -> None:
     Rotation.objects.filter(prefix=cast.tokens["member"].prefix).update(owner=None, owner_name="")
     page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
-    assert "Whose these are nobody knows" in page
-    assert page.index("member's laptop") < page.index("Under way</h2>") < page.index("manager's laptop")
+    assert "Tokens without a known owner" in page
+    assert page.index("member's laptop") < page.index("In progress</h2>") < page.index("manager's laptop")
 
 
 def test_failed_messages_stand_on_the_board(cast: Cast, browse: Browse, campaign: Campaign) -> None:
-    RotationMail.objects.filter(member=cast.people["member"]).update(fault="ConnectionRefusedError", attempts=1)
+    RotationMail.objects.filter(member=cast.people["member"]).update(last_error="ConnectionRefusedError", attempts=1)
     page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
-    assert "1 e-mail did not go out" in page
+    assert "1 email could not be sent" in page
     assert "ConnectionRefusedError" in page
 
 
 def test_reminding_and_closing_by_a_button(cast: Cast, browse: Browse, campaign: Campaign) -> None:
     owner = browse("owner")
-    assert "Nobody is written to" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
+    assert "No reminders sent" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
     RotationMail.objects.all().update(queued_at=NOW - timedelta(days=1))
-    assert "2 people are written to now" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
+    assert "2 reminders sent" in text(owner.post(f"{LIST}{campaign.pk}/remind/", follow=True))
     page = text(owner.post(f"{LIST}{campaign.pk}/close/", follow=True))
-    assert "How it stood when Owner Person" in page
+    assert "Final result (closed by Owner Person" in page
     assert "0 of 2 done, 2 open" in page
     Rotation.objects.all().delete()
     page = text(owner.get(f"{LIST}{campaign.pk}/"))
@@ -161,4 +161,4 @@ def test_reminding_and_closing_by_a_button(cast: Cast, browse: Browse, campaign:
 
 
 def test_members_still_see_what_is_asked_of_them(browse: Browse, campaign: Campaign) -> None:
-    assert "is to be rotated by" in text(browse("member").get("/"))
+    assert "Rotate your token" in text(browse("member").get("/"))

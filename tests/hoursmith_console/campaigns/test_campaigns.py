@@ -64,14 +64,14 @@ def test_tokens_fit_when_all_that_is_given_holds(cast: Cast, criteria: Criteria,
     names = [token.token_name.removesuffix("'s laptop") for token in tokens_matching(cast.workspace, criteria, now=NOW)]
     assert set(names) == found
     assert len(names) == len(found)
-    assert Criteria.of_json(criteria.as_json()) == criteria
+    assert Criteria.from_json(criteria.to_json()) == criteria
 
 
 def test_tokens_of_one_member_fit_by_their_owner(cast: Cast) -> None:
     criteria = Criteria(member=cast.people["manager"].pk)
     assert list(tokens_matching(cast.workspace, criteria, now=NOW)) == [cast.tokens["manager"]]
-    assert criteria.words(cast.workspace) == ["tokens of Manager Person"]
-    assert Criteria(member=cast.people["outsider"].pk).words(cast.workspace) == ["tokens of somebody who is gone"]
+    assert criteria.describe(cast.workspace) == ["tokens of Manager Person"]
+    assert Criteria(member=cast.people["outsider"].pk).describe(cast.workspace) == ["tokens of a former member"]
 
 
 def test_everybody_is_asked_once_and_it_is_recorded(cast: Cast) -> None:
@@ -124,14 +124,14 @@ def test_closing_keeps_how_it_stood(cast: Cast) -> None:
     closed = close_campaign(campaign=campaign, actor=OWNER)
     Rotation.objects.update(ended_at=NOW, outcome="done", owner_name="")
     closed.refresh_from_db()
-    assert {name: closed.summary[name] for name in ("done", "open", "given_up")} == {
+    assert {name: closed.summary[name] for name in ("done", "open", "cancelled")} == {
         "done": 1,
         "open": 1,
-        "given_up": 1,
+        "cancelled": 1,
     }
     assert {row["owner"]: row["state"] for row in closed.summary["tokens"]}["Member Person"] == "open"
     (row,) = events("campaign_close")
-    assert row.arguments == {"done": 1, "open": 1, "given_up": 1}
+    assert row.arguments == {"done": 1, "open": 1, "cancelled": 1}
     with pytest.raises(CampaignError):
         close_campaign(campaign=campaign, actor=OWNER)
     with pytest.raises(CampaignError):

@@ -11,7 +11,7 @@ from tests.hoursmith_console.conftest import Cast
 
 ODD = ["", "²", "٣", "1_000", " 1", "+1", "-1", "0", "1.0", "1e3", "9" * 19, "9" * 20, "9" * 5000, "\x00", "live_x"]
 # What forms of the console call a key.
-NAMES = ("session", "token", "place", "claim", "key", "workspace", "connection", "before", "member", "device", "added")
+NAMES = ("session", "token", "target", "claim", "key", "workspace", "connection", "before", "member", "device", "added")
 
 
 @pytest.mark.parametrize("text", ODD)

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.leaked_tokens.services import AT_MOST, PublicPart, parse_token_prefixes
+from hoursmith_console.leaked_tokens.services import AT_MOST, TokenPrefix, parse_token_prefixes
 from hoursmith_console.rotations.models import Rotation
 from mcpbridge.models import AuditEvent, TokenBlock
 from tests.hoursmith_console.conftest import PASSWORD, Cast
@@ -33,9 +33,9 @@ def test_the_public_part_is_all_that_is_read() -> None:
         "hsk_live_" + "c" * 13,
     ]
     assert parse_token_prefixes(texts) == [
-        PublicPart("live", "4f8a2c1bdedf"),
-        PublicPart("test", "aaaaaaaaaaaa"),
-        PublicPart("live", "bbbbbbbbbbbb"),
+        TokenPrefix("live", "4f8a2c1bdedf"),
+        TokenPrefix("test", "aaaaaaaaaaaa"),
+        TokenPrefix("live", "bbbbbbbbbbbb"),
     ]
     assert len(parse_token_prefixes(f"live_{number:012d}" for number in range(80))) == AT_MOST
 
@@ -44,10 +44,10 @@ def test_an_owner_is_told_whose_a_token_is_and_what_it_did(cast: Cast, browse: B
     token = cast.tokens["member"]
     make_client(token, name="Cursor", address="203.0.113.50")
     answer = browse("owner").post(
-        PAGE, {"prefix": [f"live_{token.prefix}", "live_ffffffffffff"], "place": "#random in the chat"}, follow=True
+        PAGE, {"prefix": [f"live_{token.prefix}", "live_ffffffffffff"], "found_in": "#random in the chat"}, follow=True
     )
     page = answer.content.decode()
-    for words in ("1 of 2 reported tokens", "Member Person", "203.0.113.50", "Cursor", "It works", "Not known here"):
+    for words in ("1 of 2 reported tokens", "Member Person", "203.0.113.50", "Cursor", "Active", "Not known:"):
         assert words in page
     assert answer.redirect_chain == [(f"{PAGE}?t=live_{token.prefix}&t=live_ffffffffffff", 302)]
     (row,) = events("leak_report")
@@ -91,19 +91,17 @@ def test_a_whole_token_that_comes_all_the_same_is_kept_nowhere(cast: Cast, brows
 def test_nothing_to_look_for_is_said(cast: Cast, browse: Browse) -> None:
     answer = browse("owner").post(PAGE, {"prefix": "my token"})
     assert answer.status_code == 400
-    assert "no public part of a token" in answer.content.decode()
+    assert "No token prefix found" in answer.content.decode()
     assert events("leak_report") == []
 
 
-@pytest.mark.parametrize(("person", "contained"), [("owner", {"owner", "member"}), ("member", {"member"})])
-def test_containing_blocks_what_the_person_may_block(
-    cast: Cast, trusted: Browse, person: str, contained: set[str]
-) -> None:
+@pytest.mark.parametrize(("person", "blocked"), [("owner", {"owner", "member"}), ("member", {"member"})])
+def test_members_block_the_tokens_they_may_block(cast: Cast, trusted: Browse, person: str, blocked: set[str]) -> None:
     keys = [f"live_{cast.tokens[name].prefix}" for name in ("owner", "member", "outsider")]
     answer = trusted(person).post(f"{PAGE}block/", {"prefix": keys}, follow=True)
-    assert "blocked now" in answer.content.decode()
-    assert set(TokenBlock.objects.values_list("prefix", flat=True)) == {cast.tokens[name].prefix for name in contained}
-    assert len(events("token_block")) == len(contained)
+    assert "blocked." in answer.content.decode()
+    assert set(TokenBlock.objects.values_list("prefix", flat=True)) == {cast.tokens[name].prefix for name in blocked}
+    assert len(events("token_block")) == len(blocked)
 
 
 def test_who_may_act_on_none_of_them_finds_nothing(cast: Cast, trusted: Browse) -> None:
@@ -130,7 +128,7 @@ def test_an_old_sign_in_is_asked_again_and_the_form_is_not_kept_meanwhile(
     assert TokenBlock.objects.exists() or Rotation.objects.get().kind == "leaked"
 
 
-def test_a_report_is_open_until_contained_rotated_or_closed(cast: Cast, browse: Browse, trusted: Browse) -> None:
+def test_a_report_is_open_until_blocked_rotated_or_closed(cast: Cast, browse: Browse, trusted: Browse) -> None:
     owner = trusted("owner")
     keys = [f"live_{cast.tokens[name].prefix}" for name in ("owner", "manager", "member")]
     owner.post(PAGE, {"prefix": keys})

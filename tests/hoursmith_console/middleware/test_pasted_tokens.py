@@ -126,7 +126,8 @@ def test_a_form_that_is_sent_with_a_token_is_not_answered_with_it(cast: Cast, br
         "label",
         "name",
         "note",
-        "place",
+        "target",
+        "found_in",
         "title",
         "email",
         "login",
@@ -168,7 +169,7 @@ def test_a_token_is_no_password(cast: Cast, browse: Browse) -> None:
 
 def test_the_pages_that_take_a_token_get_it(cast: Cast, browse: Browse) -> None:
     addresses = {"console:tokens:claim": reverse("console:tokens:claim")}
-    addresses["console:rotations:successor"] = reverse("console:rotations:successor", args=[1])
+    addresses["console:rotations:new_token"] = reverse("console:rotations:new_token", args=[1])
     assert addresses.keys() == TAKES_TOKEN.keys()
     for name, field in TAKES_TOKEN.items():
         request = RequestFactory().post(addresses[name], {field: TOKEN, "note": TOKEN})

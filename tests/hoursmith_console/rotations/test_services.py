@@ -98,7 +98,7 @@ def test_its_assistants_are_told_until_it_ends(cast: Cast, start: Start, is_told
     rotation = start(actor="Ana Person <ana@example.com>", due_on=date(2026, 12, 1))
     notice = TokenNotice.objects.get(ended_at=None)
     assert (notice.prefix, notice.is_in_text) == (rotation.prefix, is_told)
-    assert f"hsk_live_{rotation.prefix}_•••• of this assistant is to be replaced by 1 December 2026" in notice.text
+    assert f"hsk_live_{rotation.prefix}_•••• of this assistant must be rotated by 1 December 2026" in notice.text
     assert "Ana" not in notice.text
     cancel_rotation(rotation=rotation, actor="Ana")
     assert not TokenNotice.objects.filter(ended_at=None).exists()

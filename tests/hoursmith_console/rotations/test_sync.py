@@ -229,23 +229,23 @@ def test_what_hoursmith_still_accepts_is_not_revoked_whatever_was_said(cast: Cas
 
 def test_a_planned_rotation_does_not_revoke_before_the_new_token_was_seen(cast: Cast, began: Began) -> None:
     rotation = began()
-    with pytest.raises(RotationError, match="not seen everywhere"):
+    with pytest.raises(RotationError, match="not verified"):
         revoke_old_token(rotation=rotation, member=cast.people["manager"])
     confirm_all_targets(rotation=rotation, member=cast.people["manager"])
-    with pytest.raises(RotationError, match="not seen everywhere"):
+    with pytest.raises(RotationError, match="not verified"):
         revoke_old_token(rotation=rotation, member=cast.people["manager"])
 
 
 @pytest.mark.parametrize(
     ("whose", "said"),
     [
-        ("itself", "the old token itself"),
-        ("a colleague's", "not known to be yours"),
-        ("another workspace's", "not known to be yours"),
-        ("one used before", "in use before this rotation began"),
+        ("itself", "the old token"),
+        ("a colleague's", "not verified as yours"),
+        ("another workspace's", "not verified as yours"),
+        ("one used before", "in use before this rotation started"),
         ("a revoked one", "revoked in another rotation"),
-        ("another's successor", "replaces another token of yours"),
-        ("one of another role", "acts as OWNER, and you are MANAGER"),
+        ("another's successor", "already replaces another token"),
+        ("one of another role", "role OWNER, but yours is MANAGER"),
     ],
 )
 def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Began, whose: str, said: str) -> None:

@@ -54,7 +54,7 @@ def test_a_member_cannot_revoke_a_strangers_token_by_naming_it_as_the_lost_succe
     browser, rotation = attacker.browser(), rotating(attacker)
     for named in (victim.public, victim.token.prefix, f"{victim.public}_••••"):
         for field in ("public", "token", "claim", "prefix"):
-            browser.post(f"/rotations/{rotation.pk}/successor/", {field: named})
+            browser.post(f"/rotations/{rotation.pk}/new-token/", {field: named})
     rotation.refresh_from_db()
     assert (rotation.new_prefix, rotation.minted_at) == ("", None)
     assert mint(browser, rotation).status_code == 200
@@ -72,7 +72,7 @@ def test_the_claim_of_a_stranger_is_no_successor(acme: Town, victim: Somebody) -
     attacker = acme["member"]
     rotation = rotating(attacker)
     claim = TokenClaim.objects.get(prefix=victim.token.prefix)
-    answer = attacker.browser().post(f"/rotations/{rotation.pk}/successor/", {"claim": claim.pk})
+    answer = attacker.browser().post(f"/rotations/{rotation.pk}/new-token/", {"claim": claim.pk})
     assert answer.status_code == 404
     rotation.refresh_from_db()
     assert rotation.new_prefix == ""
@@ -110,7 +110,7 @@ def test_whoever_is_named_as_the_owner_does_not_revoke_with_that(acme: Town) -> 
     TokenClaim.objects.filter(prefix=true.token.prefix).delete()
     rotation = rotating(true, RotationKind.LEAKED)
     assign_owner(rotation=rotation, owner=named.member, actor=acme["admin"].member.display_identity)
-    with pytest.raises(RotationError, match="acts as another member"):
+    with pytest.raises(RotationError, match="belongs to another member"):
         revoke_old_token(rotation=rotation, member=named.member)
     assert true.works
     rotation.refresh_from_db()

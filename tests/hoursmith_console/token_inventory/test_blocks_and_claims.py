@@ -61,14 +61,14 @@ def test_a_member_does_not_take_over_an_admins_block(cast: Cast, trusted: Browse
 def test_a_claim_is_released_on_the_tokens_page(cast: Cast, browse: Browse, person: str, status: int) -> None:
     token = cast.tokens["member"]
     TokenClaim.objects.filter(prefix=token.prefix).update(source="verified")
-    assert "Release the claim" in browse("owner").get(f"/tokens/{token.pk}/").content.decode()
+    assert "Release claim" in browse("owner").get(f"/tokens/{token.pk}/").content.decode()
     assert browse(person).post(f"/tokens/{token.pk}/release-claim/").status_code == status
     assert TokenClaim.objects.filter(prefix=token.prefix).exists() is (status == 404)
 
 
 def test_a_token_that_was_created_here_stays_its_members(cast: Cast, browse: Browse) -> None:
     token = cast.tokens["member"]
-    assert "Release the claim" not in browse("owner").get(f"/tokens/{token.pk}/").content.decode()
+    assert "Release claim" not in browse("owner").get(f"/tokens/{token.pk}/").content.decode()
     assert browse("owner").post(f"/tokens/{token.pk}/release-claim/").status_code == 403
 
 

@@ -91,11 +91,11 @@ def test_an_admins_token_with_calls_of_a_member_is_named() -> None:
 @pytest.mark.parametrize(
     ("role", "calls", "scopes", "short"),
     [
-        ("ADMIN", {"get_me": 50}, ["read", "write"], "MEMBER would do · only reads"),
-        ("MANAGER", {"get_me": 50}, ["read"], "MEMBER would do"),
-        ("MEMBER", {"list_tasks": 50}, ["read", "write"], "only reads"),
+        ("ADMIN", {"get_me": 50}, ["read", "write"], "MEMBER is enough · read-only use"),
+        ("MANAGER", {"get_me": 50}, ["read"], "MEMBER is enough"),
+        ("MEMBER", {"list_tasks": 50}, ["read", "write"], "read-only use"),
         # Owner, Admin and Manager may do the same through the API, so that one is not better than the other.
-        ("OWNER", {"list_clients": 50}, ["read", "write"], "only reads"),
+        ("OWNER", {"list_clients": 50}, ["read", "write"], "read-only use"),
         ("OWNER", {"list_clients": 50}, ["read"], None),
         ("ADMIN", {"list_tasks": 50, "delete_client": 1}, ["read", "write"], None),
         ("MEMBER", {"create_time_entry": 50}, ["read", "write"], None),

@@ -29,8 +29,8 @@ def test_owner_and_admin_have_the_page(cast: Cast, browse: Browse, person: str, 
 
 def test_a_change_is_recorded_with_before_and_after(cast: Cast, browse: Browse) -> None:
     owner = browse("owner")
-    assert "in force" in owner.post(PAGE, LIMITS, follow=True).content.decode()
-    assert "Nothing was changed" in owner.post(PAGE, LIMITS, follow=True).content.decode()
+    assert "Policy saved" in owner.post(PAGE, LIMITS, follow=True).content.decode()
+    assert "No changes" in owner.post(PAGE, LIMITS, follow=True).content.decode()
     (row,) = AuditEvent.objects.filter(tool="console.policy_change")
     assert row.actor == "Owner Person <owner@example.com>"
     assert row.arguments == {
@@ -52,7 +52,7 @@ def test_a_change_tells_the_assistants_of_tokens_that_are_due_by_it(cast: Cast, 
     [
         ({"max_age_days": "0"}, "greater than or equal to 1"),
         ({"max_age_days": "soon"}, "whole number"),
-        ({"max_age_days": "10", "warn_days": "10"}, "fewer days than the greatest age"),
+        ({"max_age_days": "10", "warn_days": "10"}, "less than the maximum age"),
         ({"warn_days": ""}, "required"),
         ({"max_idle_days": "99999"}, "less than or equal to 3650"),
     ],

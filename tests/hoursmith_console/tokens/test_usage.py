@@ -116,9 +116,9 @@ def test_tools_used_stand_beside_tools_allowed(cast: Cast, browse: Browse) -> No
     make_call(token, "delete_client", result=Result.REFUSED)
     page = _text(browse("owner"), f"/tokens/{token.pk}/")
     allowed = sum(is_allowed(tool, role="MEMBER", scopes=["read", "write"]) for tool in TOOLS.values())
-    assert f"1 of the {allowed} that it may call" in page
+    assert f"1 of {allowed} allowed tools used" in page
     assert re.search(r"delete_client\s+not allowed 1 1", page)
-    assert "Allowed, and never used" in page
+    assert "Allowed but never used" in page
 
 
 @pytest.mark.parametrize(
@@ -153,11 +153,7 @@ def test_a_tokens_time_line_tells_what_came_when(cast: Cast, browse: Browse) -> 
         actor=cast.people["admin"].display_identity,
     )
     page = _text(browse("owner"), f"/tokens/{token.pk}/")
-    life = page[page.index("Time line") :]
-    assert (
-        life.index("Last used")
-        < life.index("First destructive call")
-        < life.index("Another network 192.0.2.0/24") + 200
-    )
+    life = page[page.index("Timeline") :]
+    assert life.index("Last used") < life.index("First destructive call") < life.index("New network 192.0.2.0/24") + 200
     assert "First used" in life
-    assert "Rotation asked for by Admin Person" in life
+    assert "Rotation requested by Admin Person" in life

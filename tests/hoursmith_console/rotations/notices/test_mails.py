@@ -34,7 +34,7 @@ def test_a_message_names_the_prefix_and_carries_nothing_to_click(cast: Cast) -> 
     assert message.subject == "Please rotate your Hoursmith token"
     text = str(message.body)
     assert f"hsk_live_{cast.tokens['member'].prefix}_••••" in text
-    assert "carries no link on purpose" in text
+    assert "contains no link on purpose" in text
     assert "Zq7" not in text
     for clickable in ("://", "www.", "evil.example", "@", "Actor.example", "bad@"):
         assert clickable not in text
@@ -57,7 +57,7 @@ def test_nothing_is_sent_twice(cast: Cast) -> None:
     assert send_due_mails(now=timezone.now()) == 0
     # As another process sees it that read the row before the first one took it.
     taken = RotationMail.objects.get()
-    assert (taken.next_attempt_at, taken.fault) == (None, "")
+    assert (taken.next_attempt_at, taken.last_error) == (None, "")
     assert taken.sent_at is not None
     later = NOW + timedelta(days=7)
     assert queue_reminders(now=later) == 1
@@ -81,7 +81,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again_and_said(cast: Cast, set
     now = timezone.now()
     assert send_due_mails(now=now) == 0
     mail = RotationMail.objects.get()
-    assert "ConnectionRefusedError" in mail.fault
+    assert "ConnectionRefusedError" in mail.last_error
     assert (mail.attempts, mail.sent_at) == (1, None)
     assert mail.next_attempt_at is not None
     assert mail.next_attempt_at > now

@@ -43,7 +43,7 @@ def test_a_due_token_is_told_of_until_it_is_asked_for_or_no_longer_due(cast: Cas
     assert list(_standing()) == ["aaaaaaaaaaaa"]
     assert "older than the 90 days" in _standing()["aaaaaaaaaaaa"]
     started = start_rotation(env="live", prefix=token.prefix, workspace=cast.workspace, kind="planned", actor="Ana")
-    assert "to be replaced" in _standing()["aaaaaaaaaaaa"]
+    assert "must be rotated" in _standing()["aaaaaaaaaaaa"]
     assert refresh_notices(workspace=cast.workspace, now=NOW) == 0
     cancel_rotation(rotation=started, actor="Ana")
     assert refresh_notices(workspace=cast.workspace, now=NOW) == 1

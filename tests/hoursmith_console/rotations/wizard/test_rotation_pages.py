@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 
 Browse = Callable[[str], Client]
 ACTS = (
-    "revoke", "revoke-undo", "mint", "successor", "successor-undo", "updated", "updated-undo", "tick", "give-up",
-    "tick-undo", "leaked", "owner", "finish", "abandon", "resume",
+    "revoke", "revoke-undo", "mint", "new-token", "new-token-undo", "confirm-all", "confirm-all-undo", "confirm",
+    "mark-unused", "confirm-undo", "mark-leaked", "assign-owner", "finish", "cancel", "resume",
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_where_a_token_ends_or_begins_the_password_is_asked(browse: Browse, rota
 @pytest.mark.parametrize("person", ["owner", "admin"])
 def test_nobody_makes_a_token_for_somebody_else(trusted: Browse, rotation: Rotation, person: str) -> None:
     assert trusted(person).post(f"/rotations/{rotation.pk}/mint/", {"name": "x", "form": "x" * 22}).status_code == 403
-    assert '<strong class="name">Manager Person</strong> must make the new one' in page_of(
+    assert '<strong class="name">Manager Person</strong> can create the new token' in page_of(
         trusted(person), f"/rotations/{rotation.pk}/"
     )
 
@@ -83,19 +83,22 @@ def test_a_planned_rotation_refuses_to_revoke_before_the_new_token_was_seen(
     trusted: Browse, rotation: Rotation
 ) -> None:
     answer = trusted("owner").post(f"/rotations/{rotation.pk}/revoke/", follow=True)
-    assert "was not seen everywhere yet" in answer.content.decode()
+    assert "not verified on every assistant" in answer.content.decode()
     rotation.refresh_from_db()
     assert rotation.revoked_at is None
 
 
 SCREENS: dict[str, tuple[dict[str, Any], str]] = {
-    "mint": ({}, "Make the new token"),
-    "update": ({"minted_at": 3, "new_env": "live", "new_prefix": "f" * 12}, "All are updated"),
-    "verify": ({"minted_at": 3, "updated_at": 2, "new_env": "live", "new_prefix": "f" * 12}, "The bridge watches"),
+    "mint": ({}, "Create token"),
+    "update": ({"minted_at": 3, "new_env": "live", "new_prefix": "f" * 12}, "I’ve updated all assistants"),
+    "verify": (
+        {"minted_at": 3, "updated_at": 2, "new_env": "live", "new_prefix": "f" * 12},
+        "Waiting for each assistant’s first call",
+    ),
     "revoke": ({"minted_at": 3, "verified_at": 1, "new_env": "live", "new_prefix": "f" * 12}, "Revoke hsk_live_"),
     "confirm_unused": (
         {"minted_at": 3, "verified_at": 2, "revoked_at": 1, "new_env": "live", "new_prefix": "f" * 12},
-        "Nobody has it any more",
+        "Finish rotation",
     ),
 }
 
@@ -114,12 +117,12 @@ def test_each_step_has_its_screen(
     )
     page = page_of(browse(person), f"/rotations/{rotation.pk}/")
     assert 'aria-current="step"' in page
-    assert "I’ll do this later" in page
+    assert "Save and exit" in page
     if is_hosted:
         assert f"/rotations/{rotation.pk}/mint/" not in page
         words = {"mint": "Settings → API", "revoke": "I have revoked it"}.get(screen, words)
     elif screen == "mint" and person == "owner":
-        words = "must make the new one"
+        words = "can create the new token"
     assert words in page
     page_of(browse(person), f"/rotations/{rotation.pk}/live/")
 
@@ -135,7 +138,7 @@ def test_an_old_token_that_knocks_is_named(cast: Cast, browse: Browse, rotation:
     Rotation.objects.filter(pk=rotation.pk).update(kind=RotationKind.LEAKED, revoked_at=now - timedelta(minutes=30))
     make_refusal(cast.tokens["manager"], connection="ana-laptop", client_name="claude-code")
     page = page_of(browse("manager"), f"/rotations/{rotation.pk}/")
-    assert "claude-code</strong> still has the old token, last try" in page
+    assert "claude-code</strong> still has the old token, last attempt" in page
     assert "Hoursmith does not accept it" in page
 
 
@@ -160,11 +163,11 @@ def test_the_list_shows_what_is_under_way_first_and_only_ones_own(
     page = page_of(browse(person), "/rotations/")
     if person == "owner":
         assert page.index("manager's laptop") < page.index("stopped one")
-        assert "1 of 5: Make a new token" in page
+        assert "1 of 5: Create a new token" in page
         assert "stopped one" not in page_of(browse(person), "/rotations/?state=under_way")
     else:
         assert "manager's laptop" not in page
-        assert "No token is being replaced" in page
+        assert "No rotations yet" in page
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 200), ("manager", 200), ("member", 404), ("outsider", 404)])
@@ -194,7 +197,7 @@ def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, 
     settings.SANDBOX_MODE = False
     member = cast.people["member"]
     answer = trusted("owner").post(f"/rotations/offboarding/{member.pk}/", {"reason": "left"}, follow=True)
-    assert "1 token of Member Person: to be revoked at Hoursmith." in answer.content.decode()
+    assert "1 token of Member Person must be revoked at Hoursmith." in answer.content.decode()
     rotation = Rotation.objects.get()
     assert (rotation.kind, rotation.revoked_at, rotation.reason) == (RotationKind.OFFBOARDING, None, "left")
 
@@ -220,7 +223,7 @@ def test_who_is_blocked_by_an_admin_does_not_lift_it(cast: Cast, trusted: Browse
     query = f"?token=live_{cast.tokens['manager'].prefix}"
     trusted("owner").post(f"/tokens/block/{query}", {"reason": "leak"})
     assert trusted("manager").post(f"/tokens/unblock/{query}").status_code == 403
-    assert "Let it through again" not in page_of(trusted("manager"), f"/tokens/{cast.tokens['manager'].pk}/")
+    assert "Unblock token" not in page_of(trusted("manager"), f"/tokens/{cast.tokens['manager'].pk}/")
     assert TokenBlock.objects.filter(lifted_at=None).exists()
 
 

@@ -1,4 +1,4 @@
-"""What the pages of campaigns show: the tokens that fit, and how far everybody is."""
+"""Rows and counts for the campaign pages."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ from mcpbridge.models import ObservedToken
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """A token that fits. `campaign` is another one that asks for it already."""
+    """A matching token. `campaign` is another open campaign that already includes it."""
 
     token: ObservedToken
     card: TokenLabel
@@ -31,7 +31,7 @@ class PreviewRow:
 
 
 def preview_rows(viewer: Viewer, tokens: Iterable[ObservedToken], *, now: datetime) -> list[PreviewRow]:
-    """A row for each of `tokens`; the same few queries however many there are."""
+    """Return a row for each of `tokens`, in a constant number of queries."""
     found = list(tokens)
     cards, hints = token_labels(viewer, found), privilege_hints(found, now=now)
     asked = Rotation.objects.filter(
@@ -52,21 +52,21 @@ def preview_rows(viewer: Viewer, tokens: Iterable[ObservedToken], *, now: dateti
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rotations of a campaign are in which state."""
+    """Rotations of a campaign by status."""
 
     done: int = 0
     open: int = 0
-    given_up: int = 0
+    cancelled: int = 0
 
     @property
     def total(self) -> int:
-        return self.done + self.open + self.given_up
+        return self.done + self.open + self.cancelled
 
     @property
     def bars(self) -> list[tuple[str, float, float]]:
-        """Kind, start and width of each part of the bar, in per cent."""
+        """Status, start and width of each part of the progress bar, in per cent."""
         parts, start = [], 0.0
-        for kind, count in (("done", self.done), ("given_up", self.given_up)):
+        for kind, count in (("done", self.done), ("cancelled", self.cancelled)):
             if count:
                 width = round(100 * count / self.total, 1)
                 parts.append((kind, round(start, 1), width))
@@ -75,9 +75,9 @@ class Counts:
 
     @property
     def sentence(self) -> str:
-        """The same in words."""
-        given_up = f", {self.given_up} given up" if self.given_up else ""
-        return f"{self.done} of {self.total} done, {self.open} open{given_up}"
+        """The counts as text."""
+        cancelled = f", {self.cancelled} cancelled" if self.cancelled else ""
+        return f"{self.done} of {self.total} done, {self.open} open{cancelled}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ class CampaignRow:
 
     campaign: Campaign
     counts: Counts
-    is_late: bool
+    is_overdue: bool
 
 
 def campaign_rows(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
-    """A row for each of `campaigns`, in one more query."""
+    """Return a row for each of `campaigns`, in one more query."""
     found = list(campaigns)
     states: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
     for rotation in Rotation.objects.filter(campaign__in=found).order_by():
@@ -100,15 +100,15 @@ def campaign_rows(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
         CampaignRow(
             campaign=campaign,
             counts=_counts(campaign, states[campaign.pk]),
-            is_late=campaign.closed_at is None and campaign.due_on < today and states[campaign.pk]["open"] > 0,
+            is_overdue=campaign.closed_at is None and campaign.due_on < today and states[campaign.pk]["open"] > 0,
         )
         for campaign in found
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """How far everybody of one campaign is. Of a closed one `rows` are empty, and its summary is kept in it."""
+class CampaignProgress:
+    """Progress of one campaign. A closed campaign has no rows; it keeps its summary."""
 
     counts: Counts
     rows: Sequence[RotationRow]
@@ -119,24 +119,24 @@ class Board:
     mails_failed: Sequence[RotationMail]
 
 
-def campaign_progress(viewer: Viewer, campaign: Campaign) -> Board:
-    """The board of `campaign`; the same few queries however many rotations it has."""
+def campaign_progress(viewer: Viewer, campaign: Campaign) -> CampaignProgress:
+    """Return the progress of `campaign`, in a constant number of queries."""
     rotations = list(Rotation.objects.filter(campaign=campaign).select_related("workspace", "owner"))
     shown = rotation_rows(viewer, rotations) if campaign.closed_at is None else []
-    under_way = sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency)
+    in_progress = sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency)
     mails = list(RotationMail.objects.filter(campaign=campaign).select_related("member"))
     unsent = [mail for mail in mails if mail.sent_at is None]
-    return Board(
+    return CampaignProgress(
         counts=_counts(campaign, Counter(rotation_state(rotation) for rotation in rotations)),
-        rows=[row for row in under_way if row.rotation.owner is not None],
-        unowned=[row for row in under_way if row.rotation.owner is None],
+        rows=[row for row in in_progress if row.rotation.owner is not None],
+        unowned=[row for row in in_progress if row.rotation.owner is None],
         ended=[row for row in shown if row.rotation.ended_at is not None],
         mails_sent=len(mails) - len(unsent),
-        mails_waiting=sum(mail.next_attempt_at is not None and not mail.fault for mail in unsent),
-        mails_failed=[mail for mail in unsent if mail.fault],
+        mails_waiting=sum(mail.next_attempt_at is not None and not mail.last_error for mail in unsent),
+        mails_failed=[mail for mail in unsent if mail.last_error],
     )
 
 
 def _counts(campaign: Campaign, states: Counter[str]) -> Counts:
-    kept = campaign.summary if campaign.closed_at is not None and campaign.summary else states
-    return Counts(done=kept["done"], open=kept["open"], given_up=kept["given_up"])
+    states = campaign.summary if campaign.closed_at is not None and campaign.summary else states
+    return Counts(done=states["done"], open=states["open"], cancelled=states["cancelled"])

@@ -1,4 +1,4 @@
-"""What goes on by itself about asking: notices to assistants, reminders and e-mails to people."""
+"""Periodic work of all workspaces: notices to assistants, reminders and emails to members."""
 
 from django.utils import timezone
 
@@ -9,16 +9,16 @@ from hoursmith_console.workspaces.models import Workspace
 
 
 def refresh_all_notices() -> int:
-    """Let the assistants of every workspace be told what they have to be told now; how many notices changed."""
+    """Refresh the notices of every workspace and return how many changed."""
     now = timezone.now()
     return sum(refresh_notices(workspace=workspace, now=now) for workspace in Workspace.objects.all())
 
 
 def queue_all_reminders() -> int:
-    """Let those be reminded for whom today is a day of reminding; how many will be."""
+    """Queue the reminders due today and return how many."""
     return queue_reminders(now=timezone.now())
 
 
 def send_all_mails() -> int:
-    """Send the e-mails that are due; how many were sent."""
+    """Send due emails and return how many were sent."""
     return send_due_mails(now=timezone.now()) if is_mail_configured() else 0
