@@ -134,7 +134,7 @@ def test_nobody_is_asked_about_what_is_no_token(cast: Cast, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [(f'"{TOKEN}"', "quotation marks"), (TOKEN[:-1], "not whole"), ("", "no token")]
+    ("text", "said"), [(f'"{TOKEN}"', "quotation marks"), (TOKEN[:-1], "incomplete"), ("", "no token")]
 )
 def test_the_page_names_the_fault_and_never_repeats_what_was_pasted(browse: Browse, text: str, said: str) -> None:
     answer = browse("member").post("/tokens/claim/", {"token": text})
