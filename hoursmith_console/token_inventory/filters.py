@@ -1,4 +1,4 @@
-"""The filter of the list of tokens by where their rotation stands."""
+"""Filter of the token list by rotation status."""
 
 from collections.abc import Iterable
 from typing import Any
