@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from mcpbridge.activity.connections import Greeting
-from mcpbridge.activity.observed import EndedCall, KnownToken, TokenKey
+from mcpbridge.activity.observed import EndedCall, KnownToken
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
 from mcpbridge.db.bulk import insert
-from mcpbridge.models import ActivityLoss
+from mcpbridge.models import ActivityLoss, TokenRef
 
 
 @dataclass(slots=True)
@@ -48,14 +48,14 @@ class Batch:
         return [part for part in parts if part.ended or part.rejected or part.losses or part.greetings]
 
 
-def tool_call_columns(each: EndedCall, tokens: Mapping[TokenKey, KnownToken]) -> dict[str, Any]:
+def tool_call_columns(each: EndedCall, tokens: Mapping[TokenRef, KnownToken]) -> dict[str, Any]:
     """Return the columns of the activity row for `each`; `tokens` are the tokens that Hoursmith has accepted."""
     call, ending, is_accepted = each
     columns = sanitized_columns(call)
     if not columns["org_id"]:
         # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
         # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
-        token = tokens.get((call.caller.env, call.caller.prefix))
+        token = tokens.get(call.caller.token_ref)
         if token is not None and (is_accepted or token.is_it(call.caller.digests)):
             columns["org_id"] = token.org_id
     columns["result"] = ending.result.value

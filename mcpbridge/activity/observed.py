@@ -11,11 +11,9 @@ from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.token_digest import Digests, is_digest_of
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.bulk import upsert
-from mcpbridge.models import TOOL_KINDS, ObservedClient, ObservedToken, Result
+from mcpbridge.models import TOOL_KINDS, ObservedClient, ObservedToken, Result, TokenRef
 
 _CHUNK = 400
-
-TokenKey = tuple[str, str]
 
 
 class EndedCall(NamedTuple):
@@ -43,25 +41,25 @@ class KnownToken(NamedTuple):
         return is_digest_of(self.digest, digests)
 
 
-def known_tokens(alias: str, keys: Iterable[TokenKey]) -> dict[TokenKey, KnownToken]:
+def known_tokens(alias: str, keys: Iterable[TokenRef]) -> dict[TokenRef, KnownToken]:
     """Each token among `keys` that Hoursmith has accepted before. Whoever asks may know no more than its prefix."""
     wanted = set(keys)
     prefixes = sorted({prefix for _, prefix in wanted})
-    found: dict[TokenKey, KnownToken] = {}
+    found: dict[TokenRef, KnownToken] = {}
     for start in range(0, len(prefixes), _CHUNK):
         rows = ObservedToken.objects.using(alias).filter(prefix__in=prefixes[start : start + _CHUNK])
         for env, prefix, pk, org_id, digest in rows.values_list("env", "prefix", "pk", "org_id", "token_digest"):
             if (env, prefix) in wanted:
-                found[env, prefix] = KnownToken(pk, org_id, None if digest is None else bytes(digest))
+                found[TokenRef(env, prefix)] = KnownToken(pk, org_id, None if digest is None else bytes(digest))
     return found
 
 
 def upsert_tokens(alias: str, ended: Sequence[EndedCall]) -> None:
     """Add the accepted calls among `ended` to the tokens they were made with."""
-    sums: dict[TokenKey, _Sum] = {}
+    sums: dict[TokenRef, _Sum] = {}
     for each in ended:
         if each.is_use:
-            key = (each.call.caller.env, each.call.caller.prefix)
+            key = each.call.caller.token_ref
             sums.setdefault(key, _Sum(each)).add(each)
     upsert(
         alias,
@@ -79,13 +77,13 @@ def upsert_tokens(alias: str, ended: Sequence[EndedCall]) -> None:
     )
 
 
-def upsert_clients(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def upsert_clients(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenRef, KnownToken]) -> None:
     """Add the accepted calls among `ended` to the assistants that made them."""
     names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
     sums: dict[tuple[int, str, str, str], _Sum] = {}
     for each in ended:
         caller = each.call.caller
-        token = tokens.get((caller.env, caller.prefix))
+        token = tokens.get(caller.token_ref)
         if not each.is_use or token is None:
             continue
         said = (caller.client_name, caller.client_version, caller.connection)

@@ -245,7 +245,7 @@ class ActivityRecorder:
 
     def _record(self, batch: Batch) -> None:
         upsert_tokens(self._alias, batch.ended)
-        tokens = known_tokens(self._alias, ((call.caller.env, call.caller.prefix) for call, _, _ in batch.ended))
+        tokens = known_tokens(self._alias, (call.caller.token_ref for call, _, _ in batch.ended))
         upsert_clients(self._alias, batch.ended, tokens)
         rows = [row for row in (tool_call_columns(each, tokens) for each in batch.ended) if row["org_id"]]
         batch.unattributed = len(batch.ended) - len(rows)

@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeVar
 from django.db import connections
 from django.db.models import Count, Q
 
-from mcpbridge.activity.observed import TokenKey, known_tokens
+from mcpbridge.activity.observed import known_tokens
 from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.token_digest import Digests
 from mcpbridge.core.types import Caller
 from mcpbridge.db.bulk import upsert
-from mcpbridge.models import PREFIX_LENGTH, RejectedCredential
+from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, TokenRef
 
 ROWS_AT_MOST = 2_000
 ROWS_AT_MOST_A_TOKEN = 50
@@ -68,9 +68,9 @@ class Attempt(NamedTuple):
     matches_token: bool = False
 
     @property
-    def pool(self) -> TokenKey:
+    def pool(self) -> TokenRef:
         """Whose room its row takes: that of its token, or the one that all strangers share."""
-        return (self.env, self.prefix) if self.matches_token else ("", "")
+        return TokenRef(self.env, self.prefix) if self.matches_token else TokenRef("", "")
 
     @property
     def overflow_bucket(self) -> "Attempt":
@@ -85,11 +85,11 @@ def overflow_bucket(fault: str) -> Rejection:
 
 def attempts_of(alias: str, rejections: Mapping[Rejection, int]) -> dict[Attempt, int]:
     """`rejections` as attempts: those with the digest that Hoursmith accepted for their prefix are the token's own."""
-    keys = {(each.env, each.prefix) for each in rejections if each.digests}
+    keys = {TokenRef(each.env, each.prefix) for each in rejections if each.digests}
     tokens = known_tokens(alias, keys) if keys else {}
     counts: dict[Attempt, int] = defaultdict(int)
     for said, count in rejections.items():
-        token = tokens.get((said.env, said.prefix))
+        token = tokens.get(TokenRef(said.env, said.prefix))
         counts[_storable(said, matches_token=token is not None and token.is_it(said.digests))] += count
     return counts
 
@@ -160,18 +160,19 @@ def _hold(alias: str) -> None:
     # SQLite has one writer from the transaction's beginning on.
 
 
-def _room(alias: str, pools: set[TokenKey]) -> dict[TokenKey, int]:
+def _room(alias: str, pools: set[TokenRef]) -> dict[TokenRef, int]:
     """How many rows more each of `pools` may get; asks about these and no others, and not about their rows."""
     rows = RejectedCredential.objects.using(alias).order_by()
     room = dict.fromkeys(pools, ROWS_AT_MOST_A_TOKEN)
-    if ("", "") in pools:
-        room["", ""] = ROWS_AT_MOST - rows.filter(matches_token=False).exclude(address=_OVERFLOW_ADDRESS).count()
+    shared = TokenRef("", "")
+    if shared in pools:
+        room[shared] = ROWS_AT_MOST - rows.filter(matches_token=False).exclude(address=_OVERFLOW_ADDRESS).count()
     prefixes = sorted({prefix for _, prefix in pools if prefix})
     for part in _chunks(prefixes):
         counts = rows.filter(prefix__in=part, matches_token=True).exclude(address=_OVERFLOW_ADDRESS)
         for env, prefix, count in counts.values_list("env", "prefix").annotate(count=Count("pk")):
-            if (env, prefix) in room:
-                room[env, prefix] -= count
+            if (token := TokenRef(env, prefix)) in room:
+                room[token] -= count
     return room
 
 

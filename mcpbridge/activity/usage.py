@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from mcpbridge.activity.observed import KnownToken, TokenKey
+from mcpbridge.activity.observed import KnownToken
 from mcpbridge.db.bulk import upsert
-from mcpbridge.models import CallHour, Result, TokenNetwork, TokenTool
+from mcpbridge.models import CallHour, Result, TokenNetwork, TokenRef, TokenTool
 
 # No page looks further back.
 HOURS_KEPT_FOR = timedelta(days=92)
@@ -39,7 +39,7 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
-def add_to_usage_counters(alias: str, rows: Sequence[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def add_to_usage_counters(alias: str, rows: Sequence[Row], tokens: Mapping[TokenRef, KnownToken]) -> None:
     """Add `rows` of the activity to the counts. `tokens` names the tokens that Hoursmith has accepted."""
     # The hour of the whole workspace is the row that all writers share, so it is held for the shortest time.
     _add_to_tools(alias, rows, tokens)
@@ -72,7 +72,7 @@ def _add_to_hours(alias: str, rows: Iterable[Row]) -> None:
     )
 
 
-def _add_to_tools(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def _add_to_tools(alias: str, rows: Iterable[Row], tokens: Mapping[TokenRef, KnownToken]) -> None:
     sums: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
         if token := _token_of(row, tokens):
@@ -89,7 +89,7 @@ def _add_to_tools(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, Kno
     )
 
 
-def _add_to_networks(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, KnownToken]) -> None:
+def _add_to_networks(alias: str, rows: Iterable[Row], tokens: Mapping[TokenRef, KnownToken]) -> None:
     sums: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
         if (token := _token_of(row, tokens)) and (network := network_of(row["address"])):
@@ -105,8 +105,8 @@ def _add_to_networks(alias: str, rows: Iterable[Row], tokens: Mapping[TokenKey, 
     )
 
 
-def _token_of(row: Row, tokens: Mapping[TokenKey, KnownToken]) -> int | None:
-    token = tokens.get((row["env"], row["prefix"]))
+def _token_of(row: Row, tokens: Mapping[TokenRef, KnownToken]) -> int | None:
+    token = tokens.get(TokenRef(row["env"], row["prefix"]))
     return token.pk if token is not None and token.org_id == row["org_id"] else None
 
 

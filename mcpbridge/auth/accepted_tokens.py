@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from django.db import Error, router
 
-from mcpbridge.activity.observed import KnownToken, TokenKey, known_tokens
+from mcpbridge.activity.observed import KnownToken, known_tokens
 from mcpbridge.core.credential import Credential
 from mcpbridge.core.token_digest import Digests
 from mcpbridge.db.timeouts import bounded_read, drop_connection, use_own_connection
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenRef
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _AT_MOST = 2_000
 
 
 class _Question(NamedTuple):
-    key: TokenKey
+    token: TokenRef
     digests: Digests
     answer: asyncio.Future[bool]
 
@@ -45,7 +45,7 @@ class AcceptedTokens:
         if len(self._waiting) >= _AT_MOST:
             return False
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Question((credential.env, credential.prefix), credential.digests, answer))
+        self._waiting.append(_Question(credential.token_ref, credential.digests, answer))
         if self._task is None:
             self._task = asyncio.create_task(self._look_up())
         try:
@@ -66,21 +66,21 @@ class AcceptedTokens:
             while self._waiting:
                 asked, self._waiting = self._waiting, []
                 found = await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._found, [question.key for question in asked]
+                    self._thread, self._found, [question.token for question in asked]
                 )
-                for key, digests, answer in asked:
+                for token, digests, answer in asked:
                     if not answer.done():
-                        answer.set_result(key in found and found[key].is_it(digests))
+                        answer.set_result(token in found and found[token].is_it(digests))
         finally:
             self._task = None
 
-    def _found(self, keys: Sequence[TokenKey]) -> dict[TokenKey, KnownToken]:
+    def _found(self, tokens: Sequence[TokenRef]) -> dict[TokenRef, KnownToken]:
         if not self._has_connection:
             use_own_connection(self._alias, limit_s=self._limit_s)
             self._has_connection = True
         try:
             with bounded_read(self._alias, limit_s=self._limit_s):
-                return known_tokens(self._alias, keys)
+                return known_tokens(self._alias, tokens)
         except Error as error:
             logger.warning("Known tokens cannot be told from unknown ones now: %s", type(error).__name__)
             drop_connection(self._alias)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.token_digest import token_digests
+from mcpbridge.models import TokenRef
 
 MAX_HEADER_LENGTH = 4096
 
@@ -56,7 +57,7 @@ def _fault(text: str, fault: CredentialErrorCode) -> CredentialError:
     whole = _TOKEN.search(text)
     if whole is None:
         return CredentialError(fault)
-    return CredentialError(fault, env=whole[1], prefix=whole[2], digests=token_digests(whole[0]))
+    return CredentialError(fault, token=TokenRef(whole[1], whole[2]), digests=token_digests(whole[0]))
 
 
 def _kind(text: str) -> CredentialErrorCode:

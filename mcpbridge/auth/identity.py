@@ -156,7 +156,7 @@ class IdentityCache:
 
 
 def _rejected(credential: Credential) -> CredentialError:
-    return CredentialError(CredentialErrorCode.REJECTED, env=credential.env, prefix=credential.prefix)
+    return CredentialError(CredentialErrorCode.REJECTED, token=credential.token_ref)
 
 
 def _identity(me: Any) -> Identity:

@@ -174,7 +174,7 @@ class ToolCallService:
 
     def _is_frozen(self, call: Call) -> bool:
         caller = call.caller
-        return self._restrictions.now().pauses_destructive_tools(call.identity.org_id, caller.env, caller.prefix)
+        return self._restrictions.now().pauses_destructive_tools(call.identity.org_id, caller.token_ref)
 
     async def _run_uncancelled(self, work: Coroutine[Any, Any, ToolResult]) -> ToolResult:
         task = asyncio.create_task(work)
@@ -224,8 +224,8 @@ class ToolCallService:
     async def _consume_approval(self, approval: int, arguments: dict[str, Any], call: Call) -> ToolError | None:
         """Use approval up; the error where it is gone, or where the token may not destroy any more."""
         caller = call.caller
-        if self._restrictions.now().is_blocked(caller.env, caller.prefix):
-            raise CredentialError(CredentialErrorCode.BLOCKED, env=caller.env, prefix=caller.prefix)
+        if self._restrictions.now().is_blocked(caller.token_ref):
+            raise CredentialError(CredentialErrorCode.BLOCKED, token=caller.token_ref)
         if self._is_frozen(call):
             return errors.tool_error("frozen", 403, Result.REFUSED)
         return await self._approvals.consume(approval, arguments)
@@ -270,7 +270,7 @@ class ToolCallService:
         spans.call_ended(call, call_result)
         if credential is not None and answer.status == 401:
             self._identities.forget_refused(credential, address=call.caller.address)
-            raise CredentialError(CredentialErrorCode.REJECTED, env=credential.env, prefix=credential.prefix)
+            raise CredentialError(CredentialErrorCode.REJECTED, token=credential.token_ref)
         return answer
 
 

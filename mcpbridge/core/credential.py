@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mcpbridge.core.token_digest import Digests, token_digests
+from mcpbridge.models import TokenRef
+
+NO_TOKEN = TokenRef("", "")
 
 
 class CredentialErrorCode(StrEnum):
@@ -75,19 +78,23 @@ class Credential:
         object.__setattr__(self, "digests", token_digests(self.token))
 
     @property
+    def token_ref(self) -> TokenRef:
+        """Return what is public of the token."""
+        return TokenRef(self.env, self.prefix)
+
+    @property
     def token(self) -> str:
         """The token as Hoursmith reads it; only `upstream` may ask."""
         return f"hsk_{self.env}_{self.prefix}_{self.secret}"
 
 
 class CredentialError(Exception):
-    """The credential cannot be used. `env`, `prefix` and `digests` are set where a whole token was recognised."""
+    """The credential cannot be used. `token` and `digests` are empty unless a whole token was recognised."""
 
-    def __init__(self, code: CredentialErrorCode, *, env: str = "", prefix: str = "", digests: Digests = ()) -> None:
+    def __init__(self, code: CredentialErrorCode, *, token: TokenRef = NO_TOKEN, digests: Digests = ()) -> None:
         super().__init__(code)
         self.code = code
-        self.env = env
-        self.prefix = prefix
+        self.token = token
         self.digests = digests
 
     @property

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mcpbridge.core.token_digest import Digests
-from mcpbridge.models import Kind, Result
+from mcpbridge.models import Kind, Result, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,11 @@ class Caller:
     request_id: str = ""
     digests: Digests = field(default=(), repr=False)
     is_accepted: bool = False
+
+    @property
+    def token_ref(self) -> TokenRef:
+        """Return the token that the request names."""
+        return TokenRef(self.env, self.prefix)
 
 
 @dataclass(frozen=True, slots=True)

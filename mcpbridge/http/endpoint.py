@@ -123,19 +123,17 @@ class McpHttpApp:
         try:
             credential = credential_from_headers(credential_lines)
             caller.env, caller.prefix, caller.digests = credential.env, credential.prefix, credential.digests
-            if restrictions.is_blocked(credential.env, credential.prefix):
-                raise CredentialError(CredentialErrorCode.BLOCKED, env=credential.env, prefix=credential.prefix)
+            if restrictions.is_blocked(credential.token_ref):
+                raise CredentialError(CredentialErrorCode.BLOCKED, token=credential.token_ref)
             check_media_types(headers)
             body = parse_body(await read_body(receive, headers))
             read_only = bool(path["readonly"]) or is_read_only(headers)
-            context = RequestContext(
-                credential, caller, read_only, restrictions.notice(credential.env, credential.prefix)
-            )
+            context = RequestContext(credential, caller, read_only, restrictions.notice(credential.token_ref))
             if isinstance(body, list) and dispatch.allows_batches(headers.get("mcp-protocol-version")):
                 return await self._answer_batch(body, headers, context)
             return await self._exchange(body, headers, context, span)
         except CredentialError as error:
-            caller.env, caller.prefix = error.env, error.prefix
+            caller.env, caller.prefix = error.token
             caller.digests = caller.digests or error.digests
             self._activity.rejected(Rejection.of(caller, error.code))
             raise _unauthorized(error) from None

@@ -18,6 +18,7 @@ from mcpbridge.models.observed import (
     RejectedCredential,
     TokenNetwork,
 )
+from mcpbridge.models.refs import TokenRef
 from mcpbridge.models.restrictions import Freeze, SnapshotStop, TokenBlock, TokenNotice
 from mcpbridge.models.signing import AuditCut, SignedHead, SigningHead, SigningKey
 from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
@@ -52,6 +53,7 @@ __all__ = [
     "TokenIdentity",
     "TokenNetwork",
     "TokenNotice",
+    "TokenRef",
     "TokenTool",
     "ToolCall",
 ]

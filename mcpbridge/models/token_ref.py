@@ -1,12 +1,14 @@
-"""The public half of a token, which names it and opens nothing."""
+"""The environment and prefix of a token, which identify it and authorise nothing."""
 
 from django.db import models
+
+from mcpbridge.models.refs import TokenRef
 
 PREFIX_LENGTH = 12
 
 
 class TokenIdentity(models.Model):
-    """The public half of a token, as every record names it."""
+    """Columns of a row about one token."""
 
     env = models.CharField("environment", max_length=4, help_text="live or test")
     prefix = models.CharField(max_length=PREFIX_LENGTH, help_text="The public part of the token.")
@@ -15,6 +17,11 @@ class TokenIdentity(models.Model):
         abstract = True
 
     @property
+    def token_ref(self) -> TokenRef:
+        """Return the token that the row is about."""
+        return TokenRef(self.env, self.prefix)
+
+    @property
     def masked_token(self) -> str:
-        """The token as people may see it: `hsk_live_4f8a2c1bdedf_••••`."""
+        """Return the token with its secret masked: `hsk_live_4f8a2c1bdedf_••••`."""
         return f"hsk_{self.env}_{self.prefix}_••••"

@@ -51,11 +51,10 @@ class StdioTools:
             await self._started.wait()
             context = replace(context, notice=_notice(self._bridge, context.credential))
         try:
-            if self._bridge.restrictions.now().is_blocked(context.credential.env, context.credential.prefix):
+            if self._bridge.restrictions.now().is_blocked(context.credential.token_ref):
                 raise CredentialError(
                     CredentialErrorCode.BLOCKED,
-                    env=context.credential.env,
-                    prefix=context.credential.prefix,
+                    token=context.credential.token_ref,
                 )
             return await self._bridge.catalogue.call(name, arguments, context)
         except RestrictionsUnknownError:
@@ -78,7 +77,7 @@ class StdioTools:
 
 def _notice(bridge: Bridge, credential: Credential) -> Notice | None:
     try:
-        return bridge.restrictions.now().notice(credential.env, credential.prefix)
+        return bridge.restrictions.now().notice(credential.token_ref)
     except RestrictionsUnknownError:
         # A call is refused for it; the list of tools is no secret.
         return None

@@ -58,7 +58,10 @@ def credentials(data: bytes) -> None:
         found = credential_from_headers([] if lines == [b""] else lines)
     except CredentialError as fault:
         promise(fault.code in CredentialErrorCode, "the fault has a name")
-        promise(not fault.prefix or (len(fault.prefix) == 12 and fault.env in ("live", "test")), "a prefix is whole")
+        promise(
+            not fault.token.prefix or (len(fault.token.prefix) == 12 and fault.token.env in ("live", "test")),
+            "a prefix is whole",
+        )
         promise(SECRET not in f"{fault!r} {fault.explanation}", "a fault repeats nothing")
         return
     promise(isinstance(found, Credential) and found.token.encode() in lines[0], "a credential is what was sent")

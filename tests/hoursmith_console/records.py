@@ -108,7 +108,7 @@ def make_call(token: ObservedToken, tool: str = "list_clients", at: datetime | N
 
 def tally(rows: list[ToolCall]) -> None:
     """Count `rows`, as the bridge's recorder does with each batch."""
-    tokens = known_tokens("default", ((row.env, row.prefix) for row in rows))
+    tokens = known_tokens("default", (row.token_ref for row in rows))
     add_to_usage_counters(
         "default", [{**vars(row), "kind": str(row.kind), "result": str(row.result)} for row in rows], tokens
     )

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connections, transaction
 
 from mcpbridge.auth.restrictions.change_marker import ChangeMarker
-from mcpbridge.models import ApprovalRequest, ApprovalRule, Freeze, SnapshotStop, TokenBlock, TokenNotice
+from mcpbridge.models import ApprovalRequest, ApprovalRule, Freeze, SnapshotStop, TokenBlock, TokenNotice, TokenRef
 
 NOTIFY_CHANNEL = "mcpbridge_restrictions"
-Key = tuple[str, str]
 _BLOCKS = f"SELECT env, prefix FROM {TokenBlock._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _FREEZES = f"SELECT org_id, env, prefix FROM {Freeze._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _NOTICES = f"SELECT env, prefix, text, is_in_text FROM {TokenNotice._meta.db_table} WHERE ended_at IS NULL"  # noqa: S608
@@ -48,9 +47,9 @@ class ApprovalPolicy(NamedTuple):
 class Restrictions:
     """All restrictions in force at one moment."""
 
-    blocks: frozenset[Key] = frozenset()
+    blocks: frozenset[TokenRef] = frozenset()
     freezes: frozenset[tuple[str, str, str]] = frozenset()
-    notices: Mapping[Key, Notice] = field(default_factory=dict)
+    notices: Mapping[TokenRef, Notice] = field(default_factory=dict)
     snapshot_stops: frozenset[str] = frozenset()
     approval_policies: Mapping[str, ApprovalPolicy] = field(default_factory=dict)
     undecided: frozenset[int] = frozenset()
@@ -67,9 +66,9 @@ class Restrictions:
     ) -> "Restrictions":
         """The restrictions that the rows of the six questions tell of."""
         return cls(
-            blocks=frozenset((env, prefix) for env, prefix in blocks),
+            blocks=frozenset(TokenRef(env, prefix) for env, prefix in blocks),
             freezes=frozenset((org_id, env, prefix) for org_id, env, prefix in freezes),
-            notices={(env, prefix): Notice(text, bool(is_in_text)) for env, prefix, text, is_in_text in notices},
+            notices={TokenRef(*token): Notice(text, bool(is_in_text)) for *token, text, is_in_text in notices},
             snapshot_stops=frozenset(org_id for (org_id,) in stops),
             approval_policies={
                 org_id: rule
@@ -79,13 +78,13 @@ class Restrictions:
             undecided=frozenset(pk for (pk,) in undecided),
         )
 
-    def is_blocked(self, env: str, prefix: str) -> bool:
+    def is_blocked(self, token: TokenRef) -> bool:
         """Whether the token is blocked."""
-        return (env, prefix) in self.blocks
+        return token in self.blocks
 
-    def pauses_destructive_tools(self, org_id: str, env: str, prefix: str) -> bool:
+    def pauses_destructive_tools(self, org_id: str, token: TokenRef) -> bool:
         """Whether the destructive tools are frozen for the token, or for all of its workspace."""
-        return bool(self.freezes) and ((org_id, env, prefix) in self.freezes or (org_id, "", "") in self.freezes)
+        return bool(self.freezes) and ((org_id, *token) in self.freezes or (org_id, "", "") in self.freezes)
 
     def turns_off_snapshots(self, org_id: str) -> bool:
         """Whether the workspace wants nothing kept of what is destroyed."""
@@ -95,9 +94,9 @@ class Restrictions:
         """Which of the workspace's destructive calls wait for a person; None where none does."""
         return self.approval_policies.get(org_id)
 
-    def notice(self, env: str, prefix: str) -> Notice | None:
+    def notice(self, token: TokenRef) -> Notice | None:
         """What the assistant that uses the token is to tell its person."""
-        return self.notices.get((env, prefix))
+        return self.notices.get(token)
 
 
 def _list(stored: Any) -> list[str]:

@@ -112,15 +112,15 @@ class ApprovalGate:
         return None if is_ours else _not_now("approval_used", 409).error
 
     async def _cause(self, rule: ApprovalPolicy, call: Call) -> str:
-        key = (call.caller.env, call.caller.prefix)
+        token = call.caller.token_ref
         if call.tool in rule.tools:
             return "tool"
-        if "_".join(key) in rule.tokens:
+        if "_".join(token) in rule.tokens:
             return "token"
         if rule.hourly_limit is None:
             return ""
         limit, org_id = rule.hourly_limit, call.identity.org_id
-        made = await self._look(lambda: intents_of_the_hour(self._alias, org_id, *key, most=limit))
+        made = await self._look(lambda: intents_of_the_hour(self._alias, org_id, *token, most=limit))
         return "rate" if made >= limit else ""
 
     async def _answered(

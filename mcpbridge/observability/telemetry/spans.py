@@ -188,7 +188,7 @@ class BridgeRequest(_Request):
         if caller.protocol in KNOWN_PROTOCOL_VERSIONS:
             self._attributes["mcp.protocol.version"] = caller.protocol
         if caller.prefix:
-            self._attributes["hoursmith.token"] = f"hsk_{caller.env}_{caller.prefix}"
+            self._attributes["hoursmith.token"] = str(caller.token_ref)
         self._begun(name)
 
     def replies(self, body: Mapping[str, Any], status: int | None = None) -> None:

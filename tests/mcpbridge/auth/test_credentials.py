@@ -79,8 +79,8 @@ def test_no_header_and_two_headers_are_told_apart():
 
 
 def test_the_prefix_of_a_faulty_credential_is_named_only_where_a_whole_token_stands():
-    assert fault_of(f'Bearer "{TOKEN}"').prefix == "4f8a2c1bdedf"
-    assert fault_of(f"Bearer {TOKEN[:-1]}").prefix == ""
+    assert fault_of(f'Bearer "{TOKEN}"').token.prefix == "4f8a2c1bdedf"
+    assert fault_of(f"Bearer {TOKEN[:-1]}").token.prefix == ""
 
 
 def test_every_fault_is_explained():

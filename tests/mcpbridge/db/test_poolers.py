@@ -14,7 +14,7 @@ from hoursmith_console import env
 from hoursmith_console.backends.postgresql.pooling import NEEDS_DIRECT, NOT_DIRECT, find_pooling_fault
 from mcpbridge.auth.restrictions.blocks import block_token
 from mcpbridge.auth.restrictions.polling import restriction_store
-from mcpbridge.models import AuditEvent
+from mcpbridge.models import AuditEvent, TokenRef
 from tests.databases import RecordDatabase, as_default
 from tests.mcpbridge.audit.destinations.conftest import World
 from tests.paths import ROOT
@@ -95,6 +95,6 @@ async def _see_the_block() -> None:
     book = restriction_store()
     await book.start()
     try:
-        assert book.now().is_blocked(env="live", prefix="0a2c1bdedf00")
+        assert book.now().is_blocked(TokenRef("live", "0a2c1bdedf00"))
     finally:
         await book.stop()

@@ -19,7 +19,7 @@ from mcpbridge.auth.restrictions.blocks import block_token
 from mcpbridge.auth.restrictions.polling import restriction_store
 from mcpbridge.auth.restrictions.store import Restrictions
 from mcpbridge.maintenance import MaintenanceThread
-from mcpbridge.models import AuditEvent, ToolCall
+from mcpbridge.models import AuditEvent, TokenRef, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import SUCCEEDED, a_call
 from tests.databases import RecordDatabase
@@ -59,7 +59,7 @@ def test_the_restrictions(runner: asyncio.Runner, fail_once: Fail, monkeypatch: 
 
     async def is_blocked() -> bool:
         for _ in range(500):
-            if again.is_set() and book.now().is_blocked("live", "4f8a2c1bdedf"):
+            if again.is_set() and book.now().is_blocked(TokenRef("live", "4f8a2c1bdedf")):
                 return True
             await asyncio.sleep(0.02)
         return False

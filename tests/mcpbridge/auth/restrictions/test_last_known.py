@@ -19,7 +19,7 @@ from mcpbridge.auth.restrictions.pauses import pause_destructive_tools
 from mcpbridge.auth.restrictions.polling import restriction_store
 from mcpbridge.auth.restrictions.snapshots import turn_off_snapshots
 from mcpbridge.auth.restrictions.store import RestrictionsUnknownError
-from mcpbridge.models import TokenBlock
+from mcpbridge.models import TokenBlock, TokenRef
 from tests.databases import RecordDatabase, as_default
 from tests.waiting import eventually_async
 
@@ -85,7 +85,7 @@ def test_every_restriction_outlives_a_start_without_the_database(
         again = restriction_store()
         runner.run(again.start())
         assert again.now() == before
-        assert again.now().is_blocked(**TOKEN)
+        assert again.now().is_blocked(TokenRef(**TOKEN))
         assert "copy on disk" in again.fault()
         runner.run(again.stop())
         (folder / NAME).unlink()
@@ -95,7 +95,7 @@ def test_every_restriction_outlives_a_start_without_the_database(
             unknown.now()
         assert "503" in unknown.fault()
     runner.run(eventually_async(lambda: not unknown.fault()))
-    assert unknown.now().is_blocked(**TOKEN)
+    assert unknown.now().is_blocked(TokenRef(**TOKEN))
     runner.run(unknown.stop())
 
 
@@ -134,7 +134,7 @@ def test_a_sqlite_file_that_cannot_be_read_is_a_database_that_is_away(
             empty.close()
     again = restriction_store()
     runner.run(again.start())
-    assert again.now().is_blocked(**TOKEN)
+    assert again.now().is_blocked(TokenRef(**TOKEN))
     runner.run(again.stop())
     if other is not None:
         other.close()
@@ -144,7 +144,7 @@ def test_a_sqlite_file_that_cannot_be_read_is_a_database_that_is_away(
 def test_a_copy_that_is_not_ours_is_not_used(tmp_path: Path, settings: Any, fault: str) -> None:
     file = LastKnownFile(tmp_path, database="sqlite /a")
     file.write([[["live", "4f8a2c1bdedf"]], [], [], [], []])
-    assert file.read()[0].is_blocked(**TOKEN)
+    assert file.read()[0].is_blocked(TokenRef(**TOKEN))
     path = tmp_path / NAME
     content = path.read_bytes()
     match fault:
@@ -169,7 +169,7 @@ def test_a_copy_sealed_under_an_older_key_is_used(tmp_path: Path, settings: Any)
     file.write([[["live", "4f8a2c1bdedf"]], [], [], [], []])
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another one " * 5
-    assert file.read()[0].is_blocked(**TOKEN)
+    assert file.read()[0].is_blocked(TokenRef(**TOKEN))
 
 
 def test_who_finds_another_process_writing_reads_nothing_that_could_be_older(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_database_that_answers_decides_whatever_the_copy_says(
         [[["live", TOKEN["prefix"]]], [], [], [], []]
     )
     book = run_until(runner, lambda book: kept(folder)["rows"][0] == [])
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     assert not book.fault()
     runner.run(book.stop())
 
@@ -208,9 +208,9 @@ def test_a_file_that_was_replaced_is_read_anew(
         unblock_token(block=TokenBlock.objects.get(), actor="Ben")
     book = restriction_store()
     runner.run(book.start())
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     for part in path.parent.glob(f"{path.name}-*"):
         part.unlink()
     backup.replace(path)
-    runner.run(eventually_async(lambda: bool(book.now().is_blocked(**TOKEN))))
+    runner.run(eventually_async(lambda: bool(book.now().is_blocked(TokenRef(**TOKEN)))))
     runner.run(book.stop())

@@ -14,7 +14,7 @@ from mcpbridge.auth.restrictions.pauses import pause_destructive_tools, resume_d
 from mcpbridge.auth.restrictions.polling import POLL_S, SqliteRestrictionStore, restriction_store
 from mcpbridge.auth.restrictions.store import Notice, RestrictionsUnknownError
 from mcpbridge.core.types import Caller
-from mcpbridge.models import TokenBlock
+from mcpbridge.models import TokenBlock, TokenRef
 from mcpbridge.protocol.server import RequestContext
 from mcpbridge.stdio.server import StdioTools
 from tests.mcpbridge.fixtures import bridge_to
@@ -31,7 +31,7 @@ def block():
 async def becomes(book, held):
     """Whether the book comes to say `held`. SQLite's says so at once; PostgreSQL's is told a moment later."""
     for _ in range(100):
-        if book.now().is_blocked(**TOKEN) is held:
+        if book.now().is_blocked(TokenRef(**TOKEN)) is held:
             return True
         await asyncio.sleep(0.02)
     return False
@@ -40,10 +40,10 @@ async def becomes(book, held):
 def test_a_block_takes_effect_in_a_running_process_and_lifting_ends_it(database, runner):
     book = restriction_store()
     runner.run(book.start())
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     made = block()
     assert runner.run(becomes(book, True))
-    assert not book.now().is_blocked("test", TOKEN["prefix"])
+    assert not book.now().is_blocked(TokenRef("test", TOKEN["prefix"]))
     unblock_token(block=made, actor="Ben")
     assert runner.run(becomes(book, False))
     runner.run(book.stop())
@@ -55,15 +55,15 @@ def test_a_block_made_before_the_process_holds_from_its_start(database, runner):
     block()
     book = restriction_store()
     runner.run(book.start())
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     runner.run(book.stop())
 
 
 def test_on_sqlite_the_very_next_look_sees_the_block(sqlite_database):
     book = restriction_store()
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     block()
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     asyncio.run(book.stop())
 
 
@@ -74,31 +74,31 @@ def test_blocking_twice_is_one_block(database):
 
 def test_a_block_that_was_written_past_us_is_found_within_a_second(sqlite_database, monkeypatch):
     book = restriction_store()
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     TokenBlock.objects.create(**TOKEN, org_id="org-1", blocked_by="Ana", blocked_at=timezone.now())
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     later = time.monotonic() + POLL_S
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     asyncio.run(book.stop())
 
 
 def test_without_a_generation_to_look_at_the_database_is_asked_each_time(sqlite_database, monkeypatch):
     monkeypatch.setattr(ChangeMarker, "now", lambda self: None)
     book = restriction_store()
-    assert not book.now().is_blocked(**TOKEN)
+    assert not book.now().is_blocked(TokenRef(**TOKEN))
     TokenBlock.objects.create(**TOKEN, org_id="org-1", blocked_by="Ana", blocked_at=timezone.now())
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     asyncio.run(book.stop())
 
 
 def test_a_block_outlives_a_file_that_cannot_be_read(sqlite_database):
     book = restriction_store()
     block()
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     book._connection.close()
     book._seen = None
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     asyncio.run(book.stop())
 
 
@@ -109,7 +109,7 @@ def test_a_block_outlives_a_server_that_goes_away(postgres_database, runner):
     postgres_database.disconnect_everybody()
     connection.close()
     runner.run(asyncio.sleep(0.1))
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     unblock_token(block=TokenBlock.objects.get(), actor="Ben")
     assert runner.run(becomes(book, False))
     runner.run(book.stop())
@@ -129,12 +129,12 @@ def test_without_a_database_and_a_copy_nothing_is_known(tmp_path):
 def test_looking_does_not_wait_for_a_writer(sqlite_database, mode):
     book = restriction_store()
     block()
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     writer = sqlite3.connect(sqlite_database.path, isolation_level=None)
     writer.execute(f"BEGIN {mode}")
     book._seen = None
     started = time.monotonic()
-    assert book.now().is_blocked(**TOKEN)
+    assert book.now().is_blocked(TokenRef(**TOKEN))
     # The library would wait for seconds; this shows that we do not, whatever the machine's speed.
     assert time.monotonic() - started < 2
     writer.rollback()
@@ -145,10 +145,10 @@ def test_looking_does_not_wait_for_a_writer(sqlite_database, mode):
 def test_a_freeze_is_of_one_token_or_of_a_whole_workspace_and_of_no_other(sqlite_database):
     book = restriction_store()
     one = pause_destructive_tools(org_id="org-1", actor="Ana", reason="odd", **TOKEN)
-    assert book.now().pauses_destructive_tools("org-1", *TOKEN.values())
-    assert not book.now().pauses_destructive_tools("org-1", "live", "000000000000")
+    assert book.now().pauses_destructive_tools("org-1", TokenRef(**TOKEN))
+    assert not book.now().pauses_destructive_tools("org-1", TokenRef("live", "000000000000"))
     all_of_it = pause_destructive_tools(org_id="org-2", actor="Ana", reason="audit")
-    assert book.now().pauses_destructive_tools("org-2", "live", "000000000000")
+    assert book.now().pauses_destructive_tools("org-2", TokenRef("live", "000000000000"))
     resume_destructive_tools(freeze=one, actor="Ben")
     resume_destructive_tools(freeze=all_of_it, actor="Ben")
     assert not book.now().freezes
@@ -158,12 +158,12 @@ def test_a_freeze_is_of_one_token_or_of_a_whole_workspace_and_of_no_other(sqlite
 def test_a_notice_replaces_the_one_before_it_and_ends(sqlite_database):
     book = restriction_store()
     set_notice(**TOKEN, org_id="org-1", text="Rotate\nby Friday.")
-    assert book.now().notice(**TOKEN) == Notice("Rotate by Friday.", False)
+    assert book.now().notice(TokenRef(**TOKEN)) == Notice("Rotate by Friday.", False)
     set_notice(**TOKEN, org_id="org-1", text="Rotate today.", is_in_text=True)
-    assert book.now().notice(**TOKEN) == Notice("Rotate today.", True)
+    assert book.now().notice(TokenRef(**TOKEN)) == Notice("Rotate today.", True)
     assert clear_notice(**TOKEN, org_id="org-1")
     assert not clear_notice(**TOKEN, org_id="org-1")
-    assert book.now().notice(**TOKEN) is None
+    assert book.now().notice(TokenRef(**TOKEN)) is None
     asyncio.run(book.stop())
 
 
