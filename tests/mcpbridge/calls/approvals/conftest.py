@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 
 from mcpbridge.app import Bridge
+from mcpbridge.auth.restrictions.store import ApprovalPolicy
 from mcpbridge.calls.approvals.policy import change_approval_rule
 from tests.databases import RecordDatabase
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, bridge_to, hoursmith
@@ -57,8 +58,11 @@ def rule(bridge: Bridge, runner: asyncio.Runner) -> Rule:
             "holds_s": 0,
             "lasts_s": 900,
         }
-        change_approval_rule(org_id=str(ME["orgId"]), actor="Ana", **{"lasts_s": 900, **given, **more})
-        runner.run(heard(bridge, lambda restrictions: restrictions.approval_policy(ME["orgId"]) is not None))
+        given |= more
+        change_approval_rule(org_id=str(ME["orgId"]), actor="Ana", **given)
+        wanted = ApprovalPolicy(**{**given, "tools": frozenset(given["tools"]), "tokens": frozenset(given["tokens"])})
+        # The one that was in force before may be known still.
+        runner.run(heard(bridge, lambda restrictions: restrictions.approval_policy(ME["orgId"]) == wanted))
 
     return put
 
