@@ -8,6 +8,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from hoursmith_console import env as configuration
+from hoursmith_console.sign_in.settings import ACCOUNT_FORMS, MFA_FORMS  # noqa: F401 – settings of django-allauth
 from mcpbridge.observability.telemetry.config import wants_traces
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -210,32 +211,12 @@ ACCOUNT_SESSION_REMEMBER = False
 # How many seconds a sign-in, or a re-authentication, counts as recent.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_FORMS = {
-    "reset_password": "hoursmith_console.sign_in.forms.PasswordResetForm",
-    "login": "hoursmith_console.sign_in.library_forms.LoginForm",
-    "change_password": "hoursmith_console.sign_in.library_forms.ChangePasswordForm",
-    "set_password": "hoursmith_console.sign_in.library_forms.FirstPasswordForm",
-    "reset_password_from_key": "hoursmith_console.sign_in.library_forms.ResetFromKeyForm",
-    "reauthenticate": "hoursmith_console.sign_in.library_forms.ConfirmPasswordForm",
-}
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "hoursmith_console.sign_in.resets.ResetTokenGenerator"  # noqa: S105 – a class
 MFA_ADAPTER = "hoursmith_console.sign_in.mfa.adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TRUST_ENABLED = False
-MFA_FORMS = {
-    "activate_totp": "hoursmith_console.sign_in.forms.AuthenticatorAppForm",
-    "authenticate": "hoursmith_console.sign_in.forms.CodeForm",
-    "reauthenticate": "hoursmith_console.sign_in.forms.CodeReauthenticateForm",
-    "deactivate_totp": "hoursmith_console.sign_in.library_forms.RemoveAppForm",
-    "generate_recovery_codes": "hoursmith_console.sign_in.library_forms.GenerateCodesForm",
-    "add_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyForm",
-    "authenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyCodeForm",
-    "edit_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyNameForm",
-    "login_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeySignInForm",
-    "reauthenticate_webauthn": "hoursmith_console.sign_in.mfa.passkey_forms.PasskeyReauthenticateForm",
-}
 # A code of the half minute before and after is taken too, for clocks that do not agree.
 MFA_TOTP_TOLERANCE = 1
 # Else an account whose address is not proven, which opens its own workspace alone, could not meet that one's rule.

@@ -13,9 +13,9 @@ from django.db import connections, router
 from django.utils import timezone
 
 from hoursmith_console.campaigns.periodic import queue_all_reminders, refresh_all_notices, send_all_mails
-from hoursmith_console.rotations.evidence import evidence_of
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.rotations.sync import needs_sync, sync_rotation
+from hoursmith_console.rotations.progress.evidence import evidence_of
+from hoursmith_console.rotations.progress.sync import needs_sync, sync_rotation
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.db.locks import SingletonLock
 from mcpbridge.workers import Attempts, TimedJob, Timetable

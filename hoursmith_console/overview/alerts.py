@@ -12,7 +12,7 @@ from hoursmith_console.audit.verification.jobs import verification_status
 from hoursmith_console.core.alerts import Alert, Provider, Tone
 from hoursmith_console.core.templatetags.console import ago, exact, thousands
 from hoursmith_console.overview import queries
-from hoursmith_console.rotations.late_use import LastLateUse, last_late_uses
+from hoursmith_console.rotations.progress.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import key_of
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer

@@ -10,9 +10,9 @@ from django.utils import timezone
 from hoursmith_console.rotations.models import NewTokenEvidence, Rotation, RotationKind, RotationTarget
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
 from hoursmith_console.rotations.permissions import can_mint_new_token, can_revoke
+from hoursmith_console.rotations.progress.sync import instants_of
 from hoursmith_console.rotations.services import RotationError, clear_new_token, lock_rotation, record_rotation_event
 from hoursmith_console.rotations.state import can_revoke_now
-from hoursmith_console.rotations.sync import instants_of
 from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_issuer.minting import mint_token
 from hoursmith_console.token_issuer.protocol import MintedToken, NotTokenOwnerError

@@ -6,11 +6,11 @@ from datetime import date
 
 from django.utils import timezone
 
-from hoursmith_console.rotations.evidence import Evidence, evidence_of
 from hoursmith_console.rotations.models import Rotation, RotationKind
+from hoursmith_console.rotations.progress.evidence import Evidence, evidence_of
+from hoursmith_console.rotations.progress.sync import instants_of
+from hoursmith_console.rotations.progress.visible_evidence import visible_evidence
 from hoursmith_console.rotations.state import Progress, StepState, step_states
-from hoursmith_console.rotations.sync import instants_of
-from hoursmith_console.rotations.visible_evidence import visible_evidence
 from hoursmith_console.tokens.labels import TokenLabel, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
+from hoursmith_console.rotations.progress.targets import create_targets
 from hoursmith_console.rotations.state import can_become
-from hoursmith_console.rotations.targets import create_targets
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace

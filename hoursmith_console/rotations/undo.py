@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from hoursmith_console.rotations.models import Rotation, RotationOutcome, RotationTarget
 from hoursmith_console.rotations.new_token import is_taken
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
+from hoursmith_console.rotations.progress.targets import create_targets
 from hoursmith_console.rotations.services import RotationError, clear_new_token, lock_rotation, record_rotation_event
-from hoursmith_console.rotations.targets import create_targets
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import Error
 from django.utils import timezone
 
-from hoursmith_console.rotations.evidence import Evidence, LateUse, TargetEvidence, evidence_of
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.new_token import new_token_candidates, unowned_arrivals
 from hoursmith_console.rotations.permissions import (
@@ -18,9 +17,10 @@ from hoursmith_console.rotations.permissions import (
     can_mint_new_token,
     can_unblock,
 )
+from hoursmith_console.rotations.progress.evidence import Evidence, LateUse, TargetEvidence, evidence_of
+from hoursmith_console.rotations.progress.sync import instants_of, quiet_period, sync_rotation
+from hoursmith_console.rotations.progress.visible_evidence import visible_evidence
 from hoursmith_console.rotations.state import Step, StepState, current_step, step_states
-from hoursmith_console.rotations.sync import instants_of, quiet_period, sync_rotation
-from hoursmith_console.rotations.visible_evidence import visible_evidence
 from hoursmith_console.rotations.wizard.forms import MintForm, OwnerForm
 from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_issuer.minting import new_form_id

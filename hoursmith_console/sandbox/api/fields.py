@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hoursmith_console.sandbox.api.errors import ValidationFaultError
-from hoursmith_console.sandbox.api.times import INSTANT
+from hoursmith_console.sandbox.api.formats.times import INSTANT
 from hoursmith_console.sandbox.api.values import ID, InvalidValueError, Kind, Schema
 
 

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from django.db.models import Case, F, IntegerField, Model, Q, QuerySet, Value, When
 from django.http import QueryDict
 
-from hoursmith_console.sandbox.api import cursors
 from hoursmith_console.sandbox.api.errors import ValidationFaultError
 from hoursmith_console.sandbox.api.fields import snake
-from hoursmith_console.sandbox.api.numbers import Whole
+from hoursmith_console.sandbox.api.formats import cursors
+from hoursmith_console.sandbox.api.formats.numbers import Whole
 from hoursmith_console.sandbox.api.values import Choice, InvalidValueError, Kind, Text
 from hoursmith_console.sandbox.text import Fold
 

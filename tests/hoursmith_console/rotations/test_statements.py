@@ -18,6 +18,7 @@ from hoursmith_console.rotations.claims import release_claim
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
 from hoursmith_console.rotations.new_token import choose_new_token
 from hoursmith_console.rotations.offboarding import active_tokens_of, offboarding_summary
+from hoursmith_console.rotations.progress.sync import sync_rotation
 from hoursmith_console.rotations.services import (
     RotationError,
     assign_owner,
@@ -25,7 +26,6 @@ from hoursmith_console.rotations.services import (
     finish_rotation,
     start_rotation,
 )
-from hoursmith_console.rotations.sync import sync_rotation
 from hoursmith_console.rotations.undo import resume_rotation, undo_new_token, undo_revocation, undo_target
 from hoursmith_console.token_issuer.claims import ClaimError
 from hoursmith_console.token_policy.evaluation import active

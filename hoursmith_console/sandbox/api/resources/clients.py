@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from hoursmith_console.sandbox.api.callers import Caller
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
+from hoursmith_console.sandbox.api.formats.numbers import MONEY, PERCENT, Whole
+from hoursmith_console.sandbox.api.formats.times import INSTANT
 from hoursmith_console.sandbox.api.lists import Listing
-from hoursmith_console.sandbox.api.numbers import MONEY, PERCENT, Whole
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.times import INSTANT
 from hoursmith_console.sandbox.api.values import CURRENCY, EMAIL, FLAG, ID, Text
 from hoursmith_console.sandbox.models import Client
 

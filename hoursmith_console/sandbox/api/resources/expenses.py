@@ -5,13 +5,13 @@ from django.db.models import QuerySet
 from hoursmith_console.sandbox.api.callers import Caller
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field, fixed
+from hoursmith_console.sandbox.api.formats.numbers import SPENT
+from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
-from hoursmith_console.sandbox.api.numbers import SPENT
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import client_named_in
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
-from hoursmith_console.sandbox.api.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.values import CURRENCY, FLAG, ID, Choice, Text
 from hoursmith_console.sandbox.models import Category, Expense
 

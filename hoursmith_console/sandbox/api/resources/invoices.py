@@ -1,10 +1,10 @@
 """Invoices: the staff may read them, Members nothing, and nobody changes them here."""
 
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, fixed
+from hoursmith_console.sandbox.api.formats.numbers import MONEY, PERCENT
+from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
-from hoursmith_console.sandbox.api.numbers import MONEY, PERCENT
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.values import CURRENCY, ID, Choice, Text
 from hoursmith_console.sandbox.models import Invoice, InvoiceStatus, PaymentStatus
 

@@ -4,9 +4,9 @@ from django.db.models import QuerySet
 
 from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
 from hoursmith_console.sandbox.api.fields import IDENTITY, fixed
+from hoursmith_console.sandbox.api.formats.times import INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, page
 from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
-from hoursmith_console.sandbox.api.times import INSTANT
 from hoursmith_console.sandbox.api.values import ID, Choice, Text
 from hoursmith_console.sandbox.models import Member, Role
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from hoursmith_console.sandbox.api.callers import EVERYONE
 from hoursmith_console.sandbox.api.fields import fixed
+from hoursmith_console.sandbox.api.formats.times import INSTANT
 from hoursmith_console.sandbox.api.operations import Operation, Visit
-from hoursmith_console.sandbox.api.times import INSTANT
 from hoursmith_console.sandbox.api.values import CURRENCY, Choice, Text
 from hoursmith_console.sandbox.models import Plan
 

@@ -7,12 +7,12 @@ from django.db.models import QuerySet
 from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
+from hoursmith_console.sandbox.api.formats.numbers import HOURS, MONEY
+from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, ListQuery, PartialFilter
-from hoursmith_console.sandbox.api.numbers import HOURS, MONEY
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import NAME, client_named_in
-from hoursmith_console.sandbox.api.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.values import ID, Choice, Text
 from hoursmith_console.sandbox.models import Project, ProjectStatus, RateType
 

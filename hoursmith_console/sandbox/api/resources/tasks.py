@@ -7,13 +7,13 @@ from django.db.models import QuerySet
 from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
 from hoursmith_console.sandbox.api.errors import ConflictError, ForbiddenError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
+from hoursmith_console.sandbox.api.formats.numbers import HOURS
+from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing
-from hoursmith_console.sandbox.api.numbers import HOURS
 from hoursmith_console.sandbox.api.operations import Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import NAME
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
-from hoursmith_console.sandbox.api.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.values import FLAG, ID, Choice, Several, Text
 from hoursmith_console.sandbox.models import Member, Priority, Role, Task, TaskStatus
 

@@ -7,16 +7,16 @@ from typing import Any
 from django.db.models import QuerySet
 
 from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
-from hoursmith_console.sandbox.api.durations import LONGEST_S, Duration
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field, fixed
+from hoursmith_console.sandbox.api.formats.durations import LONGEST_S, Duration
+from hoursmith_console.sandbox.api.formats.numbers import Whole
+from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import EitherFilter, Filter, Listing
-from hoursmith_console.sandbox.api.numbers import Whole
 from hoursmith_console.sandbox.api.operations import Operation, Shape, Visit
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
 from hoursmith_console.sandbox.api.resources.tasks import TASKS
-from hoursmith_console.sandbox.api.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.values import FLAG, ID, Text
 from hoursmith_console.sandbox.models import TimeEntry
 from hoursmith_console.sandbox.models.time_entries import RUNNING

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from hoursmith_console.rotations.evidence import Evidence, TargetEvidence
 from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.rotations.progress.evidence import Evidence, TargetEvidence
 from hoursmith_console.tokens.labels import Key, visible_keys
 from hoursmith_console.workspaces.viewer import Viewer
 

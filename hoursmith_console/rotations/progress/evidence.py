@@ -13,7 +13,7 @@ from django.db.models import prefetch_related_objects
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
-from hoursmith_console.rotations.targets import TokenUse, can_name_connection
+from hoursmith_console.rotations.progress.targets import TokenUse, can_name_connection
 from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, RejectedCredential
 
 Key = tuple[str, str]

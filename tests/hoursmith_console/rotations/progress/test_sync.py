@@ -15,11 +15,11 @@ from hoursmith_console.rotations.actions import (
     mark_target_unused,
     revoke_old_token,
 )
-from hoursmith_console.rotations.evidence import Evidence, evidence_of
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome, RotationTarget
 from hoursmith_console.rotations.new_token import choose_new_token, new_token_candidates, unowned_arrivals
+from hoursmith_console.rotations.progress.evidence import Evidence, evidence_of
+from hoursmith_console.rotations.progress.sync import sync_rotation
 from hoursmith_console.rotations.services import RotationError, cancel_rotation, start_rotation
-from hoursmith_console.rotations.sync import sync_rotation
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, TokenNotice
