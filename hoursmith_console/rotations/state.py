@@ -45,7 +45,7 @@ _LABELS = {
     Step.MINT: "Create a new token",
     Step.UPDATE: "Update the assistants",
     Step.VERIFY: "Verify the new token",
-    Step.CONFIRM_UNUSED: "Confirm the old token is no longer used",
+    Step.CONFIRM_UNUSED: "Confirm the old token is unused",
 }
 ORDER: Mapping[RotationKind, tuple[Step, ...]] = MappingProxyType(
     {

@@ -28,7 +28,7 @@ def test_an_attempt_with_a_wrong_secret_is_shown_as_a_strangers(visit: Visitor, 
 def test_the_public_part_of_a_token_is_copied(visit: Visitor, tokens: dict[str, str]) -> None:
     with visit(permissions=["clipboard-read", "clipboard-write"]) as window:
         window.goto(f"/tokens/?q={tokens['OWNER'].split('_')[2]}")
-        window.page.get_by_role("button", name="Copy the public part of the token").click()
+        window.page.get_by_role("button", name="Copy the token prefix").click()
         copied = window.page.evaluate("navigator.clipboard.readText()")
         assert copied == "_".join(tokens["OWNER"].split("_")[:3])
 
