@@ -1,8 +1,6 @@
-"""Looks after the record while the process serves: signs checkpoints, finds calls whose outcome never came, closes
-requests for approval that nobody answered, and lets old activity go.
+"""Background thread for periodic maintenance: checkpoints, unknown outcomes, expired approvals, activity retention.
 
-A thread of its own with a connection of its own, so that no call ever waits for it, and it for no page. What fails
-because the database is away is tried again at the next round.
+It has its own database connection, so that calls and pages never wait for it. Failed jobs are retried.
 """
 
 from pathlib import Path
@@ -40,15 +38,15 @@ class MaintenanceThread:
         jobs = (
             TimedJob(_attempts("checkpoints", "Checkpoints", look_every_s), self._look),
             TimedJob(
-                _attempts("expired-approvals", "Requests for approval that are out of time", _EXPIRE_EVERY_S),
+                _attempts("expired-approvals", "Expiry of approval requests", _EXPIRE_EVERY_S),
                 self._expire,
             ),
             TimedJob(
                 _attempts("unknown-outcomes", "Marking unknown outcomes", reconcile_every_s), self._reconciler.run
             ),
-            # Others wait for the moment that a month takes, so who is refused it asks again no sooner.
+            # Creating a partition blocks readers and writers, so retry a refused one late.
             TimedJob(
-                _attempts("activity-months", "Making months, and letting old activity go", _AGE_EVERY_S, _AGE_AGAIN_S),
+                _attempts("activity-months", "Activity partitions and retention", _AGE_EVERY_S, _AGE_AGAIN_S),
                 retention.run,
             ),
         )
@@ -59,11 +57,11 @@ class MaintenanceThread:
         )
 
     def start(self) -> None:
-        """Begin, on a thread of its own."""
+        """Start the thread."""
         self._worker.start()
 
     async def stop(self) -> None:
-        """Sign what was written since the last checkpoint, and end the thread."""
+        """Sign the rows since the last checkpoint and stop the thread."""
         await self._worker.stop(within_s=3 * _LIMIT_S)
 
     def _look(self) -> None:
@@ -81,5 +79,5 @@ class MaintenanceThread:
 
 def _attempts(job: str, title: str, every_s: float, again_s: float | None = None) -> Attempts:
     expected = (AuditUnavailableError, UnannouncedKeyError)
-    # What failed is soon tried again, however seldom it is done otherwise.
+    # Retry failures soon, even of jobs with a long period.
     return Attempts(job, title=title, every_s=every_s, again_s=again_s or min(every_s, 2.0), expected=expected)

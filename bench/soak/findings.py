@@ -113,8 +113,8 @@ def look_for_tokens(findings: Findings, world: World, callers: Iterable[Caller])
             searched += path.stat().st_size
             findings.expect(not any(_has_any(chunk, pieces) for chunk in _chunks(path)), f"A token is in {path.name}.")
     findings.figures["searched for tokens, MB"] = round(searched / 1e6)
-    done = _manage(world, "token_sweep")
-    findings.expect(done.returncode == 0, f"token_sweep: {done.stdout[-500:]} {done.stderr[-500:]}")
+    done = _manage(world, "scan_secrets")
+    findings.expect(done.returncode == 0, f"scan_secrets: {done.stdout[-500:]} {done.stderr[-500:]}")
 
 
 def _has_any(chunk: bytes, pieces: list[bytes]) -> bool:

@@ -1,4 +1,4 @@
-"""What one transaction of the recorder writes: ended calls, rejections, losses and greetings."""
+"""The contents of one transaction of the activity recorder: ended calls, rejections, losses and greetings."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from mcpbridge.models import ActivityLoss, TokenRef
 
 @dataclass(slots=True)
 class Loss:
-    """Calls of one workspace that found no room."""
+    """Calls of one workspace that were dropped."""
 
     since: datetime
     until: datetime
@@ -25,18 +25,18 @@ class Loss:
 
 @dataclass(slots=True)
 class Batch:
-    """What goes into one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
+    """The contents of one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
 
     ended: list[EndedCall] = field(default_factory=list)
     rejected: Counter[Rejection] = field(default_factory=Counter)
     losses: dict[str, Loss] = field(default_factory=dict)
     greetings: list[Greeting] = field(default_factory=list)
     is_doubtful: bool = False
-    # Calls of which nobody can say whose they are, once it was looked up.
+    # Calls whose workspace is unknown, counted while the batch is recorded.
     unattributed: int = 0
 
     def parts(self) -> list["Batch"]:
-        """The same in smaller batches, or in one where it is a single call, or all of one other kind."""
+        """Split it into smaller batches; a single call, or all records of another kind, stay one batch."""
         middle = len(self.ended) // 2
         parts = [
             Batch(ended=self.ended[:middle]),
@@ -53,10 +53,10 @@ def tool_call_columns(each: EndedCall, tokens: Mapping[TokenRef, KnownToken]) ->
     call, ending, is_accepted = each
     columns = sanitized_columns(call)
     if not columns["org_id"]:
-        # Hoursmith did not say whose token this is, being away for example; an earlier call may have told. The prefix
-        # says nothing: it has to be the token itself, by its digest or by what Hoursmith said of it.
+        # Hoursmith did not return the workspace, for example because it is unavailable; an earlier call may have. The
+        # prefix proves nothing: it must be the token itself, by its digest or by Hoursmith's answer.
         token = tokens.get(call.caller.token_ref)
-        if token is not None and (is_accepted or token.is_it(call.caller.digests)):
+        if token is not None and (is_accepted or token.matches(call.caller.digests)):
             columns["org_id"] = token.org_id
     columns["result"] = ending.result.value
     columns["status"] = ending.status

@@ -1,8 +1,7 @@
-"""Keeps what is seen of each connection: one assistant on one machine, by the id in its address.
+"""Observe each connection: one AI client on one machine, identified by the id in its URL.
 
-An id is no secret and opens nothing. Whoever uses another workspace's gets the answers of their own token, and
-leaves no trace on that connection but the name of the fault: that it was not a token of this workspace, or why it
-was refused.
+The id is not a secret and grants no access. A token of another workspace gets its usual answers, and the connection
+only stores the error: that the token belongs to another workspace, or why it was rejected.
 """
 
 import re
@@ -19,28 +18,28 @@ from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.types import Caller, Identity
 from mcpbridge.models import PREFIX_LENGTH, ObservedConnection
 
-# Letters that nobody mistakes for one another when reading an address aloud.
+# Characters that cannot be confused when a URL is read aloud.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _SLUG_LENGTH = 12
-# Hoursmith took the token, but not the call: worth naming to whoever connects an assistant.
-_TELLING = {402: "forbidden_plan"}
-# Hoursmith took it as well, but it belongs to another workspace than the connection. Nothing else is said of it.
+# Hoursmith accepted the token but refused the call: shown to the member who connects an assistant.
+_SHOWN_STATUSES = {402: "forbidden_plan"}
+# Hoursmith accepted the token, but it belongs to another workspace. Nothing else is stored about it.
 OTHER_WORKSPACE = "other_workspace"
-# Of one batch; made-up ids beyond that are not even looked up.
-_AT_MOST = 500
+# Ids of one batch; invented ids beyond that are not even queried.
+_MOST_IDS = 500
 
 
-# What an address may name, whether or not there is such a connection.
+# Ids that a URL may contain, whether or not such a connection exists.
 ID_PATTERN = r"[A-Za-z0-9_-]{1,40}"
 
 
 def is_connection_id(text: str) -> bool:
-    """Whether `text` could be the id of a connection."""
+    """Return whether `text` has the form of a connection id."""
     return re.fullmatch(ID_PATTERN, text, re.ASCII) is not None
 
 
 class Greeting(NamedTuple):
-    """An accepted request that is no tool call, such as `tools/list`, on a connection."""
+    """An accepted request on a connection that is not a tool call, such as `tools/list`."""
 
     slug: str
     org_id: str
@@ -57,7 +56,7 @@ class Greeting(NamedTuple):
 
     @classmethod
     def of(cls, caller: Caller, identity: Identity, *, method: str) -> "Greeting":
-        """The greeting of `caller`, now."""
+        """Build the greeting of `caller`, now."""
         return cls(
             slug=caller.connection,
             org_id=identity.org_id,
@@ -75,7 +74,7 @@ class Greeting(NamedTuple):
 
 
 def open_connection(*, org_id: str) -> ObservedConnection:
-    """A new connection of the workspace, with an id that nobody has yet; nothing was seen of it."""
+    """Create a connection of the workspace with a new id."""
     slug = "".join(secrets.choice(_LETTERS) for _ in range(_SLUG_LENGTH))
     return ObservedConnection.objects.create(slug=slug, org_id=org_id)
 
@@ -88,15 +87,15 @@ def upsert_connections(
     *,
     at: datetime,
 ) -> None:
-    """Add a batch to the connections that it names; ids that were never opened are passed over."""
+    """Update the connections that a batch names; unknown ids are ignored."""
     changes = [*_greeted(greetings), *_called(ended), *_faulted(ended, rejected, at)]
     if not changes:
         return
     named = {change.slug for change in changes}
     known = dict(
-        ObservedConnection.objects.using(alias).filter(slug__in=sorted(named)[:_AT_MOST]).values_list("slug", "org_id")
+        ObservedConnection.objects.using(alias).filter(slug__in=sorted(named)[:_MOST_IDS]).values_list("slug", "org_id")
     )
-    # In one order everywhere, so that two workers who meet in the same rows wait for each other, not both.
+    # Sorted, so that two workers that update the same rows cannot deadlock.
     for change in sorted(changes, key=lambda each: (each.slug, each.at)):
         if change.slug in known:
             is_bound = change.org_id in (None, known[change.slug])
@@ -104,7 +103,7 @@ def upsert_connections(
 
 
 class _Change(NamedTuple):
-    """What one connection's row becomes; `org_id` None: whoever it was. `calls` are added."""
+    """An update of one connection; `org_id` is None for any workspace. `calls` are added."""
 
     slug: str
     org_id: str | None
@@ -115,7 +114,7 @@ class _Change(NamedTuple):
 
 
 def _foreign(change: _Change) -> _Change:
-    """All that a workspace may learn of another's token at its address."""
+    """Reduce a change to what a workspace may see of another workspace's token."""
     return _Change(change.slug, None, change.at, _fault(OTHER_WORKSPACE, "", "", ""), field="fault_at")
 
 
@@ -136,7 +135,11 @@ def _greeted(greetings: Iterable[Greeting]) -> Iterable[_Change]:
             each.slug,
             sanitize_text(each.org_id, 64),
             each.at,
-            {**_who(each), "role": sanitize_text(each.role, 16), "last_method": sanitize_text(each.method, 64)},
+            {
+                **_caller_columns(each),
+                "role": sanitize_text(each.role, 16),
+                "last_method": sanitize_text(each.method, 64),
+            },
         )
 
 
@@ -150,7 +153,7 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
             latest[key] = (each if call.at >= last.call.at else last, count + 1)
     for (slug, org_id), (each, count) in latest.items():
         columns = {
-            **_who(each.call.caller),
+            **_caller_columns(each.call.caller),
             "role": sanitize_text(each.call.identity.role, 16),
             "last_method": sanitize_text(each.call.tool, 64),
             "called_at": each.call.at,
@@ -162,13 +165,13 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
 def _faulted(ended: Sequence[EndedCall], rejected: Iterable[Attempt], at: datetime) -> Iterable[_Change]:
     for each in rejected:
         if each.connection:
-            # Of which token the fault was is only said where the request carried that token.
+            # The token is only named if the request carried the whole token.
             token = (each.env, each.prefix) if each.matches_token else ("", "")
             said = (each.fault, *token, each.client_name)
             yield _Change(sanitize_text(each.connection, 40), None, at, _fault(*said), field="fault_at")
     for call, ending, _ in ended:
-        if call.caller.connection and ending.status in _TELLING:
-            said = (_TELLING[ending.status], call.caller.env, call.caller.prefix, call.caller.client_name)
+        if call.caller.connection and ending.status in _SHOWN_STATUSES:
+            said = (_SHOWN_STATUSES[ending.status], call.caller.env, call.caller.prefix, call.caller.client_name)
             yield _Change(sanitize_text(call.caller.connection, 40), None, call.at, _fault(*said), field="fault_at")
 
 
@@ -181,14 +184,14 @@ def _fault(fault: str, env: str, prefix: str, client: str) -> dict[str, str]:
     }
 
 
-def _who(said: Any) -> dict[str, str]:
-    """The columns that a greeting and a caller share."""
+def _caller_columns(source: Any) -> dict[str, str]:
+    """Return the columns that a greeting and a caller share."""
     return {
-        "env": said.env,
-        "prefix": said.prefix,
-        "client_name": sanitize_text(said.client_name, 120),
-        "client_version": sanitize_text(said.client_version, 60),
-        "protocol": sanitize_text(said.protocol, 16),
-        "transport": sanitize_text(said.transport, 8),
-        "address": sanitize_text(said.address, 45),
+        "env": source.env,
+        "prefix": source.prefix,
+        "client_name": sanitize_text(source.client_name, 120),
+        "client_version": sanitize_text(source.client_version, 60),
+        "protocol": sanitize_text(source.protocol, 16),
+        "transport": sanitize_text(source.transport, 8),
+        "address": sanitize_text(source.address, 45),
     }

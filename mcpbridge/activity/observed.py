@@ -1,7 +1,7 @@
-"""What a batch of calls says about tokens and assistants, added to what is known.
+"""Aggregate a batch of calls into ObservedToken and ObservedClient, one upsert per table.
 
-A batch is summed up in memory first, so that it costs a handful of statements whatever its size. Rows are
-touched in one order everywhere: two workers that meet in the same rows wait for each other, not both.
+A batch is summed up in memory first, so the number of statements does not depend on its size. Rows are sorted, so that
+two workers that update the same rows cannot deadlock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _CHUNK = 400
 
 
 class EndedCall(NamedTuple):
-    """A call that is over. `is_accepted`: its identity is what Hoursmith's `/me` said for this very token."""
+    """A finished call. `is_accepted`: its identity is what Hoursmith's `/me` returned for this token."""
 
     call: Call
     ending: CallResult
@@ -25,24 +25,24 @@ class EndedCall(NamedTuple):
 
     @property
     def is_use(self) -> bool:
-        """Whether Hoursmith accepted the token in this very call, not only in one before it."""
+        """Return whether Hoursmith accepted the token in this call, not only in an earlier one."""
         return self.is_accepted and bool(self.call.identity.org_id) and self.ending.status != 401
 
 
 class KnownToken(NamedTuple):
-    """What is kept of a token that Hoursmith has accepted before."""
+    """A token that Hoursmith has accepted before."""
 
     pk: int
     org_id: str
     digest: bytes | None
 
-    def is_it(self, digests: Digests) -> bool:
-        """Whether a request whose credential has `digests` carried this very token, not only its prefix."""
+    def matches(self, digests: Digests) -> bool:
+        """Return whether a credential with `digests` is this token, and not only has its prefix."""
         return is_digest_of(self.digest, digests)
 
 
 def known_tokens(alias: str, keys: Iterable[TokenRef]) -> dict[TokenRef, KnownToken]:
-    """Each token among `keys` that Hoursmith has accepted before. Whoever asks may know no more than its prefix."""
+    """Return the tokens among `keys` that Hoursmith has accepted before; a caller may know only the prefix."""
     wanted = set(keys)
     prefixes = sorted({prefix for _, prefix in wanted})
     found: dict[TokenRef, KnownToken] = {}
@@ -55,7 +55,7 @@ def known_tokens(alias: str, keys: Iterable[TokenRef]) -> dict[TokenRef, KnownTo
 
 
 def upsert_tokens(alias: str, ended: Sequence[EndedCall]) -> None:
-    """Add the accepted calls among `ended` to the tokens they were made with."""
+    """Add the accepted calls among `ended` to their tokens."""
     sums: dict[TokenRef, _Sum] = {}
     for each in ended:
         if each.is_use:
@@ -67,10 +67,10 @@ def upsert_tokens(alias: str, ended: Sequence[EndedCall]) -> None:
         [_token_columns(sums[key]) for key in sorted(sums)],
         key=("env", "prefix"),
         added=[*(f"calls_{kind}" for kind in TOOL_KINDS), "calls_refused"],
-        # Not the workspace: a token belongs to one for good, and its history must not move to another.
+        # Without the workspace: a token belongs to one workspace permanently, and so does its history.
         latest=(
             *("org_name", "token_name", "role", "plan", "scopes", "last_tool", "last_status", "last_used_at"),
-            # What Hoursmith accepted last is the token, whatever was kept before.
+            # The secret that Hoursmith accepted last replaces the former digest.
             "token_digest",
         ),
         by="last_used_at",
@@ -78,7 +78,7 @@ def upsert_tokens(alias: str, ended: Sequence[EndedCall]) -> None:
 
 
 def upsert_clients(alias: str, ended: Sequence[EndedCall], tokens: Mapping[TokenRef, KnownToken]) -> None:
-    """Add the accepted calls among `ended` to the assistants that made them."""
+    """Add the accepted calls among `ended` to the AI clients that made them."""
     names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
     sums: dict[tuple[int, str, str, str], _Sum] = {}
     for each in ended:
@@ -103,7 +103,7 @@ def upsert_clients(alias: str, ended: Sequence[EndedCall], tokens: Mapping[Token
 
 
 class _Sum:
-    """What the calls of one token, or of one assistant with it, add up to."""
+    """The sum of the calls of one token, or of one AI client with it."""
 
     __slots__ = ("by_kind", "first_at", "last", "refused")
 

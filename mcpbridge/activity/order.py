@@ -1,18 +1,18 @@
-"""Up to which number the activity is whole, for whoever goes on from a number.
+"""Find the id up to which the activity log is complete, for readers that continue from an id.
 
-Numbers are given out before their transactions commit, so on PostgreSQL a row may come to be seen behind one with a
-higher number. Each writer therefore holds, until its transaction ends, a shared advisory lock that says which number
-was the last when it began; its own are all higher. What is at or below the lowest of them is whole. SQLite has one
-writer at a time, and gives numbers out in the order of commits.
+On PostgreSQL ids are assigned before their transactions commit, so a row may become visible after one with a higher
+id. Each writer therefore holds, until its transaction ends, a shared advisory lock whose key is the last id at its
+start; its own ids are all higher. All ids up to the lowest of these keys are complete. SQLite has one writer at a
+time, and assigns ids in commit order.
 """
 
 from django.db import connections
 
 from mcpbridge.models import ToolCall
 
-# Advisory locks with two parts of 32 bits each are apart from those with one of 64, which all other locks here are.
+# Advisory locks with two 32-bit keys are separate from those with one 64-bit key, which all other locks here use.
 _CLASS = 0x0AC71
-# What fits into a part. Writers are never so far apart that a number could be taken for another one.
+# Range of a key. Concurrent writers are never so far apart that ids could be confused.
 _PARTS = 2**31
 _CALLS = ToolCall._meta.db_table
 _BEGIN = (
@@ -26,7 +26,7 @@ _WRITING = (
 
 
 def mark_insert_begin(alias: str) -> None:
-    """Say that this transaction is going to insert calls; before their numbers are given out."""
+    """Announce that this transaction will insert calls; call it before their ids are assigned."""
     connection = connections[alias]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -34,11 +34,11 @@ def mark_insert_begin(alias: str) -> None:
 
 
 def whole_until(alias: str) -> int:
-    """The number of a call up to which no further call can come to be seen; 0 where there is none.
+    """Return the id up to which no further call can become visible; 0 if there are none.
 
-    Must be asked outside of a transaction, and before the calls themselves are.
+    Call it outside of a transaction, and before reading the calls.
     """
-    # First what is there, then who still writes: whoever begins in between has numbers beyond it.
+    # Read the last id first, then the active writers: a writer that starts in between has higher ids.
     last = ToolCall.objects.using(alias).order_by("-pk").values_list("pk", flat=True).first() or 0
     connection = connections[alias]
     if connection.vendor != "postgresql":
@@ -49,6 +49,6 @@ def whole_until(alias: str) -> int:
 
 
 def _nearest(last: int, part: int) -> int:
-    """The number with the lower bits `part` that is nearest to `last`."""
+    """Return the id with the lower bits `part` that is nearest to `last`."""
     ahead = (part - last) % _PARTS
     return last + ahead - (_PARTS if ahead >= _PARTS // 2 else 0)

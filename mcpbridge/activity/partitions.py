@@ -1,11 +1,11 @@
-"""The months in which the activity lies on PostgreSQL: made ahead of time, and dropped whole when they are old.
+"""Monthly partitions of the activity log on PostgreSQL: created in advance, dropped when they are old.
 
-    mcpbridge_toolcall_earlier     from ever to the first month
+    mcpbridge_toolcall_earlier     everything before the first month
     mcpbridge_toolcall_2026_11     one month each, in UTC
-    mcpbridge_toolcall_later       from the last month on: what nobody made a month for in time
+    mcpbridge_toolcall_later       everything after the last month, if its partition was not created in time
 
-A part that took every other row (DEFAULT) could hold any instant; a list in the order of time would then have to look
-into every month before it could show its first row. With the ends open there is none, and no row is refused either.
+A DEFAULT partition could contain any instant, so a list in time order would have to read every partition before it
+could show its first row. With open ends no DEFAULT partition is needed, and no row is refused.
 """
 
 import re
@@ -20,13 +20,13 @@ from mcpbridge.db.locks import try_acquire_lock
 from mcpbridge.db.timeouts import bounded_transaction
 from mcpbridge.models import ToolCall
 
-# Who makes or drops a month holds up everybody who reads or writes the activity, and asks again rather than long.
+# Creating or dropping a partition blocks all readers and writers of the activity log, so wait briefly and retry.
 LIMIT_S = 2.0
 MONTHS_AHEAD = 2
 _CALLS = ToolCall._meta.db_table
 _EARLIER, _LATER = f"{_CALLS}_earlier", f"{_CALLS}_later"
 _MONTH = re.compile(rf"{_CALLS}_(\d{{4}})_(\d\d)")
-# Whoever makes or drops months holds this name.
+# Name of the lock for creating and dropping partitions.
 MONTHS_LOCK = "activity months"
 _PARTS = (
     "SELECT part.relname,"  # noqa: S608 - our own table
@@ -37,7 +37,7 @@ _PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """The parts that there are: months by their first instant, where the first of them begins and the last ends."""
+    """The existing partitions: months by first instant, the start of the first and the end of the last."""
 
     begins: frozenset[datetime]
     first: datetime
@@ -45,24 +45,24 @@ class Months:
 
 
 def month_of(instant: datetime, ahead: int = 0) -> datetime:
-    """The first instant of the month that lies `ahead` months after that of `instant`."""
+    """Return the first instant of the month that is `ahead` months after that of `instant`."""
     at = instant.astimezone(UTC)
     months = at.year * 12 + at.month - 1 + ahead
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
 
 
 def has_months(alias: str) -> bool:
-    """Whether the activity lies in months: on PostgreSQL."""
+    """Return whether the activity log is partitioned by month: on PostgreSQL."""
     return connections[alias].vendor == "postgresql"
 
 
 def lies_in_months(rows: QuerySet[Any]) -> bool:
-    """Whether `rows` are calls of an activity that lies in months."""
+    """Return whether `rows` are calls of a partitioned activity log."""
     return rows.model is ToolCall and has_months(rows.db)
 
 
 def months_of(alias: str) -> Months:
-    """The months that there are."""
+    """Return the existing partitions."""
     with connections[alias].cursor() as cursor:
         cursor.execute(_PARTS)
         bounds: dict[str, datetime] = dict(cursor.fetchall())
@@ -71,7 +71,7 @@ def months_of(alias: str) -> Months:
 
 
 def make_months(alias: str, *, now: datetime) -> int:
-    """See to it that this month and those ahead are there; how many were made. Does nothing on SQLite."""
+    """Create the partitions of this month and the next two; return how many. Do nothing on SQLite."""
     if not has_months(alias) or months_of(alias).end > month_of(now, MONTHS_AHEAD):
         return 0
     with bounded_transaction(alias, limit_s=LIMIT_S):
@@ -83,7 +83,7 @@ def make_months(alias: str, *, now: datetime) -> int:
             while begin <= month_of(now, MONTHS_AHEAD):
                 make_month(cursor, begin)
                 begin, made = month_of(begin, 1), made + 1
-            # Rows that came before their month did.
+            # Rows that were written before the partition of their month was created.
             cursor.execute(
                 f"WITH early AS (DELETE FROM {_LATER} WHERE at < %s RETURNING *)"  # noqa: S608 - our own table
                 f" INSERT INTO {_CALLS} SELECT * FROM early",
@@ -96,7 +96,7 @@ def make_months(alias: str, *, now: datetime) -> int:
 
 
 def make_month(cursor: Any, begin: datetime) -> None:
-    """Make the month that begins at `begin`; no part may hold it yet."""
+    """Create the partition of the month that begins at `begin`; no partition may contain it yet."""
     cursor.execute(
         f"CREATE TABLE {_CALLS}_{begin:%Y_%m} PARTITION OF {_CALLS} FOR VALUES FROM (%s) TO (%s)",
         [begin, month_of(begin, 1)],
@@ -104,7 +104,7 @@ def make_month(cursor: Any, begin: datetime) -> None:
 
 
 def drop_months(alias: str, *, before: datetime) -> int:
-    """Drop what lies wholly before `before`; how many parts that were. Belongs into a transaction of the caller's."""
+    """Drop partitions entirely before `before`, within the caller's transaction; return how many."""
     edge, months = month_of(before), months_of(alias)
     if months.first > edge:
         return 0

@@ -1,4 +1,4 @@
-"""Records every call after it ended, in batches, without ever making a caller wait.
+"""Record every call after it ended, in batches, without making callers wait.
 
 The event loop only appends to a queue. A thread empties it four times a second into one transaction: a row
 for each call, and what the calls say about tokens and assistants (`mcpbridge.activity.observed`). While the database
@@ -40,16 +40,16 @@ logger = logging.getLogger(__name__)
 
 _BATCH_AT_MOST = 500
 _LONGEST_PAUSE_S = 2.0
-# Only the last of each connection matters, and it will greet again.
+# Only the latest of each connection matters, and clients send more.
 _GREETINGS_AT_MOST = 1_000
 _CLEAN_UP_EVERY_S = 3600.0
 _LOSSES_EVERY_S = 5.0
 _TELL_EVERY_S = 60.0
-_ARGUMENTS_LEFT_OUT = {"…": "left out while the record was behind"}
+_ARGUMENTS_LEFT_OUT = {"…": "omitted while the activity log was behind"}
 
 
 class ActivityRecorder:
-    """The recorder of this process. Start it after forking, stop it after the last call."""
+    """The activity recorder of this process. Start it after forking, stop it after the last call."""
 
     def __init__(
         self, *, interval_s: float = 0.25, capacity: int = 10_000, limit_s: float = 5.0, folder: Path | None = None
@@ -90,23 +90,23 @@ class ActivityRecorder:
 
     @property
     def waiting(self) -> int:
-        """Calls that are not in the database yet."""
+        """Return the number of calls that are not stored yet."""
         return len(self._ended) + self._held
 
     def start(self) -> None:
-        """Begin writing, on a thread of its own."""
+        """Start the recorder thread."""
         self._pending_calls = PendingCallCounter(self._folder)
         self._worker.start()
 
     async def stop(self) -> None:
-        """Write what is waiting, once, and end the thread; what could not be written is logged as lost."""
-        # A try that is under way, and one more, each with the moment that it takes to notice that it is in vain.
+        """Write what is waiting, once, and stop the thread; unwritten calls are logged as lost."""
+        # One attempt in progress and one more, each up to its time limit.
         await self._worker.stop(within_s=3 * self._limit_s)
 
     def call(self, call: Call, ending: CallResult, *, recorded_in_token: bool = True) -> None:
-        """Take note of a call that ended. Never waits and never raises.
+        """Queue a call that ended. Never waits and never raises.
 
-        `recorded_in_token` says that Hoursmith accepted this very token; only then does its history change.
+        `recorded_in_token`: Hoursmith accepted this token, so its history is updated.
         """
         self._counts.count(call, ending)
         self._pending_calls.ended(call.identity.org_id, call.at)
@@ -115,12 +115,12 @@ class ActivityRecorder:
             self._lose(call)
             return
         if waiting >= self._capacity // 5:
-            # Long arguments of ten thousand calls would be gigabytes; what was called matters more.
+            # Long arguments of ten thousand calls would take gigabytes; the calls themselves matter more.
             call = replace(call, arguments=_ARGUMENTS_LEFT_OUT)
         self._ended.append(EndedCall(call, ending, recorded_in_token))
 
     def rejected(self, rejection: Rejection) -> None:
-        """Take note of a credential that was rejected. Never waits and never raises."""
+        """Queue a rejected credential. Never waits and never raises."""
         metrics.count_rejected_credential(rejection.fault)
         if len(self._rejections) < self._capacity:
             self._rejections.append(rejection)
@@ -129,7 +129,7 @@ class ActivityRecorder:
                 self._uncounted[overflow_bucket(rejection.fault)] += 1
 
     def greeted(self, greeting: Greeting) -> None:
-        """Take note of a request on a connection that is no tool call. Never waits and never raises."""
+        """Queue a request on a connection that is not a tool call. Never waits and never raises."""
         self._greetings.append(greeting)
 
     def _lose(self, call: Call) -> None:
@@ -140,7 +140,7 @@ class ActivityRecorder:
             loss.calls += 1
             loss.since, loss.until = min(loss.since, call.at), max(loss.until, call.at)
 
-    # From here on everything runs on the recorder's thread.
+    # The methods below run on the recorder thread.
 
     def _round(self) -> None:
         metrics.activity_waiting.set(self.waiting)
@@ -163,7 +163,7 @@ class ActivityRecorder:
             self._pending_calls.close()
 
     def _empty_queue(self) -> bool:
-        """Write until nothing is waiting; False where the database could not take it."""
+        """Write until nothing is waiting; return False if the database failed."""
         while self._pending or self._take():
             is_written = self._write(self._pending.popleft())
             self._held = sum(len(batch.ended) for batch in self._pending)
@@ -172,7 +172,7 @@ class ActivityRecorder:
         return True
 
     def _take(self) -> bool:
-        """Move what is waiting into the next batch; False where nothing is."""
+        """Move what is waiting into the next batch; return False if there is nothing."""
         batch = Batch()
         self._held = min(len(self._ended), _BATCH_AT_MOST)
         batch.ended = [self._ended.popleft() for _ in range(self._held)]
@@ -228,18 +228,18 @@ class ActivityRecorder:
             metrics.activity_lost.inc(each.calls)
 
     def _tell_operators(self, calls: int) -> None:
-        """Say that `calls` of unknown tokens came to nothing: no workspace is shown them, and anybody can make them."""
+        """Count and log `calls` of unknown tokens, which belong to no workspace; anyone can cause them."""
         if not calls:
             return
         metrics.unattributed_calls.inc(calls)
         if time.monotonic() >= self._tell_at:
             self._tell_at = time.monotonic() + _TELL_EVERY_S
             logger.warning(
-                "Calls of unknown tokens got no answer from Hoursmith, and belong to no workspace: %d.", calls
+                "Calls with unknown tokens got no answer from Hoursmith and belong to no workspace: %d.", calls
             )
 
     def _is_present(self, batch: Batch) -> bool:
-        # A transaction comes in whole or not at all, so any of its calls stands for all.
+        # A transaction is atomic, so any of its calls proves that all are stored.
         calls = ToolCall.objects.using(self._alias)
         return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
 
@@ -259,7 +259,7 @@ class ActivityRecorder:
         add_to_usage_counters(self._alias, rows, tokens)
 
     def _recover(self, batch: Batch, error: Exception) -> bool:
-        """Keep `batch` for the next try where the database is at fault; else find the faulty row and give it up."""
+        """Requeue `batch` after a database failure; otherwise split it to find the faulty row, and drop that one."""
         if isinstance(error, Error) and not isinstance(error, DataError | IntegrityError):
             if not self._is_failing:
                 self._is_failing = True
@@ -279,7 +279,7 @@ class ActivityRecorder:
         for each in ended:
             self._lose(each.call)
         if self._worker.is_stopping and ended:
-            logger.error("%d calls end here without a row in the activity.", len(ended))
+            logger.error("%d calls are lost without an activity row.", len(ended))
 
     def _clean_up(self) -> None:
         try:
@@ -287,5 +287,7 @@ class ActivityRecorder:
                 forget_old_rejections(self._alias, now=timezone.now())
                 forget_old_hours(self._alias, now=timezone.now())
         except Error:
-            logger.warning("Old rejected credentials and counts stay for another hour.", exc_info=True)
+            logger.warning(
+                "Old rejected credentials and counters could not be deleted; trying again in an hour.", exc_info=True
+            )
             drop_connection(self._alias)

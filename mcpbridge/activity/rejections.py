@@ -1,7 +1,7 @@
-"""What a batch of rejected requests adds to what is kept, within a bound that no stranger can use up for others.
+"""Count rejected requests in RejectedCredential, with limits that unknown clients cannot exhaust for others.
 
-A request that carried the token itself has room of its own, kept for its token. All others share one room: they know
-a prefix at most, and what they say beside it is made up as easily.
+Requests that carried the whole token have a limit per token. All others share one limit, because they may know only a
+prefix and can invent everything else.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, TokenRef
 ROWS_AT_MOST = 2_000
 ROWS_AT_MOST_A_TOKEN = 50
 KEPT_FOR = timedelta(days=90)
-# Of one batch; what is beyond that is counted, but not looked at one by one.
+# Of one batch; further ones go into the overflow bucket.
 _STRANGERS_AT_MOST = 1_000
 _OVERFLOW_ADDRESS = "other"
 _CHUNK = 100
@@ -32,7 +32,7 @@ _Each = TypeVar("_Each")
 
 
 class Rejection(NamedTuple):
-    """A credential that got no further than the entry; `digests` where a whole token was in it."""
+    """A rejected credential; `digests` if it contained a whole token."""
 
     env: str
     prefix: str
@@ -44,7 +44,7 @@ class Rejection(NamedTuple):
 
     @classmethod
     def of(cls, caller: Caller, fault: str) -> "Rejection":
-        """What is kept of a request of `caller` that was rejected."""
+        """Build the rejection of a request of `caller`."""
         return cls(
             env=caller.env,
             prefix=caller.prefix,
@@ -57,7 +57,7 @@ class Rejection(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """The same, fit to be stored, once it is known whether it carried the token itself."""
+    """A rejection ready to be stored, with whether it carried the token itself."""
 
     env: str
     prefix: str
@@ -84,13 +84,13 @@ def overflow_bucket(fault: str) -> Rejection:
 
 
 def attempts_of(alias: str, rejections: Mapping[Rejection, int]) -> dict[Attempt, int]:
-    """`rejections` as attempts: those with the digest that Hoursmith accepted for their prefix are the token's own."""
+    """Count `rejections` as attempts; those with the digest of the accepted token match the token."""
     keys = {TokenRef(each.env, each.prefix) for each in rejections if each.digests}
     tokens = known_tokens(alias, keys) if keys else {}
     counts: dict[Attempt, int] = defaultdict(int)
     for said, count in rejections.items():
         token = tokens.get(TokenRef(said.env, said.prefix))
-        counts[_storable(said, matches_token=token is not None and token.is_it(said.digests))] += count
+        counts[_storable(said, matches_token=token is not None and token.matches(said.digests))] += count
     return counts
 
 
@@ -107,7 +107,7 @@ def _storable(said: Rejection, *, matches_token: bool) -> Attempt:
 
 
 def upsert_rejections(alias: str, attempts: Mapping[Attempt, int], *, at: datetime) -> None:
-    """Add `attempts` to the rejected credentials; what finds no room is counted together, one row a fault."""
+    """Add `attempts` to the rejected credentials; those over a limit are counted in one row per error."""
     allowed = _with_a_row(alias, attempts)
     rows: dict[Attempt, int] = defaultdict(int)
     for attempt, count in attempts.items():
@@ -124,7 +124,7 @@ def upsert_rejections(alias: str, attempts: Mapping[Attempt, int], *, at: dateti
 
 
 def _with_a_row(alias: str, attempts: Mapping[Attempt, int]) -> set[Attempt]:
-    """Those of `attempts` that have a row already or may get one in this transaction."""
+    """Return those of `attempts` that have a row or may get one in this transaction."""
     own = [each for each in attempts if each.matches_token]
     strangers = list(islice((each for each in attempts if not each.matches_token), _STRANGERS_AT_MOST))
     wanted = own + strangers
@@ -142,7 +142,7 @@ def _with_a_row(alias: str, attempts: Mapping[Attempt, int]) -> set[Attempt]:
 
 
 def _present(alias: str, wanted: Sequence[Attempt]) -> Iterator[Attempt]:
-    """Those of `wanted` that have a row, each found by the key."""
+    """Yield those of `wanted` that have a row, found by the unique key."""
     for part in _chunks(wanted):
         named = Q()
         for each in part:
@@ -161,7 +161,7 @@ def _hold(alias: str) -> None:
 
 
 def _room(alias: str, pools: set[TokenRef]) -> dict[TokenRef, int]:
-    """How many rows more each of `pools` may get; asks about these and no others, and not about their rows."""
+    """Return how many more rows each of `pools` may get."""
     rows = RejectedCredential.objects.using(alias).order_by()
     room = dict.fromkeys(pools, ROWS_AT_MOST_A_TOKEN)
     shared = TokenRef("", "")
@@ -181,5 +181,5 @@ def _chunks(all_of_them: Sequence[_Each]) -> Iterator[Sequence[_Each]]:
 
 
 def forget_old_rejections(alias: str, *, now: datetime) -> None:
-    """Delete what has not been tried for ninety days."""
+    """Delete credentials without an attempt for ninety days."""
     RejectedCredential.objects.using(alias).filter(last_at__lt=now - KEPT_FOR).delete()

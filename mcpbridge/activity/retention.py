@@ -1,7 +1,7 @@
-"""Lets old activity go: months of it at once where they are old altogether (PostgreSQL), the rest in small batches.
+"""Delete old activity: whole monthly partitions on PostgreSQL, other rows in small batches.
 
-The activity is no evidence, so nothing is exported first; that it was removed is a row in the record of each workspace
-that lost some. Counts by hour, and what is known of tokens and assistants, stay.
+The activity log is not evidence, so nothing is exported first; each workspace that loses rows gets an audit row. Hourly
+counters and observed tokens and clients are kept.
 """
 
 import time
@@ -20,11 +20,11 @@ from mcpbridge.models import AuditEvent, ToolCall
 
 ACTION = "console.activity_prune"
 ROWS_AT_ONCE = 500
-# Others write in between.
+# Other writers get their turn in between.
 _PAUSE_S = 0.02
-_ROUND_S = 1.0
-_BY_ITSELF = "the console (ACTIVITY_DAYS)"
-# The workspaces are found by hopping from one to the next in an index, whatever the number of their rows.
+_RUN_S = 1.0
+_ACTOR = "the console (ACTIVITY_DAYS)"
+# Find the workspaces by skipping through an index, independent of the number of rows.
 _WORKSPACES = """
 WITH RECURSIVE hop(org_id) AS (
     SELECT MIN(org_id) FROM {calls}
@@ -38,7 +38,7 @@ WHERE org_id IS NOT NULL AND EXISTS (SELECT 1 FROM {calls} c WHERE c.org_id = ho
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed: `parts` months at once, and `rows` rows by themselves; `is_done` where nothing is left."""
+    """What was removed: `parts` partitions and `rows` single rows; `is_done` if no old rows are left."""
 
     parts: int
     rows: int
@@ -46,16 +46,16 @@ class Pruned:
 
 
 def prune_activity(*, before: datetime, actor: str, goes_on: Callable[[], bool] = lambda: True) -> Pruned:
-    """Remove the calls that were made before `before`, of all workspaces, for as long as it `goes_on`.
+    """Remove the calls of all workspaces from before `before`, while `goes_on()` is true.
 
-    Raises ValueError for an instant to come, and AuditUnavailableError where it cannot be recorded; then nothing was
-    removed.
+    Raises ValueError if `before` is in the future, and AuditUnavailableError if the removal cannot be recorded; then
+    nothing was removed.
     """
     if before > timezone.now():
-        raise ValueError("What was not made yet cannot be removed: the date lies in the future.")
+        raise ValueError("The date must not be in the future.")
     alias = router.db_for_write(ToolCall)
     with bounded_transaction(alias, limit_s=LIMIT_S):
-        # Another machine may be at it; what it leaves is removed below, twice at worst.
+        # Another machine may hold the lock; rows that it leaves are removed below.
         parts = _drop_recorded(alias, before, actor) if try_acquire_lock(alias, MONTHS_LOCK) else 0
     rows = 0
     for org_id in _workspaces(alias, before):
@@ -66,7 +66,7 @@ def prune_activity(*, before: datetime, actor: str, goes_on: Callable[[], bool] 
 
 
 def _drop_recorded(alias: str, before: datetime, actor: str) -> int:
-    """Note in each workspace's record that its calls go, and drop the months that go whole."""
+    """Record the removal in each affected workspace, and drop the old partitions; return how many."""
     concerned = _workspaces(alias, before)
     parts = drop_months(alias, before=before) if has_months(alias) else 0
     for org_id in filter(None, concerned):
@@ -82,14 +82,14 @@ def _drop_recorded(alias: str, before: datetime, actor: str) -> int:
 
 
 def _is_recorded(alias: str, org_id: str, before: datetime) -> bool:
-    """Whether somebody began with it already: an earlier round, or another machine."""
+    """Return whether an earlier run or another machine has recorded this removal."""
     rows = AuditEvent.objects.using(alias).filter(org_id=org_id, tool=ACTION).order_by("-recorded_at", "-id")
     last = rows.values_list("arguments", flat=True).first()
     return last is not None and last.get("before") == before.isoformat()
 
 
 def _workspaces(alias: str, before: datetime) -> list[str]:
-    """The workspaces with calls from before `before`; an empty id stands for calls of which none is known."""
+    """Return the workspaces with calls from before `before`; an empty id for calls without a workspace."""
     connection = connections[alias]
     question = _WORKSPACES.format(calls=connection.ops.quote_name(ToolCall._meta.db_table))
     with bounded_read(alias, limit_s=LIMIT_S), connection.cursor() as cursor:
@@ -103,26 +103,26 @@ def _remove_some(alias: str, org_id: str, before: datetime) -> int:
         old = list(calls.filter(at__lt=before).order_by("at", "pk").values_list("at", "pk")[:ROWS_AT_ONCE])
         if not old:
             return 0
-        # The instants say in which months to look.
+        # The instants limit the partitions to read.
         calls.filter(at__gte=old[0][0], at__lte=old[-1][0], pk__in=[pk for _, pk in old]).delete()
     return len(old)
 
 
 class ActivityRetention:
-    """Makes months ahead of time, and removes what is older than `days` days, if any number is given.
+    """Creates partitions in advance, and removes activity older than `days` days; 0 keeps it forever.
 
-    Where the activity lies in months, they go whole, so that a call is kept for up to a month longer.
+    Partitions are dropped as a whole, so a call may be kept for up to a month longer.
     """
 
     def __init__(self, days: int) -> None:
         self._days = days
 
     def run(self) -> bool:
-        """Do what is due, for about a second; False where more is left."""
+        """Work for about a second; return False if more is left to do."""
         alias, now = router.db_for_write(ToolCall), timezone.now()
         make_months(alias, now=now)
         if not self._days:
             return True
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=self._days)
-        before, until = month_of(day) if has_months(alias) else day, time.monotonic() + _ROUND_S
-        return prune_activity(before=before, actor=_BY_ITSELF, goes_on=lambda: time.monotonic() < until).is_done
+        before, until = month_of(day) if has_months(alias) else day, time.monotonic() + _RUN_S
+        return prune_activity(before=before, actor=_ACTOR, goes_on=lambda: time.monotonic() < until).is_done

@@ -1,6 +1,6 @@
-"""Counts kept beside the activity: calls an hour, tools and networks of each token. Written with each batch.
+"""Usage counters: calls per hour, and tools and networks of each token, updated with each batch.
 
-Pages draw their charts from these and never count the rows themselves.
+Pages draw charts from these counters and never count activity rows.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from mcpbridge.activity.observed import KnownToken
 from mcpbridge.db.bulk import upsert
 from mcpbridge.models import CallHour, Result, TokenNetwork, TokenRef, TokenTool
 
-# No page looks further back.
+# No page shows older hours.
 HOURS_KEPT_FOR = timedelta(days=92)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = ("calls_read", "calls_write", "calls_destructive", "calls_refused")
@@ -23,13 +23,13 @@ Row = Mapping[str, Any]
 
 
 def hour_of(instant: datetime) -> int:
-    """The hour of `instant`, in hours since 1970 (UTC)."""
+    """Return the hour of `instant`, in hours since 1970 (UTC)."""
     return int((instant - _EPOCH).total_seconds() // 3600)
 
 
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """The network of `address`, such as `203.0.113.0/24` or `2001:db8:7::/48`; empty where it is no address."""
+    """Return the network of `address`, such as `203.0.113.0/24` or `2001:db8:7::/48`; empty if it is invalid."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -40,8 +40,8 @@ def network_of(address: str) -> str:
 
 
 def add_to_usage_counters(alias: str, rows: Sequence[Row], tokens: Mapping[TokenRef, KnownToken]) -> None:
-    """Add `rows` of the activity to the counts. `tokens` names the tokens that Hoursmith has accepted."""
-    # The hour of the whole workspace is the row that all writers share, so it is held for the shortest time.
+    """Add activity `rows` to the usage counters. `tokens` are the tokens that Hoursmith has accepted."""
+    # All writers share the workspace's hour row, so it is updated last and locked for the shortest time.
     _add_to_tools(alias, rows, tokens)
     _add_to_networks(alias, rows, tokens)
     _add_to_hours(alias, rows)
@@ -57,7 +57,7 @@ def _add_to_hours(alias: str, rows: Iterable[Row]) -> None:
         for prefix, env in ((row["prefix"], row["env"]), ("", "")):
             counts = sums.setdefault((row["org_id"], prefix, env, hour), dict.fromkeys(_COUNTS, 0))
             counts[f"calls_{series}"] += 1
-    # Descending, for the empty prefix is the row that is held last.
+    # Descending, so that the workspace's row with the empty prefix is last.
     upsert(
         alias,
         CallHour,
@@ -118,5 +118,5 @@ def _sum(sums: dict[tuple[int, str], dict[str, Any]], key: tuple[int, str], at: 
 
 
 def forget_old_hours(alias: str, *, now: datetime) -> None:
-    """Delete the counts of hours that no page looks at any more."""
+    """Delete the counters of hours that no page shows any more."""
     CallHour.objects.using(alias).filter(hour__lt=hour_of(now - HOURS_KEPT_FOR)).delete()

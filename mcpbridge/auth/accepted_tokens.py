@@ -70,7 +70,7 @@ class AcceptedTokens:
                 )
                 for token, digests, answer in asked:
                     if not answer.done():
-                        answer.set_result(token in found and found[token].is_it(digests))
+                        answer.set_result(token in found and found[token].matches(digests))
         finally:
             self._task = None
 

@@ -1,7 +1,7 @@
-"""The two statements with which batches are written, several hundred rows at a time.
+"""Bulk INSERT, COPY and UPSERT for several hundred rows at a time.
 
-Django's own bulk_create spends three times as long on a row as everything else we do for it, and cannot say
-"add to what is there". Both databases that we support speak the same INSERT … ON CONFLICT.
+About three times faster per row than Django's bulk_create, which also cannot add to existing values. Both supported
+databases have the same INSERT … ON CONFLICT.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from mcpbridge.redaction.fields import Masked
 from mcpbridge.redaction.patterns import is_suspect
 
-# What the drivers take as it is; every other column is prepared by its field, or by a quicker way to the same.
+# Columns whose values the drivers take unchanged; others are prepared by their field, or by a faster equivalent.
 _PLAIN = (models.CharField, models.IntegerField, models.FloatField)
 _PLAIN_FOR_POSTGRESQL = (models.UUIDField, models.DateTimeField)
 _VALUES_A_STATEMENT = 900
@@ -26,7 +26,7 @@ _WORTH_COPYING = 5
 
 
 def insert(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert `rows`, each a mapping of the same field names to values of the exact types of the columns."""
+    """Insert `rows`, each a mapping of the same field names to values of the exact column types."""
     connection = connections[alias]
     if connection.vendor == "postgresql" and len(rows) >= _WORTH_COPYING:
         _copy(connection, model, rows)
@@ -35,7 +35,7 @@ def insert(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, An
 
 
 def _copy(connection: BaseDatabaseWrapper, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert through PostgreSQL's COPY, which takes the driver half the time of a statement with parameters."""
+    """Insert by PostgreSQL's COPY, which takes the driver half the time of a parameterised INSERT."""
     fields = [_field(model, name) for name in rows[0]]
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(model._meta.db_table)
@@ -55,10 +55,9 @@ def upsert(
     latest: Sequence[str],
     by: str,
 ) -> None:
-    """Insert `rows`; where `key` is taken, add the columns `added` and let `latest` follow the newest `by`.
+    """Insert `rows`; on a conflict of `key`, add the columns `added`, and set `latest` if `by` is not older.
 
-    Right whoever else writes at the same time. `rows` must come in the order of `key`, so that two writers
-    cannot wait for each other.
+    Safe with concurrent writers. `rows` must be sorted by `key`, so that two writers cannot deadlock.
     """
     quote = connections[alias].ops.quote_name
     table = quote(model._meta.db_table)
@@ -87,7 +86,7 @@ def _execute(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, 
     line = f"({', '.join(['%s'] * len(fields))})"
     chunk = max(1, _VALUES_A_STATEMENT // len(fields))
     if connection.vendor == "sqlite":
-        # One short statement that SQLite has ready, instead of a long one that it reads anew for each number of rows.
+        # One short prepared statement, instead of a long one that SQLite parses for each number of rows.
         with connection.cursor() as cursor:
             cursor.executemany(beginning + line + ending, _values(connection, fields, rows))
         return
@@ -101,11 +100,11 @@ def _execute(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, 
 def _values(
     connection: BaseDatabaseWrapper, fields: Sequence["models.Field[Any, Any]"], rows: Sequence[Mapping[str, Any]]
 ) -> list[list[Any]]:
-    """The values of each row, in the order of `fields`, as the driver takes them."""
+    """Return the values of each row in the order of `fields`, prepared for the driver."""
     names = [field.name for field in fields]
     rows = masked(fields, rows)
     prepared = [(place, _preparation(connection, field)) for place, field in enumerate(fields)]
-    # Most columns go as they are, so only the others are looked at one by one.
+    # Most values are passed unchanged; only the others are prepared one by one.
     prepared_only = [(place, prepare) for place, prepare in prepared if prepare is not None]
     made = []
     for row in rows:
@@ -119,7 +118,7 @@ def _values(
 def masked(
     fields: Sequence["models.Field[Any, Any]"], rows: Sequence[Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
-    """Return `rows` without secrets in the columns that are masked; nearly always one look at all of them is enough."""
+    """Return `rows` with secrets masked in masked columns; one check of all texts is nearly always enough."""
     gated = [field for field in fields if isinstance(field, Masked)]
     texts: list[str] = []
     for field in gated:
@@ -148,7 +147,7 @@ def _collect(value: Any, texts: list[str]) -> None:
 
 
 def _preparation(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:
-    """What makes a value of the column ready for the driver; None where it takes it as it is."""
+    """Return the function that prepares a value of the column for the driver; None if it needs none."""
     is_sqlite = connection.vendor == "sqlite"
     if isinstance(field, _PLAIN) or (not is_sqlite and isinstance(field, _PLAIN_FOR_POSTGRESQL)):
         return None
@@ -156,25 +155,25 @@ def _preparation(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]
         return attrgetter("hex")
     if is_sqlite and isinstance(field, models.DateTimeField):
         return _naive
-    slowly = partial(field.get_db_prep_save, connection=connection)
-    return partial(_json, slowly) if is_sqlite and isinstance(field, models.JSONField) else slowly
+    by_field = partial(field.get_db_prep_save, connection=connection)
+    return partial(_json, by_field) if is_sqlite and isinstance(field, models.JSONField) else by_field
 
 
 def _naive(at: datetime | None) -> str | None:
-    """An instant as SQLite's columns hold it: in UTC, without saying so."""
+    """Return an instant as SQLite stores it: in UTC, without a zone."""
     if at is None:
         return None
     return str((at if at.tzinfo is UTC else at.astimezone(UTC)).replace(tzinfo=None))
 
 
-def _json(slowly: Callable[[Any], Any], value: Any) -> Any:
-    """JSON as text, by the quicker library where it can write it."""
+def _json(by_field: Callable[[Any], Any], value: Any) -> Any:
+    """Return JSON as text, by orjson if it supports the value."""
     if value is None:
         return None
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        return slowly(value)
+        return by_field(value)
 
 
 def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":

@@ -20,11 +20,10 @@ _POLL_S = 0.0002
 
 
 def acquire_locks(alias: str, *names: str) -> None:
-    """Let nobody else hold any of `names` until this transaction ends.
+    """Acquire the advisory locks `names` until the transaction ends, waiting for them.
 
-    SQLite's write lock, which every transaction here has from its start, sees to that by itself. On PostgreSQL each
-    name is a lock of its own; given in one order everywhere, writers on any number of machines queue and never wait
-    for each other in a ring.
+    On SQLite the write lock, which every transaction here holds from its start, is enough. On PostgreSQL each name is
+    one lock; always pass them in the same order, so that writers on any number of machines cannot deadlock.
     """
     connection = connections[alias]
     if connection.vendor == "postgresql":
@@ -34,7 +33,7 @@ def acquire_locks(alias: str, *names: str) -> None:
 
 
 def try_acquire_lock(alias: str, name: str) -> bool:
-    """The same for one name, without waiting; False where somebody else has it."""
+    """Acquire one advisory lock without waiting; return False if another transaction holds it."""
     connection = connections[alias]
     if connection.vendor != "postgresql":
         return True
@@ -45,30 +44,30 @@ def try_acquire_lock(alias: str, name: str) -> bool:
 
 @contextmanager
 def exclusively(alias: str, name: str) -> Iterator[bool]:
-    """Hold `name` for as long as this lasts, without waiting for it; False where another process or thread has it.
+    """Hold the lock `name` within the block, without waiting; yield False if another process or thread holds it.
 
-    The kernel or the database lets go of it when the process dies. A lost connection to the database loses it too,
-    so whoever commits under it still looks at what is there.
+    The kernel or the database releases it when the process dies. It is also lost with the database connection, so
+    commits under it must still check the current state.
     """
     if connections[alias].vendor == "postgresql":
-        with _held_by_server(alias, name) as is_held:
+        with _advisory_lock(alias, name) as is_held:
             yield is_held
     elif connections[alias].is_in_memory_db():  # type: ignore[attr-defined]
-        # No other process sees it.
+        # No other process can see it.
         yield True
     else:
-        with _held_by_file(Path(connections[alias].settings_dict["NAME"]), name) as is_held:
+        with _file_lock(Path(connections[alias].settings_dict["NAME"]), name) as is_held:
             yield is_held
 
 
 @contextmanager
-def _held_by_server(alias: str, name: str) -> Iterator[bool]:
-    """In a transaction, which a pooler leaves on one connection, and on a connection of its own."""
+def _advisory_lock(alias: str, name: str) -> Iterator[bool]:
+    """Hold the lock in a transaction on a separate connection; a pooler keeps a transaction on one connection."""
     connection = connections.create_connection(alias)
     try:
         connection.set_autocommit(False)
         with connection.cursor() as cursor:
-            # It is idle for as long as the work takes.
+            # The transaction is idle while the work runs.
             cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
             cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
             is_held = bool(cursor.fetchone()[0])
@@ -78,7 +77,7 @@ def _held_by_server(alias: str, name: str) -> Iterator[bool]:
 
 
 @contextmanager
-def _held_by_file(database: Path, name: str) -> Iterator[bool]:
+def _file_lock(database: Path, name: str) -> Iterator[bool]:
     path = database.with_name(f"{database.name}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock")
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
         try:
@@ -90,11 +89,10 @@ def _held_by_file(database: Path, name: str) -> Iterator[bool]:
 
 
 class FileLock:
-    """Lets the writers of several processes take turns, through a lock on the file at `path`.
+    """Lets the writers of several processes take turns by a lock on the file at `path`.
 
-    On SQLite they write to one file, and its own way of waiting (sleep and try again) is unfair. The lock orders the
-    writers and nothing else: the database keeps the data sound. Who waits longer than `limit_s`
-    seconds, because the holder hangs, goes on without it.
+    SQLite's own way of waiting (sleep and retry) is unfair. The lock only orders the writers; the database protects the
+    data. A writer that has waited `limit_s` seconds, because the holder hangs, continues without the lock.
     """
 
     def __init__(self, path: Path | None, *, limit_s: float) -> None:
@@ -110,17 +108,17 @@ class FileLock:
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._wait(self._file)
         except OSError as error:
-            logger.warning("Audit writers of several processes do not queue: %s", error.strerror)
+            logger.warning("The lock file of the database writers cannot be used: %s", error.strerror)
             self._path = None
 
     def _wait(self, file: int) -> None:
-        give_up_at = time.monotonic() + self._limit_s
+        deadline = time.monotonic() + self._limit_s
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Polled, because a lock with a time limit does not exist; at random, so that nobody starves.
-                if time.monotonic() >= give_up_at:
+                # Polled, because flock has no timeout; at random intervals, so that no process starves.
+                if time.monotonic() >= deadline:
                     return
                 time.sleep(_POLL_S * (0.5 + random.random()))  # noqa: S311 - no secret is made of it
             else:
@@ -131,7 +129,7 @@ class FileLock:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,7 +1,7 @@
-"""A database connection for one thread that must never wait longer than it was told to.
+"""Database connections and transactions with time limits, for background threads.
 
-The record's writers are threads of their own. They share nothing with page requests: neither the pool,
-which pages can exhaust, nor the long time limit that suits a page.
+The writers of the audit and activity logs share neither the connection pool of page requests, which pages can exhaust,
+nor their long timeouts.
 """
 
 import copy
@@ -15,17 +15,17 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-# For so long at least a transaction may say nothing before the server takes its machine for gone.
+# Minimum idle time in a transaction before the server assumes that the client is gone.
 _SILENCE_S = 5.0
 
 
 def use_own_connection(alias: str, *, limit_s: float) -> BaseDatabaseWrapper:
-    """Give the calling thread a fresh connection to `alias` that waits at most `limit_s` seconds for locks."""
+    """Give the calling thread its own connection to `alias` that waits at most `limit_s` seconds for locks."""
     settings = copy.deepcopy(connections.settings[alias])
     options = settings["OPTIONS"]
     if settings["ENGINE"].endswith("sqlite3"):
         options["timeout"] = limit_s
-        # What SQLite keeps of each statement in case it fails would go to a file: six times what the rows need.
+        # Statement journals in memory: in files they would write six times the size of the rows.
         options["init_command"] = "; ".join(filter(None, [options.get("init_command"), "PRAGMA temp_store=MEMORY"]))
     else:
         options.pop("pool", None)
@@ -36,14 +36,13 @@ def use_own_connection(alias: str, *, limit_s: float) -> BaseDatabaseWrapper:
 
 
 def apply_socket_timeouts(options: dict[str, Any], *, limit_s: float) -> None:
-    """Let a connection with these libpq `options` end in about `limit_s` seconds where the server vanished silently.
+    """Set TCP timeouts in the libpq `options`: a connection fails in about `limit_s` seconds if the server vanishes.
 
-    Only the network can tell: by what was sent and never acknowledged, or, where an answer is waited for, by asking
-    for a sign of life.
+    Unacknowledged data is limited by tcp_user_timeout, waiting for an answer by keepalives.
     """
     whole = max(1, math.ceil(limit_s / 2))
     for name, most in {
-        # libpq takes one second for two.
+        # libpq treats one second as two.
         "connect_timeout": max(2, math.ceil(limit_s)),
         "tcp_user_timeout": int(limit_s * 1000),
         "keepalives_idle": whole,
@@ -57,29 +56,29 @@ def drop_connection(alias: str) -> None:
     try:
         connections[alias].close()
     except Exception:
-        # A connection that cannot even be closed is forgotten.
+        # Forget a connection that cannot be closed.
         connections[alias].connection = None
 
 
 @contextmanager
 def bounded_transaction(alias: str, *, limit_s: float) -> Iterator[None]:
-    """A durable transaction in which no statement takes longer than `limit_s` seconds.
+    """Open a durable transaction with a timeout of `limit_s` seconds per statement.
 
-    On SQLite the write lock is held on entry, and durability is the settings' (synchronous=FULL). Raises
-    OperationalError where the file that is written to is not the one at its address any more.
+    On SQLite the write lock is held on entry, and the settings make it durable (synchronous=FULL). Raises
+    OperationalError if the database file was moved, removed or replaced.
     """
     with transaction.atomic(using=alias):
         _check_file(connections[alias])
         set_statement_timeout(alias, limit_s=limit_s)
         yield
-    # With DEBUG on Django keeps every statement until a page request ends; no page ever ends here.
+    # With DEBUG, Django keeps every statement until a request ends, which never happens on this thread.
     connections[alias].queries_log.clear()
 
 
 def _check_file(connection: BaseDatabaseWrapper) -> None:
-    """Raise OperationalError where SQLite's file was moved, removed or replaced since the connection was opened.
+    """Raise OperationalError if SQLite's file was moved, removed or replaced since the connection was opened.
 
-    SQLite goes on committing to a file that nobody will ever find again.
+    SQLite would continue to commit to the unlinked file.
     """
     if connection.vendor != "sqlite":
         return
@@ -92,32 +91,32 @@ def _check_file(connection: BaseDatabaseWrapper) -> None:
     if opened is not connection.connection:
         connection.opened_file = (connection.connection, there)  # type: ignore[attr-defined]
     elif there != at_first:
-        raise OperationalError("The database's file is not where it was opened: it was moved, removed or replaced.")
+        raise OperationalError("The database file was moved, removed or replaced.")
 
 
 @contextmanager
 def bounded_read(alias: str, *, limit_s: float) -> Iterator[None]:
-    """Reading in which no statement takes longer than `limit_s` seconds, and that no writer has to wait for."""
+    """Read with a timeout of `limit_s` seconds per statement, without blocking writers."""
     if connections[alias].vendor == "postgresql":
         with bounded_transaction(alias, limit_s=limit_s):
             yield
     else:
-        # A transaction would take the write lock, and a reader of SQLite's log waits for nobody.
+        # A transaction would take the write lock; in WAL mode a reader does not wait.
         yield
         connections[alias].queries_log.clear()
 
 
 def set_statement_timeout(alias: str, *, limit_s: float) -> None:
-    """Let no statement of the rest of this transaction take longer than `limit_s` seconds, and its commit be durable.
+    """Set a timeout of `limit_s` seconds for the statements of this transaction, and make its commit durable.
 
-    SQLite needs no telling: its lock is ours from the start, and durability is the settings'.
+    Does nothing on SQLite, where the write lock is already held and the settings make commits durable.
     """
     connection = connections[alias]
     if connection.vendor == "postgresql":
-        # For this transaction alone, so that a connection pooler between us changes nothing for others.
+        # Local to this transaction, so that it works behind a connection pooler.
         limit, idle = f"{max(1, int(limit_s * 1000))}ms", f"{int(max(_SILENCE_S, 2 * limit_s) * 1000)}ms"
         with connection.cursor() as cursor:
-            # The last: a machine that lost its way to the server in here must not hold others up with its locks.
+            # The last setting: a machine that loses the network here must not keep its locks.
             cursor.execute(
                 "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
                 " set_config('synchronous_commit', 'on', true),"
@@ -128,7 +127,7 @@ def set_statement_timeout(alias: str, *, limit_s: float) -> None:
 
 @contextmanager
 def short_busy_timeout(alias: str, *, limit_s: float) -> Iterator[None]:
-    """Let the calling thread's connection, made for a page's patience, wait at most `limit_s` seconds for SQLite."""
+    """Set SQLite's busy_timeout to `limit_s` seconds for this block. Does nothing on other databases."""
     connection = connections[alias]
     if connection.vendor != "sqlite":
         yield

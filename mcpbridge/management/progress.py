@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far a long command is; nothing where nobody looks."""
+"""A progress line for long commands, shown only on a terminal."""
 
 import time
 from collections.abc import Callable
@@ -10,13 +10,13 @@ _BAR = 20
 
 
 class ProgressLine:
-    """Counts `what` up to `total` on the terminal behind `stream`; without a total it only counts."""
+    """Counts `what` up to `total` on the terminal `stream`; without a total it only counts."""
 
     def __init__(self, stream: OutputWrapper, *, what: str = "rows", total: int | None = None) -> None:
         self._stream, self._what, self._total, self._next = stream, what, total, 0.0
 
     def __call__(self, done: int) -> None:
-        """So many are done; the last of them ends the line."""
+        """Show the number done; the last one ends the line."""
         is_last, now = done == self._total, time.monotonic()
         if is_last or now >= self._next:
             self._next = now + _EVERY_S
@@ -32,5 +32,5 @@ class ProgressLine:
 def progress_line(
     stream: OutputWrapper, *, what: str = "rows", total: int | None = None
 ) -> Callable[[int], None] | None:
-    """A line on the terminal; None where `stream` is none, so that files and pipes stay clean."""
+    """Return a progress line, or None if `stream` is not a terminal, so that files and pipes stay clean."""
     return ProgressLine(stream, what=what, total=total) if stream.isatty() else None

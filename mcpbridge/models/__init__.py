@@ -1,7 +1,7 @@
-"""What the bridge remembers. Every row carries its workspace (`org_id`); no row can carry a token.
+"""Models of the bridge. Every row has its workspace (`org_id`); no row can contain a token.
 
-A token is known here by its environment and its public prefix, which together find it at Hoursmith
-but do not open anything. Names are frozen as text, so that history outlives renames and deletions.
+A token is identified by its environment and prefix, which grant no access. Names are copied as text, so that history
+survives renames and deletions.
 """
 
 from mcpbridge.models.activity import ActivityLoss, CallFacts, ToolCall

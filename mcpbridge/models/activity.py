@@ -1,4 +1,4 @@
-"""What assistants did: every call that ended, and how many could not be kept."""
+"""The activity log: finished tool calls, and the number of calls that could not be stored."""
 
 from django.db import models
 
@@ -8,17 +8,17 @@ from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class CallFacts(TokenIdentity):
-    """Who called what, from where: the facts that activity and audit rows share."""
+    """Columns that activity and audit rows share: caller, tool, target and arguments."""
 
-    org_id = MaskedCharField("workspace", max_length=64, help_text="Hoursmith's id of the workspace.")
-    call_id = models.UUIDField(help_text="One tool call; intent, outcome and activity of it share this id.")
-    at = models.DateTimeField(help_text="When the bridge took the call (UTC).")
+    org_id = MaskedCharField("workspace", max_length=64, help_text="The workspace's id at Hoursmith.")
+    call_id = models.UUIDField(help_text="The id of the call, shared by its intent, outcome and activity row.")
+    at = models.DateTimeField(help_text="When the bridge received the call (UTC).")
     tool = MaskedCharField(max_length=64)
     kind = models.CharField(max_length=11, choices=Kind)
     target_type = MaskedCharField(max_length=32, blank=True, help_text="client, project, task …")
     target_id = MaskedCharField(max_length=64, blank=True)
-    target_label = MaskedCharField(max_length=200, blank=True, help_text="What the record was called then.")
-    arguments = MaskedJSONField(default=dict, help_text="As the assistant sent them, redacted and shortened.")
+    target_label = MaskedCharField(max_length=200, blank=True, help_text="The name of the record at that time.")
+    arguments = MaskedJSONField(default=dict, help_text="As the assistant sent them, masked and shortened.")
     token_name = MaskedCharField(max_length=200, blank=True)
     role = MaskedCharField(max_length=16, blank=True)
     client_name = MaskedCharField("assistant", max_length=120, blank=True, help_text="Self-reported.")
@@ -37,8 +37,8 @@ class ToolCall(CallFacts):
     """One tool call of any kind, written in batches after it ended."""
 
     result = models.CharField(max_length=9, choices=Result)
-    status = models.PositiveSmallIntegerField(help_text="HTTP status of Hoursmith's answer, or what stands for it.")
-    code = MaskedCharField(max_length=40, blank=True, help_text="The error's code, empty where there was none.")
+    status = models.PositiveSmallIntegerField(help_text="HTTP status of Hoursmith's answer, or its equivalent.")
+    code = MaskedCharField(max_length=40, blank=True, help_text="The error code, or empty.")
     duration_ms = models.FloatField()
 
     class Meta:
@@ -49,7 +49,7 @@ class ToolCall(CallFacts):
             models.Index(fields=["call_id"], name="toolcall_call"),
             models.Index(fields=["org_id", "tool", "-at", "-id"], name="toolcall_org_tool_at"),
             models.Index(fields=["org_id", "client_name", "-at", "-id"], name="toolcall_org_client_at"),
-            # Partial ones cost nothing for the rows outside them. Their conditions must be said in the query, too.
+            # Partial indexes cost nothing for other rows. Queries must repeat their conditions.
             models.Index(
                 fields=["org_id", "kind", "-at", "-id"], name="toolcall_org_kind_at", condition=~models.Q(kind="read")
             ),
@@ -58,7 +58,7 @@ class ToolCall(CallFacts):
                 name="toolcall_org_result_at",
                 condition=~models.Q(result="succeeded"),
             ),
-            # Ids of records and connections are unique beyond workspaces, so the workspace need not come first.
+            # Ids of records and connections are unique across workspaces, so the workspace is not needed.
             models.Index(
                 fields=["target_id", "-at", "-id"], name="toolcall_target_at", condition=models.Q(target_id__gt="")
             ),

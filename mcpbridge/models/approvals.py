@@ -1,4 +1,4 @@
-"""Which calls wait for a person, and those that wait or waited."""
+"""Approval rules, and requests for approval."""
 
 from django.db import models
 
@@ -7,44 +7,46 @@ from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class AnsweredIn(models.TextChoices):
-    """Where a person's consent counts."""
+    """Where a request can be approved."""
 
     CLIENT = "client", "in the assistant"
     CONSOLE = "console", "in the console"
 
 
 class Decision(models.TextChoices):
-    """What became of a request for consent; empty while it waits."""
+    """The result of a request; empty while it is pending."""
 
     APPROVED = "approved"
     REFUSED = "refused"
-    EXPIRED = "expired", "nobody answered"
+    EXPIRED = "expired", "expired"
 
 
 class ApprovalRule(models.Model):
-    """Which destructive calls of a workspace wait for a person. One that chooses nothing lets all of them through."""
+    """Which destructive calls of a workspace need approval; none if nothing is selected."""
 
     org_id = MaskedCharField("workspace", max_length=64, unique=True)
     tools = MaskedJSONField(default=list)
     tokens = MaskedJSONField(default=list, help_text="Each as env_prefix.")
-    hourly_limit = models.PositiveIntegerField(null=True, help_text="Destructive calls of one token, in an hour.")
+    hourly_limit = models.PositiveIntegerField(
+        null=True, help_text="Destructive calls per token and hour without approval."
+    )
     answered_in = models.CharField(max_length=7, choices=AnsweredIn, default=AnsweredIn.CONSOLE)
-    holds_s = models.PositiveSmallIntegerField(default=45, help_text="How long a call is held for an answer.")
-    lasts_s = models.PositiveIntegerField(default=900, help_text="How long a request stands, and then a consent.")
+    holds_s = models.PositiveSmallIntegerField(default=45, help_text="How long a call waits for a decision.")
+    lasts_s = models.PositiveIntegerField(default=900, help_text="How long a request, and then an approval, is valid.")
 
     def __str__(self) -> str:
         return self.org_id
 
 
 class ApprovalRequest(TokenIdentity):
-    """One destructive call that waits for a person, or waited. Consent is for this call alone, and for once."""
+    """A destructive call that needs approval. An approval is valid for this call only, and once."""
 
     org_id = MaskedCharField("workspace", max_length=64)
-    call_id = models.UUIDField(unique=True, help_text="The call that asked first; the request's address.")
+    call_id = models.UUIDField(unique=True, help_text="The first call; identifies the request in its URL.")
     tool = MaskedCharField(max_length=64)
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the arguments: consent is bound to them.")
-    arguments = MaskedJSONField(default=dict, help_text="Redacted and shortened.")
-    snapshot = MaskedJSONField(null=True, help_text="The record as it is; emptied when the request is closed.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the arguments, to which the approval is bound.")
+    arguments = MaskedJSONField(default=dict, help_text="Masked and shortened.")
+    snapshot = MaskedJSONField(null=True, help_text="The current record; deleted when the request is closed.")
     target_type = MaskedCharField(max_length=32, blank=True)
     target_id = MaskedCharField(max_length=64, blank=True)
     target_label = MaskedCharField(max_length=200, blank=True)
@@ -58,8 +60,8 @@ class ApprovalRequest(TokenIdentity):
     decision = models.CharField(max_length=8, choices=Decision, blank=True)
     decided_at = models.DateTimeField(null=True)
     decided_by = MaskedCharField(max_length=200, blank=True)
-    used_at = models.DateTimeField(null=True, help_text="When the call left, on the strength of the consent.")
-    closed_at = models.DateTimeField(null=True, help_text="Used, refused, or out of time.")
+    used_at = models.DateTimeField(null=True, help_text="When the approval was used.")
+    closed_at = models.DateTimeField(null=True, help_text="When it was used, denied or expired.")
 
     class Meta:
         ordering = ["-asked_at", "-id"]

@@ -1,4 +1,4 @@
-"""The record: one link of a chain for each half of a destructive call and each console action."""
+"""The audit log: one chained row for the intent and the outcome of a destructive call, and for each console event."""
 
 import uuid
 
@@ -10,25 +10,25 @@ from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class AuditEvent(CallFacts):
-    """One link of a workspace's audit chain: half of a destructive call, or a console action.
+    """One row of a workspace's audit chain: an intent, an outcome or a console event.
 
-    Written by `mcpbridge.audit.writer` alone; the database refuses to change or remove it. `docs/audit-format.md` says
-    how `hash` is made, which covers every other column.
+    Written only by `mcpbridge.audit`; triggers refuse changes and deletions. `hash` covers every other column, as
+    `docs/audit-format.md` specifies.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     phase = models.CharField(max_length=10, choices=Phase)
-    recorded_at = models.DateTimeField(help_text="When this row was made (UTC).")
+    recorded_at = models.DateTimeField(help_text="When this row was written (UTC).")
     org_name = MaskedCharField(max_length=200, blank=True)
-    snapshot = MaskedJSONField(null=True, help_text="The record as it was just before, read with the caller's token.")
+    snapshot = MaskedJSONField(null=True, help_text="The record just before the call, read with the caller's token.")
     snapshot_fault = MaskedCharField(max_length=40, blank=True, help_text="Why there is no snapshot.")
-    result = models.CharField(max_length=9, choices=Result, blank=True, help_text="Empty on an intent.")
+    result = models.CharField(max_length=9, choices=Result, blank=True, help_text="Empty for an intent.")
     status = models.PositiveSmallIntegerField(null=True)
     code = MaskedCharField(max_length=40, blank=True)
     duration_ms = models.FloatField(null=True)
-    actor = MaskedCharField(max_length=200, blank=True, help_text="The person, where a person did it in the console.")
-    note = MaskedCharField(max_length=1000, blank=True, help_text="What that person wrote about it.")
-    sequence = models.PositiveBigIntegerField(editable=False, help_text="The row's place in its workspace's chain.")
+    actor = MaskedCharField(max_length=200, blank=True, help_text="The member or operator, for a console event.")
+    note = MaskedCharField(max_length=1000, blank=True, help_text="The note of the actor.")
+    sequence = models.PositiveBigIntegerField(editable=False, help_text="The row's number in the workspace's chain.")
     previous_hash = models.CharField(max_length=64, editable=False)
     hash = models.CharField(max_length=64, editable=False)
 
@@ -54,13 +54,13 @@ class AuditEvent(CallFacts):
                 name="audit_connection_recorded",
                 condition=models.Q(connection__gt=""),
             ),
-            # Small, since few rows are in it. It names the result once more because SQLite takes it only then.
+            # Small, because few rows are in it. It repeats the result because SQLite uses it only then.
             models.Index(
                 fields=["org_id", "result", "-recorded_at", "-id"],
                 name="audit_org_unknown",
                 condition=models.Q(result="unknown"),
             ),
-            # As small. Each of its conditions, alone, lets a query use it.
+            # Also small. A query with any one of its conditions can use it.
             models.Index(
                 fields=["org_id", "-recorded_at", "-id"],
                 name="audit_org_in_doubt",

@@ -1,15 +1,15 @@
-"""What calls are, how they end, and who answers for them: the words that several tables use."""
+"""Enumerations that several tables use."""
 
 from django.db import models
 
 
 class Kind(models.TextChoices):
-    """What a tool does to the workspace."""
+    """The kind of a call: what its tool does to the workspace."""
 
     READ = "read"
     WRITE = "write"
     DESTRUCTIVE = "destructive"
-    # Not a tool's: what a person did in the console, or the console by itself.
+    # Not a tool call: an event of the console.
     CONSOLE = "console"
 
 
@@ -17,7 +17,7 @@ TOOL_KINDS = (Kind.READ, Kind.WRITE, Kind.DESTRUCTIVE)
 
 
 class Result(models.TextChoices):
-    """How a call ended, as far as the bridge knows."""
+    """How a call ended, as far as is known."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
@@ -26,11 +26,11 @@ class Result(models.TextChoices):
 
 
 class Phase(models.TextChoices):
-    """Which part of its story an audit row tells."""
+    """The phase of a call or event that an audit row records."""
 
     INTENT = "intent"
     OUTCOME = "outcome"
-    # Found later: no outcome came. Then, perhaps, what a person found out about it.
+    # Written later: no outcome was stored; then, if any, what a member found out.
     UNKNOWN = "unknown"
     RESOLUTION = "resolution"
     # A console action is one row.

@@ -1,4 +1,4 @@
-"""Who was seen: tokens, their assistants and networks, connections, and who was turned away."""
+"""Observed tokens with their AI clients and networks, observed connections, and rejected credentials."""
 
 from django.db import models
 
@@ -7,12 +7,12 @@ from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
 class ObservedToken(TokenIdentity):
-    """A token that Hoursmith accepted through the bridge. A stranger's guess never makes one."""
+    """A token that Hoursmith accepted through the bridge; guessed tokens are never stored here."""
 
     token_digest = models.BinaryField(
         max_length=32,
         null=True,
-        help_text="Of the secret that Hoursmith last accepted (`mcpbridge.core.token_digest`).",
+        help_text="Keyed digest of the secret that Hoursmith last accepted (`mcpbridge.core.token_digest`).",
     )
     org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     org_name = MaskedCharField(max_length=200, blank=True)
@@ -27,7 +27,7 @@ class ObservedToken(TokenIdentity):
     calls_read = models.PositiveBigIntegerField(default=0)
     calls_write = models.PositiveBigIntegerField(default=0)
     calls_destructive = models.PositiveBigIntegerField(default=0)
-    calls_refused = models.PositiveBigIntegerField(default=0, help_text="Of all kinds, refused or failed.")
+    calls_refused = models.PositiveBigIntegerField(default=0, help_text="Refused or failed calls of all kinds.")
 
     class Meta:
         ordering = ["-last_used_at"]
@@ -38,12 +38,12 @@ class ObservedToken(TokenIdentity):
 
     @property
     def calls(self) -> int:
-        """Calls of every kind."""
+        """Return the number of calls of all kinds."""
         return self.calls_read + self.calls_write + self.calls_destructive
 
 
 class ObservedClient(models.Model):
-    """An assistant that used a token: what a rotation must update. Its name is what it says of itself."""
+    """An AI client that used a token, which a rotation must update. Its name is self-reported."""
 
     token = models.ForeignKey(ObservedToken, on_delete=models.CASCADE, related_name="clients")
     name = MaskedCharField(max_length=120)
@@ -67,7 +67,7 @@ class ObservedClient(models.Model):
 
 
 class TokenNetwork(models.Model):
-    """A network from which a token was used: its address cut to /24, or to /48 for IPv6."""
+    """A network from which a token was used: the address truncated to /24, or /48 for IPv6."""
 
     token = models.ForeignKey(ObservedToken, on_delete=models.CASCADE, related_name="networks")
     network = MaskedCharField(max_length=45)
@@ -84,13 +84,13 @@ class TokenNetwork(models.Model):
 
 
 class ObservedConnection(TokenIdentity):
-    """What the bridge saw of one assistant on one machine: who calls at `/mcp/c/<slug>`.
+    """What the bridge observed of one AI client on one machine, which calls `/mcp/c/<slug>`.
 
-    Made by the console for its workspace (`mcpbridge.activity.connections`). Only tokens of that workspace are bound to
-    it; `env` and `prefix` name the one that was used last. Faults are kept whoever caused them: a label, no evidence.
+    The console creates it for a workspace (`mcpbridge.activity.connections`). Only tokens of that workspace are bound
+    to it; `env` and `prefix` are those of the last one. Anyone who knows the slug can cause errors here.
     """
 
-    slug = models.CharField(max_length=40, unique=True, help_text="The id in the address; not a secret.")
+    slug = models.CharField(max_length=40, unique=True, help_text="The id in the URL; not a secret.")
     org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
@@ -102,14 +102,16 @@ class ObservedConnection(TokenIdentity):
     address = MaskedCharField(max_length=45, blank=True)
     first_seen_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True, help_text="The last accepted request of any kind.")
-    last_method = MaskedCharField(max_length=64, blank=True, help_text="The tool, or the MCP method that was no call.")
+    last_method = MaskedCharField(max_length=64, blank=True, help_text="The tool, or another MCP method.")
     called_at = models.DateTimeField(null=True, help_text="The last tool call.")
-    last_status = models.PositiveSmallIntegerField(null=True, help_text="Of that call.")
+    last_status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status of the last tool call.")
     calls = models.PositiveBigIntegerField(default=0)
-    fault = MaskedCharField(max_length=40, blank=True, help_text="What was wrong with the last refused request.")
+    fault = MaskedCharField(max_length=40, blank=True, help_text="The error code of the last rejected request.")
     fault_at = models.DateTimeField(null=True)
     fault_env = models.CharField(max_length=4, blank=True)
-    fault_prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Where the credential had one.")
+    fault_prefix = models.CharField(
+        max_length=PREFIX_LENGTH, blank=True, help_text="The prefix of that request's credential, if any."
+    )
     fault_client = MaskedCharField(max_length=120, blank=True)
 
     class Meta:
@@ -120,20 +122,20 @@ class ObservedConnection(TokenIdentity):
 
 
 class RejectedCredential(models.Model):
-    """Rejected requests, counted by what was wrong with their credential. Capped by the recorder.
+    """Rejected requests, counted by the error of their credential; the recorder limits the number of rows.
 
-    Only a row with `matches_token` is about a token: its requests carried the very token that Hoursmith had accepted
-    before, since revoked or blocked. Anybody who knows a prefix can cause the others.
+    Only rows with `matches_token` are evidence: their requests carried a token that Hoursmith had accepted before and
+    that is now revoked or blocked. Anyone who knows a prefix can cause the others.
     """
 
     env = models.CharField("environment", max_length=4, blank=True)
-    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="Only where the credential had one.")
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True, help_text="The prefix of the credential, if any.")
     fault = MaskedCharField(max_length=40)
     client_name = MaskedCharField("assistant", max_length=120, blank=True)
     connection = MaskedCharField(max_length=40, blank=True)
     address = MaskedCharField(max_length=45, blank=True)
     matches_token = models.BooleanField(
-        default=False, help_text="The request carried the token itself, not only its prefix."
+        default=False, help_text="The request carried the whole token, not only its prefix."
     )
     first_at = models.DateTimeField()
     last_at = models.DateTimeField(db_index=True)
@@ -147,7 +149,7 @@ class RejectedCredential(models.Model):
                 name="rejected_once",
             )
         ]
-        # To count what everybody shares without reading what tokens have of their own.
+        # To count the rows of the shared limit without reading those that match a token.
         indexes = [models.Index(fields=["address"], name="rejected_unmatched", condition=models.Q(matches_token=False))]
 
     def __str__(self) -> str:

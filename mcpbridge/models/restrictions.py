@@ -1,4 +1,4 @@
-"""What people order the bridge to do with a token. Each can only narrow."""
+"""Restrictions of tokens and workspaces: blocks, pauses and notices. Each can only narrow access."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from mcpbridge.redaction.fields import MaskedCharField
 
 
 class Lifted(models.Model):
-    """An order that somebody may lift again. That marks its row; the record must still name it later."""
+    """A restriction that can be lifted. Lifting marks the row, so that it stays in the history."""
 
     lifted_at = models.DateTimeField(null=True)
     lifted_by = MaskedCharField(max_length=200, blank=True)
@@ -17,14 +17,14 @@ class Lifted(models.Model):
 
 
 class TokenBlock(TokenIdentity, Lifted):
-    """A token that an admin stopped at the bridge."""
+    """A token that is blocked at the bridge."""
 
     org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     reason = MaskedCharField(max_length=200, blank=True)
     blocked_at = models.DateTimeField()
     blocked_by = MaskedCharField(max_length=200)
     liftable_by = models.BigIntegerField(
-        null=True, help_text="The console's key of the member who may unblock it; admins may in any case."
+        null=True, help_text="The key of the console member who may unblock it besides admins."
     )
 
     class Meta:
@@ -40,7 +40,7 @@ class TokenBlock(TokenIdentity, Lifted):
 
 
 class Freeze(TokenIdentity, Lifted):
-    """The five destructive tools are refused: to one token, or without a prefix to all of the workspace's."""
+    """The five destructive tools are paused, for one token or, without a prefix, for the workspace."""
 
     env = models.CharField("environment", max_length=4, blank=True)
     prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
@@ -62,7 +62,7 @@ class Freeze(TokenIdentity, Lifted):
 
 
 class SnapshotStop(Lifted):
-    """A workspace that wants no snapshots of what is destroyed."""
+    """A workspace without snapshots of deleted records."""
 
     org_id = MaskedCharField("workspace", max_length=64)
     stopped_at = models.DateTimeField()
@@ -81,11 +81,13 @@ class SnapshotStop(Lifted):
 
 
 class TokenNotice(TokenIdentity):
-    """One line that the token's assistants are told with each result, so that they can tell their person."""
+    """A line that is sent to a token's AI clients with each result, for their user."""
 
     org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     text = MaskedCharField(max_length=300)
-    is_in_text = models.BooleanField(default=False, help_text="Also as a text block of the result, not in _meta alone.")
+    is_in_text = models.BooleanField(
+        default=False, help_text="Also send it as a text block of the result, not only in _meta."
+    )
     given_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -1,4 +1,4 @@
-"""What makes the chain provable: signed heads, signed cuts, and the keys they were signed with."""
+"""Checkpoints, cuts and signing keys, by which audit chains can be verified."""
 
 from django.db import models
 
@@ -6,10 +6,10 @@ from mcpbridge.redaction.fields import MaskedCharField
 
 
 class SignedHead(models.Model):
-    """Where a workspace's chain stood at an instant, signed. What a copy of the chain must agree with."""
+    """A signed head of a workspace's chain, with which every copy of the chain must agree."""
 
     org_id = MaskedCharField("workspace", max_length=64)
-    sequence = models.PositiveBigIntegerField(help_text="The last row's place; 0 where there was none yet.")
+    sequence = models.PositiveBigIntegerField(help_text="The number of the last row; 0 if there was none.")
     hash = models.CharField(max_length=64, help_text="The last row's hash.")
     at = models.DateTimeField()
     key_id = models.CharField(max_length=16)
@@ -20,7 +20,7 @@ class SignedHead(models.Model):
 
 
 class SigningHead(SignedHead):
-    """A checkpoint."""
+    """A signed checkpoint."""
 
     reason = MaskedCharField(max_length=10, help_text="rows, time, shutdown, prune, demand")
 
@@ -33,7 +33,7 @@ class SigningHead(SignedHead):
 
 
 class AuditCut(SignedHead):
-    """A signed stub: rows up to `sequence` were exported and removed under retention; the chain goes on behind it."""
+    """A signed cut: rows up to `sequence` were archived and pruned; the chain continues after it."""
 
     rows = models.PositiveBigIntegerField(help_text="How many rows were removed.")
 
@@ -46,13 +46,15 @@ class AuditCut(SignedHead):
 
 
 class SigningKey(models.Model):
-    """A public key that signs, or signed, checkpoints. Each but the first was announced by the one before it."""
+    """A public signing key. Each but the first was announced by the one before it."""
 
     key_id = models.CharField(max_length=16, unique=True)
     public_key = models.CharField(max_length=44, help_text="Ed25519, 32 bytes, base64.")
     since = models.DateTimeField()
-    announced_by = models.CharField(max_length=16, blank=True, help_text="The key before it; empty for the first.")
-    signature = models.CharField(max_length=88, help_text="That key's over this one; the first signs itself.")
+    announced_by = models.CharField(
+        max_length=16, blank=True, help_text="The key that announced it; empty for the first."
+    )
+    signature = models.CharField(max_length=88, help_text="The signature of that key; the first key signs itself.")
 
     class Meta:
         ordering = ["id"]

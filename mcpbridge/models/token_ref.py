@@ -11,7 +11,7 @@ class TokenIdentity(models.Model):
     """Columns of a row about one token."""
 
     env = models.CharField("environment", max_length=4, help_text="live or test")
-    prefix = models.CharField(max_length=PREFIX_LENGTH, help_text="The public part of the token.")
+    prefix = models.CharField(max_length=PREFIX_LENGTH, help_text="The token prefix.")
 
     class Meta:
         abstract = True

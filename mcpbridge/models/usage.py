@@ -1,4 +1,4 @@
-"""Counts kept beside the rows, so that no page ever counts rows."""
+"""Usage counters, so that pages never count rows."""
 
 from django.db import models
 
@@ -8,10 +8,9 @@ from mcpbridge.redaction.fields import MaskedCharField
 
 
 class CallHour(TokenIdentity):
-    """How many calls ended in one hour: of one token, or without a prefix of the whole workspace.
+    """Calls that ended in one hour, of one token or, without a prefix, of the workspace.
 
-    Kept by the activity recorder beside its rows, so that no chart ever counts those. A refused or failed call counts
-    as such alone, whatever its kind.
+    Updated by the activity recorder. A refused or failed call is counted only as such, whatever its kind.
     """
 
     env = models.CharField("environment", max_length=4, blank=True)
@@ -39,12 +38,12 @@ class CallHour(TokenIdentity):
 
 
 class TokenTool(models.Model):
-    """How often a token called one tool."""
+    """Calls of one tool with one token."""
 
     token = models.ForeignKey(ObservedToken, on_delete=models.CASCADE, related_name="tools")
     tool = MaskedCharField(max_length=64)
     calls = models.PositiveBigIntegerField(default=0)
-    refused = models.PositiveBigIntegerField(default=0, help_text="Of these, refused or failed.")
+    refused = models.PositiveBigIntegerField(default=0, help_text="Refused or failed calls among them.")
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
 

@@ -1,1 +1,1 @@
-"""Mask token secrets in everything that is written down. Imports nothing else of the bridge."""
+"""Mask token secrets in everything that is stored or logged. Imports nothing else of the bridge."""

@@ -1,8 +1,8 @@
-"""Columns that cannot hold the secret of a token: whatever is written to one is masked first.
+"""Model fields that mask token secrets in every value before it is stored.
 
-Every text column that people, AI clients or Hoursmith can reach is one of these. The mask is part of preparing a value
-for the database, so that `save`, `update`, `bulk_create` and the statements of `mcpbridge.db.bulk` all pass it; a
-value that is looked for is masked too, and therefore found. `save` also puts the masked value into the instance.
+Every text column that users, AI clients or Hoursmith can write uses one of these. Masking is part of preparing a value
+for the database, so `save`, `update`, `bulk_create` and `mcpbridge.db.bulk` all apply it; lookup values are masked too
+and therefore match. `save` also sets the masked value on the instance.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,12 @@ else:
 
 
 class Masked(_Base):
-    """The part that all of them share."""
+    """Mixin of all masked fields."""
 
     def masked(self, value: Any) -> Any:
-        """Return `value` without secrets, and no longer than the column where masking made it so.
+        """Return `value` with secrets masked, cut to the length of the column if masking made it longer.
 
-        In a short text, which is one line on a page, hidden characters are marked.
+        In a CharField, hidden characters are marked too.
         """
         kept = redact_value(value)
         if isinstance(kept, str) and isinstance(self, models.CharField):
@@ -34,11 +34,11 @@ class Masked(_Base):
         return kept
 
     def get_prep_value(self, value: Any) -> Any:
-        """Mask whatever goes into a statement."""
+        """Mask the value for a statement."""
         return self.masked(super().get_prep_value(value))
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """Mask the instance's own value as well, which is often shown next."""
+        """Mask the value of the instance as well, which is often shown next."""
         value = super().pre_save(model_instance, add)
         if hasattr(value, "resolve_expression"):
             return value
@@ -48,14 +48,14 @@ class Masked(_Base):
         return kept
 
     def deconstruct(self) -> Any:
-        """Look like the plain column to migrations: the database knows no difference."""
+        """Appear as the plain field in migrations, because the column is the same."""
         name, _, arguments, options = super().deconstruct()
         plain = next(each for each in type(self).__mro__ if each.__module__.startswith("django."))
         return name, f"django.db.models.{plain.__name__}", arguments, options
 
 
 if TYPE_CHECKING:
-    # To the type checker they are the plain ones, whose values its plugin knows.
+    # Plain fields for the type checker, whose plugin knows their values.
     MaskedCharField = models.CharField
     MaskedTextField = models.TextField
     MaskedEmailField = models.EmailField

@@ -1,18 +1,17 @@
-"""Mask the secrets of tokens in whatever is about to be written down.
+"""Mask token secrets in text that is about to be stored or logged.
 
-Nothing hands a token to a log or a record on purpose. This catches what comes in by another way: a token pasted into
-a time entry's note, a header in a library's debug line, an exception's text.
+No code logs or stores a token on purpose. This catches accidents: a token pasted into the note of a time entry, a
+header in a library's debug line, the text of an exception.
 
-What survives: the public prefix, and nothing else. A prefix is exactly 12 letters or digits behind `hsk_live_` or
-`hsk_test_`.
+Only the token prefix is kept: exactly 12 letters or digits after `hsk_live_` or `hsk_test_`.
 
-- Alone, it stays as it is: `hsk_live_4f8a2c1bdedf`, also at the end of a sentence.
-- With `_` and anything behind it, it becomes `hsk_live_4f8a2c1bdedf_••••`. The mask covers all that follows without a
-  space, and goes on over spaces and line breaks until 32 letters and digits are gone, for a secret may be split.
-- With anything else right behind it, nothing is kept: nobody knows then where the public part ended.
-- A beginning that names no token stays: `hsk_`, `hsk_live_`, `hsk_live_…`.
+- A prefix alone is kept: `hsk_live_4f8a2c1bdedf`, also at the end of a sentence.
+- With `_` and more after it, it becomes `hsk_live_4f8a2c1bdedf_••••`. The mask covers everything up to the next space,
+  and continues over spaces and line breaks until 32 letters and digits are masked, because a secret may be split.
+- With anything else directly after it, nothing is kept, because the end of the prefix is unknown.
+- An incomplete beginning is kept: `hsk_`, `hsk_live_`, `hsk_live_…`.
 
-Masking twice is masking once, so that every layer may mask.
+Masking is idempotent, so every layer may mask.
 """
 
 import re
@@ -22,7 +21,7 @@ from typing import Any
 from mcpbridge.redaction.patterns import is_suspect, tokens_in
 
 MASK = "••••"
-# What stands on both sides of a mask may belong together once more.
+# After masking, the texts before and after a mask may form another token.
 _ROUNDS = 4
 _TOKEN = re.compile(
     r"hsk[_\-](?:(?P<env>live|test)[_\-](?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z]))?(?P<rest>[^\s\"'<>,;&]*)",
@@ -30,12 +29,12 @@ _TOKEN = re.compile(
 )
 _REST = re.compile(r"[^\s\"'<>,;&]*")
 _BEGINNING = re.compile(r"(?:live|test)?[^0-9A-Za-z]*", re.IGNORECASE | re.ASCII)
-# The underscore was lost, or turned into a space: the secret alone behind its prefix.
+# The underscore was lost or turned into a space.
 _LOOSE = re.compile(
     r"(?P<public>hsk_(?:live|test)_[0-9A-Za-z]{12})[\s:|=]{1,4}[0-9A-Za-z]{32}(?![0-9A-Za-z])", re.IGNORECASE | re.ASCII
 )
 _PASTED = re.compile(r"(?<![0-9A-Za-z_\-])(?:hsk[_\-]|bearer)", re.IGNORECASE | re.ASCII)
-# Longer words behind “bearer” are words, unless they have a digit in them or are far too long.
+# Words after “bearer” are ordinary words unless they contain a digit or are very long.
 _BEARER = re.compile(
     r"(?P<said>bearer['\"]?(?:%20|[\s:=+])++['\"]?)(?!hsk[_\-])(?=[^\s'\",]{20}|[^\s'\",0-9]{0,19}[0-9])[^\s'\",]{8,}+",
     re.IGNORECASE,
@@ -48,7 +47,7 @@ def redact(text: str) -> str:
         return text
     for _ in range(_ROUNDS):
         before = text
-        text = "".join(_without_wrapped(text))
+        text = "".join(_mask_encoded(text))
         text = _LOOSE.sub(rf"\g<public>_{MASK}", text)
         text = _TOKEN.sub(_masked, text)
         text = _BEARER.sub(rf"\g<said>{MASK}", text)
@@ -58,7 +57,7 @@ def redact(text: str) -> str:
 
 
 def redact_pasted(text: str) -> str:
-    """`redact` for what may also be random, such as a code in an address: only what begins like a token is masked."""
+    """Mask like `redact`, but keep random values, such as a code in a URL: mask only what begins like a token."""
     kept = redact(text)
     return kept if kept != text and (_PASTED.search(text) or any(tokens_in(text))) else text
 
@@ -69,7 +68,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def redact_value(value: Any) -> Any:
-    """`redact` for every string, keys included, in a value made of JSON's types."""
+    """Mask every string, keys included, in a value of JSON types."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
@@ -79,8 +78,8 @@ def redact_value(value: Any) -> Any:
     return value
 
 
-def _without_wrapped(text: str) -> Iterator[str]:
-    """Yield `text` in parts, with every token masked that is recognised as a whole, however it is wrapped."""
+def _mask_encoded(text: str) -> Iterator[str]:
+    """Yield `text` in parts, with every complete token masked, however it is encoded."""
     done = 0
     for found in tokens_in(text):
         rest = _REST.match(text, found.end)

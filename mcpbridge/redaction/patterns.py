@@ -1,8 +1,8 @@
-"""Know what a Hoursmith token looks like in a text, plain or wrapped; `redaction` masks it, `leaks` reports it.
+"""Recognise Hoursmith tokens in a text, plain or encoded; `masking` masks them, `secret_scan` reports them.
 
 A token is `hsk_live_` or `hsk_test_`, 12 letters or digits (its public prefix), `_`, and 32 letters or digits (its
-secret). Case does not matter. Wrapped tokens are read through an *unwrapped* copy of the text, one ASCII character
-for each character that counts: escapes of URLs (`%5F`, `%255F`), JSON and code (`\\u005f`, `\\x5f`), HTML (`&#95;`) and
+secret). Case does not matter. Encoded tokens are found in a *decoded* copy of the text, with one ASCII character for
+each significant character: escapes of URLs (`%5F`, `%255F`), JSON and code (`\\u005f`, `\\x5f`), HTML (`&#95;`) and
 mail (`=5F`) are decoded, full-width and other compatible characters become the ones that they stand for, and spaces,
 line breaks, quotation marks, zero-width characters and soft hyphens are left out. Base64 is recognised by what a
 token's beginning becomes in it. Not recognised are a secret that stands alone, since nothing tells it from any other
@@ -17,13 +17,13 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# What a secret is at least: less could be the beginning of an ordinary word behind a prefix.
-LEAST = 8
-# Without `hsk` in front, `test_` and a word of 12 letters are quite usual.
+# Minimum length of a secret: less could be the beginning of an ordinary word after a prefix.
+_MIN_SECRET = 8
+# Without `hsk` before it, `test_` and a word of 12 letters are common.
 _LEAST_WITHOUT_HSK = 24
 
 _SPLIT = re.compile(
-    rf"hsk_(?P<env>live|test)_(?P<prefix>[0-9a-z]{{12}})_(?P<secret>(?:[0-9a-z][-.]?){{{LEAST - 1},31}}[0-9a-z])"
+    rf"hsk_(?P<env>live|test)_(?P<prefix>[0-9a-z]{{12}})_(?P<secret>(?:[0-9a-z][-.]?){{{_MIN_SECRET - 1},31}}[0-9a-z])"
     rf"|(?P<env2>live|test)_(?P<prefix2>[0-9a-z]{{12}})_(?P<secret2>[0-9a-z]{{{_LEAST_WITHOUT_HSK},32}})",
     re.IGNORECASE | re.ASCII,
 )
@@ -40,7 +40,7 @@ _PIECE = re.compile(
 )
 _UNSEEN = frozenset({"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"})
 
-# What is left out for the first look, and what is looked for then, in bytes: a pass over those is the quickest.
+# Bytes that the first check ignores, and patterns for bytes, which are the fastest to search.
 _LEFT_OUT = bytes([*range(0x21), 0x7F, *b"\"'`\\+,&=>|"])
 _LOWER = bytes(range(256)).lower()
 _INVISIBLE = dict.fromkeys([0xAD, 0x34F, 0x180E, *range(0x200B, 0x2010), 0x2028, 0x2029, *range(0x2060, 0x2065),
@@ -55,7 +55,7 @@ _BASE64_RUN = re.compile(rf"(?:[0-9A-Za-z+/\-_=][\s\"'\\]{{0,4}}){{1,{_WRAPPED_L
 
 
 def _encoded_beginnings() -> dict[str, int]:
-    """What a token's beginning is in base64, at each of its three places, and how many before it belong to it."""
+    """Return the base64 forms of a token's beginning at the three offsets, and how many characters precede each."""
     found = {}
     for text in (b"hsk_live_", b"hsk_test_"):
         for place in range(3):
@@ -71,7 +71,7 @@ _ENCODED_BYTES = re.compile("|".join(map(re.escape, ENCODED)).encode())
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A token in a text: where it begins and ends, and what of it is public."""
+    """A token in a text: its position and its parts."""
 
     start: int
     end: int
@@ -82,8 +82,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unwrapped:
-    """A text as it reads without its wrapping, and where each of its characters stands in the original."""
+class _Decoded:
+    """A decoded text, and the position of each of its characters in the original."""
 
     text: str
     starts: list[int]
@@ -91,17 +91,17 @@ class _Unwrapped:
 
 
 def is_suspect(text: str) -> bool:
-    """Whether it is worth looking closely; True for whatever `tokens_in` would find and for “Bearer”."""
+    """Return quickly whether `text` may contain a token; True for everything `tokens_in` finds and for “Bearer”."""
     if text.isascii():
         return _is_suspect(text.encode())
     return _is_suspect(unicodedata.normalize("NFKC", text).translate(_INVISIBLE).encode(errors="replace"))
 
 
 def is_suspect_data(data: bytes) -> bool:
-    """`is_suspect` for bytes of any kind, at a speed for whole disks."""
+    """Return the same for bytes, fast enough for whole disks."""
     if not data.isascii():
         if b"\xf0\x9d" in data:
-            # Mathematical letters, which hardly anything has.
+            # Mathematical letters, which are rare.
             return is_suspect(data.decode("utf-8", "replace"))
         if _WIDE_BYTES.search(data):
             return True
@@ -116,15 +116,15 @@ def _is_suspect(data: bytes) -> bool:
         or b"bearer" in plain
         or b"live_" in plain
         or b"test_" in plain
-        # The beginnings of what a token's beginning becomes in base64.
+        # The first characters of a token's beginning in base64.
         or ((b"aHNrX" in data or b"hza1" in data or b"oc2tf" in data) and _ENCODED_BYTES.search(data) is not None)
         or ((b"%" in data or b"\\" in data or b"&" in data or b"=5" in data) and _ESCAPED.search(data) is not None)
     )
 
 
 def tokens_in(text: str) -> Iterator[Found]:
-    """Find tokens in `text`, plain, split, escaped or in base64, by where they begin."""
-    plain = _unwrapped(text)
+    """Yield tokens in `text`, plain, split, escaped or in base64, in order of position."""
+    plain = _decode(text)
     found = [
         Found(
             start=plain.starts[match.start()],
@@ -142,17 +142,17 @@ def tokens_in(text: str) -> Iterator[Found]:
 
 
 def _encoded(text: str) -> Iterator[Found]:
-    """Find tokens in base64, either alphabet, at any place of it, also over several lines."""
+    """Yield tokens in base64, in either alphabet, at any offset, also over several lines."""
     for match in _ENCODED_HINTS.finditer(text):
         run = _BASE64_RUN.match(text, match.start())
         if run is None:
             continue
         before = ENCODED[match[0]]
-        # The characters before it are those of the same group, in which the first letter begins.
+        # The characters before it belong to the same base64 group.
         first = text[max(0, match.start() - before) : match.start()].rjust(before, "A")
         blob = re.sub(r"[^0-9A-Za-z+/\-_]", "", first + run[0])
         decoded = _decoded(blob)
-        if inner := _SPLIT.search(_unwrapped(decoded).text):
+        if inner := _SPLIT.search(_decode(decoded).text):
             yield Found(
                 start=match.start(),
                 end=run.end(),
@@ -168,7 +168,7 @@ def _decoded(blob: str) -> str:
     return base64.b64decode(whole.replace("-", "+").replace("_", "/"), validate=False).decode("latin-1")
 
 
-def _unwrapped(text: str) -> _Unwrapped:
+def _decode(text: str) -> _Decoded:
     parts: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -186,11 +186,11 @@ def _unwrapped(text: str) -> _Unwrapped:
         parts.append(said)
         starts.extend([start] * len(said))
         ends.extend([end] * len(said))
-    return _Unwrapped("".join(parts), starts, ends)
+    return _Decoded("".join(parts), starts, ends)
 
 
 def _meaning(match: re.Match[str]) -> str:
-    """Return what one escape or one character outside ASCII stands for; nothing for what nobody sees."""
+    """Return the character that an escape or a non-ASCII character stands for; nothing if it is invisible."""
     said = match[0]
     if code := match["unit"] or match["hex"]:
         said = chr(int(code, 16))

@@ -1,5 +1,5 @@
-"""Looks for token secrets where none may be: in databases, logs and files (guarantee G1, from the other side).
+"""Scan databases, logs and files for token secrets, which must not be stored anywhere (guarantee G1).
 
-`signs` knows what a secret looks like, also when it is wrapped; `tables` and `files` go through the places. Nothing
-here ever hands on what was found: only where, and the token's public part.
+`patterns` recognises a secret, also when it is encoded; `tables` and `files` read the data. The secrets themselves are
+never returned: only their location and the token prefix.
 """

@@ -1,7 +1,7 @@
-"""Goes through every row of every table of a configured database, whatever application it belongs to.
+"""Scan every row of every table of a configured database.
 
-Rows are read by their key, a batch at a time, so that a large table neither fills the memory nor holds a transaction
-open. All columns are looked at that can hold a text; on SQLite that is any column.
+Rows are read in batches by primary key, so that a large table neither fills the memory nor keeps a transaction open.
+All columns that can contain text are read; on SQLite that is any column.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ _TEXTLESS = (
     "smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "date", "time", "timestamp",
     "interval", "uuid", "inet", "cidr", "oid",
 )  # fmt: skip
-# Their keys open something themselves.
+# Tables whose keys are secrets themselves.
 _SECRET_KEYS = frozenset({"django_session"})
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table as it is read, as `t`: `key` and `columns` are expressions, `names` what the columns are called."""
+    """A table with alias `t`: `key` and `columns` are SQL expressions, `names` the column names."""
 
     name: str
     key: tuple[str, ...]
@@ -35,7 +35,7 @@ class Table:
 
 
 def tables_of(alias: str) -> list[Table]:
-    """The tables of the database `alias` with something in them that can hold a text."""
+    """Return the tables of the database `alias` that have text columns."""
     connection = connections[alias]
     with connection.cursor() as cursor:
         names = connection.introspection.table_names(cursor)
@@ -45,20 +45,20 @@ def tables_of(alias: str) -> list[Table]:
 
 
 def secrets_in_table(alias: str, table: Table) -> Iterator[tuple[str, str, str]]:
-    """Column and primary key of each secret in the table, and what may be said of it."""
+    """Yield column, primary key and description of each secret in the table."""
     for rows in _batches(connections[alias], table):
         values = [[_bytes(value) for value in row[len(table.key) :]] for row in rows]
-        # One look at the whole batch: nearly always there is nothing.
+        # One check for the whole batch, which nearly always finds nothing.
         if not is_suspect(b"\n".join(value for row in values for value in row)):
             continue
         for row, columns in zip(rows, values, strict=True):
             for name, value in zip(table.names, columns, strict=True):
-                for said in dict.fromkeys(said for _, said in secrets_in(value)):
-                    yield name, _key_text(table, row[: len(table.key)]), said
+                for description in dict.fromkeys(description for _, description in secrets_in(value)):
+                    yield name, _key_text(table, row[: len(table.key)]), description
 
 
 def rows_in(alias: str, table: Table) -> int:
-    """How many rows the table has."""
+    """Return the number of rows of the table."""
     with connections[alias].cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connections[alias].ops.quote_name(table.name)}")  # noqa: S608 – quoted
         return int(cursor.fetchone()[0])
@@ -70,8 +70,8 @@ def _batches(connection: BaseDatabaseWrapper, table: Table) -> Iterator[list[tup
     order = ", ".join(table.key)
     after: Sequence[Any] | None = None
     while True:
-        behind = f" WHERE ({order}) > ({', '.join(['%s'] * len(table.key))})" if after is not None else ""
-        statement = f"SELECT {wanted} FROM {quote(table.name)} AS t{behind} ORDER BY {order} LIMIT {_BATCH}"  # noqa: S608 – quoted
+        condition = f" WHERE ({order}) > ({', '.join(['%s'] * len(table.key))})" if after is not None else ""
+        statement = f"SELECT {wanted} FROM {quote(table.name)} AS t{condition} ORDER BY {order} LIMIT {_BATCH}"  # noqa: S608 – quoted
         with connection.cursor() as cursor:
             cursor.execute(statement, after)
             rows = cursor.fetchall()

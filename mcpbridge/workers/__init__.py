@@ -1,4 +1,4 @@
-"""Work that a process does again and again beside its requests: one policy for what goes wrong in it."""
+"""Background jobs of a process, with one policy for failures."""
 
 from mcpbridge.workers.attempts import AlreadyLoggedError, Attempts, overdue_jobs
 from mcpbridge.workers.periodic import PeriodicTask, PeriodicWorker

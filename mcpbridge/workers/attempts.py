@@ -1,4 +1,4 @@
-"""The policy for background jobs: catch everything, log a fault once, back off, count, and say what is overdue."""
+"""Policy for background jobs: catch all errors, log each once, back off, count, and report overdue jobs."""
 
 import logging
 import re
@@ -11,9 +11,9 @@ from mcpbridge.observability import metrics
 
 logger = logging.getLogger(__name__)
 
-# A fault that lasts is logged again after this.
+# A lasting error is logged again after this time.
 LOG_AGAIN_S = 3600.0
-# A job that did not succeed for so many periods, and for so many seconds at least, is overdue.
+# A job is overdue without success for this many periods and at least this many seconds.
 _OVERDUE_PERIODS = 5
 _OVERDUE_S = 30.0
 _FAULTS_REMEMBERED = 50
@@ -21,11 +21,11 @@ _running: "dict[int, Attempts]" = {}
 
 
 class AlreadyLoggedError(Exception):
-    """Raised by a job that failed and has logged why: counted, and tried again later."""
+    """Raised by a job that failed and has logged the reason; it is counted and retried."""
 
 
 class Attempts:
-    """How one job goes in this process. Used by one thread or event loop at a time."""
+    """Runs one job and keeps its state. Used by one thread or event loop at a time."""
 
     def __init__(
         self,
@@ -38,10 +38,10 @@ class Attempts:
         expected: tuple[type[Exception], ...] = (),
         is_on_demand: bool = False,
     ) -> None:
-        """Run the job every `every_s` seconds, or `is_on_demand`; after a failure first in `again_s`, then ever later.
+        """Run the job every `every_s` seconds, or on demand; retry a failure after `again_s`, then with backoff.
 
-        `job` is its label in the metrics, `title` begins its log lines. Errors of the database, of the operating
-        system and `expected` ones are logged without a traceback.
+        `job` is the label in metrics, `title` the beginning of log lines. Database and operating system errors and
+        `expected` ones are logged without a traceback.
         """
         self.job = job
         self._title = title
@@ -56,17 +56,17 @@ class Attempts:
         self.pause_s = every_s
 
     def begin(self) -> None:
-        """Count the job among those that run in this process."""
+        """Register the job as running in this process."""
         self._succeeded_at = time.monotonic()
         metrics.register_background_job(self.job, is_timed=not self._is_on_demand)
         _running[id(self)] = self
 
     def end(self) -> None:
-        """Expect no more of the job."""
+        """Unregister the job."""
         _running.pop(id(self), None)
 
     def run(self, work: Callable[[], object]) -> bool:
-        """Do `work` and never raise; False where it failed. Work that returns False is done, with more to do soon."""
+        """Run `work` and return whether it succeeded; never raise. Work that returns False has more to do soon."""
         try:
             is_done = work() is not False
         except Exception as error:
@@ -76,7 +76,7 @@ class Attempts:
         return True
 
     async def run_async(self, work: Callable[[], Awaitable[object]]) -> bool:
-        """Do the same with work on the event loop; cancelling goes through."""
+        """Await `work` in the same way; cancellation is passed on."""
         try:
             is_done = await work() is not False
         except Exception as error:
@@ -86,7 +86,7 @@ class Attempts:
         return True
 
     def overdue(self) -> str:
-        """For how long the job has not succeeded and why, in words for an operator; empty while it is on time."""
+        """Return a text for operators about how long the job has failed and why; empty while it is on time."""
         if self._is_on_demand and not self._fault:
             return ""
         since_s = time.monotonic() - self._succeeded_at
@@ -97,7 +97,7 @@ class Attempts:
     def _succeeded(self, is_done: bool) -> None:
         if self._logged or self._fault:
             self._logged, self._fault = {}, ""
-            logger.warning("%s: all is well again.", self._title)
+            logger.warning("%s: working again.", self._title)
         self._succeeded_at = time.monotonic()
         self.pause_s = self._every_s if is_done else self._again_s
         metrics.count_background_run(self.job, is_success=True, is_timed=not self._is_on_demand)
@@ -109,7 +109,7 @@ class Attempts:
         if isinstance(error, AlreadyLoggedError):
             return
         fault = f"{type(error).__name__}: {error}"
-        # Ports and process numbers differ each time in what is the same fault.
+        # Ports and process ids differ between occurrences of the same error.
         key = re.sub(r"\d+", "0", fault)
         if time.monotonic() - self._logged.get(key, float("-inf")) < LOG_AGAIN_S:
             return
@@ -117,11 +117,11 @@ class Attempts:
             self._logged.clear()
         self._logged[key] = time.monotonic()
         if isinstance(error, self._expected):
-            logger.error("%s: not now. %s", self._title, fault)
+            logger.error("%s: failed, will retry. %s", self._title, fault)
         else:
             logger.error("%s failed.", self._title, exc_info=error)
 
 
 def overdue_jobs() -> dict[str, str]:
-    """The jobs of this process that have not succeeded for several periods, and since when."""
+    """Return the overdue jobs of this process with their text."""
     return {each.job: text for each in list(_running.values()) if (text := each.overdue())}

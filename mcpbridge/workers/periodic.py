@@ -1,4 +1,4 @@
-"""Loops that never end by a fault: on a thread with a database connection of its own, or on the event loop."""
+"""Periodic jobs that survive every error: on a thread with its own database connection, or on the event loop."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from mcpbridge.workers.attempts import Attempts
 
 
 class PeriodicWorker:
-    """Does `work` again and again on a thread of its own until it is stopped, whatever `work` raises."""
+    """Runs `work` repeatedly on its own thread until it is stopped, whatever `work` raises."""
 
     def __init__(
         self,
@@ -23,10 +23,10 @@ class PeriodicWorker:
         wait: Callable[[], bool] | None = None,
         leave: Callable[[], object] | None = None,
     ) -> None:
-        """Name the thread `name`; give it a connection to `alias` that waits at most `limit_s` seconds, if any.
+        """Name the thread `name`; with `alias`, give it a connection that waits at most `limit_s` seconds.
 
-        `wait` returns when there is something to do, and False when it is time to end; by default that is after the
-        pause that `attempts` say. `leave` is the last thing to do. A connection is dropped after every fault.
+        `wait` returns True when there is work and False to stop; by default it waits for the pause of `attempts`.
+        `leave` runs at the end. The connection is dropped after every error.
         """
         self.attempts = attempts
         self._name = name
@@ -42,16 +42,16 @@ class PeriodicWorker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its thread runs; one does not survive a fork."""
+        """Return whether the thread runs; it does not survive a fork."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was asked to end."""
+        """Return whether it was asked to stop."""
         return self._stopping.is_set()
 
     def start(self) -> None:
-        """Begin, on a thread of its own."""
+        """Start the thread."""
         self._stopping.clear()
         self._awake.clear()
         self.attempts.begin()
@@ -60,22 +60,22 @@ class PeriodicWorker:
         self._thread.start()
 
     def wake(self) -> None:
-        """End the pause that is under way."""
+        """End the current pause."""
         self._awake.set()
 
     async def stop(self, *, within_s: float) -> None:
-        """End after the round that is under way; wait for that `within_s` seconds at most."""
+        """Stop after the current run; wait at most `within_s` seconds."""
         self._stopping.set()
         self.wake()
         await asyncio.to_thread(self.join, within_s)
 
     def join(self, within_s: float) -> None:
-        """Wait `within_s` seconds at most for the thread to end."""
+        """Wait at most `within_s` seconds for the thread to end."""
         self.attempts.end()
         if self._thread is not None:
             self._thread.join(within_s)
 
-    # From here on everything runs on the worker's thread.
+    # The methods below run on the worker thread.
 
     def _run(self) -> None:
         while self._wait():
@@ -102,7 +102,7 @@ class PeriodicWorker:
 
 
 class PeriodicTask:
-    """The same on the event loop: awaits `work` again and again until it is stopped, whatever `work` raises."""
+    """Awaits `work` repeatedly on the event loop until it is stopped, whatever `work` raises."""
 
     def __init__(self, name: str, work: Callable[[], Awaitable[object]], *, attempts: Attempts) -> None:
         self.attempts = attempts
@@ -111,12 +111,12 @@ class PeriodicTask:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, as a task of the running event loop."""
+        """Start as a task of the running event loop."""
         self.attempts.begin()
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:
-        """End now, in the middle of what is under way."""
+        """Cancel the task."""
         self.attempts.end()
         if self._task is not None:
             self._task.cancel()

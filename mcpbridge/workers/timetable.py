@@ -1,4 +1,4 @@
-"""Several jobs on one thread, each at its own pace and with its own faults."""
+"""Several jobs on one thread, each with its own period and errors."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from mcpbridge.workers.periodic import PeriodicWorker
 
 @dataclass(slots=True)
 class TimedJob:
-    """A job, and when it is next due; at once at first."""
+    """A job and its next due time; due at once at first."""
 
     attempts: Attempts
     work: Callable[[], object]
@@ -19,7 +19,7 @@ class TimedJob:
 
 
 class Timetable(PeriodicWorker):
-    """A worker that looks every `look_every_s` seconds which of its `jobs` are due. None of them stops another."""
+    """Checks every `look_every_s` seconds which of its `jobs` are due. A failing job does not stop the others."""
 
     def __init__(
         self,
@@ -37,20 +37,20 @@ class Timetable(PeriodicWorker):
         self._jobs_alias = alias
 
     def start(self) -> None:
-        """Begin, on a thread of its own."""
+        """Start the thread."""
         for job in self._jobs:
             job.attempts.begin()
         super().start()
 
     def join(self, within_s: float) -> None:
-        """Wait `within_s` seconds at most for the thread to end."""
+        """Wait at most `within_s` seconds for the thread to end."""
         for job in self._jobs:
             job.attempts.end()
         super().join(within_s)
 
     def _round(self) -> None:
         for job in self._jobs:
-            # Each may wait for a database that is away, and whoever ends the process waits for all of them.
+            # Each job may wait for an unavailable database, so stop between two jobs.
             if time.monotonic() >= job.due_at and not self.is_stopping:
                 if not job.attempts.run(job.work):
                     drop_connection(self._jobs_alias)

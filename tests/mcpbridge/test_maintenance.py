@@ -88,7 +88,7 @@ def test_it_goes_on_when_the_database_is_back(
     # Once a fault, not once a round.
     assert caplog.text.count("Checkpoints: not now.") == 1
     eventually(lambda: heads(sequence=1) == 1)
-    eventually(lambda: "Checkpoints: all is well again." in caplog.text)
+    eventually(lambda: "Checkpoints: working again." in caplog.text)
 
 
 def test_a_key_that_nobody_announced_is_logged_and_signs_nothing(

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('env', models.CharField(help_text='live or test', max_length=4, verbose_name='environment')),
-                ('prefix', models.CharField(help_text='The public part of the token.', max_length=12)),
+                ('prefix', models.CharField(help_text='The token prefix.', max_length=12)),
                 ('found_in', models.CharField(blank=True, help_text='Where it was found, as reported.', max_length=200)),
                 ('reported_by', models.CharField(max_length=200)),
                 ('reported_at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('env', models.CharField(help_text='live or test', max_length=4, verbose_name='environment')),
-                ('prefix', models.CharField(help_text='The public part of the token.', max_length=12)),
+                ('prefix', models.CharField(help_text='The token prefix.', max_length=12)),
                 ('kind', models.CharField(choices=[('leaked', 'Leaked'), ('planned', 'Planned'), ('offboarding', 'Offboarding')], max_length=11)),
                 ('owner_name', models.CharField(blank=True, help_text='Name at the time of the rotation.', max_length=200)),
                 ('is_owner_assigned', models.BooleanField(default=False, help_text='An admin assigned the owner; no claim verifies it.')),

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('env', models.CharField(help_text='live or test', max_length=4, verbose_name='environment')),
-                ('prefix', models.CharField(help_text='The public part of the token.', max_length=12)),
+                ('prefix', models.CharField(help_text='The token prefix.', max_length=12)),
                 ('source', models.CharField(help_text='How this is known: minted, verified or imported.', max_length=32)),
                 ('form', models.CharField(blank=True, help_text='One-use mark of the form that created it here.', max_length=32)),
                 ('claimed_at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -1,4 +1,4 @@
-"""Removes old calls from the activity."""
+"""Delete old calls from the activity log."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from mcpbridge.management.arguments import instant
 
 class Command(BaseCommand):
     help = (
-        "Remove the calls that were made before a date from the activity of all workspaces. The audit record keeps"
-        " what was destroyed, and says that this was done."
+        "Delete calls from before a date from the activity log of all workspaces. The audit log keeps destructive"
+        " calls, and records this deletion."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         except (AuditUnavailableError, ValueError) as error:
             raise CommandError(f"Nothing was removed. {error}") from None
         except Error as error:
-            raise CommandError(f"Stopped by the database; run it again later. {error}") from None
+            raise CommandError(f"Stopped by a database error; run it again later. {error}") from None
         if pruned.parts:
-            self.stdout.write(f"{pruned.parts} months removed whole.")
+            self.stdout.write(f"{pruned.parts} monthly partitions dropped.")
         self.stdout.write(f"{pruned.rows:,} calls removed.")

@@ -1,4 +1,4 @@
-"""Writes the audit record to standard output, in one of four formats."""
+"""Export the audit log to standard output."""
 
 import os
 import sys
@@ -24,40 +24,42 @@ UNUSABLE = 2
 
 class Command(BaseCommand):
     help = (
-        "Write the audit record to standard output. The export is itself recorded first. JSON Lines without --since, "
-        "--until and --tool can be verified as a whole, by `audit_verify --export` or docs/verify_audit.py."
+        "Export the audit log to standard output; the export is recorded in the audit log first. JSON Lines without "
+        "--since, --until and --tool can be verified completely, by `audit_verify --export` or docs/verify_audit.py."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--format", choices=FORMATS, required=True)
-        parser.add_argument("--workspace", help="This workspace alone.")
-        parser.add_argument("--since", type=instant, help="Rows made at or after this date or instant (ISO 8601, UTC).")
-        parser.add_argument("--until", type=instant, help="Rows made before this date or instant.")
-        parser.add_argument("--tool", default="", help="Rows of this tool alone, such as delete_client.")
+        parser.add_argument("--workspace", help="Export this workspace only.")
+        parser.add_argument(
+            "--since", type=instant, help="Rows recorded at or after this date or instant (ISO 8601, UTC)."
+        )
+        parser.add_argument("--until", type=instant, help="Rows recorded before this date or instant.")
+        parser.add_argument("--tool", default="", help="Rows of this tool only, such as delete_client.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         selection = Selection(
             workspace=options["workspace"], since=options["since"], until=options["until"], tool=options["tool"]
         )
         if selection.workspace is not None and selection.workspace not in _looked_up(known_workspaces):
-            raise CommandError(f"Nothing is known of a workspace {selection.workspace}.", returncode=UNUSABLE)
+            raise CommandError(f"Unknown workspace {selection.workspace}.", returncode=UNUSABLE)
         self._record(selection, options["format"])
         total = selection.events().count() if self.stderr.isatty() else 0
         progress = progress_line(self.stderr, total=total)
         try:
             for number, line in enumerate(FORMATS[options["format"]].lines(selection), start=1):
                 self._write(line)
-                # Some formats have lines of other kinds besides.
+                # Some formats have other lines besides rows.
                 if progress and number <= total:
                     progress(number)
             self.stdout.flush()
         except BrokenPipeError:
-            # Whoever read has enough. Python would complain once more when it closes the stream at its end.
+            # The reader closed the pipe. Without this, Python reports the error again when it closes stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _record(self, selection: Selection, format_name: str) -> None:
-        """Say in the record that it was handed out, and sign where it then stands: no loose end in the export."""
+        """Record the export, and sign the chains so that the export ends with a checkpoint."""
         for workspace in _looked_up(lambda: workspaces_of(selection)):
             details = {"format": format_name, **selection.filters}
             try:
@@ -69,7 +71,7 @@ class Command(BaseCommand):
                     details=details,
                 )
             except AuditUnavailableError as error:
-                raise CommandError(f"Nothing was exported, because that could not be recorded: {error}") from None
+                raise CommandError(f"Nothing was exported, because the export could not be recorded: {error}") from None
         try:
             make_checkpoints(reason="demand", org_id=selection.workspace)
         except UnannouncedKeyError as error:
@@ -84,9 +86,9 @@ class Command(BaseCommand):
 
 
 def _looked_up(names: Callable[[], list[str]]) -> list[str]:
-    """The names of workspaces, where the database tells them in time."""
+    """Return the names of workspaces. Raises CommandError if the database does not answer in time."""
     try:
         with bounded_read(alias(), limit_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000):
             return names()
     except Error as error:
-        raise CommandError(f"Nothing was exported, because the record cannot be read now: {error}") from None
+        raise CommandError(f"Nothing was exported, because the audit log cannot be read now: {error}") from None

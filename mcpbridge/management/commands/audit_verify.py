@@ -1,4 +1,4 @@
-"""Verifies the audit record, where it lies or in an export."""
+"""Verify the audit log in the database or in an export."""
 
 import json
 import sys
@@ -24,17 +24,23 @@ BAD, UNUSABLE = 1, 2
 
 class Command(BaseCommand):
     help = (
-        "Verify the audit chains and the signatures under them. Exit status: 0 they hold; 1 they do not, and the "
-        "first bad row is named; 2 the input cannot be used. docs/audit-format.md explains the findings."
+        "Verify the audit chains and their signatures. Exit codes: 0 verified; 1 not verified, the first bad row is "
+        "named; 2 the input cannot be used. docs/audit-format.md explains the findings."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--workspace", help="Verify the chain of this workspace alone.")
-        parser.add_argument("--export", help="Verify this JSON Lines export (- for standard input), not the database.")
-        parser.add_argument("--key", help="Trust this key file (as /audit/key serves it, or PEM), not the database's.")
-        parser.add_argument("--head", default="", help="A head kept elsewhere: HASH or SEQUENCE:HASH.")
-        parser.add_argument("--partial", action="store_true", help="Verify a filtered export, with rows left out.")
+        parser.add_argument("--workspace", help="Verify the chain of this workspace only.")
+        parser.add_argument(
+            "--export", help="Verify this JSON Lines export (- for standard input) instead of the database."
+        )
+        parser.add_argument(
+            "--key", help="Trust this key file (from /audit/key, or PEM) instead of the keys in the database."
+        )
+        parser.add_argument("--head", default="", help="A head that you kept elsewhere: HASH or SEQUENCE:HASH.")
+        parser.add_argument(
+            "--partial", action="store_true", help="Verify a filtered export, in which rows are missing."
+        )
         parser.add_argument("--json", action="store_true", help="Print the verdict as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,7 +64,7 @@ class Command(BaseCommand):
             progress = progress_line(self.stderr, total=stored_rows(options["workspace"]))
             return verify_stored(workspace=options["workspace"], head=head, trust=trust, progress=progress)
         if trust is None:
-            raise UnusableInputError("--export needs --key: the key file that you trust.")
+            raise UnusableInputError("--export needs --key, a key file that you trust.")
         return self._verdict_on_export(options, trust, head)
 
     def _verdict_on_export(self, options: dict[str, Any], trust: Trust, head: OutsideHead | None) -> VerificationReport:
@@ -79,20 +85,20 @@ def _summary(verdict: VerificationReport) -> list[str]:
         return ["There are no audit rows yet."]
     lines = [line for chain in verdict.chains for line in _chain_summary(chain)]
     if verdict.is_partial:
-        lines.append("Rows were left out on purpose: this says nothing about rows that are not there.")
+        lines.append("The export is filtered: omitted rows were not verified.")
     return lines
 
 
 def _chain_summary(chain: ChainReport) -> list[str]:
-    start = f"behind the cut at row {chain.behind}" if chain.behind else "from the beginning"
+    start = f"after the cut at row {chain.behind}" if chain.behind else "from the beginning"
     lines = [f"{chain.workspace}: {chain.rows:,} rows {start}, {chain.checkpoints:,} checkpoints"]
     if bad := chain.finding:
         until = f" to {bad.until}" if bad.until and bad.until != bad.sequence else ""
         row = f" ({bad.id})" if bad.id else ""
         return [*lines, f"  BAD: {bad.kind}, {bad.record} at row {bad.sequence}{until}{row}: {bad.reason}."]
-    lines.append(f"  holds up to row {chain.sequence}, {chain.hash}")
+    lines.append(f"  valid through row {chain.sequence}, {chain.hash}")
     if chain.vouched < chain.sequence:
-        lines.append(f"  rows behind row {chain.vouched} came after the last checkpoint and are not signed yet")
+        lines.append(f"  rows after row {chain.vouched} are not yet signed")
     if chain.left_out:
-        lines.append(f"  {chain.left_out:,} rows were left out of the export, and nothing is known of them")
+        lines.append(f"  {chain.left_out:,} rows were omitted and not verified")
     return lines

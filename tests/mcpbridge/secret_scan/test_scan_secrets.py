@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from mcpbridge.models import ObservedToken, ToolCall
-from mcpbridge.secret_scan.files import _OVERLAP, _PIECE
+from mcpbridge.secret_scan.files import _CHUNK, _OVERLAP
 from mcpbridge.secret_scan.tables import _BATCH
 from tests.databases import RecordDatabase
 from tests.hoursmith_console.records import call_row, make_token
@@ -59,9 +59,9 @@ def test_a_clean_console_exits_0_and_says_what_was_looked_through(database: Reco
     (empty / "console.log").write_text("INFO used hsk_live_4f8a2c1bdedf_•••• twice\n")
     status, found, printed = scan(empty)
     assert (status, found) == (0, [])
-    assert "Looked through database default:" in printed
+    assert "Scanned database default:" in printed
     assert "1 files" in printed
-    assert printed.endswith("No token secret was found.\n")
+    assert printed.endswith("No token secrets found.\n")
 
 
 @pytest.mark.usefixtures("only_default")
@@ -127,7 +127,7 @@ def test_a_database_that_cannot_be_asked_is_no_clean_bill(
         database.cluster.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false')
     status, found, printed = scan(empty)
     assert (status, found) == (2, [])
-    assert "The database default could not be looked through" in printed
+    assert "The database default could not be scanned" in printed
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -156,12 +156,12 @@ PLACES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "b.log.1.gz, line 2",
     ),
     "between two pieces of a large log": (
-        lambda folder: _write(folder / "c.log", b"x\n" * (_PIECE // 2 - 15) + TOKEN.encode() + b"\n" + b"y" * _PIECE),
-        f"c.log, line {_PIECE // 2 - 14}",
+        lambda folder: _write(folder / "c.log", b"x\n" * (_CHUNK // 2 - 15) + TOKEN.encode() + b"\n" + b"y" * _CHUNK),
+        f"c.log, line {_CHUNK // 2 - 14}",
     ),
     "far into a large log": (
-        lambda folder: _write(folder / "d.log", b"x\n" * (3 * _PIECE // 2 + _OVERLAP) + TOKEN.encode()),
-        f"d.log, line {3 * _PIECE // 2 + _OVERLAP + 1}",
+        lambda folder: _write(folder / "d.log", b"x\n" * (3 * _CHUNK // 2 + _OVERLAP) + TOKEN.encode()),
+        f"d.log, line {3 * _CHUNK // 2 + _OVERLAP + 1}",
     ),
     "a static file": (
         lambda folder: _write(folder / "static" / "a.js", f'const t = "{TOKEN[:30]}" +\n "{TOKEN[30:]}";'.encode()),
@@ -199,4 +199,4 @@ def test_what_cannot_be_read_is_no_clean_bill(tmp_path: Path) -> None:
     status, found, printed = scan(tmp_path, tmp_path / "nowhere", "--files-only")
     assert (status, found) == (2, [])
     assert "broken.gz cannot be read" in printed
-    assert "nowhere is not there" in printed
+    assert "nowhere does not exist" in printed

@@ -29,16 +29,16 @@ def test_a_fault_is_logged_once_and_again_when_it_changes_or_an_hour_has_passed(
     job = _job()
     for number in range(3):
         assert not job.run(_raises(OperationalError(f"no answer from port {number}")))
-    assert caplog.text.count("A job: not now. OperationalError") == 1
+    assert caplog.text.count("A job: failed, will retry. OperationalError") == 1
     job.run(_raises(AttributeError("another")))
     assert caplog.text.count("A job failed.") == 1
     assert "Traceback" in caplog.text
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + attempts.LOG_AGAIN_S + 1)
     job.run(_raises(OperationalError("no answer from port 4")))
-    assert caplog.text.count("A job: not now. OperationalError") == 2
+    assert caplog.text.count("A job: failed, will retry. OperationalError") == 2
     assert job.run(lambda: None)
-    assert caplog.text.count("A job: all is well again.") == 1
+    assert caplog.text.count("A job: working again.") == 1
 
 
 def test_what_was_logged_by_the_job_itself_is_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -292,8 +292,8 @@ def vars_of(key) -> dict[str, str]:
 def test_the_command_says_what_holds_and_how_far(record):
     out = io.StringIO()
     call_command("audit_verify", stdout=out)
-    assert "rows behind row 0 came after the last checkpoint and are not signed yet" in out.getvalue()
-    assert f"holds up to row {LENGTH}, " in out.getvalue()
+    assert "rows after row 0 are not yet signed" in out.getvalue()
+    assert f"valid through row {LENGTH}, " in out.getvalue()
     call_command("audit_verify", workspace="org-1", json=True, stdout=(out := io.StringIO()))
     assert json.loads(out.getvalue())["workspaces"][0]["vouched"] == LENGTH
 
