@@ -83,10 +83,10 @@ def test_it_goes_on_when_the_database_is_back(
     runner.run(writer.intent(a_call(), snapshot=None))
     with database.held():
         start()
-        eventually(lambda: "Checkpoints: not now." in caplog.text)
+        eventually(lambda: "Checkpoints: failed, will retry." in caplog.text)
         time.sleep(0.5)
     # Once a fault, not once a round.
-    assert caplog.text.count("Checkpoints: not now.") == 1
+    assert caplog.text.count("Checkpoints: failed, will retry.") == 1
     eventually(lambda: heads(sequence=1) == 1)
     eventually(lambda: "Checkpoints: working again." in caplog.text)
 
