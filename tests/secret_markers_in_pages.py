@@ -24,7 +24,7 @@ _ENDS = ("logout", "sessions", "close", "workspace/")
 # They end what other forms are about.
 _LATE = ("contain", "leaving", "abandon", "finish", "remove", "delete", "give-up", "revoke", "pause", "settle")
 # Sent as it is meant, each of these would keep the walk from whatever comes behind it.
-_SHUTS = ("second-factor", "/2fa/", "password", "/freeze/", *_ENDS)
+_SHUTS = ("two-factor", "/2fa/", "password", "/pause/", *_ENDS)
 
 
 @dataclass

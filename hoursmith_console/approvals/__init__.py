@@ -1,1 +1,1 @@
-"""The approvals area: destructive calls that wait for a person, and what the workspace wants asked about."""
+"""Approvals: destructive calls that wait for a decision, and the approval rules."""

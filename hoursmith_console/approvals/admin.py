@@ -1,4 +1,4 @@
-"""The approvals area. Django's admin imports it at the start, as it does every area's."""
+"""Pages of approvals; imported by Django's admin at start-up."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.approvals.forms import RuleForm
-from hoursmith_console.approvals.queries import Row, decided, named, requests_in_sight, waiting
+from hoursmith_console.approvals.queries import RequestRow, decided, request_rows, visible_requests, waiting
 from hoursmith_console.audit.content_access import authorize_content_view
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
@@ -25,11 +25,11 @@ from mcpbridge.calls.approvals.requests import NotDecidableError, decide_approva
 from mcpbridge.models import ApprovalRequest, Kind
 from mcpbridge.tools import TOOLS
 
-ON_A_PAGE = 50
+PAGE_SIZE = 50
 
 
 class ApprovalsSection(ConsoleSection):
-    """What waits, and what was decided. Owner and Admin decide; the others read what is in their sight."""
+    """Pending and decided requests. Owners and Admins decide; others see the requests of their own tokens."""
 
     area, title, menu_order = "approvals", "Approvals", 6
 
@@ -48,56 +48,56 @@ class ApprovalsSection(ConsoleSection):
         ]
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
-        """What waits first, then what was decided."""
+        """List pending requests, then decided ones."""
         viewer, before = request.viewer, key_from(request.GET.get("before", ""))
-        rows = list(decided(viewer, before=before)[: ON_A_PAGE + 1])
-        older = rows[ON_A_PAGE - 1].pk if len(rows) > ON_A_PAGE else None
+        rows = list(decided(viewer, before=before)[: PAGE_SIZE + 1])
+        older = rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None
         return render_page(
             request,
             "approvals/list.html",
             section=self,
             rule=_rule(viewer),
             waiting=_waiting(viewer),
-            rows=named(viewer, rows[:ON_A_PAGE]),
+            rows=request_rows(viewer, rows[:PAGE_SIZE]),
             older=older,
         )
 
     def waiting_view(self, request: ConsoleRequest) -> HttpResponse:
-        """What waits now, for htmx to put in place."""
+        """Render the pending requests as a fragment, polled by the list."""
         viewer = request.viewer
         context = {"waiting": _waiting(viewer), "member": viewer.member, "rule": _rule(viewer)}
         return TemplateResponse(request, "approvals/_waiting.html", context)
 
     def detail_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
-        """One request with the record that would be destroyed; opening that is recorded."""
+        """Show one request with the record that would be lost; the view is logged."""
         viewer = request.viewer
-        found = get_object_or_404(requests_in_sight(viewer), call_id=key)
-        (row,) = named(viewer, [found])
+        found = get_object_or_404(visible_requests(viewer), call_id=key)
+        (row,) = request_rows(viewer, [found])
         title = f"{row.title}: {found.target_label or found.target_id}"
         has_any = bool(found.arguments) or found.snapshot is not None
         contents = authorize_content_view(viewer, call_id=found.call_id, label=title, has_any=has_any)
         return render_page(request, "approvals/detail.html", section=self, title=title, row=row, contents=contents)
 
     def decide_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
-        """Approve the call, or do not."""
+        """Approve or deny the call."""
         viewer = request.viewer
         found = get_object_or_404(ApprovalRequest, call_id=key, org_id=viewer.org_id)
-        # The button says which of the two was meant; without one nobody has consented to anything.
+        # Only an explicit approve approves.
         is_approved = request.POST.get("do") == "approve"
         try:
             decide_approval(
                 key=found.pk, org_id=viewer.org_id, is_approved=is_approved, actor=viewer.member.display_identity
             )
         except NotDecidableError:
-            messages.warning(request, "There is nothing to decide any more: somebody was faster, or the time is up.")
+            messages.warning(request, "Already decided or expired.")
         except AuditUnavailableError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, _said(found, is_approved))
+            messages.success(request, _decision_message(found, is_approved))
         return HttpResponseRedirect(reverse("console:approvals:list"))
 
     def policy_view(self, request: ConsoleRequest) -> HttpResponseBase:
-        """What the workspace wants asked about; Auditors read it."""
+        """Show or change the approval rules; Auditors may read them."""
         if request.method == "POST":
             return admin_required(recent_auth_required(self._change))(request)
         return reviewer_required(self._policy_page)(request)
@@ -114,7 +114,7 @@ class ApprovalsSection(ConsoleSection):
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._policy_page(request, form, status=503)
-        messages.success(request, "Changed, and that is in the record." if is_changed else "Nothing was changed.")
+        messages.success(request, "Approval rules saved." if is_changed else "Nothing was changed.")
         return HttpResponseRedirect(reverse("console:approvals:policy"))
 
     def _policy_page(self, request: ConsoleRequest, form: RuleForm | None = None, *, status: int = 200) -> HttpResponse:
@@ -125,19 +125,19 @@ class ApprovalsSection(ConsoleSection):
             "approvals/policy.html",
             section=self,
             status=status,
-            title="What waits for approval",
+            title="Approval rules",
             form=form or RuleForm(viewer, rule=rule),
             is_on=is_active(rule),
             may_change=viewer.member.administers,
         )
 
 
-def _waiting(viewer: Viewer) -> list[Row]:
-    return named(viewer, waiting(viewer).defer("snapshot").order_by("expires_at", "pk")[:ON_A_PAGE])
+def _waiting(viewer: Viewer) -> list[RequestRow]:
+    return request_rows(viewer, waiting(viewer).defer("snapshot").order_by("expires_at", "pk")[:PAGE_SIZE])
 
 
 def _rule(viewer: Viewer) -> dict[str, Any]:
-    """The rule in force, in words."""
+    """Return the active rules as `approvals/list.html` shows them."""
     rule = get_approval_rule(viewer.org_id)
     destructive = [tool for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
     return {
@@ -146,16 +146,16 @@ def _rule(viewer: Viewer) -> dict[str, Any]:
         "is_every_tool": len(rule.tools) == len(destructive),
         "tokens": len(rule.tokens),
         "hourly_limit": rule.hourly_limit,
-        "is_in_client": rule.answered_in == "client",
+        "is_in_assistant": rule.answered_in == "client",
         "minutes": rule.lasts_s // 60,
     }
 
 
-def _said(request: ApprovalRequest, is_approved: bool) -> str:
+def _decision_message(request: ApprovalRequest, is_approved: bool) -> str:
     what = request.target_label or request.target_id
     if is_approved:
-        return f"Approved: the call about “{what}” goes through once, and that is in the record."
-    return f"Not approved: the call about “{what}” is refused, and that is in the record."
+        return f"Approved: the call on “{what}” is allowed once."
+    return f"Denied: the call on “{what}” is rejected."
 
 
 site.add(ApprovalsSection(site))

@@ -1,4 +1,4 @@
-"""The form that says what a person is asked about."""
+"""Form of the approval rules."""
 
 import re
 from typing import Any
@@ -13,21 +13,21 @@ from mcpbridge.models import AnsweredIn, ApprovalRule
 from mcpbridge.redaction.masking import redact
 from mcpbridge.tools import TOOLS
 
-_PUBLIC = re.compile(r"hsk_(live|test)_([0-9A-Za-z]{12})(?:_\S*)?")
+_TOKEN = re.compile(r"hsk_(live|test)_([0-9A-Za-z]{12})(?:_\S*)?")
 MOST_TOKENS = 200
 _MINUTE = 60
 
 
-def _public(line: str) -> str:
-    """The public part of the token that `line` names, whole or not."""
-    match = _PUBLIC.fullmatch(line)
+def _prefix_of(line: str) -> str:
+    """Return the prefix of the token that `line` names, whole or not."""
+    match = _TOKEN.fullmatch(line)
     return f"hsk_{match[1]}_{match[2]}" if match else redact(line)
 
 
 class RuleForm(Form):
-    """Which calls wait, where a person answers, and for how long."""
+    """Which calls need approval, who decides, and how long requests are valid."""
 
-    # Whoever pastes a whole token here means its prefix.
+    # A whole token pasted here means its prefix.
     masked = frozenset({"tokens"})
 
     tools = forms.MultipleChoiceField(
@@ -35,51 +35,50 @@ class RuleForm(Form):
         choices=[(name, TOOLS[name].title) for name in DESTRUCTIVE_TOOLS],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text="Every call of these waits.",
+        help_text="Every call of these tools needs approval.",
     )
     tokens = forms.CharField(
         label="Tokens",
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
         required=False,
         max_length=20_000,
-        help_text="The public part is enough (hsk_live_ and twelve characters), one a line. "
-        "Every call with these that deletes or archives waits.",
+        help_text="One token prefix per line (hsk_live_ and twelve characters). "
+        "Every call that deletes or archives with these tokens needs approval.",
     )
     hourly_limit = forms.IntegerField(
-        label="Calls in an hour without asking",
+        label="Hourly limit before approval is required",
         required=False,
         min_value=0,
         max_value=100_000,
-        help_text="What one token may delete or archive in an hour before the next such call waits. Empty: no limit.",
+        help_text="Deletions and archivings per token and hour without approval. Leave empty for no limit.",
     )
     answered_in = forms.ChoiceField(
-        label="Who answers, and where",
+        label="Approver",
         choices=[
-            (AnsweredIn.CONSOLE, "An Owner or Admin, here in the console"),
-            (AnsweredIn.CLIENT, "The assistant’s own person, in the assistant; here where it cannot ask"),
+            (AnsweredIn.CONSOLE, "Owners and Admins, in the console"),
+            (AnsweredIn.CLIENT, "The user, in the assistant; in the console if the assistant cannot ask"),
         ],
-        help_text="What an assistant answers by itself cannot be told from its person’s answer. "
-        "Choose the console where that matters.",
+        help_text="Approvals in the assistant can’t be verified as human. Choose the console if that matters.",
     )
     holds_s = forms.IntegerField(
-        label="Hold a call for, in seconds",
+        label="Wait for approval (seconds)",
         min_value=0,
         max_value=MAX_HOLD_S,
-        help_text="So long the assistant waits; then it is told to call again once somebody has approved.",
+        help_text="How long a call waits. After that, the assistant is asked to retry once it is approved.",
     )
     lasts_min = forms.IntegerField(
-        label="A request stands for, in minutes",
+        label="Request expires after (minutes)",
         min_value=MIN_LIFETIME_S // _MINUTE,
         max_value=MAX_LIFETIME_S // _MINUTE,
-        help_text="Without an answer by then it is refused. An approval that is not used ends after as long.",
+        help_text="Requests without a decision are then rejected. Unused approvals expire after the same time.",
     )
 
     def __init__(self, viewer: Viewer, data: Any = None, *, rule: ApprovalRule) -> None:
-        """For who looks; filled in with `rule` where nothing was sent."""
+        """Set up the form for `viewer`; without `data` it shows `rule`."""
         if data is not None:
             data = data.copy()
-            # Whoever pastes a whole token does not get it back in the page.
-            data["tokens"] = "\n".join(_public(line) for line in data.get("tokens", "").split())
+            # A whole token pasted here must not be shown again.
+            data["tokens"] = "\n".join(_prefix_of(line) for line in data.get("tokens", "").split())
         self._viewer = viewer
         super().__init__(
             data,
@@ -96,11 +95,11 @@ class RuleForm(Form):
             field.disabled = not viewer.member.administers
 
     def clean_tokens(self) -> list[str]:
-        """Each as `env_prefix`; only tokens that the workspace uses."""
+        """Return each token as `env_prefix`; only tokens used in the workspace are valid."""
         lines = self.cleaned_data["tokens"].split()
         if len(lines) > MOST_TOKENS:
-            raise forms.ValidationError(f"Name at most {MOST_TOKENS} tokens.")
-        found = [_PUBLIC.fullmatch(line) for line in lines]
+            raise forms.ValidationError(f"Enter at most {MOST_TOKENS} tokens.")
+        found = [_TOKEN.fullmatch(line) for line in lines]
         keys = {(match[1], match[2]) for match in found if match}
         known = set(
             visible_tokens(self._viewer)
@@ -109,11 +108,11 @@ class RuleForm(Form):
             .values_list("env", "prefix")
         )
         if None in found or keys - known:
-            raise forms.ValidationError("Each line must name a token of this workspace that was used here before.")
+            raise forms.ValidationError("Each line must be the prefix of a token used in this workspace.")
         return sorted("_".join(key) for key in keys)
 
     def rule(self) -> dict[str, Any]:
-        """What the form says, as the rule takes it."""
-        said = dict(self.cleaned_data)
-        said["lasts_s"] = said.pop("lasts_min") * _MINUTE
-        return said
+        """Return the form's values as arguments of `change_approval_rule`."""
+        values = dict(self.cleaned_data)
+        values["lasts_s"] = values.pop("lasts_min") * _MINUTE
+        return values

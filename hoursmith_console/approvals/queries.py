@@ -1,4 +1,4 @@
-"""The requests in a viewer's sight, and how a page names them."""
+"""Queries of approval requests, narrowed to what a viewer may see."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from mcpbridge.models import ApprovalRequest, Decision
 from mcpbridge.tools import TOOLS
 
 CAUSES = {
-    "tool": "the workspace wants a person asked about this tool",
-    "token": "the workspace wants a person asked about this token",
-    "rate": "the token has destroyed as much in an hour as the workspace allows without asking",
+    "tool": "Approval is required for this tool.",
+    "token": "Approval is required for this token.",
+    "rate": "The token has reached the hourly limit of deletions without approval.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A request as lists and its page show it."""
+class RequestRow:
+    """A request as shown in lists and on its page."""
 
     request: ApprovalRequest
     card: TokenLabel
@@ -31,66 +31,66 @@ class Row:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether somebody can still decide about it."""
+        """Whether the request is pending."""
         return self.state == "under_way"
 
     @property
     def title(self) -> str:
-        """What the assistant wants to do: "Delete client"."""
+        """The title of the tool, such as "Delete client"."""
         tool = TOOLS.get(self.request.tool)
         return tool.title if tool else self.request.tool
 
     @property
     def why(self) -> str:
-        """Why a person is asked."""
+        """Why approval is required."""
         return CAUSES.get(self.request.cause, "")
 
     @property
     def left(self) -> str:
-        """How long it still stands, in words."""
+        """The time until it expires, in words."""
         seconds = (self.request.expires_at - timezone.now()).total_seconds()
         if seconds < 60:
             return f"{max(1, round(seconds))} s"
         return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"
 
 
-def requests_in_sight(viewer: Viewer) -> QuerySet[ApprovalRequest]:
-    """All of the workspace's for who reviews it, those of one's own tokens for the others."""
+def visible_requests(viewer: Viewer) -> QuerySet[ApprovalRequest]:
+    """Return the workspace's requests for reviewers, else those of the member's own tokens."""
     return visible_rows(viewer, ApprovalRequest.objects.all())
 
 
 def waiting(viewer: Viewer) -> QuerySet[ApprovalRequest]:
-    """Those about which somebody can still decide."""
-    return requests_in_sight(viewer).filter(closed_at=None, decision="", expires_at__gt=timezone.now())
+    """Return the pending requests."""
+    return visible_requests(viewer).filter(closed_at=None, decision="", expires_at__gt=timezone.now())
 
 
 def decided(viewer: Viewer, *, before: int | None) -> QuerySet[ApprovalRequest]:
-    """The others, the newest first; `before` is the key of the last one on the page before."""
-    rows = requests_in_sight(viewer).exclude(closed_at=None, decision="", expires_at__gt=timezone.now())
+    """Return the other requests, newest first; `before` is the key of the last one on the previous page."""
+    rows = visible_requests(viewer).exclude(closed_at=None, decision="", expires_at__gt=timezone.now())
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return rows.order_by("-pk").defer("snapshot", "arguments")
 
 
-def named(viewer: Viewer, requests: Iterable[ApprovalRequest]) -> list[Row]:
-    """The requests with their tokens' cards and states."""
+def request_rows(viewer: Viewer, requests: Iterable[ApprovalRequest]) -> list[RequestRow]:
+    """Join requests with their tokens and states."""
     found, now = list(requests), timezone.now()
     cards = token_labels(viewer, found) if found else {}
-    return [Row(each, cards[key_of(each)], *_standing(each, now)) for each in found]
+    return [RequestRow(each, cards[key_of(each)], *_state(each, now)) for each in found]
 
 
-def _standing(request: ApprovalRequest, now: datetime) -> tuple[str, str]:
-    """The mark and the word for how a request stands."""
+def _state(request: ApprovalRequest, now: datetime) -> tuple[str, str]:
+    """Return the state of a request: the mark's key and a label."""
     is_over = request.expires_at <= now
     match request.decision:
         case Decision.APPROVED if request.used_at:
-            return "succeeded", "Approved, and made"
+            return "succeeded", "Approved and used"
         case Decision.APPROVED if request.closed_at or is_over:
-            return "unknown", "Approved, but never made"
+            return "unknown", "Approved, not used"
         case Decision.APPROVED:
             return "succeeded", "Approved"
         case Decision.REFUSED:
-            return "refused", "Not approved"
+            return "refused", "Denied"
         case Decision.EXPIRED:
-            return "refused", "Nobody answered"
-    return ("refused", "Nobody answered") if is_over else ("under_way", "Waiting")
+            return "refused", "Expired"
+    return ("refused", "Expired") if is_over else ("under_way", "Waiting")

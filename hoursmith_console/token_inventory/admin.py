@@ -45,7 +45,7 @@ from hoursmith_console.tokens.labels import TokenLabel, key_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
-from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
+from hoursmith_console.workspace_settings.pausing import PauseForm, handle_pause_form, pause_of
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, ObservedClient, ObservedToken, Phase, RejectedCredential, ToolCall
@@ -125,17 +125,17 @@ class TokenAdmin(ReadOnlyModelAdmin):
             path("unblock/", guard(form(views.unblock)), name="unblock"),
             path("<int:key>/release-claim/", guard(require_POST(self.release_claim_view)), name="release_claim"),
             path(
-                "<int:key>/freeze/",
-                guard(require_POST(admin_required(recent_auth_required(self.freeze_view)))),
-                name="freeze",
+                "<int:key>/pause/",
+                guard(require_POST(admin_required(recent_auth_required(self.pause_view)))),
+                name="pause",
             ),
             *super().get_urls(),
         ]
 
-    def freeze_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
+    def pause_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Pause or resume destructive tools for one token."""
         token = get_object_or_404(self.get_queryset(request), pk=key)
-        freeze_answer(request, org_id=token.org_id, env=token.env, prefix=token.prefix)
+        handle_pause_form(request, org_id=token.org_id, env=token.env, prefix=token.prefix)
         return HttpResponseRedirect(reverse("console:tokens:detail", args=[key]))
 
     def release_claim_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
@@ -198,8 +198,8 @@ class TokenAdmin(ReadOnlyModelAdmin):
             "can_release_claim": claim is not None and can_release_claim(viewer.member, claim),
             "can_unblock": state.block is not None and can_unblock(viewer.member, state.block),
             "title": row.token_name or "Unnamed token",
-            "freeze": freeze_of(org_id=row.org_id, env=row.env, prefix=row.prefix),
-            "freeze_form": FreezeForm() if viewer.member.administers else None,
+            "pause": pause_of(org_id=row.org_id, env=row.env, prefix=row.prefix),
+            "pause_form": PauseForm() if viewer.member.administers else None,
             "token": row,
             "token_key": token_key(row),
             "card": TokenLabel(row.env, row.prefix, row.pk, owner),

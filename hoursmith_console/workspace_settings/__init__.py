@@ -1,1 +1,1 @@
-"""The settings area: what the workspace wants of its console, and how the console itself is set up."""
+"""Settings of the workspace, and the configuration of the console."""

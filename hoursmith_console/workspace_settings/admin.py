@@ -1,4 +1,4 @@
-"""The settings area. Django's admin imports it at the start, as it does every area's."""
+"""The settings page; imported by Django's admin at start-up."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
-from hoursmith_console.workspace_settings.freezing import FreezeForm, freeze_answer, freeze_of
+from hoursmith_console.workspace_settings.pausing import PauseForm, handle_pause_form, pause_of
 from hoursmith_console.workspaces.settings import change_setting
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.auth.restrictions.snapshots import turn_off_snapshots, turn_on_snapshots
@@ -28,15 +28,19 @@ FEWEST_DAYS = 30
 
 
 class RetentionForm(Form):
-    """How long audit rows are kept."""
+    """How long audit entries are kept."""
 
     days = forms.IntegerField(
-        label="Days", required=False, min_value=FEWEST_DAYS, max_value=36500, help_text="Empty: they stay for ever."
+        label="Days to keep",
+        required=False,
+        min_value=FEWEST_DAYS,
+        max_value=36500,
+        help_text="Leave empty to keep forever.",
     )
 
 
 class SettingsSection(ConsoleSection):
-    """One page; Owner and Admin change it, Auditors read it, for the others it does not exist."""
+    """One page: Owners and Admins change it, Auditors read it, others may not."""
 
     area, title, menu_order, is_for_reviewers = "settings", "Settings", 9, True
 
@@ -44,16 +48,16 @@ class SettingsSection(ConsoleSection):
         guard = self.admin_site.admin_view
         return [
             path("", guard(require_safe(self.list_view)), name="list"),
-            path("freeze/", guard(require_POST(admin_required(recent_auth_required(self.freeze_view)))), name="freeze"),
+            path("pause/", guard(require_POST(admin_required(recent_auth_required(self.pause_view)))), name="pause"),
             path(
                 "snapshots/",
                 guard(require_POST(admin_required(recent_auth_required(self.snapshots_view)))),
                 name="snapshots",
             ),
             path(
-                "second-factor/",
-                guard(require_POST(admin_required(recent_auth_required(self.factor_view)))),
-                name="second_factor",
+                "two-factor/",
+                guard(require_POST(admin_required(recent_auth_required(self.two_factor_view)))),
+                name="two_factor",
             ),
             path(
                 "retention/",
@@ -63,29 +67,29 @@ class SettingsSection(ConsoleSection):
         ]
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Everything that can be set, and what is."""
+        """Show all settings."""
         if not request.viewer.member.sees_workspace:
             raise PermissionDenied
         return render_page(request, "workspace_settings/page.html", section=self, **_sections(request.viewer))
 
-    def freeze_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Freeze what destroys for everybody in the workspace, or lift that."""
-        freeze_answer(request, org_id=request.viewer.org_id)
-        return _back("freeze")
+    def pause_view(self, request: ConsoleRequest) -> HttpResponse:
+        """Pause or resume destructive tools for the whole workspace."""
+        handle_pause_form(request, org_id=request.viewer.org_id)
+        return _back("pause")
 
     def snapshots_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Keep snapshots, or none."""
+        """Turn snapshots on or off."""
         viewer = request.viewer
         change = turn_on_snapshots if request.POST.get("do") == "on" else turn_off_snapshots
         change(org_id=viewer.org_id, actor=viewer.member.display_identity)
         return _back("snapshots")
 
-    def factor_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Ask for a second factor, or do not."""
-        return _changed(request, "requires_two_factor", request.POST.get("do") == "on", "second-factor")
+    def two_factor_view(self, request: ConsoleRequest) -> HttpResponse:
+        """Require two-factor authentication of reviewers, or stop requiring it."""
+        return _save(request, "requires_two_factor", request.POST.get("do") == "on", "two-factor")
 
     def retention_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Say how long audit rows are kept."""
+        """Set how long audit entries are kept."""
         form = RetentionForm(request.POST)
         if not form.is_valid():
             return render_page(
@@ -95,13 +99,13 @@ class SettingsSection(ConsoleSection):
                 status=400,
                 **{**_sections(request.viewer), "retention_form": form},
             )
-        return _changed(request, "retention_days", form.cleaned_data["days"], "retention")
+        return _save(request, "retention_days", form.cleaned_data["days"], "retention")
 
 
-def _changed(request: ConsoleRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
+def _save(request: ConsoleRequest, rule: str, value: bool | int | None, section: str) -> HttpResponse:
     member = request.viewer.member
     if change_setting(workspace=member.workspace, rule=rule, value=value, actor=member.display_identity):
-        messages.success(request, "Changed, and that is in the record.")
+        messages.success(request, "Setting saved.")
     return _back(section)
 
 
@@ -118,9 +122,9 @@ def _sections(viewer: Viewer) -> dict[str, Any]:
         "policy": TokenPolicy.objects.filter(workspace=workspace).first(),
         "policy_address": _address("console:token_policy:edit"),
         "destinations_address": _address("console:audit:destinations"),
-        "freeze": freeze_of(org_id=org_id),
-        "freeze_form": FreezeForm(),
-        "frozen_tokens": Freeze.objects.filter(org_id=org_id, lifted_at=None).exclude(prefix="")[:50],
+        "pause": pause_of(org_id=org_id),
+        "pause_form": PauseForm(),
+        "paused_tokens": Freeze.objects.filter(org_id=org_id, lifted_at=None).exclude(prefix="")[:50],
         "snapshot_stop": SnapshotStop.objects.filter(org_id=org_id, lifted_at=None).first(),
         "retention_form": RetentionForm(initial={"days": days}),
         "retention_edge": timezone.now() - timedelta(days=days) if days else None,
@@ -129,7 +133,7 @@ def _sections(viewer: Viewer) -> dict[str, Any]:
 
 
 def _address(name: str) -> str:
-    """Where the page is, once there is one."""
+    """Return the address of a page, empty if it is not installed."""
     try:
         return reverse(name)
     except NoReverseMatch:

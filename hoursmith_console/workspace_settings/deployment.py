@@ -1,4 +1,4 @@
-"""How the console itself is set up, as the settings page shows it: nothing here can be changed from a browser."""
+"""The console's configuration as the settings page shows it, read-only."""
 
 from datetime import timedelta
 
@@ -9,28 +9,28 @@ from django.utils import timezone
 from mcpbridge import __version__
 from mcpbridge.models import AuditEvent
 
-_DATABASES = {"sqlite": "SQLite, in a file", "postgresql": "PostgreSQL"}
+_DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def console_facts() -> list[tuple[str, str]]:
-    """Labels and values."""
+    """Return the configuration as labels and values."""
     return [
         ("Version", __version__),
-        ("Database", f"{_DATABASES.get(connection.vendor, connection.vendor)} – {_database()}"),
-        ("Hoursmith", "the embedded sandbox" if settings.SANDBOX_MODE else settings.HOURSMITH_API_URL),
+        ("Database", f"{_DATABASES.get(connection.vendor, connection.vendor)} ({_database()})"),
+        ("Hoursmith API", "embedded sandbox" if settings.SANDBOX_MODE else settings.HOURSMITH_API_URL),
         ("Address", settings.PUBLIC_URL),
         ("OpenID Connect", _openid()),
-        ("Sessions end", f"after {settings.SESSION_COOKIE_AGE / 3600:g} h, or {_idle()} unused"),
-        ("Snapshots for the whole console", "on" if settings.AUDIT_SNAPSHOTS else "off (AUDIT_SNAPSHOTS)"),
-        ("Arguments in the activity", settings.ACTIVITY_ARGUMENTS),
-        ("Activity is kept", f"for {settings.ACTIVITY_DAYS:,} days" if settings.ACTIVITY_DAYS else "for ever"),
+        ("Sessions expire", f"after {settings.SESSION_COOKIE_AGE / 3600:g} h, or after {_idle()} of inactivity"),
+        ("Snapshots (all workspaces)", "on" if settings.AUDIT_SNAPSHOTS else "off (AUDIT_SNAPSHOTS)"),
+        ("Arguments in the activity log", settings.ACTIVITY_ARGUMENTS),
+        ("Activity retention", f"{settings.ACTIVITY_DAYS:,} days" if settings.ACTIVITY_DAYS else "forever"),
     ]
 
 
 def rows_beyond(org_id: str, days: int) -> int:
-    """About how many rows of the workspace's record are older than `days`: what audit_prune would remove.
+    """Estimate how many audit entries of the workspace are older than `days`, which audit_prune would remove.
 
-    By their places in the chain, so that it costs two looks into an index however many there are.
+    Computed from sequence numbers, with two index look-ups.
     """
     edge = timezone.now() - timedelta(days=days)
     rows = AuditEvent.objects.filter(org_id=org_id)
@@ -44,12 +44,12 @@ def _database() -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error:
-        return "does not answer"
-    return "answers"
+        return "not responding"
+    return "connected"
 
 
 def _openid() -> str:
-    return settings.OIDC["issuer"] if settings.OIDC else "not set up (OIDC_ISSUER)"
+    return settings.OIDC["issuer"] if settings.OIDC else "not configured (OIDC_ISSUER)"
 
 
 def _idle() -> str:

@@ -26,18 +26,18 @@ def test_a_held_deletion_comes_up_by_itself_and_is_let_through(visit: Visitor, c
         page = window.page
         window.goto("/approvals/policy/")
         page.get_by_label("Tokens").fill("_".join(token.split("_")[:3]))
-        page.get_by_role("button", name="Put it in force").click()
+        page.get_by_role("button", name="Save approval rules").click()
         show_who_it_is(page, password)
-        expect(page.locator(".messagelist")).to_contain_text("that is in the record")
+        expect(page.locator(".messagelist")).to_contain_text("Approval rules saved")
         window.goto("/approvals/")
-        assert "Nothing waits" in window.text()
+        assert "No pending requests" in window.text()
         held = assistant.submit(call_tool, console, token, "delete_client", {"id": wanted}, timeout=60)
         waiting = page.locator("#waiting li")
         expect(waiting).to_contain_text("Initech", timeout=15_000)
         waiting.get_by_role("button", name="Approve").click()
         show_who_it_is(page, password)
-        expect(page.locator(".messagelist")).to_contain_text("goes through once")
+        expect(page.locator(".messagelist")).to_contain_text("allowed once")
         assert not held.result(30).result["isError"]
         window.goto("/approvals/")
-        assert "Approved, and made" in window.text()
+        assert "Approved and used" in window.text()
         assert window.complaints == []

@@ -52,7 +52,7 @@ def test_an_admin_decides_once_and_the_record_says_who(cast: Cast, trusted: Brow
     assert "Globex" in admin.get("/approvals/").content.decode()
     assert post(admin, request, do).status_code == 302
     owner = trusted("owner")
-    assert "somebody was faster" in owner.get(post(owner, request)["Location"]).content.decode()
+    assert "Already decided or expired" in owner.get(post(owner, request)["Location"]).content.decode()
     request.refresh_from_db()
     assert (request.decision, request.decided_by) == (decision, cast.people["admin"].display_identity)
     row = AuditEvent.objects.get(tool=f"approval.{decision}")
@@ -116,14 +116,14 @@ def test_what_is_out_of_time_or_decided_has_no_buttons(cast: Cast, browse: Brows
         make_request(token, target_label=f"Record {number}", **more)
     page = browse("owner").get("/approvals/").content.decode()
     assert 'value="approve"' not in page
-    for words in ("Nobody answered", "Approved, and made", "Not approved", "Record 2"):
+    for words in ("Expired", "Approved and used", "Denied", "Record 2"):
         assert words in page
 
 
 def test_the_overview_tells_who_may_decide(cast: Cast, browse: Browse) -> None:
     make_request(cast.tokens["member"])
-    assert "wait" not in browse("member").get("/").content.decode().partition("Attention")[2][:400]
-    assert "1 call that destroys</strong> waits for you" in browse("owner").get("/").content.decode()
+    assert "wait" not in browse("member").get("/").content.decode().partition("Needs attention")[2][:400]
+    assert "1 destructive call</strong> waiting for approval" in browse("owner").get("/").content.decode()
 
 
 def test_older_decisions_are_on_the_next_page(cast: Cast, browse: Browse, django_assert_max_num_queries: Any) -> None:
@@ -162,7 +162,7 @@ def test_the_policy_is_changed_by_who_decides_and_recorded(cast: Cast, browse: B
         "delete_client",
     )
     assert get_approval_rule("org-globex").tools == []
-    assert "past 5 calls of one token" in admin.get("/approvals/").content.decode()
+    assert "more than 5 destructive calls per token" in admin.get("/approvals/").content.decode()
 
 
 @pytest.mark.parametrize("ending", ["", "_••••", "_" + 32 * "x"])
@@ -178,13 +178,13 @@ def test_a_whole_token_or_a_strange_one_is_not_taken(cast: Cast, trusted: Browse
     pasted = assembled_token(prefix=cast.tokens["outsider"].prefix, secret=secret)
     answer = owner.post("/approvals/policy/", {**RULE, "tokens": pasted, "lasts_min": "15"})
     assert answer.status_code == 400
-    assert "must name a token of this workspace" in answer.content.decode()
+    assert "must be the prefix of a token used in this workspace" in answer.content.decode()
     assert secret * 3 not in answer.content.decode()
     assert not ApprovalRule.objects.exists()
 
 
 def test_an_empty_area_teaches(browse: Browse) -> None:
-    assert "Choose what waits" in browse("owner").get("/approvals/").content.decode()
+    assert "Set up approvals" in browse("owner").get("/approvals/").content.decode()
     member = browse("member").get("/approvals/").content.decode()
-    assert "It is off" in member
-    assert "Choose what waits" not in member
+    assert "Approvals are off" in member
+    assert "Set up approvals" not in member

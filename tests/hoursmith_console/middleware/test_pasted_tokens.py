@@ -152,7 +152,7 @@ def test_the_reason_of_a_block_and_of_a_pause_is_refused_with_a_word_on_what_to_
     assert answer.status_code == 400
     assert PASTED in answer.text
     assert not TokenBlock.objects.exists()
-    answer = owner.post(reverse("console:settings:freeze"), {"reason": TOKEN}, follow=True)
+    answer = owner.post(reverse("console:settings:pause"), {"reason": TOKEN}, follow=True)
     assert PASTED in answer.text
     assert not Freeze.objects.exists()
 

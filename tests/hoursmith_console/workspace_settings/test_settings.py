@@ -15,9 +15,9 @@ from tests.hoursmith_console.sign_in.people import told
 
 Browse = Callable[[str], Client]
 CHANGES = {
-    "freeze/": {"reason": "something is odd", "do": "freeze"},
+    "pause/": {"reason": "something is odd", "do": "pause"},
     "snapshots/": {"do": "off"},
-    "second-factor/": {"do": "on"},
+    "two-factor/": {"do": "on"},
     "retention/": {"days": "365"},
 }
 
@@ -40,7 +40,7 @@ def test_changes_are_for_owner_and_admin_with_a_recent_sign_in(
     assert trusted("admin").get(f"/settings/{section}").status_code == 405
     assert told() == []
     assert trusted("admin").post(f"/settings/{section}", CHANGES[section]).status_code == 302
-    assert told("org-acme") == ["freeze" if section == "freeze/" else "setting_change"]
+    assert told("org-acme") == ["freeze" if section == "pause/" else "setting_change"]
     assert told("org-globex") == []
 
 
@@ -60,7 +60,7 @@ def test_a_change_is_recorded_with_what_was_before(trusted: Browse) -> None:
     owner = trusted("owner")
     for days in ("365", "365", "90", ""):
         owner.post("/settings/retention/", {"days": days})
-    owner.post("/settings/second-factor/", {"do": "on"})
+    owner.post("/settings/two-factor/", {"do": "on"})
     rows = AuditEvent.objects.filter(tool="console.setting_change").order_by("sequence")
     assert [(row.target_id, row.arguments) for row in rows] == [
         ("retention_days", {"before": "no limit", "after": "365"}),
@@ -72,24 +72,24 @@ def test_a_change_is_recorded_with_what_was_before(trusted: Browse) -> None:
 
 def test_the_freeze_is_lifted_by_its_own_button_alone(cast: Cast, trusted: Browse) -> None:
     owner = trusted("owner")
-    owner.post("/settings/freeze/", {"do": "freeze", "reason": ""})
+    owner.post("/settings/pause/", {"do": "pause", "reason": ""})
     assert not Freeze.objects.exists()
     for _ in range(2):
-        owner.post("/settings/freeze/", {"do": "freeze", "reason": "odd"})
-    assert "Nothing can be deleted or archived" in owner.get("/settings/").content.decode()
-    owner.post("/settings/freeze/", {"do": "lift"})
+        owner.post("/settings/pause/", {"do": "pause", "reason": "odd"})
+    assert "Destructive tools are paused" in owner.get("/settings/").content.decode()
+    owner.post("/settings/pause/", {"do": "resume"})
     assert not Freeze.objects.filter(lifted_at=None).exists()
     assert told() == ["freeze", "unfreeze"]
 
 
 def test_one_token_is_frozen_on_its_page(cast: Cast, trusted: Browse) -> None:
     token, owner = cast.tokens["manager"], trusted("owner")
-    owner.post(f"/tokens/{token.pk}/freeze/", {"do": "freeze", "reason": "odd"})
+    owner.post(f"/tokens/{token.pk}/pause/", {"do": "pause", "reason": "odd"})
     freeze = Freeze.objects.get(lifted_at=None)
     assert (freeze.org_id, freeze.env, freeze.prefix) == (cast.org_id, token.env, token.prefix)
-    assert "Nothing can be deleted or archived" in owner.get(f"/tokens/{token.pk}/").content.decode()
-    assert trusted("manager").post(f"/tokens/{token.pk}/freeze/", {"do": "lift"}).status_code == 403
-    assert trusted("outsider").post(f"/tokens/{token.pk}/freeze/", {"do": "lift"}).status_code == 404
+    assert "Destructive tools are paused" in owner.get(f"/tokens/{token.pk}/").content.decode()
+    assert trusted("manager").post(f"/tokens/{token.pk}/pause/", {"do": "resume"}).status_code == 403
+    assert trusted("outsider").post(f"/tokens/{token.pk}/pause/", {"do": "resume"}).status_code == 404
     assert Freeze.objects.filter(lifted_at=None).exists()
 
 
@@ -99,12 +99,17 @@ def test_retention_says_what_would_go(cast: Cast, trusted: Browse) -> None:
     owner = trusted("owner")
     owner.post("/settings/retention/", {"days": "365"})
     page = owner.get("/settings/").content.decode()
-    assert '<strong class="number">4</strong> rows older' in page
+    assert '<strong class="number">4</strong> entries are older' in page
     assert "audit_prune --before" in page
     assert owner.post("/settings/retention/", {"days": "3"}).status_code == 400
 
 
 def test_the_page_says_how_the_console_is_set_up(browse: Browse) -> None:
     page = browse("owner").get("/settings/").content.decode()
-    for words in ("SQLite, in a file – answers", "the embedded sandbox", "after 12 h, or 60 min unused", "not set up"):
+    for words in (
+        "SQLite (connected)",
+        "embedded sandbox",
+        "after 12 h, or after 60 min of inactivity",
+        "not configured",
+    ):
         assert words in page
