@@ -91,11 +91,12 @@ class Canaries:
     def traces(self, content: bytes) -> set[str]:
         """What the secrets were of which a piece stands in `content`."""
         found = {label for literal, label in self.literals.items() if literal in content}
-        for reading in (content, _NOTHING.sub(b"", content), unquote_to_bytes(content)):
-            for run in set(_RUN.findall(reading.lower())):
-                for start in range(len(run) - PIECE + 1):
-                    if label := self.pieces.get(run[start : start + PIECE]):
-                        found.add(label)
+        # Most of what can be read in one way reads the same in the others.
+        readings = {content, _NOTHING.sub(b"", content), unquote_to_bytes(content)}
+        for run in {run for reading in readings for run in _RUN.findall(reading.lower())}:
+            for start in range(len(run) - PIECE + 1):
+                if label := self.pieces.get(run[start : start + PIECE]):
+                    found.add(label)
         return found
 
 

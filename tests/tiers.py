@@ -57,22 +57,25 @@ def _texts(parameters: dict[str, Any]) -> Iterator[str]:
     return (value for value in parameters.values() if isinstance(value, str))
 
 
-_known: dict[FunctionType, bool] = {}
+_known: dict[object, bool] = {}
 
 
-def starts_processes(function: Callable[..., Any]) -> bool:
-    """Return whether the code of `function`, or of a function of the tests that it calls by its name, starts one."""
-    if not isinstance(function, FunctionType):
+def starts_processes(called: object) -> bool:
+    """Return whether the code of a function or a class, or of one of the tests that it calls by name, starts one."""
+    if not isinstance(called, FunctionType | type):
         return False
-    if function not in _known:
+    if called not in _known:
         # Else functions that call each other would never be done.
-        _known[function] = False
-        names = set(_names(function.__code__))
-        called = (function.__globals__.get(name) for name in names)
-        _known[function] = bool(names & STARTERS) or any(
-            starts_processes(each) for each in called if isinstance(each, FunctionType) and _is_of_tests(each)
-        )
-    return _known[function]
+        _known[called] = False
+        methods = vars(called).values() if isinstance(called, type) else [called]
+        _known[called] = any(_code_starts(each) for each in methods if isinstance(each, FunctionType))
+    return _known[called]
+
+
+def _code_starts(function: FunctionType) -> bool:
+    names = set(_names(function.__code__))
+    known = (function.__globals__.get(name) for name in names)
+    return bool(names & STARTERS) or any(starts_processes(each) for each in known if _is_of_tests(each))
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -82,8 +85,9 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _is_of_tests(function: FunctionType) -> bool:
-    return function.__module__.startswith("tests.") and function.__module__ not in _PREPARES
+def _is_of_tests(thing: object) -> bool:
+    module = str(getattr(thing, "__module__", ""))
+    return module.startswith("tests.") and module not in _PREPARES
 
 
 _is_forbidden = False
