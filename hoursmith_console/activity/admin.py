@@ -24,7 +24,7 @@ from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.activity_rows import ActivityRow, activity_rows
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TargetFilter, TokenFilter
-from hoursmith_console.tokens.labels import key_of, token_labels
+from hoursmith_console.tokens.labels import ref_of, token_labels
 from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.activity.order import whole_until
@@ -114,7 +114,7 @@ class ActivityAdmin(LiveListAdmin):
                 has_any=bool(row.arguments),
             ),
             "call": row,
-            "card": token_labels(viewer, [row])[key_of(row)],
+            "card": token_labels(viewer, [row])[ref_of(row)],
             "meaning": MESSAGES.get(row.code, ""),
             "is_audited": visible_rows(viewer, record).exists(),
         }

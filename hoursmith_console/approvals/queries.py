@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ApprovalRequest, Decision
@@ -76,7 +76,7 @@ def request_rows(viewer: Viewer, requests: Iterable[ApprovalRequest]) -> list[Re
     """Join requests with their tokens and states."""
     found, now = list(requests), timezone.now()
     cards = token_labels(viewer, found) if found else {}
-    return [RequestRow(each, cards[key_of(each)], *_state(each, now)) for each in found]
+    return [RequestRow(each, cards[ref_of(each)], *_state(each, now)) for each in found]
 
 
 def _state(request: ApprovalRequest, now: datetime) -> tuple[str, str]:

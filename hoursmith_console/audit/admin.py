@@ -34,7 +34,7 @@ from hoursmith_console.core.lists.time_filter import TimeFilter
 from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TargetFilter, TokenFilter
-from hoursmith_console.tokens.labels import key_of, token_labels
+from hoursmith_console.tokens.labels import ref_of, token_labels
 from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -221,7 +221,7 @@ class AuditAdmin(LiveListAdmin):
             "call": call,
             "intent": row,
             "outcome": call.outcome,
-            "card": token_labels(viewer, [row])[key_of(row)],
+            "card": token_labels(viewer, [row])[ref_of(row)],
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
             "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
 from hoursmith_console.audit.descriptions import EventDescription, describe_event
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import AuditEvent, Phase
 
@@ -35,6 +35,6 @@ def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
     calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == Phase.INTENT)}
     cards = token_labels(viewer, [call.intent for call in calls.values()])
     return [
-        AuditRow(calls[row.pk], cards[key_of(row)]) if row.pk in calls else AuditRow(None, None, describe_event(row))
+        AuditRow(calls[row.pk], cards[ref_of(row)]) if row.pk in calls else AuditRow(None, None, describe_event(row))
         for row in found
     ]

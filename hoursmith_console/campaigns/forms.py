@@ -9,7 +9,7 @@ from django.utils import timezone
 from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.core.forms import Form
 from hoursmith_console.rotations.services import REASON_LENGTH
-from hoursmith_console.tokens.prefixes import key_from_address
+from hoursmith_console.tokens.prefixes import ref_from_address
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from mcpbridge.models import ObservedClient
 
@@ -46,7 +46,7 @@ class CriteriaForm(Form):
     def clean_token(self) -> str:
         """Validate the token prefix."""
         text: str = self.cleaned_data["token"]
-        if text and key_from_address(text) is None:
+        if text and ref_from_address(text) is None:
             raise forms.ValidationError("Not a token prefix. Use the form live_4f8a2c1bdedf.")
         return text
 

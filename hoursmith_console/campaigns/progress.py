@@ -14,7 +14,7 @@ from hoursmith_console.rotations.rows import RotationRow, rotation_rows
 from hoursmith_console.token_policy.evaluation import age_in_days
 from hoursmith_console.token_policy.least_privilege import PrivilegeHint
 from hoursmith_console.token_policy.privilege_hints import privilege_hints
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedToken
 
@@ -37,14 +37,14 @@ def preview_rows(viewer: Viewer, tokens: Iterable[ObservedToken], *, now: dateti
     asked = Rotation.objects.filter(
         workspace_id=viewer.member.workspace_id, ended_at=None, campaign__closed_at=None
     ).exclude(campaign=None)
-    campaigns = {key_of(rotation): rotation.campaign for rotation in asked.select_related("campaign")}
+    campaigns = {ref_of(rotation): rotation.campaign for rotation in asked.select_related("campaign")}
     return [
         PreviewRow(
             token=token,
-            card=cards[key_of(token)],
+            card=cards[ref_of(token)],
             days=age_in_days(token, now=now),
             hint=hints.get(token.pk),
-            campaign=campaigns.get(key_of(token)),
+            campaign=campaigns.get(ref_of(token)),
         )
         for token in found
     ]

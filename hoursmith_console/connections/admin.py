@@ -32,7 +32,7 @@ from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.activity_rows import activity_rows
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 LATEST = 10
@@ -146,4 +146,4 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
 def _rows(viewer: Viewer, connections: list[Connection]) -> list[ConnectionRow]:
     found = standings(viewer, connections, now=timezone.now())
     cards = token_labels(viewer, [each.seen for each in found if each.seen.prefix])
-    return [ConnectionRow(each, cards.get(key_of(each.seen))) for each in found]
+    return [ConnectionRow(each, cards.get(ref_of(each.seen))) for each in found]

@@ -13,7 +13,7 @@ from hoursmith_console.connections.catalogue.pages import ClientSetup, client_se
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import Standing, standings
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -99,7 +99,7 @@ def token_card_of(viewer: Viewer, standing: Standing) -> TokenLabel | None:
     """The token now in use, as the viewer may see it."""
     if not standing.seen.prefix:
         return None
-    return token_labels(viewer, [standing.seen])[key_of(standing.seen)]
+    return token_labels(viewer, [standing.seen])[ref_of(standing.seen)]
 
 
 def calls_of(viewer: Viewer, slug: str) -> QuerySet[ToolCall]:

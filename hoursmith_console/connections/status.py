@@ -9,7 +9,7 @@ from django.db import models
 from hoursmith_console.connections.catalogue import CLIENTS, Client
 from hoursmith_console.connections.diagnostics.causes import OTHER_MEMBER, Trouble, trouble_of
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.tokens.labels import key_of, token_owners
+from hoursmith_console.tokens.labels import ref_of, token_owners
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedConnection
 
@@ -104,7 +104,7 @@ def in_sight(viewer: Viewer, rows: Iterable[ObservedConnection]) -> list[Observe
     if viewer.member.sees_workspace:
         return found
     owners = token_owners(viewer, [row.prefix for row in found if row.prefix])
-    return [row if owners.get(key_of(row), viewer.member).pk == viewer.member.pk else _cut(row) for row in found]
+    return [row if owners.get(ref_of(row), viewer.member).pk == viewer.member.pk else _cut(row) for row in found]
 
 
 def _cut(row: ObservedConnection) -> ObservedConnection:

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -24,36 +23,19 @@ from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.restrictions.blocks import block_token
 from mcpbridge.core.sanitize import sanitize_text
-from mcpbridge.models import ObservedClient, ObservedToken, RejectedCredential, TokenBlock
+from mcpbridge.models import ObservedClient, ObservedToken, RejectedCredential, TokenBlock, TokenRef
 
 # Per report; an audit entry stores as many items of a list.
 AT_MOST = 50
 FOUND_IN_LENGTH = 200
-_PUBLIC = re.compile(r"(?:hsk_)?(live|test)_([0-9A-Za-z]{12})(?![0-9A-Za-z])")
-
-
-class TokenPrefix(NamedTuple):
-    """Environment and prefix of a token: they identify it and grant no access."""
-
-    env: str
-    prefix: str
-
-    @property
-    def key(self) -> str:
-        """As forms and URLs carry it: `live_4f8a2c1bdedf`."""
-        return f"{self.env}_{self.prefix}"
-
-    @property
-    def masked(self) -> str:
-        """The masked token."""
-        return f"hsk_{self.env}_{self.prefix}_••••"
+_PREFIX = re.compile(r"(?:hsk_)?(live|test)_([0-9A-Za-z]{12})(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedToken:
     """One reported token. `token` is None if it is unknown or the viewer may not see it."""
 
-    ref: TokenPrefix
+    ref: TokenRef
     token: ObservedToken | None = None
     owner: Member | None = None
     client: ObservedClient | None = None
@@ -74,13 +56,13 @@ class ReportedToken:
         return rotation is not None and rotation.ended_at is None and rotation.kind == RotationKind.LEAKED
 
 
-def parse_token_prefixes(texts: Iterable[str]) -> list[TokenPrefix]:
+def parse_token_prefixes(texts: Iterable[str]) -> list[TokenRef]:
     """Return the token prefixes in `texts`, each once, in order; a secret after a prefix is dropped."""
-    found = dict.fromkeys(TokenPrefix(*match) for text in texts for match in _PUBLIC.findall(text))
+    found = dict.fromkeys(TokenRef(*match) for text in texts for match in _PREFIX.findall(text))
     return list(found)[:AT_MOST]
 
 
-def report_leaked_tokens(*, workspace: Workspace, refs: Sequence[TokenPrefix], actor: str, found_in: str = "") -> int:
+def report_leaked_tokens(*, workspace: Workspace, refs: Sequence[TokenRef], actor: str, found_in: str = "") -> int:
     """Create reports of these tokens, and return how many of them the workspace knows.
 
     Raises AuditUnavailableError if that cannot be logged; then no report was created.
@@ -103,7 +85,7 @@ def report_leaked_tokens(*, workspace: Workspace, refs: Sequence[TokenPrefix], a
             actor=actor,
             target_type="tokens",
             target_label=f"{len(refs)} token{'' if len(refs) == 1 else 's'}",
-            details={"prefixes": [ref.key for ref in refs], "known": len(known)},
+            details={"prefixes": [ref.address for ref in refs], "known": len(known)},
             note=found_in,
         )
     return len(known)
@@ -163,13 +145,13 @@ def open_reports(viewer: Viewer) -> QuerySet[LeakReport]:
     )
 
 
-def reported_tokens(viewer: Viewer, refs: Sequence[TokenPrefix]) -> list[ReportedToken]:
+def reported_tokens(viewer: Viewer, refs: Sequence[TokenRef]) -> list[ReportedToken]:
     """Look up each of `refs` as the viewer may see it, known tokens first, in a constant number of queries."""
     tokens = {_ref(token): token for token in visible_tokens(viewer).filter(_any_of(refs))}
     owners = token_owners(viewer, [ref.prefix for ref in tokens])
     blocked = TokenBlock.objects.filter(_any_of(tokens), org_id=viewer.org_id, lifted_at=None)
     blocks = {_ref(row): row for row in blocked}
-    rotations: dict[TokenPrefix, Rotation] = {}
+    rotations: dict[TokenRef, Rotation] = {}
     revoked = set()
     ours = Rotation.objects.with_contradiction().filter(_any_of(tokens), workspace_id=viewer.member.workspace_id)
     for row in ours.select_related("workspace"):
@@ -180,10 +162,10 @@ def reported_tokens(viewer: Viewer, refs: Sequence[TokenPrefix]) -> list[Reporte
     clients: dict[int, ObservedClient] = {}
     for client in ObservedClient.objects.filter(token__in=tokens.values()).order_by("-last_seen_at"):
         clients.setdefault(client.token_id, client)
-    refusals: dict[TokenPrefix, datetime] = {}
+    refusals: dict[TokenRef, datetime] = {}
     rejected = RejectedCredential.objects.filter(_any_of(tokens), fault="rejected", matches_token=True)
     for refusal in rejected.order_by("last_at"):
-        refusals[TokenPrefix(refusal.env, refusal.prefix)] = refusal.last_at
+        refusals[TokenRef(refusal.env, refusal.prefix)] = refusal.last_at
     found = []
     for ref in refs:
         token = tokens.get(ref)
@@ -203,11 +185,11 @@ def reported_tokens(viewer: Viewer, refs: Sequence[TokenPrefix]) -> list[Reporte
     return sorted(found, key=lambda each: each.token is None)
 
 
-def _ref(row: ObservedToken | TokenBlock | Rotation) -> TokenPrefix:
-    return TokenPrefix(row.env, row.prefix)
+def _ref(row: ObservedToken | TokenBlock | Rotation) -> TokenRef:
+    return TokenRef(row.env, row.prefix)
 
 
-def _any_of(refs: Iterable[TokenPrefix]) -> Q:
+def _any_of(refs: Iterable[TokenRef]) -> Q:
     prefixes = defaultdict(list)
     for ref in refs:
         prefixes[ref.env].append(ref.prefix)

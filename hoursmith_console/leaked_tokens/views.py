@@ -12,7 +12,6 @@ from hoursmith_console.core.views import render_page
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import (
     AT_MOST,
-    TokenPrefix,
     block_tokens,
     close_report,
     open_reports,
@@ -23,7 +22,7 @@ from hoursmith_console.leaked_tokens.services import (
 from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenRef
 
 
 def reports(request: ConsoleRequest) -> HttpResponse:
@@ -87,7 +86,7 @@ def _report(request: ConsoleRequest) -> HttpResponse:
     return _back(refs)
 
 
-def _chosen(request: ConsoleRequest) -> tuple[list[TokenPrefix], list[ObservedToken]]:
+def _chosen(request: ConsoleRequest) -> tuple[list[TokenRef], list[ObservedToken]]:
     """Return the tokens named in the form that the viewer may see, and so may act on."""
     refs = parse_token_prefixes(request.POST.getlist("prefix"))
     tokens = [each.token for each in reported_tokens(request.viewer, refs) if each.token is not None]
@@ -96,12 +95,12 @@ def _chosen(request: ConsoleRequest) -> tuple[list[TokenPrefix], list[ObservedTo
     return refs, tokens
 
 
-def _back(refs: Sequence[TokenPrefix]) -> HttpResponseRedirect:
-    query = urlencode([("t", ref.key) for ref in refs])
+def _back(refs: Sequence[TokenRef]) -> HttpResponseRedirect:
+    query = urlencode([("t", ref.address) for ref in refs])
     return HttpResponseRedirect(reverse("console:leaked_tokens:list") + (f"?{query}" if query else ""))
 
 
-def _page(request: ConsoleRequest, refs: Sequence[TokenPrefix], *, error: str = "", status: int = 200) -> HttpResponse:
+def _page(request: ConsoleRequest, refs: Sequence[TokenRef], *, error: str = "", status: int = 200) -> HttpResponse:
     viewer = request.viewer
     found = reported_tokens(viewer, refs)
     known = [each for each in found if each.token is not None]

@@ -13,11 +13,11 @@ from hoursmith_console.core.alerts import Alert, Provider, Tone
 from hoursmith_console.core.templatetags.console import ago, exact, thousands
 from hoursmith_console.overview import queries
 from hoursmith_console.rotations.progress.late_use import LastLateUse, last_late_uses
-from hoursmith_console.tokens.labels import key_of
+from hoursmith_console.tokens.labels import ref_of
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_destinations as failing_now
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenRef
 
 # Per provider; a last alert then links to the rest.
 MOST_SHOWN = 5
@@ -142,11 +142,11 @@ def refused_tokens(viewer: Viewer) -> Iterator[Alert]:
     """Revoked or blocked tokens that clients still send."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
     tokens = visible_tokens(viewer).filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
-    known = {key_of(token): token for token in tokens} if refused else {}
+    known = {ref_of(token): token for token in tokens} if refused else {}
     retired = last_late_uses(viewer, known)
     for entry in refused[:MOST_SHOWN]:
-        token = known[entry["env"], entry["prefix"]]
-        if late_use := retired.get(key_of(token)):
+        token = known[TokenRef(entry["env"], entry["prefix"])]
+        if late_use := retired.get(ref_of(token)):
             yield _late_use(token, late_use, entry)
             continue
         yield Alert(

@@ -19,7 +19,7 @@ from hoursmith_console.token_issuer.protocol import MintedToken, NotTokenOwnerEr
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenRef
 
 SCOPES = ("read", "write")
 
@@ -39,22 +39,22 @@ def mint_new_token(*, rotation: Rotation, member: Member, name: str, form: str) 
                 "Only the owner of the old token can create the new one, because a token acts as its creator."
             )
         _refuse_used_new_token(rotation)
-        lost = rotation.new_key if rotation.new_token_evidence == NewTokenEvidence.MINTED else None
+        lost = rotation.new_ref if rotation.new_token_evidence == NewTokenEvidence.MINTED else None
         minted = mint_token(
             member=member, name=name, scopes=_scopes_of(rotation), form=form, actor=member.display_identity
         )
         if lost is not None:
             _revoke(lost, member)
         clear_new_token(rotation)
-        set_new_token(rotation, (minted.env, minted.prefix), NewTokenEvidence.MINTED)
+        set_new_token(rotation, TokenRef(minted.env, minted.prefix), NewTokenEvidence.MINTED)
         details = {"lost_token": TokenNamed(*lost)} if lost else {}
         record_rotation_event(rotation, "mint", actor=member.display_identity, details=details)
     return minted
 
 
-def set_new_token(rotation: Rotation, key: tuple[str, str], how: NewTokenEvidence) -> None:
-    """Set the token `key` as the new token of a locked `rotation`."""
-    rotation.new_env, rotation.new_prefix = key
+def set_new_token(rotation: Rotation, ref: TokenRef, how: NewTokenEvidence) -> None:
+    """Set the token `ref` as the new token of a locked `rotation`."""
+    rotation.new_env, rotation.new_prefix = ref
     rotation.new_token_evidence, rotation.minted_at = how, timezone.now()
     rotation.save(update_fields=["new_env", "new_prefix", "new_token_evidence", "minted_at"])
     refresh_rotation_notice(rotation, get_policy(rotation.workspace))
@@ -79,7 +79,7 @@ def revoke_old_token(*, rotation: Rotation, member: Member) -> None:
                 "the old token has leaked, choose “Treat as leaked”."
             )
         if issuer.supports_minting:
-            _revoke(rotation.old_key, member)
+            _revoke(rotation.old_ref, member)
         rotation.revoked_at, rotation.revoked_by = timezone.now(), member
         rotation.is_revocation_reported = not issuer.supports_minting
         rotation.save(update_fields=["revoked_at", "revoked_by", "is_revocation_reported"])
@@ -117,23 +117,21 @@ def mark_target_unused(*, target: RotationTarget, member: Member) -> None:
         record_rotation_event(rotation, "give_up", actor=member.display_identity, details={"assistant": target.label})
 
 
-def _revoke(key: tuple[str, str], member: Member) -> None:
-    """Revoke the token `key` as `member`. Raises RotationError if Hoursmith does not let them."""
-    env, prefix = key
+def _revoke(ref: TokenRef, member: Member) -> None:
+    """Revoke the token `ref` as `member`. Raises RotationError if Hoursmith does not let them."""
+    env, prefix = ref
     try:
         current_issuer().revoke_token(org_id=member.workspace.org_id, user_ref=member.user_ref, env=env, prefix=prefix)
     except NotTokenOwnerError:
         raise RotationError(
-            f"hsk_{env}_{prefix} belongs to another member. Its owner, an Owner or an Admin can revoke it."
+            f"{ref} belongs to another member. Its owner, an Owner or an Admin can revoke it."
         ) from None
 
 
 def _refuse_used_new_token(rotation: Rotation) -> None:
-    key = rotation.new_key
-    if key is not None and workspace_tokens(rotation).filter(env=key[0], prefix=key[1]).exists():
-        raise RotationError(
-            f"The new token hsk_{key[0]}_{key[1]} is already in use. If it is the wrong token, remove it first."
-        )
+    ref = rotation.new_ref
+    if ref is not None and workspace_tokens(rotation).filter(env=ref.env, prefix=ref.prefix).exists():
+        raise RotationError(f"The new token {ref} is already in use. If it is the wrong token, remove it first.")
 
 
 def workspace_tokens(rotation: Rotation) -> QuerySet[ObservedToken]:

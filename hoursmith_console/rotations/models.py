@@ -11,7 +11,14 @@ from django.utils import timezone
 from hoursmith_console.tokens.querysets import of_own_tokens
 from hoursmith_console.workspaces.models import Member, Workspace
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import PREFIX_LENGTH, ObservedConnection, ObservedToken, RejectedCredential, TokenIdentity
+from mcpbridge.models import (
+    PREFIX_LENGTH,
+    ObservedConnection,
+    ObservedToken,
+    RejectedCredential,
+    TokenIdentity,
+    TokenRef,
+)
 from mcpbridge.redaction.fields import MaskedCharField
 
 
@@ -150,14 +157,14 @@ class Rotation(TokenIdentity):
         return bool(self.__dict__["contradiction"])
 
     @property
-    def old_key(self) -> tuple[str, str]:
-        """Environment and prefix of the old token."""
-        return self.env, self.prefix
+    def old_ref(self) -> TokenRef:
+        """The old token."""
+        return TokenRef(self.env, self.prefix)
 
     @property
-    def new_key(self) -> tuple[str, str] | None:
-        """Environment and prefix of the new token; None if there is none yet."""
-        return (self.new_env, self.new_prefix) if self.new_prefix else None
+    def new_ref(self) -> TokenRef | None:
+        """The new token; None if there is none yet."""
+        return TokenRef(self.new_env, self.new_prefix) if self.new_prefix else None
 
 
 class RotationTarget(models.Model):

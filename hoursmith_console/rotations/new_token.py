@@ -19,7 +19,7 @@ from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import TokenNamed
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenRef
 
 MOST_OFFERED = 3
 
@@ -42,14 +42,14 @@ def choose_new_token(*, rotation: Rotation, member: Member, claim: TokenClaim) -
         rotation = lock_rotation(rotation)
         if not can_mint_new_token(member, rotation):
             raise RotationError("Only the owner of the old token can choose the new one.")
-        key = (claim.env, claim.prefix)
-        if key == rotation.new_key:
+        ref = TokenRef(claim.env, claim.prefix)
+        if ref == rotation.new_ref:
             return
-        if problem := _problem(rotation, member, key):
+        if problem := _problem(rotation, member, ref):
             raise RotationError(problem)
-        before = rotation.new_key
+        before = rotation.new_ref
         clear_new_token(rotation)
-        set_new_token(rotation, key, NewTokenEvidence.VERIFIED)
+        set_new_token(rotation, ref, NewTokenEvidence.VERIFIED)
         details = {"instead_of": TokenNamed(*before)} if before is not None else {}
         record_rotation_event(rotation, "successor", actor=member.display_identity, details=details)
 
@@ -61,8 +61,8 @@ def new_token_candidates(rotation: Rotation, member: Member) -> Sequence[Candida
     seen_since = Exists(fresh.filter(env=OuterRef("env"), prefix=OuterRef("prefix")))
     found: list[Candidate] = []
     for claim in claims.filter(Q(claimed_at__gte=rotation.requested_at) | Q(seen_since))[: 5 * MOST_OFFERED]:
-        key = (claim.env, claim.prefix)
-        if len(found) < MOST_OFFERED and key != rotation.new_key and not _problem(rotation, member, key):
+        ref = TokenRef(claim.env, claim.prefix)
+        if len(found) < MOST_OFFERED and ref != rotation.new_ref and not _problem(rotation, member, ref):
             found.append(Candidate(claim, fresh.filter(env=claim.env, prefix=claim.prefix).first()))
     return found
 
@@ -82,31 +82,27 @@ def unowned_arrivals(viewer: Viewer, rotation: Rotation) -> list[ObservedToken]:
     return list(found.order_by("-first_used_at", "-pk").distinct()[:MOST_OFFERED])
 
 
-def is_taken(rotation: Rotation, key: tuple[str, str]) -> bool:
-    """Return whether another open or completed rotation of the workspace has `key` as its new token."""
-    others = _others(rotation).filter(new_env=key[0], new_prefix=key[1])
+def is_taken(rotation: Rotation, ref: TokenRef) -> bool:
+    """Return whether another open or completed rotation of the workspace has `ref` as its new token."""
+    others = _others(rotation).filter(new_env=ref.env, new_prefix=ref.prefix)
     return others.exclude(outcome=RotationOutcome.CANCELLED).exists()
 
 
-def _problem(rotation: Rotation, member: Member, key: tuple[str, str]) -> str:
-    """Return why the token `key` cannot be the new token; empty if it can."""
-    env, prefix = key
-    if key == rotation.old_key:
+def _problem(rotation: Rotation, member: Member, ref: TokenRef) -> str:
+    """Return why the token `ref` cannot be the new token; empty if it can."""
+    if ref == rotation.old_ref:
         return "This is the old token. Paste the new one."
-    if not TokenClaim.objects.filter(env=env, prefix=prefix, member=member).exists():
+    if not TokenClaim.objects.filter(env=ref.env, prefix=ref.prefix, member=member).exists():
         return "This token is not verified as yours. Paste it once to verify it."
-    seen = workspace_tokens(rotation).filter(env=env, prefix=prefix).first()
+    seen = workspace_tokens(rotation).filter(env=ref.env, prefix=ref.prefix).first()
     if seen is not None and seen.first_used_at < rotation.requested_at:
-        return (
-            f"hsk_{env}_{prefix} was in use before this rotation started. Create a new token at Hoursmith "
-            "and paste that one."
-        )
+        return f"{ref} was in use before this rotation started. Create a new token at Hoursmith and paste that one."
     if seen is not None and seen.role != member.role:
-        return f"hsk_{env}_{prefix} has the role {seen.role}, but yours is {member.role}. Paste a token of your own."
-    if _others(rotation).revoked().filter(env=env, prefix=prefix).exists():
-        return f"hsk_{env}_{prefix} was revoked in another rotation. Paste an active token."
-    if is_taken(rotation, key):
-        return f"hsk_{env}_{prefix} already replaces another token. Create a separate new token for each old one."
+        return f"{ref} has the role {seen.role}, but yours is {member.role}. Paste a token of your own."
+    if _others(rotation).revoked().filter(env=ref.env, prefix=ref.prefix).exists():
+        return f"{ref} was revoked in another rotation. Paste an active token."
+    if is_taken(rotation, ref):
+        return f"{ref} already replaces another token. Create a separate new token for each old one."
     return ""
 
 

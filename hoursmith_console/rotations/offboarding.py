@@ -11,10 +11,9 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.token_policy.evaluation import active
-from hoursmith_console.tokens.labels import Key
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenRef
 
 MOST_NAMED = 20
 
@@ -28,7 +27,7 @@ class OffboardingSummary:
     connections. `unowned_count`: all tokens of the member's role without a known owner, those included.
     """
 
-    active: Sequence[Key]
+    active: Sequence[TokenRef]
     reported: Sequence[Rotation]
     possible: Sequence[ObservedToken]
     unowned_count: int
@@ -43,7 +42,7 @@ def offboarding_summary(member: Member) -> OffboardingSummary:
     reported = Rotation.objects.revoked().filter(workspace=member.workspace_id, is_revocation_reported=True)
     return OffboardingSummary(
         active=active_tokens_of(member),
-        reported=[rotation for rotation in reported.select_related("revoked_by") if rotation.old_key in claimed],
+        reported=[rotation for rotation in reported.select_related("revoked_by") if rotation.old_ref in claimed],
         possible=list(possible.order_by("-last_used_at", "-pk")[:MOST_NAMED]),
         unowned_count=unowned.order_by().count(),
     )
@@ -77,7 +76,7 @@ def offboard_member(*, member: Member, actor: str, reason: str = "") -> list[Rot
         ]
 
 
-def active_tokens_of(member: Member) -> list[Key]:
+def active_tokens_of(member: Member) -> list[TokenRef]:
     """Return the tokens of `member` that may still work: not revoked, or accepted since the reported revocation."""
     revoked = _revoked(member.workspace_id)
     return [key for key in _claims(member) if key not in revoked]
@@ -94,11 +93,11 @@ def active_token_counts(workspace_id: int) -> Counter[int]:
     )
 
 
-def _claims(member: Member) -> list[Key]:
+def _claims(member: Member) -> list[TokenRef]:
     claims = TokenClaim.objects.filter(member=member).order_by("claimed_at", "pk")
-    return list(claims.values_list("env", "prefix"))
+    return [TokenRef(env, prefix) for env, prefix in claims.values_list("env", "prefix")]
 
 
-def _revoked(workspace_id: int) -> set[Key]:
+def _revoked(workspace_id: int) -> set[TokenRef]:
     rotations = Rotation.objects.revoked().filter(workspace=workspace_id)
-    return set(rotations.order_by().values_list("env", "prefix"))
+    return {TokenRef(env, prefix) for env, prefix in rotations.order_by().values_list("env", "prefix")}

@@ -64,7 +64,7 @@ def rotation_rows(viewer: Viewer, rotations: Sequence[Rotation]) -> list[Rotatio
     return [
         RotationRow(
             rotation=each,
-            card=labels[each.env, each.prefix],
+            card=labels[each.old_ref],
             steps=step_states(RotationKind(each.kind), instants_of(each)),
             evidence=evidence[each.pk],
         )

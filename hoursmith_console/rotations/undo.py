@@ -19,12 +19,12 @@ def undo_new_token(*, rotation: Rotation, member: Member) -> None:
     """Remove the new token from the rotation. The token itself is not changed."""
     with transaction.atomic():
         rotation = lock_rotation(rotation)
-        key = rotation.new_key
-        if key is None:
+        ref = rotation.new_ref
+        if ref is None:
             raise RotationError("This rotation has no new token.")
         clear_new_token(rotation)
         refresh_rotation_notice(rotation, get_policy(rotation.workspace))
-        details = {"new_token": TokenNamed(*key)}
+        details = {"new_token": TokenNamed(*ref)}
         record_rotation_event(rotation, "successor_take_back", actor=member.display_identity, details=details)
 
 
@@ -78,7 +78,7 @@ def resume_rotation(*, rotation: Rotation, member: Member) -> None:
                 locked.save(update_fields=["ended_at", "outcome", "ended_by"])
         except IntegrityError:
             raise RotationError("Another rotation of this token is in progress. Continue with that one.") from None
-        if locked.new_key is not None and is_taken(locked, locked.new_key):
+        if locked.new_ref is not None and is_taken(locked, locked.new_ref):
             clear_new_token(locked)
         create_targets(locked)
         refresh_rotation_notice(locked, get_policy(locked.workspace))

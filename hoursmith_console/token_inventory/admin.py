@@ -41,7 +41,7 @@ from hoursmith_console.tokens.filters import (
     TokenAssistantFilter,
     token_key,
 )
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_owners
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
@@ -172,11 +172,11 @@ class TokenAdmin(ReadOnlyModelAdmin):
             "rows": [
                 TokenRow(
                     token=token,
-                    card=TokenLabel(token.env, token.prefix, token.pk, owners.get(key_of(token))),
+                    card=TokenLabel(token.env, token.prefix, token.pk, owners.get(ref_of(token))),
                     assistants=list(dict.fromkeys(client.name for client in clients[token.pk])),
                     address=clients[token.pk][0].address if clients[token.pk] else "",
-                    month=months[key_of(token)],
-                    state=states[key_of(token)],
+                    month=months[ref_of(token)],
+                    state=states[ref_of(token)],
                     flags=flags[token.pk],
                 )
                 for token in rows
@@ -186,7 +186,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
     def detail_context(self, viewer: Viewer, row: ObservedToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
-        owner, state = token_owners(viewer, [row.prefix]).get(key_of(row)), token_statuses(viewer, [row])[key_of(row)]
+        owner, state = token_owners(viewer, [row.prefix]).get(ref_of(row)), token_statuses(viewer, [row])[ref_of(row)]
         claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
         now = timezone.now()
         hints = privilege_hints([row], now=now)

@@ -5,7 +5,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
 
 from hoursmith_console.token_issuer.claims import ClaimError, ClaimResult, verify_and_claim
-from hoursmith_console.tokens.labels import key_of, token_labels
+from hoursmith_console.tokens.labels import ref_of, token_labels
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.core.credential import CredentialError
@@ -43,7 +43,7 @@ def _page(
         "area_address": "console:tokens:list",
         "refusal": refusal,
         "claimed": claimed,
-        "card": cards.get(key_of(claimed.claim)) if claimed else None,
+        "card": cards.get(ref_of(claimed.claim)) if claimed else None,
         "field": FIELD,
     }
     answer = TemplateResponse(request, "tokens/claim.html", context, status=status)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.tokens.labels import Key, key_of
+from hoursmith_console.tokens.labels import ref_of
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import TokenBlock, TokenIdentity
+from mcpbridge.models import TokenBlock, TokenIdentity, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,18 @@ class TokenStatus:
         return f"hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation and rotation.new_prefix else ""
 
 
-def token_statuses(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenStatus]:
+def token_statuses(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[TokenRef, TokenStatus]:
     """Return the status of the token of each of `rows`, in two queries."""
-    keys = {key_of(row) for row in rows}
+    keys = {ref_of(row) for row in rows}
     prefixes = [prefix for _, prefix in keys]
     blocks = TokenBlock.objects.filter(prefix__in=prefixes, org_id=viewer.org_id, lifted_at=None)
-    blocked = {key_of(block): block for block in blocks}
-    states: dict[Key, TokenStatus] = {}
+    blocked = {ref_of(block): block for block in blocks}
+    states: dict[TokenRef, TokenStatus] = {}
     # Open rotations come last, the newest of them at the end, and win.
     for rotation in sorted(
         Rotation.objects.visible_to(viewer).with_contradiction().filter(prefix__in=prefixes).order_by(),
         key=lambda each: (not each.ended_at, each.requested_at),
     ):
-        key = key_of(rotation)
+        key = ref_of(rotation)
         states[key] = TokenStatus(blocked.get(key), rotation, rotation.is_contradicted)
     return {key: states.get(key) or TokenStatus(blocked.get(key)) for key in keys}

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.tokens.lifecycle import is_revoked, is_rotating
-from mcpbridge.models import ObservedToken, RejectedCredential
+from mcpbridge.models import ObservedToken, RejectedCredential, TokenRef
 
 
 class PolicyStatus(StrEnum):
@@ -103,7 +103,8 @@ def due_on(token: ObservedToken, policy: TokenPolicy) -> datetime | None:
     return token.first_used_at + timedelta(days=policy.max_age_days) if policy.max_age_days else None
 
 
-def active_keys(tokens: Iterable[ObservedToken]) -> set[tuple[str, str]]:
-    """Return environment and prefix of the active ones among `tokens`, in one query."""
+def active_refs(tokens: Iterable[ObservedToken]) -> set[TokenRef]:
+    """Return the active ones among `tokens`, in one query."""
     keys = [token.pk for token in tokens]
-    return set(active(ObservedToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix"))
+    rows = active(ObservedToken.objects.filter(pk__in=keys)).order_by().values_list("env", "prefix")
+    return {TokenRef(env, prefix) for env, prefix in rows}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hoursmith_console.token_policy.evaluation import PolicyStatus, active_keys, age_in_days, policy_status
+from hoursmith_console.token_policy.evaluation import PolicyStatus, active_refs, age_in_days, policy_status
 from hoursmith_console.token_policy.least_privilege import PrivilegeHint
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
@@ -27,7 +27,7 @@ def token_flags(
 ) -> dict[int, list[Flag]]:
     """Return the flags of each token by primary key, in two queries. `hints` are the privilege hints of `tokens`."""
     policy = get_policy(workspace)
-    alive = active_keys(tokens)
+    alive = active_refs(tokens)
     flags: defaultdict[int, list[Flag]] = defaultdict(list)
     for token in tokens:
         if (token.env, token.prefix) not in alive:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoursmith_console.tokens.labels import TokenLabel, key_of, token_labels
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ToolCall
 
@@ -20,4 +20,4 @@ def activity_rows(viewer: Viewer, calls: Iterable[ToolCall]) -> list[ActivityRow
     """Join `calls` with their tokens."""
     found = list(calls)
     cards = token_labels(viewer, found)
-    return [ActivityRow(call, cards[key_of(call)]) for call in found]
+    return [ActivityRow(call, cards[ref_of(call)]) for call in found]

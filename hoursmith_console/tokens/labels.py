@@ -9,9 +9,7 @@ from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import rows_of_tokens, visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import ObservedToken, TokenIdentity
-
-Key = tuple[str, str]
+from mcpbridge.models import ObservedToken, TokenIdentity, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +37,18 @@ class TokenLabel:
         return f"hsk_{self.env}_{self.prefix}"
 
 
-def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Key, TokenLabel]:
+def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[TokenRef, TokenLabel]:
     """Return a label for the token of each of `rows`, in two queries."""
-    keys = {key_of(row) for row in rows}
-    prefixes = [prefix for _, prefix in keys]
+    refs = {ref_of(row) for row in rows}
+    prefixes = [prefix for _, prefix in refs]
     pages = {(env, prefix): pk for env, prefix, pk in _pages(viewer, prefixes)}
     owners = token_owners(viewer, prefixes)
-    return {key: TokenLabel(*key, page=pages.get(key), owner=owners.get(key)) for key in keys}
+    return {ref: TokenLabel(*ref, page=pages.get(ref), owner=owners.get(ref)) for ref in refs}
 
 
-def visible_token_or_none(viewer: Viewer, key: Key) -> TokenLabel | None:
+def visible_token_or_none(viewer: Viewer, ref: TokenRef) -> TokenLabel | None:
     """Return the label of a token that the viewer may see: used in their sight, or claimed there; else None."""
-    label = token_labels(viewer, [ObservedToken(env=key[0], prefix=key[1])])[key]
+    label = token_labels(viewer, [ObservedToken(env=ref[0], prefix=ref[1])])[ref]
     return label if _is_visible(viewer, label) else None
 
 
@@ -60,11 +58,11 @@ def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[ObservedToken]
     return visible_tokens(viewer).filter(rows_of_tokens(claims))
 
 
-def visible_keys(viewer: Viewer, keys: Iterable[Key]) -> set[Key]:
-    """Return those of `keys` whose tokens the viewer may see, in two queries."""
-    wanted = set(keys)
+def visible_refs(viewer: Viewer, refs: Iterable[TokenRef]) -> set[TokenRef]:
+    """Return those of `refs` whose tokens the viewer may see, in two queries."""
+    wanted = set(refs)
     labels = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in wanted])
-    return {key for key, label in labels.items() if _is_visible(viewer, label)}
+    return {ref for ref, label in labels.items() if _is_visible(viewer, label)}
 
 
 def _is_visible(viewer: Viewer, label: TokenLabel) -> bool:
@@ -73,17 +71,17 @@ def _is_visible(viewer: Viewer, label: TokenLabel) -> bool:
     return label.owner is not None and (viewer.member.sees_workspace or label.owner.pk == viewer.member.pk)
 
 
-def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[Key, Member]:
+def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[TokenRef, Member]:
     """Return the owners of tokens with these prefixes, as claimed in the viewer's workspace."""
     claims = TokenClaim.objects.filter(
         prefix__in=list(prefixes), member__workspace_id=viewer.member.workspace_id
     ).select_related("member")
-    return {key_of(claim): claim.member for claim in claims.order_by()}
+    return {ref_of(claim): claim.member for claim in claims.order_by()}
 
 
-def key_of(row: TokenIdentity) -> Key:
-    """Return environment and prefix of the token of `row`."""
-    return row.env, row.prefix
+def ref_of(row: TokenIdentity) -> TokenRef:
+    """Return the token of `row`."""
+    return TokenRef(row.env, row.prefix)
 
 
 def _pages(viewer: Viewer, prefixes: list[str]) -> Iterable[tuple[str, str, int]]:

@@ -9,11 +9,11 @@ from typing import Any
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
-from hoursmith_console.tokens.labels import Key
+from hoursmith_console.tokens.labels import ref_of
 from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
-from mcpbridge.models import CallHour, TokenIdentity
+from mcpbridge.models import CallHour, TokenIdentity, TokenRef
 
 SERIES = ("read", "write", "destructive", "refused")
 DAYS = 30
@@ -104,20 +104,20 @@ def _path(counts: Sequence[int], most: int) -> str:
     )
 
 
-def months_of(org_id: str, tokens: Iterable[TokenIdentity]) -> Mapping[Key, Month]:
+def months_of(org_id: str, tokens: Iterable[TokenIdentity]) -> Mapping[TokenRef, Month]:
     """Return the last thirty days of each of `tokens`, in one query."""
-    found = [(token.env, token.prefix) for token in tokens]
+    refs = [ref_of(token) for token in tokens]
     today = hour_of(timezone.now()) // _HOURS_A_DAY
     rows = CallHour.objects.order_by().filter(
-        Q(org_id=org_id, prefix__in=[prefix for _, prefix in found], hour__gte=(today - DAYS + 1) * _HOURS_A_DAY)
+        Q(org_id=org_id, prefix__in=[prefix for _, prefix in refs], hour__gte=(today - DAYS + 1) * _HOURS_A_DAY)
     )
-    calls: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * DAYS)
-    destructive: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * DAYS)
+    calls: defaultdict[TokenRef, list[int]] = defaultdict(lambda: [0] * DAYS)
+    destructive: defaultdict[TokenRef, list[int]] = defaultdict(lambda: [0] * DAYS)
     for env, prefix, place, *counts in _sums(rows, _HOURS_A_DAY, "env", "prefix").values_list(
         "env", "prefix", "place", *SERIES
     ):
         day = place - today + DAYS - 1
         if 0 <= day < DAYS:
-            calls[env, prefix][day] = sum(counts)
-            destructive[env, prefix][day] = counts[SERIES.index("destructive")]
-    return {key: Month(tuple(calls[key]), tuple(destructive[key])) for key in found}
+            calls[TokenRef(env, prefix)][day] = sum(counts)
+            destructive[TokenRef(env, prefix)][day] = counts[SERIES.index("destructive")]
+    return {ref: Month(tuple(calls[ref]), tuple(destructive[ref])) for ref in refs}

@@ -11,3 +11,13 @@ class TokenRef(NamedTuple):
 
     def __str__(self) -> str:
         return f"hsk_{self.env}_{self.prefix}"
+
+    @property
+    def masked(self) -> str:
+        """The token with its secret masked: `hsk_live_4f8a2c1bdedf_••••`."""
+        return f"{self}_••••"
+
+    @property
+    def address(self) -> str:
+        """The token as URLs and forms name it: `live_4f8a2c1bdedf`."""
+        return f"{self.env}_{self.prefix}"

@@ -119,7 +119,7 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         assert Assistant(console, "Zed", old).calls().status == 401
         carla.sees("Zed still has the old token, last attempt")
         window.goto("/")
-        carla.sees("still has the old token")
+        carla.sees("still uses the old token")
         window.page.locator(".todo").get_by_role("link", name="Carla's leaked token").click()
         assert window.page.url == wizard
         assert assistant.calls().status == 200

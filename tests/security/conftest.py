@@ -17,12 +17,12 @@ from hoursmith_console.campaigns.services import start_campaign
 from hoursmith_console.connections.services import connection_create
 from hoursmith_console.core.saved_views.services import view_save
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.leaked_tokens.services import TokenPrefix, report_leaked_tokens
+from hoursmith_console.leaked_tokens.services import report_leaked_tokens
 from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.destinations.services import create_destination
-from mcpbridge.models import ApprovalRequest, ObservedToken, RejectedCredential
+from mcpbridge.models import ApprovalRequest, ObservedToken, RejectedCredential, TokenRef
 from tests.hoursmith_console import conftest as people
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import saw
@@ -112,7 +112,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
         actor=actor,
         reason=mark,
     )
-    report_leaked_tokens(workspace=workspace, refs=[TokenPrefix(token.env, token.prefix)], actor=actor, found_in=mark)
+    report_leaked_tokens(workspace=workspace, refs=[TokenRef(token.env, token.prefix)], actor=actor, found_in=mark)
     report = LeakReport.objects.get(workspace=workspace)
     views = {
         f"{area}/views/": str(view_save(member=person, area=area, name=mark, query=urlencode({"q": mark})).pk)

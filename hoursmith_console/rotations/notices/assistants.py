@@ -11,10 +11,9 @@ from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.auth.restrictions.notices import clear_notice, set_notice
-from mcpbridge.models import ObservedToken, TokenNotice
+from mcpbridge.models import ObservedToken, TokenNotice, TokenRef
 
 _TELL = "Tell the user to open Rotations in the Hoursmith console."
-Key = tuple[str, str]
 
 
 def rotation_notice_text(rotation: Rotation) -> str:
@@ -78,10 +77,10 @@ def refresh_notices(*, workspace: Workspace, now: datetime) -> int:
     return changed
 
 
-def _wanted(workspace: Workspace, policy: TokenPolicy, now: datetime) -> dict[Key, str]:
+def _wanted(workspace: Workspace, policy: TokenPolicy, now: datetime) -> dict[TokenRef, str]:
     tokens = ObservedToken.objects.filter(org_id=workspace.org_id).order_by()
     due = without_open_rotation(in_status(tokens, PolicyStatus.DUE, policy, now=now))
-    texts = {(token.env, token.prefix): policy_notice_text(token, policy) for token in due}
+    texts = {TokenRef(token.env, token.prefix): policy_notice_text(token, policy) for token in due}
     for rotation in Rotation.objects.filter(workspace=workspace, ended_at=None).select_related("workspace"):
-        texts[rotation.env, rotation.prefix] = rotation_notice_text(rotation)
-    return {key: text for key, text in texts.items() if text}
+        texts[rotation.old_ref] = rotation_notice_text(rotation)
+    return {ref: text for ref, text in texts.items() if text}

@@ -14,9 +14,7 @@ from django.db.models import prefetch_related_objects
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
 from hoursmith_console.rotations.progress.targets import TokenUse, can_name_connection
-from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, RejectedCredential
-
-Key = tuple[str, str]
+from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, RejectedCredential, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,28 +141,28 @@ class _ObservedRows:
         for client in ObservedClient.objects.filter(token__in=list(self.tokens.values())).order_by("-last_seen_at"):
             self.clients[client.token_id].append(client)
         slugs = {target.connection for targets in self.targets.values() for target in targets if target.connection}
-        self.connections: defaultdict[Key, list[ObservedConnection]] = defaultdict(list)
+        self.connections: defaultdict[TokenRef, list[ObservedConnection]] = defaultdict(list)
         for connection in ObservedConnection.objects.filter(prefix__in=prefixes).order_by():
-            self.connections[connection.env, connection.prefix].append(connection)
-        self.rejected: defaultdict[Key, list[RejectedCredential]] = defaultdict(list)
+            self.connections[TokenRef(connection.env, connection.prefix)].append(connection)
+        self.rejected: defaultdict[TokenRef, list[RejectedCredential]] = defaultdict(list)
         old_prefixes = [prefix for _, prefix in old]
         # Attempts that carried only the prefix say nothing about assistants.
         rejected = RejectedCredential.objects.filter(prefix__in=old_prefixes, matches_token=True)
         for row in rejected.order_by("-last_at"):
-            self.rejected[row.env, row.prefix].append(row)
+            self.rejected[TokenRef(row.env, row.prefix)].append(row)
             slugs.add(row.connection)
         self.named = {each.slug: each for each in Connection.objects.filter(slug__in=slugs - {""})}
 
     def evidence(self, rotation: Rotation) -> Evidence:
-        key, new_key = (rotation.env, rotation.prefix), (rotation.new_env, rotation.new_prefix)
+        ref, new_ref = rotation.old_ref, TokenRef(rotation.new_env, rotation.new_prefix)
         targets = self.targets[rotation.pk]
-        old, new = self._token(rotation, key), self._token(rotation, new_key)
-        uses = self._uses(rotation, key, old)
-        late_uses = [self._late_use(rotation, targets, row) for row in self.rejected[key]]
+        old, new = self._token(rotation, ref), self._token(rotation, new_ref)
+        uses = self._uses(rotation, ref, old)
+        late_uses = [self._late_use(rotation, targets, row) for row in self.rejected[ref]]
         found = [
             TargetEvidence.of(
                 target,
-                new=self._new(rotation, new_key, new, target),
+                new=self._new(rotation, new_ref, new, target),
                 old_at=max((use.last_used_at for use in uses if _is_of(use, target)), default=None),
                 late_use=next((late_use for late_use in late_uses if late_use.target is target), None),
             )
@@ -179,21 +177,21 @@ class _ObservedRows:
             uses=uses,
         )
 
-    def _token(self, rotation: Rotation, key: Key) -> ObservedToken | None:
-        token = self.tokens.get(key)
+    def _token(self, rotation: Rotation, ref: TokenRef) -> ObservedToken | None:
+        token = self.tokens.get(ref)
         return token if token is not None and token.org_id == rotation.workspace.org_id else None
 
-    def _uses(self, rotation: Rotation, key: Key, token: ObservedToken | None) -> list[TokenUse]:
+    def _uses(self, rotation: Rotation, ref: TokenRef, token: ObservedToken | None) -> list[TokenUse]:
         clients = self.clients[token.pk] if token else []
         found = [TokenUse(client.connection, client.name, client.last_seen_at) for client in clients]
         return found + [
             TokenUse(each.slug, each.client_name, each.last_seen_at)
-            for each in self.connections[key]
+            for each in self.connections[ref]
             if each.org_id == rotation.workspace.org_id and each.last_seen_at is not None
         ]
 
     def _new(
-        self, rotation: Rotation, key: Key, token: ObservedToken | None, target: RotationTarget
+        self, rotation: Rotation, ref: TokenRef, token: ObservedToken | None, target: RotationTarget
     ) -> Observation | None:
         """Return the use of the new token by `target`: on its connection, or under its name on any."""
         seen = [
@@ -201,7 +199,7 @@ class _ObservedRows:
             for client in (self.clients[token.pk] if token else [])
             if (client.connection == target.connection if target.connection else client.name == target.client_name)
         ]
-        for each in self.connections[key]:
+        for each in self.connections[ref]:
             is_here = target.connection == each.slug and each.org_id == rotation.workspace.org_id
             if is_here and each.last_seen_at is not None:
                 at, doing = each.last_seen_at, each.last_method

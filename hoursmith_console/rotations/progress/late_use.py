@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.tokens.labels import Key, key_of
+from hoursmith_console.tokens.labels import ref_of
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import RejectedCredential
+from mcpbridge.models import RejectedCredential, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class LastLateUse:
     label: str
 
 
-def last_late_uses(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, LastLateUse]:
+def last_late_uses(viewer: Viewer, keys: Iterable[TokenRef]) -> Mapping[TokenRef, LastLateUse]:
     """Return the last late use of each revoked token among `keys` that the viewer may see, in three queries."""
     prefixes = [prefix for _, prefix in keys]
     revoked = (
@@ -27,15 +27,15 @@ def last_late_uses(viewer: Viewer, keys: Iterable[Key]) -> Mapping[Key, LastLate
         .exclude(revoked_at=None)
         .order_by("requested_at", "pk")
     )
-    rotations = {key_of(rotation): rotation for rotation in revoked}
+    rotations = {ref_of(rotation): rotation for rotation in revoked}
     if not rotations:
         return {}
-    attempts: dict[Key, RejectedCredential] = {}
+    attempts: dict[TokenRef, RejectedCredential] = {}
     rejected = RejectedCredential.objects.filter(prefix__in=prefixes, matches_token=True)
     for row in rejected.order_by("last_at", "pk"):
-        rotation = rotations.get((row.env, row.prefix))
+        rotation = rotations.get(TokenRef(row.env, row.prefix))
         if rotation is not None and rotation.revoked_at is not None and row.last_at > rotation.revoked_at:
-            attempts[row.env, row.prefix] = row
+            attempts[TokenRef(row.env, row.prefix)] = row
     slugs = [row.connection for row in attempts.values() if row.connection]
     labels = dict(Connection.objects.visible_to(viewer).filter(slug__in=slugs).values_list("slug", "label"))
     return {

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.progress.evidence import Evidence, TargetEvidence
-from hoursmith_console.tokens.labels import Key, visible_keys
+from hoursmith_console.tokens.labels import visible_refs
 from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.models import TokenRef
 
 
 def visible_evidence(
@@ -17,14 +18,14 @@ def visible_evidence(
     The progress of each assistant remains, because it belongs to the rotation. Takes two queries in all.
     """
     asked = list(rotations)
-    wanted = [key for rotation in asked for key in (rotation.old_key, rotation.new_key) if key is not None]
-    seen = visible_keys(viewer, wanted)
+    wanted = [key for rotation in asked for key in (rotation.old_ref, rotation.new_ref) if key is not None]
+    seen = visible_refs(viewer, wanted)
     return {rotation.pk: _restrict(evidence[rotation.pk], rotation, seen) for rotation in asked}
 
 
-def _restrict(evidence: Evidence, rotation: Rotation, seen: set[Key]) -> Evidence:
-    shows_old, shows_new = rotation.old_key in seen, rotation.new_key in seen
-    if shows_old and (shows_new or rotation.new_key is None):
+def _restrict(evidence: Evidence, rotation: Rotation, seen: set[TokenRef]) -> Evidence:
+    shows_old, shows_new = rotation.old_ref in seen, rotation.new_ref in seen
+    if shows_old and (shows_new or rotation.new_ref is None):
         return evidence
     targets = [_restrict_target(each, shows_old=shows_old, shows_new=shows_new) for each in evidence.targets]
     cut = replace(evidence, targets=targets, new_token=evidence.new_token if shows_new else None)

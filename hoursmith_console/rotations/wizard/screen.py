@@ -83,14 +83,14 @@ def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:
         evidence = evidence_of([rotation])[rotation.pk]
     kind, instants = RotationKind(rotation.kind), instants_of(rotation)
     new_token = ObservedToken(env=rotation.new_env, prefix=rotation.new_prefix)
-    cards = token_labels(viewer, [rotation, *([new_token] if rotation.new_prefix else [])])
+    labels = token_labels(viewer, [rotation, *([new_token] if rotation.new_prefix else [])])
     return Screen(
         rotation=rotation,
         evidence=visible_evidence(viewer, [rotation], {rotation.pk: evidence})[rotation.pk],
         steps=step_states(kind, instants),
         step=None if rotation.ended_at else current_step(kind, instants),
-        old=cards[rotation.env, rotation.prefix],
-        new=cards.get((rotation.new_env, rotation.new_prefix)),
+        old=labels[rotation.old_ref],
+        new=labels.get(rotation.new_ref) if rotation.new_ref else None,
     )
 
 

@@ -18,8 +18,8 @@ from hoursmith_console.rotations.services import RotationError, latest_rotation,
 from hoursmith_console.rotations.wizard.forms import OffboardForm, StartForm
 from hoursmith_console.rotations.wizard.views import back_to
 from hoursmith_console.token_issuer import current_issuer
-from hoursmith_console.tokens.labels import TokenLabel, token_labels, visible_token_or_none
-from hoursmith_console.tokens.prefixes import key_from_address
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels, visible_token_or_none
+from hoursmith_console.tokens.prefixes import ref_from_address
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -52,7 +52,7 @@ class StartViews:
                 title="Rotate a token",
                 tokens=_tokens_to_choose(viewer),
             )
-        key = key_from_address(asked)
+        key = ref_from_address(asked)
         card = visible_token_or_none(viewer, key) if key else None
         if key is None or card is None:
             raise Http404("Token not found.")
@@ -140,8 +140,8 @@ class StartViews:
 
 def _tokens_to_choose(viewer: Viewer) -> list[tuple[ObservedToken, TokenLabel]]:
     tokens = list(visible_tokens(viewer)[:MOST_OFFERED])
-    cards = token_labels(viewer, tokens)
-    return [(token, cards[token.env, token.prefix]) for token in tokens]
+    labels = token_labels(viewer, tokens)
+    return [(token, labels[ref_of(token)]) for token in tokens]
 
 
 def _admin_viewer(request: ConsoleRequest) -> Viewer:

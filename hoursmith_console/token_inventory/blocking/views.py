@@ -15,7 +15,7 @@ from hoursmith_console.core.forms import Form
 from hoursmith_console.rotations.permissions import can_block, can_unblock, liftable_by
 from hoursmith_console.rotations.services import latest_rotation
 from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
-from hoursmith_console.tokens.prefixes import key_from_address
+from hoursmith_console.tokens.prefixes import ref_from_address
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.auth.restrictions.blocks import block_token, unblock_token
@@ -100,7 +100,7 @@ class BlockViews:
 
 
 def _card(request: ConsoleRequest) -> TokenLabel:
-    key = key_from_address(request.GET.get("token", ""))
+    key = ref_from_address(request.GET.get("token", ""))
     card = visible_token_or_none(request.viewer, key) if key else None
     if card is None:
         raise Http404("Token not found.")

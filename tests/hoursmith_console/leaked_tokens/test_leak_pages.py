@@ -7,9 +7,9 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.leaked_tokens.models import LeakReport
-from hoursmith_console.leaked_tokens.services import AT_MOST, TokenPrefix, parse_token_prefixes
+from hoursmith_console.leaked_tokens.services import AT_MOST, parse_token_prefixes
 from hoursmith_console.rotations.models import Rotation
-from mcpbridge.models import AuditEvent, TokenBlock
+from mcpbridge.models import AuditEvent, TokenBlock, TokenRef
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 from tests.hoursmith_console.records import make_client, make_refusal
 from tests.token_shapes import assembled_token
@@ -33,9 +33,9 @@ def test_the_public_part_is_all_that_is_read() -> None:
         "hsk_live_" + "c" * 13,
     ]
     assert parse_token_prefixes(texts) == [
-        TokenPrefix("live", "4f8a2c1bdedf"),
-        TokenPrefix("test", "aaaaaaaaaaaa"),
-        TokenPrefix("live", "bbbbbbbbbbbb"),
+        TokenRef("live", "4f8a2c1bdedf"),
+        TokenRef("test", "aaaaaaaaaaaa"),
+        TokenRef("live", "bbbbbbbbbbbb"),
     ]
     assert len(parse_token_prefixes(f"live_{number:012d}" for number in range(80))) == AT_MOST
 

@@ -146,9 +146,9 @@ def test_the_overview_names_who_still_has_a_retired_token(cast: Cast, browse: Br
     Rotation.objects.filter(pk=rotation.pk).update(revoked_at=timezone.now() - timedelta(minutes=30))
     make_refusal(cast.tokens["manager"], client_name="Cursor")
     page = page_of(browse("owner"), "/")
-    assert '<strong class="name">Cursor</strong> still has the old token' in page
+    assert '<strong class="name">Cursor</strong> still uses the old token' in page
     assert f'href="/rotations/{rotation.pk}/"' in page
-    assert "an assistant still calls with it" not in page
+    assert "an assistant may still" not in page
 
 
 @pytest.mark.parametrize("person", ["owner", "member"])
