@@ -150,10 +150,10 @@ def _finish(connection: Any) -> None:
     """Forget the counts that no page shows, sign the chains, and let the database look at what it has."""
     from django.utils import timezone
 
-    from mcpbridge.activity.usage import forget_old_hours
+    from mcpbridge.activity.usage import delete_old_hours
     from mcpbridge.audit.checkpoints import make_checkpoints
 
-    forget_old_hours("default", now=timezone.now())
+    delete_old_hours("default", now=timezone.now())
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")

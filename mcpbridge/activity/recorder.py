@@ -1,9 +1,9 @@
 """Record every call after it ended, in batches, without making callers wait.
 
-The event loop only appends to a queue. A thread empties it four times a second into one transaction: a row
-for each call, and what the calls say about tokens and assistants (`mcpbridge.activity.observed`). While the database
-is slow or away the queue fills up; what does not fit is counted by workspace and shown as a loss, and so is
-what a killed process had not written yet (`mcpbridge.activity.loss_counter`).
+The event loop only appends to a queue. A thread writes it four times a second in one transaction: a row for each call,
+and the observed tokens and AI clients (`mcpbridge.activity.observed`). While the database is slow or unavailable the
+queue fills up; calls that do not fit are counted by workspace and shown as lost, and so are the calls that a killed
+process had not written (`mcpbridge.activity.loss_counter`).
 """
 
 import logging
@@ -24,11 +24,11 @@ from mcpbridge.activity.order import mark_insert_begin
 from mcpbridge.activity.rejections import (
     Rejection,
     attempts_of,
-    forget_old_rejections,
+    delete_old_rejections,
     overflow_bucket,
     upsert_rejections,
 )
-from mcpbridge.activity.usage import add_to_usage_counters, forget_old_hours
+from mcpbridge.activity.usage import add_to_usage_counters, delete_old_hours
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.bulk import insert
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
@@ -219,7 +219,7 @@ class ActivityRecorder:
                             self._alias, [(each.org_id, Loss(each.at, each.at, each.calls)) for each in counts]
                         )
         except (Error, OSError):
-            # It stays where it is, and is looked at again.
+            # The file is kept and read again later.
             logger.warning("The calls that a killed process lost are not counted yet; trying again.", exc_info=True)
             drop_connection(self._alias)
             return
@@ -284,8 +284,8 @@ class ActivityRecorder:
     def _clean_up(self) -> None:
         try:
             with bounded_transaction(self._alias, limit_s=self._limit_s):
-                forget_old_rejections(self._alias, now=timezone.now())
-                forget_old_hours(self._alias, now=timezone.now())
+                delete_old_rejections(self._alias, now=timezone.now())
+                delete_old_hours(self._alias, now=timezone.now())
         except Error:
             logger.warning(
                 "Old rejected credentials and counters could not be deleted; trying again in an hour.", exc_info=True

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from django.db import connections
 from django.db.models import Count, Q
 
 from mcpbridge.activity.observed import known_tokens
@@ -18,13 +17,14 @@ from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.core.token_digest import Digests
 from mcpbridge.core.types import Caller
 from mcpbridge.db.bulk import upsert
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import PREFIX_LENGTH, RejectedCredential, TokenRef
 
 ROWS_AT_MOST = 2_000
 ROWS_AT_MOST_A_TOKEN = 50
 KEPT_FOR = timedelta(days=90)
 # Of one batch; further ones go into the overflow bucket.
-_STRANGERS_AT_MOST = 1_000
+_UNKNOWN_AT_MOST = 1_000
 _OVERFLOW_ADDRESS = "other"
 _CHUNK = 100
 _LOCK = "mcpbridge rejected credentials"
@@ -69,17 +69,17 @@ class Attempt(NamedTuple):
 
     @property
     def pool(self) -> TokenRef:
-        """Whose room its row takes: that of its token, or the one that all strangers share."""
+        """Return the token whose limit applies, or an empty one for the shared limit."""
         return TokenRef(self.env, self.prefix) if self.matches_token else TokenRef("", "")
 
     @property
     def overflow_bucket(self) -> "Attempt":
-        """The row that counts it where it has none of its own."""
+        """Return the row that counts attempts over the limit."""
         return Attempt(*self.pool, self.fault, "", "", _OVERFLOW_ADDRESS, self.matches_token)
 
 
 def overflow_bucket(fault: str) -> Rejection:
-    """Stands for a rejected request of which nothing was kept but its fault."""
+    """Build the rejection that counts requests of which only the error is kept."""
     return Rejection("", "", fault, "", "", _OVERFLOW_ADDRESS)
 
 
@@ -88,20 +88,20 @@ def attempts_of(alias: str, rejections: Mapping[Rejection, int]) -> dict[Attempt
     keys = {TokenRef(each.env, each.prefix) for each in rejections if each.digests}
     tokens = known_tokens(alias, keys) if keys else {}
     counts: dict[Attempt, int] = defaultdict(int)
-    for said, count in rejections.items():
-        token = tokens.get(TokenRef(said.env, said.prefix))
-        counts[_storable(said, matches_token=token is not None and token.matches(said.digests))] += count
+    for rejection, count in rejections.items():
+        token = tokens.get(TokenRef(rejection.env, rejection.prefix))
+        counts[_sanitized(rejection, matches_token=token is not None and token.matches(rejection.digests))] += count
     return counts
 
 
-def _storable(said: Rejection, *, matches_token: bool) -> Attempt:
+def _sanitized(rejection: Rejection, *, matches_token: bool) -> Attempt:
     return Attempt(
-        env=sanitize_text(said.env, 4),
-        prefix=sanitize_text(said.prefix, PREFIX_LENGTH),
-        fault=sanitize_text(said.fault, 40),
-        client_name=sanitize_text(said.client_name, 120),
-        connection=sanitize_text(said.connection, 40),
-        address=sanitize_text(said.address, 45),
+        env=sanitize_text(rejection.env, 4),
+        prefix=sanitize_text(rejection.prefix, PREFIX_LENGTH),
+        fault=sanitize_text(rejection.fault, 40),
+        client_name=sanitize_text(rejection.client_name, 120),
+        connection=sanitize_text(rejection.connection, 40),
+        address=sanitize_text(rejection.address, 45),
         matches_token=matches_token,
     )
 
@@ -126,14 +126,15 @@ def upsert_rejections(alias: str, attempts: Mapping[Attempt, int], *, at: dateti
 def _with_a_row(alias: str, attempts: Mapping[Attempt, int]) -> set[Attempt]:
     """Return those of `attempts` that have a row or may get one in this transaction."""
     own = [each for each in attempts if each.matches_token]
-    strangers = list(islice((each for each in attempts if not each.matches_token), _STRANGERS_AT_MOST))
-    wanted = own + strangers
+    unknown = list(islice((each for each in attempts if not each.matches_token), _UNKNOWN_AT_MOST))
+    wanted = own + unknown
     present = set(_present(alias, wanted))
     new = [each for each in wanted if each not in present]
     if not new:
         return present
-    _hold(alias)
-    room = _room(alias, {each.pool for each in new})
+    # Locked before counting, so that concurrent writers stay within the limits.
+    acquire_locks(alias, _LOCK)
+    room = _remaining_rows(alias, {each.pool for each in new})
     for each in new:
         if room[each.pool] > 0:
             room[each.pool] -= 1
@@ -151,16 +152,7 @@ def _present(alias: str, wanted: Sequence[Attempt]) -> Iterator[Attempt]:
         yield from (Attempt(*row) for row in rows.values_list(*Attempt._fields))
 
 
-def _hold(alias: str) -> None:
-    """Let no other writer make rows until this transaction ends: who counts first must also be first to add."""
-    connection = connections[alias]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK])
-    # SQLite has one writer from the transaction's beginning on.
-
-
-def _room(alias: str, pools: set[TokenRef]) -> dict[TokenRef, int]:
+def _remaining_rows(alias: str, pools: set[TokenRef]) -> dict[TokenRef, int]:
     """Return how many more rows each of `pools` may get."""
     rows = RejectedCredential.objects.using(alias).order_by()
     room = dict.fromkeys(pools, ROWS_AT_MOST_A_TOKEN)
@@ -180,6 +172,6 @@ def _chunks(all_of_them: Sequence[_Each]) -> Iterator[Sequence[_Each]]:
     return (all_of_them[start : start + _CHUNK] for start in range(0, len(all_of_them), _CHUNK))
 
 
-def forget_old_rejections(alias: str, *, now: datetime) -> None:
+def delete_old_rejections(alias: str, *, now: datetime) -> None:
     """Delete credentials without an attempt for ninety days."""
     RejectedCredential.objects.using(alias).filter(last_at__lt=now - KEPT_FOR).delete()

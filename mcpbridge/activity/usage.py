@@ -117,6 +117,6 @@ def _sum(sums: dict[tuple[int, str], dict[str, Any]], key: tuple[int, str], at: 
     return total
 
 
-def forget_old_hours(alias: str, *, now: datetime) -> None:
+def delete_old_hours(alias: str, *, now: datetime) -> None:
     """Delete the counters of hours that no page shows any more."""
     CallHour.objects.using(alias).filter(hour__lt=hour_of(now - HOURS_KEPT_FOR)).delete()

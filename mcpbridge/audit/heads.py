@@ -48,7 +48,7 @@ def head_of(alias: str, org_id: str) -> Head:
     return genesis(org_id)
 
 
-def heads_for_writing(alias: str, org_ids: Iterable[str]) -> dict[str, Head]:
+def lock_heads(alias: str, org_ids: Iterable[str]) -> dict[str, Head]:
     """Lock several chains until the transaction ends, and return their heads."""
     wanted = sorted(org_ids)
     acquire_locks(alias, *(chain_lock(org_id) for org_id in wanted))

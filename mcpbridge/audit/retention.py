@@ -27,7 +27,7 @@ from mcpbridge.audit.heads import chain_lock, head_of
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.reconcile import unresolved
 from mcpbridge.audit.signing import SigningKeyPair, cut_message
-from mcpbridge.db.locks import acquire_locks, exclusively
+from mcpbridge.db.locks import acquire_locks, exclusive_lock
 from mcpbridge.db.timeouts import bounded_transaction
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 
@@ -52,11 +52,11 @@ class UndeliveredRowsError(Exception):
     """A log destination has not acknowledged rows that would be removed. The text names it and says what to do."""
 
 
-class PruneUnderwayError(Exception):
+class PruneInProgressError(Exception):
     """Another pruning of the same workspace is running."""
 
 
-_UNDERWAY = "Another audit_prune of this workspace is running. Try again when it has finished."
+_IN_PROGRESS = "Another audit_prune of this workspace is running. Try again when it has finished."
 
 
 def prune_audit_log(
@@ -76,16 +76,16 @@ def prune_audit_log(
         ValueError              `before` is in the future
         ArchiveError            the archive cannot be written or does not verify
         UndeliveredRowsError    a log destination lacks rows, unless `include_undelivered`
-        PruneUnderwayError      another pruning of the workspace is running
+        PruneInProgressError      another pruning of the workspace is running
         UnannouncedKeyError     the signing key must not sign
         AuditUnavailableError   the pruning cannot be recorded
     """
     if before > timezone.now():
         raise ValueError("The date must not be in the future.")
     alias = router.db_for_write(AuditEvent)
-    with exclusively(alias, f"audit prune {org_id}") as is_alone:
+    with exclusive_lock(alias, f"audit prune {org_id}") as is_alone:
         if not is_alone:
-            raise PruneUnderwayError(_UNDERWAY)
+            raise PruneInProgressError(_IN_PROGRESS)
         begin, end = _last_cut(alias, org_id), _last_before(alias, org_id, before)
         if end.sequence <= begin:
             return None
@@ -175,19 +175,19 @@ def _signed_cut(key: SigningKeyPair, org_id: str, head: Head, *, rows: int) -> A
 def _cut_at(alias: str, key: SigningKeyPair, org_id: str, place: int, *, rows: int) -> AuditCut:
     row = AuditEvent.objects.using(alias).filter(org_id=org_id, sequence=place).first()
     if row is None:
-        raise PruneUnderwayError(_UNDERWAY)
+        raise PruneInProgressError(_IN_PROGRESS)
     return _signed_cut(key, org_id, Head(row.sequence, row.hash), rows=rows)
 
 
 def _remove(alias: str, cut: AuditCut) -> None:
     """Store `cut` and delete the rows and checkpoints up to it, in one transaction.
 
-    Raises PruneUnderwayError if the chain does not begin where `cut` says.
+    Raises PruneInProgressError if the chain does not begin where `cut` says.
     """
     with bounded_transaction(alias, limit_s=_LIMIT_S):
         acquire_locks(alias, chain_lock(cut.org_id))
         if _last_cut(alias, cut.org_id) != cut.sequence - cut.rows:
-            raise PruneUnderwayError(_UNDERWAY)
+            raise PruneInProgressError(_IN_PROGRESS)
         cut.save(using=alias, force_insert=True)
         for model in (AuditEvent, SigningHead):
             model._default_manager.using(alias).filter(org_id=cut.org_id, sequence__lte=cut.sequence).delete()

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from mcpbridge.audit.hashchain import Head, link
-from mcpbridge.audit.heads import heads_for_writing
+from mcpbridge.audit.heads import lock_heads
 from mcpbridge.core.ids import new_id
 from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_columns
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
@@ -136,7 +136,7 @@ def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     Return the rows that were skipped because of hourly limits. The chains stay locked until the transaction ends, so it
     should end soon.
     """
-    heads = heads_for_writing(alias, {row.org_id for row in rows})
+    heads = lock_heads(alias, {row.org_id for row in rows})
     # Counted under the chain locks, so that concurrent intents are counted too.
     over = _over_limits(alias, rows)
     wanted = [row for row in rows if row not in over]

@@ -43,7 +43,7 @@ def try_acquire_lock(alias: str, name: str) -> bool:
 
 
 @contextmanager
-def exclusively(alias: str, name: str) -> Iterator[bool]:
+def exclusive_lock(alias: str, name: str) -> Iterator[bool]:
     """Hold the lock `name` within the block, without waiting; yield False if another process or thread holds it.
 
     The kernel or the database releases it when the process dies. It is also lost with the database connection, so

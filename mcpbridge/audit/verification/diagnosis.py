@@ -170,7 +170,7 @@ class UnexpectedRow:
             self._has_expected_row |= has_valid_hash_at(event, now.expected)
 
     def watch_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """A signed checkpoint tells which of two rows with the same number is genuine."""
+        """Look at a checkpoint, which proves which of two rows with the same number is genuine."""
         if checkpoint.sequence == self._position.sequence:
             self._continues_after_mismatch |= checkpoint.hash == self._event.hash
             self._continues_after_last |= checkpoint.hash == self._position.hash

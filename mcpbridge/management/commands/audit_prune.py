@@ -11,14 +11,14 @@ from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.export.source import known_workspaces
 from mcpbridge.audit.keyring import UnannouncedKeyError
-from mcpbridge.audit.retention import PruneUnderwayError, UndeliveredRowsError, prune_audit_log
+from mcpbridge.audit.retention import PruneInProgressError, UndeliveredRowsError, prune_audit_log
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import ProgressLine
 
 _REFUSALS = (
     ArchiveError,
     AuditUnavailableError,
-    PruneUnderwayError,
+    PruneInProgressError,
     UndeliveredRowsError,
     UnannouncedKeyError,
     ValueError,

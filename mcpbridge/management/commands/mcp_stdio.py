@@ -1,4 +1,4 @@
-"""Serves MCP over standard input and output."""
+"""Serve MCP over standard input and output."""
 
 import asyncio
 import gc

@@ -9,7 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from mcpbridge.activity.recorder import ActivityRecorder
-from mcpbridge.activity.usage import HOURS_KEPT_FOR, forget_old_hours, hour_of, network_of
+from mcpbridge.activity.usage import HOURS_KEPT_FOR, delete_old_hours, hour_of, network_of
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.models import CallHour, Kind, Result, TokenNetwork, TokenTool
 from tests.call_records import ANONYMOUS, REFUSED, SUCCEEDED, a_call
@@ -114,7 +114,7 @@ def test_hours_that_no_page_shows_are_forgotten() -> None:
     now = timezone.now()
     for age in (timedelta(0), HOURS_KEPT_FOR, HOURS_KEPT_FOR + timedelta(hours=1)):
         CallHour.objects.create(org_id="org-1", hour=hour_of(now - age))
-    forget_old_hours("default", now=now)
+    delete_old_hours("default", now=now)
     assert CallHour.objects.count() == 2
 
 

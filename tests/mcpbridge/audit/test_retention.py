@@ -23,7 +23,7 @@ from mcpbridge.audit.archive import ArchiveError
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.destinations.batches import next_batch
 from mcpbridge.audit.keyring import UnannouncedKeyError, published_keys
-from mcpbridge.audit.retention import Pruned, PruneUnderwayError, prune_audit_log
+from mcpbridge.audit.retention import Pruned, PruneInProgressError, prune_audit_log
 from mcpbridge.audit.rows import append_rows, intent_row, outcome_row
 from mcpbridge.audit.verification import OutsideHead
 from mcpbridge.audit.verification.records import Checkpoint
@@ -284,7 +284,7 @@ def test_of_two_prunings_at_once_one_removes_and_the_other_says_so(
     def recorded(*given: Any, **more: Any) -> None:
         kept = sorted((tmp_path / "kept").iterdir())
         ran = in_another_thread(lambda: prune(tmp_path / "kept"))
-        assert isinstance(ran, PruneUnderwayError)
+        assert isinstance(ran, PruneInProgressError)
         assert sorted((tmp_path / "kept").iterdir()) == kept
         record(*given, **more)
 
@@ -317,9 +317,9 @@ def test_rows_that_another_pruning_removed_are_not_removed_again(
         assert prune(tmp_path / "kept") is not None
         record(*given, **more)
 
-    monkeypatch.setattr(retention, "exclusively", nothing)
+    monkeypatch.setattr(retention, "exclusive_lock", nothing)
     monkeypatch.setattr(retention, "_record", recorded)
-    with pytest.raises(PruneUnderwayError):
+    with pytest.raises(PruneInProgressError):
         prune(tmp_path / "kept")
     assert sum(AuditCut.objects.values_list("rows", flat=True)) == 20
     assert len(list((tmp_path / "kept").iterdir())) == 2
