@@ -108,7 +108,7 @@ def test_a_key_that_nobody_announced_is_logged_and_signs_nothing(
     start()
     eventually(lambda: "changed without announcement" in caplog.text)
     assert heads() == 1
-    # Calls go on.
+    # Calls continue.
     runner.run(writer.intent(a_call(), snapshot=None))
 
 

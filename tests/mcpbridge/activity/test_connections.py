@@ -86,7 +86,7 @@ def test_a_fault_of_the_configuration_is_named_on_its_connection(talking, token,
         lambda talk: talk.call("get_me", path=path_of(mine), token=token, headers={"User-Agent": "Cursor/1.7"}), handler
     )
     mine.refresh_from_db()
-    # Which token it was nobody can say: Hoursmith has never accepted one with this prefix.
+    # The token is unknown: Hoursmith has never accepted one with this prefix.
     assert (mine.fault, mine.fault_prefix, mine.fault_client) == (fault, "", "Cursor")
     assert mine.fault_at is not None
     assert mine.last_seen_at is None

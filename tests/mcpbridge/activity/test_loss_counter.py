@@ -1,4 +1,4 @@
-"""What a killed process had not written is counted once, by whoever looks next, and what a living one has is not."""
+"""Calls of a killed process are counted once, by the next recorder; those of a running one are not."""
 
 import os
 from datetime import UTC, datetime

@@ -18,7 +18,7 @@ from tests.databases import RecordDatabase
 
 
 class Follower:
-    """Goes on from a number, as a list that is followed does."""
+    """Continues from an id, as a live list does."""
 
     def __init__(self) -> None:
         self.place = 0
@@ -38,7 +38,7 @@ def _record(recorder: ActivityRecorder, prefix: str) -> None:
 
 @pytest.fixture
 def slow_first(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """The first transaction of calls stops between its rows and its commit: whether it is there, and may go on."""
+    """The first transaction of calls stops between its rows and its commit: return events for “it is there” and “continue”."""
     is_there, may_go_on = threading.Event(), threading.Event()
     real, uses = activity.add_to_usage_counters, iter(range(1_000))
 

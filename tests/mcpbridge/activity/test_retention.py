@@ -1,4 +1,4 @@
-"""Old activity goes: all of it, nothing else, and not without a row in the record that says so."""
+"""Old activity is deleted: all of it, nothing else, and with an audit row."""
 
 import io
 from dataclasses import replace
@@ -20,7 +20,7 @@ from tests.call_records import ANONYMOUS, OWNER, a_call
 from tests.databases import RecordDatabase
 
 pytestmark = pytest.mark.usefixtures("database")
-# The database has months from today on, so the past of these tests lies in the future.
+# Partitions exist from today on, so these tests use dates in the future.
 BEGIN = month_of(timezone.now()) + timedelta(days=9)
 EDGE = BEGIN + timedelta(days=100)
 NOW = BEGIN + timedelta(days=149, hours=5)

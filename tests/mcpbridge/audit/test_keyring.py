@@ -63,7 +63,7 @@ def test_a_key_that_nobody_announced_signs_nothing(settings: Any) -> None:
 def test_an_announced_key_signs_and_announces_the_next(settings: Any) -> None:
     a_row_in("org-1", "org-2")
     announce_key(text="the second", actor="Ana")
-    # Until it restarts with the new key, a process goes on with the one it has.
+    # Until it restarts with the new key, a process uses the old one.
     assert signs() == key_pair(settings.AUDIT_SIGNING_KEY)
     settings.AUDIT_SIGNING_KEY = "the second"
     assert (signs(), key_fault()) == (key_pair("the second"), "")

@@ -1,4 +1,4 @@
-"""Calls whose outcome never came: found once, said in the record, and settled by a person's note."""
+"""Calls without an outcome: found once, marked in the audit log, and resolved by a member's note."""
 
 import asyncio
 import uuid

@@ -79,7 +79,7 @@ def holds(**more: Any) -> bool:
 
 
 def proved_elsewhere(archive: Path, tmp_path: Path) -> bool:
-    """Whether somebody with nothing but the file, the keys and the stand-alone verifier is convinced."""
+    """Return whether the standalone verifier accepts the file with the published keys alone."""
     key = tmp_path / "key.json"
     key.write_text(json.dumps(published_keys()))
     command = [sys.executable, str(ROOT / "docs" / "verify_audit.py"), str(archive), str(key)]

@@ -28,7 +28,7 @@ def writer(database: RecordDatabase, runner: asyncio.Runner) -> Iterator[AuditWr
 
 
 def committed(database: RecordDatabase) -> list[tuple[str, str]]:
-    """Phase and result of each row, as somebody else's connection sees them."""
+    """Return phase and result of each row, read by another connection."""
     question = "SELECT phase, result FROM mcpbridge_auditevent ORDER BY recorded_at, phase"
     if database.path is None:
         with psycopg.connect(database.url) as other:

@@ -22,7 +22,7 @@ LIMIT_S = 0.6
 
 
 class GatedWriter(AuditWriter):
-    """Stops inside the transaction, between taking the rows and committing them, until it may go on."""
+    """Stops inside the transaction, between claiming the rows and committing them, until it is released."""
 
     def __init__(self, **arguments: object) -> None:
         super().__init__(**arguments)  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_a_locked_database_refuses_in_time_and_nothing_is_written_later(
     runner.run(writer.stop())
     tools = list(AuditEvent.objects.filter(phase="intent").values_list("tool", flat=True))
     answered = AuditEvent.objects.filter(tool="delete_client", phase="outcome", code="audit_unavailable").count()
-    # PostgreSQL locks at the first row, when the intent is already being written: then its refusal is on record too.
+    # PostgreSQL locks at the first row, when the intent is already being written: then its refusal is recorded too.
     assert tools.count("delete_expense") == 1
     assert tools.count("delete_client") == answered
     if database.path is not None:

@@ -1,4 +1,4 @@
-"""Connections that never wait for long: not for a server that vanished, nor for whoever vanished in front of it."""
+"""Connections that never wait for long: for a server that vanished, or a client that vanished with its locks."""
 
 import threading
 
@@ -38,7 +38,7 @@ def test_a_machine_that_goes_silent_in_a_transaction_holds_nobody_up(
         acquire_locks("default", "a chain")
     is_over.set()
     silent.join(10)
-    # Whoever was taken for gone cannot go on as if nothing had been.
+    # A connection that was considered gone cannot continue.
     assert len(came) == 1
 
 

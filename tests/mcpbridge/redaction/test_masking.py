@@ -20,7 +20,7 @@ ALL = {**WRAPPED, **MANGLED}
 
 
 def readings(text: str) -> str:
-    """`text` in all the ways somebody might read it who looks for a secret."""
+    """`text` in all the ways in which someone who looks for a secret might read it."""
     bare = re.sub(r"[^0-9A-Za-z]", "", text)
     decoded = [unquote(unquote(text)), html.unescape(text), text.encode().decode("unicode_escape", "replace")]
     decoded.append(re.sub("[^0-9A-Za-z]", "", unicodedata.normalize("NFKC", text)))

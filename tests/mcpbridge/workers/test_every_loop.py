@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import ROOT
 
-# What may start a thread or a task by itself, and why it is no loop that has to go on.
+# What may start a thread or a task on its own, and why it is no loop that must survive errors.
 _ALLOWED = {
     "mcpbridge/workers/periodic.py": "the policy itself",
     "mcpbridge/auth/accepted_tokens.py": "one look at the database, for all who ask at that moment",

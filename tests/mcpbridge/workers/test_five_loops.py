@@ -1,4 +1,4 @@
-"""A fault of the program, once, in the middle of each background loop: it goes on."""
+"""An unexpected error in each background loop, once: the loop continues."""
 
 import asyncio
 import threading

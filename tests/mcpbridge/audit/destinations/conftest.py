@@ -40,7 +40,7 @@ class World:
         self.now += timedelta(**span)
 
     def write(self, rows: int = 2, *, org_id: str = "org-1", **more: Any) -> None:
-        """Write destructive calls into the record, two rows each."""
+        """Write destructive calls to the audit log, two rows each."""
         for _ in range(rows // 2):
             call = a_call(identity=replace(OWNER, org_id=org_id), **more)
             with transaction.atomic():

@@ -156,7 +156,7 @@ def test_of_two_processes_one_delivers(world: World) -> None:
         first = threading.Thread(target=_in_a_thread, args=(world, destination.pk, "one"))
         first.start()
         assert receiver.arrived.acquire(timeout=10)
-        # The batch is under way, and whoever looks now sees that.
+        # The batch is in progress, and other processes see that.
         assert world.process("two").due() == []
         assert world.process("two").run(destination.pk) == 0
         # The first is taken for dead: the second sends the same, and the first can confirm nothing any more.

@@ -83,7 +83,7 @@ def test_one_that_hangs_does_not_hold_up_the_others(world: World, start: Start) 
         assert hanging.arrived.acquire(timeout=10)
         world.write(2)
         eventually(lambda: well.sequences == [1, 2, 3, 4])
-        # The first attempt at the other is still under way, or has failed; it never confirmed anything.
+        # The first attempt at the other is in progress or has failed; it never acknowledged anything.
         assert LogDestination.objects.get(name="hanging").acked == 0
 
 
@@ -97,7 +97,7 @@ def test_it_goes_on_when_the_database_is_back(
         database.disconnect_everybody()
         connections["default"].close()
         world.write(2)
-        # What was under way, and could not be confirmed, is sent again once nobody holds it any more.
+        # The unacknowledged batch is sent again after its lease has expired.
         eventually(lambda: set(receiver.sequences) == {1, 2, 3}, seconds=40)
 
 
@@ -225,7 +225,7 @@ def test_processes_that_are_killed_in_the_middle_lose_nothing_and_do_not_interle
             for _ in range(10):
                 world.write(4)
             eventually(lambda: fresh(destination).acked == 41, seconds=30)
-            # The next batch hangs; whoever holds it is killed in the middle of it.
+            # The next batch hangs; the process that holds its lease is killed meanwhile.
             receiver.then = HANG
             world.write(2)
             eventually(lambda: bool(fresh(destination).lease_holder) and fresh(destination).leased == 43, seconds=30)

@@ -18,7 +18,7 @@ from tests.paths import ROOT
 
 
 def documented() -> Any:
-    """The receiver's half as docs/audit-streaming.md has it, run as it stands there."""
+    """The receiver's code of docs/audit-streaming.md, run unchanged."""
     text = (ROOT / "docs" / "audit-streaming.md").read_text(encoding="utf-8")
     snippet = next(found for found in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if "verify.py" in found)
     made: dict[str, Any] = {}
@@ -39,7 +39,7 @@ def test_the_documented_snippet_verifies_what_arrives_and_nothing_else(world: Wo
     assert not verified(request.headers, request.body + b" ", secret, now)
     assert not verified(request.headers, request.body, new_secret(), now)
     assert not verified({**request.headers, "webhook-id": "other"}, request.body, secret, now)
-    # What somebody kept and sends again later is not taken either.
+    # A replayed request is not accepted either.
     assert not verified(request.headers, request.body, secret, now + 3600)
     assert not verified({}, b"", secret, now)
 

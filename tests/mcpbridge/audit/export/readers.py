@@ -29,7 +29,7 @@ def facts_from_texts(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def rows_of_csv(export: bytes) -> list[dict[str, Any]]:
-    """RFC 4180, and one apostrophe off where one stands in front."""
+    """Read RFC 4180, and remove one leading apostrophe."""
     first, *rest = csv.reader(io.StringIO(export.decode(), newline=""))
     assert tuple(first) == COLUMNS
     return [facts_from_texts(dict(zip(first, map(unprotected, cells), strict=True))) for cells in rest]

@@ -1,4 +1,4 @@
-"""Whatever stands in a row stands in every format, and comes back from it as it was."""
+"""Every value of a row is in every format, and can be restored unchanged."""
 
 import json
 from typing import Any

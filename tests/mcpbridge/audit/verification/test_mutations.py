@@ -1,4 +1,4 @@
-"""Everything that somebody might do to a chain, at random places: both verifiers agree and name the first bad row."""
+"""Every way to tamper with a chain, at random places: both verifiers agree and name the first bad row."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 
 @dataclass
 class Story:
-    """A chain on which nobody laid hand, and what is needed to change it. `first` is its first row that is there."""
+    """An intact chain, and what is needed to change it. `first` is its first row that is there."""
 
     rows: list[Event]
     signed: list[int]

@@ -1,4 +1,4 @@
-"""The record where it lies: verified and exported from either kind of database, untouched and after somebody's SQL."""
+"""The stored audit log: verified and exported from either kind of database, intact and after tampering by SQL."""
 
 import io
 import json
@@ -56,7 +56,7 @@ def record(database: RecordDatabase) -> RecordDatabase:
 
 @pytest.fixture
 def sql(record: RecordDatabase) -> Callable[..., None]:
-    """Run statements as somebody would who owns the database and has switched off what guards the record."""
+    """Run statements as the owner of the database, with the triggers disabled."""
 
     def run(*statements: str) -> None:
         if record.path is not None:
@@ -84,7 +84,7 @@ def found(**more: object) -> tuple[object, ...] | None:
 
 
 def agrees_with_an_export(verdict: VerificationReport, *, head: OutsideHead | None = None, **more: object) -> None:
-    """An export of what lies there has the same verdict, by either verifier."""
+    """An export of it has the same result, by either verifier."""
     lines = list(FORMATS["jsonl"].lines(Selection()))
     kept = f"{head.sequence or ''}:{head.hash}".lstrip(":") if head else ""
     exported = verdict_on(lines, json.dumps(published_keys()), head=kept, only=more.get("workspace"))
@@ -219,7 +219,7 @@ GARBAGE = {
 @pytest.mark.parametrize("statement", GARBAGE)
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_what_no_column_should_hold_is_a_finding_and_no_crash(statement, sql):
-    """SQLite stores anything anywhere; whoever wrote it must not get away with a verifier that falls over."""
+    """SQLite stores any value in any column; such a value must not make the verifier crash."""
     sql(
         "PRAGMA writable_schema = ON",
         f"UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '') WHERE name = '{EVENTS}'",
