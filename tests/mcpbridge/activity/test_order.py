@@ -38,7 +38,7 @@ def _record(recorder: ActivityRecorder, prefix: str) -> None:
 
 @pytest.fixture
 def slow_first(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """The first transaction of calls stops between its rows and its commit: return events for “it is there” and “continue”."""
+    """The first transaction of calls stops between its rows and its commit: return both events."""
     is_there, may_go_on = threading.Event(), threading.Event()
     real, uses = activity.add_to_usage_counters, iter(range(1_000))
 
