@@ -17,7 +17,7 @@ from django.db.utils import IntegrityError
 from django.utils import timezone
 
 Made = TypeVar("Made")
-_Rows = dict[type[Model], list[dict[str, Any]]]
+_Rows = dict[type[Model], list[tuple[Any, ...]]]
 
 
 @dataclass
@@ -57,26 +57,29 @@ class Replayed(Generic[Made]):
     def _make_first(self) -> Made:
         before = {model: _keys(model) for model in _models()}
         value = self.make()
-        rows = {model: _rows(model, _keys(model) - keys) for model, keys in before.items() if _keys(model) - keys}
+        made = {model: _keys(model) - keys for model, keys in before.items()}
+        rows = {model: _rows(model, keys) for model, keys in made.items() if keys}
         self._first = _First(copy.deepcopy(value), rows, timezone.now())
         return value
 
     def _again(self, first: "_First[Made]") -> Made:
         later = timezone.now() - first.at
-        for model, rows in first.rows.items():
-            instances = [model(**row) for row in rows]
-            for instance in instances:
-                _move(instance, later)
-            model._base_manager.bulk_create(instances)
+        with connection.cursor() as cursor:
+            for model, rows in first.rows.items():
+                places = ", ".join(["%s"] * len(model._meta.concrete_fields))
+                cursor.executemany(
+                    f"INSERT INTO {_table(model)} VALUES ({places})", [_moved(row, later) for row in rows]
+                )
         copies: dict[int, Any] = {}
         value = copy.deepcopy(first.value, copies)
         for instance in {id(each): each for each in copies.values() if isinstance(each, Model)}.values():
-            _move(instance, later)
+            for column in instance._meta.concrete_fields:
+                if isinstance(column, DateTimeField) and (at := getattr(instance, column.attname)) is not None:
+                    setattr(instance, column.attname, at + later)
         return value
 
 
 def _models() -> list[type[Model]]:
-    """Return the models of the default database, each behind those that it points to where that is possible."""
     return [model for model in apps.get_models() if model._meta.managed and model._meta.app_label != "sandbox"]
 
 
@@ -84,12 +87,23 @@ def _keys(model: type[Model]) -> set[Any]:
     return set(model._base_manager.using(DEFAULT_DB_ALIAS).values_list("pk", flat=True))
 
 
-def _rows(model: type[Model], keys: set[Any]) -> list[dict[str, Any]]:
-    columns = [column.attname for column in model._meta.concrete_fields]
-    return list(model._base_manager.filter(pk__in=keys).order_by("pk").values(*columns))
+def _table(model: type[Model]) -> str:
+    """The table with its columns, in the order of the model."""
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(column.column)) for column in model._meta.concrete_fields)
+    return f"{quote(model._meta.db_table)} ({columns})"
 
 
-def _move(instance: Model, later: timedelta) -> None:
-    for column in instance._meta.concrete_fields:
-        if isinstance(column, DateTimeField) and (at := getattr(instance, column.attname)) is not None:
-            setattr(instance, column.attname, at + later)
+def _rows(model: type[Model], keys: set[Any]) -> list[tuple[Any, ...]]:
+    """The rows with these keys as the database has them."""
+    rows = model._base_manager.filter(pk__in=keys).order_by("pk").query
+    columns = _table(model).partition(" ")[2].strip("()")
+    statement, values = rows.sql_with_params()
+    ending = statement[statement.index(" FROM ") :]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns}{ending}", values)
+        return cursor.fetchall()
+
+
+def _moved(row: tuple[Any, ...], later: timedelta) -> tuple[Any, ...]:
+    return tuple(value + later if isinstance(value, datetime) else value for value in row)
