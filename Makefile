@@ -23,7 +23,7 @@ test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/.development ## Run the tests without a console, browser, server or fault (for every save)
+test-fast: $(VENV)/.development ## Run the tests that start no process and walk no whole site (for every save)
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 .PHONY: check

@@ -30,7 +30,7 @@ def test_fast_tests_use_no_browser_no_console_no_server_and_no_fault(request: py
     fast = [item for item in request.session.items if item.get_closest_marker("slow") is None]
     for item in fast:
         assert not {"needs", "console", "postgres_database", "chromium"} & set(item.fixturenames), item.nodeid
-        assert not {"browser", "faults", "interop"} & set(item.path.parts), item.nodeid
+        assert not {"browser", "faults", "interop", "security"} & set(item.path.parts), item.nodeid
     assert [item.nodeid for item in fast if item.path.name == "test_tiers.py"]
 
 

@@ -1,7 +1,8 @@
 """Tells slow tests from fast ones by what they use; `make test-fast` runs the fast ones.
 
 Slow is what has a browser, a served console, a PostgreSQL server or a fault of the machine in it: whatever starts a
-process. A fast test that starts one fails, so that no test is in the wrong tier unnoticed.
+process. A fast test that starts one fails, so that no test is in the wrong tier unnoticed. Slow as well are the walks
+of `tests/security` through every address as every kind of person, which take as long as half of the fast ones.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-SLOW_FOLDERS = tuple(Path(__file__).parent / name for name in ("browser", "faults", "interop"))
+SLOW_FOLDERS = tuple(Path(__file__).parent / name for name in ("browser", "faults", "interop", "security"))
 # Asked for by whatever needs an installed program, such as PostgreSQL, Chromium or Node.js.
 SLOW_FIXTURES = {"needs"}
 # The values of parameters that stand for such a program.
