@@ -27,10 +27,10 @@ def token_flags(
 ) -> dict[int, list[Flag]]:
     """Return the flags of each token by primary key, in two queries. `hints` are the privilege hints of `tokens`."""
     policy = get_policy(workspace)
-    alive = active_refs(tokens)
+    refs = active_refs(tokens)
     flags: defaultdict[int, list[Flag]] = defaultdict(list)
     for token in tokens:
-        if (token.env, token.prefix) not in alive:
+        if (token.env, token.prefix) not in refs:
             continue
         if (state := policy_status(token, policy, now=now)) is not None:
             flags[token.pk].append(_state_flag(state, token, policy, now))

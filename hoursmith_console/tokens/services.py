@@ -5,7 +5,7 @@ from hoursmith_console.workspaces.models import Member
 
 
 def claim_token(*, env: str, prefix: str, member: Member, source: str, form: str = "") -> TokenClaim:
-    """Claim the token for `member` and return its claim; an existing claim is kept, whoever holds it.
+    """Claim the token for `member` and return its claim; an existing claim of any member is kept.
 
     `form` is the one-use mark of the form that created it. A used mark raises IntegrityError.
     """

@@ -1,4 +1,4 @@
-"""A campaign in a real browser: asked for, told to the assistant and its person, done with real calls, closed."""
+"""A campaign in a real browser: started, shown to owner and assistant, done with real calls, closed."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.servers import Served
 NOTICE = "app.hoursmith/notice"
 
 
-def test_a_campaign_is_asked_for_followed_and_closed(visit: Visitor, console: Served) -> None:
+def test_a_campaign_is_started_followed_and_closed(visit: Visitor, console: Served) -> None:
     manager = [each for each in console.people if each["role"] == "MANAGER"][-1]
     owner = console.person("OWNER")
     old = console.mint(manager["email"], "Campaign laptop")

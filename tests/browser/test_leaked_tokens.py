@@ -53,7 +53,7 @@ def test_only_prefixes_leave_the_browser_and_a_block_takes_effect_at_once(visit:
 
 
 def _still_me(window: object, console: Served) -> None:
-    """Give the password once more where that is asked for."""
+    """Re-authenticate if the page requires it."""
     page = window.page  # type: ignore[attr-defined]
     if "/accounts/reauthenticate/" in page.url:
         page.get_by_label("Password").fill(console.person("OWNER")["password"])
@@ -69,7 +69,7 @@ def test_a_text_without_tokens_is_not_sent(visit: Visitor) -> None:
         assert not [request for request in window.requests if "found" in request]
 
 
-def test_without_script_the_text_is_not_asked_for_and_the_prefix_is(visit: Visitor) -> None:
+def test_without_script_the_page_asks_for_the_prefix_only(visit: Visitor) -> None:
     token = assembled_token(prefix="abcdefabcdef", secret=SECRET)
     with visit(java_script_enabled=False) as window:
         page = window.page

@@ -35,7 +35,7 @@ def begin(visitor: Walker, token: str, kind: str) -> str:
     return visitor.page.url.removeprefix(visitor.window.url)
 
 
-def test_a_planned_rotation_waits_for_the_assistant_that_lags(visit: Visitor, console: Served) -> None:
+def test_a_planned_rotation_waits_for_a_lagging_assistant(visit: Visitor, console: Served) -> None:
     email = person_with(console, MANAGER)
     old = console.mint(email, "Carla's old token")
     slug = open_connection(console, email=email, client="claude-code", label="Claude Code on Carla’s laptop")

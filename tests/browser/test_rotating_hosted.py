@@ -1,4 +1,4 @@
-"""Rotations in front of the hosted service, for which another console's sandbox stands: nothing is pretended."""
+"""Rotations with the hosted service, for which another console's sandbox stands in."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import create_account
 print(json.dumps(create_account(member=Member.objects.get(email={email!r}), password={password!r})))
 """
-_STANDING = """
+_STATE = """
 import json
 from hoursmith_console.rotations.models import Rotation
 rotation = Rotation.objects.filter(prefix={prefix!r}).order_by("pk").last()
@@ -65,9 +65,9 @@ def olive(console: Served, enter: Entering) -> Walker:
     return enter(console.person("owner")["email"])
 
 
-def standing(hosted: Served, token: str) -> list[object]:
+def rotation_state(hosted: Served, token: str) -> list[object]:
     """The new token's prefix, whether the old token counts as revoked, and how the rotation ended."""
-    found: list[object] = hosted.shell(_STANDING.format(prefix=prefix_of(token)))
+    found: list[object] = hosted.shell(_STATE.format(prefix=prefix_of(token)))
     return found
 
 
@@ -116,7 +116,7 @@ def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hoste
     olive.sees("Zed still has the old token, last attempt")
     olive.press("Finish rotation")
     olive.step_is("Done")
-    assert standing(hosted, old) == [prefix_of(new), True, "done"]
+    assert rotation_state(hosted, old) == [prefix_of(new), True, "done"]
     assert assistant.calls().status == 200
     assert olive.window.complaints == []
 
@@ -174,18 +174,18 @@ def test_a_colleagues_prefix_is_typed_in_vain(console: Served, hosted: Served, e
     for field in ("public", "prefix", "token", "claim"):
         typed = {**form, field: f"hsk_live_{prefix_of(others_new)}"}
         page.request.post(f"{hosted.url}{path}new-token/", form=typed, headers={"Referer": page.url})
-    assert standing(hosted, old) == ["", False, ""]
+    assert rotation_state(hosted, old) == ["", False, ""]
     Assistant(hosted, "cursor-vscode", others_new).works()
     # The one whose token it is shows it, and nobody was there before them.
     show(victim, others_new)
     victim.step_is("Revoke the old token")
-    assert standing(hosted, others_old)[0] == prefix_of(others_new)
+    assert rotation_state(hosted, others_old)[0] == prefix_of(others_new)
     attacker.opens(path)
     assert prefix_of(others_new) not in page.content()
     attacker.step_is("Create a new token")
 
 
-def test_a_stopped_rotation_goes_on_and_a_wrong_new_token_is_corrected(
+def test_a_cancelled_rotation_is_resumed_and_a_wrong_new_token_replaced(
     console: Served, hosted: Served, olive: Walker
 ) -> None:
     old, wrong, right = (console.mint_for("owner", name) for name in ("Old", "Wrong", "Right"))
@@ -196,11 +196,11 @@ def test_a_stopped_rotation_goes_on_and_a_wrong_new_token_is_corrected(
     olive.page.locator("summary", has_text="Wrong new token?").click()
     olive.page.get_by_label("New token", exact=True).fill(right)
     olive.press("Use this token instead")
-    assert standing(hosted, old) == [prefix_of(right), False, ""]
+    assert rotation_state(hosted, old) == [prefix_of(right), False, ""]
     olive.page.locator("summary", has_text="Cancel this rotation").click()
     olive.press("Cancel rotation")
     olive.step_is("Cancelled")
     olive.press("Resume rotation")
     olive.step_is("Update the assistants")
     assert olive.page.url.removeprefix(hosted.url) == path
-    assert standing(hosted, old) == [prefix_of(right), False, ""]
+    assert rotation_state(hosted, old) == [prefix_of(right), False, ""]

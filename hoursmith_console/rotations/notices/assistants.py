@@ -1,6 +1,6 @@
-"""What a token's assistants are told while it is to be replaced, and the one target that begins and ends it.
+"""Set and clear the notices that assistants get while their token must be rotated.
 
-The words are ours alone: nothing that anybody typed (a reason, a token's name) reaches an assistant this way.
+Notice texts are fixed: no user input (a reason, a token's name) reaches an assistant this way.
 """
 
 from datetime import datetime

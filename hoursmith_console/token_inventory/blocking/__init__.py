@@ -1,1 +1,1 @@
-"""Block and unblock a token at the bridge."""
+"""Block and unblock a token at the gateway."""

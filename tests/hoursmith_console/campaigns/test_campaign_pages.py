@@ -1,4 +1,4 @@
-"""The pages of campaigns: who has them, the preview, the board, and what its buttons do."""
+"""Campaign pages: who sees them, the preview, the progress and its buttons."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -91,7 +91,7 @@ def test_the_preview_says_which_tokens_fit_and_whose_they_are(cast: Cast, browse
     assert "Rotate: older than 90 days" in page
 
 
-def test_a_first_look_asks_for_nothing(cast: Cast, browse: Browse) -> None:
+def test_without_criteria_nothing_is_previewed(cast: Cast, browse: Browse) -> None:
     page = text(browse("owner").get(NEW))
     assert "Preview" in page
     assert "Reason" not in page
@@ -119,7 +119,7 @@ def test_a_campaign_starts_for_the_selected_tokens(cast: Cast, browse: Browse) -
         ({"token": []}, "Select at least one token"),
     ],
 )
-def test_what_cannot_be_asked_is_said_and_the_ticks_stay(
+def test_an_invalid_request_is_explained_and_keeps_the_selection(
     cast: Cast, browse: Browse, change: dict[str, Any], fault: str
 ) -> None:
     given = {**ASK, "token": [cast.tokens["member"].pk], **change}
@@ -130,14 +130,14 @@ def test_what_cannot_be_asked_is_said_and_the_ticks_stay(
     assert not Campaign.objects.exists()
 
 
-def test_the_board_sets_those_apart_whose_owner_nobody_knows(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+def test_tokens_without_a_known_owner_are_listed_apart(cast: Cast, browse: Browse, campaign: Campaign) -> None:
     Rotation.objects.filter(prefix=cast.tokens["member"].prefix).update(owner=None, owner_name="")
     page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
     assert "Tokens without a known owner" in page
     assert page.index("member's laptop") < page.index("In progress</h2>") < page.index("manager's laptop")
 
 
-def test_failed_messages_stand_on_the_board(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+def test_failed_emails_are_listed(cast: Cast, browse: Browse, campaign: Campaign) -> None:
     RotationMail.objects.filter(member=cast.people["member"]).update(last_error="ConnectionRefusedError", attempts=1)
     page = text(browse("owner").get(f"{LIST}{campaign.pk}/"))
     assert "1 email could not be sent" in page
@@ -160,5 +160,5 @@ def test_reminding_and_closing_by_a_button(cast: Cast, browse: Browse, campaign:
     assert [len(events(action)) for action in ("campaign_start", "campaign_remind", "campaign_close")] == [1, 1, 1]
 
 
-def test_members_still_see_what_is_asked_of_them(browse: Browse, campaign: Campaign) -> None:
+def test_members_still_see_their_requests(browse: Browse, campaign: Campaign) -> None:
     assert "Rotate your token" in text(browse("member").get("/"))

@@ -1,4 +1,4 @@
-"""Asking for many rotations at once: who is asked, who joins, how it stands, how it ends."""
+"""Campaigns: who is asked, who joins, progress and summary."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -74,7 +74,7 @@ def test_tokens_of_one_member_fit_by_their_owner(cast: Cast) -> None:
     assert Criteria(member=cast.people["outsider"].pk).describe(cast.workspace) == ["tokens of a former member"]
 
 
-def test_everybody_is_asked_once_and_it_is_recorded(cast: Cast) -> None:
+def test_each_owner_is_asked_once_and_it_is_logged(cast: Cast) -> None:
     under_way = start_rotation(
         env="live", prefix=cast.tokens["member"].prefix, workspace=cast.workspace, kind="planned", actor="Member"
     )
@@ -99,7 +99,7 @@ def test_nothing_to_ask_for_starts_nothing(cast: Cast) -> None:
 
 
 @pytest.mark.usefixtures("audit_unavailable")
-def test_without_a_record_nobody_is_asked(cast: Cast) -> None:
+def test_without_an_audit_entry_no_campaign_starts(cast: Cast) -> None:
     with pytest.raises(AuditUnavailableError):
         start(cast, "member")
     for model in (Campaign, Rotation, RotationMail):

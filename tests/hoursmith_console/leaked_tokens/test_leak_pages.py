@@ -1,4 +1,4 @@
-"""The leak desk: public parts in, what the viewer may know out, and the ways to contain."""
+"""Leaked-tokens page: prefixes in, visible details out, blocking and rotating."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def test_the_public_part_is_all_that_is_read() -> None:
     assert len(parse_token_prefixes(f"live_{number:012d}" for number in range(80))) == AT_MOST
 
 
-def test_an_owner_is_told_whose_a_token_is_and_what_it_did(cast: Cast, browse: Browse) -> None:
+def test_an_owner_sees_the_owner_and_use_of_a_reported_token(cast: Cast, browse: Browse) -> None:
     token = cast.tokens["member"]
     make_client(token, name="Cursor", address="203.0.113.50")
     answer = browse("owner").post(
@@ -88,7 +88,7 @@ def test_a_whole_token_that_comes_all_the_same_is_kept_nowhere(cast: Cast, brows
     assert LeakReport.objects.get().prefix == cast.tokens["owner"].prefix
 
 
-def test_nothing_to_look_for_is_said(cast: Cast, browse: Browse) -> None:
+def test_a_report_without_a_prefix_is_refused(cast: Cast, browse: Browse) -> None:
     answer = browse("owner").post(PAGE, {"prefix": "my token"})
     assert answer.status_code == 400
     assert "No token prefix found" in answer.content.decode()
@@ -113,9 +113,7 @@ def test_who_may_act_on_none_of_them_finds_nothing(cast: Cast, trusted: Browse) 
 
 
 @pytest.mark.parametrize("action", ["block", "rotate"])
-def test_an_old_sign_in_is_asked_again_and_the_form_is_not_kept_meanwhile(
-    cast: Cast, browse: Browse, action: str
-) -> None:
+def test_an_old_sign_in_must_re_authenticate_and_the_form_is_not_kept(cast: Cast, browse: Browse, action: str) -> None:
     visitor = browse("owner")
     answer = visitor.post(f"{PAGE}{action}/", {"prefix": f"live_{cast.tokens['member'].prefix}"})
     assert answer.status_code == 302

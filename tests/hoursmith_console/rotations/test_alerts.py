@@ -1,4 +1,4 @@
-"""What people are told when they come in: what is asked of them, and what the policy says."""
+"""Alerts on the overview: requested rotations, leaked tokens and the token policy."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def policy(cast: Cast) -> TokenPolicy:
 
 
 @pytest.mark.usefixtures("policy")
-def test_who_sees_the_workspace_is_told_how_many_tokens_are_due(cast: Cast, browse: Browse) -> None:
+def test_reviewers_see_how_many_tokens_are_due(cast: Cast, browse: Browse) -> None:
     make_token(cast.org_id, "bbbbbbbbbbbb", last_used_at=NOW - timedelta(days=31))
     page = _page(browse("admin"))
     assert "<strong>2 tokens</strong> are older than 90 days" in page
@@ -39,12 +39,12 @@ def test_who_sees_the_workspace_is_told_how_many_tokens_are_due(cast: Cast, brow
 
 
 @pytest.mark.usefixtures("policy")
-def test_everybody_else_is_told_of_their_own(browse: Browse) -> None:
+def test_other_members_see_alerts_about_their_own_tokens(browse: Browse) -> None:
     assert "member's laptop</strong> exceeds the maximum age of 90 days" in _page(browse("member"))
     assert "90 days" not in _page(browse("manager"))
 
 
-def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(cast: Cast, browse: Browse) -> None:
+def test_a_request_is_shown_until_snoozed_and_again_at_the_next_sign_in(cast: Cast, browse: Browse) -> None:
     start_rotation(
         env="live",
         prefix=cast.tokens["member"].prefix,
@@ -66,7 +66,7 @@ def test_somebody_is_asked_until_they_put_it_off_and_again_at_the_next_sign_in(c
     assert asked in _page(client)
 
 
-def test_what_is_overdue_is_said_to_be(cast: Cast, browse: Browse) -> None:
+def test_an_overdue_rotation_is_shown_as_overdue(cast: Cast, browse: Browse) -> None:
     start_rotation(
         env="live",
         prefix=cast.tokens["member"].prefix,
@@ -78,7 +78,7 @@ def test_what_is_overdue_is_said_to_be(cast: Cast, browse: Browse) -> None:
     assert "overdue since 31 January 2020" in _page(browse("member"))
 
 
-def test_a_reported_leak_stands_on_the_overview_of_who_may_contain_it(cast: Cast, browse: Browse) -> None:
+def test_a_reported_token_is_an_alert_for_members_who_may_block_it(cast: Cast, browse: Browse) -> None:
     LeakReport.objects.create(
         workspace=cast.workspace, env="live", prefix=cast.tokens["member"].prefix, reported_by="Bob"
     )

@@ -24,7 +24,7 @@ Browse = Callable[[str], Client]
 
 @pytest.fixture
 def rotation(cast: Cast) -> Rotation:
-    """A rotation of the member's token with a successor that was taken back and named again."""
+    """A rotation of the member's token whose new token was removed and chosen again."""
     member, token = cast.people["member"], cast.tokens["member"]
     rotation = start_rotation(
         env=token.env, prefix=token.prefix, workspace=cast.workspace, kind=RotationKind.PLANNED, actor="A"

@@ -1,4 +1,4 @@
-"""Rotations begin once, are joined, turn urgent, end; each with its event, and the assistants are told meanwhile."""
+"""Rotations start, are joined, change to leaked and end, each with its audit entry and notices."""
 
 from collections.abc import Callable
 from datetime import date
@@ -53,7 +53,7 @@ def test_a_rotation_names_for_good_what_it_is_about(cast: Cast, start: Start) ->
     assert event.arguments["due_on"] == "2026-12-01"
 
 
-def test_each_assistant_that_used_the_token_lately_gets_a_place(cast: Cast, start: Start) -> None:
+def test_each_assistant_that_recently_used_the_token_gets_a_target(cast: Cast, start: Start) -> None:
     token = cast.tokens["member"]
     make_client(token, name="Cursor", version="1")
     make_client(token, name="Cursor", version="2")
@@ -85,7 +85,7 @@ def test_an_earlier_day_wins(start: Start) -> None:
 
 
 @pytest.mark.parametrize("whose", ["outsider", None])
-def test_nobody_rotates_a_token_of_another_workspace(cast: Cast, start: Start, whose: str | None) -> None:
+def test_a_token_of_another_workspace_cannot_be_rotated(cast: Cast, start: Start, whose: str | None) -> None:
     prefix = cast.tokens[whose].prefix if whose else "f" * 12
     with pytest.raises(UnknownTokenError):
         start(prefix=prefix)
@@ -93,7 +93,7 @@ def test_nobody_rotates_a_token_of_another_workspace(cast: Cast, start: Start, w
 
 
 @pytest.mark.parametrize("is_told", [True, False])
-def test_its_assistants_are_told_until_it_ends(cast: Cast, start: Start, is_told: bool) -> None:
+def test_its_assistants_get_a_notice_until_it_ends(cast: Cast, start: Start, is_told: bool) -> None:
     TokenPolicy.objects.create(workspace=cast.workspace, notices_in_text=is_told)
     rotation = start(actor="Ana Person <ana@example.com>", due_on=date(2026, 12, 1))
     notice = TokenNotice.objects.get(ended_at=None)
@@ -104,7 +104,7 @@ def test_its_assistants_are_told_until_it_ends(cast: Cast, start: Start, is_told
     assert not TokenNotice.objects.filter(ended_at=None).exists()
 
 
-def test_what_was_stopped_can_be_started_anew(start: Start) -> None:
+def test_after_a_cancelled_rotation_a_new_one_can_start(start: Start) -> None:
     first = start()
     cancel_rotation(rotation=first, actor="Ana", note="wrong token")
     first.refresh_from_db()
@@ -124,7 +124,7 @@ def test_a_rotation_whose_old_token_works_is_not_done(start: Start) -> None:
     assert events() == [("start", "Ana")]
 
 
-def test_who_owns_an_unowned_token_is_said_and_corrected(cast: Cast, start: Start) -> None:
+def test_the_owner_of_an_unowned_token_is_assigned_and_corrected(cast: Cast, start: Start) -> None:
     make_token(cast.org_id, "c" * 12)
     rotation = start(prefix="c" * 12)
     assert rotation.owner is None
@@ -141,7 +141,7 @@ def test_who_owns_a_claimed_token_is_not_for_an_admin_to_say(cast: Cast, start: 
         assign_owner(rotation=rotation, owner=cast.people["admin"], actor="Ana")
 
 
-def test_whoever_leaves_leaves_with_all_their_tokens(cast: Cast) -> None:
+def test_offboarding_starts_a_rotation_for_each_known_token(cast: Cast) -> None:
     member = cast.people["member"]
     claim_token(env="live", prefix="d" * 12, member=member, source="minted")
     rotations = offboard_member(member=member, actor="Ana", reason="left")

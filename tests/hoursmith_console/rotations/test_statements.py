@@ -1,4 +1,4 @@
-"""What members say of a rotation is shown as said, checked against what is seen, and taken back until it ends."""
+"""Steps that members report are shown as reported, checked against evidence, and can be undone until the end."""
 
 import re
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def _hosted(settings: Any) -> None:
 
 @pytest.fixture
 def said(cast: Cast) -> Rotation:
-    """The member said an hour ago that they revoked their leaked token; it was used before."""
+    """A leaked rotation whose token the member reported as revoked an hour ago; it was used before."""
     token, member = cast.tokens["member"], cast.people["member"]
     make_client(token, name="Cursor")
     ObservedToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() - timedelta(hours=2))
@@ -78,7 +78,7 @@ def look(rotation: Rotation, later: timedelta = timedelta(0)) -> None:
     rotation.refresh_from_db()
 
 
-def test_a_word_alone_does_not_end_a_rotation(said: Rotation) -> None:
+def test_a_report_alone_does_not_end_a_rotation(said: Rotation) -> None:
     look(said)
     assert (said.ended_at, said.is_revocation_reported, said.revoked_by and said.revoked_by.name) == (
         None,
@@ -88,7 +88,7 @@ def test_a_word_alone_does_not_end_a_rotation(said: Rotation) -> None:
 
 
 @pytest.mark.parametrize("evidence", ["refused", "quiet"])
-def test_hoursmiths_refusal_or_a_quiet_day_ends_it(cast: Cast, said: Rotation, evidence: str) -> None:
+def test_a_rejection_by_hoursmith_or_a_quiet_day_ends_it(cast: Cast, said: Rotation, evidence: str) -> None:
     if evidence == "refused":
         make_refusal(cast.tokens["member"], last_at=timezone.now() - MINUTE)
         look(said)
@@ -134,7 +134,7 @@ def test_it_stays_in_use_also_where_the_rotation_has_ended(cast: Cast, said: Rot
     assert "old token still accepted" in browse("owner").get("/rotations/").content.decode()
 
 
-def test_nobody_ends_by_hand_what_the_bridge_saw_otherwise(cast: Cast, said: Rotation) -> None:
+def test_a_rotation_cannot_be_finished_against_the_evidence(cast: Cast, said: Rotation) -> None:
     still_works(cast)
     with pytest.raises(RotationError, match="still accepts the old token"):
         finish_rotation(rotation=said, actor="Ana")
@@ -142,11 +142,11 @@ def test_nobody_ends_by_hand_what_the_bridge_saw_otherwise(cast: Cast, said: Rot
     finish_rotation(rotation=said, actor="Ana")
 
 
-def test_the_record_tells_what_was_said_from_what_was_done(said: Rotation) -> None:
+def test_the_audit_log_tells_reported_from_done(said: Rotation) -> None:
     assert [action for action, _ in events()] == ["start", "revoke_said"]
 
 
-def test_every_step_of_a_rotation_has_its_words_in_the_record() -> None:
+def test_every_action_on_a_rotation_has_a_description_in_the_audit_log() -> None:
     folder = Path(rotations.__file__).parent
     code = "\n".join(path.read_text("utf-8") for path in folder.glob("*.py"))
     written = set(re.findall(r'record_rotation_event\(\w+, "(\w+)"', code))
@@ -158,7 +158,7 @@ def test_every_step_of_a_rotation_has_its_words_in_the_record() -> None:
         assert not event.predicate.startswith("did "), action
 
 
-def test_i_have_revoked_it_is_taken_back(cast: Cast, said: Rotation) -> None:
+def test_a_reported_revocation_is_undone(cast: Cast, said: Rotation) -> None:
     undo_revocation(rotation=said, member=cast.people["member"])
     said.refresh_from_db()
     assert (said.revoked_at, said.revoked_by, said.is_revocation_reported) == (None, None, False)
@@ -169,7 +169,7 @@ def test_i_have_revoked_it_is_taken_back(cast: Cast, said: Rotation) -> None:
     assert events()[-1] == ("revoke_take_back", cast.people["member"].display_identity)
 
 
-def test_what_the_console_revoked_itself_is_not_taken_back(cast: Cast, said: Rotation) -> None:
+def test_a_revocation_by_the_console_cannot_be_undone(cast: Cast, said: Rotation) -> None:
     Rotation.objects.update(is_revocation_reported=False)
     with pytest.raises(RotationError, match="nothing to undo"):
         undo_revocation(rotation=said, member=cast.people["member"])
@@ -177,7 +177,7 @@ def test_what_the_console_revoked_itself_is_not_taken_back(cast: Cast, said: Rot
 
 @pytest.fixture
 def replaced(cast: Cast) -> Rotation:
-    """The manager's token, whose successor was seen at work already."""
+    """A rotation of the manager's token whose new token was used already."""
     token, manager = cast.tokens["manager"], cast.people["manager"]
     before = timezone.now() - timedelta(hours=2)
     make_client(token, name="Cursor", last_seen_at=before)
@@ -200,7 +200,7 @@ def replaced(cast: Cast) -> Rotation:
     return rotation
 
 
-def test_a_wrong_successor_is_corrected_with_all_that_was_seen_of_it(cast: Cast, replaced: Rotation) -> None:
+def test_a_wrong_new_token_is_replaced_with_everything_observed_of_it(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
     claim = claim_token(env="live", prefix="f" * 12, member=manager, source="verified")
     choose_new_token(rotation=replaced, member=manager, claim=claim)
@@ -213,7 +213,7 @@ def test_a_wrong_successor_is_corrected_with_all_that_was_seen_of_it(cast: Cast,
     assert [action for action, _ in events()][-2:] == ["successor", "successor_take_back"]
 
 
-def test_a_stopped_rotation_is_resumed_where_it_stood(cast: Cast, replaced: Rotation) -> None:
+def test_a_cancelled_rotation_resumes_where_it_was(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
     cancel_rotation(rotation=replaced, actor=manager.display_identity)
     resume_rotation(rotation=replaced, member=manager)
@@ -222,7 +222,7 @@ def test_a_stopped_rotation_is_resumed_where_it_stood(cast: Cast, replaced: Rota
         resume_rotation(rotation=replaced, member=manager)
 
 
-def test_it_comes_back_without_a_successor_that_another_rotation_has_by_now(cast: Cast, replaced: Rotation) -> None:
+def test_it_resumes_without_a_new_token_that_another_rotation_uses(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
     cancel_rotation(rotation=replaced, actor=manager.display_identity)
     other = make_token(cast.org_id, "d" * 12)
@@ -240,7 +240,7 @@ def test_it_comes_back_without_a_successor_that_another_rotation_has_by_now(cast
     assert (replaced.new_prefix, replaced.verified_at) == ("", None)
 
 
-def test_two_rotations_of_a_token_do_not_go_on_side_by_side(cast: Cast, replaced: Rotation) -> None:
+def test_a_token_has_one_open_rotation(cast: Cast, replaced: Rotation) -> None:
     manager = cast.people["manager"]
     cancel_rotation(rotation=replaced, actor=manager.display_identity)
     start_rotation(
@@ -254,7 +254,7 @@ def test_two_rotations_of_a_token_do_not_go_on_side_by_side(cast: Cast, replaced
         resume_rotation(rotation=replaced, member=manager)
 
 
-def test_an_assistant_that_was_given_up_is_in_use_again(cast: Cast, said: Rotation) -> None:
+def test_an_assistant_marked_as_unused_is_in_use_again(cast: Cast, said: Rotation) -> None:
     target, member = said.targets.get(), cast.people["member"]
     mark_target_unused(target=target, member=member)
     undo_target(target=target, member=member)
@@ -306,7 +306,7 @@ def test_a_claim_on_what_the_console_created_is_not_released(cast: Cast) -> None
             release_claim(claim=claim, member=cast.people[who])
 
 
-def test_offboarding_says_what_is_not_known(cast: Cast, trusted: Browse) -> None:
+def test_offboarding_lists_tokens_without_a_known_owner(cast: Cast, trusted: Browse) -> None:
     member = cast.people["member"]
     for number in range(3):
         make_token(cast.org_id, f"{number}" * 12, role="MEMBER")

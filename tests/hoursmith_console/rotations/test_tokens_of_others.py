@@ -44,7 +44,7 @@ def victim(request: pytest.FixtureRequest, acme: Town, globex: Town) -> Somebody
     return acme["owner"] if request.param == STRANGERS[0] else globex["member"]
 
 
-def test_a_member_cannot_revoke_a_strangers_token_by_naming_it_as_the_lost_successor(
+def test_a_member_cannot_revoke_a_strangers_token_by_naming_it_as_the_lost_new_one(
     acme: Town, victim: Somebody
 ) -> None:
     # Never seen at work here and claimed by nobody: nothing but its owner's configuration knows that it is used.
@@ -68,7 +68,7 @@ def test_a_member_cannot_revoke_a_strangers_token_by_naming_it_as_the_lost_succe
     assert list(ended) == [first]
 
 
-def test_the_claim_of_a_stranger_is_no_successor(acme: Town, victim: Somebody) -> None:
+def test_the_claim_of_another_member_cannot_be_chosen_as_the_new_token(acme: Town, victim: Somebody) -> None:
     attacker = acme["member"]
     rotation = rotating(attacker)
     claim = TokenClaim.objects.get(prefix=victim.token.prefix)
@@ -78,7 +78,7 @@ def test_the_claim_of_a_stranger_is_no_successor(acme: Town, victim: Somebody) -
     assert rotation.new_prefix == ""
 
 
-def test_a_successor_that_this_rotation_did_not_mint_is_never_revoked_as_lost(acme: Town, victim: Somebody) -> None:
+def test_a_new_token_that_this_rotation_did_not_create_is_never_revoked_as_lost(acme: Town, victim: Somebody) -> None:
     attacker = acme["member"]
     rotation = rotating(attacker)
     # As rows stood before successors had to be shown.
@@ -91,7 +91,7 @@ def test_a_successor_that_this_rotation_did_not_mint_is_never_revoked_as_lost(ac
         assert victim.works
 
 
-def test_even_a_row_that_says_so_does_not_reach_another_members_token(acme: Town, victim: Somebody) -> None:
+def test_even_a_wrong_row_does_not_reach_another_members_token(acme: Town, victim: Somebody) -> None:
     attacker = acme["member"]
     rotation = rotating(attacker)
     ObservedToken.objects.filter(pk=victim.token.pk).delete()
@@ -105,7 +105,7 @@ def test_even_a_row_that_says_so_does_not_reach_another_members_token(acme: Town
     assert victim.works
 
 
-def test_whoever_is_named_as_the_owner_does_not_revoke_with_that(acme: Town) -> None:
+def test_an_assigned_owner_cannot_revoke_the_token(acme: Town) -> None:
     named, true = acme["member"], acme["manager"]
     TokenClaim.objects.filter(prefix=true.token.prefix).delete()
     rotation = rotating(true, RotationKind.LEAKED)
@@ -160,7 +160,7 @@ def test_the_mark_of_anothers_form_names_nothing_and_is_not_used_up(acme: Town, 
 
 
 def test_the_calls_of_a_token_out_of_sight_are_not_shown(acme: Town) -> None:
-    """An admin says that an unowned token is somebody's; that shows them none of its calls."""
+    """Assigning an owner to an unowned token shows them none of its calls."""
     workspace: Workspace = acme["owner"].member.workspace
     before = timezone.now() - timedelta(hours=2)
     token = make_token(workspace.org_id, "c" * 12, last_tool="delete_client", last_used_at=before)

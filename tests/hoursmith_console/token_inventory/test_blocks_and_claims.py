@@ -1,4 +1,4 @@
-"""Who unblocks a token, and who takes back whose it is: decided by who somebody is, not by what they are called."""
+"""Who unblocks a token and who releases a claim: decided by member, not by name."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def test_who_is_called_like_the_admin_that_blocked_it_is_not_that_admin(cast: Ca
 
 
 @pytest.mark.parametrize("desk", [False, True])
-def test_an_admins_block_over_a_members_is_the_admins(cast: Cast, trusted: Browse, desk: bool) -> None:
+def test_an_admins_block_replaces_a_members(cast: Cast, trusted: Browse, desk: bool) -> None:
     prefix, member = cast.tokens["member"].prefix, trusted("member")
     block(member, prefix)
     if desk:

@@ -1,4 +1,4 @@
-"""The tokens area: what is in use, by whom, with which power."""
+"""Token list and token pages."""
 
 import re
 from collections.abc import Callable

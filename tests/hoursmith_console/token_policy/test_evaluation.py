@@ -74,7 +74,7 @@ def test_the_dead_are_not_due(cast: Cast) -> None:
     assert set(alive) == {back, faulty, guessed}
 
 
-def test_who_is_asked_already_is_not_counted_again(cast: Cast) -> None:
+def test_tokens_with_an_open_rotation_are_not_counted(cast: Cast) -> None:
     tokens = ObservedToken.objects.filter(org_id=cast.org_id)
     first, _ = _aged(cast, "a", 100), _aged(cast, "b", 100)
     assert count_due(tokens, LIMITS, now=NOW).due == 2

@@ -1,4 +1,4 @@
-"""The least power that would have sufficed, for every tool of the catalogue."""
+"""The least privilege that suffices, for every tool of the catalogue."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -70,7 +70,7 @@ def test_the_sandbox_lets_members_call_exactly_what_the_hint_says_they_may() -> 
     assert allowed == set(MEMBERS_MAY)
 
 
-def test_a_tool_that_nobody_knows_is_taken_for_one_that_needs_most() -> None:
+def test_an_unknown_tool_counts_as_needing_the_highest_role() -> None:
     least = least_privilege(["get_me", "delete_everything"])
     assert (least.role, least.writes) == (Role.MANAGER, True)
 
@@ -101,7 +101,7 @@ def test_an_admins_token_with_calls_of_a_member_is_named() -> None:
         ("MEMBER", {"create_time_entry": 50}, ["read", "write"], None),
     ],
 )
-def test_what_is_said_follows_from_role_scopes_and_calls(
+def test_the_hint_follows_from_role_scopes_and_calls(
     role: str, calls: dict[str, int], scopes: list[str], short: str | None
 ) -> None:
     hint = _hint(role, calls, scopes=scopes)

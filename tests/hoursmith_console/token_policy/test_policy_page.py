@@ -57,7 +57,7 @@ def test_a_change_tells_the_assistants_of_tokens_that_are_due_by_it(cast: Cast, 
         ({"max_idle_days": "99999"}, "less than or equal to 3650"),
     ],
 )
-def test_what_cannot_be_is_said_beside_its_field(
+def test_an_invalid_value_is_explained_beside_its_field(
     cast: Cast, browse: Browse, change: dict[str, str], fault: str
 ) -> None:
     answer = browse("owner").post(PAGE, {**LIMITS, **change})

@@ -110,7 +110,7 @@ def test_every_order_is_paged_without_gaps_where_values_are_equal(cast: Cast, br
     assert len(found) == len(set(found)) == 120
 
 
-def test_tools_used_stand_beside_tools_allowed(cast: Cast, browse: Browse) -> None:
+def test_used_tools_are_shown_beside_allowed_tools(cast: Cast, browse: Browse) -> None:
     token = cast.tokens["member"]
     make_call(token, "get_task")
     make_call(token, "delete_client", result=Result.REFUSED)

@@ -74,7 +74,7 @@ def test_a_message_that_two_processes_saw_is_taken_by_one(cast: Cast) -> None:
     assert send_due_mails(now=timezone.now()) == 0
 
 
-def test_a_server_that_cannot_be_reached_is_tried_again_and_said(cast: Cast, settings: Any) -> None:
+def test_an_unreachable_mail_server_is_retried_and_reported(cast: Cast, settings: Any) -> None:
     start(cast, "member")
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
@@ -102,7 +102,7 @@ def test_who_has_rotated_meanwhile_is_not_written_to(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("backend", ["console", "dummy"])
-def test_without_a_mail_server_nobody_is_promised_a_message(cast: Cast, settings: Any, backend: str) -> None:
+def test_without_a_mail_server_no_email_is_queued(cast: Cast, settings: Any, backend: str) -> None:
     settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
     assert not is_mail_configured()
     start(cast, "member")

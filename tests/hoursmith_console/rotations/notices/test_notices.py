@@ -1,4 +1,4 @@
-"""What assistants are told: while there is a reason, in our own words, and no longer."""
+"""Notices to assistants: fixed texts, shown only while there is a reason."""
 
 from datetime import date, timedelta
 
@@ -34,7 +34,7 @@ def rotation(cast: Cast) -> Rotation:
     )
 
 
-def test_a_due_token_is_told_of_until_it_is_asked_for_or_no_longer_due(cast: Cast) -> None:
+def test_a_due_token_has_a_notice_until_a_rotation_starts_or_it_is_no_longer_due(cast: Cast) -> None:
     policy = TokenPolicy.objects.create(workspace=cast.workspace, max_age_days=90)
     token = make_token(cast.org_id, "aaaaaaaaaaaa", first_used_at=NOW - timedelta(days=91))
     make_token(cast.other.org_id, "bbbbbbbbbbbb", first_used_at=NOW - timedelta(days=91))
@@ -77,7 +77,7 @@ def test_nothing_that_people_typed_reaches_an_assistant(rotation: Rotation) -> N
         assert f"hsk_live_{rotation.prefix}" in text
 
 
-def test_the_policy_decides_whether_it_stands_in_the_text(cast: Cast, rotation: Rotation) -> None:
+def test_the_policy_decides_whether_the_notice_is_in_the_text(cast: Cast, rotation: Rotation) -> None:
     assert not TokenNotice.objects.get(ended_at=None).is_in_text
     TokenPolicy.objects.update_or_create(workspace=cast.workspace, defaults={"notices_in_text": True})
     assert refresh_notices(workspace=cast.workspace, now=NOW) == 1

@@ -66,7 +66,7 @@ def began(cast: Cast) -> Began:
 
 
 def show(cast: Cast, rotation: Rotation, prefix: str, who: str = "manager") -> None:
-    """Somebody shows a token, and says that it is the new one."""
+    """Verify a token and choose it as the new one."""
     claim = claim_token(env="live", prefix=prefix, member=cast.people[who], source="verified")
     choose_new_token(rotation=rotation, member=cast.people[who], claim=claim)
 
@@ -91,7 +91,7 @@ def target_of(rotation: Rotation, label: str) -> RotationTarget:
     return rotation.targets.get(label__startswith=label)
 
 
-def test_places_are_called_as_their_connections_are(began: Began) -> None:
+def test_targets_are_labelled_like_their_connections(began: Began) -> None:
     assert {each.label for each in began().targets.all()} == {"Cursor", "Claude Code on Ana’s laptop"}
 
 
@@ -136,7 +136,7 @@ def test_a_name_is_enough_where_there_was_no_connection(cast: Cast, began: Began
     assert [each.target.label for each in look(rotation).remaining] == ["Claude Code on Ana’s laptop"]
 
 
-def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_mended(cast: Cast, began: Began) -> None:
+def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_fixed(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "claude-code", "ana-laptop")
     use(cast, NEW, "Cursor", at=timezone.now() - timedelta(minutes=5))
@@ -153,7 +153,7 @@ def test_an_assistant_that_falls_back_to_the_old_token_lags_until_it_is_mended(c
     assert rotation.verified_at is not None
 
 
-def test_what_is_no_longer_in_use_is_not_waited_for(cast: Cast, began: Began) -> None:
+def test_an_assistant_marked_as_unused_is_not_waited_for(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, NEW, "claude-code", "ana-laptop")
     mark_target_unused(target=target_of(rotation, "Cursor"), member=cast.people["manager"])
@@ -171,7 +171,7 @@ def test_giving_everything_up_proves_nothing(cast: Cast, began: Began) -> None:
     assert rotation.updated_at is not None
 
 
-def test_an_assistant_that_turns_up_late_gets_its_place(cast: Cast, began: Began) -> None:
+def test_an_assistant_that_appears_late_gets_a_target(cast: Cast, began: Began) -> None:
     rotation = began()
     use(cast, rotation.prefix, "n8n")
     assert "n8n" in [each.target.label for each in look(rotation).remaining]
@@ -198,7 +198,9 @@ def test_a_planned_rotation_ends_when_the_old_token_is_forgotten(cast: Cast, beg
     assert events()[-1] == ("finish", "")
 
 
-def test_a_rotation_after_a_leak_ends_when_the_new_token_works_and_the_knocking_stays(cast: Cast, began: Began) -> None:
+def test_a_leaked_rotation_ends_when_the_new_token_works_and_late_attempts_stay_listed(
+    cast: Cast, began: Began
+) -> None:
     rotation = began(RotationKind.LEAKED)
     revoke_old_token(rotation=rotation, member=cast.people["manager"])
     use(cast, NEW, "claude-code", "ana-laptop")
@@ -212,7 +214,7 @@ def test_a_rotation_after_a_leak_ends_when_the_new_token_works_and_the_knocking_
     ]
 
 
-def test_what_hoursmith_still_accepts_is_not_revoked_whatever_was_said(cast: Cast, began: Began) -> None:
+def test_a_token_that_hoursmith_still_accepts_is_not_revoked_by_a_report(cast: Cast, began: Began) -> None:
     rotation = began(RotationKind.LEAKED)
     revoke_old_token(rotation=rotation, member=cast.people["manager"])
     rotation.refresh_from_db()
@@ -248,7 +250,7 @@ def test_a_planned_rotation_does_not_revoke_before_the_new_token_was_seen(cast: 
         ("one of another role", "role OWNER, but yours is MANAGER"),
     ],
 )
-def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Began, whose: str, said: str) -> None:
+def test_a_token_that_cannot_be_the_new_one_is_refused(cast: Cast, began: Began, whose: str, said: str) -> None:
     rotation, manager = began(successor=False), cast.people["manager"]
     old = make_token(cast.org_id, "d" * 12)
     claim_token(env="live", prefix=old.prefix, member=manager, source="verified")
@@ -277,13 +279,13 @@ def test_a_token_that_cannot_be_the_successor_is_refused(cast: Cast, began: Bega
 
 
 @pytest.mark.parametrize("who", ["owner", "admin", "member", "outsider"])
-def test_nobody_but_the_owner_says_which_token_replaces_theirs(cast: Cast, began: Began, who: str) -> None:
+def test_only_the_owner_chooses_the_new_token(cast: Cast, began: Began, who: str) -> None:
     rotation = began(successor=False)
     with pytest.raises(RotationError, match="Only the owner"):
         show(cast, rotation, NEW, who)
 
 
-def test_a_stopped_rotation_frees_its_successor(cast: Cast, began: Began) -> None:
+def test_a_cancelled_rotation_frees_its_new_token(cast: Cast, began: Began) -> None:
     rotation = began()
     cancel_rotation(rotation=rotation, actor="Ana")
     again = start_rotation(

@@ -1,4 +1,4 @@
-"""The rotations area: whose it is, what each screen offers, what nobody may do."""
+"""Rotation pages: who sees them, what each step offers, and what is refused."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,7 +25,7 @@ ACTS = (
 
 @pytest.fixture
 def rotation(cast: Cast) -> Rotation:
-    """The manager's token, which two assistants use, is being replaced."""
+    """An open rotation of the manager's token, which two assistants use."""
     token = cast.tokens["manager"]
     make_client(token, name="Cursor")
     make_client(token, name="claude-code", connection="ana-laptop")
@@ -52,7 +52,7 @@ def test_a_rotation_exists_for_whose_token_it_is_and_for_reviewers(
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("person", ["member", "outsider"])
-def test_nobody_else_can_do_anything_with_it(trusted: Browse, rotation: Rotation, person: str, act: str) -> None:
+def test_other_members_cannot_change_a_rotation(trusted: Browse, rotation: Rotation, person: str, act: str) -> None:
     assert trusted(person).post(f"/rotations/{rotation.pk}/{act}/").status_code == 404
     assert AuditEvent.objects.count() == 1
 
@@ -65,14 +65,14 @@ def test_an_act_does_nothing_on_get(trusted: Browse, rotation: Rotation, act: st
 
 
 @pytest.mark.parametrize("act", ["revoke", "mint"])
-def test_where_a_token_ends_or_begins_the_password_is_asked(browse: Browse, rotation: Rotation, act: str) -> None:
+def test_creating_and_revoking_require_re_authentication(browse: Browse, rotation: Rotation, act: str) -> None:
     answer = browse("manager").post(f"/rotations/{rotation.pk}/{act}/")
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("/accounts/reauthenticate/")
 
 
 @pytest.mark.parametrize("person", ["owner", "admin"])
-def test_nobody_makes_a_token_for_somebody_else(trusted: Browse, rotation: Rotation, person: str) -> None:
+def test_a_member_cannot_create_a_token_for_another(trusted: Browse, rotation: Rotation, person: str) -> None:
     assert trusted(person).post(f"/rotations/{rotation.pk}/mint/", {"name": "x", "form": "x" * 22}).status_code == 403
     assert '<strong class="name">Manager Person</strong> can create the new token' in page_of(
         trusted(person), f"/rotations/{rotation.pk}/"
@@ -127,13 +127,13 @@ def test_each_step_has_its_screen(
     page_of(browse(person), f"/rotations/{rotation.pk}/live/")
 
 
-def test_the_page_asks_to_be_loaded_anew_once_the_step_has_changed(browse: Browse, rotation: Rotation) -> None:
+def test_the_page_reloads_when_the_step_changed(browse: Browse, rotation: Rotation) -> None:
     client = browse("owner")
     assert "HX-Refresh" not in client.get(f"/rotations/{rotation.pk}/live/?stamp=planned-mint").headers
     assert client.get(f"/rotations/{rotation.pk}/live/?stamp=planned-update").headers["HX-Refresh"] == "true"
 
 
-def test_an_old_token_that_knocks_is_named(cast: Cast, browse: Browse, rotation: Rotation) -> None:
+def test_late_attempts_with_the_old_token_are_shown(cast: Cast, browse: Browse, rotation: Rotation) -> None:
     now = timezone.now()
     Rotation.objects.filter(pk=rotation.pk).update(kind=RotationKind.LEAKED, revoked_at=now - timedelta(minutes=30))
     make_refusal(cast.tokens["manager"], connection="ana-laptop", client_name="claude-code")
@@ -186,14 +186,16 @@ def test_without_a_token_one_chooses_and_an_unknown_one_is_not_there(browse: Bro
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 200), ("manager", 403), ("member", 403)])
-def test_only_reviewers_end_the_tokens_of_somebody(cast: Cast, trusted: Browse, person: str, status: int) -> None:
+def test_only_admins_offboard_a_member(cast: Cast, trusted: Browse, person: str, status: int) -> None:
     client, member = trusted(person), cast.people["member"]
     assert client.get("/rotations/offboarding/").status_code == status
     assert client.get(f"/rotations/offboarding/{member.pk}/").status_code == status
     assert client.get(f"/rotations/offboarding/{cast.people['outsider'].pk}/").status_code in (403, 404)
 
 
-def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, trusted: Browse, settings: Any) -> None:
+def test_offboarding_in_hosted_mode_starts_a_rotation_for_each_token(
+    cast: Cast, trusted: Browse, settings: Any
+) -> None:
     settings.SANDBOX_MODE = False
     member = cast.people["member"]
     answer = trusted("owner").post(f"/rotations/offboarding/{member.pk}/", {"reason": "left"}, follow=True)
@@ -203,9 +205,7 @@ def test_in_hosted_mode_somebody_who_leaves_gets_a_rotation_a_token(cast: Cast, 
 
 
 @pytest.mark.parametrize(("person", "status"), [("owner", 302), ("manager", 302), ("member", 404), ("outsider", 404)])
-def test_a_token_is_contained_and_released_by_whose_it_is(
-    cast: Cast, trusted: Browse, person: str, status: int
-) -> None:
+def test_owners_of_a_token_block_and_unblock_it(cast: Cast, trusted: Browse, person: str, status: int) -> None:
     token = cast.tokens["manager"]
     client, query = trusted(person), f"?token=live_{token.prefix}"
     assert client.get(f"/tokens/block/{query}").status_code == (200 if status == 302 else 404)
@@ -228,7 +228,7 @@ def test_who_is_blocked_by_an_admin_does_not_lift_it(cast: Cast, trusted: Browse
 
 
 @pytest.mark.parametrize("address", ["/tokens/block/", "/tokens/unblock/"])
-def test_stopping_a_token_asks_for_a_reason_and_a_password(
+def test_blocking_requires_a_reason_and_re_authentication(
     cast: Cast, browse: Browse, trusted: Browse, address: str
 ) -> None:
     query = f"?token=live_{cast.tokens['manager'].prefix}"
