@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from allauth.account.decorators import reauthentication_required
 from django import forms
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -15,6 +13,7 @@ from hoursmith_console.audit.exporting import stream_parts
 from hoursmith_console.core.export_progress import ExportProgress
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.lists.changelist import KeysetChangeList
+from hoursmith_console.core.permissions import recent_auth_required, reviewer_required
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -36,14 +35,10 @@ class ActivityExportView:
 
     def __init__(self, admin: "ActivityAdmin") -> None:
         self._admin = admin
-        self._guarded = reauthentication_required(self._respond)
+        self._guarded = reviewer_required(recent_auth_required(self._respond))
 
     def __call__(self, request: ConsoleRequest) -> HttpResponseBase:
-        # Before re-authentication: members who may not export are refused at once.
-        if not request.viewer.member.sees_workspace:
-            raise PermissionDenied
-        response: HttpResponseBase = self._guarded(request)
-        return response
+        return self._guarded(request)
 
     def _respond(self, request: ConsoleRequest) -> HttpResponseBase:
         changes = cast(KeysetChangeList, self._admin.get_changelist_instance(request))
@@ -79,8 +74,6 @@ class ActivityExportView:
     ) -> HttpResponse:
         context: dict[str, Any] = {
             "title": "Export activity",
-            "area_title": self._admin.title,
-            "area_address": "console:activity:list",
             "form": form,
             "cl": changes,
             **progress_context(request, self._admin.area),

@@ -55,7 +55,6 @@ class ApprovalsSection(ConsoleSection):
         return render_page(
             request,
             "approvals/list.html",
-            section=self,
             rule=_rule(viewer),
             waiting=_waiting(viewer),
             rows=request_rows(viewer, rows[:PAGE_SIZE]),
@@ -76,7 +75,7 @@ class ApprovalsSection(ConsoleSection):
         title = f"{row.title}: {found.target_label or found.target_id}"
         has_any = bool(found.arguments) or found.snapshot is not None
         contents = authorize_content_view(viewer, call_id=found.call_id, label=title, has_any=has_any)
-        return render_page(request, "approvals/detail.html", section=self, title=title, row=row, contents=contents)
+        return render_page(request, "approvals/detail.html", title=title, row=row, contents=contents)
 
     def decide_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
         """Approve or deny the call."""
@@ -123,7 +122,6 @@ class ApprovalsSection(ConsoleSection):
         return render_page(
             request,
             "approvals/policy.html",
-            section=self,
             status=status,
             title="Approval rules",
             form=form or RuleForm(viewer, rule=rule),

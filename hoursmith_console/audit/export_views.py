@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from allauth.account.decorators import reauthentication_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -13,6 +11,7 @@ from hoursmith_console.audit.exporting import Filtered, export_lines, record_exp
 from hoursmith_console.audit.forms import ExportForm
 from hoursmith_console.core.export_progress import ExportProgress, last_export
 from hoursmith_console.core.lists.changelist import KeysetChangeList
+from hoursmith_console.core.permissions import recent_auth_required, reviewer_required
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.export.formats import FORMATS
@@ -28,10 +27,9 @@ def progress_context(request: ConsoleRequest, area: str) -> dict[str, Any]:
     return {"progress": progress, "progress_address": reverse(f"console:{area}:export_progress")}
 
 
+@reviewer_required
 def export_progress(request: ConsoleRequest, *, area: str) -> HttpResponse:
     """Render the progress of the viewer's last export of `area`, polled by its page; 204 if nothing changed."""
-    if not request.viewer.member.sees_workspace:
-        raise PermissionDenied
     context = progress_context(request, area)
     progress = context["progress"]
     if request.GET.get("mark", "") == (progress.mark if progress else ""):
@@ -44,14 +42,10 @@ class ExportView:
 
     def __init__(self, admin: "AuditAdmin") -> None:
         self._admin = admin
-        self._guarded = reauthentication_required(self._respond)
+        self._guarded = reviewer_required(recent_auth_required(self._respond))
 
     def __call__(self, request: ConsoleRequest) -> HttpResponseBase:
-        # Before re-authentication: members who may not export are refused at once.
-        if not request.viewer.member.sees_workspace:
-            raise PermissionDenied
-        response: HttpResponseBase = self._guarded(request)
-        return response
+        return self._guarded(request)
 
     def _respond(self, request: ConsoleRequest) -> HttpResponseBase:
         if request.method != "POST":
@@ -94,8 +88,6 @@ class ExportView:
     def _page(self, request: ConsoleRequest, form: ExportForm, status: int = 200) -> HttpResponse:
         context = {
             "title": "Export audit log",
-            "area_title": self._admin.title,
-            "area_address": "console:audit:list",
             "form": form,
             "rows": self._selection(request).events().order_by().count(),
             "is_narrowed": self._changes(request).is_narrowed,

@@ -43,8 +43,6 @@ def remove(request: ConsoleRequest, key: str) -> HttpResponse:
         return _to(connection)
     context = {
         "title": f"Remove {connection.label}?",
-        "area_title": "Connections",
-        "area_address": "console:connections:list",
         "connection": connection,
     }
     if request.method != "POST":

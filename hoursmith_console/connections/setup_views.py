@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -23,6 +22,7 @@ from hoursmith_console.connections.context import (
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_create
+from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, MissingFormIdError, mint_token, new_form_id
 from hoursmith_console.token_issuer.protocol import MintedToken, MintingUnsupportedError, UnknownMemberError
@@ -71,12 +71,11 @@ def details(request: ConsoleRequest) -> HttpResponse:
     return _page(request, "name", f"Connect {client.title}", status=status, client=client, form=form)
 
 
-def token(request: ConsoleRequest, key: str) -> HttpResponse:
+def token(request: ConsoleRequest, key: str) -> HttpResponseBase:
     """How the person comes by a token; POST mints one where this console can, and shows it in the answer."""
     connection = _own(request, key)
     if request.method == "POST":
-        answer: HttpResponse = reauthentication_required(_mint)(request, connection)
-        return answer
+        return recent_auth_required(_mint)(request, connection)
     return _token_page(request, connection)
 
 
@@ -197,8 +196,6 @@ def _page(
 def _context(request: ConsoleRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
     context = {
         "title": title,
-        "area_title": "Connections",
-        "area_address": "console:connections:list",
         "rail": rail(step, connection),
         "later_address": reverse("console:connections:list"),
         "slot": SLOT,

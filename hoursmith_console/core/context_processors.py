@@ -12,7 +12,7 @@ from hoursmith_console.core.viewer import ViewerRequest
 
 
 def console(request: HttpRequest) -> dict[str, Any]:
-    """Return the menu, the member and the workspace, on the site's pages alone: other pages read no member."""
+    """Return the menu, the member, the workspace and the section on the site's pages; elsewhere nothing is read."""
     match = request.resolver_match
     if match is None or match.namespaces[:1] != [site.name]:
         return {}
@@ -33,4 +33,14 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "has_oidc": bool(settings.OIDC),
         # Parts of pages have no menu, so it is made where a template shows it.
         "menu": SimpleLazyObject(partial(site.menu, console_request)),
+        **_section(match.namespaces),
     }
+
+
+def _section(namespaces: list[str]) -> dict[str, str]:
+    """Return the title of the section that the address is in, and the name of its list's address."""
+    area = namespaces[1] if len(namespaces) > 1 else ""
+    section = next((each for each in site.areas() if each.area == area), None)
+    if section is None:
+        return {}
+    return {"title": section.title, "area_title": section.title, "area_address": f"console:{area}:list"}

@@ -86,13 +86,13 @@ class MembersSection(ConsoleSection):
         """Who is in the workspace and how they come into the console."""
         pages = Paginator(visible_members(request.viewer), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
-        return render_page(request, "members/list.html", section=self, people=persons(page.object_list), page=page)
+        return render_page(request, "members/list.html", people=persons(page.object_list), page=page)
 
     def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """One member; who is out of sight does not exist."""
         viewer = request.viewer
         member = get_object_or_404(visible_members(viewer), pk=key)
-        return render_page(request, "members/detail.html", section=self, **_detail(viewer, member))
+        return render_page(request, "members/detail.html", **_detail(viewer, member))
 
     def invite_view(self, request: ConsoleRequest) -> HttpResponse:
         """Invite somebody to the console."""
@@ -102,7 +102,6 @@ class MembersSection(ConsoleSection):
             return render_page(
                 request,
                 "members/invite.html",
-                section=self,
                 title="Invite",
                 form=form,
                 sends_mail=sends_mail(),
@@ -172,7 +171,6 @@ class MembersSection(ConsoleSection):
         return render_page(
             request,
             "members/invited.html",
-            section=self,
             title="Invited",
             person=persons([invitation.member])[0],
             command="" if secret else _command(invitation),

@@ -39,8 +39,6 @@ def _page(
     cards = token_labels(request.viewer, [claimed.claim]) if claimed else {}
     context = {
         "title": "Claim a token",
-        "area_title": "Tokens",
-        "area_address": "console:tokens:list",
         "refusal": refusal,
         "claimed": claimed,
         "card": cards.get(ref_of(claimed.claim)) if claimed else None,

@@ -5,14 +5,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.permissions import admin_required, recent_auth_required
+from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
@@ -47,7 +46,7 @@ class SettingsSection(ConsoleSection):
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
         return [
-            path("", guard(require_safe(self.list_view)), name="list"),
+            path("", guard(require_safe(reviewer_required(self.list_view))), name="list"),
             path("pause/", guard(require_POST(admin_required(recent_auth_required(self.pause_view)))), name="pause"),
             path(
                 "snapshots/",
@@ -68,9 +67,7 @@ class SettingsSection(ConsoleSection):
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """Show all settings."""
-        if not request.viewer.member.sees_workspace:
-            raise PermissionDenied
-        return render_page(request, "workspace_settings/page.html", section=self, **_sections(request.viewer))
+        return render_page(request, "workspace_settings/page.html", **_sections(request.viewer))
 
     def pause_view(self, request: ConsoleRequest) -> HttpResponse:
         """Pause or resume destructive tools for the whole workspace."""
@@ -95,7 +92,6 @@ class SettingsSection(ConsoleSection):
             return render_page(
                 request,
                 "workspace_settings/page.html",
-                section=self,
                 status=400,
                 **{**_sections(request.viewer), "retention_form": form},
             )

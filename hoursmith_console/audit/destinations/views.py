@@ -70,8 +70,6 @@ class DestinationPages:
             request,
             "audit/destinations/list.html",
             title="Log destinations",
-            area_title="Audit log",
-            area_address="console:audit:list",
             statuses=statuses,
             most=MOST_DESTINATIONS,
         )

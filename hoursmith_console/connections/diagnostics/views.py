@@ -29,8 +29,6 @@ def doctor(request: ConsoleRequest, key: str) -> HttpResponse:
     context = {
         **evidence_context(request.viewer, standing, place="doctor"),
         "title": "Doctor",
-        "area_title": "Connections",
-        "area_address": "console:connections:list",
         "findings": findings,
         "found": [each for each in findings if each.verdict is Verdict.FOUND],
         "possible": [each for each in findings if each.verdict is Verdict.POSSIBLE],

@@ -137,8 +137,6 @@ class ReadOnlyModelAdmin(_ModelAdmin):
     def detail_response(self, request: Any, row: Any, *, status: int = 200, **more: Any) -> HttpResponse:
         """The page of `row`, with `more` for its template."""
         context = {
-            "area_title": self.title,
-            "area_address": f"console:{self.area}:list",
             **self.detail_context(request.viewer, row),
             **more,
         }

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -10,6 +9,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRed
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.actions import revoke_old_token
 from hoursmith_console.rotations.offboarding import active_token_counts, offboard_member, offboarding_summary
@@ -38,7 +38,7 @@ class StartViews:
 
     def __init__(self, admin: "RotationAdmin") -> None:
         self._admin = admin
-        self._offboard_guarded = reauthentication_required(self._offboard)
+        self._offboard_guarded = recent_auth_required(self._offboard)
 
     def new(self, request: ConsoleRequest) -> HttpResponse:
         """Choose a token and a reason; POST starts the rotation or joins the one in progress."""
@@ -48,7 +48,6 @@ class StartViews:
             return render_page(
                 request,
                 "rotations/choose.html",
-                section=self._admin,
                 title="Rotate a token",
                 tokens=_tokens_to_choose(viewer),
             )
@@ -65,9 +64,7 @@ class StartViews:
         if request.method != "POST" or not form.is_valid():
             status = 400 if request.method == "POST" else 200
             page = {"card": card, "token_address": asked, "form": form, "latest": latest}
-            return render_page(
-                request, "rotations/new.html", section=self._admin, title="Rotate a token", status=status, **page
-            )
+            return render_page(request, "rotations/new.html", title="Rotate a token", status=status, **page)
         try:
             rotation = start_rotation(
                 env=key[0],
@@ -80,9 +77,7 @@ class StartViews:
         except (RotationError, AuditUnavailableError) as error:
             form.add_error(None, str(error))
             page = {"card": card, "token_address": asked, "form": form, "latest": latest}
-            return render_page(
-                request, "rotations/new.html", section=self._admin, title="Rotate a token", status=503, **page
-            )
+            return render_page(request, "rotations/new.html", title="Rotate a token", status=503, **page)
         return back_to(rotation)
 
     def offboarding(self, request: ConsoleRequest) -> HttpResponse:
@@ -92,16 +87,13 @@ class StartViews:
         members = Member.objects.filter(workspace=viewer.member.workspace_id)
         known = members.filter(Q(pk__in=counts) | Q(is_active=True))[:MOST_LISTED]
         people = sorted(((member, counts[member.pk]) for member in known), key=lambda each: not each[1])
-        return render_page(
-            request, "rotations/offboarding.html", section=self._admin, title="Offboard a member", people=people
-        )
+        return render_page(request, "rotations/offboarding.html", title="Offboard a member", people=people)
 
     def offboard(self, request: ConsoleRequest, member: int) -> HttpResponseBase:
         """Show the member's tokens; POST starts their rotations, and in the sandbox revokes them."""
         viewer = _admin_viewer(request)
         person = get_object_or_404(Member, pk=member, workspace=viewer.member.workspace_id)
-        answer: HttpResponseBase = self._offboard_guarded(request, person)
-        return answer
+        return self._offboard_guarded(request, person)
 
     def _offboard(self, request: ConsoleRequest, person: Member) -> HttpResponse:
         viewer = request.viewer
@@ -131,7 +123,6 @@ class StartViews:
         return render_page(
             request,
             "rotations/offboard.html",
-            section=self._admin,
             title=f"Offboard {person.name}",
             status=status,
             **page,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -13,6 +12,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
+from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.rotations.actions import mint_new_token
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.permissions import can_assign_owner, can_manage, can_mint_new_token, can_revoke
@@ -84,7 +84,7 @@ class Wizard:
         def work(request: ConsoleRequest, rotation: Rotation) -> HttpResponseBase:
             return _respond(request, rotation, action)
 
-        guarded = reauthentication_required(work) if needs_reauthentication else work
+        guarded = recent_auth_required(work) if needs_reauthentication else work
 
         @sensitive_post_parameters(form_actions.TOKEN)
         def view(request: ConsoleRequest, key: int) -> HttpResponseBase:
@@ -106,7 +106,6 @@ class Wizard:
             return "!Enter a name for the new token."
         viewer = request.viewer
         page: dict[str, Any] = {"done_address": rotation.get_absolute_url()}
-        page |= {"area_title": self._admin.title, "area_address": "console:rotations:list"}
         try:
             minted = mint_new_token(
                 rotation=rotation,

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -12,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from hoursmith_console.core.forms import Form
+from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.rotations.permissions import can_block, can_unblock, liftable_by
 from hoursmith_console.rotations.services import latest_rotation
 from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
@@ -36,16 +36,15 @@ class BlockViews:
 
     def __init__(self, admin: "TokenAdmin") -> None:
         self._admin = admin
-        self._block_guarded = reauthentication_required(self._block)
-        self._unblock_guarded = reauthentication_required(self._unblock)
+        self._block_guarded = recent_auth_required(self._block)
+        self._unblock_guarded = recent_auth_required(self._unblock)
 
     def block(self, request: ConsoleRequest) -> HttpResponseBase:
         """Ask for a reason; POST blocks the token on every worker from the next request."""
         card = _card(request)
         if not can_block(request.viewer.member, card.owner):
             raise PermissionDenied
-        answer: HttpResponseBase = self._block_guarded(request, card)
-        return answer
+        return self._block_guarded(request, card)
 
     def unblock(self, request: ConsoleRequest) -> HttpResponseBase:
         """Unblock the token on POST; a GET, as after re-authentication, changes nothing."""
@@ -56,8 +55,7 @@ class BlockViews:
         block = get_object_or_404(ours, env=card.env, prefix=card.prefix)
         if not can_unblock(request.viewer.member, block):
             raise PermissionDenied
-        answer: HttpResponseBase = self._unblock_guarded(request, card, block)
-        return answer
+        return self._unblock_guarded(request, card, block)
 
     def _block(self, request: ConsoleRequest, card: TokenLabel) -> HttpResponse:
         viewer, form, status = request.viewer, BlockForm(request.POST or None), 200
@@ -81,8 +79,6 @@ class BlockViews:
                     return HttpResponseRedirect(_next(request, card))
         context = {
             "title": "Block token",
-            "area_title": self._admin.title,
-            "area_address": "console:tokens:list",
             "card": card,
             "form": form,
             "next": _next(request, card),
