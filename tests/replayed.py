@@ -102,7 +102,8 @@ def _rows(model: type[Model], keys: set[Any]) -> list[tuple[Any, ...]]:
     ending = statement[statement.index(" FROM ") :]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns}{ending}", values)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _moved(row: tuple[Any, ...], later: timedelta) -> tuple[Any, ...]:
