@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
-from mcpbridge.models import Kind, Result
+from mcpbridge.models import CallKind, Result
 
 OWNER = Identity(
     org_id="org-1",
@@ -22,7 +22,11 @@ REFUSED = CallResult(Result.REFUSED, 409, "conflict", 8.0)
 
 
 def a_call(
-    *, kind: Kind = Kind.DESTRUCTIVE, identity: Identity = OWNER, caller: dict[str, Any] | None = None, **more: Any
+    *,
+    kind: CallKind = CallKind.DESTRUCTIVE,
+    identity: Identity = OWNER,
+    caller: dict[str, Any] | None = None,
+    **more: Any,
 ) -> Call:
     """One call; a destructive one by Ana's Claude Desktop unless told otherwise."""
     who = Caller(
@@ -39,7 +43,7 @@ def a_call(
         at=datetime.now(UTC),
         caller=replace(who, **(caller or {})),
         identity=identity,
-        tool={Kind.READ: "list_clients", Kind.WRITE: "create_client"}.get(kind, "delete_client"),
+        tool={CallKind.READ: "list_clients", CallKind.WRITE: "create_client"}.get(kind, "delete_client"),
         kind=kind,
         target_type="client",
     )

@@ -29,7 +29,7 @@ from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.activity.order import whole_until
 from mcpbridge.calls.errors import MESSAGES
-from mcpbridge.models import AuditEvent, Phase, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, ToolCall
 
 # A call is written when it has ended, under the instant it began at; one that waited for an approval began long ago.
 _LONGEST_CALL = timedelta(hours=1)
@@ -104,7 +104,7 @@ class ActivityAdmin(LiveListAdmin):
         return self.live_context(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:
-        record = AuditEvent.objects.filter(call_id=row.call_id, phase=Phase.INTENT)
+        record = AuditEvent.objects.filter(call_id=row.call_id, phase=AuditPhase.INTENT)
         return {
             "title": row.tool,
             "contents": authorize_content_view(

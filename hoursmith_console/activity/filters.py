@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.core.lists.changelist import ChoiceFilter
-from mcpbridge.models import TOOL_KINDS, Kind, Result
+from mcpbridge.models import TOOL_KINDS, CallKind, Result
 from mcpbridge.tools import TOOLS
 
 UNSUCCESSFUL = "unsuccessful"
@@ -23,13 +23,13 @@ class KindFilter(ChoiceFilter):
         return [(kind.value, kind.label) for kind in TOOL_KINDS]
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        if value != Kind.READ:
+        if value != CallKind.READ:
             # The condition of the partial index, which the databases do not infer.
-            queryset = queryset.exclude(kind=Kind.READ)
+            queryset = queryset.exclude(kind=CallKind.READ)
         return queryset.filter(kind=value)
 
     def index_branches(self, value: str) -> list[Q] | None:
-        return None if value == Kind.READ else []
+        return None if value == CallKind.READ else []
 
 
 class ResultFilter(ChoiceFilter):

@@ -22,7 +22,7 @@ from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.calls.approvals.policy import change_approval_rule, get_approval_rule, is_active
 from mcpbridge.calls.approvals.requests import NotDecidableError, decide_approval
-from mcpbridge.models import ApprovalRequest, Kind
+from mcpbridge.models import ApprovalRequest, CallKind
 from mcpbridge.tools import TOOLS
 
 PAGE_SIZE = 50
@@ -137,7 +137,7 @@ def _waiting(viewer: Viewer) -> list[RequestRow]:
 def _rule(viewer: Viewer) -> dict[str, Any]:
     """Return the active rules as `approvals/list.html` shows them."""
     rule = get_approval_rule(viewer.org_id)
-    destructive = [tool for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
+    destructive = [tool for tool in TOOLS.values() if tool.kind is CallKind.DESTRUCTIVE]
     return {
         "is_on": is_active(rule),
         "tools": [TOOLS[name].title for name in rule.tools if name in TOOLS],

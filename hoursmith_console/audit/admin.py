@@ -41,10 +41,10 @@ from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.reconcile import NothingToResolveError, resolve_outcome
 from mcpbridge.calls.errors import MESSAGES
-from mcpbridge.models import AuditEvent, Kind, Phase, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, CallKind, ToolCall
 from mcpbridge.tools import TOOLS
 
-_PHASES = {"destroyed": Phase.INTENT, "console": Phase.EVENT}
+_PHASES = {"destroyed": AuditPhase.INTENT, "console": AuditPhase.EVENT}
 
 
 class EntryFilter(ChoiceFilter):
@@ -89,7 +89,7 @@ class DestructiveToolFilter(ChoiceFilter):
     field = "tool"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(tool.name, tool.name) for tool in TOOLS.values() if tool.kind == Kind.DESTRUCTIVE]
+        return [(tool.name, tool.name) for tool in TOOLS.values() if tool.kind == CallKind.DESTRUCTIVE]
 
 
 class RecordedTimeFilter(TimeFilter):
@@ -108,7 +108,7 @@ class AuditAdmin(LiveListAdmin):
     number = "sequence"
     menu_order = 2
     orders = {"": Order("recorded_at")}
-    base_branches = (Q(phase=Phase.INTENT), Q(phase=Phase.EVENT))
+    base_branches = (Q(phase=AuditPhase.INTENT), Q(phase=AuditPhase.EVENT))
     list_defer = ("arguments", "snapshot")
     detail_converter = "uuid"
     list_filter = (
@@ -144,7 +144,7 @@ class AuditAdmin(LiveListAdmin):
     def resolve_view(self, request: ConsoleRequest, key: UUID) -> HttpResponse:
         """Record an admin's note on a call with an unknown outcome."""
         viewer = request.viewer
-        row = get_object_or_404(self.get_queryset(request), phase=Phase.INTENT, call_id=key)
+        row = get_object_or_404(self.get_queryset(request), phase=AuditPhase.INTENT, call_id=key)
         if not viewer.member.administers:
             raise PermissionDenied
         form = ResolveForm(request.POST)
@@ -165,9 +165,9 @@ class AuditAdmin(LiveListAdmin):
         return page
 
     def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
-        phases = [Phase.INTENT]
+        phases = [AuditPhase.INTENT]
         if viewer.member.sees_workspace:
-            phases.append(Phase.EVENT)
+            phases.append(AuditPhase.EVENT)
         return visible_rows(viewer, AuditEvent.objects.all()).filter(phase__in=phases)
 
     def visible_branches(self, viewer: Viewer) -> list[Q] | None:
@@ -192,7 +192,9 @@ class AuditAdmin(LiveListAdmin):
         ahead = AuditEvent.objects.filter(org_id=viewer.org_id, sequence__gt=cursor.number).order_by("sequence")
         written = list(ahead.values_list("sequence", "call_id", "phase")[:MOST_AT_ONCE])
         # A call appears when its intent is written; with a filter by outcome, when the outcome is.
-        calls = {call for _, call, phase in written if phase in (Phase.INTENT, Phase.OUTCOME, Phase.EVENT)}
+        calls = {
+            call for _, call, phase in written if phase in (AuditPhase.INTENT, AuditPhase.OUTCOME, AuditPhase.EVENT)
+        }
         rows = changes.queryset.filter(call_id__in=calls).defer(*self.list_defer).order_by("-sequence")
         listed = self.listed(viewer, list(rows))
         fresh = [row for row in listed if row.key not in open_keys]
@@ -210,7 +212,7 @@ class AuditAdmin(LiveListAdmin):
         return self.live_context(request, changes, shown["rows"])
 
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
-        if row.phase == Phase.EVENT:
+        if row.phase == AuditPhase.EVENT:
             return {**_event_context(row), "verification": _verification_status(viewer)}
         call = with_outcomes([row])[0]
         title = f"{row.tool} {row.target_label or row.target_id}".strip()

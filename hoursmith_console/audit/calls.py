@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hoursmith_console.audit.call_descriptions import CallDescription, describe_call
 from mcpbridge.audit.reconcile import outcome_deadline
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 
 # Failures before anything was sent to Hoursmith; after any other, the call may have been carried out.
 NOTHING_SENT = ("upstream_unreachable", "upstream_redirect", "audit_unavailable")
@@ -79,14 +79,15 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
         for row in AuditEvent.objects.filter(
             call_id__in=[intent.call_id for intent in found],
             org_id__in={intent.org_id for intent in found},
-            phase__in=(Phase.OUTCOME, Phase.UNKNOWN, Phase.RESOLUTION),
+            phase__in=(AuditPhase.OUTCOME, AuditPhase.UNKNOWN, AuditPhase.RESOLUTION),
         ).defer("arguments", "snapshot")
     }
     now = timezone.now()
     calls = []
     for intent in found:
         outcome, unknown, resolution = (
-            rows.get((intent.call_id, phase)) for phase in (Phase.OUTCOME, Phase.UNKNOWN, Phase.RESOLUTION)
+            rows.get((intent.call_id, phase))
+            for phase in (AuditPhase.OUTCOME, AuditPhase.UNKNOWN, AuditPhase.RESOLUTION)
         )
         state = State.UNKNOWN if unknown and not outcome else _state(intent, outcome, now)
         calls.append(DestructiveCall(intent, outcome, state, unknown, resolution))
@@ -95,7 +96,7 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
 
 def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent]:
     """Return the intents whose calls are in `state` now; entries of other phases are dropped."""
-    intents = intents.filter(phase=Phase.INTENT).alias(ended=_ended())
+    intents = intents.filter(phase=AuditPhase.INTENT).alias(ended=_ended())
     edge = timezone.now() - outcome_deadline()
     if state is State.UNDER_WAY:
         return intents.filter(ended=None, recorded_at__gte=edge)
@@ -115,21 +116,21 @@ def unresolved(rows: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEve
     `rows` have every phase. At most the newest thousand calls of each kind of uncertainty are returned.
     """
     rows = rows.filter(recorded_at__gte=since).order_by("-recorded_at", "-pk")
-    intents = rows.filter(phase=Phase.INTENT)
-    failed = rows.filter(phase=Phase.OUTCOME, result=Result.FAILED).exclude(code__in=NOTHING_SENT)
+    intents = rows.filter(phase=AuditPhase.INTENT)
+    failed = rows.filter(phase=AuditPhase.OUTCOME, result=Result.FAILED).exclude(code__in=NOTHING_SENT)
     # The reconciler has marked the ones lost earlier.
     edge = timezone.now() - outcome_deadline()
     unmarked = intents.filter(recorded_at__gte=max(since, edge - _MARKED_WITHIN), recorded_at__lt=edge)
     calls: set[UUID] = set()
     for uncertain in (
-        rows.filter(phase=Phase.UNKNOWN),
-        rows.filter(phase=Phase.OUTCOME, result=Result.UNKNOWN),
+        rows.filter(phase=AuditPhase.UNKNOWN),
+        rows.filter(phase=AuditPhase.OUTCOME, result=Result.UNKNOWN),
         failed,
         unmarked.alias(ended=_ended()).filter(ended=None),
     ):
         calls.update(uncertain.values_list("call_id", flat=True)[:_MOST_UNCERTAIN])
     resolved = AuditEvent.objects.filter(call_id__in=calls).filter(
-        Q(phase=Phase.RESOLUTION) | Q(phase=Phase.OUTCOME, result__in=(Result.SUCCEEDED, Result.REFUSED))
+        Q(phase=AuditPhase.RESOLUTION) | Q(phase=AuditPhase.OUTCOME, result__in=(Result.SUCCEEDED, Result.REFUSED))
     )
     calls.difference_update(resolved.order_by().values_list("call_id", flat=True))
     return intents.filter(call_id__in=calls)
@@ -140,7 +141,7 @@ def _ended() -> Subquery:
 
     A value instead of EXISTS, which PostgreSQL would turn into a join with all outcomes although a list needs few.
     """
-    outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=Phase.OUTCOME).order_by()
+    outcome = AuditEvent.objects.filter(call_id=OuterRef("call_id"), phase=AuditPhase.OUTCOME).order_by()
     return Subquery(outcome.values("result")[:1])
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.models import AuditEvent, Phase
+from mcpbridge.models import AuditEvent, AuditPhase
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _was_viewed(viewer: Viewer, call_id: UUID) -> bool:
         org_id=viewer.org_id,
         target_type="call",
         target_id=str(call_id),
-        phase=Phase.EVENT,
+        phase=AuditPhase.EVENT,
         tool=ACTION,
         actor=viewer.member.display_identity,
         recorded_at__gt=timezone.now() - RECORDED_EVERY,

@@ -7,7 +7,7 @@ from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
 from hoursmith_console.audit.descriptions import EventDescription, describe_event
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
-from mcpbridge.models import AuditEvent, Phase
+from mcpbridge.models import AuditEvent, AuditPhase
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class AuditRow:
 def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
     """Join intents with their outcomes and tokens, and describe events, in the order of `rows`."""
     found = list(rows)
-    calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == Phase.INTENT)}
+    calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == AuditPhase.INTENT)}
     cards = token_labels(viewer, [call.intent for call in calls.values()])
     return [
         AuditRow(calls[row.pk], cards[ref_of(row)]) if row.pk in calls else AuditRow(None, None, describe_event(row))

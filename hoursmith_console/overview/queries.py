@@ -19,7 +19,7 @@ from hoursmith_console.tokens.usage import Span, calls_by_day, calls_by_hour, vi
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.calls.errors import UNANSWERED
-from mcpbridge.models import AuditEvent, Phase, Result, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, Result, ToolCall
 
 DAYS = 7
 UNRESOLVED_DAYS = 30
@@ -91,7 +91,7 @@ def outage(viewer: Viewer) -> Mapping[str, Any] | None:
 
 def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
     """Return the intents of the latest destructive calls that Hoursmith did not refuse."""
-    intents = not_refused(visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT)))
+    intents = not_refused(visible_rows(viewer, AuditEvent.objects.filter(phase=AuditPhase.INTENT)))
     return list(intents.defer("arguments", "snapshot").order_by("-recorded_at", "-pk")[:limit])
 
 

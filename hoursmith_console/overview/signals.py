@@ -15,7 +15,7 @@ from hoursmith_console.tokens.filters import token_key
 from hoursmith_console.tokens.querysets import visible_clients, visible_rows, visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
-from mcpbridge.models import AuditEvent, CallHour, Kind, ObservedToken, Phase, TokenNetwork, TokenTool
+from mcpbridge.models import AuditEvent, AuditPhase, CallHour, CallKind, ObservedToken, TokenNetwork, TokenTool
 from mcpbridge.tools import TOOLS
 
 NEW_FOR = timedelta(days=7)
@@ -23,7 +23,7 @@ BURST_CALLS, BURST_WITHIN, BURST_TIMES_USUAL = 10, timedelta(minutes=10), 4
 _MOST_SHOWN = 4
 _MOST_BURSTS_CHECKED = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
+_DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is CallKind.DESTRUCTIVE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _burst(viewer: Viewer, token: ObservedToken, hour: int) -> tuple[int, dateti
     """Return the most calls within ten minutes around `hour` and when they ended; None if not unusual."""
     begin = _EPOCH + timedelta(hours=hour - 1)
     intents = AuditEvent.objects.filter(
-        org_id=viewer.org_id, env=token.env, prefix=token.prefix, phase=Phase.INTENT, recorded_at__gte=begin
+        org_id=viewer.org_id, env=token.env, prefix=token.prefix, phase=AuditPhase.INTENT, recorded_at__gte=begin
     )
     rows = intents.filter(recorded_at__lt=begin + timedelta(hours=3)).order_by("recorded_at")
     calls, at = densest(list(rows.values_list("recorded_at", flat=True)[:5_000]))

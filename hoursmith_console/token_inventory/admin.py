@@ -48,7 +48,7 @@ from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, 
 from hoursmith_console.workspace_settings.pausing import PauseForm, handle_pause_form, pause_of
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.models import AuditEvent, ObservedClient, ObservedToken, Phase, RejectedCredential, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, ObservedClient, ObservedToken, RejectedCredential, ToolCall
 
 LATEST = 10
 _SHOWN_ASSISTANTS = 2
@@ -185,7 +185,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
 
     def detail_context(self, viewer: Viewer, row: ObservedToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
-        intents = visible_rows(viewer, AuditEvent.objects.filter(phase=Phase.INTENT, **same))[:LATEST]
+        intents = visible_rows(viewer, AuditEvent.objects.filter(phase=AuditPhase.INTENT, **same))[:LATEST]
         owner, state = token_owners(viewer, [row.prefix]).get(ref_of(row)), token_statuses(viewer, [row])[ref_of(row)]
         claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
         now = timezone.now()

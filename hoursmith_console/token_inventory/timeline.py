@@ -6,11 +6,11 @@ from datetime import datetime
 from django.db.models import Min
 
 from hoursmith_console.rotations.models import Rotation, RotationOutcome
-from mcpbridge.models import Kind, ObservedToken, TokenBlock
+from mcpbridge.models import CallKind, ObservedToken, TokenBlock
 from mcpbridge.tools import TOOLS
 
 _MAX_PER_KIND = 5
-_DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE]
+_DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is CallKind.DESTRUCTIVE]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hoursmith_console.token_policy.least_privilege import MEMBERS_MAY
 from hoursmith_console.workspaces.models import Role
-from mcpbridge.models import Kind, ObservedToken, TokenTool
+from mcpbridge.models import CallKind, ObservedToken, TokenTool
 from mcpbridge.tools import TOOLS, Tool
 
 
@@ -25,7 +25,7 @@ class UsedTools:
 
 def is_allowed(tool: Tool, *, role: str, scopes: Collection[str]) -> bool:
     """Return whether a token with this role and these scopes may call `tool`; Hoursmith decides on which records."""
-    if tool.kind is not Kind.READ and "write" not in scopes:
+    if tool.kind is not CallKind.READ and "write" not in scopes:
         return False
     return role != Role.MEMBER or tool.name in MEMBERS_MAY
 

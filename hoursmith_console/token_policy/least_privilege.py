@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from hoursmith_console.workspaces.models import Role
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import TOOLS
 
 WINDOW_DAYS = 60
@@ -78,7 +78,7 @@ class PrivilegeHint:
 
 def least_privilege(tools: Collection[str]) -> LeastPrivilege:
     """Return the least privilege that calls of these tools need."""
-    writes = any(tool not in TOOLS or TOOLS[tool].kind is not Kind.READ for tool in tools)
+    writes = any(tool not in TOOLS or TOOLS[tool].kind is not CallKind.READ for tool in tools)
     if any(tool not in MEMBERS_MAY for tool in tools):
         return LeastPrivilege(Role.MANAGER, writes)
     within = sorted({MEMBERS_MAY[tool] for tool in tools} - {""})

@@ -17,7 +17,7 @@ from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.sanitize import sanitize_arguments
 from mcpbridge.core.types import Call, Caller, Identity
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction, set_statement_timeout, short_busy_timeout
-from mcpbridge.models import AuditEvent, Kind, ObservedToken, Result
+from mcpbridge.models import AuditEvent, CallKind, ObservedToken, Result
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.redaction.masking import MASK
 
@@ -75,7 +75,7 @@ def record_event(
         caller=Caller(about.env, about.prefix, transport=TRANSPORT, address=address, request_id=request_id),
         identity=Identity(org_id, org_name or _name_of(alias, org_id), "", "", about.name, ()),
         tool=action,
-        kind=Kind.CONSOLE,
+        kind=CallKind.CONSOLE,
         target_type=target_type,
         target_id=target_id,
         target_label=target_label,

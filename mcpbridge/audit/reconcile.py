@@ -21,7 +21,7 @@ from mcpbridge.audit.heads import chain_lock, chain_statuses
 from mcpbridge.audit.rows import NOTE_LENGTH, AuditRow, call_of, resolution_row, unknown_row
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.db.timeouts import bounded_read
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +63,10 @@ class OutcomeReconciler:
         return found
 
     def _overdue(self, before: datetime) -> Iterator[UUID]:
-        intents = AuditEvent.objects.using(self._alias).filter(phase=Phase.INTENT).order_by()
-        without_outcome = intents.exclude(Exists(_rows_of_the_call(self._alias, Phase.OUTCOME, Phase.UNKNOWN)))
+        intents = AuditEvent.objects.using(self._alias).filter(phase=AuditPhase.INTENT).order_by()
+        without_outcome = intents.exclude(
+            Exists(_rows_of_the_call(self._alias, AuditPhase.OUTCOME, AuditPhase.UNKNOWN))
+        )
         if self._since is None:
             # Selecting this column alone lets the database use an index only.
             yield from without_outcome.values_list("call_id", flat=True)
@@ -75,7 +77,7 @@ class OutcomeReconciler:
 
     def _mark(self, call_ids: list[UUID], before: datetime) -> int:
         with bounded_read(self._alias, limit_s=_READ_LIMIT_S):
-            intents = AuditEvent.objects.using(self._alias).filter(call_id__in=call_ids, phase=Phase.INTENT)
+            intents = AuditEvent.objects.using(self._alias).filter(call_id__in=call_ids, phase=AuditPhase.INTENT)
             rows = [unknown_row(call_of(intent)) for intent in intents.filter(recorded_at__lt=before)]
         if rows:
             self._write(rows)
@@ -92,10 +94,10 @@ def unresolved(org_id: str) -> QuerySet[AuditEvent]:
     alias = router.db_for_read(AuditEvent)
     # Written as SQL, because SQLite uses the partial index only for this exact condition.
     is_unknown = RawSQL(f"result = '{Result.UNKNOWN.value}'", [], output_field=BooleanField())  # noqa: S611
-    better = _rows_of_the_call(alias, Phase.OUTCOME, Phase.RESOLUTION)
-    resolved = _rows_of_the_call(alias, Phase.RESOLUTION)
+    better = _rows_of_the_call(alias, AuditPhase.OUTCOME, AuditPhase.RESOLUTION)
+    resolved = _rows_of_the_call(alias, AuditPhase.RESOLUTION)
     return AuditEvent.objects.filter(is_unknown, org_id=org_id).filter(
-        (Q(phase=Phase.UNKNOWN) & ~Exists(better)) | (Q(phase=Phase.OUTCOME) & ~Exists(resolved))
+        (Q(phase=AuditPhase.UNKNOWN) & ~Exists(better)) | (Q(phase=AuditPhase.OUTCOME) & ~Exists(resolved))
     )
 
 
@@ -112,14 +114,14 @@ def resolve_outcome(*, call_id: UUID, org_id: str, actor: str, note: str) -> Non
         # Of two concurrent resolutions, the second finds the row of the first.
         acquire_locks(alias, chain_lock(org_id))
         rows = {row.phase: row for row in AuditEvent.objects.using(alias).filter(call_id=call_id, org_id=org_id)}
-        outcome = rows.get(Phase.OUTCOME) or rows.get(Phase.UNKNOWN)
+        outcome = rows.get(AuditPhase.OUTCOME) or rows.get(AuditPhase.UNKNOWN)
         is_open = outcome is not None and outcome.result in (Result.UNKNOWN, Result.FAILED)
-        if outcome is None or not is_open or Phase.RESOLUTION in rows:
+        if outcome is None or not is_open or AuditPhase.RESOLUTION in rows:
             raise NothingToResolveError
         # The intent is the oldest row of the call and may have been pruned.
-        record_row(alias, resolution_row(call_of(rows.get(Phase.INTENT, outcome)), actor=actor, note=note))
+        record_row(alias, resolution_row(call_of(rows.get(AuditPhase.INTENT, outcome)), actor=actor, note=note))
 
 
-def _rows_of_the_call(alias: str, *phases: Phase) -> QuerySet[AuditEvent]:
+def _rows_of_the_call(alias: str, *phases: AuditPhase) -> QuerySet[AuditEvent]:
     rows = AuditEvent.objects.using(alias).filter(call_id=OuterRef("call_id"), phase__in=phases)
     return rows.order_by()

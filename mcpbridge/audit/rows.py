@@ -15,7 +15,7 @@ from mcpbridge.core.ids import new_id
 from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_columns
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.db.bulk import insert, masked
-from mcpbridge.models import AuditEvent, Kind, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, CallKind, Result
 
 # Columns that only some phases fill.
 _EMPTY = {
@@ -43,10 +43,10 @@ class AuditRow:
     """
 
     call: Call
-    phase: Phase
+    phase: AuditPhase
     details: dict[str, Any]
-    unless: tuple[Phase, ...] = ()
-    after: tuple[Phase, ...] = ()
+    unless: tuple[AuditPhase, ...] = ()
+    after: tuple[AuditPhase, ...] = ()
     hourly_limit: int | None = None
     id: uuid.UUID = field(default_factory=new_id)
 
@@ -59,7 +59,7 @@ class AuditRow:
 def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str, hourly_limit: int | None = None) -> AuditRow:
     """Build the intent of a destructive call, with a snapshot of the record (up to 256 KiB)."""
     details = {"snapshot": sanitize_snapshot(snapshot), "snapshot_fault": sanitize_text(snapshot_fault, 40)}
-    return AuditRow(call, Phase.INTENT, details, hourly_limit=hourly_limit)
+    return AuditRow(call, AuditPhase.INTENT, details, hourly_limit=hourly_limit)
 
 
 def outcome_row(call: Call, ending: CallResult) -> AuditRow:
@@ -70,7 +70,7 @@ def outcome_row(call: Call, ending: CallResult) -> AuditRow:
         "code": sanitize_text(ending.code, 40),
         "duration_ms": ending.duration_ms,
     }
-    return AuditRow(call, Phase.OUTCOME, details)
+    return AuditRow(call, AuditPhase.OUTCOME, details)
 
 
 def refusal_row(row: AuditRow, ending: CallResult) -> AuditRow:
@@ -80,17 +80,19 @@ def refusal_row(row: AuditRow, ending: CallResult) -> AuditRow:
 
 def unknown_row(call: Call) -> AuditRow:
     """Build the row that marks an outcome as unknown; skipped if the call has an outcome or such a row."""
-    return AuditRow(call, Phase.UNKNOWN, {"result": Result.UNKNOWN.value}, unless=(Phase.OUTCOME, Phase.UNKNOWN))
+    return AuditRow(
+        call, AuditPhase.UNKNOWN, {"result": Result.UNKNOWN.value}, unless=(AuditPhase.OUTCOME, AuditPhase.UNKNOWN)
+    )
 
 
 def resolution_row(call: Call, *, actor: str, note: str) -> AuditRow:
     """Build the row with what a member found out about an unknown outcome."""
-    return AuditRow(call, Phase.RESOLUTION, _actor_and_note(actor, note))
+    return AuditRow(call, AuditPhase.RESOLUTION, _actor_and_note(actor, note))
 
 
 def event_row(call: Call, *, actor: str, note: str, result: Result) -> AuditRow:
     """Build the row of a console event."""
-    return AuditRow(call, Phase.EVENT, {"result": result.value, **_actor_and_note(actor, note)})
+    return AuditRow(call, AuditPhase.EVENT, {"result": result.value, **_actor_and_note(actor, note)})
 
 
 def _actor_and_note(actor: str, note: str) -> dict[str, str]:
@@ -122,7 +124,7 @@ def call_of(row: AuditEvent) -> Call:
             scopes=(),
         ),
         tool=row.tool,
-        kind=Kind(row.kind),
+        kind=CallKind(row.kind),
         target_type=row.target_type,
         target_id=row.target_id,
         target_label=row.target_label,
@@ -161,7 +163,7 @@ def _over_limits(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     before: dict[tuple[str, str, str, int], int] = {}
     here: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        if row.phase is not Phase.INTENT:
+        if row.phase is not AuditPhase.INTENT:
             continue
         token = (row.org_id, row.call.caller.env, row.call.caller.prefix)
         if (limit := row.hourly_limit) is not None:
@@ -179,7 +181,7 @@ def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most:
     """Count the intents of the token within the last hour, up to `most`."""
     since = timezone.now() - _HOUR
     intents = AuditEvent.objects.using(alias).filter(
-        org_id=org_id, env=env, prefix=prefix, phase=Phase.INTENT, recorded_at__gt=since
+        org_id=org_id, env=env, prefix=prefix, phase=AuditPhase.INTENT, recorded_at__gt=since
     )
     return intents.order_by()[:most].count()
 

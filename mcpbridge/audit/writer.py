@@ -30,7 +30,7 @@ from mcpbridge.audit.rows import AuditRow, append_rows, intent_row, outcome_row,
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.locks import FileLock
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 from mcpbridge.observability import metrics
 from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
@@ -178,7 +178,7 @@ class AuditWriter:
             if not entry.is_claimed:
                 entry.is_dropped = True
                 return
-            if entry.row.phase not in (Phase.INTENT, Phase.EVENT):
+            if entry.row.phase not in (AuditPhase.INTENT, AuditPhase.EVENT):
                 return
             elapsed_ms = (timezone.now() - call.at).total_seconds() * 1000
             refusal = QueueEntry(refusal_row(entry.row, CallResult(Result.REFUSED, 503, UNAVAILABLE_CODE, elapsed_ms)))
@@ -197,7 +197,7 @@ class AuditWriter:
             raise AlreadyLoggedError
 
     def _leave(self) -> None:
-        self._lose([entry for entry in self._queue if entry.row.phase == Phase.OUTCOME])
+        self._lose([entry for entry in self._queue if entry.row.phase == AuditPhase.OUTCOME])
         settle(list(self._queue), is_committed=False)
         self._file_lock.close()
 

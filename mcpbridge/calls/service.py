@@ -23,7 +23,7 @@ from mcpbridge.core.credential import Credential, CredentialError, CredentialErr
 from mcpbridge.core.ids import new_id
 from mcpbridge.core.sanitize import sanitize_arguments
 from mcpbridge.core.types import Call, Caller, CallResult, ElicitationState, Identity
-from mcpbridge.models import Kind, Result
+from mcpbridge.models import CallKind, Result
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.tools import RestRequest, Tool
 from mcpbridge.upstream import Upstream, UpstreamError
@@ -116,17 +116,17 @@ class ToolCallService:
             answer = ToolResult.of(errors.from_upstream_error(error, is_read=True))
             return self._finish(call, answer, started, is_accepted=False)
         call.identity, caller.is_accepted = identity, True
-        if read_only and tool.kind is not Kind.READ:
+        if read_only and tool.kind is not CallKind.READ:
             return self._finish(call, ToolResult.of(errors.tool_error("read_only", 403, Result.REFUSED)), started)
         if faults := tool.faults(arguments):
             return self._finish(call, ToolResult.of(errors.from_invalid_arguments(faults)), started)
         call.target_id = tool.target_id(arguments)
-        if tool.kind is Kind.DESTRUCTIVE and self._is_frozen(call):
+        if tool.kind is CallKind.DESTRUCTIVE and self._is_frozen(call):
             return self._finish(call, ToolResult.of(errors.tool_error("frozen", 403, Result.REFUSED)), started)
         match tool.kind:
-            case Kind.READ:
+            case CallKind.READ:
                 return await self._run_call(tool, arguments, credential, call, started)
-            case Kind.WRITE:
+            case CallKind.WRITE:
                 return await self._run_uncancelled(self._run_call(tool, arguments, credential, call, started))
         if (rule := self._restrictions.now().approval_policy(identity.org_id)) is not None:
             return await self._run_with_approval(rule, elicitation, tool, arguments, credential, call, started)
@@ -185,7 +185,7 @@ class ToolCallService:
     async def _run_call(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, call: Call, started: float
     ) -> ToolResult:
-        answer = await self._send(tool.request(arguments), credential, is_read=tool.kind is Kind.READ)
+        answer = await self._send(tool.request(arguments), credential, is_read=tool.kind is CallKind.READ)
         record = answer.payload.get("data")
         if not answer.is_error and isinstance(record, dict):
             call.target_label = tool.target_label(record)

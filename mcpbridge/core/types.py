@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mcpbridge.core.token_digest import Digests
-from mcpbridge.models import Kind, Result, TokenRef
+from mcpbridge.models import CallKind, Result, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Call:
     caller: Caller
     identity: Identity
     tool: str
-    kind: Kind
+    kind: CallKind
     target_type: str = ""
     target_id: str = ""
     target_label: str = ""

@@ -10,7 +10,7 @@ from mcpbridge.models.audit import AuditEvent
 
 # Django finds an application's models through this module.
 from mcpbridge.models.destinations import LogDestination
-from mcpbridge.models.enums import TOOL_KINDS, Kind, Phase, Result
+from mcpbridge.models.enums import TOOL_KINDS, AuditPhase, CallKind, Result
 from mcpbridge.models.observed import (
     ObservedClient,
     ObservedConnection,
@@ -33,16 +33,16 @@ __all__ = [
     "ApprovalRule",
     "AuditCut",
     "AuditEvent",
+    "AuditPhase",
     "CallFacts",
     "CallHour",
+    "CallKind",
     "Decision",
     "Freeze",
-    "Kind",
     "LogDestination",
     "ObservedClient",
     "ObservedConnection",
     "ObservedToken",
-    "Phase",
     "RejectedCredential",
     "Result",
     "SignedHead",

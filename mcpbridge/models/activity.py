@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from mcpbridge.models.enums import Kind, Result
+from mcpbridge.models.enums import CallKind, Result
 from mcpbridge.models.token_ref import TokenIdentity
 from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
@@ -14,7 +14,7 @@ class CallFacts(TokenIdentity):
     call_id = models.UUIDField(help_text="The id of the call, shared by its intent, outcome and activity row.")
     at = models.DateTimeField(help_text="When the bridge received the call (UTC).")
     tool = MaskedCharField(max_length=64)
-    kind = models.CharField(max_length=11, choices=Kind)
+    kind = models.CharField(max_length=11, choices=CallKind)
     target_type = MaskedCharField(max_length=32, blank=True, help_text="client, project, task …")
     target_id = MaskedCharField(max_length=64, blank=True)
     target_label = MaskedCharField(max_length=200, blank=True, help_text="The name of the record at that time.")

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 
 from mcpbridge.models.activity import CallFacts
-from mcpbridge.models.enums import Phase, Result
+from mcpbridge.models.enums import AuditPhase, Result
 from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
@@ -17,7 +17,7 @@ class AuditEvent(CallFacts):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    phase = models.CharField(max_length=10, choices=Phase)
+    phase = models.CharField(max_length=10, choices=AuditPhase)
     recorded_at = models.DateTimeField(help_text="When this row was written (UTC).")
     org_name = MaskedCharField(max_length=200, blank=True)
     snapshot = MaskedJSONField(null=True, help_text="The record just before the call, read with the caller's token.")

@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class Kind(models.TextChoices):
+class CallKind(models.TextChoices):
     """The kind of a call: what its tool does to the workspace."""
 
     READ = "read"
@@ -13,7 +13,7 @@ class Kind(models.TextChoices):
     CONSOLE = "console"
 
 
-TOOL_KINDS = (Kind.READ, Kind.WRITE, Kind.DESTRUCTIVE)
+TOOL_KINDS = (CallKind.READ, CallKind.WRITE, CallKind.DESTRUCTIVE)
 
 
 class Result(models.TextChoices):
@@ -25,7 +25,7 @@ class Result(models.TextChoices):
     UNKNOWN = "unknown"
 
 
-class Phase(models.TextChoices):
+class AuditPhase(models.TextChoices):
     """The phase of a call or event that an audit row records."""
 
     INTENT = "intent"

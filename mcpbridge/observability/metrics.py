@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from mcpbridge.core.credential import CredentialErrorCode
 from mcpbridge.core.types import Call, CallResult
-from mcpbridge.models import Kind, Result
+from mcpbridge.models import CallKind, Result
 
 # From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -65,7 +65,7 @@ class CallCounts:
     """What a recorder counts of calls. Kept in memory until `flush`, since each step in a mapped file is dear."""
 
     def __init__(self) -> None:
-        self._ended: list[tuple[str, Kind, Result, int, str, float]] = []
+        self._ended: list[tuple[str, CallKind, Result, int, str, float]] = []
 
     def count(self, call: Call, call_result: CallResult) -> None:
         """Count a call that ended; on the event loop."""

@@ -23,7 +23,7 @@ from mcpbridge.calls import errors
 from mcpbridge.calls.service import NO_ELICITATION, ToolCallService, ToolResult
 from mcpbridge.core.credential import Credential, CredentialError
 from mcpbridge.core.types import Caller, ElicitationState
-from mcpbridge.models import Kind, Result
+from mcpbridge.models import CallKind, Result
 from mcpbridge.tools import TOOLS, Tool
 from mcpbridge.tools.prompts import Prompt, prompts_for
 from mcpbridge.tools.schema_compat import to_portable_schema
@@ -90,7 +90,7 @@ class HoursmithTools:
         self._calls = calls
         tools = [_described(tool) for tool in TOOLS.values()]
         self._all = types.ListToolsResult(tools=tools)
-        self._read = types.ListToolsResult(tools=[tool for tool in tools if TOOLS[tool.name].kind is Kind.READ])
+        self._read = types.ListToolsResult(tools=[tool for tool in tools if TOOLS[tool.name].kind is CallKind.READ])
 
     def listing(self, *, read_only: bool) -> types.ListToolsResult:
         return self._read if read_only else self._all

@@ -6,7 +6,7 @@ Source: the Hoursmith contract, section 10, whose order the catalogue keeps.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import clients, expenses, invoices, members, organization, projects, tasks, time_entries
 from mcpbridge.tools.base import Hints, RestRequest, Tool
 
@@ -16,5 +16,5 @@ _RESOURCES = (organization, clients, projects, tasks, time_entries, expenses, in
 
 TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for area in _RESOURCES for tool in area.TOOLS})
 READ_TOOLS: Mapping[str, Tool] = MappingProxyType(
-    {name: tool for name, tool in TOOLS.items() if tool.kind is Kind.READ}
+    {name: tool for name, tool in TOOLS.items() if tool.kind is CallKind.READ}
 )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.redaction.visible_text import marked, shows_nothing
 from mcpbridge.tools.fields import Argument, unreadable
 
@@ -61,7 +61,7 @@ class Tool:
     description: str
     method: str
     path: str
-    kind: Kind
+    kind: CallKind
     target_type: str
     arguments: Mapping[str, Argument]
     output_schema: dict[str, Any]
@@ -85,10 +85,10 @@ class Tool:
         if self._is_update:
             schema["minProperties"] = 2
         hints = Hints(
-            read_only=self.kind is Kind.READ,
-            destructive=self.kind is Kind.DESTRUCTIVE,
+            read_only=self.kind is CallKind.READ,
+            destructive=self.kind is CallKind.DESTRUCTIVE,
             # A second time changes nothing more, except where each time makes one more record.
-            idempotent=self.method != "POST" or self.kind is Kind.DESTRUCTIVE,
+            idempotent=self.method != "POST" or self.kind is CallKind.DESTRUCTIVE,
             open_world=False,
         )
         for name, value in (
@@ -189,7 +189,7 @@ class Tool:
 
     def snapshot_request(self, arguments: dict[str, Any]) -> RestRequest | None:
         """The call that reads the record which a destructive tool is about to change; None for other tools."""
-        if self.kind is not Kind.DESTRUCTIVE:
+        if self.kind is not CallKind.DESTRUCTIVE:
             return None
         path = self._path_for(arguments["id"])
         return RestRequest("GET", path.removesuffix("/archive"), route=self.path.removesuffix("/archive"))

@@ -3,7 +3,7 @@
 Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (client, delete guard) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import changes, currency, days, decimal, flag, idempotency_key, listing, text, uuid, whole
@@ -71,7 +71,7 @@ TOOLS = (
         ),
         method="GET",
         path="/clients",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="client",
         arguments=listing(
             {},
@@ -90,7 +90,7 @@ TOOLS = (
         ),
         method="GET",
         path="/clients/{id}",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="client",
         arguments={"id": _ID},
         required=("id",),
@@ -106,7 +106,7 @@ TOOLS = (
         ),
         method="POST",
         path="/clients",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="client",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("name",),
@@ -122,7 +122,7 @@ TOOLS = (
         ),
         method="PATCH",
         path="/clients/{id}",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="client",
         arguments={"id": _ID, **changes(_FIELDS, kept=("name", "requirePoNumber"))},
         required=("id",),
@@ -139,7 +139,7 @@ TOOLS = (
         ),
         method="DELETE",
         path="/clients/{id}",
-        kind=Kind.DESTRUCTIVE,
+        kind=CallKind.DESTRUCTIVE,
         target_type="client",
         arguments={"id": _ID},
         required=("id",),

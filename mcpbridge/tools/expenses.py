@@ -3,7 +3,7 @@
 Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (expense, invoice lock) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import (
@@ -62,7 +62,7 @@ TOOLS = (
         ),
         method="GET",
         path="/expenses",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="expense",
         arguments=listing(
             {
@@ -87,7 +87,7 @@ TOOLS = (
         ),
         method="GET",
         path="/expenses/{id}",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="expense",
         arguments={"id": _ID},
         required=("id",),
@@ -103,7 +103,7 @@ TOOLS = (
         ),
         method="POST",
         path="/expenses",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="expense",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("clientId", "description", "amount", "expenseDate"),
@@ -120,7 +120,7 @@ TOOLS = (
         ),
         method="PATCH",
         path="/expenses/{id}",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="expense",
         arguments={
             "id": _ID,
@@ -140,7 +140,7 @@ TOOLS = (
         ),
         method="DELETE",
         path="/expenses/{id}",
-        kind=Kind.DESTRUCTIVE,
+        kind=CallKind.DESTRUCTIVE,
         target_type="expense",
         arguments={"id": _ID},
         required=("id",),

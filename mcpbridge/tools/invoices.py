@@ -3,7 +3,7 @@
 Source: the Hoursmith contract, sections 3 (Members have none), 7 (list), 9 (invoice) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import amounts, choice, days, listing, text, uuid
@@ -42,7 +42,7 @@ TOOLS = (
         ),
         method="GET",
         path="/invoices",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="invoice",
         arguments=listing(
             {
@@ -84,7 +84,7 @@ TOOLS = (
         ),
         method="GET",
         path="/invoices/{id}",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="invoice",
         arguments={"id": uuid("The invoice's id, as list_invoices gives it.")},
         required=("id",),

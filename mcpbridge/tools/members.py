@@ -3,7 +3,7 @@
 Source: the Hoursmith contract, sections 3 (a Member sees their own record), 7 (list), 9 (member) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import choice, days, listing
@@ -31,7 +31,7 @@ TOOLS = (
         ),
         method="GET",
         path="/members",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="member",
         arguments=listing(
             {"role": choice("Only members with this role.", ("OWNER", "ADMIN", "MANAGER", "MEMBER"))},

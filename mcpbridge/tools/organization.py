@@ -3,7 +3,7 @@
 Source: the Hoursmith contract, sections 3 (every role may), 9 (me, organization) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 
@@ -46,7 +46,7 @@ TOOLS = (
         ),
         method="GET",
         path="/me",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="",
         arguments={},
         output_schema=results.one(_ME),
@@ -60,7 +60,7 @@ TOOLS = (
         ),
         method="GET",
         path="/organization",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="organization",
         arguments={},
         output_schema=results.one(_ORGANIZATION),

@@ -6,7 +6,7 @@ without the record that destructive calls get.
 Source: the Hoursmith contract, sections 3 (who sees which, money-blindness), 7 (list), 9 (project) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import changes, choice, date, days, decimal, idempotency_key, listing, text, uuid
@@ -67,7 +67,7 @@ TOOLS = (
         ),
         method="GET",
         path="/projects",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="project",
         arguments=listing(
             {
@@ -90,7 +90,7 @@ TOOLS = (
         ),
         method="GET",
         path="/projects/{id}",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="project",
         arguments={"id": _ID},
         required=("id",),
@@ -107,7 +107,7 @@ TOOLS = (
         ),
         method="POST",
         path="/projects",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="project",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("clientId", "name"),
@@ -124,7 +124,7 @@ TOOLS = (
         ),
         method="PATCH",
         path="/projects/{id}",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="project",
         arguments={"id": _ID, **changes(_FIELDS, kept=("clientId", "name", "status", "rateType"))},
         required=("id",),
@@ -142,7 +142,7 @@ TOOLS = (
         ),
         method="POST",
         path="/projects/{id}/archive",
-        kind=Kind.DESTRUCTIVE,
+        kind=CallKind.DESTRUCTIVE,
         target_type="project",
         arguments={"id": _ID, "idempotencyKey": idempotency_key()},
         required=("id",),

@@ -3,7 +3,7 @@
 Source: the Hoursmith contract, sections 3 (Members edit what is assigned to them), 7 (list), 9 (task) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import (
@@ -76,7 +76,7 @@ TOOLS = (
         ),
         method="GET",
         path="/tasks",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="task",
         arguments=listing(
             {
@@ -100,7 +100,7 @@ TOOLS = (
         ),
         method="GET",
         path="/tasks/{id}",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="task",
         arguments={"id": _ID},
         required=("id",),
@@ -116,7 +116,7 @@ TOOLS = (
         ),
         method="POST",
         path="/tasks",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="task",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("projectId", "name"),
@@ -133,7 +133,7 @@ TOOLS = (
         ),
         method="PATCH",
         path="/tasks/{id}",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="task",
         arguments={"id": _ID, **changes(_FIELDS, kept=("projectId", "name", "status", "priority", "billable"))},
         required=("id",),
@@ -151,7 +151,7 @@ TOOLS = (
         ),
         method="POST",
         path="/tasks/{id}/archive",
-        kind=Kind.DESTRUCTIVE,
+        kind=CallKind.DESTRUCTIVE,
         target_type="task",
         arguments={"id": _ID, "idempotencyKey": idempotency_key()},
         required=("id",),

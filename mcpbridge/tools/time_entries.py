@@ -4,7 +4,7 @@ Source: the Hoursmith contract, sections 3 (Members have their own), 7 (list), 9
 running timer) and 10.
 """
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import (
@@ -68,7 +68,7 @@ TOOLS = (
         ),
         method="GET",
         path="/time-entries",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="time_entry",
         arguments=listing(
             {
@@ -96,7 +96,7 @@ TOOLS = (
         description="Shows one time entry. A Member sees only their own (404 for any other).",
         method="GET",
         path="/time-entries/{id}",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="time_entry",
         arguments={"id": _ID},
         required=("id",),
@@ -112,7 +112,7 @@ TOOLS = (
         ),
         method="GET",
         path="/time-entries/running",
-        kind=Kind.READ,
+        kind=CallKind.READ,
         target_type="time_entry",
         arguments={},
         output_schema=results.one_or_none(_TIME_ENTRY),
@@ -128,7 +128,7 @@ TOOLS = (
         ),
         method="POST",
         path="/time-entries",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="time_entry",
         arguments={**_FIELDS, "idempotencyKey": idempotency_key()},
         required=("projectId", "entryDate"),
@@ -146,7 +146,7 @@ TOOLS = (
         ),
         method="PATCH",
         path="/time-entries/{id}",
-        kind=Kind.WRITE,
+        kind=CallKind.WRITE,
         target_type="time_entry",
         arguments={
             "id": _ID,
@@ -167,7 +167,7 @@ TOOLS = (
         ),
         method="DELETE",
         path="/time-entries/{id}",
-        kind=Kind.DESTRUCTIVE,
+        kind=CallKind.DESTRUCTIVE,
         target_type="time_entry",
         arguments={"id": _ID},
         required=("id",),

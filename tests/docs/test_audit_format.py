@@ -11,7 +11,7 @@ import pytest
 from mcpbridge.audit.export.cef import key_of
 from mcpbridge.audit.hashchain import FACTS, canonical, genesis
 from mcpbridge.audit.verification.findings import FindingKind
-from mcpbridge.models import Phase
+from mcpbridge.models import AuditPhase
 from tests.paths import ROOT
 
 PAGE = (ROOT / "docs/audit-format.md").read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def test_the_snippet_and_the_canonical_form_on_the_page_are_right() -> None:
 def test_the_page_names_every_fact_phase_and_kind_of_finding() -> None:
     named = set(re.findall(r"`([a-z_]+)`", PAGE))
     assert {*FACTS, "format", "workspace"} <= named
-    assert set(Phase.values) <= named
+    assert set(AuditPhase.values) <= named
     assert {kind.value for kind in FindingKind} <= set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", PAGE, re.MULTILINE))
 
 

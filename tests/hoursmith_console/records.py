@@ -12,16 +12,16 @@ from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import head_of
 from mcpbridge.models import (
     AuditEvent,
-    Kind,
+    AuditPhase,
+    CallKind,
     ObservedClient,
     ObservedToken,
-    Phase,
     RejectedCredential,
     Result,
     ToolCall,
 )
 
-KINDS = {"get": Kind.READ, "list": Kind.READ, "delete": Kind.DESTRUCTIVE, "archive": Kind.DESTRUCTIVE}
+KINDS = {"get": CallKind.READ, "list": CallKind.READ, "delete": CallKind.DESTRUCTIVE, "archive": CallKind.DESTRUCTIVE}
 
 
 def make_token(
@@ -76,7 +76,7 @@ def call_facts(token: ObservedToken, tool: str, at: datetime, **more: Any) -> di
         "call_id": uuid.uuid4(),
         "at": at,
         "tool": tool,
-        "kind": KINDS.get(tool.partition("_")[0], Kind.WRITE),
+        "kind": KINDS.get(tool.partition("_")[0], CallKind.WRITE),
         "client_name": "Claude Desktop",
         "client_version": "1.2.0",
         "protocol": "2026-07-28",
@@ -135,14 +135,14 @@ def audit_pair(
         "arguments": {"id": "5b0c7cf0-9f3b-4a53-9a94-2f4a9d3c1d11"},
     }
     facts = call_facts(token, tool, at, **{**target, **more})
-    intent = AuditEvent(**facts, phase=Phase.INTENT, recorded_at=at, snapshot_fault=snapshot_fault)
+    intent = AuditEvent(**facts, phase=AuditPhase.INTENT, recorded_at=at, snapshot_fault=snapshot_fault)
     if not snapshot_fault:
         intent.snapshot = snapshot or {"name": facts["target_label"], "notes": None}
     if result is None:
         return [intent]
     outcome = AuditEvent(
         **facts,
-        phase=Phase.OUTCOME,
+        phase=AuditPhase.OUTCOME,
         recorded_at=at + timedelta(milliseconds=87),
         result=result,
         status=status,

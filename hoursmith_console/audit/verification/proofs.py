@@ -8,14 +8,14 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from mcpbridge.audit.hashchain import canonical, facts, row_hash
-from mcpbridge.models import AuditEvent, Phase, SigningHead
+from mcpbridge.models import AuditEvent, AuditPhase, SigningHead
 
 PHASE_TITLES = {
-    Phase.INTENT: "Intent",
-    Phase.OUTCOME: "Outcome",
-    Phase.UNKNOWN: "Outcome unknown",
-    Phase.RESOLUTION: "Resolution",
-    Phase.EVENT: "Event",
+    AuditPhase.INTENT: "Intent",
+    AuditPhase.OUTCOME: "Outcome",
+    AuditPhase.UNKNOWN: "Outcome unknown",
+    AuditPhase.RESOLUTION: "Resolution",
+    AuditPhase.EVENT: "Event",
 }
 
 
@@ -29,7 +29,7 @@ class EntryProof:
     @property
     def title(self) -> str:
         """The entry's phase as a heading."""
-        return PHASE_TITLES[Phase(self.row.phase)]
+        return PHASE_TITLES[AuditPhase(self.row.phase)]
 
     @property
     def facts(self) -> dict[str, Any]:

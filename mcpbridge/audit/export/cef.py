@@ -12,7 +12,7 @@ from mcpbridge import __version__
 from mcpbridge.audit.export.columns import COLUMNS, PRODUCT, VENDOR, cell_text, columns_of
 from mcpbridge.audit.export.ocsf import milliseconds
 from mcpbridge.audit.verification.records import Event
-from mcpbridge.models import Kind, Phase, Result
+from mcpbridge.models import AuditPhase, CallKind, Result
 
 CONTENT_TYPE = "text/plain; charset=utf-8"
 # Keys of the CEF dictionary that hold a whole column, with a label if they need one.
@@ -84,6 +84,6 @@ def _derived(row: dict[str, Any]) -> dict[str, str]:
 
 def _severity(row: dict[str, Any]) -> int:
     """Return the severity, 0 to 10: 8 for an unknown outcome, 5 for a destructive call that succeeded, else 3."""
-    if row["phase"] == Phase.UNKNOWN:
+    if row["phase"] == AuditPhase.UNKNOWN:
         return 8
-    return 5 if row["kind"] == Kind.DESTRUCTIVE and row["result"] == Result.SUCCEEDED else 3
+    return 5 if row["kind"] == CallKind.DESTRUCTIVE and row["result"] == Result.SUCCEEDED else 3

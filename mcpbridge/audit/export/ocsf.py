@@ -13,7 +13,7 @@ from typing import Any
 from mcpbridge import __version__
 from mcpbridge.audit.export.columns import PRODUCT, VENDOR, columns_of, json_text
 from mcpbridge.audit.verification.records import Event
-from mcpbridge.models import Kind, Phase, Result
+from mcpbridge.models import AuditPhase, CallKind, Result
 
 CONTENT_TYPE = "application/x-ndjson"
 SCHEMA = "1.8.0"
@@ -55,7 +55,7 @@ def lines(events: Iterable[Event]) -> Iterator[bytes]:
 def event_of(event: Event) -> dict[str, Any]:
     """Return the row as an OCSF event."""
     row = columns_of(event)
-    is_removal = row["kind"] == Kind.DESTRUCTIVE
+    is_removal = row["kind"] == CallKind.DESTRUCTIVE
     class_uid = _ENTITY_MANAGEMENT if is_removal else _API_ACTIVITY
     class_name, category_uid, category_name = _CLASSES[class_uid]
     activity_id, activity_name = _activity(str(row["tool"]), is_removal=is_removal)
@@ -104,9 +104,9 @@ def _status(row: dict[str, Any]) -> tuple[int, str]:
 
 
 def _severity(row: dict[str, Any]) -> tuple[int, str]:
-    if row["phase"] == Phase.UNKNOWN:
+    if row["phase"] == AuditPhase.UNKNOWN:
         return 3, "Medium"
-    if row["kind"] == Kind.DESTRUCTIVE and row["result"] == Result.SUCCEEDED:
+    if row["kind"] == CallKind.DESTRUCTIVE and row["result"] == Result.SUCCEEDED:
         return 2, "Low"
     return 1, "Informational"
 

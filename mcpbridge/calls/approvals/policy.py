@@ -7,10 +7,10 @@ from django.db import transaction
 
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.auth.restrictions.store import notify_restrictions_changed
-from mcpbridge.models import AnsweredIn, ApprovalRule, Kind
+from mcpbridge.models import AnsweredIn, ApprovalRule, CallKind
 from mcpbridge.tools import TOOLS
 
-DESTRUCTIVE_TOOLS = tuple(tool.name for tool in TOOLS.values() if tool.kind is Kind.DESTRUCTIVE)
+DESTRUCTIVE_TOOLS = tuple(tool.name for tool in TOOLS.values() if tool.kind is CallKind.DESTRUCTIVE)
 # Below the minute after which proxies and clients give up on an answer.
 MAX_HOLD_S = 55
 MIN_LIFETIME_S, MAX_LIFETIME_S = 60, 86_400

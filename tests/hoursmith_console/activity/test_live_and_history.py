@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.activity.exporting import COLUMNS
-from mcpbridge.models import AuditEvent, Phase, Result, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, Result, ToolCall
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export
 from tests.hoursmith_console.live_pages import page_of, poll_address
@@ -136,7 +136,7 @@ def test_an_export_holds_exactly_what_the_list_shows_on_all_its_pages(cast: Cast
         str(pk) for pk in shown.values_list("call_id", flat=True)
     ]
     assert len(lines) > 400
-    event = AuditEvent.objects.get(org_id=cast.org_id, phase=Phase.EVENT, tool="console.export")
+    event = AuditEvent.objects.get(org_id=cast.org_id, phase=AuditPhase.EVENT, tool="console.export")
     assert (event.target_type, event.arguments) == ("activity", {"format": "jsonl", "tool": "get_me"})
     assert "exported the activity log" in page_of(browse("owner"), f"/audit/{event.call_id}/")
 

@@ -7,7 +7,7 @@ from django.test import Client
 
 from hoursmith_console.audit.descriptions import describe_event
 from mcpbridge.audit.console_events import TokenNamed, record_event
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
 
@@ -28,7 +28,7 @@ def event(cast: Cast) -> AuditEvent:
         token=TokenNamed(token.env, token.prefix, token.token_name),
         note="leaked <b>",
     )
-    return AuditEvent.objects.get(phase=Phase.EVENT)
+    return AuditEvent.objects.get(phase=AuditPhase.EVENT)
 
 
 @pytest.mark.parametrize("person", ["owner", "admin"])
@@ -100,5 +100,5 @@ def test_events_do_not_ask_for_attention(browse: Browse, event: AuditEvent) -> N
     ],
 )
 def test_each_event_reads_as_a_sentence(facts: dict[str, str], sentence: str) -> None:
-    event = describe_event(AuditEvent(phase=Phase.EVENT, **facts))
+    event = describe_event(AuditEvent(phase=AuditPhase.EVENT, **facts))
     assert f"{event.actor} {event.predicate} {event.target}".strip() == sentence

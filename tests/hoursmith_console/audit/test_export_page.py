@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from hoursmith_console.core.export_progress import ExportProgress
-from mcpbridge.models import AuditEvent, Phase
+from mcpbridge.models import AuditEvent, AuditPhase
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export
 from tests.hoursmith_console.records import make_audit, make_call
@@ -26,7 +26,7 @@ def test_reviewers_export_their_workspace_and_that_is_recorded(cast: Cast, perso
     assert status == 200
     assert str(mine.call_id).encode() in body
     assert str(foreign.call_id).encode() not in body
-    assert AuditEvent.objects.get(phase=Phase.EVENT).actor == cast.people[person].display_identity
+    assert AuditEvent.objects.get(phase=AuditPhase.EVENT).actor == cast.people[person].display_identity
 
 
 def test_the_filters_of_the_list_are_kept(cast: Cast) -> None:

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mcpbridge.audit.rows import append_rows, call_of, unknown_row
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
 
@@ -28,7 +28,7 @@ def _resolve(client: Client, intent: AuditEvent, note: str = "Looked: it is gone
 
 
 def _resolutions() -> list[AuditEvent]:
-    return list(AuditEvent.objects.filter(phase=Phase.RESOLUTION))
+    return list(AuditEvent.objects.filter(phase=AuditPhase.RESOLUTION))
 
 
 @pytest.mark.parametrize("person", ["owner", "admin"])

@@ -20,7 +20,7 @@ from hoursmith_console.rotations.services import (
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.tokens.services import claim_token
 from mcpbridge.audit.console_events import AuditUnavailableError
-from mcpbridge.models import AuditEvent, Phase, TokenNotice
+from mcpbridge.models import AuditEvent, AuditPhase, TokenNotice
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_client, make_token
 
@@ -29,7 +29,7 @@ Start = Callable[..., Rotation]
 
 def events() -> list[tuple[str, str]]:
     """Action and actor of each event, the oldest first."""
-    rows = AuditEvent.objects.filter(phase=Phase.EVENT).order_by("sequence").values_list("tool", "actor")
+    rows = AuditEvent.objects.filter(phase=AuditPhase.EVENT).order_by("sequence").values_list("tool", "actor")
     return [(tool.removeprefix("console.rotation_"), actor) for tool, actor in rows]
 
 

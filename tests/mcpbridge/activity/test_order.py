@@ -12,7 +12,7 @@ from mcpbridge.activity import order
 from mcpbridge.activity import recorder as activity
 from mcpbridge.activity.order import whole_until
 from mcpbridge.activity.recorder import ActivityRecorder
-from mcpbridge.models import Kind, ToolCall
+from mcpbridge.models import CallKind, ToolCall
 from tests.call_records import OWNER, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 
@@ -32,7 +32,7 @@ class Follower:
 
 
 def _record(recorder: ActivityRecorder, prefix: str) -> None:
-    call = a_call(kind=Kind.READ, caller={"prefix": prefix}, identity=replace(OWNER, org_id=f"org-{prefix}"))
+    call = a_call(kind=CallKind.READ, caller={"prefix": prefix}, identity=replace(OWNER, org_id=f"org-{prefix}"))
     recorder.call(call, SUCCEEDED)
 
 

@@ -15,7 +15,7 @@ from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.core.token_digest import token_digests
 from mcpbridge.core.types import Call, CallResult
-from mcpbridge.models import Kind, ObservedClient, ObservedToken, RejectedCredential, Result, ToolCall
+from mcpbridge.models import CallKind, ObservedClient, ObservedToken, RejectedCredential, Result, ToolCall
 from mcpbridge.observability import metrics
 from tests.call_records import ANONYMOUS, OWNER, REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
@@ -61,7 +61,7 @@ def test_a_call_is_in_the_database_within_moments(runner: asyncio.Runner) -> Non
     async def look() -> None:
         recorder = ActivityRecorder(interval_s=0.05)
         recorder.start()
-        recorder.call(a_call(kind=Kind.READ), READ)
+        recorder.call(a_call(kind=CallKind.READ), READ)
         while recorder.waiting:  # noqa: ASYNC110 - the thread has no event to wait for
             await asyncio.sleep(0.01)
         await recorder.stop()
@@ -90,8 +90,8 @@ def test_a_row_carries_all_that_is_known(record: Record) -> None:
 
 
 def test_calls_add_up_on_their_token(record: Record) -> None:
-    reads = [(a_call(kind=Kind.READ), READ) for _ in range(5)]
-    record(*reads, (a_call(kind=Kind.WRITE), READ), (a_call(), SUCCEEDED), (a_call(), REFUSED))
+    reads = [(a_call(kind=CallKind.READ), READ) for _ in range(5)]
+    record(*reads, (a_call(kind=CallKind.WRITE), READ), (a_call(), SUCCEEDED), (a_call(), REFUSED))
     record(*reads[:2])
     token = ObservedToken.objects.get()
     assert (token.calls_read, token.calls_write, token.calls_destructive, token.calls_refused) == (7, 1, 2, 1)
@@ -102,7 +102,7 @@ def test_calls_add_up_on_their_token(record: Record) -> None:
 
 def test_a_token_shows_its_latest_call_whichever_batch_came_last(record: Record) -> None:
     late = a_call(identity=replace(OWNER, role="ADMIN"))
-    early = a_call(kind=Kind.READ, at=late.at - timedelta(seconds=5))
+    early = a_call(kind=CallKind.READ, at=late.at - timedelta(seconds=5))
     record((late, REFUSED))
     record((early, READ))
     token = ObservedToken.objects.get()
@@ -149,8 +149,10 @@ def test_while_hoursmith_is_away_a_call_goes_to_the_workspace_of_its_token_and_n
     record((a_call(caller={"digests": token}), SUCCEEDED))
     down = CallResult(Result.FAILED, 502, "upstream_unreachable", 2.0)
     before, seen = unattributed(), ObservedToken.objects.values().get()
-    calls = [a_call(kind=Kind.READ, identity=ANONYMOUS, caller={"digests": token}) for _ in range(20)]
-    guesses = [a_call(kind=Kind.READ, identity=ANONYMOUS, caller={"digests": digests}) for digests in (guess, ()) * 10]
+    calls = [a_call(kind=CallKind.READ, identity=ANONYMOUS, caller={"digests": token}) for _ in range(20)]
+    guesses = [
+        a_call(kind=CallKind.READ, identity=ANONYMOUS, caller={"digests": digests}) for digests in (guess, ()) * 10
+    ]
     record(*((call, down) for call in calls + guesses), accepted=False)
     rows = ToolCall.objects.filter(code="upstream_unreachable")
     assert {row.call_id for row in rows} == {call.call_id for call in calls}
@@ -167,7 +169,7 @@ def test_assistants_are_told_apart_by_name_version_and_connection(record: Record
         {"client_name": ""},
         {"client_name": "Cursor"},
     ]
-    record(*((a_call(kind=Kind.READ, caller=caller), READ) for caller in callers))
+    record(*((a_call(kind=CallKind.READ, caller=caller), READ) for caller in callers))
     seen = ObservedClient.objects.order_by("name", "version", "connection")
     assert list(seen.values_list("name", "version", "connection", "calls")) == [
         ("", "1.2", "", 1),
@@ -208,14 +210,14 @@ def test_a_batch_costs_few_statements_whatever_its_size(runner: asyncio.Runner) 
     recorder = CountingRecorder()
     recorder.start()
     for number in range(400):
-        recorder.call(a_call(kind=Kind.READ, caller={"prefix": f"{number % 40:012x}"}), READ)
+        recorder.call(a_call(kind=CallKind.READ, caller={"prefix": f"{number % 40:012x}"}), READ)
     runner.run(recorder.stop())
     assert (ToolCall.objects.count(), ObservedToken.objects.count()) == (400, 40)
     assert len(statements) <= 20
 
 
 def test_more_calls_than_one_batch_holds_are_all_recorded(record: Record) -> None:
-    record(*((a_call(kind=Kind.READ), READ) for _ in range(1200)))
+    record(*((a_call(kind=CallKind.READ), READ) for _ in range(1200)))
     assert ToolCall.objects.count() == 1200
     assert ObservedToken.objects.get().calls_read == 1200
 

@@ -11,7 +11,7 @@ from django.db import connections
 from mcpbridge.activity.batch import Batch
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
-from mcpbridge.models import ActivityLoss, Kind, ObservedToken, ToolCall
+from mcpbridge.models import ActivityLoss, CallKind, ObservedToken, ToolCall
 from tests.call_records import ANONYMOUS, SUCCEEDED, a_call
 from tests.databases import RecordDatabase, lose_answer_of_commit
 
@@ -57,7 +57,7 @@ def test_a_locked_database_delays_rows_but_no_caller(
     with database.held():
         started = time.perf_counter()
         for _ in range(500):
-            recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
+            recorder.call(a_call(kind=CallKind.READ), SUCCEEDED)
         assert time.perf_counter() - started < 0.5
         time.sleep(0.5)
         assert recorder.waiting == 500
@@ -72,12 +72,12 @@ def test_what_finds_no_room_is_counted_for_its_workspace(
 ) -> None:
     recorder = start(capacity=10)
     with database.held():
-        calls = [a_call(kind=Kind.READ) for _ in range(25)]
+        calls = [a_call(kind=CallKind.READ) for _ in range(25)]
         for call in [*calls, a_call(identity=ANONYMOUS)]:
             recorder.call(call, SUCCEEDED)
         assert recorder.lost == 16
     settle(recorder)
-    recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
+    recorder.call(a_call(kind=CallKind.READ), SUCCEEDED)
     settle(recorder)
     assert ToolCall.objects.count() == 11
     loss = ActivityLoss.objects.get(org_id="org-1")
@@ -91,7 +91,7 @@ def test_long_arguments_are_left_out_while_the_record_is_behind(
     recorder = start(capacity=10)
     with database.held():
         for _ in range(4):
-            recorder.call(a_call(kind=Kind.READ, arguments={"note": "x" * 200}), SUCCEEDED)
+            recorder.call(a_call(kind=CallKind.READ, arguments={"note": "x" * 200}), SUCCEEDED)
     settle(recorder)
     kept = ToolCall.objects.order_by("pk").values_list("arguments", flat=True)
     assert ["note" in arguments for arguments in kept] == [True, True, False, False]
@@ -102,7 +102,7 @@ def test_a_commit_whose_answer_got_lost_is_not_counted_twice(
 ) -> None:
     recorder = start(ForgetfulRecorder)
     for _ in range(5):
-        recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
+        recorder.call(a_call(kind=CallKind.READ), SUCCEEDED)
     settle(recorder)
     assert isinstance(recorder, ForgetfulRecorder)
     assert recorder.commits == 1
@@ -117,9 +117,9 @@ def test_a_row_that_cannot_be_stored_is_lost_alone(
     with database.held():
         for number in range(9):
             arguments = {"not JSON": object()} if number == 4 else {"number": number}
-            recorder.call(a_call(kind=Kind.READ, arguments=arguments), SUCCEEDED)
+            recorder.call(a_call(kind=CallKind.READ, arguments=arguments), SUCCEEDED)
     settle(recorder)
-    recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
+    recorder.call(a_call(kind=CallKind.READ), SUCCEEDED)
     settle(recorder)
     assert ToolCall.objects.count() == 9
     assert ObservedToken.objects.get().calls_read == 9
@@ -151,7 +151,7 @@ def test_rows_wait_for_a_server_that_restarts(postgres_database: RecordDatabase,
     cluster.stop()
     try:
         for _ in range(20):
-            recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
+            recorder.call(a_call(kind=CallKind.READ), SUCCEEDED)
         time.sleep(0.2)
         assert recorder.waiting == 20
     finally:
@@ -170,6 +170,6 @@ def test_a_flood_of_bad_credentials_pushes_no_call_out(
     with database.held():
         for number in range(500):
             recorder.rejected(Rejection("", f"{number:012x}", "rejected", "", "", ""))
-        recorder.call(a_call(kind=Kind.READ), SUCCEEDED)
+        recorder.call(a_call(kind=CallKind.READ), SUCCEEDED)
     settle(recorder)
     assert (ToolCall.objects.count(), recorder.lost) == (1, 0)

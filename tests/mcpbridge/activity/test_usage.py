@@ -11,7 +11,7 @@ from django.utils import timezone
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.usage import HOURS_KEPT_FOR, delete_old_hours, hour_of, network_of
 from mcpbridge.core.types import Call, CallResult
-from mcpbridge.models import CallHour, Kind, Result, TokenNetwork, TokenTool
+from mcpbridge.models import CallHour, CallKind, Result, TokenNetwork, TokenTool
 from tests.call_records import ANONYMOUS, REFUSED, SUCCEEDED, a_call
 from tests.mcpbridge.activity.counted_from_rows import fill
 
@@ -43,7 +43,7 @@ def _mixture() -> list[tuple[Call, CallResult]]:
     made = []
     for number in range(60):
         call = a_call(
-            kind=(Kind.READ, Kind.READ, Kind.WRITE, Kind.DESTRUCTIVE)[number % 4],
+            kind=(CallKind.READ, CallKind.READ, CallKind.WRITE, CallKind.DESTRUCTIVE)[number % 4],
             at=START + timedelta(minutes=2 * number),
             caller={
                 "prefix": "4f8a2c1bdedf" if number % 3 else "aaaaaaaaaaaa",
@@ -57,11 +57,11 @@ def _mixture() -> list[tuple[Call, CallResult]]:
 def test_calls_are_counted_by_hour_for_the_token_and_for_the_workspace(runner: asyncio.Runner) -> None:
     _record(
         runner,
-        (a_call(kind=Kind.READ, at=START), SUCCEEDED),
-        (a_call(kind=Kind.READ, at=START + timedelta(minutes=59, seconds=59)), SUCCEEDED),
+        (a_call(kind=CallKind.READ, at=START), SUCCEEDED),
+        (a_call(kind=CallKind.READ, at=START + timedelta(minutes=59, seconds=59)), SUCCEEDED),
         (a_call(at=START + timedelta(hours=1)), SUCCEEDED),
         (a_call(at=START + timedelta(hours=1)), REFUSED),
-        (a_call(kind=Kind.WRITE, at=START + timedelta(hours=1), caller={"prefix": "aaaaaaaaaaaa"}), FAILED),
+        (a_call(kind=CallKind.WRITE, at=START + timedelta(hours=1), caller={"prefix": "aaaaaaaaaaaa"}), FAILED),
     )
     assert _hours() == {
         ("4f8a2c1bdedf", 0): (2, 0, 0, 0),

@@ -12,7 +12,7 @@ from django.db import connections, transaction
 from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key, key_fault, published_keys, signing_key
 from mcpbridge.audit.rows import append_rows, event_row
 from mcpbridge.audit.signing import SigningKeyPair, is_signed, key_message, key_pair
-from mcpbridge.models import AuditEvent, Kind, Result, SigningKey
+from mcpbridge.models import AuditEvent, CallKind, Result, SigningKey
 from tests.call_records import OWNER, a_call
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -24,7 +24,7 @@ def signs() -> SigningKeyPair:
 
 
 def a_row_in(*org_ids: str) -> None:
-    rows = [a_call(kind=Kind.CONSOLE, identity=replace(OWNER, org_id=org_id)) for org_id in org_ids]
+    rows = [a_call(kind=CallKind.CONSOLE, identity=replace(OWNER, org_id=org_id)) for org_id in org_ids]
     with transaction.atomic():
         append_rows("default", [event_row(row, actor="", note="", result=Result.SUCCEEDED) for row in rows])
 

@@ -19,7 +19,7 @@ from mcpbridge.audit.reconcile import (
 )
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.types import Call, CallResult
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 from tests.call_records import OWNER, REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 
@@ -69,7 +69,7 @@ def test_a_call_is_marked_once_and_only_when_its_outcome_is_overdue(
     fresh = intent(writer, runner)
     assert reconciler.run() == 1
     assert (phases(lost), phases(ended), phases(fresh)) == (["intent", "unknown"], ["intent", "outcome"], ["intent"])
-    said = AuditEvent.objects.get(phase=Phase.UNKNOWN)
+    said = AuditEvent.objects.get(phase=AuditPhase.UNKNOWN)
     assert (said.result, said.status, said.target_label, said.at) == ("unknown", None, "Globex", lost.at)
     clock[0] += timedelta(hours=1)
     assert (reconciler.run(), reconciler.run()) == (1, 0)
@@ -124,7 +124,7 @@ def test_a_person_settles_it_with_a_note_once(
     clock[0] += timedelta(hours=1)
     OutcomeReconciler(writer.record).run()
     resolve_outcome(call_id=call.call_id, org_id="org-1", actor="Ana", note="  Looked: it is gone. ")
-    row = AuditEvent.objects.get(phase=Phase.RESOLUTION)
+    row = AuditEvent.objects.get(phase=AuditPhase.RESOLUTION)
     assert (row.call_id, row.actor, row.note, row.tool) == (call.call_id, "Ana", "Looked: it is gone.", call.tool)
     assert open_calls() == set()
     with pytest.raises(NothingToResolveError):

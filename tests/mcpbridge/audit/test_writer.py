@@ -11,7 +11,7 @@ import pytest
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.types import CallResult
-from mcpbridge.models import AuditEvent, Phase, Result
+from mcpbridge.models import AuditEvent, AuditPhase, Result
 from tests.call_records import REFUSED, SUCCEEDED, a_call
 from tests.databases import RecordDatabase
 from tests.token_shapes import assembled_token
@@ -61,7 +61,7 @@ def test_a_row_carries_all_that_is_known(writer: AuditWriter, runner: asyncio.Ru
     snapshot = {"name": "Globex", "notes": None, "rates": [1, 2.5]}
     runner.run(writer.intent(call, snapshot=snapshot))
     runner.run(writer.outcome(call, REFUSED))
-    intent, outcome = AuditEvent.objects.get(phase=Phase.INTENT), AuditEvent.objects.get(phase=Phase.OUTCOME)
+    intent, outcome = AuditEvent.objects.get(phase=AuditPhase.INTENT), AuditEvent.objects.get(phase=AuditPhase.OUTCOME)
     for row in (intent, outcome):
         assert (row.call_id, row.at, row.org_id, row.org_name) == (call.call_id, call.at, "org-1", "Studio Nord")
         assert (row.tool, row.kind, row.target_id, row.target_label) == ("delete_client", "destructive", "c1", "Globex")
@@ -131,7 +131,7 @@ def test_the_same_phase_is_not_recorded_twice(writer: AuditWriter, runner: async
     runner.run(writer.intent(call, snapshot=None))
     assert runner.run(writer.outcome(call, SUCCEEDED)) is True
     assert runner.run(writer.outcome(call, REFUSED)) is False
-    assert AuditEvent.objects.get(phase=Phase.OUTCOME).result == Result.SUCCEEDED
+    assert AuditEvent.objects.get(phase=AuditPhase.OUTCOME).result == Result.SUCCEEDED
 
 
 def test_stopping_writes_what_is_waiting(database: RecordDatabase, runner: asyncio.Runner) -> None:

@@ -7,7 +7,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.mcpbridge.factories import NOWHERE, ROLES, Cast, cast_of, every, refusal
 from tests.servers import Served
@@ -194,5 +194,5 @@ def test_the_readonly_address_only_reads(cast: Cast, tool: str) -> None:
         wire.data(tool, **arguments)
     else:
         refusal(wire, tool, arguments, 403, "read_only")
-        if TOOLS[tool].kind is Kind.DESTRUCTIVE:
+        if TOOLS[tool].kind is CallKind.DESTRUCTIVE:
             assert cast.alice.data(f"get_{TOOLS[tool].target_type}", id=arguments["id"])["deletedAt"] is None

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mcpbridge.calls.errors import tool_error
-from mcpbridge.models import Kind, Result
+from mcpbridge.models import CallKind, Result
 from mcpbridge.tools import READ_TOOLS, TOOLS, Tool
 
 CALLS = {
@@ -113,7 +113,7 @@ def test_the_tools_are_the_contracts_in_its_order_with_its_calls() -> None:
 
 
 def test_exactly_five_tools_destroy_something() -> None:
-    assert {name for name, tool in TOOLS.items() if tool.kind is Kind.DESTRUCTIVE} == DESTRUCTIVE
+    assert {name for name, tool in TOOLS.items() if tool.kind is CallKind.DESTRUCTIVE} == DESTRUCTIVE
 
 
 def test_the_read_tools_are_those_that_only_get() -> None:

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import TOOLS
 from mcpbridge.tools.prompts import LONGEST_VALUE, PROMPTS, Prompt, prompts_for
 from tests.servers import Served
@@ -23,7 +23,7 @@ READS = {"who_am_i", "my_week", "open_tasks", "project_status", "unpaid_invoices
 def test_a_prompt_speaks_of_tools_that_there_are_and_of_no_destructive_one(prompt: Prompt) -> None:
     kinds = {TOOLS[name].kind for name in prompt.tools}
 
-    assert Kind.DESTRUCTIVE not in kinds
+    assert CallKind.DESTRUCTIVE not in kinds
     named = {name for name in TOOLS if name in prompt.text}
     assert named <= set(prompt.tools)
     assert prompt.ask

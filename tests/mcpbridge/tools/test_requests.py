@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from mcpbridge.models import Kind
+from mcpbridge.models import CallKind
 from mcpbridge.tools import TOOLS, RestRequest
 from tests.mcpbridge.tools.examples import EXAMPLES, ID, KEY
 
-DESTRUCTIVE = [name for name, tool in TOOLS.items() if tool.kind is Kind.DESTRUCTIVE]
+DESTRUCTIVE = [name for name, tool in TOOLS.items() if tool.kind is CallKind.DESTRUCTIVE]
 
 
 def test_every_tool_has_an_example() -> None:

@@ -16,7 +16,7 @@ from mcpbridge.audit.destinations.targets import syslog_target
 from mcpbridge.audit.destinations.transports.deadline_socket import DeadlineSocket
 from mcpbridge.audit.export import cef
 from mcpbridge.audit.verification.records import Checkpoint, Event
-from mcpbridge.models import Phase
+from mcpbridge.models import AuditPhase
 from mcpbridge.models.destinations import DestinationFormat
 
 _LOG_AUDIT = 13
@@ -56,7 +56,7 @@ def _record_frame(record: Event | Checkpoint, format: str, host: str) -> bytes:
     if isinstance(record, Checkpoint):
         return _frame(_INFORMATIONAL, record.at, host, record.record, data, message)
     facts = record.facts or {}
-    severity = _WARNING if facts.get("phase") == Phase.UNKNOWN else _NOTICE
+    severity = _WARNING if facts.get("phase") == AuditPhase.UNKNOWN else _NOTICE
     at = str(facts.get("recorded_at") or "")
     return _frame(severity, at, host, "event", {**data, "id": record.id}, message)
 

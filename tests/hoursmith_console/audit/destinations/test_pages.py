@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mcpbridge.audit.destinations.services import MOST_DESTINATIONS, create_destination
-from mcpbridge.models import AuditEvent, Kind, LogDestination
+from mcpbridge.models import AuditEvent, CallKind, LogDestination
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
 from tests.mcpbridge.audit.destinations.receivers import HttpReceiver
@@ -139,7 +139,7 @@ def test_every_change_is_made_and_recorded(cast: Cast, trusted: Browse) -> None:
     assert recorded("delete").target_label == "SIEM 2"
     assert visitor.get(page).status_code == 404
     assert {
-        row.actor for row in AuditEvent.objects.filter(kind=Kind.CONSOLE).exclude(tool="console.destination_create")
+        row.actor for row in AuditEvent.objects.filter(kind=CallKind.CONSOLE).exclude(tool="console.destination_create")
     } == {cast.people["admin"].display_identity}
 
 
