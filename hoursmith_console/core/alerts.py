@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
+
+from hoursmith_console.core.viewer import ViewerRequest
 
 
 class Tone(StrEnum):
@@ -37,6 +40,7 @@ class Alert:
 # A provider takes the viewer: alerts must not disclose what the member may not see.
 Provider = Callable[[Any], Iterable[Alert]]
 _providers: dict[int, Provider] = {}
+_SNOOZED = "alerts_snoozed_at"
 
 
 def register_alerts(urgency: int, provider: Provider) -> None:
@@ -45,6 +49,19 @@ def register_alerts(urgency: int, provider: Provider) -> None:
         raise ValueError(f"Two providers of alerts have the urgency {urgency}.")
 
 
-def alerts_for(viewer: Any) -> list[Alert]:
-    """Return the viewer's alerts, the most urgent first."""
-    return [alert for _, provider in sorted(_providers.items()) for alert in provider(viewer)]
+def alerts_for(request: ViewerRequest) -> list[Alert]:
+    """Return everything that needs the viewer's attention, the most urgent first, without what they snoozed."""
+    alerts = [alert for _, provider in sorted(_providers.items()) for alert in provider(request.viewer)]
+    is_snoozed = request.session.get(_SNOOZED) == _last_sign_in(request)
+    return [alert for alert in alerts if not (is_snoozed and alert.later)]
+
+
+def snooze_alerts(request: HttpRequest) -> None:
+    """Hide the alerts that can be snoozed until the viewer signs in the next time."""
+    request.session[_SNOOZED] = _last_sign_in(request)
+
+
+def _last_sign_in(request: HttpRequest) -> str:
+    """Return the instant of the last sign-in. The session itself may outlive a sign-in."""
+    last = getattr(request.user, "last_login", None)
+    return last.isoformat() if last else "never"

@@ -12,8 +12,7 @@ from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 def overview(request: ConsoleRequest) -> HttpResponse:
     """Show what needs attention, then what happened lately."""
-    shown = overview_context(request.viewer, request.GET.get("days", ""))
-    return render_page(request, "overview/page.html", title="Overview", **shown)
+    return render_page(request, "overview/page.html", title="Overview", **overview_context(request))
 
 
 site.add_urls(path("", site.admin_view(require_safe(overview)), name="index"))

@@ -12,17 +12,18 @@ from hoursmith_console.overview import queries
 from hoursmith_console.overview.signals import signals
 from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.chart import draw
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 PERIODS = {1: "24 hours", 7: "7 days", 30: "30 days"}
 _DEFAULT_PERIOD = 7
 
 
-def overview_context(viewer: Viewer, requested_days: str = "") -> dict[str, Any]:
+def overview_context(request: ConsoleRequest) -> dict[str, Any]:
     """Return the context of `overview/page.html`, narrowed to what the viewer may see.
 
-    `requested_days` comes from the address; anything but a key of PERIODS means seven days.
+    `days` in the address that is no key of PERIODS means seven days.
     """
+    viewer, requested_days = request.viewer, request.GET.get("days", "")
     days = int(requested_days) if requested_days in map(str, PERIODS) else _DEFAULT_PERIOD
     freshness = queries.tokens_by_freshness(viewer)
     if not freshness:
@@ -31,7 +32,7 @@ def overview_context(viewer: Viewer, requested_days: str = "") -> dict[str, Any]
     return {
         "is_empty": False,
         "verification": verification,
-        "alerts": alerts_for(viewer),
+        "alerts": alerts_for(request),
         "signals": signals(viewer),
         "period": PERIODS[days],
         "periods": [{"days": key, "label": label, "is_chosen": key == days} for key, label in PERIODS.items()],

@@ -14,9 +14,7 @@ MOST_SHOWN = 5
 
 
 def requested_rotation_alerts(viewer: Viewer) -> Iterator[Alert]:
-    """Yield an alert for each open rotation of the member's own tokens, unless snoozed until the next sign-in."""
-    if viewer.has_snoozed_requests:
-        return
+    """Yield an alert for each open rotation of the member's own tokens; they can be snoozed."""
     requested = Rotation.objects.filter(owner=viewer.member, ended_at=None).exclude(kind=RotationKind.OFFBOARDING)
     for rotation in requested.order_by("due_on", "pk")[:MOST_SHOWN]:
         yield _alert(rotation)

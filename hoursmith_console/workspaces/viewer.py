@@ -15,16 +15,14 @@ from hoursmith_console.core.viewer import ViewerRequest
 from hoursmith_console.workspaces.models import Member, Workspace
 
 WORKSPACE_KEY = "workspace"
-PUT_OFF_KEY = "asks_put_off_at"
 
 
 class Viewer:
     """A signed-in member looking at one workspace."""
 
-    def __init__(self, member: Member, memberships: list[Member], *, has_snoozed_requests: bool = False) -> None:
+    def __init__(self, member: Member, memberships: list[Member]) -> None:
         self.member = member
         self.memberships = memberships
-        self.has_snoozed_requests = has_snoozed_requests
         # What querysets have read about the member, for the time of one request.
         self.cache: dict[str, Any] = {}
 
@@ -68,16 +66,4 @@ def find_viewer(request: HttpRequest) -> Viewer | None:
     chosen = request.session.get(WORKSPACE_KEY)
     member = next((member for member in memberships if member.workspace_id == chosen), memberships[0])
     member.user = request.user
-    has_snoozed_requests = request.session.get(PUT_OFF_KEY) == _signed_in_at(request)
-    return Viewer(member, memberships, has_snoozed_requests=has_snoozed_requests)
-
-
-def snooze_requests(request: HttpRequest) -> None:
-    """Let the viewer be asked for nothing more until they sign in the next time."""
-    request.session[PUT_OFF_KEY] = _signed_in_at(request)
-
-
-def _signed_in_at(request: HttpRequest) -> str:
-    """Which sign-in this is. The session itself may outlive a sign-in."""
-    last = getattr(request.user, "last_login", None)
-    return last.isoformat() if last else "never"
+    return Viewer(member, memberships)

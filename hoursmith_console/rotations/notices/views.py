@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from hoursmith_console.workspaces.viewer import snooze_requests
+from hoursmith_console.core.alerts import snooze_alerts
 
 
 def snooze(request: HttpRequest) -> HttpResponse:
     """Hide rotation requests until the next sign-in."""
-    snooze_requests(request)
+    snooze_alerts(request)
     return HttpResponseRedirect(reverse("console:index"))
