@@ -1,7 +1,7 @@
 """The settings of `manage.py mcp_stdio`, which serves no pages: all of the console's, without what only pages need.
 
-An AI client starts the command anew for each of its windows and waits for it; loading the pages would take longer than
-all the rest.
+An AI client starts the command for each window and waits for it; loading the pages would take longer than
+everything else.
 """
 
 from hoursmith_console.settings import *  # noqa: F403

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mcpbridge.models import AuditEvent, Result
 
 PREFIX = "console."
-# Action → what the actor did, as it stands before the name of the target; and whether the target is named.
+# Action → what the actor did, before the name of the target; and whether the target is named.
 _PREDICATES = {
     "sign_in": ("signed in", False),
     "sign_out": ("signed out", False),

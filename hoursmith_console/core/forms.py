@@ -8,8 +8,8 @@ from django.http import QueryDict
 from hoursmith_console.core.pasted_tokens import mask_form
 
 PASTED = (
-    "This looks like a Hoursmith token. Don’t paste it here: whoever has it can do what you can. To name a token, "
-    "use its prefix alone, such as hsk_live_ and the 12 characters behind it."
+    "This looks like a Hoursmith token. Don’t paste it here: anyone who has it can do what you can. To name a token, "
+    "use only its prefix, such as hsk_live_ and the 12 characters after it."
 )
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ class ConsoleSite(AdminSite):
     final_catch_all_view = False
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Whoever is an active member of a workspace may enter; being staff or superuser adds nothing."""
+        """Return whether the user is an active member of a workspace; being staff or superuser adds nothing."""
         return bool(cast(ViewerRequest, request).viewer)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:

@@ -1,4 +1,4 @@
-"""Serves `/metrics` to monitoring, and to nobody else.
+"""Serve `/metrics` to monitoring only.
 
 Source: Prometheus exposition format 0.0.4; RFC 6750 for the optional bearer token.
 """
@@ -100,14 +100,14 @@ def _look() -> dict[str, float]:
 
 
 class Metrics:
-    """The ASGI application behind `/metrics`: 404 to whoever is not monitoring, as for any address that is not there.
+    """The ASGI application of `/metrics`; answers 404 to all requests that are not from monitoring.
 
-    Monitoring is who brings METRICS_TOKEN, or, where none is set, who asks directly from METRICS_NETWORKS.
+    Monitoring sends METRICS_TOKEN or, if none is set, requests directly from METRICS_NETWORKS.
     """
 
     def __init__(self) -> None:
         self._record = Record()
-        # One thread of its own: monitoring must see what is wrong while everybody else waits for the database.
+        # One thread of its own: monitoring must see what is wrong while other requests wait for the database.
         self._thread = ThreadPoolExecutor(1, "metrics")
         self._networks = parse_networks(settings.METRICS_NETWORKS)
         self._audience = AllowedHosts(settings.ALLOWED_HOSTS)

@@ -1,8 +1,8 @@
-"""Loads the libraries that the application stands on, so that worker processes have them by being forked.
+"""Load the libraries that the application uses, so that forked worker processes have them.
 
 The server's master imports this. A worker then starts in a third of the time, a new one after a crash too, and the
-workers share the memory. Nothing of the product is loaded here, nor what is told by settings how to behave: SIGHUP
-gets new workers that load all of that anew. The counters' library stays out, since it decides once and for all where
+workers share the memory. Nothing of the product is loaded here, and nothing that depends on settings: SIGHUP
+starts new workers that load these again. The counters' library stays out, since it decides once and for all where
 it counts (see `server.prometheus`).
 """
 

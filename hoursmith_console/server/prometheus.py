@@ -31,7 +31,7 @@ def reserve_counters(pid: int) -> None:
     paths = [Path(os.environ[FOLDER_VARIABLE]) / f"{kind}_{pid}.db" for kind in _KINDS]
     try:
         for path in paths:
-            # Under its name only when it is whole: another process may be adding up what stands there.
+            # Under its name only when it is whole: another process may be reading it.
             part = path.with_suffix(".part")
             part.write_bytes(bytes(_BYTES))
             part.replace(path)

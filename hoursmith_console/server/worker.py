@@ -1,6 +1,6 @@
 """gunicorn's ASGI worker with limits for its connections: one that is not used is closed in favour of one that is.
 
-gunicorn waits for ever for the first request of a connection and for a client that does not read its response, and
+gunicorn waits without limit for the first request of a connection and for a client that does not read its response, and
 accepts connections until no file can be opened any more, not even one for the database. It also stops all workers
 where a single later one cannot start, for lack of room on a disk for example.
 """
@@ -54,7 +54,7 @@ class Worker(ASGIWorker):
         return config
 
     def init_process(self) -> None:
-        """Serve until the worker is told to stop."""
+        """Serve until the worker has to stop."""
         try:
             super().init_process()
         except (Exception, SystemExit) as error:
@@ -156,7 +156,7 @@ class Connection(ASGIProtocol):
 
 
 def end_on_signals() -> None:
-    """Let this process, a worker that does not serve yet, end when it is told to.
+    """Let this process, a worker that does not serve yet, end on a signal to stop.
 
     Otherwise the signal is lost: the handlers that it was forked with are the master's, and the event loop's own
     take signals only while it runs.

@@ -36,7 +36,7 @@ WORDS = {
     r"sinks?": "log destination",
     r"(?:what|that|tools which) destroys?": "destructive tools",
     r"(?:un)?fr(?:ee|o)z(?:e|es|en|ing)": "pause, resume destructive tools",
-    r"contain (?:now|it|the token)": "block",
+    r"contain (?:now|the token)": "block",
     r"let through again|lets? (?:it|the token) through": "unblock",
     r"eldest": "oldest, longest-running, longest-idle",
     r"protocol era|both eras|older era": "protocol version",

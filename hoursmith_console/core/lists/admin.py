@@ -106,7 +106,7 @@ class ReadOnlyModelAdmin(_ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Rows that name what was searched for; a token's public part, or a record's id, finds what is exactly that."""
+        """Return rows that contain the search term; a token prefix or a record's id has to match exactly."""
         if match := _TOKEN.search(search_term):
             return queryset.filter(env=match["env"], prefix=match["prefix"]), False
         if "target_id" in self.search_fields and _ID.fullmatch(search_term.strip()):

@@ -167,7 +167,7 @@ class KeysetChangeList(ChangeList):
     def _page(self, direction: str, rows: Sequence[Any], page: Page) -> str:
         is_onward = direction == (NEWER if self._key(self.after) else OLDER)
         if page.reached and is_onward:
-            # The search goes on where it stopped: every row at that very instant was looked at.
+            # The search continues where it stopped: every row at that instant was checked.
             return self.address((direction, f"{self._text(page.reached)}_{self._edge(direction)}"))
         if not rows:
             return self.address((direction, self.before if direction == NEWER else self.after))

@@ -84,7 +84,7 @@ class Tail:
 
     @property
     def resume(self) -> str:
-        """Goes on, with what came meanwhile."""
+        """Return the link that resumes, with the rows that came meanwhile."""
         return self._tail(("resume", "1"))
 
     @property

@@ -2,7 +2,7 @@
 
 A list that one index answers is read from that index: one ordered scan for each value that is asked for, merged.
 Every other list is read in windows of time that grow while they are cheap; when the time for a page is used up, what
-was found is shown with the instant that was reached, and the next page goes on from there.
+was found is shown with the instant that was reached, and the next page continues from there.
 """
 
 import time
@@ -179,12 +179,12 @@ class _Windows:
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing lies behind the current window."""
+        """Return whether no rows can come after the current window."""
         return self.far is None
 
     @property
     def current(self) -> Q:
-        """What lies in the current window."""
+        """Return the condition for rows in the current window."""
         field, within = self._order.field, Q()
         toward, back = ("gte", "lt") if self._order.is_descending else ("lte", "gt")
         if self.far is not None:
@@ -194,7 +194,7 @@ class _Windows:
         return within
 
     def grow(self, until: float) -> bool:
-        """Go on to the next window; False where the time that is left would not do even for one like the last."""
+        """Move to the next window; return False if the remaining time is shorter than the last window took."""
         now = time.monotonic()
         took, self._begun = now - self._begun, now
         factor = min(_GROWTH, (until - now) / max(took, 1e-4))

@@ -1,1 +1,1 @@
-"""Views of a list that somebody keeps for themselves: a name, and the filters that the address bar shows."""
+"""Saved views: the filters of a list in the address bar, kept under a name for one member."""

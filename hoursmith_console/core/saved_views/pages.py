@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ViewPages:
-    """The views of `admin`'s list; everybody's are their own."""
+    """The saved views of `admin`'s list, for the member who saved them."""
 
     def __init__(self, admin: "ReadOnlyModelAdmin") -> None:
         self._admin = admin

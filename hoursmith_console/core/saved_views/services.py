@@ -1,6 +1,6 @@
 """Keeps views and lets them go.
 
-None of it is in the audit record: a bookmark of one's own changes nothing of the workspace, for an auditor neither.
+Not logged in the audit log: a personal bookmark changes nothing in the workspace, so auditors may save views, too.
 """
 
 import re
@@ -16,7 +16,7 @@ from mcpbridge.redaction.masking import redact
 MOST_VIEWS = 30
 # What an address names besides the view: a place in the list, and whether it is followed.
 _NOT_VIEW = {"before", "after", "live"}
-# The public part of a token, which a search may name, and whatever secret follows it.
+# The prefix of a token, which a search may contain, and any secret after it.
 _TOKEN = re.compile(r"(hsk_(?:live|test)_[0-9A-Za-z]{12})(?![0-9A-Za-z])(?:_\S*)?")
 
 
@@ -56,7 +56,7 @@ def view_remove(*, member: ConsoleMember, area: str, key: int) -> SavedView | No
 
 
 def view_query(query: str) -> str:
-    """What of an address's query makes a view, with any token reduced to its public part."""
+    """Return the part of a query string that makes a view, with any token reduced to its prefix."""
     kept = [(name, value) for name, value in parse_qsl(query) if name not in _NOT_VIEW]
     return urlencode([(redact(name), _public(value)) for name, value in kept])
 
@@ -67,5 +67,5 @@ def views_of(*, member: ConsoleMember, area: str) -> list[SavedView]:
 
 
 def _public(text: str) -> str:
-    """`text` with every token reduced to its public part."""
+    """Return `text` with every token reduced to its prefix."""
     return "".join(part if place % 2 else redact(part) for place, part in enumerate(_TOKEN.split(text)))

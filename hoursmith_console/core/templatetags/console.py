@@ -149,7 +149,7 @@ def full_stop(text: str) -> str:
 
 @register.filter
 def fault(code: str) -> str:
-    """Why a token was turned away at the door."""
+    """Return why a token was rejected."""
     known = {"rejected": "Hoursmith does not accept it", "blocked": "blocked in this console"}
     return known.get(code, code.replace("_", " "))
 
