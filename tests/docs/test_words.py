@@ -9,6 +9,7 @@ import pytest
 from tests.docs.prose import Line, prose_of, prose_of_markdown, prose_of_python, prose_of_template
 from tests.paths import ROOT
 
+CODE = {".py", ".html", ".txt"}
 Prose = Callable[[str], Iterator[Line]]
 
 FILES = [
@@ -16,6 +17,23 @@ FILES = [
     ROOT / "bench/README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+
+# Packages of code and folders of templates whose texts are not clean yet; remove one when it is.
+UNCLEAN = {
+    "hoursmith_console/accounts", "hoursmith_console/backends", "hoursmith_console/connections",
+    "hoursmith_console/members", "hoursmith_console/middleware", "hoursmith_console/ops", "hoursmith_console/sandbox",
+    "hoursmith_console/sign_in", "hoursmith_console/token_issuer", "hoursmith_console/workspaces",
+    "hoursmith_console/asgi.py", "hoursmith_console/env.py", "hoursmith_console/settings.py",
+    "mcpbridge/auth", "mcpbridge/calls", "mcpbridge/core", "mcpbridge/http", "mcpbridge/observability",
+    "mcpbridge/protocol", "mcpbridge/stdio", "mcpbridge/tools", "mcpbridge/upstream", "mcpbridge/app.py",
+    "templates/account", "templates/connections", "templates/members", "templates/mfa", "templates/500.html",
+}  # fmt: skip
+PACKAGES = sorted(
+    path
+    for root in ("hoursmith_console", "mcpbridge", "templates")
+    for path in (ROOT / root).iterdir()
+    if (path.is_dir() or path.suffix in CODE) and path.relative_to(ROOT).as_posix() not in UNCLEAN
+)
 
 # Pattern, and why: what to write instead.
 WORDS = {
@@ -75,6 +93,14 @@ def found_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_word_of_the_list_is_in(path: Path) -> None:
     assert not found_in(path), "\n".join(found_in(path))
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_word_of_the_list_is_in_the_code_or_templates_of(package: Path) -> None:
+    files = package.rglob("*") if package.is_dir() else [package]
+    code = sorted(path for path in files if path.suffix in CODE and "migrations" not in path.parts)
+    found = [place for path in code for place in found_in(path)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
