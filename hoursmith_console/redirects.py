@@ -15,6 +15,9 @@ REDIRECTS: Mapping[str, str] = MappingProxyType(
         "rotations/leaving/": "console:rotations:offboarding",
         "rotations/leaving/<int:member>/": "console:rotations:offboard",
         "tokens/contain/": "console:tokens:block",
+        "connections/<slug:key>/doctor/": "console:connections:troubleshoot",
+        "audit/sinks/": "console:audit:destinations",
+        "audit/sinks/<int:key>/": "console:audit:destination",
     }
 )
 

@@ -1,1 +1,1 @@
-"""A teammate's assistants, each on one machine: connecting them, and seeing that they work."""
+"""Connections: one assistant of one member on one machine, its setup and its status."""

@@ -1,4 +1,4 @@
-"""The connections area: each teammate's assistants, and how each of them stands."""
+"""List and detail pages of connections."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.connections import manage_views, setup_views
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.context import (
-    calls_of,
+    calls_over,
+    current_status,
     evidence_context,
-    found_connection,
-    owns,
+    get_connection_or_404,
+    is_owner,
     rotation_address,
-    setup_of,
-    standing_now,
+    setup_for,
 )
-from hoursmith_console.connections.diagnostics.views import doctor
+from hoursmith_console.connections.diagnostics.views import troubleshoot
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_url
-from hoursmith_console.connections.status import Standing, standings
+from hoursmith_console.connections.status import ConnectionStatus, connection_statuses
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.core.lists.pagination import Order
@@ -40,19 +40,19 @@ REMOVED_AT_MOST = 50
 
 
 class ClientFilter(ChoiceFilter):
-    """Connections of one kind of client."""
+    """Connections of one assistant."""
 
-    title = "client"
+    title = "assistant"
     parameter_name = "client"
     field = "client"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         used = Connection.objects.visible_to(self.viewer).order_by().values_list("client", flat=True).distinct()
-        return sorted((key, CLIENTS[key].title if key in CLIENTS else key) for key in used)
+        return sorted((key, MCP_CLIENTS[key].title if key in MCP_CLIENTS else key) for key in used)
 
 
 class OwnerFilter(ChoiceFilter):
-    """Connections of one member; only for who sees everybody's."""
+    """Connections of one member; offered only to reviewers."""
 
     title = "owner"
     parameter_name = "owner"
@@ -71,15 +71,15 @@ class OwnerFilter(ChoiceFilter):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """One connection as the list shows it. `card` is the token now in use, where there is one."""
+    """A row of the list. `card` is the token in use, if any."""
 
-    standing: Standing
+    connection_status: ConnectionStatus
     card: TokenLabel | None
 
 
 @admin.register(Connection, site=site)
 class ConnectionAdmin(ReadOnlyModelAdmin):
-    """Connections, the newest first; removed ones below."""
+    """Connections, newest first; removed ones below."""
 
     area = "connections"
     title = "Connections"
@@ -102,7 +102,7 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
             path("<slug:key>/setup/", guard(require_safe(setup_views.setup)), name="setup"),
             path("<slug:key>/ask/", guard(require_safe(setup_views.ask)), name="ask"),
             path("<slug:key>/evidence/", guard(require_safe(setup_views.evidence)), name="evidence"),
-            path("<slug:key>/doctor/", guard(require_safe(doctor)), name="doctor"),
+            path("<slug:key>/troubleshoot/", guard(require_safe(troubleshoot)), name="troubleshoot"),
             path("<slug:key>/change/", guard(require_POST(manage_views.change)), name="change"),
             path("<slug:key>/remove/", guard(both(manage_views.remove)), name="remove"),
             *super().get_urls(),
@@ -112,10 +112,10 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
         return Connection.objects.visible_to(viewer).filter(removed_at=None)
 
     def detail_view(self, request: ConsoleRequest, key: Any) -> HttpResponse:
-        """One connection, a removed one too."""
-        connection = found_connection(request, key)
-        client = CLIENTS.get(request.GET.get("client", ""))
-        setup = setup_of(standing_now(request.viewer, connection), client=client)
+        """Show one connection, even if it was removed."""
+        connection = get_connection_or_404(request, key)
+        client = MCP_CLIENTS.get(request.GET.get("client", ""))
+        setup = setup_for(current_status(request.viewer, connection), client=client)
         return self.detail_response(request, connection, setup=setup, is_chosen=client is not None)
 
     def list_context(self, viewer: Viewer, rows: list[Connection]) -> dict[str, Any]:
@@ -126,16 +126,16 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
         }
 
     def detail_context(self, viewer: Viewer, row: Connection) -> dict[str, Any]:
-        standing = standing_now(viewer, row)
-        calls = activity_rows(viewer, calls_of(viewer, row.slug)[:LATEST])
-        is_own = owns(viewer, row)
-        evidence = evidence_context(viewer, standing)
+        connection_status = current_status(viewer, row)
+        calls = activity_rows(viewer, calls_over(viewer, row.slug)[:LATEST])
+        is_own = is_owner(viewer, row)
+        evidence = evidence_context(viewer, connection_status)
         return {
             **evidence,
             "title": row.label,
             "rotation_address": rotation_address(evidence["evidence_card"]),
             "address": connection_url(row) + ("/readonly" if row.access == Access.READ_ONLY else ""),
-            "clients": list(CLIENTS.values()),
+            "clients": list(MCP_CLIENTS.values()),
             "calls": calls,
             "is_own": is_own,
             "may_remove": (is_own or viewer.member.sees_workspace) and row.removed_at is None,
@@ -144,6 +144,6 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
 
 
 def _rows(viewer: Viewer, connections: list[Connection]) -> list[ConnectionRow]:
-    found = standings(viewer, connections, now=timezone.now())
+    found = connection_statuses(viewer, connections, now=timezone.now())
     cards = token_labels(viewer, [each.seen for each in found if each.seen.prefix])
     return [ConnectionRow(each, cards.get(ref_of(each.seen))) for each in found]

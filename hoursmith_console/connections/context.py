@@ -1,4 +1,4 @@
-"""Gathers what the pages of one connection show. What is not in the viewer's sight is not found."""
+"""Template context of the connection pages. Connections the member may not see raise Http404."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -8,11 +8,11 @@ from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from hoursmith_console.connections.catalogue.mcp_client import Access, Client
+from hoursmith_console.connections.catalogue.mcp_client import Access, McpClient
 from hoursmith_console.connections.catalogue.pages import ClientSetup, client_setup
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import connection_url
-from hoursmith_console.connections.status import Standing, standings
+from hoursmith_console.connections.status import ConnectionStatus, connection_statuses
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_rows
@@ -20,46 +20,46 @@ from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.models import ToolCall
 
 STEPS = (
-    ("client", "Choose the client"),
-    ("name", "Name and access"),
+    ("client", "Choose an assistant"),
+    ("name", "Name and permissions"),
     ("token", "Token"),
     ("setup", "Configure"),
-    ("ask", "Ask it something"),
+    ("ask", "Try a prompt"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class RailStep:
-    """One step on the rail: `state` is done, now or later; an address where one may go there."""
+class WizardStep:
+    """One step of the setup wizard: `state` is done, now or later; `address` is empty if it cannot be opened."""
 
     title: str
     state: str
     address: str
 
 
-def found_connection(request: ConsoleRequest, slug: str) -> Connection:
-    """The connection `slug`, or 404."""
+def get_connection_or_404(request: ConsoleRequest, slug: str) -> Connection:
+    """Return the connection `slug`; raise Http404 if the member may not see it."""
     return get_object_or_404(
         Connection.objects.visible_to(request.viewer).select_related("owner", "workspace"), slug=slug
     )
 
 
-def owns(viewer: Viewer, connection: Connection) -> bool:
-    """Whether it is the viewer's own."""
+def is_owner(viewer: Viewer, connection: Connection) -> bool:
+    """Whether the connection is the viewer's own."""
     return connection.owner_id == viewer.member.pk
 
 
-def standing_now(viewer: Viewer, connection: Connection) -> Standing:
-    """How the connection stands at this instant, as far as the viewer may see it."""
-    return standings(viewer, [connection], now=timezone.now())[0]
+def current_status(viewer: Viewer, connection: Connection) -> ConnectionStatus:
+    """Return the connection's current status, as far as the viewer may see it."""
+    return connection_statuses(viewer, [connection], now=timezone.now())[0]
 
 
-def rail(now: str, connection: Connection | None = None) -> list[RailStep]:
-    """The rail with the step `now`; the steps of a connection that exists can be gone to."""
+def wizard_steps(now: str, connection: Connection | None = None) -> list[WizardStep]:
+    """Return the wizard's steps with `now` as the current one; steps of an existing connection can be opened."""
     keys = [key for key, _ in STEPS]
     place = keys.index(now)
     return [
-        RailStep(
+        WizardStep(
             title,
             "done" if index < place else "now" if index == place else "later",
             reverse(f"console:connections:{key}", args=[connection.slug]) if connection and index >= 2 else "",
@@ -68,59 +68,59 @@ def rail(now: str, connection: Connection | None = None) -> list[RailStep]:
     ]
 
 
-def setup_of(
-    standing: Standing, *, client: Client | None = None, prefix: str = "", token: str | None = None
+def setup_for(
+    connection_status: ConnectionStatus, *, client: McpClient | None = None, prefix: str = "", token: str | None = None
 ) -> ClientSetup | None:
-    """How its client, or another, is set up for it; None for a client that the catalogue no longer lists.
+    """Return setup instructions for the connection's client or another; None if the catalogue lacks the client.
 
-    Give `token` only in the one answer that shows it.
+    Pass `token` only for the one response that shows it.
     """
-    client = client or standing.client
+    client = client or connection_status.client
     if client is None:
         return None
-    connection = standing.connection
+    connection = connection_status.connection
     return client_setup(
         client,
         url=connection_url(connection),
-        prefix=prefix or newest_prefix(standing) or None,
+        prefix=prefix or newest_prefix(connection_status) or None,
         access=cast(Access, connection.access),
         token=token,
     )
 
 
-def newest_prefix(standing: Standing) -> str:
-    """The public part of the token that the client should hold: the newest, else the one it uses."""
-    connection = standing.connection
+def newest_prefix(connection_status: ConnectionStatus) -> str:
+    """Return the prefix of the token that the client should use: the owner's newest, else the one in use."""
+    connection = connection_status.connection
     newest = TokenClaim.objects.filter(member_id=connection.owner_id, claimed_at__gte=connection.created_at).first()
-    return newest.prefix if newest else standing.seen.prefix
+    return newest.prefix if newest else connection_status.seen.prefix
 
 
-def token_card_of(viewer: Viewer, standing: Standing) -> TokenLabel | None:
-    """The token now in use, as the viewer may see it."""
-    if not standing.seen.prefix:
+def token_label_of(viewer: Viewer, connection_status: ConnectionStatus) -> TokenLabel | None:
+    """Return the token in use, as far as the viewer may see it."""
+    if not connection_status.seen.prefix:
         return None
-    return token_labels(viewer, [standing.seen])[ref_of(standing.seen)]
+    return token_labels(viewer, [connection_status.seen])[ref_of(connection_status.seen)]
 
 
-def calls_of(viewer: Viewer, slug: str) -> QuerySet[ToolCall]:
-    """The calls at the connection's address that the viewer may see, newest first."""
-    # Said twice, since the index holds only calls that came over a connection.
+def calls_over(viewer: Viewer, slug: str) -> QuerySet[ToolCall]:
+    """Return the calls over the connection that the viewer may see, newest first."""
+    # The first condition matches the partial index of calls over connections.
     return visible_rows(viewer, ToolCall.objects.filter(connection__gt="", connection=slug))
 
 
-def evidence_context(viewer: Viewer, standing: Standing, *, place: str = "") -> dict[str, Any]:
-    """What `connections/_evidence.html` needs, alone or on a page: `place` is setup, ask, doctor, or any other."""
+def evidence_context(viewer: Viewer, connection_status: ConnectionStatus, *, place: str = "") -> dict[str, Any]:
+    """Return the context of `connections/_evidence.html`; `place` is the page: setup, ask, troubleshoot or other."""
     return {
-        "standing": standing,
-        "connection": standing.connection,
-        "place": place if place in ("setup", "ask", "doctor") else "",
-        "evidence_card": token_card_of(viewer, standing),
-        "evidence_address": reverse("console:connections:evidence", args=[standing.connection.slug]),
+        "connection_status": connection_status,
+        "connection": connection_status.connection,
+        "place": place if place in ("setup", "ask", "troubleshoot") else "",
+        "evidence_card": token_label_of(viewer, connection_status),
+        "evidence_address": reverse("console:connections:evidence", args=[connection_status.connection.slug]),
     }
 
 
 def rotation_address(card: TokenLabel | None) -> str:
-    """Where the token now in use is rotated; empty where it cannot be."""
+    """Return the address that rotates the token in use; empty if it cannot be rotated."""
     if card is None or card.page is None:
         return ""
     try:

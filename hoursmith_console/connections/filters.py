@@ -21,9 +21,9 @@ class ConnectionFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         rows = Connection.objects.visible_to(self.viewer)
         offered = dict(rows.values_list("slug", "label")[:MOST_OFFERED])
-        asked = self.value() or ""
-        if asked not in offered:
-            offered.update(rows.filter(slug=asked).values_list("slug", "label"))
+        requested = self.value() or ""
+        if requested not in offered:
+            offered.update(rows.filter(slug=requested).values_list("slug", "label"))
         return offered.items()
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:

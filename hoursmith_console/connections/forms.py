@@ -1,4 +1,4 @@
-"""What people fill in about their connections."""
+"""Form of a connection."""
 
 from django import forms
 
@@ -7,17 +7,17 @@ from hoursmith_console.core.forms import Form
 
 
 class ConnectionForm(Form):
-    """What a connection is called, and what its address lets it do."""
+    """Name and permissions of a connection."""
 
     label = forms.CharField(
         label="Name",
         max_length=LABEL_LENGTH,
-        help_text="So that you and your admins recognise it: the assistant, and the machine it runs on.",
-        error_messages={"required": "Give it a name."},
+        help_text="Name the assistant and the machine, so that you and your admins recognise it.",
+        error_messages={"required": "Enter a name."},
     )
     access = forms.ChoiceField(
         choices=Access.choices,
         initial=Access.FULL,
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose what it may do.", "invalid_choice": "Choose one of the two."},
+        error_messages={"required": "Choose the permissions.", "invalid_choice": "Choose full access or read only."},
     )

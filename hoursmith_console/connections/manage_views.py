@@ -1,4 +1,4 @@
-"""Renames and removes connections."""
+"""Change and remove connections."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -6,38 +6,38 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from hoursmith_console.connections.context import found_connection, owns
+from hoursmith_console.connections.context import get_connection_or_404, is_owner
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.connections.services import connection_change, connection_remove
+from hoursmith_console.connections.services import change_connection, remove_connection
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 
 
 def change(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Give one's own connection another name or access."""
-    connection = found_connection(request, key)
+    """Change the name or permissions of the viewer's own connection."""
+    connection = get_connection_or_404(request, key)
     viewer = request.viewer
-    if not owns(viewer, connection) or connection.removed_at is not None:
+    if not is_owner(viewer, connection) or connection.removed_at is not None:
         raise PermissionDenied
     form = ConnectionForm(request.POST)
     if not form.is_valid():
-        words = " ".join(str(error) for errors in form.errors.values() for error in errors)
-        messages.error(request, f"Nothing was changed. {words}")
+        errors = " ".join(str(error) for field_errors in form.errors.values() for error in field_errors)
+        messages.error(request, f"Nothing was changed. {errors}")
         return _to(connection)
     had = connection.access
-    has_changed = connection_change(connection=connection, **form.cleaned_data, actor=viewer.member.display_identity)
+    has_changed = change_connection(connection=connection, **form.cleaned_data, actor=viewer.member.display_identity)
     if connection.access != had:
-        messages.warning(request, "Changed. Put the new address below into the client, and start it again.")
+        messages.warning(request, "Connection saved. Update its address in the assistant, and restart it.")
     elif has_changed:
-        messages.success(request, "Changed.")
+        messages.success(request, "Connection saved.")
     return _to(connection)
 
 
 def remove(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Ask whether it is meant, and take the connection out of the lists."""
-    connection = found_connection(request, key)
+    """Confirm and remove a connection."""
+    connection = get_connection_or_404(request, key)
     viewer = request.viewer
-    if not (owns(viewer, connection) or viewer.member.sees_workspace):
+    if not (is_owner(viewer, connection) or viewer.member.sees_workspace):
         raise PermissionDenied
     if connection.removed_at is not None:
         return _to(connection)
@@ -47,8 +47,8 @@ def remove(request: ConsoleRequest, key: str) -> HttpResponse:
     }
     if request.method != "POST":
         return TemplateResponse(request, "connections/remove.html", context)
-    connection_remove(connection=connection, actor=viewer.member.display_identity)
-    messages.success(request, f"{connection.label} is removed.")
+    remove_connection(connection=connection, actor=viewer.member.display_identity)
+    messages.success(request, f"{connection.label} removed.")
     return HttpResponseRedirect(reverse("console:connections:list"))
 
 

@@ -1,4 +1,4 @@
-"""The connections of a workspace. What the bridge sees of each is in `mcpbridge.models.ObservedConnection`."""
+"""The connections of a workspace. The bridge records what it observes in `mcpbridge.models.ObservedConnection`."""
 
 from django.db import models
 from django.utils import timezone
@@ -11,14 +11,14 @@ LABEL_LENGTH = 120
 
 
 class Access(models.TextChoices):
-    """What the connection's address lets its assistant do, within what its token may."""
+    """Permissions of the connection's address, within those of the token."""
 
-    FULL = "full", "Everything the token may do"
+    FULL = "full", "Full access"
     READ_ONLY = "readonly", "Read only"
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
-    """Connections, removed ones too."""
+    """Connections, including removed ones."""
 
     def visible_to(self, viewer: Viewer) -> "ConnectionQuerySet":
         """Return those that `viewer` sees: the workspace's for reviewers, else the member's own."""
@@ -29,13 +29,13 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 class Connection(models.Model):
     """One assistant of one teammate on one machine, such as "Claude Code on Ana's laptop".
 
-    `slug` is the id in its address, `/mcp/c/<slug>`: no secret. Removing marks the row, for history names it.
+    `slug` is the id in its address, `/mcp/c/<slug>`, and not secret. Removed connections are kept for the history.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="connections")
     slug = models.CharField(max_length=40, unique=True)
-    client = MaskedCharField(max_length=32, help_text="Which client it is: a key of the catalogue.")
+    client = MaskedCharField(max_length=32, help_text="Key of the client in the catalogue.")
     label = MaskedCharField(max_length=LABEL_LENGTH)
     access = models.CharField(max_length=8, choices=Access, default=Access.FULL)
     created_at = models.DateTimeField(default=timezone.now)

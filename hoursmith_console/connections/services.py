@@ -1,10 +1,10 @@
-"""What changes connections. Each change and its record come in together, or not at all."""
+"""Create, change and remove connections. Each change is committed together with its audit entry."""
 
 from django.conf import settings
 from django.db import router, transaction
 from django.utils import timezone
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.activity.connections import open_connection
@@ -12,17 +12,17 @@ from mcpbridge.audit.console_events import record_event
 
 
 class UnknownClientError(Exception):
-    """The catalogue has no such client."""
+    """The catalogue does not list the client."""
 
 
-def connection_create(
+def create_connection(
     *, workspace: Workspace, owner: Member, client: str, label: str, access: str, actor: str
 ) -> Connection:
-    """A new connection of `owner`, at an address that nobody has yet.
+    """Create a connection of `owner` at a new address.
 
-    Raises UnknownClientError, AuditUnavailableError; then there is none.
+    Raises UnknownClientError or AuditUnavailableError; then nothing is created.
     """
-    if client not in CLIENTS:
+    if client not in MCP_CLIENTS:
         raise UnknownClientError(client)
     if owner.workspace_id != workspace.pk:
         raise ValueError("A connection belongs to a member of its own workspace.")
@@ -40,11 +40,11 @@ def connection_create(
     return connection
 
 
-def connection_change(*, connection: Connection, label: str, access: str, actor: str) -> bool:
-    """Call the connection `label` and give it `access`; False where both were so before.
+def change_connection(*, connection: Connection, label: str, access: str, actor: str) -> bool:
+    """Set label and access; return False if nothing changed.
 
-    Its assistant keeps its address: with another access, its configuration must be changed by hand.
-    Raises AuditUnavailableError; then it stays as it was.
+    The assistant's configuration is not changed: with another access, the user must update its address.
+    Raises AuditUnavailableError; then nothing is changed.
     """
     before = {"label": connection.label, "access": connection.access}
     after = {"label": label, "access": str(Access(access))}
@@ -58,10 +58,10 @@ def connection_change(*, connection: Connection, label: str, access: str, actor:
     return True
 
 
-def connection_remove(*, connection: Connection, actor: str) -> bool:
-    """Take the connection out of the lists; False where it was before. Neither its token nor its calls are touched.
+def remove_connection(*, connection: Connection, actor: str) -> bool:
+    """Mark the connection as removed; return False if it was. Its token and calls are kept.
 
-    Raises AuditUnavailableError; then it stays.
+    Raises AuditUnavailableError; then nothing is changed.
     """
     with transaction.atomic(using=router.db_for_write(Connection)):
         now = timezone.now()
@@ -73,7 +73,7 @@ def connection_remove(*, connection: Connection, actor: str) -> bool:
 
 
 def connection_url(connection: Connection) -> str:
-    """The address that is the connection's own; the catalogue adds what read-only access needs."""
+    """Return the connection's address, without the suffix for read-only access."""
     return f"{settings.PUBLIC_URL}/mcp/c/{connection.slug}"
 
 

@@ -1,4 +1,4 @@
-"""Connects an assistant, one thing to do a screen; what was done stays done, and one can go on another day."""
+"""Setup wizard of a connection, one step per page; it can be resumed later."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.catalogue.mcp_client import SLOT
-from hoursmith_console.connections.catalogue.pages import catalogue_families, things_to_ask
+from hoursmith_console.connections.catalogue.pages import catalogue_families, example_prompts
 from hoursmith_console.connections.context import (
+    current_status,
     evidence_context,
-    found_connection,
+    get_connection_or_404,
+    is_owner,
     newest_prefix,
-    owns,
-    rail,
-    setup_of,
-    standing_now,
+    setup_for,
+    wizard_steps,
 )
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
-from hoursmith_console.connections.services import connection_create
+from hoursmith_console.connections.services import create_connection
 from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, MissingFormIdError, mint_token, new_form_id
@@ -30,22 +30,22 @@ from hoursmith_console.tokens.shown_once import shown_once
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
 
-# Hoursmith's own server does not call here, so there would be nothing to see of it.
-UNSEEN = "vendor"
+# Hoursmith's own server bypasses this console, so a connection would show nothing.
+UNOBSERVED = "vendor"
 SCOPES = {Access.FULL: ("read", "write"), Access.READ_ONLY: ("read",)}
 
 
 def choose(request: ConsoleRequest) -> HttpResponse:
-    """The clients that the catalogue knows."""
+    """Choose one of the catalogue's clients."""
     chosen = request.GET.get("client", "")
-    families = [(family, [each for each in found if each.key != UNSEEN]) for family, found in catalogue_families()]
+    families = [(family, [each for each in found if each.key != UNOBSERVED]) for family, found in catalogue_families()]
     return _page(request, "client", "Connect an assistant", families=families, chosen=chosen)
 
 
 def details(request: ConsoleRequest) -> HttpResponse:
-    """What the connection is called and may do; POST makes it."""
-    client = CLIENTS.get(request.GET.get("client", ""))
-    if client is None or client.key == UNSEEN:
+    """Ask for name and permissions; POST creates the connection."""
+    client = MCP_CLIENTS.get(request.GET.get("client", ""))
+    if client is None or client.key == UNOBSERVED:
         return HttpResponseRedirect(reverse("console:connections:new"))
     member = request.viewer.member
     proposed = f"{client.title} on {member.name.partition(' ')[0]}’s machine"
@@ -53,7 +53,7 @@ def details(request: ConsoleRequest) -> HttpResponse:
     status = 200
     if request.method == "POST" and form.is_valid():
         try:
-            made = connection_create(
+            connection = create_connection(
                 workspace=member.workspace,
                 owner=member,
                 client=client.key,
@@ -65,14 +65,14 @@ def details(request: ConsoleRequest) -> HttpResponse:
             form.add_error(None, str(error))
             status = 503
         else:
-            return HttpResponseRedirect(reverse("console:connections:token", args=[made.slug]))
+            return HttpResponseRedirect(reverse("console:connections:token", args=[connection.slug]))
     elif request.method == "POST":
         status = 400
     return _page(request, "name", f"Connect {client.title}", status=status, client=client, form=form)
 
 
 def token(request: ConsoleRequest, key: str) -> HttpResponseBase:
-    """How the person comes by a token; POST mints one where this console can, and shows it in the answer."""
+    """Explain how to get a token; POST creates one, if this console can, and shows it in the response."""
     connection = _own(request, key)
     if request.method == "POST":
         return recent_auth_required(_mint)(request, connection)
@@ -80,25 +80,25 @@ def token(request: ConsoleRequest, key: str) -> HttpResponseBase:
 
 
 def setup(request: ConsoleRequest, key: str) -> HttpResponse:
-    """What to put where, and the evidence that it works."""
+    """Show the setup instructions and the connection's live status."""
     connection = _own(request, key)
-    standing = standing_now(request.viewer, connection)
-    return _page(request, "setup", _setup_title(connection), connection, setup=setup_of(standing))
+    connection_status = current_status(request.viewer, connection)
+    return _page(request, "setup", _setup_title(connection), connection, setup=setup_for(connection_status))
 
 
 def ask(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Things to ask."""
+    """Suggest prompts."""
     connection = _own(request, key)
-    prompts = things_to_ask(is_readonly=connection.access == Access.READ_ONLY)
-    return _page(request, "ask", "Ask it something", connection, prompts=prompts)
+    prompts = example_prompts(is_readonly=connection.access == Access.READ_ONLY)
+    return _page(request, "ask", "Try a prompt", connection, prompts=prompts)
 
 
 def evidence(request: ConsoleRequest, key: str) -> HttpResponse:
-    """The evidence line alone, for the script that keeps it fresh; 204 where nothing has changed since."""
-    standing = standing_now(request.viewer, found_connection(request, key))
-    if request.GET.get("mark") == standing.mark and not standing.is_settled:
+    """Render the live status as a fragment, polled by its page; 204 if nothing changed."""
+    connection_status = current_status(request.viewer, get_connection_or_404(request, key))
+    if request.GET.get("mark") == connection_status.mark and not connection_status.is_settled:
         return HttpResponse(status=204)
-    context = evidence_context(request.viewer, standing, place=request.GET.get("place", ""))
+    context = evidence_context(request.viewer, connection_status, place=request.GET.get("place", ""))
     return TemplateResponse(request, "connections/_evidence.html", context)
 
 
@@ -117,9 +117,9 @@ def _mint(request: ConsoleRequest, connection: Connection) -> HttpResponse:
     except MintingUnsupportedError:
         return HttpResponseRedirect(reverse("console:connections:token", args=[connection.slug]))
     except MissingFormIdError:
-        return _refused(request, connection, "This form is not complete. Load this page again.", 400)
+        return _refused(request, connection, "The form is incomplete. Reload the page.", 400)
     except UnknownMemberError:
-        words = "Hoursmith does not know you as a member of this workspace, so there is nobody to make a token for."
+        words = "You are not a member of this workspace in Hoursmith, so a token can’t be created."
         return _refused(request, connection, words, 409)
     except AuditUnavailableError as error:
         return _refused(request, connection, str(error), 503)
@@ -127,9 +127,9 @@ def _mint(request: ConsoleRequest, connection: Connection) -> HttpResponse:
 
 
 def _shown(request: ConsoleRequest, connection: Connection, minted: MintedToken) -> HttpResponse:
-    standing = standing_now(request.viewer, connection)
+    connection_status = current_status(request.viewer, connection)
     context = _context(request, "setup", _setup_title(connection), connection)
-    made = setup_of(standing, prefix=minted.prefix, token=minted.plaintext)
+    made = setup_for(connection_status, prefix=minted.prefix, token=minted.plaintext)
     address = reverse("console:connections:setup", args=[connection.slug])
     context |= {"minted": minted, "done_address": address, "setup": made}
     return shown_once(request, "connections/setup.html", context)
@@ -162,21 +162,21 @@ def _token_page(
         tokens_page=issuer.page,
         mark=new_form_id(),
         scopes=SCOPES[Access(connection.access)],
-        prefix=newest_prefix(standing_now(request.viewer, connection)),
+        prefix=newest_prefix(current_status(request.viewer, connection)),
         refusal=refusal,
     )
 
 
 def _own(request: ConsoleRequest, key: str) -> Connection:
-    """The viewer's own connection, not removed: who merely sees it cannot set it up."""
-    connection = found_connection(request, key)
-    if not owns(request.viewer, connection) or connection.removed_at is not None:
+    """Return the viewer's own connection; raise PermissionDenied for others' and removed ones."""
+    connection = get_connection_or_404(request, key)
+    if not is_owner(request.viewer, connection) or connection.removed_at is not None:
         raise PermissionDenied
     return connection
 
 
 def _setup_title(connection: Connection) -> str:
-    client = CLIENTS.get(connection.client)
+    client = MCP_CLIENTS.get(connection.client)
     return f"Configure {client.title if client else connection.client}"
 
 
@@ -196,11 +196,11 @@ def _page(
 def _context(request: ConsoleRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
     context = {
         "title": title,
-        "rail": rail(step, connection),
+        "steps": wizard_steps(step, connection),
         "later_address": reverse("console:connections:list"),
         "slot": SLOT,
     }
     if connection is not None:
-        context |= evidence_context(request.viewer, standing_now(request.viewer, connection), place=step)
+        context |= evidence_context(request.viewer, current_status(request.viewer, connection), place=step)
         context["later_address"] = reverse("console:connections:detail", args=[connection.slug])
     return context

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.audit.verification.jobs import verification_status
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.core.alerts import alerts_for
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.signals import signals
@@ -51,6 +51,6 @@ def connect_context() -> dict[str, Any]:
     address = f"{settings.PUBLIC_URL}/mcp"
     return {
         "mcp_url": address,
-        "connect_command": CLIENTS["claude-code"].command_line(url=address),
+        "connect_command": MCP_CLIENTS["claude-code"].command_line(url=address),
         "tokens_url": settings.HOURSMITH_TOKENS_URL,
     }

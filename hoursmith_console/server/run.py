@@ -9,7 +9,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import env
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 
 EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
@@ -70,7 +70,7 @@ def _prepare_sandbox() -> None:
     print(f"\nExample token of {owner['name']} ({owner['role']}):\n\n  {token.getvalue().strip()}\n")
     print("Give it to an assistant, for example:\n")
     print(f"  export HOURSMITH_API_TOKEN='{token.getvalue().strip()}'")
-    print(f"  {CLIENTS['claude-code'].command_line(url=seed['mcp_url'])}")
+    print(f"  {MCP_CLIENTS['claude-code'].command_line(url=seed['mcp_url'])}")
 
 
 if __name__ == "__main__":

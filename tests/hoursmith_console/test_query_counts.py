@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.connections.services import connection_create
+from hoursmith_console.connections.services import create_connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
@@ -56,7 +56,7 @@ def _crowd() -> None:
         for name in ("Cursor", "n8n", "Claude Code"):
             make_client(token, name=name)
         make_refusal(token)
-        connection_create(workspace=workspace, owner=manager, client="cursor", label="x", access="full", actor="x")
+        create_connection(workspace=workspace, owner=manager, client="cursor", label="x", access="full", actor="x")
         for index in range(5):
             at = now - timedelta(hours=index, minutes=number)
             calls.append(call_row(token, at=at))

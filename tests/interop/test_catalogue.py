@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.interop.clients import Seen, python_over_stdio
 from tests.interop.node import HERE, Node
@@ -32,7 +32,7 @@ def npx(node: Node, home: Path) -> dict[str, str]:
 
 def entry(key: str, number: int, token: str, **options: Any) -> dict[str, Any]:
     """The entry in the `number`th configuration of a client, with the token where it has room for one."""
-    config = json.loads(CLIENTS[key].snippets(**options)[number].render(token))
+    config = json.loads(MCP_CLIENTS[key].snippets(**options)[number].render(token))
     found: dict[str, Any] = config["mcpServers"]["hoursmith"]
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from tests.interop.node import HERE, Node
 
@@ -35,13 +35,13 @@ REFUSED = {
 
 
 def contract(key: str) -> dict[str, Any]:
-    made = merge_contract(CLIENTS[key], url=URL, prefix="4f8a2c1bdedf")
+    made = merge_contract(MCP_CLIENTS[key], url=URL, prefix="4f8a2c1bdedf")
     assert made is not None
     return made
 
 
 def walked(node: Node, home: Path, language: str, *, files: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    clients = [client for client in CLIENTS.values() if client.language == language and client.places]
+    clients = [client for client in MCP_CLIENTS.values() if client.language == language and client.places]
     told = {"contracts": [contract(client.key) for client in clients], "count": count, "seed": SEED, "files": files}
     done = node.run(WALK, home=home, input_text=json.dumps(told))
     assert done.returncode == 0, done.stderr
@@ -80,7 +80,7 @@ def test_thirty_realistic_files_keep_all_they_had_or_are_refused(node: Node, hom
 def merged(node: Node, home: Path, key: str, text: str) -> str:
     """The file after merging; the reason where it is refused."""
     (result,) = walked(
-        node, home, CLIENTS[key].language, files=[{"name": "one", "contract": contract(key), "text": text}], count=0
+        node, home, MCP_CLIENTS[key].language, files=[{"name": "one", "contract": contract(key), "text": text}], count=0
     )
     return str(result.get("after") or result["refusal"])
 
@@ -223,9 +223,9 @@ def test_fifteen_megabytes_of_one_thing_are_merged(node: Node, home: Path) -> No
 
 
 def test_yaml_is_not_changed_in_the_browser() -> None:
-    assert [key for key, client in CLIENTS.items() if client.language == "yaml"] != []
-    assert {key for key, client in CLIENTS.items() if merge_contract(client, url=URL) is None} == {
-        key for key, client in CLIENTS.items() if client.language == "yaml"
+    assert [key for key, client in MCP_CLIENTS.items() if client.language == "yaml"] != []
+    assert {key for key, client in MCP_CLIENTS.items() if merge_contract(client, url=URL) is None} == {
+        key for key, client in MCP_CLIENTS.items() if client.language == "yaml"
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from mcpbridge.tools import READ_TOOLS, TOOLS
 from tests.interop.claude_code import ClaudeCode
 from tests.interop.codex_cli import CodexCli
@@ -29,7 +29,7 @@ def configured(console: Served, node: Node, home: Path) -> Configured:
     """Makes a client whose user has the token given, and the configuration that the page shows."""
 
     def make(kind: type[Terminal], token: str, access: str = "full") -> Terminal:
-        snippet = CLIENTS[kind.key].snippets(url=console.mcp_url, access=access)[0]
+        snippet = MCP_CLIENTS[kind.key].snippets(url=console.mcp_url, access=access)[0]
         return kind(node, home, token, snippet.render(token))
 
     return make
@@ -89,7 +89,7 @@ def test_the_client_is_shown_the_read_tools_alone(
 
 def added(terminal: Terminal, url: str) -> str:
     """Return the client's file after the command that the page shows; its first word is the client itself."""
-    done = terminal.run(*shlex.split(CLIENTS[terminal.key].command_line(url=url))[1:])
+    done = terminal.run(*shlex.split(MCP_CLIENTS[terminal.key].command_line(url=url))[1:])
     assert done.returncode == 0, done.stderr
     return terminal.path.read_text(encoding="utf-8")
 
@@ -98,7 +98,7 @@ def test_the_command_for_claude_code_writes_what_the_page_shows(
     console: Served, owner_token: str, node: Node, home: Path
 ) -> None:
     claude = ClaudeCode(node, home, owner_token)
-    shown = json.loads(CLIENTS["claude-code"].snippets(url=console.mcp_url)[0].text)
+    shown = json.loads(MCP_CLIENTS["claude-code"].snippets(url=console.mcp_url)[0].text)
 
     written = json.loads(added(claude, console.mcp_url))
 
@@ -110,7 +110,7 @@ def test_the_command_for_codex_writes_what_the_page_shows(
     console: Served, owner_token: str, node: Node, home: Path
 ) -> None:
     codex = CodexCli(node, home, owner_token)
-    shown = tomllib.loads(CLIENTS["codex"].snippets(url=console.mcp_url)[0].text)
+    shown = tomllib.loads(MCP_CLIENTS["codex"].snippets(url=console.mcp_url)[0].text)
 
     assert tomllib.loads(added(codex, console.mcp_url)) == shown
 

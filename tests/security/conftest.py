@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.campaigns.services import start_campaign
-from hoursmith_console.connections.services import connection_create
+from hoursmith_console.connections.services import create_connection
 from hoursmith_console.core.saved_views.services import view_save
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import report_leaked_tokens
@@ -96,7 +96,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
         from_first_row=True,
         actor=actor,
     )
-    connection = connection_create(
+    connection = create_connection(
         workspace=workspace, owner=person, client="claude-code", label=mark, access="full", actor=actor
     )
     saw(connection, client_name=mark, client_version=mark[:60], prefix=token.prefix)

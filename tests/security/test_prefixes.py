@@ -37,7 +37,7 @@ def test_a_request_with_a_known_prefix_shows_up_as_nobodys_assistant(hostile: Wo
     for token in ObservedToken.objects.all():
         make_refusal(token, client_name=FORGED, connection=slug, matches_token=False)
     shown = {route for route, _, text in pages(hostile, trusted) if FORGED in text}
-    assert {route for route in shown if "tokens" not in route and "doctor" not in route} == set()
+    assert {route for route in shown if "tokens" not in route and "troubleshoot" not in route} == set()
     (token_page,) = {text for route, person, text in pages(hostile, trusted) if person == "owner" and FORGED in text
                      and route.startswith("tokens/")}  # fmt: skip
     assert "prefix only" in token_page.partition(FORGED)[2][:300]
@@ -64,6 +64,6 @@ def test_every_question_about_rejected_requests_says_whether_they_carried_the_to
             if "RejectedCredential.objects" not in source:
                 continue
             found += 1
-            # The doctor lists what came in at an address, of which most has no token at all.
-            assert "matches_token" in source or path.name == "doctor.py", f"{path.name}: {function.name}"
+            # Troubleshooting lists all requests at an address, most of which have no token.
+            assert "matches_token" in source or path.parent.name == "diagnostics", f"{path.name}: {function.name}"
     assert found >= 7

@@ -1,4 +1,4 @@
-"""How each AI client is connected: one small declaration a client, from which everything that is shown is made."""
+"""Catalogue of AI clients: one declaration per client, from which setup instructions are built."""
 
 import re
 from collections.abc import Mapping
@@ -8,32 +8,32 @@ from hoursmith_console.connections.catalogue import agents, claude, commands, ed
 from hoursmith_console.connections.catalogue.mcp_client import (
     SLOT,
     Access,
-    Client,
     Family,
     Link,
+    McpClient,
     Secret,
     Snippet,
     System,
 )
 
 __all__ = [
-    "CLIENTS",
+    "MCP_CLIENTS",
     "SLOT",
     "Access",
-    "Client",
     "Family",
     "Link",
+    "McpClient",
     "Secret",
     "Snippet",
     "System",
-    "client_kind_of",
+    "identify_client",
 ]
 
-_ALL = (*claude.CLIENTS, *editors.CLIENTS, *terminals.CLIENTS, *agents.CLIENTS, *commands.CLIENTS)
+_ALL = (*claude.MCP_CLIENTS, *editors.MCP_CLIENTS, *terminals.MCP_CLIENTS, *agents.MCP_CLIENTS, *commands.MCP_CLIENTS)
 
-CLIENTS: Mapping[str, Client] = MappingProxyType({client.key: client for client in _ALL})
+MCP_CLIENTS: Mapping[str, McpClient] = MappingProxyType({client.key: client for client in _ALL})
 
-# The longest first, so that "claude-code" is not taken for "claude".
+# Longest first, so that "claude-code" does not match "claude".
 _ALIASES = sorted(
     ((alias, client.key) for client in _ALL for alias in client.aliases), key=lambda pair: len(pair[0]), reverse=True
 )
@@ -41,10 +41,10 @@ _VIA = re.compile(r"\s*\(via mcp-remote\b.*", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s_]+")
 
 
-def client_kind_of(name: str) -> str:
-    """The key of the client that calls itself `name` in `clientInfo` or as user agent; empty where none is known.
+def identify_client(name: str) -> str:
+    """Return the key of the client that reports `name` in `clientInfo` or as user agent; empty if unknown.
 
-    A guess, for labels and for choosing instructions: anybody may call themselves anything.
+    Names are self-reported: use this for labels and instructions only.
     """
     plain = _BETWEEN.sub("-", _VIA.sub("", name.partition("/")[0]).strip().lower())
     for alias, key in _ALIASES:

@@ -9,9 +9,9 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,
-    Client,
     Config,
     Family,
+    McpClient,
     Secret,
     Target,
     bearer,
@@ -21,7 +21,7 @@ from hoursmith_console.connections.catalogue.mcp_client import (
 
 _BRACED = f"${{{VARIABLE}}}"
 _CONTINUE_SECRET = f"${{{{ secrets.{VARIABLE} }}}}"
-_UNSET_TROUBLE = f"It must be started where {VARIABLE} is set: open a new terminal after setting it."
+_UNSET_PROBLEM = f"Start it from a terminal where {VARIABLE} is set: open a new one after setting it."
 
 
 def _qwen(target: Target) -> Config:
@@ -73,115 +73,115 @@ def _crush(target: Target) -> Config:
     return {"mcp": {SERVER: {"type": "http", "url": target.address, "headers": bearer(f"${VARIABLE}")}}}
 
 
-QWEN_CODE = Client(
+QWEN_CODE = McpClient(
     key="qwen-code",
     title="Qwen Code",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.qwen/settings.json"), project_file(".qwen/settings.json")),
+    config_files=(own_file("~/.qwen/settings.json"), project_file(".qwen/settings.json")),
     reference=_BRACED,
     config=_qwen,
     command=_qwen_command,
-    restart="Start Qwen Code again in the same project; /mcp shows the server.",
-    troubles=("The key is httpUrl: with url it speaks SSE, which is not served here.", _UNSET_TROUBLE),
-    facts=(
-        "excludeTools takes tools away from it.",
-        "Its documentation disagrees on where qwen mcp add writes without --scope, so the command names the scope.",
+    restart="Restart Qwen Code in the same project; /mcp lists the server.",
+    problems=("The key is httpUrl: url means SSE, which this console doesn’t support.", _UNSET_PROBLEM),
+    notes=(
+        "Disable tools with excludeTools.",
+        "Its documentation is inconsistent about the default of --scope, so the command sets it.",
     ),
     aliases=("qwen-cli-mcp-client", "qwen-code", "qwen"),
 )
 
-CONTINUE = Client(
+CONTINUE = McpClient(
     key="continue",
     title="Continue",
     family=Family.EDITOR,
     secret=Secret.VARIABLE,
     language="yaml",
-    places=(own_file("~/.continue/config.yaml"), project_file(".continue/mcpServers/hoursmith.yaml")),
+    config_files=(own_file("~/.continue/config.yaml"), project_file(".continue/mcpServers/hoursmith.yaml")),
     reference=_CONTINUE_SECRET,
     config=_continue,
-    restart="Reload the window, or start the command line again; tools are used in agent mode alone.",
-    troubles=(
-        "requestOptions carries the headers; headers beside url are ignored in YAML.",
-        f"In an editor it does not see your shell’s variables: put the line {VARIABLE}=… into ~/.continue/.env.",
+    restart="Reload the window, or restart the CLI. Tools work in agent mode only.",
+    problems=(
+        "Put headers in requestOptions; headers next to url are ignored in YAML.",
+        f"In an editor it doesn’t see your shell’s variables: add {VARIABLE}=… to ~/.continue/.env.",
     ),
-    facts=(
-        "A project’s file needs all lines. config.yaml has the first three already: add the item of mcpServers alone.",
-        "Its command line (cn) reads the environment too, after .env, .continue/.env and ~/.continue/.env.",
+    notes=(
+        "A project’s file needs all lines. In config.yaml, which has the first three, add only the mcpServers item.",
+        "Its CLI (cn) also reads the environment, after .env, .continue/.env and ~/.continue/.env.",
     ),
     aliases=("continue-cli-client", "continue-client", "continue"),
 )
 
-DROID = Client(
+DROID = McpClient(
     key="droid",
     title="Droid",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.factory/mcp.json"), project_file(".factory/mcp.json")),
+    config_files=(own_file("~/.factory/mcp.json"), project_file(".factory/mcp.json")),
     reference=_BRACED,
     config=_droid,
     literal_config=_droid_literal,
     command=_droid_command,
-    restart="Type /mcp in Droid; the server is listed there.",
-    troubles=(
-        f"Not every source says that it expands {_BRACED} in headers. If the bridge reports an unexpanded reference, "
-        "use the form with the token itself.",
-        _UNSET_TROUBLE,
+    restart="Type /mcp in Droid to see the server.",
+    problems=(
+        f"Not all sources say that it expands {_BRACED} in headers. If this console reports an unexpanded variable, "
+        "use the configuration with the token.",
+        _UNSET_PROBLEM,
     ),
-    facts=("docs.factory.ai gives http as the type for Streamable HTTP; sse is the older transport.",),
+    notes=("docs.factory.ai gives http as the type for Streamable HTTP; sse is the older transport.",),
     aliases=("droid", "factory-droid", "factory-cli"),
 )
 
-AUGGIE = Client(
+AUGGIE = McpClient(
     key="auggie",
     title="Auggie",
     family=Family.TERMINAL,
     secret=Secret.LITERAL,
-    places=(own_file("~/.augment/settings.json"),),
+    config_files=(own_file("~/.augment/settings.json"),),
     config=_auggie,
-    restart="Start Auggie again; /mcp lists the server.",
-    troubles=("auggie mcp add would put the token on the command line, where others on the machine can see it.",),
-    facts=(
-        "No reference was found that it expands in headers: the token stands in the file.",
-        "Sources disagree on whether it reads a project’s .augment/settings.json, so only your own file is named.",
+    restart="Restart Auggie; /mcp lists the server.",
+    problems=("auggie mcp add exposes the token on the command line to other users of the machine.",),
+    notes=(
+        "It can’t reference variables in headers, as far as known: the token is stored in the file.",
+        "Sources disagree on whether it reads a project’s .augment/settings.json, so only the user file is listed.",
     ),
     aliases=("auggie", "augment"),
 )
 
-AMP = Client(
+AMP = McpClient(
     key="amp",
     title="Amp",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.config/amp/settings.json"), project_file(".amp/settings.json")),
+    config_files=(own_file("~/.config/amp/settings.json"), project_file(".amp/settings.json")),
     reference=_BRACED,
     config=_amp,
-    restart="Start Amp again.",
-    troubles=(
-        "The key is amp.mcpServers, with the dot in its name.",
-        "An entry in a project’s file waits for approval: amp mcp approve hoursmith",
-        _UNSET_TROUBLE,
+    restart="Restart Amp.",
+    problems=(
+        "The key is amp.mcpServers, including the dot.",
+        "An entry in a project’s file needs approval: amp mcp approve hoursmith",
+        _UNSET_PROBLEM,
     ),
-    facts=("amp config edit opens the file; it may also be called settings.jsonc.",),
+    notes=("amp config edit opens the file; it may also be called settings.jsonc.",),
     aliases=("amp",),
 )
 
-CRUSH = Client(
+CRUSH = McpClient(
     key="crush",
     title="Crush",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.config/crush/crush.json"), project_file("crush.json")),
+    config_files=(own_file("~/.config/crush/crush.json"), project_file("crush.json")),
     reference=f"${VARIABLE}",
     config=_crush,
-    restart="Start Crush again.",
-    troubles=("Without the variable it sends “Bearer” alone.", _UNSET_TROUBLE),
-    facts=(
+    restart="Restart Crush.",
+    problems=("If the variable is not set, it sends “Bearer” without a token.", _UNSET_PROBLEM),
+    notes=(
         "Crush now prefers crushrc and still reads crush.json. In crushrc: mcp add hoursmith --type http --url … "
         f'--header Authorization "Bearer ${VARIABLE}"',
-        "disabled_tools takes tools away from it.",
+        "Disable tools with disabled_tools.",
     ),
     aliases=("crush",),
 )
 
-CLIENTS = (CONTINUE, QWEN_CODE, DROID, AUGGIE, AMP, CRUSH)
+MCP_CLIENTS = (CONTINUE, QWEN_CODE, DROID, AUGGIE, AMP, CRUSH)

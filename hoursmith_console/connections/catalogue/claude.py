@@ -1,12 +1,12 @@
 """Claude Desktop and Claude Code."""
 
-from hoursmith_console.connections.catalogue.commands import NODE_FACT, REMOTE_TROUBLES, remote_command
+from hoursmith_console.connections.catalogue.commands import NODE_FACT, REMOTE_PROBLEMS, remote_command
 from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     VARIABLE,
-    Client,
     Config,
     Family,
+    McpClient,
     Secret,
     Target,
     bearer,
@@ -30,12 +30,12 @@ def _code_command(target: Target) -> list[str]:
     return ["claude", "mcp", "add", "--transport", "http", SERVER, target.address, "--header", header]
 
 
-CLAUDE_DESKTOP = Client(
+CLAUDE_DESKTOP = McpClient(
     key="claude-desktop",
     title="Claude Desktop",
     family=Family.APP,
     secret=Secret.LITERAL,
-    places=(
+    config_files=(
         own_file(
             "~/.config/Claude/claude_desktop_config.json",
             macos="~/Library/Application Support/Claude/claude_desktop_config.json",
@@ -43,14 +43,14 @@ CLAUDE_DESKTOP = Client(
         ),
     ),
     config=_desktop,
-    restart="Quit Claude Desktop fully (on Windows from the tray, on macOS with ⌘Q) and start it again.",
-    troubles=(
-        "Closing the window is not enough: the app goes on with the configuration it started with.",
-        *REMOTE_TROUBLES,
+    restart="Quit Claude Desktop completely (Windows: from the tray; macOS: ⌘Q) and restart it.",
+    problems=(
+        "Closing the window is not enough: the app reads its configuration at start.",
+        *REMOTE_PROBLEMS,
     ),
-    facts=(
-        "Its file only knows commands, so mcp-remote stands between it and this address.",
-        "It has no references: the token stands in the file. Keep the file to yourself.",
+    notes=(
+        "Its file supports commands only, so it connects through mcp-remote.",
+        "It can’t reference variables: the token is stored in the file. Don’t share the file.",
         NODE_FACT,
     ),
     aliases=("claude-ai", "claude-desktop", "claude"),
@@ -58,29 +58,29 @@ CLAUDE_DESKTOP = Client(
     is_desktop=True,
 )
 
-CLAUDE_CODE = Client(
+CLAUDE_CODE = McpClient(
     key="claude-code",
     title="Claude Code",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.claude.json"), project_file(".mcp.json")),
+    config_files=(own_file("~/.claude.json"), project_file(".mcp.json")),
     reference=_REFERENCE,
     config=_code,
     command=_code_command,
-    restart="Start Claude Code again, or type /mcp in it and reconnect.",
-    troubles=(
+    restart="Restart Claude Code, or type /mcp and reconnect.",
+    problems=(
         f"If {VARIABLE} is not set where Claude Code was started, {_REFERENCE} itself is sent as the token.",
-        "The single quotes in the command matter: without them the shell puts the token itself into ~/.claude.json.",
+        "Keep the single quotes: without them, the shell writes the token itself into ~/.claude.json.",
         f"${VARIABLE} without braces is not expanded.",
-        "An entry of the same name must be removed first: claude mcp remove hoursmith",
-        "A project’s .mcp.json waits for approval: Claude Code asks when it starts there, and /mcp says what waits.",
+        "Remove an existing entry of the same name first: claude mcp remove hoursmith",
+        "A project’s .mcp.json needs approval: Claude Code asks at start, and /mcp lists pending servers.",
     ),
-    facts=(
-        "The command writes for the folder you are in; add --scope user for all of them.",
-        f"${{{VARIABLE}:-default}} gives a default.",
-        "headersHelper runs a command that prints the headers, for instance one that asks the keychain.",
+    notes=(
+        "The command applies to the current folder; add --scope user for all folders.",
+        f"${{{VARIABLE}:-default}} sets a default.",
+        "headersHelper runs a command that prints the headers, such as one that reads the keychain.",
     ),
     aliases=("claude-code",),
 )
 
-CLIENTS = (CLAUDE_DESKTOP, CLAUDE_CODE)
+MCP_CLIENTS = (CLAUDE_DESKTOP, CLAUDE_CODE)

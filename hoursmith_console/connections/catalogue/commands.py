@@ -1,4 +1,4 @@
-"""Clients that only start commands: through mcp-remote, through this console's own command, or the vendor's server."""
+"""Clients that start commands: mcp-remote, this console's mcp_stdio, or the vendor's server."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,
-    Client,
     Config,
     Family,
+    McpClient,
     Secret,
     Target,
 )
 
-NODE_FACT = "Needs Node.js, version 18 or newer, for npx."
-REMOTE_TROUBLES = (
-    "There must be no space after the colon of Authorization:${AUTH_HEADER}: some clients split arguments at spaces.",
-    "mcp-remote refuses an http:// address of another machine: serve the console over https.",
+NODE_FACT = "Requires Node.js 18 or later."
+REMOTE_PROBLEMS = (
+    "Don’t add a space after the colon in Authorization:${AUTH_HEADER}: some clients split arguments at spaces.",
+    "mcp-remote rejects http:// addresses of other machines: serve the console over https.",
 )
 
 
 def remote_command(target: Target, *, secret: str = SLOT) -> dict[str, Any]:
-    """How a client that only starts commands reaches the bridge; the token stays out of the process list."""
+    """Return the mcp-remote entry of a client that starts commands; the token stays out of the process list."""
     options = ["--transport", "http-only", "--header", "Authorization:${AUTH_HEADER}"]
     return {
         "command": "npx",
@@ -48,50 +48,50 @@ def _vendor(target: Target) -> Config:
     return {"mcpServers": {SERVER: entry}}
 
 
-_OWN_PLACE = "Where the configuration lies, the client's own documentation says; most use this shape."
+_FILE_NOTE = "See the client’s documentation for the location of the file. Most use this format."
 
-MCP_REMOTE = Client(
+MCP_REMOTE = McpClient(
     key="mcp-remote",
     title="Any client that starts a command (mcp-remote)",
     family=Family.COMMAND,
     secret=Secret.LITERAL,
     config=_remote,
     restart="Restart the client.",
-    troubles=REMOTE_TROUBLES,
-    facts=(_OWN_PLACE, "Where your client expands variables in env, name the variable there instead.", NODE_FACT),
+    problems=REMOTE_PROBLEMS,
+    notes=(_FILE_NOTE, "If your client expands variables in env, reference the variable there.", NODE_FACT),
     aliases=("mcp-remote",),
     needs_node=True,
 )
 
-MCP_STDIO = Client(
+MCP_STDIO = McpClient(
     key="mcp-stdio",
     title="Any client on the console’s own machine (mcp_stdio)",
     family=Family.COMMAND,
     secret=Secret.LITERAL,
     config=_stdio,
     restart="Restart the client.",
-    troubles=(
-        "On Windows the interpreter is .venv\\Scripts\\python.exe.",
-        "The command reads the console’s .env and var/ and so must run as somebody who may.",
+    problems=(
+        "On Windows, use .venv\\Scripts\\python.exe.",
+        "The command reads the console’s .env and var/, so its user needs access to them.",
     ),
-    facts=(_OWN_PLACE, "No network and no Node.js: the command speaks to the same records as the served console."),
+    notes=(_FILE_NOTE, "Needs no network and no Node.js: the command uses the console’s database directly."),
 )
 
-VENDOR = Client(
+VENDOR = McpClient(
     key="vendor",
     title="Hoursmith’s own server, without this console",
     family=Family.COMMAND,
     secret=Secret.LITERAL,
     config=_vendor,
     restart="Restart the client.",
-    troubles=("Nothing that is done this way is seen, recorded or can be blocked by this console.",),
-    facts=(
-        _OWN_PLACE,
-        "It has no read-only mode: give it a token that may only read.",
+    problems=("This console can’t see, log or block calls made this way.",),
+    notes=(
+        _FILE_NOTE,
+        "It has no read-only mode: use a read-only token.",
         NODE_FACT,
     ),
     needs_node=True,
     has_readonly=False,
 )
 
-CLIENTS = (MCP_REMOTE, MCP_STDIO, VENDOR)
+MCP_CLIENTS = (MCP_REMOTE, MCP_STDIO, VENDOR)

@@ -1,14 +1,14 @@
-"""Editors, and the assistants that live inside VS Code."""
+"""Editors, and assistants inside VS Code."""
 
 from hoursmith_console.connections.catalogue.commands import remote_command
 from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,
-    Client,
     Config,
     Family,
     Link,
+    McpClient,
     Secret,
     Target,
     bearer,
@@ -18,7 +18,7 @@ from hoursmith_console.connections.catalogue.mcp_client import (
 from hoursmith_console.connections.catalogue.rendering import base64_in_query, json_in_query
 
 _IN_ENVIRONMENT = f"${{env:{VARIABLE}}}"
-_DOCK_TROUBLE = f"Started from the dock or the start menu it may not see {VARIABLE} of your shell."
+_DOCK_PROBLEM = f"If started from the dock or start menu, it may not see your shell’s {VARIABLE}."
 _STORAGE = "Code/User/globalStorage"
 
 
@@ -50,7 +50,7 @@ def _vscode(target: Target) -> Config:
 
 def _vscode_link(target: Target) -> Link:
     config = {"name": SERVER, **_vscode_entry(target), "inputs": _vscode_inputs(target)}
-    return Link("Add to VS Code", f"vscode:mcp/install?{json_in_query(config)}", "VS Code asks for the token itself.")
+    return Link("Add to VS Code", f"vscode:mcp/install?{json_in_query(config)}", "VS Code asks for the token.")
 
 
 def _windsurf(target: Target) -> Config:
@@ -82,27 +82,27 @@ def _roo_project(target: Target) -> Config:
     return {"mcpServers": {SERVER: entry}}
 
 
-CURSOR = Client(
+CURSOR = McpClient(
     key="cursor",
     title="Cursor",
     family=Family.EDITOR,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.cursor/mcp.json"), project_file(".cursor/mcp.json")),
+    config_files=(own_file("~/.cursor/mcp.json"), project_file(".cursor/mcp.json")),
     reference=_IN_ENVIRONMENT,
     config=_cursor,
     link=_cursor_link,
-    restart="Reload Cursor’s window; after a change of the variable quit it fully and start it again.",
-    troubles=(_DOCK_TROUBLE,),
+    restart="Reload Cursor’s window. After changing the variable, quit Cursor completely and restart it.",
+    problems=(_DOCK_PROBLEM,),
     aliases=("cursor-vscode", "cursor"),
     is_desktop=True,
 )
 
-VS_CODE = Client(
+VS_CODE = McpClient(
     key="vscode",
     title="VS Code",
     family=Family.EDITOR,
     secret=Secret.PROMPT,
-    places=(
+    config_files=(
         own_file(
             "~/.config/Code/User/mcp.json",
             macos="~/Library/Application Support/Code/User/mcp.json",
@@ -114,81 +114,83 @@ VS_CODE = Client(
     config=_vscode,
     link=_vscode_link,
     restart="Run “MCP: List Servers” and restart hoursmith; VS Code then asks for the token.",
-    troubles=(
-        "After a rotation the old answer stays until it is cleared. That is why the input’s id ends with the public "
-        "prefix of the token: a new id is asked for anew.",
+    problems=(
+        "VS Code keeps the old token until it is cleared. The input’s id therefore ends with the token prefix: VS Code "
+        "asks again for a new id.",
     ),
-    facts=("VS Code asks for the token once and keeps it in the system’s secure storage; it stands in no file.",),
+    notes=("VS Code asks for the token once and keeps it in the system’s secure storage, not in a file.",),
     aliases=("visual-studio-code", "vscode"),
     is_desktop=True,
 )
 
-WINDSURF = Client(
+WINDSURF = McpClient(
     key="windsurf",
     title="Windsurf",
     family=Family.EDITOR,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.codeium/windsurf/mcp_config.json"),),
+    config_files=(own_file("~/.codeium/windsurf/mcp_config.json"),),
     reference=_IN_ENVIRONMENT,
     config=_windsurf,
     literal_config=_windsurf_literal,
-    restart="Press Refresh in Cascade’s list of MCP servers.",
-    troubles=(
-        f"Sources disagree on whether it expands {_IN_ENVIRONMENT} in headers. If the bridge reports an unexpanded "
-        "reference, use the form with the token itself.",
+    restart="Select Refresh in Cascade’s list of MCP servers.",
+    problems=(
+        f"Sources disagree on whether it expands {_IN_ENVIRONMENT} in headers. If this console reports an "
+        "unexpanded variable, use the configuration with the token.",
         "The key is serverUrl; an entry with url, as in Cursor’s file, does not connect.",
-        _DOCK_TROUBLE,
+        _DOCK_PROBLEM,
     ),
     aliases=("windsurf", "codeium"),
     is_desktop=True,
 )
 
-ZED = Client(
+ZED = McpClient(
     key="zed",
     title="Zed",
     family=Family.EDITOR,
     secret=Secret.LITERAL,
-    places=(own_file("~/.config/zed/settings.json", windows=r"%APPDATA%\Zed\settings.json"),),
+    config_files=(own_file("~/.config/zed/settings.json", windows=r"%APPDATA%\Zed\settings.json"),),
     config=_zed,
-    restart="Nothing: Zed takes its settings over as soon as they are saved.",
-    troubles=("The key is context_servers, not mcpServers.",),
-    facts=("It has no references in headers: the token stands in the file. Do not put it into shared dotfiles.",),
+    restart="Not needed: Zed applies settings when they are saved.",
+    problems=("The key is context_servers, not mcpServers.",),
+    notes=(
+        "It can’t reference variables in headers: the token is stored in the file. Don’t add it to shared dotfiles.",
+    ),
     aliases=("zed",),
     is_desktop=True,
 )
 
-CLINE = Client(
+CLINE = McpClient(
     key="cline",
     title="Cline",
     family=Family.EDITOR,
     secret=Secret.LITERAL,
-    places=(
+    config_files=(
         own_file(
             f"~/.config/{_STORAGE}/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
             macos=f"~/Library/Application Support/{_STORAGE}/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
             windows=r"%APPDATA%\Code\User\globalStorage\saoudrizwan.claude-dev\settings\cline_mcp_settings.json",
         ),
-        own_file("~/.cline/data/settings/cline_mcp_settings.json", title="For Cline’s command line"),
+        own_file("~/.cline/data/settings/cline_mcp_settings.json", title="For Cline’s CLI"),
     ),
     config=_cline,
-    restart="Nothing, as far as is known: Cline connects again when the file is saved.",
-    troubles=("The type is streamableHttp in one word; without it Cline expects SSE.",),
-    facts=(
+    restart="Not needed: Cline reconnects when the file is saved.",
+    problems=("The type is streamableHttp, in one word; without it, Cline uses SSE.",),
+    notes=(
         "MCP Servers → Configure opens the file.",
-        "Cline’s command line has a file of its own, with the same entry.",
-        "Neither expands a reference: the token stands in the file.",
+        "Cline’s CLI has its own file, with the same entry.",
+        "Neither can reference variables: the token is stored in the file.",
     ),
-    # Its parts name themselves after their package: @cline/core.
+    # Its parts report their package's name: @cline/core.
     aliases=("cline", "@cline"),
     is_desktop=True,
 )
 
-ROO_CODE = Client(
+ROO_CODE = McpClient(
     key="roo-code",
     title="Roo Code",
     family=Family.EDITOR,
     secret=Secret.LITERAL,
-    places=(
+    config_files=(
         own_file(
             f"~/.config/{_STORAGE}/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
             macos=f"~/Library/Application Support/{_STORAGE}/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
@@ -199,14 +201,14 @@ ROO_CODE = Client(
     config=_roo,
     project_config=_roo_project,
     project_note=(
-        f"Roo Code expands {_IN_ENVIRONMENT} in the arguments of a command alone, so here mcp-remote stands between "
-        "(it needs Node.js). While it runs, people with an account on the same machine can see the token."
+        f"Roo Code expands {_IN_ENVIRONMENT} in command arguments only, so this uses mcp-remote (needs Node.js). "
+        "While it runs, other users of the machine can see the token."
     ),
-    restart="Nothing: Roo Code connects again when the file is saved.",
-    troubles=("The type is streamable-http with a hyphen, unlike Cline’s.",),
-    facts=("Edit Global MCP opens the file.", "A project’s file wins over your own."),
+    restart="Not needed: Roo Code reconnects when the file is saved.",
+    problems=("The type is streamable-http, with a hyphen, unlike Cline’s.",),
+    notes=("Edit Global MCP opens the file.", "A project’s file overrides the user file."),
     aliases=("roo-code", "roo"),
     is_desktop=True,
 )
 
-CLIENTS = (CURSOR, VS_CODE, WINDSURF, ZED, CLINE, ROO_CODE)
+MCP_CLIENTS = (CURSOR, VS_CODE, WINDSURF, ZED, CLINE, ROO_CODE)

@@ -1,9 +1,8 @@
-"""What the console knows of one AI client: where its configuration lies, how it spells an entry, what goes wrong.
+"""Data classes of the catalogue: an AI client, its configuration files and snippets.
 
-A snippet is made of structured data by a real serializer. The token is never part of it: where a client can name
-a secret instead of holding it, the snippet holds the name; where not, it holds a slot, which `Snippet.render`
-fills on the one page that shows a token once, and which otherwise reads as a placeholder that the bridge names
-as a fault (`mcpbridge.auth.credentials.Fault.PLACEHOLDER`).
+Snippets are serialized from structured data and never contain a token. If a client can reference a variable, the
+snippet does; otherwise it has a slot, which `Snippet.render` fills on the one page that shows a token once. An
+unfilled slot is a placeholder, which the bridge reports as a fault (`mcpbridge.auth.credentials.Fault.PLACEHOLDER`).
 """
 
 import re
@@ -45,18 +44,18 @@ POSIX = (System.MACOS, System.LINUX)
 
 
 class Secret(StrEnum):
-    """How a client comes by the token."""
+    """How a client gets the token."""
 
-    # It reads an environment variable that the configuration names.
+    # From an environment variable that the configuration references.
     VARIABLE = "variable"
-    # It asks the person once and keeps the answer in its own safe.
+    # From the user, once; the client stores it securely.
     PROMPT = "prompt"
-    # The token stands in the configuration, since the client knows no other way.
+    # From the configuration file, as the client supports nothing else.
     LITERAL = "literal"
 
 
 class Family(StrEnum):
-    """What kind of program a client is."""
+    """The kind of program that a client is."""
 
     APP = "app"
     EDITOR = "editor"
@@ -65,39 +64,39 @@ class Family(StrEnum):
 
     @property
     def label(self) -> str:
-        titles = {"app": "Desktop apps", "editor": "Editors", "terminal": "In the terminal", "command": "Any client"}
+        titles = {"app": "Desktop apps", "editor": "Editors", "terminal": "Terminal", "command": "Any client"}
         return titles[self.value]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a configuration points at: the bridge's address and, of the token, only its public prefix."""
+    """The target of a configuration: the bridge's address and the token's prefix."""
 
     url: str
     prefix: str | None = None
     is_readonly: bool = False
-    # Where the console itself is installed, for clients that start it.
+    # Installation folder of the console, for clients that start it.
     folder: str = FOLDER
 
     def __post_init__(self) -> None:
         if self.prefix is not None and not _PREFIX.fullmatch(self.prefix):
-            # Not repeated: whoever passes a whole token here must not find it in a log.
-            raise ValueError("A prefix has 12 letters and digits.")
+            # The value is not repeated: it may be a whole token.
+            raise ValueError("A prefix must have 12 letters and digits.")
 
     @property
     def address(self) -> str:
-        """The address with the chosen access."""
+        """The address, with the suffix for read-only access."""
         return self.url.rstrip("/") + ("/readonly" if self.is_readonly else "")
 
     @property
     def connection(self) -> str:
-        """The id of the connection that the address belongs to; empty where it belongs to none."""
+        """The connection id in the address; empty without one."""
         _, is_one, slug = self.url.rstrip("/").rpartition("/mcp/c/")
         return slug if is_one else ""
 
     @property
     def input_id(self) -> str:
-        """The name of the answer that a prompting client keeps: new with each token, so that it asks anew."""
+        """The input id of a prompting client; it changes with the token, so that the client asks again."""
         return f"{INPUT_FAMILY}-{self.prefix}" if self.prefix else INPUT_FAMILY
 
 
@@ -105,8 +104,8 @@ INPUT_FAMILY = "hoursmith-token"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A configuration file. `is_shared` says that it usually ends up in version control."""
+class ConfigFile:
+    """A configuration file. `is_shared`: whether it is usually committed to version control."""
 
     title: str
     paths: Mapping[System, str]
@@ -118,51 +117,50 @@ def own_file(
     *,
     windows: str | None = None,
     macos: str | None = None,
-    title: str = "For you, in every project",
-) -> Place:
-    """Return the user's own file: `path` on Linux, and on the others too unless they are named."""
+    title: str = "For you, in all projects",
+) -> ConfigFile:
+    """Return the user's file: `path` on Linux, and on other systems unless given."""
     home = path.replace("~/", "%USERPROFILE%\\").replace("/", "\\")
     paths = {System.MACOS: macos or path, System.WINDOWS: windows or home, System.LINUX: path}
-    return Place(title, MappingProxyType(paths))
+    return ConfigFile(title, MappingProxyType(paths))
 
 
-def project_file(path: str) -> Place:
-    """A file in a project's folder, which is usually committed."""
+def project_file(path: str) -> ConfigFile:
+    """Return a file in a project's folder, which is usually committed."""
     paths = {system: path.replace("/", "\\") if system is System.WINDOWS else path for system in System}
-    return Place("For one project", MappingProxyType(paths), is_shared=True)
+    return ConfigFile("For one project", MappingProxyType(paths), is_shared=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A text to copy: a configuration, or a command line. `systems` are those it is for."""
+    """A configuration or command line to copy, for `systems`."""
 
     title: str
     language: str
     template: str
     systems: tuple[System, ...] = EVERYWHERE
-    places: tuple[Place, ...] = ()
+    config_files: tuple[ConfigFile, ...] = ()
     note: str = ""
 
     @property
     def holds_token(self) -> bool:
-        """Whether the text has room for the token, and so is a secret once it is filled in."""
+        """Whether the text has a slot for the token."""
         return SLOT in self.template
 
     @property
     def is_shared(self) -> bool:
         """Whether the text goes into a file that is usually committed."""
-        return any(place.is_shared for place in self.places)
+        return any(file.is_shared for file in self.config_files)
 
     @property
     def files(self) -> Mapping[System, tuple[str, ...]]:
-        """The files it may go into, for each system."""
-        return {system: tuple(place.paths[system] for place in self.places) for system in self.systems}
+        """The files it can go into, by system."""
+        return {system: tuple(file.paths[system] for file in self.config_files) for system in self.systems}
 
     def render(self, token: str | None) -> str:
-        """The text with `token` in the slot, or with a placeholder where there is none.
+        """Return the text with `token` in the slot, or with a placeholder if it is None.
 
-        Raises CredentialError where `token` is not shaped like one: what it is made of could not be quoted
-        wrongly in any of the languages, and of anything else nobody knows.
+        Raises CredentialError if `token` is malformed: only well-formed tokens need no quoting in any language.
         """
         if token is None or not self.holds_token:
             return self.template
@@ -176,7 +174,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link that installs the entry. It never holds a token: links end up in histories, logs and referrers."""
+    """A link that installs the entry. It never contains a token: links end up in histories, logs and referrers."""
 
     title: str
     address: str
@@ -184,8 +182,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """One client. `config` is the whole file it would need if there were no other server in it."""
+class McpClient:
+    """One client. `config` returns its whole configuration file with this server only."""
 
     key: str
     title: str
@@ -194,27 +192,27 @@ class Client:
     config: Callable[[Target], Config]
     restart: str
     language: Language = "json"
-    places: tuple[Place, ...] = ()
-    # The reference as this client spells it, empty where it has none.
+    config_files: tuple[ConfigFile, ...] = ()
+    # The client's syntax to reference the variable; empty if it has none.
     reference: str = ""
-    # For versions that send the reference as it stands: sources disagree, so both forms are offered.
+    # For versions that may not expand the reference: sources disagree, so both forms are offered.
     literal_config: Callable[[Target], Config] | None = None
-    # Where a project's file has a reference form of its own.
+    # If a project's file supports a reference form of its own.
     project_config: Callable[[Target], Config] | None = None
     project_note: str = ""
     command: Callable[[Target], Sequence[str]] | None = None
     link: Callable[[Target], Link] | None = None
-    troubles: tuple[str, ...] = ()
-    facts: tuple[str, ...] = ()
-    # What it calls itself, in lower case with hyphens: a label, never evidence.
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    # Self-reported names, in lower case with hyphens.
     aliases: tuple[str, ...] = ()
     needs_node: bool = False
-    # Started from the dock or the start menu, where a shell's variables do not reach.
+    # Started from the dock or start menu, without the shell's variables.
     is_desktop: bool = False
     has_readonly: bool = True
 
     def render(self, config: Config) -> str:
-        """`config` in the language of the client's file."""
+        """Serialize `config` in the language of the client's file."""
         match self.language:
             case "toml":
                 return rendering.as_toml(config)
@@ -225,34 +223,36 @@ class Client:
     def snippets(
         self, *, url: str, prefix: str | None = None, access: Access = "full", folder: str = FOLDER
     ) -> list[Snippet]:
-        """The configuration, the best form first, and then the command lines; none of them holds a token yet."""
+        """Return configurations, the recommended one first, then command lines; none contains a token."""
         target = Target(url, prefix, access == "readonly", folder)
         return [*self._configurations(target), *self._commands(target)]
 
     def command_line(self, *, url: str) -> str:
-        """The one command that adds the entry, for a POSIX shell; empty where the client has none."""
+        """Return the POSIX shell command that adds the entry; empty if the client has none."""
         return rendering.posix_command(self.command(Target(url))) if self.command is not None else ""
 
     def install_link(self, *, url: str, prefix: str | None = None, access: Access = "full") -> Link | None:
-        """The link that adds the entry, None where the client knows none."""
+        """Return the link that adds the entry; None if the client has none."""
         return None if self.link is None else self.link(Target(url, prefix, access == "readonly"))
 
     def _configurations(self, target: Target) -> list[Snippet]:
-        own = tuple(place for place in self.places if not place.is_shared)
-        shared = tuple(place for place in self.places if place.is_shared)
+        own = tuple(file for file in self.config_files if not file.is_shared)
+        shared = tuple(file for file in self.config_files if file.is_shared)
         made = self.render(self.config(target))
         if self.project_config is None:
-            found = [Snippet("Configuration", self.language, made, places=(*own, *shared))]
+            found = [Snippet("Configuration", self.language, made, config_files=(*own, *shared))]
         else:
             project = self.render(self.project_config(target))
             found = [
-                Snippet("Configuration", self.language, made, places=own),
-                Snippet("For a project’s file", self.language, project, places=shared, note=self.project_note),
+                Snippet("Configuration", self.language, made, config_files=own),
+                Snippet("Project configuration", self.language, project, config_files=shared, note=self.project_note),
             ]
         if self.literal_config is not None:
             literal = self.render(self.literal_config(target))
-            note = "Only where the bridge reports an unexpanded reference."
-            found.append(Snippet("If the reference is not expanded", self.language, literal, places=own, note=note))
+            note = "Use this only if this console reports an unexpanded variable."
+            found.append(
+                Snippet("If the variable is not expanded", self.language, literal, config_files=own, note=note)
+            )
         return found
 
     def _commands(self, target: Target) -> list[Snippet]:
@@ -266,5 +266,5 @@ class Client:
 
 
 def bearer(reference: str) -> dict[str, str]:
-    """The header that carries what `reference` stands for."""
+    """Return the Authorization header with `reference` as the token."""
     return {"Authorization": f"Bearer {reference}"}

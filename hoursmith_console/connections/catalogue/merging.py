@@ -1,4 +1,4 @@
-"""What the merging script in the browser needs to know: where the entry goes, and what it is.
+"""Data for the merging script in the browser: the entry and its location.
 
 `static/console/merge.js` reads this as JSON from the page. The user's file never leaves the browser.
 """
@@ -12,14 +12,14 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     Access,
-    Client,
+    McpClient,
     Target,
 )
 from mcpbridge.auth.credentials import credential_from_text
 
 
 def merge_contract(
-    client: Client,
+    client: McpClient,
     *,
     url: str,
     prefix: str | None = None,
@@ -27,11 +27,11 @@ def merge_contract(
     folder: str = FOLDER,
     token: str | None = None,
 ) -> dict[str, Any] | None:
-    """Return `language`, `text` (the whole file where there is none yet) and `pieces`, each with `path` and `value`.
+    """Return `language`, `text` (the whole file, if the user has none) and `pieces`, each with `path` and `value`.
 
-    None for YAML, which is not changed in the browser. A piece with `family` is an item of the list at `path` and
-    takes the place of an item whose id begins so, unless another server uses that one. The token is in it only where
-    it is given and the client needs it; raises CredentialError as `Snippet.render`.
+    Return None for YAML, which the browser cannot merge. A piece with `family` is an item of the list at `path` and
+    replaces an item whose id starts with it, unless another server uses that item. The token is included only if it
+    is given and the client needs it. Raises CredentialError as `Snippet.render` does.
     """
     if client.language == "yaml":
         return None

@@ -1,19 +1,19 @@
-"""What the templates of the catalogue need, for whatever page shows them.
+"""Template context of setup instructions.
 
-`templates/connections/_snippets.html` and `_merge.html` take the context that `client_setup` makes, as `setup`.
+`templates/connections/_snippets.html` and `_merge.html` take the result of `client_setup` as `setup`.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.catalogue.mcp_client import (
     FOLDER,
     SLOT,
     Access,
-    Client,
     Family,
     Link,
+    McpClient,
     Secret,
     Snippet,
     System,
@@ -25,7 +25,7 @@ from mcpbridge.tools.prompts import Prompt, prompts_for
 
 @dataclass(frozen=True, slots=True)
 class ShownFile:
-    """A file, and the systems on which it lies there."""
+    """A file path, and the systems that use it."""
 
     path: str
     systems: tuple[System, ...]
@@ -35,7 +35,7 @@ class ShownFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownSnippet:
-    """A snippet as a page shows it, with the token in it where the page was given one."""
+    """A snippet as shown, with the token if the page has one."""
 
     title: str
     language: str
@@ -47,28 +47,28 @@ class ShownSnippet:
 
     @property
     def is_for_some(self) -> bool:
-        """Whether only some operating systems need it."""
+        """Whether it is for some operating systems only."""
         return len(self.systems) < len(System)
 
     @property
     def is_filled(self) -> bool:
-        """Whether the token stands in it, so that it is a secret as it is shown."""
+        """Whether it contains the token."""
         return self.holds_token and SLOT not in self.text
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSetup:
-    """All that a page says about connecting one client."""
+    """The setup instructions of one client."""
 
-    client: Client
+    client: McpClient
     systems: tuple[System, ...]
     variables: tuple[ShownSnippet, ...]
     configurations: tuple[ShownSnippet, ...]
     commands: tuple[ShownSnippet, ...]
     link: Link | None
-    # None where the browser does not change the client's file.
+    # None if the browser cannot merge the client's file.
     merge: dict[str, Any] | None
-    # Files of this client that usually end up in version control.
+    # Files that are usually committed to version control.
     shared_files: tuple[str, ...]
 
     @property
@@ -78,17 +78,17 @@ class ClientSetup:
 
     @property
     def is_variable_for_projects(self) -> bool:
-        """Whether the variable is needed for a project's file alone."""
+        """Whether only the project's file needs the variable."""
         return bool(self.variables) and self.client.secret is Secret.LITERAL
 
     @property
     def has_placeholder(self) -> bool:
-        """Whether the configuration still lacks the token."""
+        """Whether the configuration has a placeholder instead of the token."""
         return SLOT in self.configurations[0].text
 
 
 def client_setup(
-    client: Client,
+    client: McpClient,
     *,
     url: str,
     prefix: str | None = None,
@@ -96,7 +96,7 @@ def client_setup(
     token: str | None = None,
     folder: str = FOLDER,
 ) -> ClientSetup:
-    """What to show of `client`. Give `token` only in the one answer that shows it once."""
+    """Build the setup instructions of `client`. Pass `token` only for the one response that shows it."""
     snippets = client.snippets(url=url, prefix=prefix, access=access, folder=folder)
     shown = [_shown(snippet, token) for snippet in snippets]
     return ClientSetup(
@@ -107,17 +107,17 @@ def client_setup(
         commands=tuple(snippet for snippet in shown if snippet.language != client.language),
         link=client.install_link(url=url, prefix=prefix, access=access),
         merge=merge_contract(client, url=url, prefix=prefix, access=access, folder=folder, token=token),
-        shared_files=tuple(place.paths[System.LINUX] for place in client.places if place.is_shared),
+        shared_files=tuple(file.paths[System.LINUX] for file in client.config_files if file.is_shared),
     )
 
 
-def catalogue_families() -> list[tuple[Family, list[Client]]]:
-    """The clients for a page that lets people choose, by family, in the catalogue's order."""
-    return [(family, [client for client in CLIENTS.values() if client.family is family]) for family in Family]
+def catalogue_families() -> list[tuple[Family, list[McpClient]]]:
+    """Return the clients by family, in the catalogue's order."""
+    return [(family, [client for client in MCP_CLIENTS.values() if client.family is family]) for family in Family]
 
 
-def things_to_ask(*, is_readonly: bool = False) -> tuple[Prompt, ...]:
-    """What to ask an assistant once it is connected, for `templates/connections/_ask.html` as `prompts`."""
+def example_prompts(*, is_readonly: bool = False) -> tuple[Prompt, ...]:
+    """Return example prompts, for `templates/connections/_ask.html` as `prompts`."""
     return prompts_for(read_only=is_readonly)
 
 
@@ -135,9 +135,9 @@ def _shown(snippet: Snippet, token: str | None) -> ShownSnippet:
 
 def _files(snippet: Snippet) -> tuple[ShownFile, ...]:
     found = []
-    for place in snippet.places:
-        paths = dict.fromkeys(place.paths.values())
+    for file in snippet.config_files:
+        paths = dict.fromkeys(file.paths.values())
         for path in paths:
-            systems = tuple(system for system, there in place.paths.items() if there == path)
-            found.append(ShownFile(path, systems, place.title, place.is_shared))
+            systems = tuple(system for system, there in file.paths.items() if there == path)
+            found.append(ShownFile(path, systems, file.title, file.is_shared))
     return tuple(found)

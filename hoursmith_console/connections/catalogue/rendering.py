@@ -1,7 +1,6 @@
-"""Writes structured data the way configuration files and command lines spell it.
+"""Serialize structured data as configuration files and command lines.
 
-TOML and YAML are written here for flat entries alone, which is all the catalogue has; the tests read every
-output back with real parsers.
+The TOML and YAML writers support the simple entries of the catalogue only; tests parse all output with real parsers.
 
 Sources: TOML 1.0 (basic strings), YAML 1.2 (double-quoted scalars are JSON strings), POSIX shell quoting,
 about_Quoting_Rules of PowerShell.
@@ -15,22 +14,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-# What JavaScript's encodeURIComponent leaves as it is, beside letters, digits and "-._~".
+# Unescaped by JavaScript's encodeURIComponent, besides letters, digits and "-._~".
 _UNRESERVED = "!*'()"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-# Plain YAML scalars that no version of the language takes for anything but text.
+# Plain YAML scalars that are text in every version of the language.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*", re.ASCII)
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _PLAIN_ARGUMENT = re.compile(r"[A-Za-z0-9_./:=+-]+", re.ASCII)
 
 
 def as_json(value: Any) -> str:
-    """`value` as JSON, indented by two spaces."""
+    """Return `value` as JSON, indented by two spaces."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_toml(value: Mapping[str, Any]) -> str:
-    """`value` as TOML: each mapping of mappings becomes tables, the innermost values lines."""
+    """Return `value` as TOML: nested mappings become tables."""
     return "\n".join(_tables((), value)) + "\n"
 
 
@@ -51,11 +50,11 @@ def _toml(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        # JSON leaves DEL as it is, TOML does not allow it.
+        # JSON does not escape DEL; TOML does not allow it.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Sequence):
         return f"[{', '.join(_toml(item) for item in value)}]"
-    raise TypeError(f"TOML of {type(value).__name__} is not written here")
+    raise TypeError(f"TOML of {type(value).__name__} is not supported")
 
 
 def _toml_key(key: str) -> str:
@@ -63,7 +62,7 @@ def _toml_key(key: str) -> str:
 
 
 def as_yaml(value: Mapping[str, Any]) -> str:
-    """`value` as YAML in block style, indented by two spaces."""
+    """Return `value` as YAML in block style, indented by two spaces."""
     return "\n".join(_yaml(value, "")) + "\n"
 
 
@@ -89,25 +88,25 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
         return value
     if isinstance(value, str):
-        return f'"{"".join(_yaml_letter(letter) for letter in value)}"'
+        return f'"{"".join(_yaml_character(letter) for letter in value)}"'
     return json.dumps(value)
 
 
-def _yaml_letter(letter: str) -> str:
-    # JSON leaves DEL as it is, and writes what lies beyond 16 bits as two halves; YAML wants neither.
+def _yaml_character(letter: str) -> str:
+    # JSON does not escape DEL, and writes characters beyond 16 bits as surrogates; YAML supports neither.
     return f"\\U{ord(letter):08x}" if ord(letter) > 0xFFFF or letter == "\x7f" else json.dumps(letter)[1:-1]
 
 
 def posix_command(arguments: Sequence[str]) -> str:
-    """One command line for a POSIX shell that passes on exactly `arguments`."""
+    """Return a POSIX shell command that passes exactly `arguments`."""
     return shlex.join(arguments)
 
 
 def powershell_command(arguments: Sequence[str]) -> str:
-    """One command line for PowerShell that passes on exactly `arguments`, which hold no double quotes."""
+    """Return a PowerShell command that passes exactly `arguments`, without double quotes."""
     if any('"' in argument for argument in arguments):
-        # Windows PowerShell 5.1 drops them on the way to a program, however they are quoted.
-        raise ValueError("An argument with a double quote does not reach a program from every PowerShell.")
+        # Windows PowerShell 5.1 drops them, however they are quoted.
+        raise ValueError("Arguments with double quotes are not supported by every PowerShell.")
     return " ".join(
         argument if _PLAIN_ARGUMENT.fullmatch(argument) else "'" + argument.replace("'", "''") + "'"
         for argument in arguments
@@ -115,12 +114,12 @@ def powershell_command(arguments: Sequence[str]) -> str:
 
 
 def base64_in_query(value: Any) -> str:
-    """`value` as compact JSON, in base64, ready to stand in a query string."""
+    """Return `value` as compact JSON in base64, for a query string."""
     return quote(base64.b64encode(_compact(value).encode()), safe="")
 
 
 def json_in_query(value: Any) -> str:
-    """`value` as compact JSON, as encodeURIComponent writes it."""
+    """Return `value` as compact JSON, escaped like encodeURIComponent."""
     return quote(_compact(value), safe=_UNRESERVED)
 
 

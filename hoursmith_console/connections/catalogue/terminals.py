@@ -1,13 +1,13 @@
-"""Assistants in the terminal, and LM Studio and Goose, which are apps as well."""
+"""Terminal assistants, LM Studio and Goose."""
 
 from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
     VARIABLE,
-    Client,
     Config,
     Family,
     Link,
+    McpClient,
     Secret,
     Target,
     bearer,
@@ -17,7 +17,7 @@ from hoursmith_console.connections.catalogue.mcp_client import (
 from hoursmith_console.connections.catalogue.rendering import base64_in_query
 
 _BRACED = f"${{{VARIABLE}}}"
-_UNSET_TROUBLE = f"It must be started where {VARIABLE} is set: open a new terminal after setting it."
+_UNSET_PROBLEM = f"Start it from a terminal where {VARIABLE} is set: open a new one after setting it."
 
 
 def _codex(target: Target) -> Config:
@@ -83,105 +83,105 @@ def _lm_studio(target: Target) -> Config:
 
 def _lm_studio_link(target: Target) -> Link:
     address = f"lmstudio://add_mcp?name={SERVER}&config={base64_in_query(_lm_studio_entry(target))}"
-    return Link("Add to LM Studio", address, "The link adds a placeholder: put the token in its place in mcp.json.")
+    return Link("Add to LM Studio", address, "The link adds a placeholder: replace it with the token in mcp.json.")
 
 
-CODEX_CLI = Client(
+CODEX_CLI = McpClient(
     key="codex",
     title="Codex CLI",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
     language="toml",
-    places=(own_file("~/.codex/config.toml"),),
+    config_files=(own_file("~/.codex/config.toml"),),
     reference=VARIABLE,
     config=_codex,
     command=_codex_command,
-    restart="Start Codex again.",
-    troubles=(_UNSET_TROUBLE, "bearer_token_env_var takes the variable’s name, without $ and without Bearer."),
-    facts=('disabled_tools = ["delete_client"] takes tools away from it.',),
+    restart="Restart Codex.",
+    problems=(_UNSET_PROBLEM, "bearer_token_env_var takes the variable’s name, without $ and without Bearer."),
+    notes=('Disable tools with disabled_tools = ["delete_client"].',),
     aliases=("codex-mcp-client", "codex"),
 )
 
-GEMINI_CLI = Client(
+GEMINI_CLI = McpClient(
     key="gemini-cli",
     title="Gemini CLI",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.gemini/settings.json"), project_file(".gemini/settings.json")),
+    config_files=(own_file("~/.gemini/settings.json"), project_file(".gemini/settings.json")),
     reference=f"${VARIABLE}",
     config=_gemini,
-    restart="Start Gemini CLI again.",
-    troubles=(
-        "In a folder that is not trusted, gemini mcp list shows Disabled: run gemini trust there.",
-        _UNSET_TROUBLE,
+    restart="Restart Gemini CLI.",
+    problems=(
+        "In an untrusted folder, gemini mcp list shows Disabled: run gemini trust there.",
+        _UNSET_PROBLEM,
     ),
-    facts=(
+    notes=(
         'httpUrl works in every version. From 0.61, url together with "type": "http" does too.',
-        f"It reads ~/.gemini/.env too: a line {VARIABLE}=… there is enough.",
-        "excludeTools takes tools away from it.",
+        f"It also reads ~/.gemini/.env: you can set {VARIABLE}=… there.",
+        "Disable tools with excludeTools.",
     ),
     aliases=("gemini-cli-mcp-client", "gemini-cli"),
 )
 
-GOOSE = Client(
+GOOSE = McpClient(
     key="goose",
     title="Goose",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
     language="yaml",
-    places=(own_file("~/.config/goose/config.yaml", windows=r"%APPDATA%\Block\goose\config\config.yaml"),),
+    config_files=(own_file("~/.config/goose/config.yaml", windows=r"%APPDATA%\Block\goose\config\config.yaml"),),
     reference=_BRACED,
     config=_goose,
     restart="Start a new session.",
-    troubles=("An older token in Goose’s keyring may win over the variable: replace it there.",),
-    facts=("env_keys names what Goose looks for in its keyring and then in the environment.",),
+    problems=("An older token in Goose’s keyring may override the variable: replace it there.",),
+    notes=("env_keys lists what Goose reads from its keyring, then from the environment.",),
     aliases=("goose",),
 )
 
-OPENCODE = Client(
+OPENCODE = McpClient(
     key="opencode",
     title="OpenCode",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.config/opencode/opencode.json"), project_file("opencode.json")),
+    config_files=(own_file("~/.config/opencode/opencode.json"), project_file("opencode.json")),
     reference=f"{{env:{VARIABLE}}}",
     config=_opencode,
-    restart="Start OpenCode again.",
-    troubles=("There is no $ before the brace.", _UNSET_TROUBLE),
-    facts=('"oauth": false keeps it from looking for a sign-in page that is not there.',),
+    restart="Restart OpenCode.",
+    problems=("There is no $ before the brace.", _UNSET_PROBLEM),
+    notes=('"oauth": false stops it from looking for an OAuth sign-in page.',),
     aliases=("opencode",),
 )
 
-COPILOT_CLI = Client(
+COPILOT_CLI = McpClient(
     key="copilot-cli",
     title="Copilot CLI",
     family=Family.TERMINAL,
     secret=Secret.VARIABLE,
-    places=(own_file("~/.copilot/mcp-config.json"),),
+    config_files=(own_file("~/.copilot/mcp-config.json"),),
     reference=_BRACED,
     config=_copilot,
     literal_config=_copilot_literal,
     command=_copilot_command,
-    restart="Start Copilot CLI again.",
-    troubles=(
-        f"Before 1.0.102 it does not expand {_BRACED}: update it, or use the form with the token itself.",
-        _UNSET_TROUBLE,
+    restart="Restart Copilot CLI.",
+    problems=(
+        f"Before 1.0.102 it does not expand {_BRACED}: update it, or use the configuration with the token.",
+        _UNSET_PROBLEM,
     ),
     aliases=("github-copilot-developer", "github-copilot-cli", "copilot-cli", "github-copilot"),
 )
 
-LM_STUDIO = Client(
+LM_STUDIO = McpClient(
     key="lm-studio",
     title="LM Studio",
     family=Family.APP,
     secret=Secret.LITERAL,
-    places=(own_file("~/.lmstudio/mcp.json"),),
+    config_files=(own_file("~/.lmstudio/mcp.json"),),
     config=_lm_studio,
     link=_lm_studio_link,
-    restart="Switch hoursmith off and on in LM Studio’s list of MCP servers.",
-    facts=("No reference was found that it expands: the token stands in the file.",),
+    restart="Turn hoursmith off and on in LM Studio’s list of MCP servers.",
+    notes=("It can’t reference variables, as far as known: the token is stored in the file.",),
     aliases=("lmstudio-mcp-bridge", "lm-studio", "lmstudio"),
     is_desktop=True,
 )
 
-CLIENTS = (LM_STUDIO, CODEX_CLI, GEMINI_CLI, GOOSE, OPENCODE, COPILOT_CLI)
+MCP_CLIENTS = (LM_STUDIO, CODEX_CLI, GEMINI_CLI, GOOSE, OPENCODE, COPILOT_CLI)

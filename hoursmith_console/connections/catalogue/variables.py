@@ -1,62 +1,70 @@
-"""How HOURSMITH_API_TOKEN is set, for each operating system."""
+"""Snippets that set HOURSMITH_API_TOKEN, by operating system."""
 
 from types import MappingProxyType
 
-from hoursmith_console.connections.catalogue.mcp_client import SLOT, VARIABLE, Client, Place, Secret, Snippet, System
+from hoursmith_console.connections.catalogue.mcp_client import (
+    SLOT,
+    VARIABLE,
+    ConfigFile,
+    McpClient,
+    Secret,
+    Snippet,
+    System,
+)
 
 _LINE = f"export {VARIABLE}='{SLOT}'\n"
 
 
-def _file(system: System, path: str) -> tuple[Place, ...]:
-    return (Place("Your own", MappingProxyType({system: path})),)
+def _file(system: System, path: str) -> tuple[ConfigFile, ...]:
+    return (ConfigFile("User", MappingProxyType({system: path})),)
 
 
 _SHELLS = (
     Snippet(
-        "Add this line with an editor, then open a new terminal",
+        "Add this line in an editor, then open a new terminal",
         "sh",
         _LINE,
         (System.MACOS,),
         _file(System.MACOS, "~/.zshrc"),
-        "Typed as a command it would be forgotten with the window, and stay in the history.",
+        "Running it in the shell lasts only for that session and saves the token to your history.",
     ),
     Snippet(
-        "Add this line with an editor, then open a new terminal",
+        "Add this line in an editor, then open a new terminal",
         "sh",
         _LINE,
         (System.LINUX,),
         _file(System.LINUX, "~/.bashrc"),
-        "Typed as a command it would be forgotten with the window, and stay in the history.",
+        "Running it in the shell lasts only for that session and saves the token to your history.",
     ),
     Snippet(
         "Run this once",
         "powershell",
         f'setx {VARIABLE} "{SLOT}"',
         (System.WINDOWS,),
-        note="Windows that are open do not see it: open a new terminal, and quit and start apps again.",
+        note="Open a new terminal and restart apps: open windows don’t see it.",
     ),
 )
 _DESKTOPS = (
     Snippet(
-        "For apps in the Dock: run this in a new terminal, again after each restart of the Mac",
+        "For apps in the Dock: run this in a new terminal, and again after each restart of the Mac",
         "sh",
         f'launchctl setenv {VARIABLE} "${VARIABLE}"',
         (System.MACOS,),
-        note="Then quit the app fully and start it again.",
+        note="Then quit the app completely and restart it.",
     ),
     Snippet(
-        "For apps in the menu: write this into a file, then sign out and in",
+        "For desktop apps: save this to a file, then sign out and in again",
         "sh",
         f'{VARIABLE}="{SLOT}"\n',
         (System.LINUX,),
         _file(System.LINUX, "~/.config/environment.d/hoursmith.conf"),
-        "Read by desktops that systemd starts, which most are.",
+        "Read by desktops started by systemd (most are).",
     ),
 )
 
 
-def variable_snippets(client: Client) -> list[Snippet]:
-    """What sets the variable for `client`; empty where it reads none."""
+def variable_snippets(client: McpClient) -> list[Snippet]:
+    """Return the snippets that set the variable for `client`; empty if it reads none."""
     if client.secret is not Secret.VARIABLE and client.project_config is None:
         return []
     return [*_SHELLS, *(_DESKTOPS if client.is_desktop else ())]

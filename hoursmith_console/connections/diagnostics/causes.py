@@ -1,8 +1,8 @@
-"""Says of a refused request on a connection, in words for its owner, what was wrong and what mends it."""
+"""Explain rejected requests of a connection: the problem and its fixes."""
 
 from dataclasses import dataclass
 
-from hoursmith_console.connections.catalogue import Client
+from hoursmith_console.connections.catalogue import McpClient
 from mcpbridge.activity.connections import OTHER_WORKSPACE
 from mcpbridge.calls.errors import HINTS, MESSAGES
 from mcpbridge.core.credential import EXPLANATIONS, CredentialErrorCode
@@ -12,22 +12,22 @@ TOO_MANY_ATTEMPTS = "too_many_attempts"
 OTHER_MEMBER = "other_member"
 
 _TITLES = {
-    CredentialErrorCode.MISSING: "No token came",
-    CredentialErrorCode.REPEATED_HEADER: "The token came twice",
-    CredentialErrorCode.OTHER_SCHEME: "The header does not begin with “Bearer”",
+    CredentialErrorCode.MISSING: "No token received",
+    CredentialErrorCode.REPEATED_HEADER: "The Authorization header was sent twice",
+    CredentialErrorCode.OTHER_SCHEME: "The header does not start with “Bearer”",
     CredentialErrorCode.EMPTY: "The variable is empty",
-    CredentialErrorCode.TOO_LONG: "What came is far too long",
-    CredentialErrorCode.BEARER_TWICE: "“Bearer” stands twice",
-    CredentialErrorCode.UNEXPANDED: "The variable's name came instead of the token",
-    CredentialErrorCode.QUOTED: "The token stands in quotation marks",
-    CredentialErrorCode.WHITESPACE: "There is a space in the token",
-    CredentialErrorCode.PLACEHOLDER: "A placeholder came instead of the token",
-    CredentialErrorCode.NOT_A_TOKEN: "What came is no Hoursmith token",
-    CredentialErrorCode.MALFORMED: "The token is not whole",
-    CredentialErrorCode.REJECTED: "Hoursmith does not accept the token",
+    CredentialErrorCode.TOO_LONG: "The value is too long",
+    CredentialErrorCode.BEARER_TWICE: "“Bearer” is duplicated",
+    CredentialErrorCode.UNEXPANDED: "Environment variable not expanded",
+    CredentialErrorCode.QUOTED: "The token is wrapped in quotes",
+    CredentialErrorCode.WHITESPACE: "The token contains a space",
+    CredentialErrorCode.PLACEHOLDER: "A placeholder was sent instead of the token",
+    CredentialErrorCode.NOT_A_TOKEN: "Not a Hoursmith token",
+    CredentialErrorCode.MALFORMED: "The token is incomplete",
+    CredentialErrorCode.REJECTED: "Hoursmith rejects the token",
     CredentialErrorCode.BLOCKED: "The token is blocked in this console",
 }
-# The mend of these is in how the client is spelt.
+# Faults in how a client references the variable.
 _OF_REFERENCES = {
     CredentialErrorCode.UNEXPANDED,
     CredentialErrorCode.EMPTY,
@@ -37,39 +37,39 @@ _OF_REFERENCES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What was wrong with a request, and what to do, each mend a sentence."""
+class Problem:
+    """A problem of a request, and its fixes, one sentence each."""
 
     code: str
     title: str
-    mends: tuple[str, ...]
+    fixes: tuple[str, ...]
 
     @property
     def is_of_token(self) -> bool:
-        """Whether it is about what the client sends as its token."""
+        """Whether the problem is in the token that the client sends."""
         return self.code != FORBIDDEN_PLAN
 
 
-def trouble_of(code: str, client: Client | None) -> Trouble:
-    """The trouble that the bridge calls `code`, with the mend as `client` spells it."""
+def problem_for(code: str, client: McpClient | None) -> Problem:
+    """Return the problem with the bridge's `code`, with fixes for `client`."""
     if code == FORBIDDEN_PLAN:
-        return Trouble(code, MESSAGES[code], (HINTS[code],))
+        return Problem(code, MESSAGES[code], (HINTS[code],))
     if code == OTHER_WORKSPACE:
-        mend = "Use a token of this workspace, or make a connection in the workspace that the token belongs to."
-        return Trouble(code, "The token belongs to another workspace", (mend,))
+        fix = "Use a token of this workspace, or create the connection in the token’s workspace."
+        return Problem(code, "The token belongs to another workspace", (fix,))
     if code == OTHER_MEMBER:
-        mend = "If the assistant is yours, put your own token into it. If not, somebody uses this connection's address."
-        return Trouble(code, "Another member's token came here", (mend,))
+        fix = "Use your own token. If this is not your assistant, someone else uses this connection’s address."
+        return Problem(code, "Another member’s token was used", (fix,))
     if code == TOO_MANY_ATTEMPTS:
-        mend = "Wait a minute, put the right token in, and start the client again."
-        return Trouble(code, "Too many unknown tokens were tried", (mend,))
+        fix = "Wait a minute, then set the right token and restart the assistant."
+        return Problem(code, "Too many attempts with unknown tokens", (fix,))
     try:
         fault = CredentialErrorCode(code)
     except ValueError:
-        return Trouble(code, code.replace("_", " ").capitalize(), ())
-    mends = [EXPLANATIONS[fault]]
+        return Problem(code, code.replace("_", " ").capitalize(), ())
+    fixes = [EXPLANATIONS[fault]]
     if client is not None and fault in _OF_REFERENCES and client.reference:
-        mends.append(f"{client.title} spells it {client.reference}")
+        fixes.append(f"In {client.title}, write {client.reference}")
     if client is not None and fault is CredentialErrorCode.UNEXPANDED and client.literal_config is not None:
-        mends.append(f"Some versions of {client.title} do not expand it: use the form that holds the token itself.")
-    return Trouble(code, _TITLES[fault], tuple(mends))
+        fixes.append(f"Some versions of {client.title} do not expand it: use the configuration with the token itself.")
+    return Problem(code, _TITLES[fault], tuple(fixes))

@@ -1,6 +1,6 @@
-"""Goes through the five usual troubles of a connection, in Hoursmith's own order, and says which one it is.
+"""Check a connection for the five common problems, in the order of Hoursmith's documentation.
 
-It concludes from what the bridge saw alone: what never reached the bridge, it can only narrow down.
+The checks use only what the bridge observed; requests that never arrived can only be narrowed down.
 """
 
 from collections.abc import Iterator
@@ -9,27 +9,26 @@ from datetime import datetime
 
 from django.db import models
 
-from hoursmith_console.connections.catalogue import Client
-from hoursmith_console.connections.diagnostics.causes import FORBIDDEN_PLAN, trouble_of
+from hoursmith_console.connections.catalogue import McpClient
+from hoursmith_console.connections.diagnostics.causes import FORBIDDEN_PLAN, problem_for
 from mcpbridge.core.credential import CredentialErrorCode
 
 
-class Verdict(models.TextChoices):
-    """What can be said of one trouble."""
+class CheckResult(models.TextChoices):
+    """Result of one check."""
 
-    FOUND = "found", "This is it"
-    POSSIBLE = "possible", "It may be this"
-    CLEAR = "clear", "Not this"
-    LATER = "later", "Cannot be told yet"
+    FOUND = "found", "Cause found"
+    POSSIBLE = "possible", "Possible"
+    CLEAR = "clear", "OK"
+    LATER = "later", "Unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the bridge saw. `fault` is the last refusal at the connection's address, `last_seen_at` the last success.
+    """What the bridge observed of a connection: `fault` is the last rejection, `last_seen_at` the last success.
 
-    `elsewhere_at`: when the same client last called with a token of the same person at another address than the
-    connection's, since the connection was made. `newer_token`: the person's newest token by its public part, where
-    it is newer than the one that was last sent.
+    `elsewhere_at`: when the same client last called with the owner's token at another address since the connection
+    was created. `newer_token`: the prefix of the owner's newest token, if it is newer than the one last sent.
     """
 
     fault: str = ""
@@ -42,19 +41,19 @@ class Evidence:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether the last thing that happened was a refusal."""
+        """Whether the last request was rejected."""
         if not self.fault or self.fault_at is None:
             return False
         return self.last_seen_at is None or self.fault_at > self.last_seen_at
 
     @property
     def has_arrived(self) -> bool:
-        """Whether anything ever came to the connection's address."""
+        """Whether the connection's address has received any request."""
         return self.last_seen_at is not None or self.fault_at is not None
 
     @property
     def sends_old_token(self) -> bool:
-        """Whether what is refused now is a token that the person has replaced."""
+        """Whether the rejected token is older than the owner's newest."""
         return (
             self.is_faulty
             and self.fault in (CredentialErrorCode.REJECTED, CredentialErrorCode.BLOCKED)
@@ -63,18 +62,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One of the five: what is said of it, why, and what to do."""
+class Check:
+    """One check: its result, the reason, and fixes."""
 
     key: str
     title: str
-    verdict: Verdict
-    because: str
-    mends: tuple[str, ...] = ()
+    result: CheckResult
+    reason: str
+    fixes: tuple[str, ...] = ()
 
 
-def diagnosis(*, client: Client, evidence: Evidence) -> list[Finding]:
-    """The five findings for a connection of `client`, in Hoursmith's order."""
+def run_checks(*, client: McpClient, evidence: Evidence) -> list[Check]:
+    """Run the five checks for a connection of `client`."""
     return [
         _token(client, evidence),
         _plan(client, evidence),
@@ -84,69 +83,69 @@ def diagnosis(*, client: Client, evidence: Evidence) -> list[Finding]:
     ]
 
 
-def _token(client: Client, evidence: Evidence) -> Finding:
+def _token(client: McpClient, evidence: Evidence) -> Check:
     title = "The token is missing or malformed"
     if evidence.is_faulty and evidence.fault != FORBIDDEN_PLAN:
-        trouble = trouble_of(evidence.fault, client)
+        problem = problem_for(evidence.fault, client)
         if evidence.sends_old_token:
-            because = "A token arrives whole, but it is an old one; see the last point."
-            return Finding("token", title, Verdict.POSSIBLE, because, trouble.mends)
-        return Finding("token", title, Verdict.FOUND, f"{trouble.title}.", trouble.mends)
+            reason = "The token is complete but outdated; see the last check."
+            return Check("token", title, CheckResult.POSSIBLE, reason, problem.fixes)
+        return Check("token", title, CheckResult.FOUND, f"{problem.title}.", problem.fixes)
     if evidence.has_arrived:
-        return Finding("token", title, Verdict.CLEAR, "The last token that arrived was well formed and accepted.")
-    because = "Nothing has arrived, not even a faulty token, so something further down keeps the client from calling."
-    return Finding("token", title, Verdict.LATER, because)
+        return Check("token", title, CheckResult.CLEAR, "The last token was well formed and accepted.")
+    reason = "No requests received. Check the items below."
+    return Check("token", title, CheckResult.LATER, reason)
 
 
-def _plan(client: Client, evidence: Evidence) -> Finding:
+def _plan(client: McpClient, evidence: Evidence) -> Check:
     title = "The workspace's plan has no API access (402)"
     if evidence.is_faulty and evidence.fault == FORBIDDEN_PLAN:
-        mends = trouble_of(evidence.fault, client).mends
-        return Finding("plan", title, Verdict.FOUND, "Hoursmith answered 402 to the last call.", mends)
+        fixes = problem_for(evidence.fault, client).fixes
+        return Check("plan", title, CheckResult.FOUND, "Hoursmith answered the last call with 402.", fixes)
     if evidence.called_at is not None:
-        return Finding("plan", title, Verdict.CLEAR, "Hoursmith has answered calls of this connection.")
-    return Finding("plan", title, Verdict.LATER, "Hoursmith says so at the first call, and there was none yet.")
+        return Check("plan", title, CheckResult.CLEAR, "Hoursmith has answered calls over this connection.")
+    return Check("plan", title, CheckResult.LATER, "No call yet. Hoursmith checks the plan on the first call.")
 
 
-def _node(client: Client, evidence: Evidence) -> Finding:
+def _node(client: McpClient, evidence: Evidence) -> Check:
     title = "Node.js is too old"
     if not client.needs_node:
-        return Finding("node", title, Verdict.CLEAR, f"{client.title} calls by itself, without Node.js.")
+        return Check("node", title, CheckResult.CLEAR, f"{client.title} does not need Node.js.")
     if evidence.has_arrived:
-        return Finding("node", title, Verdict.CLEAR, "Requests arrive, so npx could start.")
-    mends = (
-        "Type node --version in a terminal: it must say v18 or higher.",
-        "An app started from the dock or the start menu may find another Node.js than your terminal does.",
+        return Check("node", title, CheckResult.CLEAR, "Requests arrive, so npx works.")
+    fixes = (
+        "Run node --version in a terminal: it must be v18 or later.",
+        "Apps started from the dock or start menu may use another Node.js than your terminal.",
     )
-    return Finding("node", title, Verdict.POSSIBLE, f"{client.title} starts npx, and nothing has arrived.", mends)
+    return Check("node", title, CheckResult.POSSIBLE, f"{client.title} uses npx; no requests received.", fixes)
 
 
-def _file(client: Client, evidence: Evidence) -> Finding:
+def _file(client: McpClient, evidence: Evidence) -> Check:
     title = "The entry is in the wrong configuration file"
     if evidence.elsewhere_at is not None and not (evidence.last_seen_at and not evidence.is_faulty):
-        because = f"{client.title} does call with a token of the same person, but at another address than this one."
-        mends = ("Put this connection's address into the entry, and remove the older entry.", *_paths(client))
-        return Finding("file", title, Verdict.FOUND, because, mends)
+        reason = f"{client.title} calls with a token of the same user, but at another address."
+        fixes = ("Set this connection’s address in the entry, and remove the older entry.", *_paths(client))
+        return Check("file", title, CheckResult.FOUND, reason, fixes)
     if evidence.has_arrived:
-        return Finding("file", title, Verdict.CLEAR, "Requests arrive at this connection's address.")
-    return Finding("file", title, Verdict.POSSIBLE, "Nothing has arrived.", tuple(_paths(client)))
+        return Check("file", title, CheckResult.CLEAR, "Requests arrive at this connection's address.")
+    return Check("file", title, CheckResult.POSSIBLE, "No requests received.", tuple(_paths(client)))
 
 
-def _restart(client: Client, evidence: Evidence) -> Finding:
+def _restart(client: McpClient, evidence: Evidence) -> Check:
     title = "The client was not restarted"
     if evidence.sends_old_token:
-        because = f"It still sends {evidence.fault_token or 'an old token'}, although {evidence.newer_token} is newer."
-        return Finding("restart", title, Verdict.FOUND, because, (client.restart, *client.troubles))
+        reason = f"It still sends {evidence.fault_token or 'an old token'}; {evidence.newer_token} is newer."
+        return Check("restart", title, CheckResult.FOUND, reason, (client.restart, *client.problems))
     if not evidence.has_arrived:
-        mends = (client.restart, *client.troubles)
-        return Finding("restart", title, Verdict.POSSIBLE, "Nothing has arrived.", mends)
+        fixes = (client.restart, *client.problems)
+        return Check("restart", title, CheckResult.POSSIBLE, "No requests received.", fixes)
     if evidence.is_faulty:
-        because = "If you have mended the configuration since the last refusal, the client has not read it yet."
-        return Finding("restart", title, Verdict.POSSIBLE, because, (client.restart,))
-    return Finding("restart", title, Verdict.CLEAR, "The last request was accepted.")
+        reason = "If you’ve fixed the configuration, restart the assistant to load it."
+        return Check("restart", title, CheckResult.POSSIBLE, reason, (client.restart,))
+    return Check("restart", title, CheckResult.CLEAR, "The last request was accepted.")
 
 
-def _paths(client: Client) -> Iterator[str]:
-    for place in client.places:
-        found = dict.fromkeys(f"{system.label}: {path}" for system, path in place.paths.items())
-        yield f"{place.title}: {' · '.join(found)}"
+def _paths(client: McpClient) -> Iterator[str]:
+    for file in client.config_files:
+        found = dict.fromkeys(f"{system.label}: {path}" for system, path in file.paths.items())
+        yield f"{file.title}: {' · '.join(found)}"

@@ -1,4 +1,4 @@
-"""The doctor's page: which of the usual troubles it is, from what the bridge saw."""
+"""Troubleshooting page of a connection."""
 
 from datetime import datetime
 
@@ -6,11 +6,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpResponse
 from django.template.response import TemplateResponse
 
-from hoursmith_console.connections.catalogue import client_kind_of
-from hoursmith_console.connections.context import evidence_context, found_connection, owns, standing_now
-from hoursmith_console.connections.diagnostics.checks import Evidence, Verdict, diagnosis
+from hoursmith_console.connections.catalogue import identify_client
+from hoursmith_console.connections.context import current_status, evidence_context, get_connection_or_404, is_owner
+from hoursmith_console.connections.diagnostics.checks import CheckResult, Evidence, run_checks
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.connections.status import Standing
+from hoursmith_console.connections.status import ConnectionStatus
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -19,21 +19,21 @@ from mcpbridge.models import ObservedClient, ObservedToken, RejectedCredential
 ATTEMPTS = 10
 
 
-def doctor(request: ConsoleRequest, key: str) -> HttpResponse:
-    """The five findings, and the attempts that were turned away at this connection's address."""
-    connection = found_connection(request, key)
-    standing = standing_now(request.viewer, connection)
-    if standing.client is None:
-        raise Http404("The catalogue no longer lists this client.")
-    findings = diagnosis(client=standing.client, evidence=evidence_of(standing))
+def troubleshoot(request: ConsoleRequest, key: str) -> HttpResponse:
+    """Show the five checks, and the rejected requests at this connection's address."""
+    connection = get_connection_or_404(request, key)
+    connection_status = current_status(request.viewer, connection)
+    if connection_status.client is None:
+        raise Http404("The catalogue does not list this client any more.")
+    checks = run_checks(client=connection_status.client, evidence=collect_evidence(connection_status))
     context = {
-        **evidence_context(request.viewer, standing, place="doctor"),
-        "title": "Doctor",
-        "findings": findings,
-        "found": [each for each in findings if each.verdict is Verdict.FOUND],
-        "possible": [each for each in findings if each.verdict is Verdict.POSSIBLE],
+        **evidence_context(request.viewer, connection_status, place="troubleshoot"),
+        "title": "Troubleshoot connection",
+        "checks": checks,
+        "found": [each for each in checks if each.result is CheckResult.FOUND],
+        "possible": [each for each in checks if each.result is CheckResult.POSSIBLE],
         "refused": _rejected(request.viewer, connection)[:ATTEMPTS],
-        "is_own": owns(request.viewer, connection),
+        "is_own": is_owner(request.viewer, connection),
     }
     return TemplateResponse(request, "connections/troubleshoot.html", context)
 
@@ -46,21 +46,21 @@ def _rejected(viewer: Viewer, connection: Connection) -> QuerySet[RejectedCreden
     return RejectedCredential.objects.filter(connection=connection.slug).exclude(others)
 
 
-def evidence_of(standing: Standing) -> Evidence:
-    """What the bridge and the list of tokens know of the connection."""
-    seen = standing.seen
-    claims = {(claim.env, claim.prefix): claim for claim in _claims(standing.connection)}
+def collect_evidence(connection_status: ConnectionStatus) -> Evidence:
+    """Collect what is known about the connection from observations and token claims."""
+    seen = connection_status.seen
+    claims = {(claim.env, claim.prefix): claim for claim in _claims(connection_status.connection)}
     newest = max(claims.values(), key=lambda claim: claim.claimed_at, default=None)
     sent = claims.get((seen.fault_env, seen.fault_prefix))
     is_newer = bool(newest and seen.fault_prefix and newest != sent)
     return Evidence(
         fault=seen.fault,
         fault_at=seen.fault_at,
-        # Of a token that is not the owner's nobody here needs to know more than that it was refused.
+        # The prefix of another member's token must not be disclosed.
         fault_token=sent.masked_token if sent else "",
         last_seen_at=seen.last_seen_at,
         called_at=seen.called_at,
-        elsewhere_at=_elsewhere(standing.connection, [prefix for _, prefix in claims]),
+        elsewhere_at=_elsewhere(connection_status.connection, [prefix for _, prefix in claims]),
         newer_token=newest.masked_token if newest and is_newer else "",
     )
 
@@ -70,7 +70,7 @@ def _claims(connection: Connection) -> list[TokenClaim]:
 
 
 def _elsewhere(connection: Connection, prefixes: list[str]) -> datetime | None:
-    """When the same kind of client last called with a token of the owner's, but at the address without an id."""
+    """Return when the same client last called with an owner's token at the address without a connection id."""
     seen = ObservedClient.objects.filter(
         token__org_id=connection.workspace.org_id,
         token__prefix__in=prefixes,
@@ -78,4 +78,4 @@ def _elsewhere(connection: Connection, prefixes: list[str]) -> datetime | None:
         last_seen_at__gte=connection.created_at,
     )
     instants = seen.order_by("-last_seen_at").values_list("name", "last_seen_at")
-    return next((at for name, at in instants if client_kind_of(name) == connection.client), None)
+    return next((at for name, at in instants if identify_client(name) == connection.client), None)

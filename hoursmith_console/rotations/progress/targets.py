@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from hoursmith_console.connections.catalogue import client_kind_of
+from hoursmith_console.connections.catalogue import identify_client
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
 from mcpbridge.models import ObservedClient, ObservedConnection
@@ -50,7 +50,7 @@ def add_targets(rotation: Rotation, uses: Iterable[TokenUse]) -> None:
             connection=use.connection,
             client_name="" if use.connection else use.client_name,
             defaults={
-                "client": connection.client if connection else client_kind_of(use.client_name),
+                "client": connection.client if connection else identify_client(use.client_name),
                 "label": connection.label if connection else use.client_name or "Unnamed assistant",
                 "last_used_at": use.last_used_at,
             },

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.catalogue.mcp_client import Access
 from hoursmith_console.connections.catalogue.pages import ClientSetup, client_setup
 from hoursmith_console.connections.models import Connection
@@ -32,7 +32,7 @@ def setups_of(rotation: Rotation, minted: MintedToken | None = None) -> list[Tar
 
 def _setup(rotation: Rotation, target: RotationTarget, access: Access, minted: MintedToken | None) -> TargetSetup:
     address = f"{settings.PUBLIC_URL}/mcp/c/{target.connection}" if target.connection else f"{settings.PUBLIC_URL}/mcp"
-    client = CLIENTS.get(target.client)
+    client = MCP_CLIENTS.get(target.client)
     if client is None:
         return TargetSetup(target, None, address)
     prefix = minted.prefix if minted else rotation.new_prefix

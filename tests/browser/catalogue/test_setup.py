@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from hoursmith_console.connections.catalogue import CLIENTS
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from tests.browser.catalogue.bench import Bench, bench_in
 from tests.interop.node import AXE, NodeUnavailableError, installed_node
 from tests.servers import Served
@@ -51,7 +51,7 @@ def test_the_viewers_own_system_is_chosen(opened: Opened, system: str) -> None:
     page = opened("claude-desktop", platform=AGENTS[system]).page
 
     assert page.locator(".systems input:checked").get_attribute("value") == system
-    places = CLIENTS["claude-desktop"].places
+    places = MCP_CLIENTS["claude-desktop"].places
     assert files(page) == [paths for place in places for name, paths in place.paths.items() if name.value == system]
 
 
@@ -85,7 +85,7 @@ def test_what_is_shown_is_what_is_copied(opened: Opened) -> None:
     page = window.page
     posix = next(
         snippet
-        for snippet in CLIENTS["claude-code"].snippets(url="https://console.example/mcp/c/9d2f61")
+        for snippet in MCP_CLIENTS["claude-code"].snippets(url="https://console.example/mcp/c/9d2f61")
         if snippet.language == "sh"
     )
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
-from hoursmith_console.connections.services import connection_create
+from hoursmith_console.connections.services import create_connection
 from mcpbridge.models import ObservedConnection
 from tests.hoursmith_console.conftest import Cast
 
@@ -21,7 +21,7 @@ def connect(cast: Cast) -> Connect:
 
     def made(name: str, *, client: str = "claude-code", label: str = "", access: str = "full") -> Connection:
         owner = cast.people[name]
-        return connection_create(
+        return create_connection(
             workspace=owner.workspace,
             owner=owner,
             client=client,

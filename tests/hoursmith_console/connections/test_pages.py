@@ -19,7 +19,7 @@ from tests.hoursmith_console.records import make_call, make_client, make_refusal
 
 Browse = Callable[[str], Client]
 # The pages that who sees a connection has, and those that only its owner has.
-SEEN = ("", "evidence/", "doctor/", "remove/")
+SEEN = ("", "evidence/", "troubleshoot/", "remove/")
 OWN = ("token/", "setup/", "ask/")
 
 
@@ -48,7 +48,7 @@ def test_only_its_owner_sets_it_up(browse: Browse, connect: Connect, person: str
 
 
 @pytest.mark.parametrize(
-    "address", ["", "new/", "new/details/?client=cursor", "{slug}/", "{slug}/token/", "{slug}/doctor/"]
+    "address", ["", "new/", "new/details/?client=cursor", "{slug}/", "{slug}/token/", "{slug}/troubleshoot/"]
 )
 def test_strangers_are_sent_to_sign_in(browse: Browse, connect: Connect, address: str) -> None:
     made = connect("manager")
@@ -119,9 +119,9 @@ def test_the_list_says_how_each_stands(cast: Cast, browse: Browse, connect: Conn
     for said in (
         "Waiting for the first call",
         "Working",
-        "Silent for 9 days",
+        "Inactive for 9 days",
         "Failing",
-        "The variable's name came instead of the token",
+        "Environment variable not expanded",
         f"hsk_live_{cast.tokens['manager'].prefix}_••••",
         "get_me 200",
     ):
@@ -130,7 +130,7 @@ def test_the_list_says_how_each_stands(cast: Cast, browse: Browse, connect: Conn
 
 
 def test_an_empty_list_teaches(browse: Browse) -> None:
-    assert "You have not connected an assistant yet" in words(browse("member").get("/connections/"))
+    assert "You haven’t connected an assistant yet" in words(browse("member").get("/connections/"))
 
 
 def test_removed_ones_are_folded_away_and_keep_their_page(browse: Browse, connect: Connect) -> None:
@@ -150,12 +150,12 @@ def test_the_evidence_line_waits_names_faults_and_says_who_called(cast: Cast, br
     waiting = visitor.get(address)
     assert "Waiting for the first call from Claude Code" in words(waiting)
     assert "hx-trigger" in waiting.content.decode()
-    assert "Look again" in words(waiting)
+    assert "Refresh" in words(waiting)
 
     refused(made, "unexpanded_reference", fault_client="Claude Code")
     faulty = words(visitor.get(address))
-    assert "The variable's name came instead of the token" in faulty
-    assert "Claude Code spells it ${HOURSMITH_API_TOKEN}" in faulty
+    assert "Environment variable not expanded" in faulty
+    assert "In Claude Code, write ${HOURSMITH_API_TOKEN}" in faulty
 
     saw(made, ago=timedelta(0), prefix=cast.tokens["manager"].prefix)
     called = visitor.get(address)
@@ -178,13 +178,13 @@ def test_a_client_that_only_lists_the_tools_is_told_to_be_asked(browse: Browse, 
     made = connect("manager")
     saw(made, called_at=None, calls=0, last_method="tools/list", last_status=None)
     told = words(browse("manager").get(f"/connections/{made.slug}/evidence/"))
-    assert "is connected: it asked for tools/list" in told
+    assert "is connected and requested tools/list" in told
 
 
 def test_a_token_of_nobody_here_is_not_named(browse: Browse, connect: Connect) -> None:
     made = connect("manager")
     refused(made, "rejected", fault_env="live", fault_prefix="ffffffffffff")
-    for more in ("", "doctor/"):
+    for more in ("", "troubleshoot/"):
         assert "ffffffffffff" not in browse("owner").get(f"/connections/{made.slug}/{more}").content.decode()
 
 
@@ -228,9 +228,8 @@ def test_who_connects_is_told_why_a_web_page_cannot(browse: Browse) -> None:
     said = words(browse("member").get("/connections/new/"))
     readme = (Path(__file__).resolve().parents[3] / "README.md").read_text("utf-8")
 
-    for text in (said, readme.replace("`", "")):
-        assert re.search(r"A web page on another site cannot (be a client|call /mcp)", text)
-        assert "refuses requests from pages of other origins, so that no page you visit can reach a console" in text
+    assert "/mcp rejects requests from other origins, so no website can use a token" in said
+    assert re.search(r"requests from (pages of )?other origins", readme)
 
 
 @pytest.mark.parametrize("query", ["", "?client=", "?client=telnet"])
@@ -245,7 +244,7 @@ def test_in_hosted_mode_nothing_pretends_to_mint(browse: Browse, connect: Connec
     made = connect("member")
     page = browse("member").get(f"/connections/{made.slug}/token/")
     assert "https://hoursmith.example/settings/api" in page.content.decode()
-    assert "Make a token and show it" not in words(page)
+    assert "Create token" not in words(page)
 
 
 def test_minting_asks_who_is_there(browse: Browse, connect: Connect) -> None:
@@ -268,29 +267,29 @@ def test_the_doctor_tells_an_old_token_from_a_wrong_one(cast: Cast, browse: Brow
     made = connect("member")
     old = cast.tokens["member"]
     refused(made, "rejected", fault_env="live", fault_prefix=old.prefix)
-    assert "It is this: the token is missing or malformed" in words(
-        browse("member").get(f"/connections/{made.slug}/doctor/")
+    assert "Cause found: The token is missing or malformed" in words(
+        browse("member").get(f"/connections/{made.slug}/troubleshoot/")
     )
     claim = claim_token(env="live", prefix="bbbbbbbbbbbb", member=cast.people["member"], source="minted")
     claim.claimed_at = timezone.now() + timedelta(seconds=1)
     claim.save()
-    told = words(browse("member").get(f"/connections/{made.slug}/doctor/"))
-    assert "It is this: the client was not restarted" in told
+    told = words(browse("member").get(f"/connections/{made.slug}/troubleshoot/"))
+    assert "Cause found: The client was not restarted" in told
     assert "hsk_live_bbbbbbbbbbbb_••••" in told
 
 
 def test_the_doctor_sees_calls_at_the_address_without_an_id(cast: Cast, browse: Browse, connect: Connect) -> None:
     made = connect("member")
     make_client(cast.tokens["member"], name="claude-code", last_seen_at=timezone.now())
-    told = words(browse("member").get(f"/connections/{made.slug}/doctor/"))
-    assert "It is this: the entry is in the wrong configuration file" in told
+    told = words(browse("member").get(f"/connections/{made.slug}/troubleshoot/"))
+    assert "Cause found: The entry is in the wrong configuration file" in told
 
 
 def test_the_doctor_lists_what_was_turned_away_here(cast: Cast, browse: Browse, connect: Connect) -> None:
     made = connect("member")
     make_refusal(cast.tokens["member"], connection=made.slug, client_name="Claude Code", attempts=31)
-    told = words(browse("member").get(f"/connections/{made.slug}/doctor/"))
-    assert "Turned away at this address" in told
+    told = words(browse("member").get(f"/connections/{made.slug}/troubleshoot/"))
+    assert "Rejected requests at this address" in told
     assert "31" in told
 
 
@@ -301,4 +300,4 @@ def test_a_client_that_the_catalogue_lost_still_has_its_page(browse: Browse, con
     assert visitor.get(f"/connections/{made.slug}/").status_code == 200
     assert visitor.get("/connections/").status_code == 200
     assert visitor.get(f"/connections/{made.slug}/setup/").status_code == 200
-    assert visitor.get(f"/connections/{made.slug}/doctor/").status_code == 404
+    assert visitor.get(f"/connections/{made.slug}/troubleshoot/").status_code == 404

@@ -96,10 +96,10 @@ def show_tokens(served: Served, browser: httpx.Client, canaries: Canaries, mine:
     """Show the claim page somebody else's token, an unknown one, and one's own."""
     refusal = claim(browser, canaries.token("somebody else's", served.mint_for("OWNER", "not theirs")))
     assert refusal.status_code == 409
-    assert "acts as OWNER, and you are MANAGER" in refusal.text
+    assert "has the role OWNER, but yours is MANAGER" in refusal.text
     assert "does not accept this token" in claim(browser, canaries.token("an unknown one")).text
     answer = claim(browser, mine)
-    assert "was known as yours before" in answer.text
+    assert "was already yours" in answer.text
     assert mine.rsplit("_", 1)[1] not in answer.text
     assert "no-store" in answer.headers["Cache-Control"]
 
@@ -145,7 +145,7 @@ def test_in_hosted_mode_one_proves_a_token_and_nothing_pretends_to_mint(
         assert 'name="mark"' not in page
         form = {"mark": "a" * 22, "csrfmiddlewaretoken": browser.cookies["csrf"]}
         assert tokens_page in browser.post(address, data=form).text
-        assert "is yours from now on" in claim(browser, token).text
+        assert "is now yours" in claim(browser, token).text
     assert hosted_console.shell(CLAIMS) == [[[token.split("_")[2], email, "verified"]], 0]
     secret = token.rsplit("_", 1)[1].encode()
     assert not [path for path in hosted_console.var.rglob("*") if path.is_file() and secret in path.read_bytes()]

@@ -5,9 +5,9 @@ import pytest
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.connections.services import (
     UnknownClientError,
-    connection_change,
-    connection_create,
-    connection_remove,
+    change_connection,
+    create_connection,
+    remove_connection,
 )
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, ObservedConnection
@@ -34,8 +34,8 @@ def test_a_new_connection_is_known_to_the_bridge_and_on_record(cast: Cast, conne
 def test_only_what_changes_is_recorded(cast: Cast, connect: Connect) -> None:
     made = connect("member", label="Laptop")
     actor = cast.people["member"].display_identity
-    assert not connection_change(connection=made, label="Laptop", access="full", actor=actor)
-    assert connection_change(connection=made, label="Old laptop", access="full", actor=actor)
+    assert not change_connection(connection=made, label="Laptop", access="full", actor=actor)
+    assert change_connection(connection=made, label="Old laptop", access="full", actor=actor)
     assert last_event().arguments == {"label": "Laptop → Old laptop"}
     assert Connection.objects.get().label == "Old laptop"
 
@@ -43,8 +43,8 @@ def test_only_what_changes_is_recorded(cast: Cast, connect: Connect) -> None:
 def test_a_connection_is_removed_once_and_stays_for_history(cast: Cast, connect: Connect) -> None:
     made = connect("member")
     actor = cast.people["owner"].display_identity
-    assert connection_remove(connection=made, actor=actor)
-    assert not connection_remove(connection=made, actor=actor)
+    assert remove_connection(connection=made, actor=actor)
+    assert not remove_connection(connection=made, actor=actor)
     assert Connection.objects.get().removed_at is not None
     assert [row.tool for row in AuditEvent.objects.order_by("sequence")] == [
         "console.connection_create",
@@ -61,7 +61,7 @@ def test_a_client_that_nobody_knows_is_not_connected(connect: Connect, client: s
 
 def test_nobody_owns_a_connection_of_another_workspace(cast: Cast) -> None:
     with pytest.raises(ValueError, match="own workspace"):
-        connection_create(
+        create_connection(
             workspace=cast.other,
             owner=cast.people["member"],
             client="cursor",
@@ -78,9 +78,9 @@ def test_without_a_record_nothing_happens(cast: Cast, connect: Connect, request:
     with pytest.raises(AuditUnavailableError):
         connect("member")
     with pytest.raises(AuditUnavailableError):
-        connection_change(connection=made, label="Other", access="full", actor=actor)
+        change_connection(connection=made, label="Other", access="full", actor=actor)
     with pytest.raises(AuditUnavailableError):
-        connection_remove(connection=made, actor=actor)
+        remove_connection(connection=made, actor=actor)
     there = Connection.objects.get()
     assert (there.label, there.removed_at) == ("Laptop", None)
     assert ObservedConnection.objects.count() == 1

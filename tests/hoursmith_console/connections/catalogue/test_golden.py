@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 import yaml
 
-from hoursmith_console.connections.catalogue import CLIENTS, Snippet, System
+from hoursmith_console.connections.catalogue import MCP_CLIENTS, Snippet, System
 
 URL = "https://console.northwind.example/mcp/c/9d2f61"
 PREFIX = "4f8a2c1bdedf"
@@ -222,7 +222,7 @@ READERS = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
 
 
 def snippets(key: str, **options: Any) -> list[Snippet]:
-    return CLIENTS[key].snippets(url=URL, prefix=PREFIX, folder="/opt/console", **options)
+    return MCP_CLIENTS[key].snippets(url=URL, prefix=PREFIX, folder="/opt/console", **options)
 
 
 def configurations(key: str, **options: Any) -> list[dict[str, Any]]:
@@ -230,7 +230,7 @@ def configurations(key: str, **options: Any) -> list[dict[str, Any]]:
 
 
 def test_every_client_is_golden() -> None:
-    assert set(GOLDEN) == set(CLIENTS)
+    assert set(GOLDEN) == set(MCP_CLIENTS)
 
 
 @pytest.mark.parametrize("key", GOLDEN)
@@ -251,10 +251,10 @@ def test_the_consoles_own_command_is_told_to_be_read_only() -> None:
 
     arguments = ["/opt/console/manage.py", "mcp_stdio", "--readonly", "--connection", "9d2f61"]
     assert config["mcpServers"]["hoursmith"]["args"] == arguments
-    assert not CLIENTS["vendor"].has_readonly
+    assert not MCP_CLIENTS["vendor"].has_readonly
 
 
-@pytest.mark.parametrize("key", CLIENTS)
+@pytest.mark.parametrize("key", MCP_CLIENTS)
 def test_the_command_reaches_the_program_as_meant(key: str) -> None:
     lines = {made.language: made for made in snippets(key) if made.language not in READERS}
 
@@ -271,14 +271,14 @@ def test_the_command_reaches_the_program_as_meant(key: str) -> None:
 
 @pytest.mark.parametrize("key", FILES)
 def test_a_persons_own_file_lies_there(key: str) -> None:
-    own = [place for place in CLIENTS[key].places if not place.is_shared]
+    own = [place for place in MCP_CLIENTS[key].config_files if not place.is_shared]
 
     assert [tuple(place.paths[system] for system in System) for place in own] == [FILES[key]]
 
 
-@pytest.mark.parametrize("key", CLIENTS)
+@pytest.mark.parametrize("key", MCP_CLIENTS)
 def test_a_projects_file_counts_as_committed(key: str) -> None:
-    shared = [place.paths[System.LINUX] for place in CLIENTS[key].places if place.is_shared]
+    shared = [place.paths[System.LINUX] for place in MCP_CLIENTS[key].config_files if place.is_shared]
 
     assert shared == ([SHARED[key]] if key in SHARED else [])
 
@@ -289,16 +289,16 @@ def test_the_files_of_vs_code_and_its_extensions_lie_in_its_folder() -> None:
         "cline": "User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
         "roo-code": "User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
     }.items():
-        paths = CLIENTS[key].places[0].paths
+        paths = MCP_CLIENTS[key].config_files[0].paths
         assert paths[System.MACOS] == f"~/Library/Application Support/Code/{tail}"
         assert paths[System.WINDOWS] == "%APPDATA%\\Code\\" + tail.replace("/", "\\")
         assert paths[System.LINUX] == f"~/.config/Code/{tail}"
 
 
 def test_clines_command_line_has_a_file_of_its_own() -> None:
-    places = {place.title: place.paths for place in CLIENTS["cline"].places}
+    places = {place.title: place.paths for place in MCP_CLIENTS["cline"].config_files}
 
-    assert places["For Cline’s command line"] == {
+    assert places["For Cline’s CLI"] == {
         System.MACOS: "~/.cline/data/settings/cline_mcp_settings.json",
         System.WINDOWS: r"%USERPROFILE%\.cline\data\settings\cline_mcp_settings.json",
         System.LINUX: "~/.cline/data/settings/cline_mcp_settings.json",
@@ -311,16 +311,16 @@ def test_clines_command_line_has_a_file_of_its_own() -> None:
         ("gemini-cli", '"type": "http" does too'),
         ("gemini-cli", "gemini mcp list shows Disabled"),
         ("copilot-cli", "Before 1.0.102 it does not expand ${HOURSMITH_API_TOKEN}"),
-        ("claude-code", ".mcp.json waits for approval"),
-        ("cline", "command line has a file of its own"),
+        ("claude-code", ".mcp.json needs approval"),
+        ("cline", "Cline’s CLI has its own file"),
         ("amp", "amp mcp approve hoursmith"),
         ("auggie", "Sources disagree"),
-        ("droid", "Not every source says"),
-        ("qwen-code", "documentation disagrees"),
+        ("droid", "Not all sources say"),
+        ("qwen-code", "documentation is inconsistent"),
     ],
 )
 def test_what_has_to_be_known_is_said(key: str, said: str) -> None:
-    assert said in " ".join((*CLIENTS[key].troubles, *CLIENTS[key].facts))
+    assert said in " ".join((*MCP_CLIENTS[key].problems, *MCP_CLIENTS[key].notes))
 
 
 def test_the_link_for_cursor_carries_the_entry() -> None:
@@ -350,7 +350,7 @@ def test_the_link_for_lm_studio_carries_a_placeholder() -> None:
 
 
 def link(key: str) -> str:
-    made = CLIENTS[key].install_link(url=URL, prefix=PREFIX)
+    made = MCP_CLIENTS[key].install_link(url=URL, prefix=PREFIX)
     assert made is not None
     return made.address
 
@@ -360,6 +360,6 @@ def decoded(config: str) -> Any:
 
 
 def test_no_other_client_has_a_link() -> None:
-    linked = {key for key, client in CLIENTS.items() if client.install_link(url=URL)}
+    linked = {key for key, client in MCP_CLIENTS.items() if client.install_link(url=URL)}
 
     assert linked == {"cursor", "vscode", "lm-studio"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hoursmith_console.connections.catalogue import CLIENTS, Client, client_kind_of
+from hoursmith_console.connections.catalogue import MCP_CLIENTS, McpClient, identify_client
 
 
 @pytest.mark.parametrize(
@@ -43,25 +43,25 @@ from hoursmith_console.connections.catalogue import CLIENTS, Client, client_kind
     ],
 )
 def test_a_known_name_is_recognised(name: str, key: str) -> None:
-    assert client_kind_of(name) == key
+    assert identify_client(name) == key
 
 
 @pytest.mark.parametrize(
     "name", ["", "zedlike", "cursory", "python-httpx", "/", "my claude", "(via mcp-remote 1)", "–"]
 )
 def test_other_names_are_nobodys(name: str) -> None:
-    assert client_kind_of(name) == ""
+    assert identify_client(name) == ""
 
 
 def test_no_name_belongs_to_two_clients() -> None:
-    aliases = [alias for client in CLIENTS.values() for alias in client.aliases]
+    aliases = [alias for client in MCP_CLIENTS.values() for alias in client.aliases]
 
     assert len(aliases) == len(set(aliases))
     assert [alias for alias in aliases if alias != alias.lower() or " " in alias] == []
 
 
-@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
-def test_every_client_recognises_itself_and_says_what_to_do(client: Client) -> None:
-    assert [alias for alias in client.aliases if client_kind_of(alias) != client.key] == []
+@pytest.mark.parametrize("client", MCP_CLIENTS.values(), ids=MCP_CLIENTS)
+def test_every_client_recognises_itself_and_says_what_to_do(client: McpClient) -> None:
+    assert [alias for alias in client.aliases if identify_client(alias) != client.key] == []
     assert client.restart.endswith(".")
-    assert client.troubles or client.facts
+    assert client.problems or client.notes

@@ -1,20 +1,20 @@
-"""Which of the five usual troubles it is, from every state that the bridge can see a connection in."""
+"""Which of the five usual problems it is, from every state that the bridge can see a connection in."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from hoursmith_console.connections.catalogue import CLIENTS
-from hoursmith_console.connections.diagnostics.causes import trouble_of
-from hoursmith_console.connections.diagnostics.checks import Evidence, diagnosis
+from hoursmith_console.connections.catalogue import MCP_CLIENTS
+from hoursmith_console.connections.diagnostics.causes import problem_for
+from hoursmith_console.connections.diagnostics.checks import Evidence, run_checks
 from mcpbridge.core.credential import CredentialErrorCode
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)
 NODE, PLAIN = "claude-desktop", "cursor"
 
-# What was seen → the verdict on token, plan, Node, file, restart, for a client that starts npx and for one that not.
+# What was seen → the result on token, plan, Node, file, restart, for a client that starts npx and for one that not.
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing arrived": (
         {},
@@ -84,39 +84,42 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("client", [NODE, PLAIN])
 def test_every_state_has_its_verdicts(case: str, client: str) -> None:
     seen, for_node, for_plain = CASES[case]
-    findings = diagnosis(client=CLIENTS[client], evidence=Evidence(**seen))
+    findings = run_checks(client=MCP_CLIENTS[client], evidence=Evidence(**seen))
     assert [each.key for each in findings] == ["token", "plan", "node", "file", "restart"]
-    assert " ".join(each.verdict for each in findings) == (for_node if client == NODE else for_plain)
+    assert " ".join(each.result for each in findings) == (for_node if client == NODE else for_plain)
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("client", list(CLIENTS))
+@pytest.mark.parametrize("client", list(MCP_CLIENTS))
 def test_whatever_may_be_it_comes_with_a_reason_and_a_mend(case: str, client: str) -> None:
-    for each in diagnosis(client=CLIENTS[client], evidence=Evidence(**CASES[case][0])):
-        assert each.because.endswith(".")
-        if each.verdict == "found" or (each.verdict == "possible" and each.key != "file"):
-            assert each.mends, each
+    for each in run_checks(client=MCP_CLIENTS[client], evidence=Evidence(**CASES[case][0])):
+        assert each.reason.endswith(".")
+        if each.result == "found" or (each.result == "possible" and each.key != "file"):
+            assert each.fixes, each
 
 
 def test_the_wrong_file_is_told_with_the_right_ones() -> None:
-    finding = diagnosis(client=CLIENTS["claude-code"], evidence=Evidence())[3]
-    assert any("~/.claude.json" in mend for mend in finding.mends)
-    assert any(".mcp.json" in mend for mend in finding.mends)
+    finding = run_checks(client=MCP_CLIENTS["claude-code"], evidence=Evidence())[3]
+    assert any("~/.claude.json" in fix for fix in finding.fixes)
+    assert any(".mcp.json" in fix for fix in finding.fixes)
 
 
 @pytest.mark.parametrize("code", [*CredentialErrorCode, "forbidden_plan", "other_workspace", "too_many_attempts"])
 def test_every_fault_has_a_title_and_a_mend(code: str) -> None:
-    trouble = trouble_of(code, CLIENTS["cursor"])
-    assert trouble.title != code
-    assert all(mend[-1] in ".:…" or "${" in mend or "hsk_" in mend for mend in trouble.mends)
-    assert trouble.mends
+    problem = problem_for(code, MCP_CLIENTS["cursor"])
+    assert problem.title != code
+    assert all(fix[-1] in ".:…" or "${" in fix or "hsk_" in fix for fix in problem.fixes)
+    assert problem.fixes
 
 
 def test_an_unexpanded_reference_is_told_as_the_client_spells_it() -> None:
-    assert "Cursor spells it ${env:HOURSMITH_API_TOKEN}" in trouble_of("unexpanded_reference", CLIENTS["cursor"]).mends
-    assert "does not expand" not in " ".join(trouble_of("unexpanded_reference", CLIENTS["cursor"]).mends)
-    assert len(trouble_of("unexpanded_reference", CLIENTS["windsurf"]).mends) == 3
+    assert (
+        "In Cursor, write ${env:HOURSMITH_API_TOKEN}"
+        in problem_for("unexpanded_reference", MCP_CLIENTS["cursor"]).fixes
+    )
+    assert "does not expand" not in " ".join(problem_for("unexpanded_reference", MCP_CLIENTS["cursor"]).fixes)
+    assert len(problem_for("unexpanded_reference", MCP_CLIENTS["windsurf"]).fixes) == 3
 
 
 def test_a_fault_of_the_future_is_named_as_it_is() -> None:
-    assert trouble_of("quite_new", None).title == "Quite new"
+    assert problem_for("quite_new", None).title == "Quite new"
