@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 django_application = get_asgi_application()
 
 from hoursmith_console.jobs.scheduler import MAIL_JOBS, BackgroundJobs  # noqa: E402
-from hoursmith_console.middleware.body_limit import limited  # noqa: E402 – needs the applications loaded
+from hoursmith_console.middleware.body_limit import limit_body  # noqa: E402 – needs the applications loaded
 from hoursmith_console.ops.health import Health  # noqa: E402
 from hoursmith_console.ops.metrics import Metrics  # noqa: E402
 from mcpbridge import __version__  # noqa: E402
@@ -47,7 +47,7 @@ class Application:
         self._telemetry = Telemetry(is_wanted=settings.TRACES, version=__version__)
         self._watch = BackgroundJobs()
         self._mailer = BackgroundJobs(MAIL_JOBS, name="mailer")
-        self._pages = limited(django_application)
+        self._pages = limit_body(django_application)
         self._trusted = parse_networks(settings.TRUSTED_PROXIES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -205,7 +205,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_EMAIL_NOTIFICATIONS = ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
 # A username is random; people are shown by their address.
-ACCOUNT_USER_DISPLAY = "hoursmith_console.accounts.addresses.shown"
+ACCOUNT_USER_DISPLAY = "hoursmith_console.accounts.addresses.display_name"
 ACCOUNT_ADAPTER = "hoursmith_console.sign_in.allauth_adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
 # How many seconds a sign-in, or a re-authentication, counts as recent.

@@ -21,7 +21,7 @@ class AddressTakenError(Exception):
     """Another account uses the address."""
 
 
-def normal(text: str) -> str:
+def normalize_email(text: str) -> str:
     """Return the address `text` in the one form in which addresses are stored and compared.
 
     Lower case is taken only where it invents no ASCII letter: the Kelvin sign is no "k", and "ß" is no "ss", since
@@ -37,7 +37,7 @@ def _lower(letter: str) -> str:
 
 def find_verified_account(email: str) -> User | None:
     """Return the account whose user proved that `email` is theirs."""
-    found = _holders(email).filter(verified=True, proof__isnull=False).select_related("user").first()
+    found = _holders(email).filter(verified=True, verification__isnull=False).select_related("user").first()
     return cast(User, found.user) if found is not None else None
 
 
@@ -55,13 +55,13 @@ def find_account(email: str) -> User | None:
 
 def verified_addresses(user: User) -> list[str]:
     """Return the addresses that the user of the account proved."""
-    rows = EmailAddress.objects.filter(user=user, verified=True, proof__isnull=False).order_by("pk")
+    rows = EmailAddress.objects.filter(user=user, verified=True, verification__isnull=False).order_by("pk")
     return list(rows.values_list("email", flat=True))
 
 
 def get_email_verification(user: User, email: str) -> EmailVerification | None:
     """Return how and when the user of the account proved `email`."""
-    return EmailVerification.objects.filter(address__user=user, address__email=normal(email)).first()
+    return EmailVerification.objects.filter(address__user=user, address__email=normalize_email(email)).first()
 
 
 def uses_address(*, user: User, email: str) -> bool:
@@ -74,14 +74,14 @@ def is_unused(user: User) -> bool:
     return not user.has_usable_password() and user.last_login is None
 
 
-def shown(user: User) -> str:
+def display_name(user: User) -> str:
     """Return how an account is called where the sign-in library shows one."""
     return user.email or "Account without an address"
 
 
 def claim_address(*, user: User, email: str) -> None:
     """Let `user` sign in with `email`, unproven. Raises AddressTakenError where another account uses it."""
-    email = normal(email)
+    email = normalize_email(email)
     with transaction.atomic(using=_alias()):
         if _holders(email).exclude(user=user).exists():
             raise AddressTakenError(email)
@@ -90,14 +90,14 @@ def claim_address(*, user: User, email: str) -> None:
 
 
 def verify_address(
-    *, user: User, email: str, how: EmailVerification.How, issuer: str = "", takes: bool = False
+    *, user: User, email: str, method: EmailVerification.Method, issuer: str = "", takes: bool = False
 ) -> Sequence[User]:
     """Keep that the user of the account proved `email`; return the accounts that thereby lost it.
 
     Only with `takes` does an account lose an address that it used without proof. Raises AddressTakenError where
     another account proved it, or uses it and must not lose it.
     """
-    email = normal(email)
+    email = normalize_email(email)
     try:
         with transaction.atomic(using=_alias()):
             losers = find_unverified_accounts(email) if takes else []
@@ -107,7 +107,7 @@ def verify_address(
             if _holders(email).exclude(user=user).exists():
                 raise AddressTakenError(email)
             row, _ = EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True})
-            facts = {"how": how, "issuer": issuer, "proven_at": timezone.now()}
+            facts = {"method": method, "issuer": issuer, "verified_at": timezone.now()}
             EmailVerification.objects.update_or_create(address=row, defaults=facts)
             _primary_settle(user)
     except IntegrityError:
@@ -119,7 +119,7 @@ def verify_address(
 def unverify_address(*, user: User, email: str) -> bool:
     """Forget the proof of `email`, which stays a name to sign in with; False where there was none."""
     with transaction.atomic(using=_alias()):
-        EmailVerification.objects.filter(address__user=user, address__email=normal(email)).delete()
+        EmailVerification.objects.filter(address__user=user, address__email=normalize_email(email)).delete()
         doubted = _holders(email).filter(user=user, verified=True).update(verified=False)
         _primary_settle(user)
     return bool(doubted)
@@ -134,7 +134,7 @@ def release_address(*, user: User, email: str) -> bool:
 
 
 def _holders(email: str) -> "QuerySet[EmailAddress]":
-    rows: QuerySet[EmailAddress] = EmailAddress.objects.filter(email=normal(email))
+    rows: QuerySet[EmailAddress] = EmailAddress.objects.filter(email=normalize_email(email))
     return rows
 
 

@@ -15,12 +15,12 @@ class UnreadableError(Exception):
     """The text was encrypted under another SECRET_KEY, or is none of ours."""
 
 
-def encrypted(text: str) -> str:
+def encrypt(text: str) -> str:
     """`text` so that only this console reads it."""
     return _box(settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS)).encrypt(text.encode()).decode()
 
 
-def decrypted(text: str) -> str:
+def decrypt(text: str) -> str:
     """What `encrypted` was given; raises UnreadableError."""
     try:
         return _box(settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS)).decrypt(text.encode()).decode()

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 
-from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.accounts.addresses import normalize_email
 
 _MAX_AGE_S = 90 * 86_400
 _SALT = "hoursmith_console.accounts.known_browsers"
@@ -44,7 +44,7 @@ def set_browser_cookie(request: HttpRequest, response: HttpResponseBase) -> None
 def rate_limit_key(request: HttpRequest, email: str) -> str | None:
     """Return what the attempts of this browser on the account with `email` are counted under; None for strangers."""
     known = _read(request)
-    if known is None or not EmailAddress.objects.filter(email=normal(email), user_id=known[0]).exists():
+    if known is None or not EmailAddress.objects.filter(email=normalize_email(email), user_id=known[0]).exists():
         return None
     return f"known browser {known[0]} {known[1]}"
 

@@ -49,20 +49,20 @@ class EmailVerification(models.Model):
     allauth's `EmailAddress.verified` is true exactly where there is a proof; `accounts.addresses` writes both.
     """
 
-    class How(models.TextChoices):
+    class Method(models.TextChoices):
         MAIL_LINK = "mail_link", "link by mail"
         OIDC = "oidc", "OpenID Connect"
 
-    address = models.OneToOneField("account.EmailAddress", on_delete=models.CASCADE, related_name="proof")
-    how = models.CharField(max_length=16, choices=How)
+    address = models.OneToOneField("account.EmailAddress", on_delete=models.CASCADE, related_name="verification")
+    method = models.CharField(max_length=16, choices=Method)
     issuer = MaskedCharField(max_length=255, blank=True, help_text="The OpenID Connect issuer that vouched for it.")
-    proven_at = models.DateTimeField(default=timezone.now)
+    verified_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ["proven_at", "id"]
+        ordering = ["verified_at", "id"]
 
     def __str__(self) -> str:
-        return f"{self.address} by {self.get_how_display()}"
+        return f"{self.address} by {self.get_method_display()}"
 
 
 class OidcIdentity(models.Model):

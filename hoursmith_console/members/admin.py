@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hoursmith_console.accounts.addresses import get_email_verification, normal
+from hoursmith_console.accounts.addresses import get_email_verification, normalize_email
 from hoursmith_console.accounts.services import list_sessions
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
@@ -107,7 +107,7 @@ class MembersSection(ConsoleSection):
                 sends_mail=sends_mail(),
                 status=400 if form.is_bound else 200,
             )
-        email, role = normal(form.cleaned_data["email"]), form.cleaned_data["role"]
+        email, role = normalize_email(form.cleaned_data["email"]), form.cleaned_data["role"]
         try:
             known = find_member(workspace=viewer.member.workspace, email=email)
         except InvitationError as error:
@@ -162,10 +162,10 @@ class MembersSection(ConsoleSection):
             known and not access.can_manage_member(viewer.member, known)
         ):
             raise PermissionDenied
-        way = Invitation.Way.MAIL if sends_mail() else Invitation.Way.CONSOLE
+        channel = Invitation.Channel.MAIL if sends_mail() else Invitation.Channel.CONSOLE
         workspace, actor = viewer.member.workspace, viewer.member.display_identity
         try:
-            invitation, secret = invite(workspace=workspace, email=email, role=role, way=way, actor=actor)
+            invitation, secret = invite(workspace=workspace, email=email, role=role, channel=channel, actor=actor)
         except InvitationError as error:
             return self._not_invited(request, error, known)
         return render_page(

@@ -24,7 +24,7 @@ _TOO_SLOW = f"The request did not arrive within {BODY_TIMEOUT_S:.0f} seconds.\n"
 _GONE = {"type": "http.disconnect"}
 
 
-def limited(app: App) -> App:
+def limit_body(app: App) -> App:
     """`app`, which never sees more than MAX_BODY_BYTES of a body; whoever sends more gets 413, who dawdles 408."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:

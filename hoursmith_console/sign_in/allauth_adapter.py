@@ -38,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Let `user` in, once that is on record; without a record nobody gets in."""
-        record_sign_in(user=user, way=_way(request, user), address=self.get_client_ip(request))
+        record_sign_in(user=user, method=_sign_in_method(request, user), address=self.get_client_ip(request))
         super().login(request, user)
 
     def logout(self, request: HttpRequest) -> None:
@@ -96,12 +96,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("console:index")
 
 
-def _way(request: HttpRequest, user: User) -> str:
+def _sign_in_method(request: HttpRequest, user: User) -> str:
     """By what the person has shown who they are, such as "password and totp"."""
     steps = []
     for step in get_authentication_records(request, user):
         if step["method"] == "mfa":
             steps.append("passkey" if step.get("passwordless") else str(step["type"]))
         else:
-            steps.append({"socialaccount": "openid"}.get(step["method"], str(step["method"])))
+            steps.append({"socialaccount": "oidc"}.get(step["method"], str(step["method"])))
     return " and ".join(dict.fromkeys(steps)) or "password"

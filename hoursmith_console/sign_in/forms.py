@@ -15,8 +15,8 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from hoursmith_console.accounts.addresses import normal
-from hoursmith_console.accounts.encryption import UnreadableError, decrypted, encrypted
+from hoursmith_console.accounts.addresses import normalize_email
+from hoursmith_console.accounts.encryption import UnreadableError, decrypt, encrypt
 from hoursmith_console.core.forms import NoTokens
 from hoursmith_console.sign_in.resets import request_reset
 
@@ -26,7 +26,7 @@ class PasswordResetForm(NoTokens, ResetPasswordForm):
 
     def clean_email(self) -> str:
         """Return the address as addresses are stored."""
-        return normal(self.cleaned_data["email"])
+        return normalize_email(self.cleaned_data["email"])
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Ask for the mail and return the address."""
@@ -60,7 +60,7 @@ class AuthenticatorAppForm(NoTokens, ActivateTOTPForm):
         self.secret = self._pending() if self.is_bound else ""
         if not self.secret:
             self.secret = generate_totp_secret()
-            context.request.session[SECRET_SESSION_KEY] = encrypted(self.secret)
+            context.request.session[SECRET_SESSION_KEY] = encrypt(self.secret)
 
     def clean_code(self) -> str:
         """Return the code; raise ValidationError where it is wrong or was used."""
@@ -70,7 +70,7 @@ class AuthenticatorAppForm(NoTokens, ActivateTOTPForm):
 
     def _pending(self) -> str:
         try:
-            return decrypted(context.request.session.get(SECRET_SESSION_KEY, ""))
+            return decrypt(context.request.session.get(SECRET_SESSION_KEY, ""))
         except UnreadableError:
             return ""
 

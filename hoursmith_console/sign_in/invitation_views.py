@@ -104,7 +104,7 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
         try:
             with transaction.atomic():
                 accept_with_new_account(invitation=self.invitation, user=user, address=address)
-                record_sign_in(user=user, way="invitation", address=address)
+                record_sign_in(user=user, method="invitation", address=address)
         except InvitationError as error:
             messages.error(self.request, str(error))
             return HttpResponseRedirect(self.request.path)
@@ -179,7 +179,7 @@ class RecoveryView(PasswordResetConfirmView):
         with transaction.atomic():
             record_account_event(user=self.user, action="console.password_reset", address=address)
             if self.post_reset_login:
-                record_sign_in(user=self.user, way="recovery link", address=address)
+                record_sign_in(user=self.user, method="recovery link", address=address)
         end_sessions(user=self.user)
         answer = super().form_valid(form)
         if self.post_reset_login:

@@ -34,8 +34,8 @@ def revoke_access(*, member: Member, actor: str) -> None:
         member.access_revoked_at, member.access_revoked_by, member.is_auditor = timezone.now(), actor, False
         member.save(update_fields=["access_revoked_at", "access_revoked_by", "is_auditor"])
         # Else a link from before would open again with the console.
-        open_ones = Invitation.objects.filter(member=member, settled_at=None)
-        open_ones.update(settled_at=timezone.now(), outcome=Invitation.Outcome.WITHDRAWN)
+        open_ones = Invitation.objects.filter(member=member, closed_at=None)
+        open_ones.update(closed_at=timezone.now(), outcome=Invitation.Outcome.WITHDRAWN)
         if isinstance(member.user, User) and not Member.objects.with_access().filter(user=member.user).exists():
             end_sessions(user=member.user)
 

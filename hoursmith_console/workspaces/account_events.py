@@ -14,11 +14,11 @@ from mcpbridge.audit.console_events import record_event
 from mcpbridge.models import Result
 
 
-def record_sign_in(*, user: User, way: str, address: str) -> None:
-    """Record that `user` signs in by `way` (password, passkey …); raises AuditUnavailableError: then they must not."""
+def record_sign_in(*, user: User, method: str, address: str) -> None:
+    """Record that `user` signs in by `method` (password, passkey …). Raises AuditUnavailableError: refuse the sign-in."""
     for member in _memberships(user):
         record_member_event(
-            member, "console.sign_in", actor=member.display_identity, address=address, details={"way": way}
+            member, "console.sign_in", actor=member.display_identity, address=address, details={"method": method}
         )
 
 
@@ -28,7 +28,7 @@ def record_sign_out(*, user: User, address: str) -> None:
         record_member_event(member, "console.sign_out", actor=member.display_identity, address=address)
 
 
-def record_sign_in_failure(*, email: str, address: str, way: str = "") -> None:
+def record_sign_in_failure(*, email: str, address: str, method: str = "") -> None:
     """Record a failed attempt to sign in as the account that `email` names, if there is one.
 
     Where two accounts use the address and neither proved it, it names none: one of them would be told of attempts at
@@ -36,12 +36,12 @@ def record_sign_in_failure(*, email: str, address: str, way: str = "") -> None:
     """
     user = find_account(email)
     if user is not None:
-        record_account_failure(user=user, address=address, way=way)
+        record_account_failure(user=user, address=address, method=method)
 
 
-def record_account_failure(*, user: User, address: str, way: str = "") -> None:
+def record_account_failure(*, user: User, address: str, method: str = "") -> None:
     """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
-    details = {"way": way} if way else None
+    details = {"method": method} if method else None
     for member in _memberships(user):
         record_member_event(
             member, "console.sign_in_failed", actor="", address=address, details=details, result=Result.REFUSED

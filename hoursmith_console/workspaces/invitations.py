@@ -20,7 +20,7 @@ from hoursmith_console.accounts.addresses import (
     claim_address,
     find_unverified_accounts,
     find_verified_account,
-    normal,
+    normalize_email,
     release_address,
     verified_addresses,
     verify_address,
@@ -42,15 +42,15 @@ class AddressState(Enum):
     """Whether an account uses an address."""
 
     FREE = "free"
-    CLAIMED = "claimed"
-    PROVEN = "proven"
+    UNVERIFIED = "unverified"
+    VERIFIED = "verified"
 
 
 def address_state(email: str) -> AddressState:
     """Return whether an account uses `email`, and with a proof."""
     if find_verified_account(email) is not None:
-        return AddressState.PROVEN
-    return AddressState.CLAIMED if find_unverified_accounts(email) else AddressState.FREE
+        return AddressState.VERIFIED
+    return AddressState.UNVERIFIED if find_unverified_accounts(email) else AddressState.FREE
 
 
 def find_member(*, workspace: Workspace, email: str) -> Member | None:
@@ -58,7 +58,7 @@ def find_member(*, workspace: Workspace, email: str) -> Member | None:
 
     Raises InvitationError where two active members have it.
     """
-    found = list(Member.objects.filter(workspace=workspace, email=normal(email)).order_by("-is_active", "-pk"))
+    found = list(Member.objects.filter(workspace=workspace, email=normalize_email(email)).order_by("-is_active", "-pk"))
     if len([member for member in found if member.is_active]) > 1:
         raise InvitationError(f"Two members have the address {email} at Hoursmith. Change one there, then synchronize.")
     return found[0] if found else None
@@ -69,9 +69,9 @@ def invite(
     workspace: Workspace,
     email: str,
     role: str,
-    way: Invitation.Way,
+    channel: Invitation.Channel,
     actor: str,
-    takes_address: bool = False,
+    takes_over_address: bool = False,
 ) -> tuple[Invitation, str]:
     """Invite the member with `email`; return the invitation and the secret of its link, empty where it has none.
 
@@ -79,7 +79,7 @@ def invite(
     account is made. Raises InvitationError, and AuditUnavailableError where it cannot be recorded: then nothing is
     done.
     """
-    secret = "" if way == Invitation.Way.CONSOLE else secrets.token_urlsafe(32)
+    secret = "" if channel == Invitation.Channel.CONSOLE else secrets.token_urlsafe(32)
     lifetime = LINK_LIFETIME if secret else OFFER_LIFETIME
     with transaction.atomic(using=router.db_for_write(Member)):
         member = _invitable(workspace, email, role)
@@ -88,15 +88,15 @@ def invite(
             member=member,
             email=member.email,
             role=member.role,
-            way=way,
+            channel=channel,
             digest=_digest(secret) if secret else None,
-            takes_address=takes_address,
+            takes_over_address=takes_over_address,
             inviter=one_line(actor, ACTOR_LENGTH),
             expires_at=timezone.now() + lifetime,
         )
-        member.invited_at = invitation.made_at
+        member.invited_at = invitation.created_at
         member.save(update_fields=["invited_at"])
-        _record(invitation, "console.invite", actor, role=member.role, way=invitation.get_way_display())
+        _record(invitation, "console.invite", actor, role=member.role, channel=invitation.get_channel_display())
     return invitation, secret
 
 
@@ -132,7 +132,7 @@ def get_open_invitation(key: object) -> Invitation | None:
 
 def list_invitations(emails: Iterable[str], *, opened: object = None) -> list[Invitation]:
     """Return the open invitations of these addresses, and the one with the key `opened`, whose link was followed."""
-    wanted = Q(email__in=[normal(email) for email in emails])
+    wanted = Q(email__in=[normalize_email(email) for email in emails])
     if isinstance(opened, int):
         wanted |= Q(pk=opened)
     return list(_with_member(Invitation.objects.open().filter(wanted)))
@@ -146,8 +146,8 @@ def has_open_invitation(user: User) -> bool:
 def can_create_account(invitation: Invitation) -> bool:
     """Return whether the holder of the invitation's link may make a new account with its address."""
     state = address_state(invitation.email)
-    takes = invitation.takes_address or invitation.way == Invitation.Way.MAIL
-    return state == AddressState.FREE or (state == AddressState.CLAIMED and takes)
+    takes = invitation.takes_over_address or invitation.channel == Invitation.Channel.MAIL
+    return state == AddressState.FREE or (state == AddressState.UNVERIFIED and takes)
 
 
 def accept_invitation(*, invitation: Invitation, user: User, has_link: bool, address: str) -> None:
@@ -161,10 +161,10 @@ def accept_invitation(*, invitation: Invitation, user: User, has_link: bool, add
     with transaction.atomic(using=router.db_for_write(Member)):
         _settle_one(invitation, Invitation.Outcome.ACCEPTED)
         link_account(member=invitation.member, user=user)
-        proves = has_link and invitation.way == Invitation.Way.MAIL
+        proves = has_link and invitation.channel == Invitation.Channel.MAIL
         if proves and find_verified_account(invitation.email) in (None, user):
             _prove(invitation, user)
-        _record(invitation, "console.invitation_accept", address=address, way=invitation.get_way_display())
+        _record(invitation, "console.invitation_accept", address=address, channel=invitation.get_channel_display())
 
 
 def accept_with_new_account(*, invitation: Invitation, user: User, address: str) -> None:
@@ -177,13 +177,19 @@ def accept_with_new_account(*, invitation: Invitation, user: User, address: str)
         if not can_create_account(invitation):
             raise InvitationError("Another account uses this address. Sign in to it and accept the invitation there.")
         user.save()
-        if invitation.way == Invitation.Way.MAIL:
+        if invitation.channel == Invitation.Channel.MAIL:
             _prove(invitation, user)
         else:
             record_released_addresses(_drop_claims(invitation.email), invitation.email)
             claim_address(user=user, email=invitation.email)
         link_account(member=invitation.member, user=user)
-        _record(invitation, "console.invitation_accept", address=address, way=invitation.get_way_display(), is_new=True)
+        _record(
+            invitation,
+            "console.invitation_accept",
+            address=address,
+            channel=invitation.get_channel_display(),
+            is_new=True,
+        )
 
 
 def decline_invitation(*, invitation: Invitation, address: str) -> None:
@@ -201,11 +207,11 @@ def _settle_one(invitation: Invitation, outcome: Invitation.Outcome) -> None:
 
 
 def _settle(invitations: Invitations, outcome: Invitation.Outcome) -> int:
-    return invitations.filter(settled_at=None).update(settled_at=timezone.now(), outcome=outcome)
+    return invitations.filter(closed_at=None).update(closed_at=timezone.now(), outcome=outcome)
 
 
 def _prove(invitation: Invitation, user: User) -> None:
-    losers = verify_address(user=user, email=invitation.email, how=EmailVerification.How.MAIL_LINK, takes=True)
+    losers = verify_address(user=user, email=invitation.email, method=EmailVerification.Method.MAIL_LINK, takes=True)
     record_released_addresses(losers, invitation.email)
 
 
@@ -226,7 +232,7 @@ def record_released_addresses(users: Sequence[User], email: str) -> None:
 
 
 def _with_member(invitations: Invitations) -> Invitations:
-    return invitations.select_related("member__workspace").order_by("made_at", "pk")
+    return invitations.select_related("member__workspace").order_by("created_at", "pk")
 
 
 def _digest(secret: str) -> str:

@@ -25,7 +25,7 @@ def sends_mail() -> bool:
     return settings.EMAIL_BACKEND.split(".")[-2] not in _LOCAL
 
 
-def plain(text: str) -> str:
+def unlinked_text(text: str) -> str:
     """Return `text` on one line, without token secrets and without anything that a mail program makes a link of."""
     return " ".join(_LINKABLE.sub(" ", redact(text)).split())
 
@@ -37,11 +37,11 @@ def build_message(*, subject: str, text: str, to: str, connection: BaseEmailBack
 
 def send_invitation(*, member: Member, link: str, inviter: str) -> None:
     """Mail the invitation `link` to `member`. Raises MailNotSentError."""
-    workspace = plain(member.workspace.name)
+    workspace = unlinked_text(member.workspace.name)
     message = build_message(
         subject=f"Invitation to the Hoursmith console of {workspace}",
         text=(
-            f"{plain(inviter)} invites you to the Hoursmith console of {workspace}. "
+            f"{unlinked_text(inviter)} invites you to the Hoursmith console of {workspace}. "
             "It shows what AI assistants did there with Hoursmith tokens.\n\n"
             f"Open this link within three days. It works once, and only for you:\n{link}\n\n"
             "If you did not expect this invitation, ignore this message.\n"

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
-from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.accounts.addresses import normalize_email
 from hoursmith_console.core.texts import is_storable, one_line
 from hoursmith_console.workspaces.models import INVITED, Role
 from mcpbridge.calls.errors import from_response
@@ -36,7 +36,7 @@ class MemberList:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedMember:
     """One member as Hoursmith's list names them. Empty where the list does not say or says what cannot be."""
 
     user_ref: str
@@ -50,7 +50,7 @@ class Listed:
 class Reading:
     """What a list of members says, once for each user, and what in it could not be understood."""
 
-    members: dict[str, Listed] = field(default_factory=dict)
+    members: dict[str, ListedMember] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -131,13 +131,13 @@ def parse_member_list(members: Sequence[Any]) -> Reading:
 _POWER: dict[str, int] = {Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2, Role.OWNER: 3}
 
 
-def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> Listed:
+def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> ListedMember:
     email, role, member_id = facts.get("email"), facts.get("role"), facts.get("id")
-    listed = Listed(
+    listed = ListedMember(
         user_ref,
         member_id if isinstance(member_id, str) and is_storable(member_id, _ID_LENGTH) else "",
         one_line(facts.get("name"), 200),
-        normal(email) if isinstance(email, str) and _is_address(email) else "",
+        normalize_email(email) if isinstance(email, str) and _is_address(email) else "",
         role if isinstance(role, str) and role in Role.values else "",
     )
     if not listed.email:
@@ -148,14 +148,14 @@ def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> Lis
 
 
 def _same_addresses(reading: Reading) -> None:
-    first: dict[str, Listed] = {}
+    first: dict[str, ListedMember] = {}
     for listed in reading.members.values():
         known = first.setdefault(listed.email, listed)
         if listed.email and known is not listed:
             reading.problems.append(f"{_shown(listed)} and {_shown(known)} have the same address at Hoursmith.")
 
 
-def _shown(listed: Listed) -> str:
+def _shown(listed: ListedMember) -> str:
     return f"{listed.name or 'A member'} ({listed.email or listed.user_ref})"
 
 

@@ -21,7 +21,7 @@ from hoursmith_console.accounts.addresses import (
     verified_addresses,
 )
 from hoursmith_console.accounts.services import end_sessions
-from hoursmith_console.workspaces.member_list import Listed, Reading, parse_member_list
+from hoursmith_console.workspaces.member_list import ListedMember, Reading, parse_member_list
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import import_member
 from mcpbridge.audit.console_events import record_event
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Synced:
+class SyncResult:
     """What came of a synchronization, in words for the operator and the audit log."""
 
     members: int = 0
@@ -47,7 +47,7 @@ class Synced:
         return {name: value for name, value in found.items() if value}
 
 
-def members_sync(*, workspace: Workspace, members: Sequence[Any], actor: str) -> Synced:
+def members_sync(*, workspace: Workspace, members: Sequence[Any], actor: str) -> SyncResult:
     """Know exactly `members`, Hoursmith's member objects, as active in `workspace`.
 
     Those who left lose access first, in a transaction of their own, and whatever comes after it. Raises MemberListError
@@ -55,7 +55,7 @@ def members_sync(*, workspace: Workspace, members: Sequence[Any], actor: str) ->
     was therefore not done.
     """
     reading = parse_member_list(members)
-    synced = Synced(members=len(reading.members), problems=list(reading.problems))
+    synced = SyncResult(members=len(reading.members), problems=list(reading.problems))
     synced.left = _leavers_shut_out(workspace, reading)
     try:
         with transaction.atomic(using=router.db_for_write(Member)):
@@ -103,7 +103,7 @@ def _invited_named(rows: Sequence[Member], reading: Reading) -> dict[int, str]:
     return found
 
 
-def _import(workspace: Workspace, listed: Listed, known: Member | None, synced: Synced) -> None:
+def _import(workspace: Workspace, listed: ListedMember, known: Member | None, synced: SyncResult) -> None:
     """Bring one member in, or say why not. A row that the database refuses does not stop the others."""
     try:
         with transaction.atomic(using=router.db_for_write(Member)):
@@ -123,7 +123,7 @@ def _import(workspace: Workspace, listed: Listed, known: Member | None, synced: 
         synced.moved[known.email] = member.email
 
 
-def _imported(workspace: Workspace, listed: Listed, known: Member | None) -> Member | None:
+def _imported(workspace: Workspace, listed: ListedMember, known: Member | None) -> Member | None:
     if known is None and not listed.email:
         return None
     return import_member(
@@ -136,7 +136,7 @@ def _imported(workspace: Workspace, listed: Listed, known: Member | None) -> Mem
     )
 
 
-def _addresses_move(workspace: Workspace, before: Mapping[str, Member], synced: Synced) -> None:
+def _addresses_move(workspace: Workspace, before: Mapping[str, Member], synced: SyncResult) -> None:
     """Let accounts follow their members' addresses: first all let go of the old ones, then each takes its new one."""
     rows = list(Member.objects.filter(workspace=workspace).select_related("user"))
     active = [row for row in rows if row.is_active]
@@ -168,7 +168,7 @@ def _keep_a_way_in(user: User, email: str) -> None:
         logger.warning("An account is left without an address to sign in with.")
 
 
-def _former_holders_doubt(rows: Sequence[Member], before: Mapping[str, Member], synced: Synced) -> None:
+def _former_holders_doubt(rows: Sequence[Member], before: Mapping[str, Member], synced: SyncResult) -> None:
     """Forget the proof of an address that a new user has now, where one who left the workspace had it.
 
     They may be one person who came back, or two: only a new proof tells.
@@ -192,7 +192,7 @@ def _is_new_at(row: Member, before: Mapping[str, Member]) -> bool:
     return known is None or known.email != row.email
 
 
-def _record(workspace: Workspace, synced: Synced, actor: str) -> None:
+def _record(workspace: Workspace, synced: SyncResult, actor: str) -> None:
     record_event(
         org_id=workspace.org_id,
         org_name=workspace.name,

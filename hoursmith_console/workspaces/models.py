@@ -122,7 +122,7 @@ class Invitations(models.QuerySet["Invitation"]):
         the end of the membership at Hoursmith ends it.
         """
         return self.filter(
-            settled_at=None,
+            closed_at=None,
             expires_at__gt=timezone.now(),
             email=F("member__email"),
             role=F("member__role"),
@@ -135,7 +135,7 @@ class Invitations(models.QuerySet["Invitation"]):
 class Invitation(models.Model):
     """An offer to a member to sign in to the console, by a one-time link or only inside an account."""
 
-    class Way(models.TextChoices):
+    class Channel(models.TextChoices):
         MAIL = "mail", "link by mail"
         OPERATOR = "operator", "link from an operator"
         CONSOLE = "console", "no link"
@@ -149,21 +149,21 @@ class Invitation(models.Model):
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="invitations")
     email = MaskedEmailField(help_text="The member's address when they were invited.")
     role = models.CharField(max_length=16, choices=Role, help_text="The member's role when they were invited.")
-    way = models.CharField(max_length=16, choices=Way)
+    channel = models.CharField(max_length=16, choices=Channel)
     digest = models.CharField(max_length=64, unique=True, null=True, help_text="SHA-256 of the link's secret.")  # noqa: DJ001
-    takes_address = models.BooleanField(
+    takes_over_address = models.BooleanField(
         default=False, help_text="Makes an account even where another one uses the address without proof."
     )
     inviter = MaskedCharField(max_length=ACTOR_LENGTH)
-    made_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
-    settled_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, blank=True)
 
     objects = Invitations.as_manager()
 
     class Meta:
-        ordering = ["-made_at", "-id"]
+        ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.email} by {self.get_way_display()}"
+        return f"{self.email} by {self.get_channel_display()}"

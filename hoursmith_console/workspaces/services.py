@@ -5,7 +5,7 @@ import uuid
 from django.contrib.auth.models import User
 from django.db import router, transaction
 
-from hoursmith_console.accounts.addresses import claim_address, normal
+from hoursmith_console.accounts.addresses import claim_address, normalize_email
 from hoursmith_console.core.texts import one_line
 from hoursmith_console.workspaces.models import Member, Workspace
 
@@ -25,7 +25,7 @@ def import_workspace(*, org_id: str, name: str, plan: str) -> Workspace:
 
 def import_member(*, workspace: Workspace, member_id: str, user_ref: str, name: str, email: str, role: str) -> Member:
     """Know Hoursmith's user `user_ref` as an active member of `workspace`, with the facts that they have now."""
-    email = normal(email)
+    email = normalize_email(email)
     facts = {
         "member_id": member_id,
         "name": one_line(name, NAME_LENGTH) or email.partition("@")[0],

@@ -22,7 +22,7 @@ found = {}
 for number in range(2):
     email = f"newcomer-{number}@example.com"
     workspace = Workspace.objects.get()
-    _, secret = invite(workspace=workspace, email=email, role="MEMBER", way="operator", actor="the test")
+    _, secret = invite(workspace=workspace, email=email, role="MEMBER", channel="operator", actor="the test")
     found[email] = invitation_path(secret)
 print(json.dumps(found))
 """

@@ -78,7 +78,7 @@ def _person(workspace: Workspace, name: str, role: str) -> Member:
         role=role,
     )
     create_account(member=member, password=PASSWORD)
-    verify_address(user=account_of(member), email=member.email, how=EmailVerification.How.MAIL_LINK)
+    verify_address(user=account_of(member), email=member.email, method=EmailVerification.Method.MAIL_LINK)
     return member
 
 

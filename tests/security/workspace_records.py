@@ -96,7 +96,7 @@ def records_of(tenant: Tenant) -> Records:
         workspace=tenant.workspace,
         email=invited,
         role="MEMBER",
-        way=Invitation.Way.CONSOLE,
+        channel=Invitation.Channel.CONSOLE,
         actor=owner.display_identity,
     )
     keys["sandbox/api/"] = {"segment": "0b6fd4f6-0000-4000-8000-000000000001"}

@@ -14,7 +14,7 @@ from django.core.mail import get_connection
 from django.utils import timezone
 
 from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind, RotationMail
-from hoursmith_console.workspaces.mail import build_message, plain
+from hoursmith_console.workspaces.mail import build_message, unlinked_text
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.redaction.masking import redact
 
@@ -122,15 +122,15 @@ def build_mail_text(mail: RotationMail, rotations: Sequence[Rotation], now: date
     """Return subject and body: tokens, due dates, and where to go, without a link."""
     many = "tokens" if len(rotations) > 1 else "token"
     first = "Reminder: please rotate" if mail.kind == MailKind.REMINDER else "Please rotate"
-    lines = [f"Hello {plain(mail.member.name)},", ""]
-    asker = plain(mail.campaign.requester) if mail.campaign else "The workspace"
-    lines += [f"{asker} asks you to rotate your Hoursmith {many} in the workspace {plain(mail.workspace.name)}:", ""]
+    lines = [f"Hello {unlinked_text(mail.member.name)},", ""]
+    asker = unlinked_text(mail.campaign.requester) if mail.campaign else "The workspace"
+    lines += [f"{asker} asks you to rotate your Hoursmith {many} in the workspace {unlinked_text(mail.workspace.name)}:", ""]
     for rotation in rotations:
         by = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""
         late = " (overdue)" if rotation.due_on and rotation.due_on < now.date() else ""
         lines.append(f"  {rotation.masked_token}{by}{late}")
     if mail.campaign and mail.campaign.reason:
-        lines += ["", f"Reason: {plain(mail.campaign.reason)}"]
+        lines += ["", f"Reason: {unlinked_text(mail.campaign.reason)}"]
     lines += [
         "",
         "Open the Hoursmith console as usual, sign in, and choose Rotations.",

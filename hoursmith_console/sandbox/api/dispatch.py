@@ -30,8 +30,8 @@ from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from hoursmith_console.sandbox.api import idempotency, limits
+from hoursmith_console.sandbox.api.auth_context import AuthContext
 from hoursmith_console.sandbox.api.bodies import read_body
-from hoursmith_console.sandbox.api.callers import Caller
 from hoursmith_console.sandbox.api.errors import (
     ApiError,
     BadRequestError,
@@ -46,18 +46,18 @@ from hoursmith_console.sandbox.api.errors import (
 )
 from hoursmith_console.sandbox.api.fields import parse_body
 from hoursmith_console.sandbox.api.lists import read_query, refuse_query
-from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
+from hoursmith_console.sandbox.api.operations import Operation, Page, RequestContext, Shape
 from hoursmith_console.sandbox.api.tokens import authenticate
 from hoursmith_console.sandbox.api.values import InvalidValueError, Text
 from hoursmith_console.sandbox.models import IdempotencyRecord, Scope, Token
 
 logger = logging.getLogger(__name__)
 
-KEY = Text(255, least=1)
+KEY = Text(255, minimum=1)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """Status, JSON text and headers of an answer."""
 
     status: int
@@ -85,13 +85,13 @@ class Api:
     def _view(self, methods: Mapping[str, Operation]) -> Callable[..., HttpResponseBase]:
         @csrf_exempt
         def view(request: HttpRequest, segment: str = "") -> HttpResponse:
-            exchange = Exchange(request, segment, self._clock())
+            exchange = RequestHandler(request, segment, self._clock())
             return exchange.respond(methods)
 
         return view
 
 
-class Exchange:
+class RequestHandler:
     """One request on its way. `allowance` is what the answer says about rate limits."""
 
     def __init__(self, request: HttpRequest, segment: str, now: float) -> None:
@@ -118,7 +118,7 @@ class Exchange:
             answer = _refusal(InternalError())
         return self._response(answer)
 
-    def _response(self, answer: Answer) -> HttpResponse:
+    def _response(self, answer: ApiResponse) -> HttpResponse:
         response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
         for name, value in {**self._allowance.headers(), "Cache-Control": "no-store", **answer.headers}.items():
             response[name] = value
@@ -129,22 +129,22 @@ class Exchange:
             response.content = b""
         return response
 
-    def _serve(self, methods: Mapping[str, Operation]) -> Answer:
-        caller = self._caller()
-        self._check_plan_and_limit(caller)
+    def _serve(self, methods: Mapping[str, Operation]) -> ApiResponse:
+        auth = self._caller()
+        self._check_plan_and_limit(auth)
         if not methods:
             raise NotFoundError("There is no such address in this API.")
         operation = methods.get("GET" if self._request.method == "HEAD" else str(self._request.method))
         if operation is None:
             raise MethodError(sorted(methods))
-        visit = Visit(caller, _instant(self._now), self._segment)
-        _check_powers(operation, visit)
-        key, body = self._read(operation, visit)
+        context = RequestContext(auth, _instant(self._now), self._segment)
+        _check_permissions(operation, context)
+        key, body = self._read(operation, context)
         if key is None:
-            return _carry_out(operation, visit, None)
-        return self._once(operation, visit, key, body)
+            return _carry_out(operation, context, None)
+        return self._once(operation, context, key, body)
 
-    def _caller(self) -> Caller:
+    def _caller(self) -> AuthContext:
         try:
             return authenticate(self._request.headers.get("Authorization", ""))
         except UnauthenticatedError:
@@ -152,12 +152,12 @@ class Exchange:
             self._spend(f"address:{self._request.META.get('REMOTE_ADDR')}"[:80], limits.BAD_TOKENS)
             raise
 
-    def _check_plan_and_limit(self, caller: Caller) -> None:
-        windows = limits.PLANS.get(caller.org.plan)
+    def _check_plan_and_limit(self, auth: AuthContext) -> None:
+        windows = limits.PLANS.get(auth.org.plan)
         if windows is None:
             self._allowance = limits.nothing_left(self._now)
             raise PlanError
-        self._spend(f"token:{caller.token.pk}", windows)
+        self._spend(f"token:{auth.token.pk}", windows)
 
     def _spend(self, subject: str, windows: tuple[limits.Window, limits.Window]) -> None:
         if not settings.SANDBOX_RATE_LIMITS:
@@ -169,11 +169,11 @@ class Exchange:
             self._allowance = error.allowance
             raise
 
-    def _read(self, operation: Operation, visit: Visit) -> tuple[str | None, dict[str, Any]]:
-        """Check key, parameters and body, and put what they say into `visit`; the key and the body as sent."""
+    def _read(self, operation: Operation, context: RequestContext) -> tuple[str | None, dict[str, Any]]:
+        """Check key, parameters and body, and put what they say into `context`; the key and the body as sent."""
         request = self._request
         if operation.listing is not None:
-            visit.query = read_query(operation.listing, request.GET, ignored=operation.ignores(visit.caller))
+            context.query = read_query(operation.listing, request.GET, ignored=operation.ignores(context.auth))
         else:
             refuse_query(request.GET)
         if operation.fields is None:
@@ -181,7 +181,7 @@ class Exchange:
         faults: dict[str, str] = {}
         body = read_body(request)
         try:
-            visit.values = parse_body(body, operation.fields, creating=operation.creates)
+            context.values = parse_body(body, operation.fields, creating=operation.creates)
         except ValidationFaultError as error:
             faults.update(error.fields)
         key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else None
@@ -194,43 +194,43 @@ class Exchange:
             raise ValidationFaultError(faults)
         return key, body
 
-    def _once(self, operation: Operation, visit: Visit, key: str, body: dict[str, Any]) -> Answer:
+    def _once(self, operation: Operation, context: RequestContext, key: str, body: dict[str, Any]) -> ApiResponse:
         path = operation.path
         if "{id}" in path:
-            path = path.replace("{id}", str(visit.record_id))
+            path = path.replace("{id}", str(context.record_id))
         place = f"{operation.method} {path}"
-        token = visit.caller.token
-        record = idempotency.claim(token=token, path=place, key=key, body=body, now=visit.now)
+        token = context.auth.token
+        record = idempotency.claim(token=token, path=place, key=key, body=body, now=context.now)
         if record.status is not None:
-            return Answer(record.status, record.body, {"Idempotent-Replayed": "true"})
+            return ApiResponse(record.status, record.body, {"Idempotent-Replayed": "true"})
         try:
-            return _carry_out(operation, visit, record)
+            return _carry_out(operation, context, record)
         except BaseException:
             idempotency.release(record)
             raise
 
 
-def _check_powers(operation: Operation, visit: Visit) -> None:
-    if visit.caller.role not in operation.roles:
+def _check_permissions(operation: Operation, context: RequestContext) -> None:
+    if context.auth.role not in operation.roles:
         raise ForbiddenError
-    if not visit.caller.has(Scope.WRITE if operation.writes else Scope.READ):
+    if not context.auth.has(Scope.WRITE if operation.writes else Scope.READ):
         raise ForbiddenError("The token's scopes do not allow this.")
     if operation.forbids is not None:
         # A record that is not there is told later, after faults in the body.
         with suppress(NotFoundError):
-            operation.forbids(visit)
+            operation.forbids(context)
 
 
-def _carry_out(operation: Operation, visit: Visit, record: IdempotencyRecord | None) -> Answer:
+def _carry_out(operation: Operation, context: RequestContext, record: IdempotencyRecord | None) -> ApiResponse:
     """Run the operation; a write in one transaction, together with keeping its answer."""
     if not operation.writes:
-        return Answer(operation.status, _success(operation.run(visit)))
+        return ApiResponse(operation.status, _success(operation.run(context)))
     with transaction.atomic(using=router.db_for_write(Token)):
-        result = operation.run(visit)
+        result = operation.run(context)
         body = "" if operation.shape is Shape.NOTHING else _success(result)
         if record is not None:
             idempotency.finish(record, status=operation.status, body=body)
-    return Answer(operation.status, body)
+    return ApiResponse(operation.status, body)
 
 
 def _success(result: Any) -> str:
@@ -240,8 +240,8 @@ def _success(result: Any) -> str:
     return _json({"data": result})
 
 
-def _refusal(error: ApiError) -> Answer:
-    return Answer(error.status, _json(error.body()), error.headers())
+def _refusal(error: ApiError) -> ApiResponse:
+    return ApiResponse(error.status, _json(error.body()), error.headers())
 
 
 def _json(value: Any) -> str:
@@ -249,5 +249,5 @@ def _json(value: Any) -> str:
 
 
 def _instant(now: float) -> datetime:
-    """Whole milliseconds, as answers show them: an instant that was read can be asked for."""
+    """Integer milliseconds, as answers show them: an instant that was read can be asked for."""
     return datetime.fromtimestamp(int(now * 1000) / 1000, UTC)

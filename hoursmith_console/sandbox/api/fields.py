@@ -6,7 +6,7 @@ from typing import Any
 
 from hoursmith_console.sandbox.api.errors import ValidationFaultError
 from hoursmith_console.sandbox.api.formats.times import INSTANT
-from hoursmith_console.sandbox.api.values import ID, InvalidValueError, Kind, Schema
+from hoursmith_console.sandbox.api.values import ID, InvalidValueError, Schema, ValueType
 
 
 def snake(name: str) -> str:
@@ -19,18 +19,18 @@ class Field:
     """One field. A request may set it unless it is `read_only`; an answer holds it unless it is `write_only`.
 
     `required` must be given on create and can never be cleared; a field with a `default` cannot be cleared
-    either. `cleared` is what null stands for. `blind` fields are taken out of what a Member gets to see.
+    either. `cleared` is what null stands for. `hidden_from_members` fields are taken out of what a Member gets to see.
     """
 
     name: str
-    kind: Kind
+    value_type: ValueType
     required: bool = False
     default: Any = None
     cleared: Any = None
     nullable: bool = True
     read_only: bool = False
     write_only: bool = False
-    blind: bool = False
+    hidden_from_members: bool = False
     attr: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,29 +47,29 @@ class Field:
             if not self.nullable:
                 raise InvalidValueError("must not be empty")
             return self.cleared
-        return self.kind.parse(value)
+        return self.value_type.parse(value)
 
     def render(self, record: Any) -> Any:
         """The JSON value of this field of `record`."""
         value = getattr(record, self.attr)
-        return None if value is None else self.kind.render(value)
+        return None if value is None else self.value_type.render(value)
 
     def request_schema(self) -> Schema:
-        schema = self.kind.schema()
+        schema = self.value_type.schema()
         if self.nullable:
             return {"anyOf": [schema, {"enum": [None, ""]}]}
         return schema
 
-    def answer_schema(self) -> Schema:
-        schema = self.kind.answer_schema()
+    def response_schema(self) -> Schema:
+        schema = self.value_type.response_schema()
         if self.nullable and self.cleared is None:
             return {"anyOf": [schema, {"type": "null"}]}
         return schema
 
 
-def fixed(name: str, kind: Kind = ID, *, nullable: bool = False) -> Field:
+def fixed(name: str, value_type: ValueType = ID, *, nullable: bool = False) -> Field:
     """A field that the server sets."""
-    return Field(name, kind, read_only=True, nullable=nullable)
+    return Field(name, value_type, read_only=True, nullable=nullable)
 
 
 IDENTITY = (fixed("id"), fixed("orgId"))

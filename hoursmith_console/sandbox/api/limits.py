@@ -16,7 +16,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most `limit` requests in `seconds`."""
+    """At maximum `limit` requests in `seconds`."""
 
     limit: int
     seconds: int

@@ -14,26 +14,26 @@ from django.http import QueryDict
 from hoursmith_console.sandbox.api.errors import ValidationFaultError
 from hoursmith_console.sandbox.api.fields import snake
 from hoursmith_console.sandbox.api.formats import cursors
-from hoursmith_console.sandbox.api.formats.numbers import Whole
-from hoursmith_console.sandbox.api.values import Choice, InvalidValueError, Kind, Text
+from hoursmith_console.sandbox.api.formats.numbers import Integer
+from hoursmith_console.sandbox.api.values import Choice, InvalidValueError, Text, ValueType
 from hoursmith_console.sandbox.text import Fold
 
 Row = TypeVar("Row", bound=Model)
 
 DEFAULT_SORT = "-createdAt"
-LIMIT = Whole(1, 200)
+LIMIT = Integer(1, 200)
 DEFAULT_LIMIT = 50
 SEARCH = Text(200)
-CURSOR = Text(2000, least=1)
-_RANK = Whole(0, 99)
+CURSOR = Text(2000, minimum=1)
+_RANK = Integer(0, 99)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One exact filter: the query parameter `name`, its kind, and the condition that a value means."""
+    """One exact filter: the query parameter `name`, its type, and the condition that a value means."""
 
     name: str
-    kind: Kind
+    value_type: ValueType
     lookup: str = ""
 
     def condition(self, value: Any) -> Q:
@@ -41,7 +41,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class EitherFilter(Filter):
+class BooleanFilter(Filter):
     """A filter by true or false that stands for a condition."""
 
     when: Q = field(default_factory=Q)
@@ -56,24 +56,24 @@ class PartialFilter:
 
     name: str
     attr: str
-    kind: Kind = SEARCH
+    value_type: ValueType = SEARCH
 
 
 @dataclass(frozen=True)
 class Listing:
     """What the list of one resource can be asked. `sorts` and `ranges` name fields and their kinds."""
 
-    sorts: Mapping[str, Kind]
+    sorts: Mapping[str, ValueType]
     search: Sequence[str] = ()
     filters: Sequence[Filter | PartialFilter] = ()
-    ranges: Mapping[str, Kind] = field(default_factory=dict)
+    ranges: Mapping[str, ValueType] = field(default_factory=dict)
 
-    def bounds(self) -> dict[str, tuple[str, Kind, bool]]:
-        """Query parameter → attribute, kind, and whether it is the lower bound."""
+    def bounds(self) -> dict[str, tuple[str, ValueType, bool]]:
+        """Query parameter → attribute, type, and whether it is the lower bound."""
         found = {}
-        for name, kind in self.ranges.items():
-            for suffix, lower in zip(kind.bounds, (True, False), strict=True):
-                found[f"{name}{suffix}"] = (snake(name), kind, lower)
+        for name, value_type in self.ranges.items():
+            for suffix, lower in zip(value_type.bounds, (True, False), strict=True):
+                found[f"{name}{suffix}"] = (snake(name), value_type, lower)
         return found
 
     @property
@@ -108,12 +108,12 @@ def read_query(listing: Listing, query: QueryDict, *, ignored: Sequence[str] = (
     reader = _Reader(query)
     limit = reader.take("limit", LIMIT.read, DEFAULT_LIMIT)
     sort = reader.take("sort", _order_of(listing), DEFAULT_SORT)
-    after = reader.take("cursor", lambda text: cursors.read(CURSOR.read(text), sort, _kind(listing, sort)), None)
+    after = reader.take("cursor", lambda text: cursors.read(CURSOR.read(text), sort, _sort_type(listing, sort)), None)
     conditions: list[Q] = []
     partial: list[tuple[Sequence[str], str]] = []
     if term := reader.take("search", SEARCH.read, ""):
         partial.append((listing.search, term))
-    asked = {each.name: reader.take(each.name, each.kind.read, None) for each in listing.filters}
+    asked = {each.name: reader.take(each.name, each.value_type.read, None) for each in listing.filters}
     for each in listing.filters:
         value = asked[each.name]
         if value is None or value == "" or each.name in ignored:
@@ -122,8 +122,8 @@ def read_query(listing: Listing, query: QueryDict, *, ignored: Sequence[str] = (
             partial.append(((each.attr,), value))
         else:
             conditions.append(each.condition(value))
-    for name, (attr, kind, lower) in listing.bounds().items():
-        value = reader.take(name, _bound_of(kind, lower=lower), None)
+    for name, (attr, value_type, lower) in listing.bounds().items():
+        value = reader.take(name, _bound_of(value_type, lower=lower), None)
         if value is not None:
             conditions.append(Q(**{f"{attr}__{'gte' if lower else 'lte'}": value}))
     reader.finish()
@@ -176,15 +176,15 @@ def _order_of(listing: Listing) -> Any:
     return read
 
 
-def _bound_of(kind: Kind, *, lower: bool) -> Any:
-    bound = getattr(kind, "bound", None)
-    return (lambda text: bound(text, lower=lower)) if bound else kind.read
+def _bound_of(value_type: ValueType, *, lower: bool) -> Any:
+    bound = getattr(value_type, "bound", None)
+    return (lambda text: bound(text, lower=lower)) if bound else value_type.read
 
 
-def _kind(listing: Listing, sort: str) -> Kind:
+def _sort_type(listing: Listing, sort: str) -> ValueType:
     """The kind of the values that `sort` compares."""
-    kind = listing.sorts[sort.lstrip("-")]
-    return _RANK if isinstance(kind, Choice) else kind
+    value_type = listing.sorts[sort.lstrip("-")]
+    return _RANK if isinstance(value_type, Choice) else value_type
 
 
 def page(rows: QuerySet[Row], listing: Listing, query: ListQuery) -> tuple[list[Row], str | None]:
@@ -206,7 +206,9 @@ def page(rows: QuerySet[Row], listing: Listing, query: ListQuery) -> tuple[list[
     if len(found) <= query.limit:
         return found, None
     last = found[query.limit - 1]
-    return found[: query.limit], cursors.write(query.sort, _kind(listing, query.sort), getattr(last, column), last.pk)
+    return found[: query.limit], cursors.write(
+        query.sort, _sort_type(listing, query.sort), getattr(last, column), last.pk
+    )
 
 
 def _ordering(column: str, *, descending: bool) -> list[Any]:

@@ -79,7 +79,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Schema]:
-    found = {name: _answer_schema(fields) for name, fields in _RECORDS.items()}
+    found = {name: _response_schema(fields) for name, fields in _RECORDS.items()}
     for operation in OPERATIONS:
         if operation.fields:
             found[_body_name(operation)] = _body_schema(operation.fields, creating=operation.creates)
@@ -108,11 +108,12 @@ def _object(properties: dict[str, Any], required: list[str]) -> Schema:
     return {**found, "required": required} if required else found
 
 
-def _answer_schema(fields: Iterable[Field]) -> Schema:
+def _response_schema(fields: Iterable[Field]) -> Schema:
     shown = [field for field in fields if not field.write_only]
-    # Members do not get blind fields at all, so they are not required.
+    # Members do not get hidden_from_members fields at all, so they are not required.
     return _object(
-        {field.name: field.answer_schema() for field in shown}, [field.name for field in shown if not field.blind]
+        {field.name: field.response_schema() for field in shown},
+        [field.name for field in shown if not field.hidden_from_members],
     )
 
 
@@ -165,9 +166,9 @@ def _list_parameters(listing: Listing) -> Iterable[dict[str, Any]]:
     yield _parameter("sort", {"type": "string", "enum": listing.orders, "default": DEFAULT_SORT})
     yield _parameter("search", SEARCH.schema())
     for each in listing.filters:
-        yield _parameter(each.name, each.kind.query_schema())
-    for name, (_, kind, _lower) in listing.bounds().items():
-        yield _parameter(name, kind.query_schema())
+        yield _parameter(each.name, each.value_type.query_schema())
+    for name, (_, value_type, _lower) in listing.bounds().items():
+        yield _parameter(name, value_type.query_schema())
 
 
 def _parameter(name: str, schema: Schema, *, place: str = "query") -> dict[str, Any]:

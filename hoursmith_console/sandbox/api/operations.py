@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from hoursmith_console.sandbox.api.callers import Caller
+from hoursmith_console.sandbox.api.auth_context import AuthContext
 from hoursmith_console.sandbox.api.errors import NotFoundError
 from hoursmith_console.sandbox.api.fields import Field
 from hoursmith_console.sandbox.api.lists import EVERYTHING, Listing, ListQuery
@@ -16,13 +16,13 @@ from hoursmith_console.sandbox.models import Role
 
 
 @dataclass
-class Visit:
+class RequestContext:
     """One request that has come past every check which needs no record.
 
     `values` are what the body sets, by attribute; `query` is the list request where the operation is a list.
     """
 
-    caller: Caller
+    auth: AuthContext
     now: datetime
     segment: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -68,14 +68,14 @@ class Operation:
     method: str
     path: str
     roles: frozenset[Role]
-    run: Callable[[Visit], Any]
+    run: Callable[[RequestContext], Any]
     record: str
     shape: Shape = Shape.RECORD
     status: int = 200
     fields: Sequence[Field] | None = None
     listing: Listing | None = None
-    forbids: Callable[[Visit], None] | None = None
-    ignores: Callable[[Caller], Sequence[str]] = lambda _: ()
+    forbids: Callable[[RequestContext], None] | None = None
+    ignores: Callable[[AuthContext], Sequence[str]] = lambda _: ()
 
     @property
     def writes(self) -> bool:
@@ -88,5 +88,5 @@ class Operation:
 
     @property
     def roles_in_order(self) -> list[Role]:
-        """The roles that may call this, from most to least power."""
+        """The roles that may call this, from maximum to minimum power."""
         return [role for role in Role if role in self.roles]

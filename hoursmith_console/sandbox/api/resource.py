@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db.models import QuerySet
 
-from hoursmith_console.sandbox.api.callers import STAFF, Caller
+from hoursmith_console.sandbox.api.auth_context import STAFF, AuthContext
 from hoursmith_console.sandbox.api.errors import NotFoundError, ValidationFaultError
 from hoursmith_console.sandbox.api.fields import Field
 from hoursmith_console.sandbox.api.lists import Listing, ListQuery, page
-from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
+from hoursmith_console.sandbox.api.operations import Operation, Page, RequestContext, Shape
 from hoursmith_console.sandbox.models import Role
 from hoursmith_console.sandbox.models.records import Record
 
@@ -36,68 +36,68 @@ class Resource(Generic[Row]):
 
     # sight
 
-    def visible(self, caller: Caller) -> QuerySet[Row]:
-        """The records that exist for `caller`, archived ones among them."""
-        return self.model._default_manager.filter(org_id=caller.org_id)
+    def visible(self, auth: AuthContext) -> QuerySet[Row]:
+        """The records that exist for `auth`, archived ones among them."""
+        return self.model._default_manager.filter(org_id=auth.org_id)
 
-    def listed(self, caller: Caller, query: ListQuery) -> QuerySet[Row]:
+    def listed(self, auth: AuthContext, query: ListQuery) -> QuerySet[Row]:
         """The records that a list begins with: archived ones are left out."""
-        return self.visible(caller).filter(deleted_at__isnull=True)
+        return self.visible(auth).filter(deleted_at__isnull=True)
 
-    def find(self, visit: Visit, *, lock: bool = False) -> Row:
+    def find(self, context: RequestContext, *, lock: bool = False) -> Row:
         """The record in the path; raises NotFoundError outside the caller's sight."""
-        rows = self.visible(visit.caller)
+        rows = self.visible(context.auth)
         if lock:
             rows = rows.select_for_update(of=("self",))
-        row = rows.filter(pk=visit.record_id).first()
+        row = rows.filter(pk=context.record_id).first()
         if row is None:
             raise NotFoundError
         return row
 
-    def render(self, row: Row, caller: Caller) -> dict[str, Any]:
-        """`row` as `caller` may see it."""
+    def render(self, row: Row, auth: AuthContext) -> dict[str, Any]:
+        """`row` as `auth` may see it."""
         return {
             field.name: field.render(row)
             for field in self.fields
-            if not field.write_only and not (field.blind and caller.is_limited)
+            if not field.write_only and not (field.hidden_from_members and auth.is_limited)
         }
 
     # operations
 
-    def list(self, visit: Visit) -> Page:
-        rows = self.with_related(self.listed(visit.caller, visit.query))
-        found, cursor = page(rows, self.listing, visit.query)
-        return Page([self.render(row, visit.caller) for row in found], cursor, visit.query.limit)
+    def list(self, context: RequestContext) -> Page:
+        rows = self.with_related(self.listed(context.auth, context.query))
+        found, cursor = page(rows, self.listing, context.query)
+        return Page([self.render(row, context.auth) for row in found], cursor, context.query.limit)
 
-    def get(self, visit: Visit) -> dict[str, Any]:
-        return self.render(self.find(visit), visit.caller)
+    def get(self, context: RequestContext) -> dict[str, Any]:
+        return self.render(self.find(context), context.auth)
 
-    def create(self, visit: Visit) -> dict[str, Any]:
-        row = self.model(id=uuid.uuid4(), org_id=visit.caller.org_id, created_at=visit.now)
-        self._store(row, visit, creating=True)
-        return self.render(row, visit.caller)
+    def create(self, context: RequestContext) -> dict[str, Any]:
+        row = self.model(id=uuid.uuid4(), org_id=context.auth.org_id, created_at=context.now)
+        self._store(row, context, creating=True)
+        return self.render(row, context.auth)
 
-    def change(self, visit: Visit) -> dict[str, Any]:
-        row = self.find(visit, lock=True)
-        self._store(row, visit, creating=False)
-        return self.render(row, visit.caller)
+    def change(self, context: RequestContext) -> dict[str, Any]:
+        row = self.find(context, lock=True)
+        self._store(row, context, creating=False)
+        return self.render(row, context.auth)
 
-    def delete(self, visit: Visit) -> None:
-        row = self.find(visit, lock=True)
+    def delete(self, context: RequestContext) -> None:
+        row = self.find(context, lock=True)
         self.guard_delete(row)
-        row.deleted_at = visit.now
+        row.deleted_at = context.now
         row.save(update_fields=["deleted_at"])
 
-    def _store(self, row: Row, visit: Visit, *, creating: bool) -> None:
+    def _store(self, row: Row, context: RequestContext, *, creating: bool) -> None:
         faults: dict[str, str] = {}
-        self.assign(row, visit)
-        self.check(row, visit, faults)
+        self.assign(row, context)
+        self.check(row, context, faults)
         if faults:
             raise ValidationFaultError(faults)
-        self.guard_change(row, visit)
-        row.updated_at = visit.now
+        self.guard_change(row, context)
+        row.updated_at = context.now
         row.save(force_insert=creating)
-        self.stored(row, visit)
+        self.stored(row, context)
 
     # what a resource adds
 
@@ -105,21 +105,21 @@ class Resource(Generic[Row]):
         """`rows` with what `render` needs of other tables, in a fixed number of queries."""
         return rows
 
-    def assign(self, row: Row, visit: Visit) -> None:
+    def assign(self, row: Row, context: RequestContext) -> None:
         """Put what the body sets onto `row`."""
-        for attr, value in visit.values.items():
+        for attr, value in context.values.items():
             setattr(row, attr, value)
 
-    def check(self, row: Row, visit: Visit, faults: dict[str, str]) -> None:
+    def check(self, row: Row, context: RequestContext, faults: dict[str, str]) -> None:
         """Add to `faults` what the fields must not be together, or must not refer to."""
 
-    def guard_change(self, row: Row, visit: Visit) -> None:
+    def guard_change(self, row: Row, context: RequestContext) -> None:
         """Raise ConflictError where the state of `row` forbids to change it so."""
 
     def guard_delete(self, row: Row) -> None:
         """Raise ConflictError where the state of `row` forbids to delete it."""
 
-    def stored(self, row: Row, visit: Visit) -> None:
+    def stored(self, row: Row, context: RequestContext) -> None:
         """Carry on after `row` was saved, in the same transaction."""
 
     # declarations

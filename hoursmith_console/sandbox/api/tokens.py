@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 
-from hoursmith_console.sandbox.api.callers import Caller
+from hoursmith_console.sandbox.api.auth_context import AuthContext
 from hoursmith_console.sandbox.api.errors import UnauthenticatedError
 from hoursmith_console.sandbox.models import Token
 
@@ -17,8 +17,8 @@ def secret_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def authenticate(header: str) -> Caller:
-    """The caller behind an Authorization header; raises UnauthenticatedError."""
+def authenticate(header: str) -> AuthContext:
+    """Return the membership behind an Authorization header; raise UnauthenticatedError."""
     match = _HEADER.fullmatch(header.strip())
     if not match:
         raise UnauthenticatedError
@@ -28,4 +28,4 @@ def authenticate(header: str) -> Caller:
     fits = hmac.compare_digest(token.secret_hash if token else _NOBODY, secret_hash(secret))
     if token is None or not fits or token.revoked_at is not None or not token.member.is_active:
         raise UnauthenticatedError
-    return Caller(token)
+    return AuthContext(token)

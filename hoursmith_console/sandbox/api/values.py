@@ -23,7 +23,7 @@ class InvalidValueError(ValueError):
     """The value is not of its kind; the message is the reason in words."""
 
 
-class Kind(ABC):
+class ValueType(ABC):
     """One kind of value. `bounds` end the names of the two parameters of a range."""
 
     bounds: ClassVar[tuple[str, str]] = ("From", "To")
@@ -48,17 +48,17 @@ class Kind(ABC):
         """What a query parameter may hold."""
         return self.schema()
 
-    def answer_schema(self) -> Schema:
+    def response_schema(self) -> Schema:
         """What an answer holds."""
         return self.schema()
 
 
 @dataclass(frozen=True)
-class Text(Kind):
-    """Text of at most `most` characters, of the shape `pattern` where one is given."""
+class Text(ValueType):
+    """Text of at most `maximum` characters, of the shape `pattern` where one is given."""
 
-    most: int
-    least: int = 0
+    maximum: int
+    minimum: int = 0
     pattern: str = ""
     reason: str = ""
     upper: bool = False
@@ -66,10 +66,10 @@ class Text(Kind):
     def parse(self, value: Any) -> str:
         if not isinstance(value, str):
             raise InvalidValueError("must be text")
-        if len(value) < self.least:
+        if len(value) < self.minimum:
             raise InvalidValueError("required")
-        if len(value) > self.most:
-            raise InvalidValueError(f"must have at most {self.most} characters")
+        if len(value) > self.maximum:
+            raise InvalidValueError(f"must have at most {self.maximum} characters")
         if _UNSTORABLE.search(value):
             raise InvalidValueError("must not hold NUL characters or broken Unicode")
         if self.pattern and not re.fullmatch(self.pattern, value):
@@ -77,18 +77,18 @@ class Text(Kind):
         return value.upper() if self.upper else value
 
     def schema(self) -> Schema:
-        found: Schema = {"type": "string", "maxLength": self.most}
-        if self.least:
-            found["minLength"] = self.least
+        found: Schema = {"type": "string", "maxLength": self.maximum}
+        if self.minimum:
+            found["minLength"] = self.minimum
         found["pattern"] = f"^{self.pattern}$" if self.pattern else r"^[^\u0000]*$"
         return found
 
-    def answer_schema(self) -> Schema:
+    def response_schema(self) -> Schema:
         return {"type": "string"}
 
 
 @dataclass(frozen=True)
-class Choice(Kind):
+class Choice(ValueType):
     """One of `values`, taken in either case. `accepted` narrows what a request may say."""
 
     values: Sequence[str]
@@ -108,7 +108,7 @@ class Choice(Kind):
         spellings = ("".join(_either_case(letter) for letter in value) for value in accepted)
         return {"type": "string", "pattern": f"^(?:{'|'.join(spellings)})$", "examples": list(accepted)}
 
-    def answer_schema(self) -> Schema:
+    def response_schema(self) -> Schema:
         return {"type": "string", "enum": list(self.values)}
 
 
@@ -117,7 +117,7 @@ def _either_case(letter: str) -> str:
 
 
 @dataclass(frozen=True)
-class Flag(Kind):
+class Boolean(ValueType):
     """True or false; in a query `true/false/1/0/yes/no`."""
 
     def parse(self, value: Any) -> bool:
@@ -138,7 +138,7 @@ class Flag(Kind):
 
 
 @dataclass(frozen=True)
-class Identifier(Kind):
+class Identifier(ValueType):
     """The id of a record."""
 
     def parse(self, value: Any) -> uuid.UUID:
@@ -154,30 +154,30 @@ class Identifier(Kind):
 
 
 @dataclass(frozen=True)
-class Several(Kind):
-    """A list of up to `most` different values of one kind."""
+class ListOf(ValueType):
+    """A list of up to `maximum` different values of one kind."""
 
-    item: Kind
-    most: int
+    item: ValueType
+    maximum: int
 
     def parse(self, value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise InvalidValueError("must be a list")
-        if len(value) > self.most:
-            raise InvalidValueError(f"must have at most {self.most} entries")
+        if len(value) > self.maximum:
+            raise InvalidValueError(f"must have at most {self.maximum} entries")
         return list(dict.fromkeys(self.item.parse(entry) for entry in value))
 
     def render(self, value: Sequence[Any]) -> list[Any]:
         return [self.item.render(entry) for entry in value]
 
     def schema(self) -> Schema:
-        return {"type": "array", "items": self.item.schema(), "maxItems": self.most}
+        return {"type": "array", "items": self.item.schema(), "maxItems": self.maximum}
 
-    def answer_schema(self) -> Schema:
-        return {"type": "array", "items": self.item.answer_schema()}
+    def response_schema(self) -> Schema:
+        return {"type": "array", "items": self.item.response_schema()}
 
 
 ID = Identifier()
-FLAG = Flag()
+BOOLEAN = Boolean()
 EMAIL = Text(320, pattern=r"[^@\s\u0000]+@[^@\s\u0000]+", reason="must be an e-mail address")
 CURRENCY = Text(3, pattern="[A-Za-z]{3}", reason="must be a currency of three letters, such as EUR", upper=True)

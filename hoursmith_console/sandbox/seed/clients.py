@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hoursmith_console.sandbox.models import Client, Organization
-from hoursmith_console.sandbox.seed.chance import Chance
+from hoursmith_console.sandbox.seed.seeded_random import SeededRandom
 
 # name, contact, town, country, currency, hourly rate, tax in percent, days to pay
 _CLIENTS = (
@@ -25,33 +25,38 @@ _IDLE = ("Globex", "Hank Scorpio", "Cypress Creek", "United States", "USD", 140,
 
 def create_clients(*, org: Organization, now: datetime) -> list[Client]:
     """Make the clients; those that work was done for, without Globex."""
-    chance = Chance("clients")
+    rng = SeededRandom("clients")
     made = []
     for number, facts in enumerate((*_CLIENTS, _IDLE)):
         created = (now - timedelta(days=700 - 45 * number)).replace(hour=10, minute=3 * number, second=0, microsecond=0)
-        made.append(_client(chance, org, facts, created, poor=number % 4 == 0))
+        made.append(_client(rng, org, facts, created, poor=number % 4 == 0))
     Client.objects.bulk_create(made)
     return made[: len(_CLIENTS)]
 
 
 def _client(
-    chance: Chance, org: Organization, facts: tuple[str, str, str, str, str, int, int, int], at: datetime, *, poor: bool
+    rng: SeededRandom,
+    org: Organization,
+    facts: tuple[str, str, str, str, str, int, int, int],
+    at: datetime,
+    *,
+    poor: bool,
 ) -> Client:
     name, contact, town, country, currency, rate, tax, terms = facts
     domain = f"{''.join(letter for letter in name.lower() if 'a' <= letter <= 'z')}.example"
     return Client(
-        id=chance.uuid(),
+        id=rng.uuid(),
         org=org,
         created_at=at,
-        updated_at=at + timedelta(days=chance.randrange(30)),
+        updated_at=at + timedelta(days=rng.randrange(30)),
         name=name,
         contact_name=contact,
         email=f"{contact.split()[-1].lower()}@{domain}" if contact.isascii() else f"hello@{domain}",
-        phone=None if poor else f"+00 555 {chance.randrange(1000, 9999)}",
+        phone=None if poor else f"+00 555 {rng.randrange(1000, 9999)}",
         website=f"https://{domain}",
         currency=currency,
         notes="Prefers a call to an e-mail." if poor else None,
-        billing_line1=f"{chance.randrange(1, 120)} Station Road",
+        billing_line1=f"{rng.randrange(1, 120)} Station Road",
         billing_city=town,
         billing_country=country,
         default_rate=Decimal(rate),

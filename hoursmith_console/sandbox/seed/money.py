@@ -18,7 +18,7 @@ from hoursmith_console.sandbox.models import (
     RateType,
     TimeEntry,
 )
-from hoursmith_console.sandbox.seed.chance import Chance
+from hoursmith_console.sandbox.seed.seeded_random import SeededRandom
 
 EXPENSES = 80
 _CENT = Decimal("0.01")
@@ -43,27 +43,27 @@ def draft_expenses(
     *, org: Organization, clients: Sequence[Client], projects: Sequence[Project], now: datetime
 ) -> list[Expense]:
     """Expenses of the last six months, not stored yet."""
-    chance = Chance("expenses")
+    rng = SeededRandom("expenses")
     by_client: dict[uuid.UUID, list[Project]] = defaultdict(list)
     for project in projects:
         by_client[project.client_id].append(project)
     made = []
     for _ in range(EXPENSES):
-        client = chance.choice(clients)
-        category = chance.choice(Category.values)
-        at = chance.moment(now - timedelta(days=chance.randrange(1, 180)))
+        client = rng.choice(clients)
+        category = rng.choice(Category.values)
+        at = rng.moment(now - timedelta(days=rng.randrange(1, 180)))
         made.append(
             Expense(
-                id=chance.uuid(),
+                id=rng.uuid(),
                 org=org,
                 client=client,
-                project=chance.choice(by_client[client.pk]) if chance.random() < 0.7 else None,
+                project=rng.choice(by_client[client.pk]) if rng.random() < 0.7 else None,
                 category=category,
-                custom_category="Print shop" if category == Category.OTHER and chance.random() < 0.5 else None,
-                description=chance.choice(_SPENT[Category(category)]),
-                amount=Decimal(chance.randrange(500, 90_000)) / 100,
+                custom_category="Print shop" if category == Category.OTHER and rng.random() < 0.5 else None,
+                description=rng.choice(_SPENT[Category(category)]),
+                amount=Decimal(rng.randrange(500, 90_000)) / 100,
                 currency=client.currency or org.default_currency,
-                billable=chance.random() < 0.8,
+                billable=rng.random() < 0.8,
                 expense_date=at.date(),
                 created_at=at,
                 updated_at=at,
@@ -115,7 +115,7 @@ def _invoice(
     was_paid = payment in (PaymentStatus.PAID, PaymentStatus.REFUNDED)
     paid = issued + terms - timedelta(days=3)
     return Invoice(
-        id=Chance(f"invoice {number}").uuid(),
+        id=SeededRandom(f"invoice {number}").uuid(),
         org=org,
         client=client,
         number=f"{org.invoice_prefix}{number:04d}",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hoursmith_console.sandbox.models import Organization, Person, Project, ProjectStatus, RateType, Task, TimeEntry
-from hoursmith_console.sandbox.seed.chance import Chance
+from hoursmith_console.sandbox.seed.seeded_random import SeededRandom
 
 DAYS = 183
 _QUARTER_S = 15 * 60
@@ -25,7 +25,7 @@ def draft_time_entries(
     now: datetime,
 ) -> list[TimeEntry]:
     """Time entries of the last six months, not stored yet: invoicing may claim some of them first."""
-    chance = Chance("time")
+    rng = SeededRandom("time")
     by_project: dict[uuid.UUID, list[Task]] = {}
     for task in tasks:
         by_project.setdefault(task.project_id, []).append(task)
@@ -35,12 +35,12 @@ def draft_time_entries(
     for day in workdays:
         for person in people:
             start = day.replace(hour=8, minute=0, second=0, microsecond=0)
-            for _ in range(chance.choice((2, 3, 4, 4, 5, 5))):
-                project = chance.choice(own[person.pk])
-                entry = _entry(chance, org, person, project, by_project[project.pk], start)
+            for _ in range(rng.choice((2, 3, 4, 4, 5, 5))):
+                project = rng.choice(own[person.pk])
+                entry = _entry(rng, org, person, project, by_project[project.pk], start)
                 start += timedelta(seconds=entry.duration_seconds + _QUARTER_S)
                 entries.append(entry)
-    return [*entries, _running(chance, org, people[-2], own[people[-2].pk][0], now)]
+    return [*entries, _running(rng, org, people[-2], own[people[-2].pk][0], now)]
 
 
 def _own_projects(people: Sequence[Person], projects: Sequence[Project]) -> dict[uuid.UUID, list[Project]]:
@@ -54,20 +54,20 @@ def _own_projects(people: Sequence[Person], projects: Sequence[Project]) -> dict
 
 
 def _entry(
-    chance: Chance, org: Organization, person: Person, project: Project, tasks: Sequence[Task], start: datetime
+    rng: SeededRandom, org: Organization, person: Person, project: Project, tasks: Sequence[Task], start: datetime
 ) -> TimeEntry:
-    seconds = chance.randrange(2, 10) * _QUARTER_S
+    seconds = rng.randrange(2, 10) * _QUARTER_S
     stopped = start + timedelta(seconds=seconds)
-    was_timed = chance.random() < 0.4
+    was_timed = rng.random() < 0.4
     return TimeEntry(
-        id=chance.uuid(),
+        id=rng.uuid(),
         org=org,
         user=person,
         project=project,
-        task=chance.choice(tasks) if chance.random() < 0.75 else None,
+        task=rng.choice(tasks) if rng.random() < 0.75 else None,
         duration_seconds=seconds,
-        billable=project.rate_type != RateType.NON_BILLABLE and chance.random() < 0.9,
-        note=chance.choice(_NOTES) if chance.random() < 0.85 else None,
+        billable=project.rate_type != RateType.NON_BILLABLE and rng.random() < 0.9,
+        note=rng.choice(_NOTES) if rng.random() < 0.85 else None,
         entry_date=start.date(),
         started_at=start if was_timed else None,
         stopped_at=stopped if was_timed else None,
@@ -76,10 +76,10 @@ def _entry(
     )
 
 
-def _running(chance: Chance, org: Organization, person: Person, project: Project, now: datetime) -> TimeEntry:
+def _running(rng: SeededRandom, org: Organization, person: Person, project: Project, now: datetime) -> TimeEntry:
     started = (now - timedelta(minutes=47)).replace(microsecond=0)
     return TimeEntry(
-        id=chance.uuid(),
+        id=rng.uuid(),
         org=org,
         user=person,
         project=project,

@@ -6,8 +6,8 @@ from django.db import router, transaction
 
 from hoursmith_console.sandbox.models import Expense, Invoice, Organization, RateCounter, TimeEntry
 from hoursmith_console.sandbox.seed.clients import create_clients
+from hoursmith_console.sandbox.seed.members import ORG_ID, create_members
 from hoursmith_console.sandbox.seed.money import draft_expenses, draft_invoices
-from hoursmith_console.sandbox.seed.people import ORG_ID, create_members
 from hoursmith_console.sandbox.seed.projects import create_projects, create_tasks
 from hoursmith_console.sandbox.seed.time_entries import draft_time_entries
 

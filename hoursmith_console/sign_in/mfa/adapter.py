@@ -1,4 +1,4 @@
-"""How allauth's second factors behave here: secrets encrypted, the QR code drawn without an image or a style."""
+"""How allauth's second factors behave here: secrets encrypt, the QR code drawn without an image or a style."""
 
 import logging
 from typing import ClassVar
@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from hoursmith_console.accounts.encryption import UnreadableError, decrypted, encrypted
+from hoursmith_console.accounts.encryption import UnreadableError, decrypt, encrypt
 from hoursmith_console.env import is_address
 
 logger = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ class MfaAdapter(DefaultMFAAdapter):
     }
 
     def encrypt(self, text: str) -> str:
-        return encrypted(text)
+        return encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
         """The secret; where it cannot be read any more, one that nobody knows, so that no code ever fits."""
         try:
-            return decrypted(encrypted_text)
+            return decrypt(encrypted_text)
         except UnreadableError:
             logger.error("A second factor cannot be read: was SECRET_KEY changed? Its owner must set it up anew.")
             return str(generate_totp_secret())

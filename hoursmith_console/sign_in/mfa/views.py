@@ -137,5 +137,5 @@ def _recovery_code_record(form: Any, user: User, request: HttpRequest) -> None:
 def _failure_record(form: Any, user: User, request: HttpRequest) -> None:
     # Attempts beyond the limit are refused unseen, so that nobody can fill the record.
     if form.has_error("code", "incorrect_code") or form.has_error("credential", "incorrect_code"):
-        way = "second factor" if "code" in form.fields else "passkey"
-        record_account_failure(user=user, address=get_adapter().get_client_ip(request), way=way)
+        method = "second factor" if "code" in form.fields else "passkey"
+        record_account_failure(user=user, address=get_adapter().get_client_ip(request), method=method)

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
 
-from hoursmith_console.accounts.addresses import normal
-from hoursmith_console.accounts.oidc_identities import Told
+from hoursmith_console.accounts.addresses import normalize_email
+from hoursmith_console.accounts.oidc_identities import OidcUser
 from hoursmith_console.core.texts import is_storable
 from hoursmith_console.sign_in.oidc.arrivals import resolve_sign_in
 
@@ -107,7 +107,7 @@ class OidcAccountAdapter(DefaultSocialAccountAdapter):
 
         Whatever allauth found by the subject alone counts for nothing.
         """
-        given = [normal(each.email) for each in sociallogin.email_addresses if each.verified is True]
+        given = [normalize_email(each.email) for each in sociallogin.email_addresses if each.verified is True]
         verified = [email for email in given if is_storable(email, _ADDRESS_LENGTH)]
-        told = Told(settings.OIDC["issuer"], str(sociallogin.account.uid), verified[0] if verified else "")
-        sociallogin.user = resolve_sign_in(request, told, sociallogin.state)
+        oidc_user = OidcUser(settings.OIDC["issuer"], str(sociallogin.account.uid), verified[0] if verified else "")
+        sociallogin.user = resolve_sign_in(request, oidc_user, sociallogin.state)

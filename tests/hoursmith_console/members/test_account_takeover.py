@@ -44,8 +44,8 @@ def provider(settings: Any, cast: Cast) -> Iterator[Provider]:
 def _proofs(db: None) -> Iterator[None]:
     """Whatever happened in the test: an address counts as verified exactly where there is a proof."""
     yield
-    assert not EmailAddress.objects.exclude(verified=True, proof__isnull=False).exclude(
-        verified=False, proof__isnull=True
+    assert not EmailAddress.objects.exclude(verified=True, verification__isnull=False).exclude(
+        verified=False, verification__isnull=True
     )
 
 
@@ -87,7 +87,7 @@ def member_of(workspace: Workspace, email: str = VERA) -> Member:
 
 
 def decide(client: Client, workspace: Workspace, do: str = "accept", email: str = VERA) -> Any:
-    invitation = Invitation.objects.get(member=member_of(workspace, email), settled_at=None)
+    invitation = Invitation.objects.get(member=member_of(workspace, email), closed_at=None)
     return client.post(INVITATIONS, {"invitation": invitation.pk, "do": do})
 
 
@@ -283,7 +283,7 @@ def test_a_link_ends_for_good_when_the_console_is_closed_to_the_member(cast: Cas
 def test_a_link_ends_with_its_time(cast: Cast) -> None:
     link = operators_link(VERA, "member", cast.other)
     for invitation in Invitation.objects.all():
-        Invitation.objects.filter(pk=invitation.pk).update(expires_at=invitation.made_at)
+        Invitation.objects.filter(pk=invitation.pk).update(expires_at=invitation.created_at)
     assert "no longer valid" in Client().get(link).content.decode()
 
 

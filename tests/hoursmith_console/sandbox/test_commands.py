@@ -11,7 +11,7 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from hoursmith_console.sandbox.models import Organization, Token
-from hoursmith_console.sandbox.seed.people import create_members
+from hoursmith_console.sandbox.seed.members import create_members
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from tests.hoursmith_console.sandbox.fixtures import send

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from hoursmith_console.sandbox.models import Organization, Token
-from hoursmith_console.sandbox.seed.people import create_members
+from hoursmith_console.sandbox.seed.members import create_members
 from hoursmith_console.tokens.models import TokenClaim
 from mcpbridge.audit.console_events import operator
 from mcpbridge.models import AuditEvent

@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from hoursmith_console.accounts.addresses import verify_address
 from hoursmith_console.accounts.models import EmailVerification
 user = User.objects.get(email={email!r})
-print(json.dumps(bool(verify_address(user=user, email=user.email, how=EmailVerification.How.MAIL_LINK))))
+print(json.dumps(bool(verify_address(user=user, email=user.email, method=EmailVerification.Method.MAIL_LINK))))
 """
 
 

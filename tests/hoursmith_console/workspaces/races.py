@@ -11,7 +11,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from hoursmith_console.accounts.addresses import AddressTakenError, find_verified_account, verify_address
 from hoursmith_console.accounts.models import EmailVerification, OidcIdentity
-from hoursmith_console.accounts.oidc_identities import IdentityTakenError, Told, link_identity
+from hoursmith_console.accounts.oidc_identities import IdentityTakenError, OidcUser, link_identity
 from hoursmith_console.workspaces.invitations import InvitationError, accept_invitation, invite
 from hoursmith_console.workspaces.models import Invitation, Member
 from hoursmith_console.workspaces.services import draft_account, import_workspace
@@ -59,7 +59,11 @@ def test_one_invitation_is_accepted_by_one_account() -> None:
     acme = import_workspace(org_id="org-acme", name="Acme", plan="agency")
     for number in range(5):
         invitation, _ = invite(
-            workspace=acme, email=f"i{number}@example.com", role="MEMBER", way=Invitation.Way.OPERATOR, actor="ana"
+            workspace=acme,
+            email=f"i{number}@example.com",
+            role="MEMBER",
+            channel=Invitation.Channel.OPERATOR,
+            actor="ana",
         )
 
         def accept(user: User, invitation: Invitation = invitation) -> None:
@@ -75,7 +79,7 @@ def test_one_address_is_proven_to_one_account() -> None:
         email = f"v{number}@example.com"
         deeds = [
             lambda user=user, email=email: verify_address(
-                user=user, email=email, how=EmailVerification.How.OIDC, takes=True
+                user=user, email=email, method=EmailVerification.Method.OIDC, takes=True
             )
             for user in accounts(3)
         ]
@@ -85,7 +89,7 @@ def test_one_address_is_proven_to_one_account() -> None:
 
 def test_one_identity_is_linked_to_one_account() -> None:
     for number in range(5):
-        told = Told("https://login.example.com", f"subject-{number}", "")
-        deeds = [lambda user=user, told=told: link_identity(user=user, told=told) for user in accounts(3)]
+        told = OidcUser("https://login.example.com", f"subject-{number}", "")
+        deeds = [lambda user=user, oidc_user=told: link_identity(user=user, oidc_user=told) for user in accounts(3)]
         assert at_once(*deeds) == ["IdentityTakenError", "IdentityTakenError", "done"]
         assert OidcIdentity.objects.filter(subject=told.subject).count() == 1

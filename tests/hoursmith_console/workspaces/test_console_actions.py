@@ -39,7 +39,7 @@ def test_coming_and_going_is_recorded() -> None:
         ("sign_out", OWNER, OWNER, "succeeded"),
     ]
     row = AuditEvent.objects.get(tool="console.sign_in")
-    assert (row.address, row.arguments, row.org_name) == ("198.51.100.7", {"way": "password"}, "Acme Studio")
+    assert (row.address, row.arguments, row.org_name) == ("198.51.100.7", {"method": "password"}, "Acme Studio")
     assert told("org-globex") == []
 
 
@@ -112,9 +112,9 @@ def test_an_invitation_and_its_use_are_recorded(cast: Cast) -> None:
     ]
     arguments = [row.arguments for row in AuditEvent.objects.order_by("sequence")]
     assert arguments == [
-        {"role": "MANAGER", "way": "link from an operator"},
-        {"way": "link from an operator", "is_new": True},
-        {"way": "invitation"},
+        {"role": "MANAGER", "channel": "link from an operator"},
+        {"channel": "link from an operator", "is_new": True},
+        {"method": "invitation"},
     ]
 
 
@@ -133,7 +133,7 @@ def test_an_invitation_is_neither_made_nor_used_without_a_record(cast: Cast, req
 
 
 def _link(workspace: Workspace, email: str, role: str = "MEMBER", actor: str = "ana") -> str:
-    _, secret = invite(workspace=workspace, email=email, role=role, way=Invitation.Way.OPERATOR, actor=actor)
+    _, secret = invite(workspace=workspace, email=email, role=role, channel=Invitation.Channel.OPERATOR, actor=actor)
     return invitation_path(secret)
 
 

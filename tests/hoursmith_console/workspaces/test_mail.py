@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hoursmith_console.core.texts import one_line
-from hoursmith_console.workspaces.mail import build_message, plain
+from hoursmith_console.workspaces.mail import build_message, unlinked_text
 from tests.paths import ROOT
 
 BREAKS = ["\r\n", "\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\0"]
@@ -30,7 +30,7 @@ def test_a_long_name_makes_no_endless_subject() -> None:
 
 
 def test_plain_text_is_one_line() -> None:
-    assert plain("a\r\nBcc: x@y.example\t b") == "a Bcc: x y example b"
+    assert unlinked_text("a\r\nBcc: x@y.example\t b") == "a Bcc: x y example b"
 
 
 def test_what_turns_a_text_around_is_marked() -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from hoursmith_console.accounts.addresses import find_account, find_verified_account, verified_addresses
 from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.member_list import MemberListError
-from hoursmith_console.workspaces.member_sync import Synced, members_sync
+from hoursmith_console.workspaces.member_sync import SyncResult, members_sync
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.services import import_member, link_account
 from mcpbridge.models import AuditEvent
@@ -50,7 +50,7 @@ def listed(name: str, role: str = "", **changes: Any) -> dict[str, Any]:
     return {**facts, **changes}
 
 
-def sync(cast: Cast, *members: Any, keep: tuple[str, ...] = ()) -> Synced:
+def sync(cast: Cast, *members: Any, keep: tuple[str, ...] = ()) -> SyncResult:
     """Synchronize Acme with its owner, those to keep, and `members`."""
     roll = [listed("owner"), *(listed(name) for name in keep), *members]
     return members_sync(workspace=cast.workspace, members=roll, actor="ana (command line)")
@@ -83,7 +83,7 @@ def test_the_next_holder_of_an_address_is_not_signed_in_as_the_one_before(cast: 
         workspace=cast.workspace,
         email="manager@example.com",
         role="MEMBER",
-        way=Invitation.Way.CONSOLE,
+        channel=Invitation.Channel.CONSOLE,
         actor="Owner",
     )
     second, answer = by_openid(provider, "s-second", "manager@example.com")
@@ -168,7 +168,13 @@ def test_somebody_who_came_back_and_signs_in_with_openid_connect_proves_it_by_th
     sync(cast)
     sync(cast, listed("back", email="manager@example.com"))
     assert by_openid(provider, "s-manager", "manager@example.com")[1].status_code == 403
-    invite(workspace=cast.workspace, email="manager@example.com", role="MEMBER", way=Invitation.Way.CONSOLE, actor="O")
+    invite(
+        workspace=cast.workspace,
+        email="manager@example.com",
+        role="MEMBER",
+        channel=Invitation.Channel.CONSOLE,
+        actor="O",
+    )
     client, answer = by_openid(provider, "s-manager", "manager@example.com")
     assert answer["Location"] == INVITATIONS
     recent(client)
@@ -235,7 +241,9 @@ def test_an_account_without_proof_does_not_become_whom_the_list_names(cast: Cast
 
 
 def test_somebody_invited_by_their_proven_address_becomes_whom_the_list_names(cast: Cast, provider: Provider) -> None:
-    invite(workspace=cast.workspace, email="new@example.com", role="MEMBER", way=Invitation.Way.CONSOLE, actor="O")
+    invite(
+        workspace=cast.workspace, email="new@example.com", role="MEMBER", channel=Invitation.Channel.CONSOLE, actor="O"
+    )
     client, _ = by_openid(provider, "s-new", "new@example.com")
     client.post(INVITATIONS, {"invitation": Invitation.objects.get().pk, "do": "accept"})
     assert is_in(client)

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
-from hoursmith_console.accounts.addresses import AddressTakenError, normal
+from hoursmith_console.accounts.addresses import AddressTakenError, normalize_email
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member, Workspace
@@ -89,8 +89,8 @@ def test_an_account_joins_a_second_workspace_and_no_member_who_has_another() -> 
     ],
 )
 def test_addresses_are_compared_in_one_form_that_makes_no_two_mailboxes_one(written: str, stored: str) -> None:
-    assert normal(written) == stored
-    assert normal(stored) == stored
+    assert normalize_email(written) == stored
+    assert normalize_email(stored) == stored
     workspace = import_workspace(org_id="o1", name="Acme", plan="studio")
     assert _import(workspace, email=written).email == stored
 

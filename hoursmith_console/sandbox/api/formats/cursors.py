@@ -11,19 +11,19 @@ from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
 
-from hoursmith_console.sandbox.api.values import ID, InvalidValueError, Kind
+from hoursmith_console.sandbox.api.values import ID, InvalidValueError, ValueType
 
 _signer = Signer(salt="sandbox.cursor", sep=".")
 
 
-def write(sort: str, kind: Kind, value: Any, last_id: UUID) -> str:
+def write(sort: str, value_type: ValueType, value: Any, last_id: UUID) -> str:
     """The cursor after the row `last_id`, whose sort value of this `kind` is `value`."""
-    plain = None if value is None else kind.render(value)
+    plain = None if value is None else value_type.render(value)
     content = json.dumps([sort, plain, str(last_id)], ensure_ascii=False, separators=(",", ":"))
     return _signer.sign(base64.urlsafe_b64encode(content.encode()).decode().rstrip("="))
 
 
-def read(cursor: str, sort: str, kind: Kind) -> tuple[Any, Any]:
+def read(cursor: str, sort: str, value_type: ValueType) -> tuple[Any, Any]:
     """Sort value and id of the row that the page ended with; raises InvalidValueError."""
     try:
         content = _signer.unsign(cursor)
@@ -32,4 +32,4 @@ def read(cursor: str, sort: str, kind: Kind) -> tuple[Any, Any]:
     written_for, value, last_id = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
     if written_for != sort:
         raise InvalidValueError(f"belongs to sort={written_for}")
-    return None if value is None else kind.parse(value), ID.parse(last_id)
+    return None if value is None else value_type.parse(value), ID.parse(last_id)

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from hoursmith_console.sandbox.api.values import InvalidValueError, Kind, Schema
+from hoursmith_console.sandbox.api.values import InvalidValueError, Schema, ValueType
 
 LONGEST_S = 366 * 24 * 3600
 
@@ -12,7 +12,7 @@ _CLOCK = re.compile(r"(\d+):(\d+)", re.ASCII)
 _UNITS = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+)m)?", re.ASCII)
 
 
-class Duration(Kind):
+class Duration(ValueType):
     """A length of time in words; its Python value is whole seconds."""
 
     def parse(self, value: object) -> int:

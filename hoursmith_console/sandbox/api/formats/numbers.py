@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from hoursmith_console.sandbox.api.values import InvalidValueError, Kind, Schema
+from hoursmith_console.sandbox.api.values import InvalidValueError, Schema, ValueType
 
 _AMOUNT = re.compile(r"\d{1,11}(?:\.\d{1,2})?", re.ASCII)
 _BOUND = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
@@ -13,11 +13,11 @@ _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Whole(Kind):
-    """A whole number from `least` to `most`."""
+class Integer(ValueType):
+    """A whole number from `minimum` to `maximum`."""
 
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     bounds = ("Min", "Max")
 
     def parse(self, value: Any) -> int:
@@ -26,8 +26,8 @@ class Whole(Kind):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidValueError("must be a whole number")
-        if not self.least <= value <= self.most:
-            raise InvalidValueError(f"must be from {self.least} to {self.most}")
+        if not self.minimum <= value <= self.maximum:
+            raise InvalidValueError(f"must be from {self.minimum} to {self.maximum}")
         return value
 
     def read(self, text: str) -> int:
@@ -36,18 +36,18 @@ class Whole(Kind):
         return self.parse(int(text))
 
     def schema(self) -> Schema:
-        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
-    def answer_schema(self) -> Schema:
+    def response_schema(self) -> Schema:
         return {"type": "integer"}
 
 
 @dataclass(frozen=True)
-class Number(Kind):
+class Number(ValueType):
     """An exact number with at most two decimals, given as a number or as text of the shape `text`."""
 
-    least: Decimal
-    most: Decimal
+    minimum: Decimal
+    maximum: Decimal
     text: str
     reason: str = ""
     bounds = ("Min", "Max")
@@ -61,7 +61,7 @@ class Number(Kind):
             value = Decimal(value)
         if not isinstance(value, Decimal) or not value.is_finite():
             raise InvalidValueError("must be a number or a decimal string such as 120.50")
-        if not self.least <= value <= self.most:
+        if not self.minimum <= value <= self.maximum:
             raise InvalidValueError(self._range)
         rounded = value.quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
         if rounded != value:
@@ -70,17 +70,17 @@ class Number(Kind):
 
     @property
     def _range(self) -> str:
-        return self.reason or f"must be from {self.least} to {self.most}"
+        return self.reason or f"must be from {self.minimum} to {self.maximum}"
 
     def bound(self, text: str, *, lower: bool) -> Decimal:
         """The bound of a range, on the nearest amount with two decimals that is inside of it."""
         if not _BOUND.fullmatch(text):
             raise InvalidValueError("must be a number")
-        value = min(max(Decimal(text), -self.most), self.most)
+        value = min(max(Decimal(text), -self.maximum), self.maximum)
         return value.quantize(Decimal("0.01"), rounding=ROUND_CEILING if lower else ROUND_FLOOR)
 
     def schema(self) -> Schema:
-        number = {"type": "number", "minimum": float(self.least), "maximum": float(self.most)}
+        number = {"type": "number", "minimum": float(self.minimum), "maximum": float(self.maximum)}
         return {"anyOf": [number, {"type": "string", "pattern": f"^{self.text}$"}]}
 
     def query_schema(self) -> Schema:
@@ -94,7 +94,7 @@ class Money(Number):
     def render(self, value: Decimal) -> str:
         return f"{value:.2f}"
 
-    def answer_schema(self) -> Schema:
+    def response_schema(self) -> Schema:
         return {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2}$"}
 
 
@@ -105,7 +105,7 @@ class Hours(Number):
     def render(self, value: Decimal) -> int | float:
         return int(value) if value == int(value) else float(value)
 
-    def answer_schema(self) -> Schema:
+    def response_schema(self) -> Schema:
         return {"type": "number"}
 
 

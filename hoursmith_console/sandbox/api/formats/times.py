@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from hoursmith_console.sandbox.api.values import InvalidValueError, Kind, Schema
+from hoursmith_console.sandbox.api.values import InvalidValueError, Schema, ValueType
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Day(Kind):
+class Day(ValueType):
     """A calendar day, `YYYY-MM-DD`. As the bound of a range an instant will do, and means its day in UTC."""
 
     def parse(self, value: Any) -> date:
@@ -37,7 +37,7 @@ class Day(Kind):
 
 
 @dataclass(frozen=True)
-class Instant(Kind):
+class Instant(ValueType):
     """A point in time, ISO 8601 with an offset, kept to the millisecond."""
 
     def parse(self, value: Any) -> datetime:

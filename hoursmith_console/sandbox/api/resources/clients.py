@@ -4,17 +4,17 @@ from typing import cast
 
 from django.db.models import QuerySet
 
-from hoursmith_console.sandbox.api.callers import Caller
+from hoursmith_console.sandbox.api.auth_context import AuthContext
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
-from hoursmith_console.sandbox.api.formats.numbers import MONEY, PERCENT, Whole
+from hoursmith_console.sandbox.api.formats.numbers import MONEY, PERCENT, Integer
 from hoursmith_console.sandbox.api.formats.times import INSTANT
 from hoursmith_console.sandbox.api.lists import Listing
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.values import CURRENCY, EMAIL, FLAG, ID, Text
+from hoursmith_console.sandbox.api.values import BOOLEAN, CURRENCY, EMAIL, ID, Text
 from hoursmith_console.sandbox.models import Client
 
-NAME = Text(200, least=1)
+NAME = Text(200, minimum=1)
 
 
 class Clients(Resource[Client]):
@@ -38,9 +38,9 @@ class Clients(Resource[Client]):
         Field("billingCountry", Text(100)),
         Field("taxNumber", Text(100)),
         Field("defaultRate", MONEY),
-        Field("defaultPaymentTerms", Whole(0, 3650)),
+        Field("defaultPaymentTerms", Integer(0, 3650)),
         Field("defaultTaxRate", PERCENT),
-        Field("requirePoNumber", FLAG, default=False),
+        Field("requirePoNumber", BOOLEAN, default=False),
         Field("billingEmail", EMAIL),
         *STAMPS,
     )
@@ -50,8 +50,8 @@ class Clients(Resource[Client]):
         ranges={"createdAt": INSTANT, "updatedAt": INSTANT},
     )
 
-    def visible(self, caller: Caller) -> QuerySet[Client]:
-        return super().visible(caller).filter(deleted_at__isnull=True)
+    def visible(self, auth: AuthContext) -> QuerySet[Client]:
+        return super().visible(auth).filter(deleted_at__isnull=True)
 
     def guard_delete(self, row: Client) -> None:
         if row.projects.filter(deleted_at__isnull=True).exists():
@@ -70,11 +70,11 @@ OPERATIONS = (
 )
 
 
-def client_named_in(values: dict[str, object], caller: Caller, faults: dict[str, str]) -> Client | None:
+def client_named_in(values: dict[str, object], auth: AuthContext, faults: dict[str, str]) -> Client | None:
     """The client that `values` refer to, None where they do not; one out of sight is a fault."""
     if "client_id" not in values:
         return None
-    client = CLIENTS.visible(caller).filter(pk=cast(str, values["client_id"])).first()
+    client = CLIENTS.visible(auth).filter(pk=cast(str, values["client_id"])).first()
     if client is None:
         faults["clientId"] = "there is no such client"
     return client

@@ -2,17 +2,17 @@
 
 from django.db.models import QuerySet
 
-from hoursmith_console.sandbox.api.callers import Caller
+from hoursmith_console.sandbox.api.auth_context import AuthContext
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field, fixed
 from hoursmith_console.sandbox.api.formats.numbers import SPENT
 from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
-from hoursmith_console.sandbox.api.operations import Visit
+from hoursmith_console.sandbox.api.operations import RequestContext
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import client_named_in
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
-from hoursmith_console.sandbox.api.values import CURRENCY, FLAG, ID, Choice, Text
+from hoursmith_console.sandbox.api.values import BOOLEAN, CURRENCY, ID, Choice, Text
 from hoursmith_console.sandbox.models import Category, Expense
 
 CATEGORY = Choice(Category.values)
@@ -28,10 +28,10 @@ class Expenses(Resource[Expense]):
         fixed("invoiceId", nullable=True),
         Field("category", CATEGORY, default=Category.OTHER),
         Field("customCategory", Text(200)),
-        Field("description", Text(500, least=1), required=True),
+        Field("description", Text(500, minimum=1), required=True),
         Field("amount", SPENT, required=True),
         fixed("currency", CURRENCY),
-        Field("billable", FLAG, default=True),
+        Field("billable", BOOLEAN, default=True),
         Field("expenseDate", DAY, required=True),
         *STAMPS,
     )
@@ -42,26 +42,26 @@ class Expenses(Resource[Expense]):
             Filter("clientId", ID),
             PartialFilter("clientName", "client__name"),
             Filter("projectId", ID),
-            Filter("billable", FLAG),
+            Filter("billable", BOOLEAN),
             Filter("category", CATEGORY),
         ),
         ranges={"expenseDate": DAY, "createdAt": INSTANT, "amount": SPENT},
     )
 
-    def visible(self, caller: Caller) -> QuerySet[Expense]:
-        return super().visible(caller).filter(deleted_at__isnull=True)
+    def visible(self, auth: AuthContext) -> QuerySet[Expense]:
+        return super().visible(auth).filter(deleted_at__isnull=True)
 
-    def check(self, row: Expense, visit: Visit, faults: dict[str, str]) -> None:
-        client = client_named_in(visit.values, visit.caller, faults)
+    def check(self, row: Expense, context: RequestContext, faults: dict[str, str]) -> None:
+        client = client_named_in(context.values, context.auth, faults)
         if client is not None:
-            row.currency = client.currency or visit.caller.org.default_currency
-        project_named_in(visit.values, visit.caller, faults)
-        if faults or row.project_id is None or {"client_id", "project_id"}.isdisjoint(visit.values):
+            row.currency = client.currency or context.auth.org.default_currency
+        project_named_in(context.values, context.auth, faults)
+        if faults or row.project_id is None or {"client_id", "project_id"}.isdisjoint(context.values):
             return
         if row.project is not None and row.project.client_id != row.client_id:
             faults["projectId"] = "must be a project of the client"
 
-    def guard_change(self, row: Expense, visit: Visit) -> None:
+    def guard_change(self, row: Expense, context: RequestContext) -> None:
         self.guard_delete(row)
 
     def guard_delete(self, row: Expense) -> None:

@@ -8,7 +8,7 @@ from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.values import CURRENCY, ID, Choice, Text
 from hoursmith_console.sandbox.models import Invoice, InvoiceStatus, PaymentStatus
 
-NUMBER = Text(40, least=1)
+NUMBER = Text(40, minimum=1)
 STATUS = Choice(InvoiceStatus.values)
 PAYMENT_STATUS = Choice(PaymentStatus.values)
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from hoursmith_console.sandbox.api.callers import EVERYONE
+from hoursmith_console.sandbox.api.auth_context import EVERYONE
 from hoursmith_console.sandbox.api.fields import fixed
-from hoursmith_console.sandbox.api.operations import Operation, Visit
-from hoursmith_console.sandbox.api.values import ID, Choice, Several, Text
+from hoursmith_console.sandbox.api.operations import Operation, RequestContext
+from hoursmith_console.sandbox.api.values import ID, Choice, ListOf, Text
 from hoursmith_console.sandbox.models import Plan, Project, Role, Scope
 
 FIELDS = (
@@ -14,22 +14,22 @@ FIELDS = (
     fixed("plan", Choice(Plan.values)),
     fixed("role", Choice(Role.values)),
     fixed("tokenName", Text(100)),
-    fixed("scopes", Several(Choice(Scope.values), 2)),
-    fixed("projectIds", Several(ID, 10_000)),
+    fixed("scopes", ListOf(Choice(Scope.values), 2)),
+    fixed("projectIds", ListOf(ID, 10_000)),
 )
 
 
-def show_me(visit: Visit) -> dict[str, Any]:
+def show_me(context: RequestContext) -> dict[str, Any]:
     """Workspace, plan, role, token and projects of the caller."""
-    caller = visit.caller
-    projects = Project.objects.filter(org_id=caller.org_id, people=caller.user_id, deleted_at__isnull=True)
+    auth = context.auth
+    projects = Project.objects.filter(org_id=auth.org_id, people=auth.user_id, deleted_at__isnull=True)
     return {
-        "orgId": str(caller.org_id),
-        "orgName": caller.org.name,
-        "plan": caller.org.plan,
-        "role": caller.role.value,
-        "tokenName": caller.token.name,
-        "scopes": list(caller.token.scopes),
+        "orgId": str(auth.org_id),
+        "orgName": auth.org.name,
+        "plan": auth.org.plan,
+        "role": auth.role.value,
+        "tokenName": auth.token.name,
+        "scopes": list(auth.token.scopes),
         "projectIds": [str(pk) for pk in projects.order_by("id").values_list("id", flat=True)],
     }
 

@@ -2,11 +2,11 @@
 
 from django.db.models import QuerySet
 
-from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
+from hoursmith_console.sandbox.api.auth_context import EVERYONE, AuthContext
 from hoursmith_console.sandbox.api.fields import IDENTITY, fixed
 from hoursmith_console.sandbox.api.formats.times import INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, page
-from hoursmith_console.sandbox.api.operations import Operation, Page, Shape, Visit
+from hoursmith_console.sandbox.api.operations import Operation, Page, RequestContext, Shape
 from hoursmith_console.sandbox.api.values import ID, Choice, Text
 from hoursmith_console.sandbox.models import Member, Role
 
@@ -27,17 +27,17 @@ LISTING = Listing(
 )
 
 
-def visible(caller: Caller) -> QuerySet[Member]:
-    """The members that exist for `caller`."""
-    rows = Member.objects.filter(org_id=caller.org_id, is_active=True).select_related("user")
-    return rows.filter(user_id=caller.user_id) if caller.is_limited else rows
+def visible(auth: AuthContext) -> QuerySet[Member]:
+    """The members that exist for `auth`."""
+    rows = Member.objects.filter(org_id=auth.org_id, is_active=True).select_related("user")
+    return rows.filter(user_id=auth.user_id) if auth.is_limited else rows
 
 
-def members_page(visit: Visit) -> Page:
+def members_page(context: RequestContext) -> Page:
     """One page of the members."""
-    found, cursor = page(visible(visit.caller), LISTING, visit.query)
+    found, cursor = page(visible(context.auth), LISTING, context.query)
     data = [{field.name: field.render(row) for field in FIELDS} for row in found]
-    return Page(data, cursor, visit.query.limit)
+    return Page(data, cursor, context.query.limit)
 
 
 OPERATIONS = (

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from hoursmith_console.sandbox.api.callers import EVERYONE
+from hoursmith_console.sandbox.api.auth_context import EVERYONE
 from hoursmith_console.sandbox.api.fields import fixed
 from hoursmith_console.sandbox.api.formats.times import INSTANT
-from hoursmith_console.sandbox.api.operations import Operation, Visit
+from hoursmith_console.sandbox.api.operations import Operation, RequestContext
 from hoursmith_console.sandbox.api.values import CURRENCY, Choice, Text
 from hoursmith_console.sandbox.models import Plan
 
@@ -23,9 +23,9 @@ FIELDS = (
 )
 
 
-def show_organization(visit: Visit) -> dict[str, Any]:
-    """The caller's workspace."""
-    return {field.name: field.render(visit.caller.org) for field in FIELDS}
+def show_organization(context: RequestContext) -> dict[str, Any]:
+    """Return the caller's workspace."""
+    return {field.name: field.render(context.auth.org) for field in FIELDS}
 
 
 OPERATIONS = (

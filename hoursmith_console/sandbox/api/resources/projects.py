@@ -4,13 +4,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
+from hoursmith_console.sandbox.api.auth_context import EVERYONE, AuthContext
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field
 from hoursmith_console.sandbox.api.formats.numbers import HOURS, MONEY
 from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, ListQuery, PartialFilter
-from hoursmith_console.sandbox.api.operations import Visit
+from hoursmith_console.sandbox.api.operations import RequestContext
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import NAME, client_named_in
 from hoursmith_console.sandbox.api.values import ID, Choice, Text
@@ -36,10 +36,10 @@ class Projects(Resource[Project]):
         Field("color", Text(32)),
         Field("status", STATUS, default=ProjectStatus.ACTIVE),
         Field("rateType", Choice(RateType.values), default=RateType.HOURLY),
-        Field("hourlyRate", MONEY, blind=True),
-        Field("fixedFeeAmount", MONEY, blind=True),
+        Field("hourlyRate", MONEY, hidden_from_members=True),
+        Field("fixedFeeAmount", MONEY, hidden_from_members=True),
         Field("budgetHours", HOURS),
-        Field("budgetAmount", MONEY, blind=True),
+        Field("budgetAmount", MONEY, hidden_from_members=True),
         Field("startDate", DAY),
         Field("dueDate", DAY),
         *STAMPS,
@@ -63,23 +63,23 @@ class Projects(Resource[Project]):
         ranges={"startDate": DAY, "dueDate": DAY, "createdAt": INSTANT},
     )
 
-    def visible(self, caller: Caller) -> QuerySet[Project]:
-        rows = super().visible(caller)
-        return rows.filter(people=caller.user_id) if caller.is_limited else rows
+    def visible(self, auth: AuthContext) -> QuerySet[Project]:
+        rows = super().visible(auth)
+        return rows.filter(people=auth.user_id) if auth.is_limited else rows
 
-    def listed(self, caller: Caller, query: ListQuery) -> QuerySet[Project]:
+    def listed(self, auth: AuthContext, query: ListQuery) -> QuerySet[Project]:
         # Archived projects are left out of lists, unless it is them that are asked for.
         if query.asked["status"] == ProjectStatus.ARCHIVED:
-            return self.visible(caller)
-        return super().listed(caller, query)
+            return self.visible(auth)
+        return super().listed(auth, query)
 
-    def assign(self, row: Project, visit: Visit) -> None:
-        super().assign(row, visit)
-        if "status" in visit.values:
+    def assign(self, row: Project, context: RequestContext) -> None:
+        super().assign(row, context)
+        if "status" in context.values:
             row.deleted_at = None
 
-    def check(self, row: Project, visit: Visit, faults: dict[str, str]) -> None:
-        client_named_in(visit.values, visit.caller, faults)
+    def check(self, row: Project, context: RequestContext, faults: dict[str, str]) -> None:
+        client_named_in(context.values, context.auth, faults)
         if row.budget_hours is not None and row.budget_amount is not None:
             faults["budgetAmount"] = "only one of budgetHours and budgetAmount may be set"
         if row.rate_type == RateType.FIXED and row.fixed_fee_amount is None:
@@ -89,16 +89,16 @@ class Projects(Resource[Project]):
         if row.start_date and row.due_date and row.due_date < row.start_date:
             faults["dueDate"] = "must not be before startDate"
 
-    def guard_change(self, row: Project, visit: Visit) -> None:
-        if "status" in visit.values and row.client.deleted_at is not None:
+    def guard_change(self, row: Project, context: RequestContext) -> None:
+        if "status" in context.values and row.client.deleted_at is not None:
             raise ConflictError("The project's client was deleted.")
 
-    def archive(self, visit: Visit) -> dict[str, Any]:
-        row = self.find(visit, lock=True)
+    def archive(self, context: RequestContext) -> dict[str, Any]:
+        row = self.find(context, lock=True)
         if row.deleted_at is None:
-            row.status, row.deleted_at, row.updated_at = ProjectStatus.ARCHIVED, visit.now, visit.now
+            row.status, row.deleted_at, row.updated_at = ProjectStatus.ARCHIVED, context.now, context.now
             row.save(update_fields=["status", "deleted_at", "updated_at"])
-        return self.render(row, visit.caller)
+        return self.render(row, context.auth)
 
 
 PROJECTS = Projects()
@@ -111,11 +111,11 @@ OPERATIONS = (
 )
 
 
-def project_named_in(values: dict[str, Any], caller: Caller, faults: dict[str, str]) -> Project | None:
+def project_named_in(values: dict[str, Any], auth: AuthContext, faults: dict[str, str]) -> Project | None:
     """The project that `values` refer to, None where they do not; one out of sight is a fault."""
     if values.get("project_id") is None:
         return None
-    project = PROJECTS.visible(caller).filter(pk=values["project_id"]).first()
+    project = PROJECTS.visible(auth).filter(pk=values["project_id"]).first()
     if project is None:
         faults["projectId"] = "there is no such project"
     return project

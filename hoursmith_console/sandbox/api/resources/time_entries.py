@@ -6,22 +6,22 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from hoursmith_console.sandbox.api.callers import EVERYONE, Caller
+from hoursmith_console.sandbox.api.auth_context import EVERYONE, AuthContext
 from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, Field, fixed
 from hoursmith_console.sandbox.api.formats.durations import LONGEST_S, Duration
-from hoursmith_console.sandbox.api.formats.numbers import Whole
+from hoursmith_console.sandbox.api.formats.numbers import Integer
 from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
-from hoursmith_console.sandbox.api.lists import EitherFilter, Filter, Listing
-from hoursmith_console.sandbox.api.operations import Operation, Shape, Visit
+from hoursmith_console.sandbox.api.lists import BooleanFilter, Filter, Listing
+from hoursmith_console.sandbox.api.operations import Operation, RequestContext, Shape
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.projects import project_named_in
 from hoursmith_console.sandbox.api.resources.tasks import TASKS
-from hoursmith_console.sandbox.api.values import FLAG, ID, Text
+from hoursmith_console.sandbox.api.values import BOOLEAN, ID, Text
 from hoursmith_console.sandbox.models import TimeEntry
 from hoursmith_console.sandbox.models.time_entries import RUNNING
 
-SECONDS = Whole(0, LONGEST_S)
+SECONDS = Integer(0, LONGEST_S)
 
 
 class TimeEntries(Resource[TimeEntry]):
@@ -37,7 +37,7 @@ class TimeEntries(Resource[TimeEntry]):
         fixed("invoiceId", nullable=True),
         Field("durationSeconds", SECONDS, nullable=False),
         Field("duration", Duration(), nullable=False, write_only=True),
-        Field("billable", FLAG, default=True),
+        Field("billable", BOOLEAN, default=True),
         Field("note", Text(5000)),
         Field("entryDate", DAY, required=True),
         Field("startedAt", INSTANT),
@@ -57,27 +57,27 @@ class TimeEntries(Resource[TimeEntry]):
             Filter("projectId", ID),
             Filter("taskId", ID),
             Filter("userId", ID),
-            Filter("billable", FLAG),
-            EitherFilter("running", FLAG, when=RUNNING),
+            Filter("billable", BOOLEAN),
+            BooleanFilter("running", BOOLEAN, when=RUNNING),
         ),
         ranges={"entryDate": DAY, "createdAt": INSTANT, "durationSeconds": SECONDS},
     )
 
-    def visible(self, caller: Caller) -> QuerySet[TimeEntry]:
-        rows = super().visible(caller).filter(deleted_at__isnull=True)
-        return rows.filter(user_id=caller.user_id) if caller.is_limited else rows
+    def visible(self, auth: AuthContext) -> QuerySet[TimeEntry]:
+        rows = super().visible(auth).filter(deleted_at__isnull=True)
+        return rows.filter(user_id=auth.user_id) if auth.is_limited else rows
 
     @staticmethod
-    def without_effect(caller: Caller) -> Sequence[str]:
+    def without_effect(auth: AuthContext) -> Sequence[str]:
         """A Member's list is pinned to themselves whatever `userId` says (contract, section 3)."""
-        return ("userId",) if caller.is_limited else ()
+        return ("userId",) if auth.is_limited else ()
 
-    def create(self, visit: Visit) -> dict[str, Any]:
-        visit.values["user_id"] = visit.caller.user_id
-        return super().create(visit)
+    def create(self, context: RequestContext) -> dict[str, Any]:
+        context.values["user_id"] = context.auth.user_id
+        return super().create(context)
 
-    def assign(self, row: TimeEntry, visit: Visit) -> None:
-        values = dict(visit.values)
+    def assign(self, row: TimeEntry, context: RequestContext) -> None:
+        values = dict(context.values)
         spoken = values.pop("duration", None)
         seconds = values.pop("duration_seconds", None)
         was_running = row.started_at is not None and row.stopped_at is None
@@ -91,14 +91,14 @@ class TimeEntries(Resource[TimeEntry]):
         if seconds is not None:
             row.duration_seconds = seconds
 
-    def check(self, row: TimeEntry, visit: Visit, faults: dict[str, str]) -> None:
-        values = visit.values
+    def check(self, row: TimeEntry, context: RequestContext, faults: dict[str, str]) -> None:
+        values = context.values
         creating = row._state.adding
         if creating and values.get("duration_seconds") is None and values.get("duration") is None:
             faults["durationSeconds"] = "required, unless duration is given"
-        project_named_in(values, visit.caller, faults)
+        project_named_in(values, context.auth, faults)
         if row.task_id is not None and not {"task_id", "project_id"}.isdisjoint(values):
-            tasks = TASKS.visible(visit.caller).filter(pk=row.task_id, project_id=row.project_id)
+            tasks = TASKS.visible(context.auth).filter(pk=row.task_id, project_id=row.project_id)
             if not tasks.exists():
                 faults["taskId"] = "must be a task of the project"
         if row.stopped_at is not None and row.started_at is None:
@@ -106,7 +106,7 @@ class TimeEntries(Resource[TimeEntry]):
         elif row.stopped_at and row.started_at and row.stopped_at.astimezone(UTC) < row.started_at.astimezone(UTC):
             faults["stoppedAt"] = "must not be before startedAt"
 
-    def guard_change(self, row: TimeEntry, visit: Visit) -> None:
+    def guard_change(self, row: TimeEntry, context: RequestContext) -> None:
         self.guard_delete(row)
         if row.started_at is not None and row.stopped_at is None:
             others = TimeEntry.objects.filter(RUNNING, org_id=row.org_id, user_id=row.user_id, deleted_at__isnull=True)
@@ -117,10 +117,10 @@ class TimeEntries(Resource[TimeEntry]):
         if row.invoice_id is not None:
             raise ConflictError("The time entry is on an invoice and can no longer be changed.")
 
-    def running(self, visit: Visit) -> dict[str, Any] | None:
-        """The caller's own running timer."""
-        row = self.visible(visit.caller).filter(RUNNING, user_id=visit.caller.user_id).first()
-        return self.render(row, visit.caller) if row else None
+    def running(self, context: RequestContext) -> dict[str, Any] | None:
+        """Return the caller's own running timer."""
+        row = self.visible(context.auth).filter(RUNNING, user_id=context.auth.user_id).first()
+        return self.render(row, context.auth) if row else None
 
 
 TIME_ENTRIES = TimeEntries()

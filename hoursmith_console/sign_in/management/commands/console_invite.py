@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hoursmith_console.accounts.addresses import normal
+from hoursmith_console.accounts.addresses import normalize_email
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import AddressState, InvitationError, address_state, find_member, invite
 from hoursmith_console.workspaces.models import Invitation, Member, Role, Workspace
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         workspace = self._workspace(options["workspace"])
-        email, role = normal(options["email"]), options["role"].upper()
+        email, role = normalize_email(options["email"]), options["role"].upper()
         try:
             known = find_member(workspace=workspace, email=email)
             if known is not None and known.role != role:
@@ -46,16 +46,16 @@ class Command(BaseCommand):
                 workspace=workspace,
                 email=email,
                 role=role,
-                way=Invitation.Way.OPERATOR,
+                channel=Invitation.Channel.OPERATOR,
                 actor=operator(),
-                takes_address=options["new_account"],
+                takes_over_address=options["new_account"],
             )
         except (AuditUnavailableError, InvitationError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{settings.PUBLIC_URL}{invitation_path(secret)}")
         state = address_state(email)
-        if state == AddressState.PROVEN or (state == AddressState.CLAIMED and not options["new_account"]):
-            self.stderr.write(_USED + (_USED_UNPROVEN if state == AddressState.CLAIMED else ""))
+        if state == AddressState.VERIFIED or (state == AddressState.UNVERIFIED and not options["new_account"]):
+            self.stderr.write(_USED + (_USED_UNPROVEN if state == AddressState.UNVERIFIED else ""))
 
     def _workspace(self, org_id: str | None) -> Workspace:
         found = Workspace.objects.filter(org_id=org_id) if org_id else Workspace.objects.all()

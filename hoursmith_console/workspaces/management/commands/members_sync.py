@@ -8,7 +8,7 @@ from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError
 
 from hoursmith_console.workspaces.member_list import MemberList, MemberListError, fetch_member_list
-from hoursmith_console.workspaces.member_sync import Synced, members_sync
+from hoursmith_console.workspaces.member_sync import SyncResult, members_sync
 from hoursmith_console.workspaces.services import import_workspace
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         self._tell(str(workspace), synced)
 
-    def _tell(self, workspace: str, synced: Synced) -> None:
+    def _tell(self, workspace: str, synced: SyncResult) -> None:
         self.stdout.write(f"{workspace}: {synced.members} members synced, {len(synced.left)} removed.")
         for old, new in synced.moved.items():
             self.stdout.write(f"{old} is now {new}.")

@@ -12,10 +12,10 @@ from django.urls import include, path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hoursmith_console.sandbox.api.auth_context import EVERYONE
 from hoursmith_console.sandbox.api.bodies import BODY_LIMIT
-from hoursmith_console.sandbox.api.callers import EVERYONE
 from hoursmith_console.sandbox.api.dispatch import Api
-from hoursmith_console.sandbox.api.operations import Operation, Visit
+from hoursmith_console.sandbox.api.operations import Operation, RequestContext
 from tests.hoursmith_console.sandbox.fixtures import BASE, NOWHERE, World, code, fields, send
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
@@ -183,7 +183,7 @@ def test_no_parameter_brings_the_api_down(world: World, name: str, value: str) -
 
 
 def _broken_api(settings: Any, error: Exception) -> None:
-    def run(visit: Visit) -> None:
+    def run(context: RequestContext) -> None:
         raise error
 
     operation = Operation(name="x", summary="x", method="GET", path="/broken", roles=EVERYONE, run=run, record="Me")

@@ -93,7 +93,7 @@ def test_the_password_alone_no_longer_lets_in(with_app: Give) -> None:
     right = client.post("/accounts/2fa/authenticate/", {"code": code_now()})
     assert (right.status_code, is_in(client)) == (302, True)
     assert told() == ["sign_in_failed", "sign_in"]
-    assert AuditEvent.objects.get(tool="console.sign_in").arguments == {"way": "password and totp"}
+    assert AuditEvent.objects.get(tool="console.sign_in").arguments == {"method": "password and totp"}
 
 
 def test_a_code_is_taken_once(with_app: Give) -> None:

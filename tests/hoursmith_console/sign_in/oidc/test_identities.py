@@ -66,7 +66,7 @@ def test_a_subject_is_known_whatever_its_address_says_later(cast: Cast, first: P
 def test_a_provider_gives_an_account_no_address_and_takes_back_what_it_vouched_for(cast: Cast, first: Provider) -> None:
     user = account_of(cast.people["owner"])
     visit(Client())
-    assert EmailVerification.objects.get(address__user=user).how == "oidc"
+    assert EmailVerification.objects.get(address__user=user).method == "oidc"
     first.person = {**OWNER, "email": "elsewhere@example.com"}
     client = Client()
     visit(client)
@@ -167,7 +167,7 @@ def test_an_account_that_nobody_ever_used_is_found_by_its_address(cast: Cast, fi
     visit(client)
     assert is_in(client)
     proof = EmailVerification.objects.get(address__email="new@example.com")
-    assert (proof.how, proof.issuer) == ("oidc", first.issuer)
+    assert (proof.method, proof.issuer) == ("oidc", first.issuer)
 
 
 def test_a_sign_in_that_allauth_found_by_the_subject_alone_counts_for_nothing(cast: Cast, first: Provider) -> None:

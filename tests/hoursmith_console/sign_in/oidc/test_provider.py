@@ -36,7 +36,7 @@ def test_a_member_with_a_verified_address_gets_in(provider: Provider) -> None:
     assert visit(client, next="/audit/")["Location"] == "/audit/"
     assert is_in(client)
     assert told() == ["openid_connect", "sign_in"]
-    assert AuditEvent.objects.get(tool="console.sign_in").arguments == {"way": "openid"}
+    assert AuditEvent.objects.get(tool="console.sign_in").arguments == {"method": "oidc"}
     again = Client()
     visit(again)
     assert is_in(again)
@@ -171,7 +171,7 @@ def test_a_second_factor_is_asked_for_all_the_same(provider: Provider, with_app:
     assert not is_in(client)
     client.post("/accounts/2fa/authenticate/", {"code": code_now()})
     assert is_in(client)
-    assert AuditEvent.objects.get(tool="console.sign_in").arguments == {"way": "openid and totp"}
+    assert AuditEvent.objects.get(tool="console.sign_in").arguments == {"method": "oidc and totp"}
 
 
 def test_who_has_no_password_shows_with_the_provider_that_it_is_they(cast: Cast, provider: Provider) -> None:

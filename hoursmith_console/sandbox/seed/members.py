@@ -12,7 +12,7 @@ ORG_ID = uuid.uuid5(_NAMESPACE, "workspace")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SeedMember:
     """One person and their role."""
 
     name: str
@@ -31,13 +31,13 @@ class Part:
         return uuid.uuid5(_NAMESPACE, f"member {self.email}")
 
 
-CAST = (
-    Part("Ana Lindqvist", Role.OWNER),
-    Part("Ben Okafor", Role.ADMIN),
-    Part("Carla Reyes", Role.MANAGER),
-    Part("Dmitri Novak", Role.MEMBER),
-    Part("Elif Demir", Role.MEMBER),
-    Part("Finn Gallagher", Role.MEMBER),
+MEMBERS = (
+    SeedMember("Ana Lindqvist", Role.OWNER),
+    SeedMember("Ben Okafor", Role.ADMIN),
+    SeedMember("Carla Reyes", Role.MANAGER),
+    SeedMember("Dmitri Novak", Role.MEMBER),
+    SeedMember("Elif Demir", Role.MEMBER),
+    SeedMember("Finn Gallagher", Role.MEMBER),
 )
 
 
@@ -57,7 +57,7 @@ def create_members(*, now: datetime) -> tuple[Organization, list[Person]]:
         created_at=founded,
     )
     people = []
-    for number, part in enumerate(CAST):
+    for number, part in enumerate(MEMBERS):
         person, _ = Person.objects.get_or_create(id=part.user_id, defaults={"name": part.name, "email": part.email})
         joined = founded + timedelta(days=45 * number, minutes=17 * number)
         Member.objects.create(id=part.member_id, org=org, user=person, role=part.role, created_at=joined)

@@ -10,7 +10,7 @@ STAFF = frozenset({Role.OWNER, Role.ADMIN, Role.MANAGER})
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class AuthContext:
     """The membership behind a token, as it is now."""
 
     token: Token

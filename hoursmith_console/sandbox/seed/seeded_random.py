@@ -1,11 +1,11 @@
-"""Chance that falls the same way every time."""
+"""SeededRandom that falls the same way every time."""
 
 import random
 import uuid
 from datetime import datetime, timedelta
 
 
-class Chance(random.Random):
+class SeededRandom(random.Random):
     """Random choices that depend on the name of what they are for alone."""
 
     def __init__(self, purpose: str) -> None:
