@@ -15,7 +15,10 @@ from mcpbridge.models import Result
 
 
 def record_sign_in(*, user: User, method: str, address: str) -> None:
-    """Record that `user` signs in by `method` (password, passkey …). Raises AuditUnavailableError: refuse the sign-in."""
+    """Record that `user` signs in by `method` (such as "password and totp").
+
+    Raises AuditUnavailableError; the sign-in must then be refused.
+    """
     for member in _memberships(user):
         record_member_event(
             member, "console.sign_in", actor=member.display_identity, address=address, details={"method": method}

@@ -90,6 +90,6 @@ def test_one_address_is_proven_to_one_account() -> None:
 def test_one_identity_is_linked_to_one_account() -> None:
     for number in range(5):
         told = OidcUser("https://login.example.com", f"subject-{number}", "")
-        deeds = [lambda user=user, oidc_user=told: link_identity(user=user, oidc_user=told) for user in accounts(3)]
+        deeds = [lambda user=user, told=told: link_identity(user=user, oidc_user=told) for user in accounts(3)]
         assert at_once(*deeds) == ["IdentityTakenError", "IdentityTakenError", "done"]
         assert OidcIdentity.objects.filter(subject=told.subject).count() == 1
