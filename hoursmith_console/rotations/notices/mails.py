@@ -124,7 +124,10 @@ def build_mail_text(mail: RotationMail, rotations: Sequence[Rotation], now: date
     first = "Reminder: please rotate" if mail.kind == MailKind.REMINDER else "Please rotate"
     lines = [f"Hello {unlinked_text(mail.member.name)},", ""]
     asker = unlinked_text(mail.campaign.requester) if mail.campaign else "The workspace"
-    lines += [f"{asker} asks you to rotate your Hoursmith {many} in the workspace {unlinked_text(mail.workspace.name)}:", ""]
+    lines += [
+        f"{asker} asks you to rotate your Hoursmith {many} in the workspace {unlinked_text(mail.workspace.name)}:",
+        "",
+    ]
     for rotation in rotations:
         by = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""
         late = " (overdue)" if rotation.due_on and rotation.due_on < now.date() else ""
