@@ -1,6 +1,6 @@
-"""Reads settings from the environment and says in one sentence what is wrong with them.
+"""Read and check settings from the environment; each error is one sentence that names the setting.
 
-Kept apart from `settings` so that each rule can be tested without loading Django twice.
+Separate from `settings`, so that each check can be tested without loading Django again.
 """
 
 import ipaddress
@@ -14,9 +14,9 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 GENERATED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY")
-# A network that swallows everything without a word ends a connection in about ten seconds, not in a quarter of an hour
-# (libpq; seconds, but for the last, which is milliseconds). What DATABASE_URL says comes first.
-_LINE_IS_CUT = {
+# Close dead database connections after about ten seconds instead of 15 minutes (libpq parameters; seconds, the last in
+# milliseconds). Parameters in DATABASE_URL take precedence.
+_CONNECTION_TIMEOUTS = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -26,7 +26,7 @@ _LINE_IS_CUT = {
 
 
 def is_loopback(host: str | None) -> bool:
-    """True for `localhost`, its subdomains and addresses that never leave the machine."""
+    """Return whether `host` is `localhost`, a subdomain of it, or a loopback address."""
     if not host:
         return False
     if host == "localhost" or host.endswith(".localhost"):
@@ -38,7 +38,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_address(host: str | None) -> bool:
-    """True for a bare IP address."""
+    """Return whether `host` is an IP address."""
     try:
         return bool(ipaddress.ip_address((host or "").strip("[]")))
     except ValueError:
@@ -46,19 +46,19 @@ def is_address(host: str | None) -> bool:
 
 
 def secret_path(var: Path, name: str) -> Path:
-    """Where `make run` keeps the secret it generated for the setting `name`."""
+    """Return the path of the secret that `make run` generated for the setting `name`."""
     return var / name.lower()
 
 
 def fresh_secret() -> str:
-    """A secret that nobody has seen yet."""
+    """Return a new random secret."""
     return secrets.token_urlsafe(48)
 
 
 def read_optional_secret(env: environ.Env, name: str) -> str:
-    """The secret `name` from the environment or the file in `<name>_FILE`; empty where neither is given.
+    """Return the secret `name` from the environment or the file in `<name>_FILE`; empty if neither is set.
 
-    Raises ImproperlyConfigured where that file cannot be read or is empty.
+    Raises ImproperlyConfigured if that file cannot be read or is empty.
     """
     if value := str(env.str(name, default="")):
         return value
@@ -68,16 +68,16 @@ def read_optional_secret(env: environ.Env, name: str) -> str:
     try:
         value = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from None
+        raise ImproperlyConfigured(f"{name}_FILE: {path} cannot be read ({error.strerror}).") from None
     if not value:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+        raise ImproperlyConfigured(f"{name}_FILE: {path} is empty.")
     return value
 
 
 def read_secret(env: environ.Env, var: Path, name: str, *, default: str = "") -> str:
-    """The secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
+    """Return the secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
 
-    Raises ImproperlyConfigured where all of them are empty.
+    Raises ImproperlyConfigured if all of them are empty.
     """
     if value := read_optional_secret(env, name):
         return value
@@ -86,13 +86,11 @@ def read_secret(env: environ.Env, var: Path, name: str, *, default: str = "") ->
         return generated.read_text(encoding="utf-8").strip()
     if default:
         return default
-    raise ImproperlyConfigured(
-        f"{name} is not set. Give it in the environment or as {name}_FILE, or run `make run` once, which makes one."
-    )
+    raise ImproperlyConfigured(f"{name} is not set. Set {name} or {name}_FILE, or run `make run` once to generate it.")
 
 
 def generate_secrets(var: Path) -> list[str]:
-    """Write the missing secrets into `var`, readable by the owner alone; the names of those written."""
+    """Write missing secrets into `var`, readable only by the owner (0600); return the names of those written."""
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = []
     for name in GENERATED_SECRETS:
@@ -103,7 +101,7 @@ def generate_secrets(var: Path) -> list[str]:
         part.touch(mode=0o600)
         part.write_text(fresh_secret() + "\n", encoding="utf-8")
         try:
-            # Whole or not at all, and never in the place of another process's.
+            # Atomic, and never replaces a secret that another process wrote.
             os.link(part, path)
         except FileExistsError:
             continue
@@ -114,71 +112,71 @@ def generate_secrets(var: Path) -> list[str]:
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """`value`, where it is one of `choices`; raises ImproperlyConfigured naming them otherwise."""
+    """Return `value` if it is one of `choices`. Raises ImproperlyConfigured otherwise."""
     if value not in choices:
-        raise ImproperlyConfigured(f"{name} is {value!r}; it can be {' or '.join(choices)}.")
+        raise ImproperlyConfigured(f"{name} is {value!r}; use {' or '.join(choices)}.")
     return value
 
 
 def check_count(name: str, value: int) -> int:
-    """`value`, where it is no less than nothing; raises ImproperlyConfigured otherwise."""
+    """Return `value` if it is 0 or more. Raises ImproperlyConfigured otherwise."""
     if value < 0:
-        raise ImproperlyConfigured(f"{name} is {value}; it can be 0 or more.")
+        raise ImproperlyConfigured(f"{name} is {value}; it must be 0 or more.")
     return value
 
 
 def check_upstream_url(url: str) -> str:
-    """`url` without a trailing slash, where it is https or loopback; raises ImproperlyConfigured otherwise."""
-    # Parsers disagree about these, and then about whose host it is that tokens go to.
+    """Return `url` without a trailing slash if it is https or loopback. Raises ImproperlyConfigured otherwise."""
+    # URL parsers disagree about these characters, and so about the host that receives tokens.
     if not url.isascii() or not url.isprintable() or any(sign in url for sign in " \\%<>\"'`{}|^"):
-        raise ImproperlyConfigured("HOURSMITH_API_URL has signs in it that no address of a server has.")
+        raise ImproperlyConfigured("HOURSMITH_API_URL contains characters that are not allowed in a URL.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ImproperlyConfigured("HOURSMITH_API_URL cannot be read; its host or its port is wrong.") from None
+        raise ImproperlyConfigured("HOURSMITH_API_URL has an invalid host or port.") from None
     if parts.scheme not in ("https", "http") or not host or port == 0:
-        raise ImproperlyConfigured(f"HOURSMITH_API_URL is {_without_user(url)!r}; it must be an https:// address.")
+        raise ImproperlyConfigured(f"HOURSMITH_API_URL is {_without_user(url)!r}; it must be an https:// URL.")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ImproperlyConfigured("HOURSMITH_API_URL must be a plain address, without user, query or fragment.")
+        raise ImproperlyConfigured("HOURSMITH_API_URL must not contain a user name, query or fragment.")
     if parts.scheme != "https" and not is_loopback(host):
         raise ImproperlyConfigured(
-            f"HOURSMITH_API_URL is {url!r}; tokens travel only over https:// (http:// is for loopback alone)."
+            f"HOURSMITH_API_URL is {url!r}; tokens are sent only over https:// (or http:// to loopback addresses)."
         )
     return url.rstrip("/")
 
 
 def _without_user(url: str) -> str:
-    """`url` without what may be a password in it."""
+    """Return `url` without user name and password."""
     return url.rpartition("@")[2]
 
 
 def check_networks(name: str, texts: list[str]) -> list[str]:
-    """`texts` where each is a network or an address; raises ImproperlyConfigured naming the one that is not."""
+    """Return `texts` if each is an IP network or address. Raises ImproperlyConfigured naming the first that is not."""
     for text in texts:
         try:
             ipaddress.ip_network(text.strip(), strict=False)
         except ValueError:
-            raise ImproperlyConfigured(f"{name} has {text!r}, which is no network such as 10.0.0.0/8.") from None
+            raise ImproperlyConfigured(f"{name} contains {text!r}; use networks such as 10.0.0.0/8.") from None
     return texts
 
 
 def check_sandbox_is_meant(*, upstream_url: str, debug: bool, public_url: str, sandbox: bool) -> None:
-    """Refuse to serve the sandbox to the public by accident."""
+    """Raise ImproperlyConfigured if the sandbox would be public by accident."""
     if not upstream_url and not debug and not sandbox and not is_loopback(urlsplit(public_url).hostname):
         raise ImproperlyConfigured(
-            f"PUBLIC_URL is {public_url}, but HOURSMITH_API_URL is unset: this would serve the sandbox workspace. "
-            "Set HOURSMITH_API_URL, or SANDBOX=on if that is meant."
+            f"PUBLIC_URL is {public_url}, but HOURSMITH_API_URL is unset: this would serve the sandbox publicly. "
+            "Set HOURSMITH_API_URL, or SANDBOX=on to allow it."
         )
 
 
 def read_oidc(env: environ.Env, var: Path) -> dict[str, str]:
-    """How people sign in with OpenID Connect: issuer, client_id, secret, name; empty where nothing is set.
+    """Return the OpenID Connect settings: issuer, client_id, secret, name; empty if none is set.
 
-    Raises ImproperlyConfigured where something is missing, or would send secrets in the clear.
+    Raises ImproperlyConfigured if a setting is missing, or the issuer is not https.
     """
     issuer, client = env.str("OIDC_ISSUER", default=""), env.str("OIDC_CLIENT_ID", default="")
-    # A blank stands for none, which is no fault here.
+    # The blank default means unset, which is not an error here.
     secret = read_secret(env, var, "OIDC_CLIENT_SECRET", default=" ").strip()
     given = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client, "OIDC_CLIENT_SECRET": secret}
     missing = [name for name, value in given.items() if not value]
@@ -187,18 +185,22 @@ def read_oidc(env: environ.Env, var: Path) -> dict[str, str]:
     if missing:
         there = " and ".join(name for name in given if name not in missing)
         lacking = " and ".join(missing)
-        raise ImproperlyConfigured(f"{there} is set, but not {lacking}: OpenID Connect needs all three.")
+        raise ImproperlyConfigured(f"Besides {there}, OpenID Connect also needs {lacking}.")
     parts = urlsplit(issuer)
     if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}; it must be the issuer's plain https:// address.")
+        raise ImproperlyConfigured(
+            f"OIDC_ISSUER is {issuer!r}; it must be an https:// URL without user name, query or fragment."
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise ImproperlyConfigured(f"OIDC_ISSUER is {issuer!r}; it must be https:// (http:// is for loopback alone).")
+        raise ImproperlyConfigured(
+            f"OIDC_ISSUER is {issuer!r}; it must be https:// (http:// is allowed for loopback addresses)."
+        )
     name = env.str("OIDC_NAME", default=parts.hostname)
     return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name}
 
 
 def oidc_provider(oidc: dict[str, str]) -> dict[str, object]:
-    """What allauth is to know of the provider in `oidc`; no provider where that is empty."""
+    """Return allauth's SOCIALACCOUNT_PROVIDERS for the provider in `oidc`; without a provider if `oidc` is empty."""
     app = {
         "provider_id": "oidc",
         "name": oidc.get("name"),
@@ -210,10 +212,10 @@ def oidc_provider(oidc: dict[str, str]) -> dict[str, object]:
 
 
 def sqlite_options(*, durable: bool) -> dict[str, object]:
-    """Connection options for SQLite: WAL, writers queue instead of failing.
+    """Return connection options for SQLite: WAL, and writers that wait instead of failing.
 
-    `durable` adds synchronous=FULL: in WAL mode NORMAL can lose the last commits on power loss,
-    so it would be no write-ahead record.
+    `durable` sets synchronous=FULL: in WAL mode, NORMAL can lose the last commits on power loss, including the intents
+    of destructive calls.
     """
     synchronous = "FULL" if durable else "NORMAL"
     return {
@@ -227,15 +229,15 @@ def sqlite_options(*, durable: bool) -> dict[str, object]:
 
 
 def databases(url: str, *, direct_url: str = "") -> dict[str, dict[str, object]]:
-    """Django's DATABASES for `url`, which leads to a pooler in transaction mode where there is a `direct_url` besides.
+    """Return Django's DATABASES for `url`, which is a pooler in transaction mode if `direct_url` is set.
 
-    With SQLite the sandbox workspace has a file of its own beside the console's: it stands for somebody
-    else's service, so a lock on our records must not stop it.
+    With SQLite the sandbox has its own file: it stands for an external service, so a lock on the console's database
+    must not block it.
     """
     default = environ.Env.db_url_config(url)
     if default["ENGINE"] == "django.db.backends.sqlite3":
         if direct_url:
-            raise ImproperlyConfigured("DATABASE_DIRECT_URL is set, but DATABASE_URL does not lead to PostgreSQL.")
+            raise ImproperlyConfigured("DATABASE_DIRECT_URL is set, but DATABASE_URL is not a PostgreSQL URL.")
         default["OPTIONS"] = sqlite_options(durable=True)
         name = str(default["NAME"])
         if name == ":memory:":
@@ -249,13 +251,13 @@ def databases(url: str, *, direct_url: str = "") -> dict[str, dict[str, object]]
         }
         return {"default": default, "sandbox": sandbox}
     if direct_url and environ.Env.db_url_config(direct_url)["ENGINE"] != default["ENGINE"]:
-        raise ImproperlyConfigured("DATABASE_DIRECT_URL must be the postgres:// address of DATABASE_URL's own server.")
-    # They outlive a transaction, for which alone such a pooler gives out a connection.
+        raise ImproperlyConfigured("DATABASE_DIRECT_URL must be the postgres:// URL of the server behind DATABASE_URL.")
+    # Server-side cursors outlive a transaction, but such a pooler assigns connections per transaction.
     default["DISABLE_SERVER_SIDE_CURSORS"] = bool(direct_url)
     default["ENGINE"] = "hoursmith_console.backends.postgresql"
-    # Under ASGI each request has its own thread: without a pool each would open a connection and leave it behind.
-    # While the database is away the pool tries less and less often, for as long as it is told: soon given up is soon
-    # begun again. The backend itself looks whether a pooled connection is alive.
+    # Under ASGI each request has its own thread: without a pool each would open a connection and leave it open.
+    # While the database is unavailable the pool retries with growing pauses up to reconnect_timeout; a short one makes
+    # it start over soon. The backend itself checks whether a pooled connection is alive.
     pool = {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 2}
-    default["OPTIONS"] = _LINE_IS_CUT | default.get("OPTIONS", {}) | {"pool": pool}
+    default["OPTIONS"] = _CONNECTION_TIMEOUTS | default.get("OPTIONS", {}) | {"pool": pool}
     return {"default": default}

@@ -1,1 +1,1 @@
-"""Accounts: their proven addresses, OpenID Connect identities, sessions and known browsers."""
+"""Accounts: email addresses, sessions, encryption, OpenID Connect identities. Memberships are in `workspaces`."""

@@ -1,8 +1,7 @@
-"""The e-mail addresses of accounts: which account uses one, and whether its user proved that it is theirs.
+"""Email addresses of accounts: which account uses one, and whether its user verified it.
 
-An address without a proof is a name to sign in with and nothing more. Only a proven one finds an account: for
-invitations, for OpenID Connect and for a forgotten password. Links that an operator hands out and the sandbox's
-sign-ins prove nothing.
+An unverified address is only a sign-in name. Invitations, OpenID Connect and password resets find accounts by verified
+addresses alone. Links printed for an operator, and the sandbox's sign-ins, verify nothing.
 """
 
 from collections.abc import Sequence
@@ -22,10 +21,10 @@ class AddressTakenError(Exception):
 
 
 def normalize_email(text: str) -> str:
-    """Return the address `text` in the one form in which addresses are stored and compared.
+    """Return the address `text` in the form in which addresses are stored and compared.
 
-    Lower case is taken only where it invents no ASCII letter: the Kelvin sign is no "k", and "ß" is no "ss", since
-    those are other mailboxes.
+    Lower-case only letters whose lower case adds no ASCII letter: the Kelvin sign does not become "k", nor "ß" "ss",
+    since those are other mailboxes.
     """
     return "".join(_lower(letter) for letter in text.strip())
 
@@ -36,101 +35,101 @@ def _lower(letter: str) -> str:
 
 
 def find_verified_account(email: str) -> User | None:
-    """Return the account whose user proved that `email` is theirs."""
+    """Return the account whose user verified `email`."""
     found = _holders(email).filter(verified=True, verification__isnull=False).select_related("user").first()
     return cast(User, found.user) if found is not None else None
 
 
 def find_unverified_accounts(email: str) -> list[User]:
-    """Return the accounts that use `email` without proof."""
+    """Return the accounts that use `email` unverified."""
     rows = _holders(email).filter(verified=False).select_related("user").order_by("pk")
     return [cast(User, row.user) for row in rows]
 
 
 def find_account(email: str) -> User | None:
-    """Return the account that `email` names: the one that proved it, or else the only one that uses it."""
+    """Return the account that verified `email`, or else the only account that uses it."""
     claiming = find_unverified_accounts(email)
     return find_verified_account(email) or (claiming[0] if len(claiming) == 1 else None)
 
 
 def verified_addresses(user: User) -> list[str]:
-    """Return the addresses that the user of the account proved."""
+    """Return the verified addresses of the account."""
     rows = EmailAddress.objects.filter(user=user, verified=True, verification__isnull=False).order_by("pk")
     return list(rows.values_list("email", flat=True))
 
 
 def get_email_verification(user: User, email: str) -> EmailVerification | None:
-    """Return how and when the user of the account proved `email`."""
+    """Return how and when the user of the account verified `email`."""
     return EmailVerification.objects.filter(address__user=user, address__email=normalize_email(email)).first()
 
 
 def uses_address(*, user: User, email: str) -> bool:
-    """Return whether the account uses `email`, with or without proof."""
+    """Return whether the account uses `email`, verified or not."""
     return _holders(email).filter(user=user).exists()
 
 
 def is_unused(user: User) -> bool:
-    """Return whether nobody has ever been able to sign in to the account."""
+    """Return whether the account has never been signed in to and has no password."""
     return not user.has_usable_password() and user.last_login is None
 
 
 def display_name(user: User) -> str:
-    """Return how an account is called where the sign-in library shows one."""
+    """Return the name of an account for allauth's texts (ACCOUNT_USER_DISPLAY)."""
     return user.email or "Account without an address"
 
 
 def claim_address(*, user: User, email: str) -> None:
-    """Let `user` sign in with `email`, unproven. Raises AddressTakenError where another account uses it."""
+    """Let `user` sign in with `email`, unverified. Raises AddressTakenError if another account uses it."""
     email = normalize_email(email)
     with transaction.atomic(using=_alias()):
         if _holders(email).exclude(user=user).exists():
             raise AddressTakenError(email)
         EmailAddress.objects.get_or_create(user=user, email=email)
-        _primary_settle(user)
+        _update_primary_address(user)
 
 
 def verify_address(
-    *, user: User, email: str, method: EmailVerification.Method, issuer: str = "", takes: bool = False
+    *, user: User, email: str, method: EmailVerification.Method, issuer: str = "", takes_over: bool = False
 ) -> Sequence[User]:
-    """Keep that the user of the account proved `email`; return the accounts that thereby lost it.
+    """Record that the user of the account verified `email`; return the accounts that lost the address.
 
-    Only with `takes` does an account lose an address that it used without proof. Raises AddressTakenError where
-    another account proved it, or uses it and must not lose it.
+    Other accounts lose an unverified address only if `takes_over` is set. Raises AddressTakenError if another account
+    verified the address, or uses it and `takes_over` is not set.
     """
     email = normalize_email(email)
     try:
         with transaction.atomic(using=_alias()):
-            losers = find_unverified_accounts(email) if takes else []
-            losers = [loser for loser in losers if loser.pk != user.pk]
-            for loser in losers:
-                release_address(user=loser, email=email)
+            former_holders = find_unverified_accounts(email) if takes_over else []
+            former_holders = [former_holder for former_holder in former_holders if former_holder.pk != user.pk]
+            for former_holder in former_holders:
+                release_address(user=former_holder, email=email)
             if _holders(email).exclude(user=user).exists():
                 raise AddressTakenError(email)
             row, _ = EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True})
             facts = {"method": method, "issuer": issuer, "verified_at": timezone.now()}
             EmailVerification.objects.update_or_create(address=row, defaults=facts)
-            _primary_settle(user)
+            _update_primary_address(user)
     except IntegrityError:
-        # Another account proved it at this very moment.
+        # Another account verified it at the same moment.
         raise AddressTakenError(email) from None
-    return losers
+    return former_holders
 
 
 def unverify_address(*, user: User, email: str) -> bool:
-    """Forget the proof of `email`, which stays a name to sign in with; False where there was none."""
+    """Delete the verification of `email`, which stays a sign-in name. Return False if there was none."""
     with transaction.atomic(using=_alias()):
         EmailVerification.objects.filter(address__user=user, address__email=normalize_email(email)).delete()
-        doubted = _holders(email).filter(user=user, verified=True).update(verified=False)
-        _primary_settle(user)
-    return bool(doubted)
+        changed = _holders(email).filter(user=user, verified=True).update(verified=False)
+        _update_primary_address(user)
+    return bool(changed)
 
 
 def release_address(*, user: User, email: str) -> bool:
-    """Let `email` name the account no longer; False where it did not."""
+    """Remove `email` from the account. Return False if the account did not use it."""
     with transaction.atomic(using=_alias()):
-        dropped, _ = _holders(email).filter(user=user).delete()
-        _primary_settle(user)
-    return bool(dropped)
+        deleted, _ = _holders(email).filter(user=user).delete()
+        _update_primary_address(user)
+    return bool(deleted)
 
 
 def _holders(email: str) -> "QuerySet[EmailAddress]":
@@ -138,8 +137,8 @@ def _holders(email: str) -> "QuerySet[EmailAddress]":
     return rows
 
 
-def _primary_settle(user: User) -> None:
-    """Keep one primary address, a proven one if there is one, and Django's own column equal to it."""
+def _update_primary_address(user: User) -> None:
+    """Keep one primary address, preferring a verified one, and copy it to Django's own column."""
     rows = EmailAddress.objects.filter(user=user)
     first = rows.order_by("-verified", "-primary", "pk").first()
     rows.filter(primary=True).exclude(pk=first.pk if first else None).update(primary=False)

@@ -1,4 +1,4 @@
-"""Encrypts what the console must be able to read again, under a key made from SECRET_KEY."""
+"""Encrypt secrets that the console must read again, with a key derived from SECRET_KEY."""
 
 import base64
 from functools import lru_cache
@@ -12,16 +12,16 @@ _PURPOSE = b"hoursmith console: second factors at rest"
 
 
 class UnreadableError(Exception):
-    """The text was encrypted under another SECRET_KEY, or is none of ours."""
+    """The text was encrypted with another SECRET_KEY, or not by this console."""
 
 
 def encrypt(text: str) -> str:
-    """`text` so that only this console reads it."""
+    """Return `text` encrypted (Fernet, key from SECRET_KEY)."""
     return _box(settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS)).encrypt(text.encode()).decode()
 
 
 def decrypt(text: str) -> str:
-    """What `encrypted` was given; raises UnreadableError."""
+    """Return the text that `encrypt` was given. Raises UnreadableError."""
     try:
         return _box(settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS)).decrypt(text.encode()).decode()
     except InvalidToken:

@@ -1,7 +1,7 @@
-"""Remembers in a browser that an account signed in there, so that a stranger's failed attempts do not lock it out.
+"""Device cookies: failed attempts by a stranger do not lock out browsers that the account has signed in with.
 
-A stranger needs only an e-mail address to use up the attempts on an account. So a browser that the account signed in
-with before has attempts of its own (the device cookies of OWASP). The cookie opens nothing.
+A stranger needs only an email address to exhaust an account's sign-in attempts. A browser with the cookie of an earlier
+sign-in therefore has its own rate limit (OWASP device cookies). The cookie does not sign anyone in.
 """
 
 import secrets
@@ -20,12 +20,12 @@ _NOTED = "_known_browser_of"
 
 
 def note_sign_in(request: HttpRequest, user: User) -> None:
-    """Note that `user` has signed in with the browser of `request`; `set_browser_cookie` puts it into the answer."""
+    """Note on `request` that `user` has signed in; `set_browser_cookie` then sets the cookie on the response."""
     setattr(request, _NOTED, user.pk)
 
 
 def set_browser_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set the cookie where somebody has just signed in."""
+    """Set the device cookie if the request signed a user in."""
     account = getattr(request, _NOTED, None)
     if account is None:
         return
@@ -42,7 +42,7 @@ def set_browser_cookie(request: HttpRequest, response: HttpResponseBase) -> None
 
 
 def rate_limit_key(request: HttpRequest, email: str) -> str | None:
-    """Return what the attempts of this browser on the account with `email` are counted under; None for strangers."""
+    """Return the rate limit key of this browser for the account with `email`; None for an unknown browser."""
     known = _read(request)
     if known is None or not EmailAddress.objects.filter(email=normalize_email(email), user_id=known[0]).exists():
         return None

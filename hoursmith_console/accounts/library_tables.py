@@ -1,7 +1,7 @@
-"""Mask tokens on their way into the tables of libraries: accounts, e-mail addresses, identities, sessions.
+"""Mask tokens in the tables of libraries: accounts, email addresses, identities, sessions.
 
-Our own columns mask what is written to them (`mcpbridge.redaction.fields`). A library's row is masked when it is saved;
-a session's data is masked when it is serialized, before it is compressed.
+Our own columns mask their values (`mcpbridge.redaction.fields`). A library's row is masked when it is saved; session
+data is masked when it is serialized, before it is compressed.
 """
 
 from functools import cache
@@ -14,24 +14,24 @@ from mcpbridge.redaction.masking import cut, redact_pasted, redact_value
 
 _OURS = ("hoursmith_console.", "mcpbridge.")
 _TEXTS = (models.CharField, models.TextField, models.JSONField)
-# What cannot hold a token in the clear, and would not survive an accidental mask.
+# Columns that cannot hold a readable token, and that an accidental mask would break.
 UNMASKED = {
     "auth.User.password": "a salted hash",
     "sessions.Session.session_data": "masked by the session's serializer, before it is compressed",
-    "sessions.Session.session_key": "made at random",
+    "sessions.Session.session_key": "random",
     "mfa.Authenticator.data": "encrypted, or the public key of a passkey",
-    "socialaccount.SocialToken.token": "OpenID Connect's tokens are not kept",
-    "socialaccount.SocialToken.token_secret": "OpenID Connect's tokens are not kept",
+    "socialaccount.SocialToken.token": "OpenID Connect tokens are not stored",
+    "socialaccount.SocialToken.token_secret": "OpenID Connect tokens are not stored",
 }
 
 
 def masks(column: "models.Field[Any, Any]") -> bool:
-    """Whether a text is masked when a row of the library's is saved with it."""
+    """Return whether text in this column of a library's table is masked when a row is saved."""
     return isinstance(column, _TEXTS) and str(column) not in UNMASKED
 
 
 def mask_row(sender: type[models.Model], instance: models.Model, **_: Any) -> None:
-    """Take tokens out of a library's row that is about to be saved: a receiver of `pre_save`."""
+    """Mask tokens in a library's row before it is saved (receiver of `pre_save`)."""
     for column in _columns(sender):
         value = getattr(instance, column.attname)
         kept = redact_value(value) if isinstance(value, str | dict | list) else value
@@ -40,15 +40,15 @@ def mask_row(sender: type[models.Model], instance: models.Model, **_: Any) -> No
 
 
 class SessionSerializer(JSONSerializer):
-    """Writes a session down without tokens."""
+    """Serialize session data with tokens masked."""
 
     def dumps(self, obj: Any) -> bytes:
-        """JSON, in bytes."""
+        """Return `obj` as JSON bytes, with tokens masked."""
         return super().dumps(_without_tokens(obj))
 
 
 def _without_tokens(value: Any) -> Any:
-    """The same without whole tokens. Random texts, such as a passkey's challenge, must not be touched by accident."""
+    """Return `value` with whole tokens masked; random text such as a passkey's challenge stays as it is."""
     if isinstance(value, str):
         return redact_pasted(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Keeps the sign-in library's own pages and mails out of the console."""
+"""Template loader that leaves out allauth's own pages and emails."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ _LIBRARY = Path(allauth.__file__).parent
 
 
 class WithoutLibraryTemplates(Loader):
-    """Loads the templates of every application but allauth.
+    """Load the templates of every app except allauth.
 
-    A page or a mail of the library that has none of ours is an error, and never shown in the library's words.
+    A missing template of ours is then an error instead of a page or email in allauth's wording.
     """
 
     def get_dirs(self) -> list[str | Path]:
-        """Return the folders to look in."""
+        """Return the template directories to search."""
         return [each for each in super().get_dirs() if not Path(each).is_relative_to(_LIBRARY)]

@@ -1,4 +1,4 @@
-"""Ends sessions that are too old or were left alone too long, and notes where the others are."""
+"""End sessions past their age or idle limit, and keep the list of active sessions up to date."""
 
 import logging
 import time
@@ -19,17 +19,17 @@ from hoursmith_console.accounts.services import forget_session, save_session
 
 logger = logging.getLogger(__name__)
 
-PLACE = "console_session"
-NOTE_S = 60
+STATE_KEY = "console_session"
+UPDATE_INTERVAL_S = 60
 
 
 class SessionLimits(MiddlewareMixin):
-    """Stands behind Django's AuthenticationMiddleware: whoever is over a limit is nobody from there on."""
+    """Sign out sessions over a limit. Must come after Django's AuthenticationMiddleware."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """End the session where it is over a limit."""
-        # Where no cookie came there is nothing to look into, and the answer does not depend on one.
-        place = request.session.get(PLACE) if request.session.session_key else None
+        """End the session if it is over its age or idle limit."""
+        # Without a session cookie nothing is loaded, and the response does not vary by cookie.
+        place = request.session.get(STATE_KEY) if request.session.session_key else None
         if place is None:
             return
         now = time.time()
@@ -39,23 +39,23 @@ class SessionLimits(MiddlewareMixin):
         request.session.flush()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Note the session once a minute, and whenever it got another key; remember the browser of a sign-in."""
+        """Update the session's row once a minute and when its key changes; set the device cookie after a sign-in."""
         set_browser_cookie(request, response)
         session = getattr(request, "session", None)
-        # A session that nobody has looked into cannot have changed, and is not to be loaded for this.
+        # A session that was not accessed cannot have changed, so it is not loaded here.
         if session is None or not session.accessed or SESSION_KEY not in session:
             return response
-        place = session.get(PLACE)
-        if place is None or place["key"] != session.session_key or time.time() - place["seen"] >= NOTE_S:
+        place = session.get(STATE_KEY)
+        if place is None or place["key"] != session.session_key or time.time() - place["seen"] >= UPDATE_INTERVAL_S:
             update_session(request)
         return response
 
 
 def update_session(request: HttpRequest) -> None:
-    """Note in the session and beside it where it is seen now. Where the database refuses, it is noted later."""
+    """Update the session and its ConsoleSession row. If the database refuses, a later request updates them."""
     if not isinstance(request.user, User):
         return
-    now, place = time.time(), request.session.get(PLACE) or {}
+    now, place = time.time(), request.session.get(STATE_KEY) or {}
     began, key = place.get("began", now), request.session.session_key or ""
     try:
         save_session(
@@ -67,9 +67,9 @@ def update_session(request: HttpRequest) -> None:
             began_at=datetime.fromtimestamp(began, UTC),
         )
     except DatabaseError as error:
-        logger.warning("A session could not be noted: %s", type(error).__name__)
+        logger.warning("A session could not be updated: %s", type(error).__name__)
         return
-    request.session[PLACE] = {"key": key, "began": began, "seen": now}
+    request.session[STATE_KEY] = {"key": key, "began": began, "seen": now}
 
 
 def _address(request: HttpRequest) -> str:
@@ -80,8 +80,8 @@ def _address(request: HttpRequest) -> str:
 
 
 def start_session(sender: Any, request: HttpRequest, user: User, **more: Any) -> None:
-    """A receiver of Django's signal that somebody has signed in, which every way to sign in sends."""
-    request.session.pop(PLACE, None)
+    """Start tracking the session after a sign-in by any method (receiver of `user_logged_in`)."""
+    request.session.pop(STATE_KEY, None)
     request.user = user
     note_sign_in(request, user)
     update_session(request)

@@ -1,4 +1,4 @@
-"""Sessions, proofs of addresses, OpenID Connect identities, and the attempts that all workers count together."""
+"""Sessions, email verifications, OpenID Connect identities, and rate limit counts shared by all workers."""
 
 from django.conf import settings
 from django.db import models
@@ -10,14 +10,14 @@ AGENT_LENGTH = 200
 
 
 class ConsoleSession(models.Model):
-    """One signed-in browser of one account, so that its owner sees it and can end it."""
+    """A signed-in browser of an account. Its user can see and end it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="console_sessions")
     session_key = models.CharField(max_length=40, unique=True)
-    address = MaskedCharField(max_length=45, blank=True, help_text="Where it was last seen.")
-    agent = MaskedCharField(max_length=AGENT_LENGTH, blank=True, help_text="What the browser calls itself.")
+    address = MaskedCharField(max_length=45, blank=True, help_text="IP address of the last request.")
+    agent = MaskedCharField(max_length=AGENT_LENGTH, blank=True, help_text="User-Agent header.")
     began_at = models.DateTimeField(default=timezone.now)
-    seen_at = models.DateTimeField(default=timezone.now, help_text="To the minute.")
+    seen_at = models.DateTimeField(default=timezone.now, help_text="Accurate to a minute.")
 
     class Meta:
         ordering = ["-seen_at", "-id"]
@@ -27,9 +27,9 @@ class ConsoleSession(models.Model):
 
 
 class SharedCount(models.Model):
-    """The table of Django's database cache, in the shape that it expects: attempts, for all workers and machines.
+    """Table of Django's database cache, with the columns it expects: rate limit counts for all workers and nodes.
 
-    It holds addresses, digests of e-mail addresses and spent codes, and nothing that opens anything.
+    Holds IP addresses, digests of email addresses and used one-time codes, but no credential.
     """
 
     cache_key = models.CharField(max_length=255, primary_key=True)
@@ -44,18 +44,18 @@ class SharedCount(models.Model):
 
 
 class EmailVerification(models.Model):
-    """How and when the user of an account showed that they receive mail at one of its addresses.
+    """How and when an email address of an account was verified.
 
-    allauth's `EmailAddress.verified` is true exactly where there is a proof; `accounts.addresses` writes both.
+    allauth's `EmailAddress.verified` is true exactly if this row exists; `accounts.addresses` writes both.
     """
 
     class Method(models.TextChoices):
-        MAIL_LINK = "mail_link", "link by mail"
+        MAIL_LINK = "mail_link", "link by email"
         OIDC = "oidc", "OpenID Connect"
 
     address = models.OneToOneField("account.EmailAddress", on_delete=models.CASCADE, related_name="verification")
     method = models.CharField(max_length=16, choices=Method)
-    issuer = MaskedCharField(max_length=255, blank=True, help_text="The OpenID Connect issuer that vouched for it.")
+    issuer = MaskedCharField(max_length=255, blank=True, help_text="The OpenID Connect issuer that verified it.")
     verified_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -66,12 +66,12 @@ class EmailVerification(models.Model):
 
 
 class OidcIdentity(models.Model):
-    """A user at an OpenID Connect provider who signs in to an account. Issuer and subject together are who they are."""
+    """A user of an OpenID Connect provider who signs in to an account, identified by issuer and subject together."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="oidc_identities")
     issuer = MaskedCharField(max_length=255)
     subject = MaskedCharField(max_length=255)
-    label = MaskedCharField(max_length=254, blank=True, help_text="The verified address that the provider last gave.")
+    label = MaskedCharField(max_length=254, blank=True, help_text="Verified address in the provider's last response.")
     linked_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,7 +1,7 @@
-"""Which account signs in as which user of an OpenID Connect provider.
+"""Links between accounts and users of an OpenID Connect provider.
 
-Issuer and subject together are the identity (OpenID Connect Core 1.0, 5.7). An e-mail address is never one: it may
-lead an identity to an account once, under the conditions of `match_account`, and only a verified address does.
+Issuer and subject together identify a user (OpenID Connect Core 1.0, 5.7). An email address never does: a verified one
+may match an unlinked identity to an account once, under the conditions of `match_account`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class IdentityTakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OidcUser:
-    """Who a provider says somebody is. `email` is empty where the provider has not verified it."""
+    """A user as the provider identifies them. `email` is empty unless the provider verified it."""
 
     issuer: str
     subject: str
@@ -38,12 +38,12 @@ class OidcUser:
 
 
 class AccountMatch(Enum):
-    """What a verified address says about an identity that no account has yet."""
+    """Result of matching an unlinked identity to an account by its verified address."""
 
     NONE = "no account uses the address"
     CONNECT = "the identity may be connected to the account"
-    LINK_REQUIRED = "the account's user must link the identity from inside"
-    UNVERIFIED = "an account uses the address, but nobody proved it"
+    LINK_REQUIRED = "the account's user must sign in and link the identity"
+    UNVERIFIED = "an account uses the address, unverified"
 
 
 def find_identity_user(oidc_user: OidcUser) -> User | None:
@@ -55,9 +55,9 @@ def find_identity_user(oidc_user: OidcUser) -> User | None:
 
 
 def match_account(oidc_user: OidcUser) -> tuple[AccountMatch, User | None]:
-    """Return whether the identity may be connected to the account that its verified address names.
+    """Return whether the identity may be connected to the account with its verified address, and that account.
 
-    Only where the account has no identity, and its user proved the address or nobody ever used the account.
+    It may if the account has no identity yet, and has verified the address or was never used.
     """
     if not oidc_user.email:
         return AccountMatch.NONE, None
@@ -73,7 +73,7 @@ def match_account(oidc_user: OidcUser) -> tuple[AccountMatch, User | None]:
 
 
 def link_identity(*, user: User, oidc_user: OidcUser) -> None:
-    """Let the identity sign in to the account. Raises IdentityTakenError where another account has it."""
+    """Let the identity sign in to the account. Raises IdentityTakenError if another account has it."""
     try:
         with transaction.atomic(using=router.db_for_write(OidcIdentity)):
             OidcIdentity.objects.create(
@@ -85,10 +85,10 @@ def link_identity(*, user: User, oidc_user: OidcUser) -> None:
 
 
 def record_identity_use(*, user: User, oidc_user: OidcUser) -> None:
-    """Note that the identity was used, and what its provider says now of the account's addresses.
+    """Record that the identity was used, and what its provider now says about the account's address.
 
-    It proves an address that the account uses already and gives it no other: a provider may be late to hear that an
-    address has moved. Where it names another one than before, what it vouched for before is proven no longer.
+    Verify an address that the account already uses, but never add one, since a provider's data may be outdated. If
+    the provider names another address than before, delete its verification of the former one.
     """
     known = OidcIdentity.objects.filter(issuer=oidc_user.issuer, subject=oidc_user.subject)
     before = known.values_list("label", flat=True).first() or ""
@@ -103,12 +103,12 @@ def record_identity_use(*, user: User, oidc_user: OidcUser) -> None:
                 user=user, email=oidc_user.email, method=EmailVerification.Method.OIDC, issuer=oidc_user.issuer
             )
         except AddressTakenError:
-            # Another account proved it. This one is found by its identity.
+            # Another account verified it. This account is found by its identity.
             return
 
 
 def unlink_identity(*, user: User, key: int) -> OidcIdentity | None:
-    """Let an identity of the account sign in no longer; return it, None where the account has none with that key."""
+    """Unlink an identity from the account and return it; None if the account has no identity with that key."""
     found = OidcIdentity.objects.filter(user=user, pk=key).first()
     if found is not None:
         OidcIdentity.objects.filter(pk=found.pk).delete()

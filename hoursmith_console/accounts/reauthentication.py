@@ -1,7 +1,7 @@
-"""Re-authentication before a sensitive form: asked for first, and nothing of a form that came too early is kept.
+"""Re-authentication before sensitive actions. A form that was sent without it is discarded.
 
-Views ask with allauth's `reauthentication_required`. `AccountAdapter` decides whether the sign-in is recent enough,
-and this middleware alone answers where it is not.
+Views require it with allauth's `reauthentication_required`, `AccountAdapter` decides whether the sign-in is recent
+enough, and this middleware responds if it is not.
 """
 
 import time
@@ -20,29 +20,29 @@ from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import url_has_allowed_host_and_scheme
 
-NOTHING_KEPT = "The form was not sent, because your sign-in was too long ago. Please enter it again; nothing was kept."
+NOTHING_KEPT = "Your sign-in was too long ago, so the form was not submitted. Please fill it in again."
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Reauthentication(MiddlewareMixin):
-    """Answers `ReauthenticationRequired` in place of allauth, which would write the whole form into the session.
+    """Handle `ReauthenticationRequired` instead of allauth, which would write the whole form into the session.
 
-    It stands behind allauth's middleware, since Django asks the innermost one first.
+    Must come after allauth's middleware, since Django asks the innermost one first.
     """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Redirect to re-authentication, and from there to the form, which is empty again."""
+        """Redirect to re-authentication, and from there to the empty form."""
         if not isinstance(exception, ReauthenticationRequired):
             return None
-        place = _place(request)
-        if place is None:
+        url = _reauthentication_url(request)
+        if url is None:
             return render(request, "account/reauthentication_impossible.html", status=403)
         target = request.get_full_path()
         if request.method not in _SAFE:
-            target = _form_address(request)
+            target = _form_url(request)
             if request.user.is_authenticated:
                 messages.warning(request, NOTHING_KEPT)
-        address = f"{place}?{urlencode({'next': target})}"
+        address = f"{url}?{urlencode({'next': target})}"
         if request.headers.get("HX-Request"):
             return HttpResponse(headers={"HX-Redirect": address})
         return HttpResponseRedirect(address)
@@ -55,12 +55,12 @@ def has_recent_auth(request: HttpRequest) -> bool:
 
 
 def record_sign_in_method(request: HttpRequest, user: User, *, method: str) -> None:
-    """Note that `user` has just signed in by `method`, a way in that is not one of allauth's own."""
+    """Note that `user` has just signed in by `method`, a method that allauth does not know."""
     record_authentication(request, user, method)
 
 
-def _place(request: HttpRequest) -> str | None:
-    """Return the address where this user re-authenticates; None where the account has no way to."""
+def _reauthentication_url(request: HttpRequest) -> str | None:
+    """Return the URL where this user re-authenticates; None if the account has no method for it."""
     if not request.user.is_authenticated:
         return reverse("account_login")
     methods = get_adapter().get_reauthentication_methods(request.user)
@@ -69,8 +69,8 @@ def _place(request: HttpRequest) -> str | None:
     return reverse("oidc_reauthenticate") if settings.OIDC else None
 
 
-def _form_address(request: HttpRequest) -> str:
-    """Return the address of the page that showed the form, as the browser names it; else that of the form itself."""
+def _form_url(request: HttpRequest) -> str:
+    """Return the URL of the page that showed the form, as the browser reports it, or else the form's own."""
     shown = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(shown, {request.get_host()}, require_https=request.is_secure()):
         return request.get_full_path()

@@ -1,4 +1,4 @@
-"""Begins, follows and ends signed-in sessions."""
+"""Save, list and end the sessions of accounts."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from mcpbridge.core.sanitize import sanitize_text
 
 
 def save_session(*, user: User, key: str, was: str, address: str, agent: str, began_at: datetime) -> None:
-    """Know the session under `key` (it was `was` before, where that changed) as seen just now from `address`."""
+    """Save that the session `key` (formerly `was`, if its key changed) was active now from `address`."""
     seen = {"address": address, "agent": sanitize_text(agent, AGENT_LENGTH), "seen_at": timezone.now()}
     known = ConsoleSession.objects.filter(session_key__in=[was, key], user=user)
     if not known.update(session_key=key, **seen):
@@ -25,12 +25,12 @@ def save_session(*, user: User, key: str, was: str, address: str, agent: str, be
 
 
 def forget_session(*, key: str) -> None:
-    """Know no more of a session that ended by itself."""
+    """Delete the row of a session that has ended."""
     ConsoleSession.objects.filter(session_key=key).delete()
 
 
 def list_sessions(user: User) -> list[ConsoleSession]:
-    """The sessions of `user` that are within their limits and were not ended, the latest first."""
+    """Return the active sessions of `user`, the most recently active first."""
     now = timezone.now()
     rows = ConsoleSession.objects.filter(
         user=user,
@@ -41,7 +41,10 @@ def list_sessions(user: User) -> list[ConsoleSession]:
 
 
 def end_sessions(*, user: User, keep: str | None = None, only: int | None = None) -> int:
-    """End all sessions of `user`, but for the one under the key `keep`, or `only` one; how many were open."""
+    """End the sessions of `user`, except the one with the key `keep`, or `only` the row with that key.
+
+    Return how many were active.
+    """
     with transaction.atomic():
         rows = ConsoleSession.objects.filter(user=user).select_related("user")
         if only is not None:
@@ -52,7 +55,7 @@ def end_sessions(*, user: User, keep: str | None = None, only: int | None = None
 
 
 def _is_open(row: ConsoleSession, user: User) -> bool:
-    """Return whether the session still signs `user` in: Django ends it without a trace when the password changes."""
+    """Return whether the session still signs `user` in; a password change ends it without deleting its row."""
     kept = _store(row.session_key).load()
     digest = str(kept.get(HASH_SESSION_KEY, ""))
     right = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())

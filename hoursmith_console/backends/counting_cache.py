@@ -1,7 +1,7 @@
-"""The cache that the workers share counts of attempts in: it says so where it cannot be written.
+"""Cache of rate limit counts shared by all workers; raises an error if it cannot be written.
 
-Django's own takes a database that refuses for a key that is there already. So a sign-in answered "too many attempts",
-and a correct code counted as used, while nothing but the database was at fault.
+Django's DatabaseCache treats a failed write like an existing key. A sign-in would then fail with "too many attempts",
+and a correct code would count as used, although only the database is at fault.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,31 +14,31 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 
 
 class CountingCache(DatabaseCache):
-    """Raises DatabaseError where a value could not be written."""
+    """DatabaseCache that raises DatabaseError if a value could not be written."""
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        with self._heard() as heard:
-            heard.is_taken = bool(super().add(key, value, timeout, version))
-        return heard.is_taken
+        with self._watch() as watch:
+            watch.is_taken = bool(super().add(key, value, timeout, version))
+        return watch.is_taken
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        with self._heard():
+        with self._watch():
             super().set(key, value, timeout, version)
 
     @contextmanager
-    def _heard(self) -> "Iterator[_Heard]":
-        heard = _Heard()
-        with connections[router.db_for_write(self.cache_model_class)].execute_wrapper(heard):
-            yield heard
-        if heard.error is not None:
-            raise heard.error
-        if heard.has_written and not heard.is_taken:
-            # Every statement went through, and the commit did not.
-            raise OperationalError("The shared counts cannot be written.")
+    def _watch(self) -> "Iterator[_WriteWatch]":
+        watch = _WriteWatch()
+        with connections[router.db_for_write(self.cache_model_class)].execute_wrapper(watch):
+            yield watch
+        if watch.error is not None:
+            raise watch.error
+        if watch.has_written and not watch.is_taken:
+            # All statements succeeded, but the commit did not.
+            raise OperationalError("The rate limit counts cannot be written.")
 
 
-class _Heard:
-    """What became of the statements."""
+class _WriteWatch:
+    """Watch the statements of one cache operation."""
 
     def __init__(self) -> None:
         self.error: DatabaseError | None = None

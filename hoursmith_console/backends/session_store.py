@@ -1,4 +1,4 @@
-"""The engine (`SESSION_ENGINE`) of sessions: one that cannot be written is not taken for one that ended."""
+"""Session engine (`SESSION_ENGINE`) that tells a failed write from an ended session."""
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
@@ -6,7 +6,7 @@ from django.db import InternalError, OperationalError
 
 
 class SessionStore(db.SessionStore):
-    """Raises the database's own error where it refuses; Django's says that somebody had signed out meanwhile."""
+    """Raise the database's error on a failed write; Django would report that the session was deleted."""
 
     def save(self, must_create: bool = False) -> None:
         try:

@@ -1,1 +1,1 @@
-"""The people of the workspace: who comes into the console, how, and with which tokens."""
+"""Members of the workspace: console access, invitations and tokens."""

@@ -1,4 +1,4 @@
-"""The members area. Django's admin imports it at the start, as it does every area's."""
+"""The members section. Django's admin imports it at start-up."""
 
 import shlex
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
 from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
-from hoursmith_console.members.queries import persons, visible_members
+from hoursmith_console.members.queries import list_people, visible_members
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.tokens.labels import tokens_claimed_by
@@ -35,13 +35,13 @@ PER_PAGE = LATEST = 50
 
 
 class Change(Protocol):
-    """A service that changes how somebody comes into the console."""
+    """A service that changes the console access of a member."""
 
     def __call__(self, *, member: Member, actor: str) -> object: ...
 
 
 class MembersSection(ConsoleSection):
-    """Everybody of the workspace for whoever reviews it, and for the others themselves."""
+    """Members pages: all members for reviewers; other members see only themselves."""
 
     area, title, menu_order = "members", "Members", 8
 
@@ -83,26 +83,26 @@ class MembersSection(ConsoleSection):
         ]
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Who is in the workspace and how they come into the console."""
+        """List the members and their console access."""
         pages = Paginator(visible_members(request.viewer), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
-        return render_page(request, "members/list.html", people=persons(page.object_list), page=page)
+        return render_page(request, "members/list.html", people=list_people(page.object_list), page=page)
 
     def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """One member; who is out of sight does not exist."""
+        """Show a member; 404 for members outside the viewer's sight."""
         viewer = request.viewer
         member = get_object_or_404(visible_members(viewer), pk=key)
         return render_page(request, "members/detail.html", **_detail(viewer, member))
 
     def invite_view(self, request: ConsoleRequest) -> HttpResponse:
-        """Invite somebody to the console."""
+        """Invite a user to the console."""
         viewer = request.viewer
         form = InviteForm(request.POST if request.method == "POST" else None, actor=viewer.member)
         if not form.is_valid():
             return render_page(
                 request,
                 "members/invite.html",
-                title="Invite",
+                title="Invite member",
                 form=form,
                 sends_mail=sends_mail(),
                 status=400 if form.is_bound else 200,
@@ -120,30 +120,28 @@ class MembersSection(ConsoleSection):
         return self._invited(request, member.email, member.role, member)
 
     def close_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Close the console to somebody."""
-        return self._done(request, self._managed(request, key), access.revoke_access, "The console is closed to them")
+        """Revoke a member's console access."""
+        return self._done(request, self._managed(request, key), access.revoke_access, "Access removed")
 
     def open_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Open the console to somebody again."""
-        return self._done(request, self._managed(request, key), access.restore_access, "The console is open to them")
+        """Restore a member's console access."""
+        return self._done(request, self._managed(request, key), access.restore_access, "Access restored")
 
     def sign_out_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """End all of somebody's sessions."""
-        return self._done(
-            request, self._managed(request, key), access.sign_out_member, "They are signed out everywhere"
-        )
+        """End all sessions of a member."""
+        return self._done(request, self._managed(request, key), access.sign_out_member, "Signed out everywhere")
 
     def auditor_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
-        """Make somebody an auditor, or no longer one."""
+        """Add or remove the auditor role."""
         member = self._managed(request, key)
         if member.role in (Role.OWNER, Role.ADMIN):
             raise PermissionDenied
         if member.is_auditor:
-            return self._done(request, member, access.remove_auditor, "They are no longer an auditor")
-        return self._done(request, member, access.add_auditor, "They are an auditor now")
+            return self._done(request, member, access.remove_auditor, "Auditor role removed")
+        return self._done(request, member, access.add_auditor, "Auditor role added")
 
     def _managed(self, request: ConsoleRequest, key: int) -> Member:
-        """The member that a form is about; 404 out of sight, 403 where one may not decide about them."""
+        """Return the member; 404 if the viewer may not see them, 403 if the viewer may not manage them."""
         viewer = request.viewer
         member = get_object_or_404(visible_members(viewer), pk=key)
         if not access.can_manage_member(viewer.member, member):
@@ -152,11 +150,11 @@ class MembersSection(ConsoleSection):
 
     def _done(self, request: ConsoleRequest, member: Member, change: Change, words: str) -> HttpResponse:
         change(member=member, actor=request.viewer.member.display_identity)
-        messages.success(request, f"{words}, and that is in the record.")
+        messages.success(request, f"{words}.")
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
     def _invited(self, request: ConsoleRequest, email: str, role: str, known: Member | None) -> HttpResponse:
-        """Invite, and mail the link. It is never shown here: it would open for whoever reads the page."""
+        """Invite and email the link. Never show the link: whoever sees it could use it."""
         viewer = request.viewer
         if not access.can_invite_as(viewer.member, role) or (
             known and not access.can_manage_member(viewer.member, known)
@@ -171,8 +169,8 @@ class MembersSection(ConsoleSection):
         return render_page(
             request,
             "members/invited.html",
-            title="Invited",
-            person=persons([invitation.member])[0],
+            title="Member invited",
+            person=list_people([invitation.member])[0],
             command="" if secret else _command(invitation),
             is_mailed=bool(secret) and _mailed(invitation, secret),
             oidc_name=settings.OIDC.get("name", ""),
@@ -185,7 +183,7 @@ class MembersSection(ConsoleSection):
 
 
 def _mailed(invitation: Invitation, secret: str) -> bool:
-    """Mail the link to the invited address; False where the mail server does not take it."""
+    """Email the link to the invited address. Return False if the mail server does not accept it."""
     link = f"{settings.PUBLIC_URL}{invitation_path(secret)}"
     try:
         send_invitation(member=invitation.member, link=link, inviter=invitation.inviter)
@@ -195,15 +193,15 @@ def _mailed(invitation: Invitation, secret: str) -> bool:
 
 
 def _command(invitation: Invitation) -> str:
-    """Return what an operator types for a link. An address may hold what a shell would carry out."""
+    """Return the command that prints a link, with the address quoted for the shell."""
     given = ["--email", invitation.email, "--role", invitation.role.lower()]
     given += ["--workspace", invitation.member.workspace.org_id]
     return f".venv/bin/python manage.py console_invite {shlex.join(given)}"
 
 
 def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
-    """What the page of one member shows. Sessions are theirs and those people's who decide about them."""
-    person = persons([member])[0]
+    """Return the context of a member's page. Only the member and reviewers see sessions."""
+    person = list_people([member])[0]
     sees_sessions = member.pk == viewer.member.pk or viewer.member.sees_workspace
     return {
         "title": member.name,
@@ -211,7 +209,7 @@ def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
         "is_self": member.pk == viewer.member.pk,
         "can_manage_member": access.can_manage_member(viewer.member, member),
         "can_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
-        "proof": get_email_verification(member.user, member.email) if isinstance(member.user, User) else None,
+        "verification": get_email_verification(member.user, member.email) if isinstance(member.user, User) else None,
         "tokens": tokens_claimed_by(viewer, member)[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],

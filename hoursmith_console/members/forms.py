@@ -1,4 +1,4 @@
-"""What people fill in on the members pages."""
+"""Forms of the members pages."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from hoursmith_console.workspaces.models import Member, Role
 
 
 class InviteForm(Form):
-    """Whom to let into the console, and as what until Hoursmith's own list says it."""
+    """Invite a member by email address, with a role that counts until the next sync."""
 
-    email = forms.EmailField(label="E-mail address at Hoursmith", max_length=200)
+    email = forms.EmailField(label="Email address at Hoursmith", max_length=200)
     role = forms.ChoiceField(
         label="Role at Hoursmith",
-        help_text="Counts only until the members are imported the next time. Somebody known here keeps theirs.",
+        help_text="Replaced by the Hoursmith role at the next sync. Known members keep their role.",
     )
 
     def __init__(self, *args: Any, actor: Member, **kwargs: Any) -> None:

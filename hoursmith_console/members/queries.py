@@ -1,4 +1,4 @@
-"""What the pages say of people, in a few queries however many there are."""
+"""Members with their console access, two-factor methods and counts, in a fixed number of queries."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ FACTORS = {"webauthn": "passkey", "totp": "app"}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One member as a row or a page shows them."""
+    """A member with the data of its table row."""
 
     member: Member
     factors: Sequence[str] = field(default_factory=list)
@@ -28,34 +28,34 @@ class Person:
 
     @property
     def account(self) -> str:
-        """Return how they stand to the console: none, invited, active, closed, left."""
+        """Return the access status: none, invited, active, revoked or left."""
         user = self.member.user
         if not self.member.is_active:
             return "left"
         if self.member.access_revoked_at is not None:
-            return "closed"
+            return "revoked"
         if not isinstance(user, User):
             return "invited" if self.is_invited else "none"
         return "active"
 
     @property
-    def account_words(self) -> str:
-        """The same for people."""
-        return {"none": "no account", "closed": "access closed", "left": "no longer a member"}.get(
+    def account_text(self) -> str:
+        """Return the access status as text."""
+        return {"none": "no account", "revoked": "access removed", "left": "no longer a member"}.get(
             self.account, self.account
         )
 
 
 def visible_members(viewer: Viewer) -> QuerySet[Member]:
-    """The members that this one may see: everybody of the workspace, or only themselves."""
+    """Return the members that `viewer` may see: all of the workspace, or only themselves."""
     members = Member.objects.filter(workspace_id=viewer.member.workspace_id).select_related("user", "workspace")
     if not viewer.member.sees_workspace:
         members = members.filter(pk=viewer.member.pk)
     return members.order_by("-is_active", "name", "pk")
 
 
-def persons(members: Iterable[Member]) -> list[Person]:
-    """`members` with what is known of each."""
+def list_people(members: Iterable[Member]) -> list[Person]:
+    """Return `members` with their two-factor methods, counts and invitation status."""
     found = list(members)
     factors = _factors(found)
     tokens = _counts(TokenClaim.objects.filter(member__in=found), "member_id")
@@ -68,7 +68,7 @@ def persons(members: Iterable[Member]) -> list[Person]:
 
 
 def _invited(members: Iterable[Member]) -> set[int]:
-    """Return which of those without an account could come in by an invitation."""
+    """Return the ids of members without an account who have an open invitation."""
     without = [each.pk for each in members if each.user_id is None and each.invited_at is not None]
     open_ones = Invitation.objects.open().filter(member_id__in=without) if without else Invitation.objects.none()
     return set(open_ones.order_by().values_list("member_id", flat=True))

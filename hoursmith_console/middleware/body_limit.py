@@ -1,7 +1,7 @@
-"""Turns away request bodies that no page has use for, before they fill the disk, and those that never end.
+"""Limit the size and duration of request bodies for pages.
 
-Django keeps the whole body of a request in memory and then in a temporary file before it looks at it, whoever sent it,
-however long it is and however long it takes; its own limit comes later. The bridge has limits of its own.
+Django buffers the whole body in memory or a temporary file before any view or limit of its own sees it. The bridge has
+its own limits.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 BODY_TIMEOUT_S = 30.0
 _TOO_LARGE = f"The request is larger than {MAX_BODY_BYTES} bytes.\n".encode()
 _TOO_SLOW = f"The request did not arrive within {BODY_TIMEOUT_S:.0f} seconds.\n".encode()
-# To the application it looks as if the browser had gone away, so that it lets go of what it holds.
+# The application sees a disconnect, so that it releases its resources.
 _GONE = {"type": "http.disconnect"}
 
 
 def limit_body(app: App) -> App:
-    """`app`, which never sees more than MAX_BODY_BYTES of a body; whoever sends more gets 413, who dawdles 408."""
+    """Wrap `app`: respond 413 to bodies over MAX_BODY_BYTES, 408 to those that take over BODY_TIMEOUT_S."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if _declared(scope) > MAX_BODY_BYTES:
@@ -42,32 +42,32 @@ def limit_body(app: App) -> App:
 
 
 class _Body:
-    """The body of one request, as far as it came."""
+    """Count and time the body of one request."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._give_up_at: float | None = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
+        self._deadline: float | None = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
         self.taken = 0
         self.is_late = False
 
     async def receive(self) -> Mapping[str, Any]:
-        """The next message to the application."""
+        """Return the next message for the application, or a disconnect over a limit."""
         try:
-            async with asyncio.timeout_at(self._give_up_at):
+            async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
             self.is_late = True
             return _GONE
         self.taken += len(message.get("body", b""))
         if not message.get("more_body"):
-            # Whoever asks on waits for the browser to go away, as long as that may take.
-            self._give_up_at = None
+            # Later calls wait for the browser to disconnect, which may take any time.
+            self._deadline = None
         return _GONE if self.taken > MAX_BODY_BYTES else message
 
 
 def _declared(scope: Scope) -> int:
     said = dict(scope["headers"]).get(b"content-length", b"0")
-    # What is no number the server itself refuses.
+    # The server itself refuses a value that is not a number.
     return int(said) if said.isdigit() and len(said) < 20 else 0
 
 

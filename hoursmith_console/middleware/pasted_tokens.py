@@ -1,13 +1,11 @@
-"""Keep tokens that somebody pastes in the wrong place out of the pages: one gate in front of every view.
+"""Mask tokens that users paste into the wrong place, before any view or other middleware sees them.
 
-Whatever a request of a browser says is looked at once, before any view or other middleware sees it. Where the address
-holds a token, the browser is sent to the same address without it, so that it stays out of the history, the `Referer`
-and the links of the page. Headers and form fields are masked. A field that was masked is refused by its form
-(`hoursmith_console.core.forms`), with a word on what to paste instead, and the page shows what the mask left. A
-password is emptied instead: what a mask leaves is public.
+A URL with a token is redirected to the same URL without it, which keeps the token out of the history, the `Referer` and
+links. Headers and form fields are masked. A form refuses a masked field (`hoursmith_console.core.forms`) and says what
+to paste instead; the page shows the masked value. A password field is emptied, since a mask leaves the public prefix.
 
-Two fields are meant for a token (`TAKES_TOKEN`): both show it to Hoursmith once and drop it. The embedded sandbox
-stands for Hoursmith itself, which is sent tokens.
+Two fields take a token (`TAKES_TOKEN`): it is sent to Hoursmith once and dropped. The embedded sandbox stands for
+Hoursmith itself, so its API is left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,14 +25,14 @@ from hoursmith_console.core.pasted_tokens import mask_form
 from mcpbridge.redaction.masking import MASK, redact_pasted
 from mcpbridge.redaction.patterns import is_suspect
 
-# The views, by their names, and the field of each.
+# View name to the field that takes a token.
 TAKES_TOKEN: Final = {"console:tokens:claim": "token", "console:rotations:new_token": "token"}
 _NOT_OURS = "/sandbox/api/"
 _SAFE = frozenset({"GET", "HEAD"})
 
 
 class PastedTokens:
-    """The middleware."""
+    """Mask tokens in the URL, headers and form of each request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -55,26 +53,26 @@ class PastedTokens:
     def process_view(
         self, request: HttpRequest, view: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]
     ) -> None:
-        """Mask what the form says, now that it is known whose form it is."""
+        """Mask the form, now that its view is known."""
         if request.method in _SAFE or request.path.startswith(_NOT_OURS):
             return
         match = request.resolver_match
         try:
             cleaned = mask_form(request.POST, meant=TAKES_TOKEN.get(match.view_name) if match else None)
         except UnreadablePostError:
-            # The view meets it again.
+            # The view raises it again.
             return
         if cleaned is not None:
             request.POST = cleaned  # type: ignore[assignment]
 
 
 def mask_query(query: str) -> str:
-    """Return the query of an address with every token in it masked; the same where there is none."""
+    """Return the query string with tokens masked; unchanged if there are none."""
     if not is_suspect(query):
         return query
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(redact_pasted(name), redact_pasted(value)) for name, value in pairs]
-    # A mask finds nothing: the prefix alone finds the token.
+    # Search by the prefix alone, since a masked value finds nothing.
     return query if kept == pairs else urlencode([(name, value.replace(f"_{MASK}", "")) for name, value in kept])
 
 

@@ -1,4 +1,4 @@
-"""Gives each page request an id, which its answer, its log lines and the page of an unexpected fault carry."""
+"""Give each page request an id, for its response header, log lines and error page."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ HEADER = "X-Request-Id"
 
 
 class RequestIdMiddleware:
-    """The outermost middleware. Ids that a client sends are not taken over: anybody could send anybody's."""
+    """Set the request id. Ignores ids sent by clients, who could reuse another's. Must be the first middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -31,9 +31,9 @@ class RequestIdMiddleware:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page of an unexpected fault: what to tell whoever runs the console, and nothing of the fault."""
+    """Return the page of an unexpected error (`handler500`): the request id, and no details."""
     if unavailable := unavailable_page(request, sys.exc_info()[1]):
         return unavailable
-    # Without the request's context, which may ask the very database that failed.
+    # Without context processors, which may query the database that failed.
     page = loader.get_template("500.html").render({"fault_id": request_id.get()})
     return HttpResponse(page, status=500)

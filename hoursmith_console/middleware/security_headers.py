@@ -1,10 +1,10 @@
-"""The headers of every page and every error page, beside those that Django and django-csp set."""
+"""Security headers of every response, in addition to those of Django and django-csp."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-# Passkeys are the one power that a page of ours asks the browser for; the rest is listed because there is no "none".
+# The pages use only passkeys and the clipboard. The rest is listed because the header has no "none".
 _DENIED = (
     "accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media",
     "fullscreen", "geolocation", "gyroscope", "hid", "identity-credentials-get", "idle-detection", "local-fonts",
@@ -16,7 +16,7 @@ PERMISSIONS_POLICY = ", ".join([*(f"{name}=()" for name in _DENIED), *(f"{name}=
 
 
 class SecurityHeadersMiddleware:
-    """Nothing of ours is embedded elsewhere, asks for powers, or is kept by a cache that was not told it may."""
+    """Add Permissions-Policy, CORP, X-Frame-Options and Cache-Control: no-store to every response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -25,8 +25,8 @@ class SecurityHeadersMiddleware:
         response = self._get_response(request)
         response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        # Django's own middleware for it stands further in, where some errors do not come by.
+        # Django's own middleware is further in, and some error responses do not pass it.
         response.setdefault("X-Frame-Options", "DENY")
-        # Error pages and redirects too: what they say depends on who asks.
+        # Error pages and redirects too, since they depend on the user.
         response.setdefault("Cache-Control", "no-store, private")
         return response

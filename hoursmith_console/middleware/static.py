@@ -1,4 +1,4 @@
-"""Serves the console's static files."""
+"""Serve the console's static files."""
 
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -7,9 +7,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Hashed names, in the imports between our script modules too."""
+    """Static file storage with hashed names, also in the imports of our script modules."""
 
-    # Django's own switch for this stumbles over the modules that packages bring along.
+    # Django's support_js_module_import_aggregation fails on modules of installed packages.
     patterns = (
         *CompressedManifestStaticFilesStorage.patterns,
         (
@@ -25,10 +25,10 @@ class StaticFilesStorage(CompressedManifestStaticFilesStorage):
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """WhiteNoise with whole answers.
+    """WhiteNoise with complete responses instead of streams.
 
-    Its own are synchronous streams, at each of which Django warns under ASGI and which it gathers in memory
-    all the same. Our files are small, compressed beforehand, and cached by the browser for good.
+    Under ASGI, Django warns about WhiteNoise's synchronous streams and buffers them anyway. Our files are small,
+    pre-compressed and cached by browsers indefinitely.
     """
 
     @staticmethod

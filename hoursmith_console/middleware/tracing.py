@@ -1,4 +1,4 @@
-"""Makes a span of each request for a page, where traces are sent to a collector."""
+"""Record a span for each page request, if traces are exported."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponseBase
 from mcpbridge.observability.logs import request_id
 from mcpbridge.observability.telemetry import spans
 
-# It stands for somebody else's service, which would not be traced here.
+# The sandbox stands for an external service, which would not be traced here.
 _SANDBOX = "/sandbox/"
 
 
 class PageSpansMiddleware:
-    """Below whatever answers with static files."""
+    """Record a span for each page request. Must come after the static files middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         if not settings.TRACES:
@@ -26,7 +26,7 @@ class PageSpansMiddleware:
             return self._get_response(request)
         with spans.page_request(request.method or "", request.headers.get(spans.PARENT, ""), request_id.get()) as span:
             response = self._get_response(request)
-            # The pattern, never the address: it may hold a search or a one-time link.
+            # The URL pattern, never the URL: it may contain a search or a one-time link.
             found = request.resolver_match
             span.answered(response.status_code, route=f"/{found.route}" if found and found.route else "")
             return response

@@ -1,7 +1,7 @@
-"""Answers 503 wherever the audit log or the database cannot be written (or not even read) at the moment.
+"""Respond 503 if the audit log or the database is unavailable.
 
-The one place for it: views and middlewares let such errors pass. `Unavailable` takes those of views, and `server_error`
-in `request_ids` those of middlewares, which Django turns into its answer to an unexpected fault.
+Views and middleware do not catch such errors. `Unavailable` handles those of views, `request_id.server_error` those of
+middleware, which Django handles as unexpected errors.
 """
 
 import logging
@@ -15,32 +15,32 @@ from mcpbridge.audit.errors import AuditUnavailableError
 
 logger = logging.getLogger(__name__)
 
-# Read-only (which PostgreSQL calls an internal error), full, locked, restarting, gone. Faults of ours are others.
+# Read-only (an InternalError in PostgreSQL), full, locked, restarting or gone. Errors of our own are others.
 _ERRORS = (AuditUnavailableError, OperationalError, InternalError, InterfaceError)
 _RETRY_AFTER_S = 5
 
 
 class Unavailable(MiddlewareMixin):
-    """Answers for views."""
+    """Handle such errors of views."""
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Return the page that says so, None where `error` is something else."""
+        """Return the 503 page; None if `error` is of another kind."""
         return unavailable_page(request, error)
 
 
 def unavailable_page(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
-    """Return the page for `error`; None where it is not one of the database or the audit log."""
+    """Return the 503 page for `error`; None if it is not from the database or the audit log."""
     if not isinstance(error, _ERRORS):
         return None
     is_ours = isinstance(error, AuditUnavailableError)
-    # The audit log's writer has said already what is wrong.
+    # The audit log's writer has already logged the cause.
     logger.error("Unavailable: %s %s", request.method, request.path, exc_info=None if is_ours else error)
-    # Without the request's context, which may ask the very database that failed.
+    # Without context processors, which may query the database that failed.
     is_safe = request.method in ("GET", "HEAD", "OPTIONS")
-    # The text of the audit log's error says what was done nevertheless, where something was.
+    # The audit log's error says what was done nevertheless, if anything.
     page = loader.get_template("503.html").render({"is_safe": is_safe, "text": str(error) if is_ours else ""})
     response = HttpResponse(page, status=503, headers={"Retry-After": str(_RETRY_AFTER_S)})
     if getattr(request, "htmx", False) and request.method == "POST":
-        # What asks by itself, again and again, keeps what it shows; who pressed a button is told.
+        # A polled fragment keeps its content; a submitted form shows the error.
         response["HX-Retarget"], response["HX-Reswap"] = "body", "innerHTML"
     return response

@@ -1,1 +1,1 @@
-"""Endpoints for operators and clients that are no pages: health, metrics, discovery."""
+"""Endpoints for operators and clients: health, metrics, OAuth discovery."""

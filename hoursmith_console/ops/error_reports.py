@@ -1,7 +1,4 @@
-"""Django's own page of a fault, which a developer sees with DEBUG on: the same, without tokens.
-
-It shows local variables, the form and the headers as they were.
-"""
+"""Django's debug error page with tokens masked: it shows local variables, form data and headers."""
 
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
@@ -10,7 +7,7 @@ from mcpbridge.redaction.masking import redact
 
 
 class MaskedReporter(ExceptionReporter):
-    """Masks the finished report, whatever of it held a token."""
+    """Mask tokens in the finished report."""
 
     def get_traceback_html(self) -> SafeString:
         return SafeString(redact(super().get_traceback_html()))

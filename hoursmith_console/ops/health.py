@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work: for balancers and for operators."""
+"""Liveness and readiness endpoints, for load balancers and operators."""
 
 import asyncio
 import contextlib
@@ -21,15 +21,15 @@ REMEMBER_S = 2.0
 
 
 class Health:
-    """Answers `/healthz` at once, and `/readyz` after looking at the database, Hoursmith's address and restrictions.
+    """ASGI app of `/healthz` (always ok) and `/readyz` (checks the database, Hoursmith and the restrictions).
 
-    Background jobs that fail are shown, but make no node unready: it answers its callers all the same.
+    Overdue background jobs are listed, but do not make a node unready, since it still serves requests.
     """
 
     def __init__(self, upstream: Upstream, restrictions: RestrictionStore) -> None:
         self._upstream = upstream
         self._restrictions = restrictions
-        # One thread of its own: whoever waits for the database elsewhere must not make this look like a fault.
+        # A thread of its own, so that requests waiting for the database elsewhere do not delay the check.
         self._thread = ThreadPoolExecutor(1, "readiness")
         self._lock = asyncio.Lock()
         self._looked_at = float("-inf")
@@ -59,7 +59,7 @@ class Health:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _look(self) -> dict[str, str]:
-        # One look for all who ask within two seconds: the page is open to everybody.
+        # One check every two seconds: the endpoint is public.
         async with self._lock:
             if time.monotonic() - self._looked_at > REMEMBER_S:
                 database, upstream = await asyncio.gather(self._database(), self._hoursmith())
@@ -72,18 +72,18 @@ class Health:
         try:
             await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._thread, _select_one), TIMEOUT_S)
         except Exception as error:
-            return f"The database does not answer ({type(error).__name__})."
+            return f"The database does not respond ({type(error).__name__})."
         return ""
 
     async def _hoursmith(self) -> str:
-        """Opens a connection and closes it: a request without a token would count against our address."""
+        """Open a connection and close it: a request without a token would count against our rate limit."""
         if settings.SANDBOX_MODE:
             return ""
         host, port = self._upstream.address
         try:
             _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), TIMEOUT_S)
         except (OSError, TimeoutError) as error:
-            return f"Hoursmith's address cannot be reached ({type(error).__name__})."
+            return f"Hoursmith cannot be reached ({type(error).__name__})."
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
@@ -91,7 +91,7 @@ class Health:
 
 
 def _select_one() -> None:
-    # Not from the pages' pool, which they may have used up.
+    # Not from the pages' pool, which may be exhausted.
     connection = use_own_connection("default", limit_s=TIMEOUT_S)
     try:
         with connection.cursor() as cursor:

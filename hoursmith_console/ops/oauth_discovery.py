@@ -1,6 +1,6 @@
-"""Says that there is no OAuth here, to the MCP clients that look for it after a refused token.
+"""Tell MCP clients that look for OAuth after a refused token that this server does not use it.
 
-Some of them show their person only what these addresses answer, so the words name the real fault.
+Some clients show their user only this response, so it explains the refused token.
 Sources: RFC 8414 and RFC 9728 (the addresses), RFC 7591 section 3.2.2 (the error).
 """
 
@@ -9,14 +9,14 @@ from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 EXPLANATION = (
-    "This server takes Hoursmith tokens, not OAuth. The token that was sent was refused: "
-    "look at the client's configuration, or make a new token in Hoursmith under Settings → API."
+    "This server uses Hoursmith tokens, not OAuth. The token was refused: "
+    "check the client's configuration, or create a new token in Hoursmith under Settings → API."
 )
 
 
 @csrf_exempt
 def reject_oauth(request: HttpRequest) -> JsonResponse:
-    """400 to a registration, 404 to a search for metadata; the same words to both."""
+    """Respond 400 to a registration and 404 to a metadata request, with the same explanation."""
     is_registration = request.path == "/register"
     return JsonResponse(
         {"error": "invalid_request", "error_description": EXPLANATION},

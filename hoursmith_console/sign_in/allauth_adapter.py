@@ -1,4 +1,4 @@
-"""How allauth behaves here: people are invited, nobody signs up by themselves."""
+"""allauth's account adapter: no sign-up, recorded sign-ins, rate limits by client address."""
 
 import logging
 from typing import Any, ClassVar
@@ -24,45 +24,45 @@ logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Closes sign-up, records who comes and goes, and counts attempts by the address that really asks."""
+    """Close sign-up, record sign-ins and sign-outs, and rate-limit by client address."""
 
     error_messages: ClassVar[dict[str, str]] = {
         **DefaultAccountAdapter.error_messages,
-        "email_password_mismatch": "The e-mail address or the password is wrong. Check both and try again.",
-        "enter_current_password": "This is not your current password.",
-        "incorrect_code": "Incorrect code: enter the newest one.",
-        "incorrect_password": "This is not your password. Try again.",
+        "email_password_mismatch": "Incorrect email address or password. Check both and try again.",
+        "enter_current_password": "Incorrect current password.",
+        "incorrect_code": "Incorrect code. Enter the current one.",
+        "incorrect_password": "Incorrect password. Try again.",
         "rate_limited": "Too many attempts. Wait a few minutes, then try again.",
         "too_many_login_attempts": "Too many failed attempts. Wait five minutes, then try again.",
     }
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Let `user` in, once that is on record; without a record nobody gets in."""
+        """Sign `user` in after recording it; without an audit entry the sign-in fails."""
         record_sign_in(user=user, method=_sign_in_method(request, user), address=self.get_client_ip(request))
         super().login(request, user)
 
     def logout(self, request: HttpRequest) -> None:
-        """Let the person out, on record or not."""
+        """Sign out, even if that cannot be recorded."""
         try:
             if isinstance(request.user, User):
                 record_sign_out(user=request.user, address=self.get_client_ip(request))
         except AuditUnavailableError as error:
-            logger.error("A sign-out is not on record: %s", error)
+            logger.error("A sign-out could not be recorded: %s", error)
         forget_session(key=request.session.session_key or "")
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Keep that somebody failed, for whoever the account belongs to. The answer to them is the same."""
+        """Record a failed sign-in on the account's audit trail without revealing whether the account exists."""
         email = credentials.get("email") or credentials.get("username") or ""
         try:
             record_sign_in_failure(email=str(email), address=self.get_client_ip(request))
         except AuditUnavailableError as error:
-            logger.error("A failed sign-in is not on record: %s", error)
+            logger.error("A failed sign-in could not be recorded: %s", error)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Raise ValidationError where too many attempts failed, which allauth counts by the address in `credentials`.
+        """Raise ValidationError after too many failed attempts, which allauth counts by the address in `credentials`.
 
-        A browser that the account signed in with before has attempts of its own.
+        A browser that the account has signed in with before has its own limit.
         """
         key = rate_limit_key(request, str(credentials.get("email") or ""))
         super().pre_authenticate(request, **({**credentials, "email": key} if key else credentials))
@@ -81,15 +81,15 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def is_safe_url(self, url: str) -> bool:
-        """Return whether `url` may be redirected to, and so be kept in the session: a path here, without a token."""
+        """Return whether to accept `url` as a redirect target: a path on this site, without a token."""
         text = unquote(url)
         return url.startswith("/") and redact(text) == text and bool(super().is_safe_url(url))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The address whose attempts are counted; behind trusted proxies the one that they vouch for."""
+        """Return the client address for rate limits; behind a trusted proxy, the address it forwarded."""
         address = str(request.META.get("REMOTE_ADDR") or "")
         if not address:
-            raise PermissionDenied("The request has no address.")
+            raise PermissionDenied("The request has no client address.")
         return address
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
@@ -97,7 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def _sign_in_method(request: HttpRequest, user: User) -> str:
-    """By what the person has shown who they are, such as "password and totp"."""
+    """Return the methods the user signed in with, such as "password and totp"."""
     steps = []
     for step in get_authentication_records(request, user):
         if step["method"] == "mfa":

@@ -1,4 +1,4 @@
-"""Forms of the sign-in pages that differ from allauth's own."""
+"""Sign-in forms that differ from allauth's own."""
 
 from typing import Any
 
@@ -22,40 +22,40 @@ from hoursmith_console.sign_in.resets import request_reset
 
 
 class PasswordResetForm(NoTokens, ResetPasswordForm):
-    """Asks for a reset link. It looks nothing up, so that its answer tells nobody who has an account."""
+    """Ask for a reset link. Looks up no account, so that its response does not reveal which accounts exist."""
 
     def clean_email(self) -> str:
-        """Return the address as addresses are stored."""
+        """Return the address in its stored form."""
         return normalize_email(self.cleaned_data["email"])
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        """Ask for the mail and return the address."""
+        """Request the reset email and return the address."""
         email: str = self.cleaned_data["email"]
         request_reset(email=email)
         return email
 
 
-# A code is right from one step before its own to one after it.
+# A code is accepted from one step before its own to one after it.
 _VALID_S = (2 * app_settings.TOTP_TOLERANCE + 1) * app_settings.TOTP_PERIOD
 
 
-def use_up(user: User, code: str) -> None:
-    """Use `code` up for `user`, on every worker and for whatever it is entered next.
+def consume_code(user: User, code: str) -> None:
+    """Mark `code` as used for `user`, on all workers.
 
-    Raises ValidationError where it was used before (RFC 6238, 5.2).
+    Raises ValidationError if it was used before (RFC 6238, 5.2).
     """
     if not cache.add(f"console.code.used:{user.pk}:{normalize_user_code(code)}", 1, timeout=_VALID_S):
         raise get_adapter().validation_error("incorrect_code")
 
 
 class AuthenticatorAppForm(NoTokens, ActivateTOTPForm):
-    """Sets an authenticator app up. Until it is confirmed, its secret lies encrypted in the session."""
+    """Set up an authenticator app. Its secret is encrypted in the session until the app is confirmed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.user = kwargs.pop("user")
-        # Not allauth's own start, which keeps the secret readable in the session's row.
+        # Not allauth's __init__, which stores the secret readable in the session.
         forms.Form.__init__(self, *args, **kwargs)
-        self.fields["code"].label = "Code that the app shows now"
+        self.fields["code"].label = "Code from the app"
         self.fields["code"].widget.attrs.update(inputmode="numeric", autocomplete="one-time-code", maxlength=10)
         self.secret = self._pending() if self.is_bound else ""
         if not self.secret:
@@ -63,9 +63,9 @@ class AuthenticatorAppForm(NoTokens, ActivateTOTPForm):
             context.request.session[SECRET_SESSION_KEY] = encrypt(self.secret)
 
     def clean_code(self) -> str:
-        """Return the code; raise ValidationError where it is wrong or was used."""
+        """Return the code. Raises ValidationError if it is wrong or was used."""
         code: str = super().clean_code()
-        use_up(self.user, code)
+        consume_code(self.user, code)
         return code
 
     def _pending(self) -> str:
@@ -76,19 +76,19 @@ class AuthenticatorAppForm(NoTokens, ActivateTOTPForm):
 
 
 class SingleUseCode:
-    """A code that was accepted is accepted no second time, for as long as it would still be right."""
+    """Mixin: accept each code once, also while it would still be valid."""
 
     def clean_code(self) -> str:
-        """Return the code; raise ValidationError where it is wrong or was used."""
+        """Return the code. Raises ValidationError if it is wrong or was used."""
         form: Any = super()
         code: str = form.clean_code()
-        use_up(self.user, code)  # type: ignore[attr-defined]
+        consume_code(self.user, code)  # type: ignore[attr-defined]
         return code
 
 
 class CodeForm(SingleUseCode, NoTokens, AuthenticateForm):
-    """Asks for a code at sign-in."""
+    """Ask for a code at sign-in."""
 
 
 class CodeReauthenticateForm(SingleUseCode, NoTokens, ReauthenticateForm):
-    """Asks for a code before a sensitive action."""
+    """Ask for a code before a sensitive action."""

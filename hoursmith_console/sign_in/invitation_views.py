@@ -1,4 +1,4 @@
-"""The pages of invitations: the one behind a link, the list inside an account, and the link to a new password."""
+"""Pages of invitation links, the list of invitations in an account, and operator-printed password links."""
 
 from typing import Any, cast
 
@@ -45,7 +45,7 @@ from hoursmith_console.workspaces.services import MembershipError, draft_account
 from hoursmith_console.workspaces.viewer import WORKSPACE_KEY
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
-# Which invitation's link was followed in this browser. Its secret is kept nowhere.
+# The invitation whose link was opened in this browser. The link's secret is not stored.
 OPENED = "console_invitation"
 
 
@@ -57,7 +57,7 @@ def invitation_path(secret: str) -> str:
 @never_cache
 @require_safe
 def follow_invitation(request: HttpRequest, secret: str) -> HttpResponse:
-    """Take the link's secret out of the address, and go on to what it is for."""
+    """Open an invitation link: remember the invitation in the session and redirect to a URL without the secret."""
     invitation = find_invitation(secret)
     if invitation is None:
         request.session.pop(OPENED, None)
@@ -68,8 +68,8 @@ def follow_invitation(request: HttpRequest, secret: str) -> HttpResponse:
 
 
 @method_decorator(never_cache, name="dispatch")
-class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to the type checker alone.
-    """Makes the account of somebody who followed a link; asks those who have one to sign in to it."""
+class NewAccountView(FormView):  # type: ignore[type-arg]  # Generic for the type checker only.
+    """Create an account from an invitation link, or ask the user to sign in to an existing one."""
 
     form_class = NewPasswordForm
     template_name = "account/invitation.html"
@@ -98,7 +98,7 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
         }
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Make the account, let it into the workspace and sign in, all on record or not at all."""
+        """Create the account, add it to the workspace and sign in; all of it is recorded or rolled back."""
         user: User = form.save(commit=False)
         address = get_adapter().get_client_ip(self.request)
         try:
@@ -116,7 +116,7 @@ class NewAccountView(FormView):  # type: ignore[type-arg]  # It is generic to th
 
 @method_decorator([never_cache, login_required], name="dispatch")
 class InvitationsView(View):
-    """Offers the account what its proven addresses, or the link that was followed, are invited to."""
+    """List the open invitations of the account's verified addresses and of an opened link."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         offers = self._offers(request)
@@ -126,7 +126,7 @@ class InvitationsView(View):
 
     @method_decorator(reauthentication_required)
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Accept or decline one of them."""
+        """Accept or decline an invitation."""
         key = request.POST.get("invitation", "")
         invitation = next((one for one in self._offers(request) if str(one.pk) == key), None)
         if invitation is None:
@@ -159,9 +159,9 @@ def _offers_page(request: HttpRequest, offers: list[Invitation]) -> HttpResponse
 
 
 class RecoveryView(PasswordResetConfirmView):
-    """Takes the key of an operator's link out of the address, and asks for a new password.
+    """Set a new password by an operator-printed link, whose key is first moved from the URL to the session.
 
-    Setting the password uses the link up: its key is made from the password there was.
+    The link works once: its key depends on the former password.
     """
 
     form_class = NewPasswordForm
@@ -171,10 +171,10 @@ class RecoveryView(PasswordResetConfirmView):
     success_url = reverse_lazy("console:index")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Set the password, end the sessions there are and sign in, once that is on record."""
-        assert self.user is not None  # noqa: S101 – no form is shown without a link that names somebody
+        """Set the password, end all sessions and sign in, after recording it."""
+        assert self.user is not None  # noqa: S101 – no form is shown without a valid link
         address = get_adapter().get_client_ip(self.request)
-        # A link replaces a forgotten password, never a second factor.
+        # A link replaces a forgotten password, never two-factor authentication.
         self.post_reset_login = not is_mfa_enabled(self.user)
         with transaction.atomic():
             record_account_event(user=self.user, action="console.password_reset", address=address)
@@ -188,6 +188,6 @@ class RecoveryView(PasswordResetConfirmView):
 
 
 def recovery_path(*, user: User) -> str:
-    """Return the path of a one-time link to a new password for `user`, good for three days or until a sign-in."""
+    """Return the path of a one-time password link for `user`, valid for three days or until the next sign-in."""
     key = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
     return reverse("account_recovery", kwargs=key)

@@ -1,4 +1,4 @@
-"""The sign-in library's own forms as the console uses them: without tokens in them."""
+"""allauth's forms as the console uses them: each refuses pasted tokens."""
 
 from allauth.account import forms as account
 from allauth.mfa.recovery_codes.forms import GenerateRecoveryCodesForm
@@ -9,32 +9,32 @@ from hoursmith_console.core.forms import NoTokens
 
 
 class LoginForm(NoTokens, account.LoginForm):
-    """Asks for address and password."""
+    """Ask for email address and password."""
 
 
 class ChangePasswordForm(NoTokens, account.ChangePasswordForm):
-    """Asks for the old and the new password."""
+    """Ask for the current and the new password."""
 
 
 class FirstPasswordForm(NoTokens, account.SetPasswordForm):
-    """Asks for a first password."""
+    """Ask for the first password."""
 
 
 class ResetFromKeyForm(NoTokens, account.ResetPasswordKeyForm):
-    """Asks for a new password behind a link."""
+    """Ask for a new password on a reset link's page."""
 
 
 class ConfirmPasswordForm(NoTokens, account.ReauthenticateForm):
-    """Asks for the password once more."""
+    """Ask for the password again."""
 
 
-class NewPasswordForm(NoTokens, SetPasswordForm):  # type: ignore[type-arg]  # It is generic to the type checker alone.
-    """Asks for the first password behind an invitation's link."""
+class NewPasswordForm(NoTokens, SetPasswordForm):  # type: ignore[type-arg]  # Generic for the type checker only.
+    """Ask for a password on the page of an invitation or an operator's link."""
 
 
 class RemoveAppForm(NoTokens, DeactivateTOTPForm):
-    """Asks whether the authenticator app shall go."""
+    """Confirm the removal of the authenticator app."""
 
 
 class GenerateCodesForm(NoTokens, GenerateRecoveryCodesForm):
-    """Asks whether new recovery codes shall be made."""
+    """Confirm the creation of new recovery codes."""

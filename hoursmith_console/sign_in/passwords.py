@@ -1,4 +1,4 @@
-"""Sign-in with a password, and changes to it, each in the record or not made."""
+"""Password sign-in and password changes; each change is recorded or rolled back."""
 
 from typing import Any, ClassVar, cast
 
@@ -17,13 +17,13 @@ from hoursmith_console.workspaces.account_events import record_account_event
 
 
 class AuditedView:
-    """A form view whose change and record come in together or not at all."""
+    """Form view mixin: make a change and its audit entry in one transaction."""
 
     action: ClassVar[str]
     details: ClassVar[dict[str, str]] = {}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Carry out what the form asks, on record."""
+        """Make the change and record it."""
         view: Any = super()
         request = self.request  # type: ignore[attr-defined]
         with transaction.atomic():
@@ -37,13 +37,13 @@ class AuditedView:
         return answer
 
     def account(self) -> User:
-        """Whose account is changed."""
+        """Return the account that is changed."""
         user: User = self.request.user  # type: ignore[attr-defined]
         return user
 
 
 class SignInView(views.LoginView):
-    """The sign-in page, with every way in that there is."""
+    """Sign-in page with all configured methods."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().get_context_data(**kwargs)
@@ -51,10 +51,10 @@ class SignInView(views.LoginView):
 
 
 class EndsOtherSessions:
-    """A form view after whose change no other session of the account goes on."""
+    """Form view mixin: end the other sessions of the account after a change."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Carry out what the form asks, then end the sessions that began with the old password, or without one."""
+        """Make the change, then end the sessions that began before it."""
         view: Any = super()
         answer: HttpResponse = view.form_valid(form)
         if answer.status_code == 302:
@@ -64,26 +64,26 @@ class EndsOtherSessions:
 
 
 class PasswordChangeView(EndsOtherSessions, AuditedView, views.PasswordChangeView):
-    """Changes the password, with the old one."""
+    """Change the password."""
 
     action = "console.password_change"
 
 
 @method_decorator(reauthentication_required, name="dispatch")
 class PasswordSetView(EndsOtherSessions, AuditedView, views.PasswordSetView):
-    """Gives an account without a password one, after re-authentication: from then on the password is one."""
+    """Set the first password of an account, after re-authentication."""
 
     action = "console.password_set"
 
 
 class PasswordResetView(AuditedView, views.PasswordResetFromKeyView):
-    """Chooses a new password by a link that came by mail, and ends every session of the account."""
+    """Set a new password by an emailed link, and end all sessions of the account."""
 
     action = "console.password_reset"
 
     def form_valid(self, form: Any) -> HttpResponse:
         if self.request.user.is_authenticated:
-            # This session is one of them; what is left of the answer needs another.
+            # This session ends too; the rest of the response needs a new one.
             logout(self.request)
         answer = super().form_valid(form)
         if answer.status_code == 302:

@@ -1,4 +1,4 @@
-"""Password resets by mail. Whoever asks gets one answer, made before it is looked up whether there is an account."""
+"""Password resets by email. The response is sent before the account is looked up, so it does not reveal accounts."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -25,22 +25,22 @@ VALID = timedelta(hours=1)
 # Requests beyond these are dropped: a mail server that does not answer must not fill the memory.
 _WAITING_AT_MOST = 100
 _waiting = BoundedSemaphore(_WAITING_AT_MOST)
-# One thread, which begins with the first request: it looks the account up and waits for the mail server.
+# One thread, started by the first request: it looks up the account and waits for the mail server.
 sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password-resets")
-# Django counts the seconds in its tokens from here.
+# Django's tokens count seconds from this instant.
 _EPOCH = datetime(2001, 1, 1)
 
 
 class ResetTokenGenerator(PasswordResetTokenGenerator):
-    """Keys of reset links: used up by the new password or the next sign-in, too old after an hour.
+    """Keys of reset links: valid for one hour, until the password changes or the user signs in.
 
-    An operator's links to a new password have other keys, and live longer.
+    Links printed by `console_password_reset` have other keys and are valid longer.
     """
 
     key_salt = "hoursmith_console.sign_in.resets"
 
     def check_token(self, user: Any, token: str | None) -> bool:
-        """Return whether `token` is one for `user` and young enough."""
+        """Return whether `token` belongs to `user` and has not expired."""
         try:
             made = _EPOCH + timedelta(seconds=base36_to_int((token or "").partition("-")[0]))
         except (ValueError, OverflowError):
@@ -50,17 +50,16 @@ class ResetTokenGenerator(PasswordResetTokenGenerator):
 
 
 def request_reset(*, email: str) -> None:
-    """Send a reset link to `email`, where it is the proven address of somebody with access.
+    """Send a reset link to `email` if it is the verified address of an account with access.
 
-    Where mail leaves this machine both the look-up and the sending wait in the background, so that nothing of them
-    shows in the time of the answer.
+    With a mail server, look-up and sending run in the background, so that the response time reveals nothing.
     """
     if not sends_mail():
         _answer(email)
     elif _waiting.acquire(blocking=False):
         sender.submit(_answer_later, email)
     else:
-        logger.error("A password reset was dropped: %s are waiting for the mail server.", _WAITING_AT_MOST)
+        logger.error("A password reset was dropped: %s requests are waiting for the mail server.", _WAITING_AT_MOST)
 
 
 def _answer_later(email: str) -> None:
@@ -68,7 +67,7 @@ def _answer_later(email: str) -> None:
         _answer(email)
     except Exception as error:
         # The text of the error may hold the address or the link.
-        logger.error("A password reset could not be mailed: %s", type(error).__name__)
+        logger.error("A password reset could not be sent: %s", type(error).__name__)
     finally:
         _waiting.release()
         connections.close_all()
@@ -81,7 +80,7 @@ def _answer(email: str) -> None:
 
 
 def _account(email: str) -> User | None:
-    """Return the account whose proven address `email` is, where it may enter the console or is invited to."""
+    """Return the account with the verified address `email`, if it has access or an open invitation."""
     user = find_verified_account(email)
     if user is None or not user.is_active:
         return None
@@ -91,14 +90,14 @@ def _account(email: str) -> User | None:
 
 def _send(user: User, email: str) -> None:
     key = {"uidb36": user_pk_to_url_str(user), "key": ResetTokenGenerator().make_token(user)}
-    # By the configured address, never by the one that the request named.
+    # PUBLIC_URL, never the host that the request named.
     link = f"{settings.PUBLIC_URL}{reverse('account_reset_password_from_key', kwargs=key)}"
     build_message(
         subject="Reset your password for the Hoursmith console",
         text=(
-            f"Somebody asked for a new password for {email} at the Hoursmith console.\n\n"
-            f"Choose one within an hour:\n{link}\n\n"
-            "If it was not you, do nothing: your password stays as it is.\n"
+            f"A password reset was requested for {email} at the Hoursmith console.\n\n"
+            f"Set a new password within one hour:\n{link}\n\n"
+            "If you didn't request this, ignore this message. Your password stays the same.\n"
         ),
         to=email,
     ).send()

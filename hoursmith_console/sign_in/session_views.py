@@ -1,4 +1,4 @@
-"""The page of one's own sessions."""
+"""Sign-out, and the page of active sessions."""
 
 from typing import Any, cast
 
@@ -20,17 +20,17 @@ from hoursmith_console.workspaces.account_events import record_account_event
 
 
 def signed_out(request: HttpRequest) -> HttpResponseBase:
-    """Sign out, and let the browser forget what it keeps of the console, in its memory too."""
+    """Sign out and clear the browser's cache of the console, including pages in memory."""
     answer: HttpResponseBase = account_logout(request)
     if not request.user.is_authenticated:
-        # Not its cookies, which other programs at the same domain have too, nor the chosen colours.
+        # Not cookies, which other programs on the same domain may share, nor the chosen theme.
         answer["Clear-Site-Data"] = '"cache"'
     return answer
 
 
 @method_decorator(never_cache, name="dispatch")
 class SessionsView(LoginRequiredMixin, TemplateView):
-    """Where the account is signed in; a POST ends one of the others, or all of them."""
+    """List the active sessions of the account; a POST ends one other session, or all of them."""
 
     template_name = "account/sessions.html"
 
@@ -44,10 +44,10 @@ class SessionsView(LoginRequiredMixin, TemplateView):
         }
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """End other sessions. To end more is always safe, so no fresh sign-in is asked for."""
+        """End other sessions. Ending a session is safe, so no re-authentication is required."""
         user, chosen = cast(User, request.user), request.POST.get("session", "")
         with transaction.atomic():
-            # Without a choice all others end; a choice that cannot be read is none of them.
+            # Without a choice all others end; an unreadable choice ends none.
             only = (key_from(chosen) or 0) if chosen else None
             ended = end_sessions(user=user, keep=request.session.session_key, only=only)
             if ended:
@@ -57,6 +57,10 @@ class SessionsView(LoginRequiredMixin, TemplateView):
                     address=get_adapter().get_client_ip(request),
                     details={"ended": ended},
                 )
-        told = f"{ended} other session{'s' if ended != 1 else ''} ended." if ended else "There was none to end."
+        told = (
+            f"Signed out {ended} other session{'s' if ended != 1 else ''}."
+            if ended
+            else "No other session to sign out."
+        )
         messages.success(request, told)
         return HttpResponseRedirect(request.path)

@@ -1,4 +1,4 @@
-"""Sign-in, sign-out, the password and second factors. Nobody signs up: members are imported or invited."""
+"""URLs of sign-in, sign-out, passwords and two-factor authentication. There is no sign-up: members are invited."""
 
 from allauth.account import views
 from allauth.mfa.recovery_codes.views import download_recovery_codes, view_recovery_codes
@@ -69,6 +69,6 @@ password_reset_urlpatterns: list[URLPattern] = [
         name="account_reset_password_from_key",
     ),
 ]
-# A reset link is offered only where mail really leaves; otherwise the page would promise what never comes.
+# Without a mail server a reset link would never arrive, so the pages do not exist.
 if sends_mail():
     urlpatterns += password_reset_urlpatterns

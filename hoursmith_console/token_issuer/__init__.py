@@ -1,6 +1,6 @@
-"""Who mints and revokes tokens: the sandbox itself, or Hoursmith's own page, to which the console then guides.
+"""Create and revoke tokens: in the sandbox, or by sending users to Hoursmith's own page.
 
-Hoursmith's API has no endpoint for either (contract, section 2), so in hosted mode nobody here can do it.
+Hoursmith's API has no endpoint for either (contract, section 2), so the console cannot do it in hosted mode.
 """
 
 from django.conf import settings
@@ -13,7 +13,7 @@ __all__ = ["HostedTokenIssuer", "MintedToken", "SandboxTokenIssuer", "TokenIssue
 
 
 def current_issuer() -> TokenIssuer:
-    """The issuer of the service that the console stands in front of."""
+    """Return the token issuer of this installation."""
     if settings.SANDBOX_MODE:
         return SandboxTokenIssuer()
     return HostedTokenIssuer(page=settings.HOURSMITH_TOKENS_URL)

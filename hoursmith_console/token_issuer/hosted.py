@@ -1,4 +1,4 @@
-"""Hoursmith's own page mints and revokes; the console only leads there."""
+"""Token issuer of the hosted service: users create and revoke tokens on Hoursmith's own page."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -7,7 +7,7 @@ from hoursmith_console.token_issuer.protocol import MintedToken, MintingUnsuppor
 
 
 class HostedTokenIssuer:
-    """The issuer in front of the hosted service; `page` is where people mint and revoke."""
+    """Token issuer for hosted mode; `page` is the URL where users create and revoke tokens."""
 
     supports_minting = False
 
@@ -23,9 +23,9 @@ class HostedTokenIssuer:
         raise MintingUnsupportedError(self.page)
 
     def find_token_owner(self, *, env: str, prefix: str) -> str:
-        """Return nothing: Hoursmith names no person."""
+        """Return an empty string: Hoursmith does not name the owner."""
         return ""
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
-        """Nothing, since nothing is done here that could be taken back."""
+        """Return a context manager that does nothing, since nothing can be rolled back."""
         return nullcontext()

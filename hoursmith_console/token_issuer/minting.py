@@ -1,6 +1,6 @@
-"""Mints a token for a member: made, known to be theirs and on record in one step, or not at all.
+"""Mint a token for a member, claim it and record it in one step, or roll everything back.
 
-The whole token is in what `mint_token` returns and nowhere else. It may go into the answer of the one request that
+Only the return value of `mint_token` contains the full token. It may go into the response to the one request that
 asked for it (`hoursmith_console.tokens.shown_once`), and into no session, redirect, message or link.
 """
 
@@ -17,11 +17,11 @@ from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed, record_event
 
-_FORM = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+_FORM_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 
 class AlreadyMintedError(Exception):
-    """The form was sent before. `claim` names the token that it made then, which cannot be shown again."""
+    """The form was submitted before. `claim` names the token minted then, which cannot be shown again."""
 
     def __init__(self, claim: TokenClaim) -> None:
         super().__init__(claim.masked_token)
@@ -29,11 +29,11 @@ class AlreadyMintedError(Exception):
 
 
 class MissingFormIdError(Exception):
-    """The form has no mark of `new_form_id`, so nobody could tell whether it was sent before."""
+    """The form has no valid id (`new_form_id`), so a repeated submission could not be detected."""
 
 
 def new_form_id() -> str:
-    """A mark for one form that mints. It is no secret: it only lets the same form mint no second time."""
+    """Return an id for a minting form. It is not secret: it only prevents a second submission from minting again."""
     return secrets.token_urlsafe(16)
 
 
@@ -44,7 +44,7 @@ def mint_token(*, member: Member, name: str, scopes: Sequence[str], form: str, a
     Raises AlreadyMintedError, MissingFormIdError, MintingUnsupportedError, UnknownMemberError and
     AuditUnavailableError; no token exists then.
     """
-    if not _FORM.fullmatch(form):
+    if not _FORM_ID.fullmatch(form):
         raise MissingFormIdError
     issuer = current_issuer()
     if not issuer.supports_minting:
@@ -67,14 +67,14 @@ def mint_token(*, member: Member, name: str, scopes: Sequence[str], form: str, a
                 details={"for": member.display_identity, "scopes": list(scopes)},
             )
     except IntegrityError:
-        # They sent the same form in the same instant; what was minted here has been taken back.
+        # The same form was submitted at the same moment; the token minted here was rolled back.
         _refuse_used(member, form)
         raise
     return minted
 
 
 def _refuse_used(member: Member, form: str) -> None:
-    # A mark counts for its member alone: whoever sends another's learns nothing and takes nothing from them.
+    # An id counts only for its member, so that another member's id reveals and changes nothing.
     claim = TokenClaim.objects.filter(form=form, member=member).select_related("member").first()
     if claim is not None:
         raise AlreadyMintedError(claim)

@@ -1,4 +1,4 @@
-"""What every authority over tokens can be asked."""
+"""Interface of token issuers."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -7,20 +7,20 @@ from typing import Protocol
 
 
 class UnknownMemberError(Exception):
-    """The authority knows nobody by this user id."""
+    """The issuer has no member with this user id."""
 
 
 class NotTokenOwnerError(Exception):
-    """The token works, and the acting member may not end it."""
+    """The token is valid, but the acting member may not revoke it."""
 
 
 class MintingUnsupportedError(Exception):
-    """Tokens of this service are minted and revoked on its own page alone; the argument is its address."""
+    """Tokens are created and revoked only on Hoursmith's own page; the argument is its URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class MintedToken:
-    """A new token, the only time it is whole. Its representation shows the public prefix alone."""
+    """A new token with its plaintext. Its repr shows only the prefix."""
 
     env: str
     prefix: str
@@ -28,32 +28,32 @@ class MintedToken:
 
     @property
     def public(self) -> str:
-        """The part that identifies and does not open."""
+        """Return the token prefix, which identifies the token but does not grant access."""
         return f"hsk_{self.env}_{self.prefix}"
 
 
 class TokenIssuer(Protocol):
-    """Mints and revokes tokens, or names the page where people do."""
+    """Create and revoke tokens, or name the page where users do."""
 
     @property
     def supports_minting(self) -> bool:
-        """Whether `mint_token` and `revoke_token` work here."""
+        """Whether `mint_token` and `revoke_token` are supported."""
 
     @property
     def page(self) -> str:
-        """The address where people mint and revoke by themselves; empty where they do it here."""
+        """URL where users create and revoke tokens; empty if the console does it."""
 
     def mint_token(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
-        """Make a token for the member. Raises UnknownMemberError, MintingUnsupportedError."""
+        """Mint a token for the member. Raises UnknownMemberError, MintingUnsupportedError."""
 
     def revoke_token(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
-        """End the token from its next request on, as the member `user_ref` of the workspace `org_id` may.
+        """Revoke the token from its next request, as the member `user_ref` of the workspace `org_id` may.
 
-        Return False where it was no longer valid. Raises NotTokenOwnerError, MintingUnsupportedError.
+        Return False if it was no longer valid. Raises NotTokenOwnerError, MintingUnsupportedError.
         """
 
     def find_token_owner(self, *, env: str, prefix: str) -> str:
-        """Return the user id of whom the token acts as; empty where the authority does not tell."""
+        """Return the user id of the token's owner; empty if the issuer does not name it."""
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
-        """Take back what was minted or revoked inside, where the block ends with an exception."""
+        """Roll back tokens minted or revoked inside if the block raises."""

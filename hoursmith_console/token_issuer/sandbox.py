@@ -1,4 +1,4 @@
-"""The embedded workspace mints and revokes by itself."""
+"""Token issuer of the embedded sandbox workspace."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -8,13 +8,13 @@ from hoursmith_console.token_issuer.protocol import MintedToken, NotTokenOwnerEr
 
 
 class SandboxTokenIssuer:
-    """The issuer in sandbox mode."""
+    """Token issuer for sandbox mode."""
 
     supports_minting = True
     page = ""
 
     def mint_token(self, *, org_id: str, user_ref: str, name: str, scopes: Sequence[str]) -> MintedToken:
-        """Make a token for the member. Raises UnknownMemberError."""
+        """Mint a token for the member. Raises UnknownMemberError."""
         try:
             member = services.member_by_user(org_id=org_id, user_ref=user_ref)
         except services.UnknownMemberError:
@@ -23,16 +23,16 @@ class SandboxTokenIssuer:
         return MintedToken(minted.env, minted.prefix, minted.plaintext)
 
     def revoke_token(self, *, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
-        """End the token from its next request on; False where it was no longer valid. Raises NotTokenOwnerError."""
+        """Revoke the token from its next request. Return False if it was no longer valid. Raises NotTokenOwnerError."""
         try:
             return services.revoke_token(org_id=org_id, user_ref=user_ref, env=env, prefix=prefix)
         except services.NotTokenOwnerError:
             raise NotTokenOwnerError from None
 
     def find_token_owner(self, *, env: str, prefix: str) -> str:
-        """Return the user id of whom the token acts as; empty where there is no such token."""
+        """Return the user id of the token's owner; empty if there is no such token."""
         return services.find_token_owner(env=env, prefix=prefix)
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
-        """Take back what was minted or revoked inside, where the block ends with an exception."""
+        """Roll back tokens minted or revoked inside if the block raises."""
         return services.all_or_nothing()

@@ -1,7 +1,4 @@
-"""Records who came into the console, who tried, and what they changed in their accounts.
-
-An account may open several workspaces; what happens to it is in the record of each.
-"""
+"""Record sign-ins, failed sign-ins and account changes in the audit log of each workspace of the account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,16 +23,16 @@ def record_sign_in(*, user: User, method: str, address: str) -> None:
 
 
 def record_sign_out(*, user: User, address: str) -> None:
-    """Record that `user` signs out; raises AuditUnavailableError."""
+    """Record that `user` signs out. Raises AuditUnavailableError."""
     for member in _memberships(user):
         record_member_event(member, "console.sign_out", actor=member.display_identity, address=address)
 
 
 def record_sign_in_failure(*, email: str, address: str, method: str = "") -> None:
-    """Record a failed attempt to sign in as the account that `email` names, if there is one.
+    """Record a failed sign-in to the account with the address `email`, if there is one.
 
-    Where two accounts use the address and neither proved it, it names none: one of them would be told of attempts at
-    the other. Raises AuditUnavailableError. Attempts beyond the limits of the sign-in page never come here.
+    If two accounts use the address unverified, record nothing: one user would learn of attempts on the other account.
+    Attempts over the sign-in page's rate limit are not recorded. Raises AuditUnavailableError.
     """
     user = find_account(email)
     if user is not None:
@@ -43,7 +40,7 @@ def record_sign_in_failure(*, email: str, address: str, method: str = "") -> Non
 
 
 def record_account_failure(*, user: User, address: str, method: str = "") -> None:
-    """Record that somebody failed to sign in to the account of `user`. Raises AuditUnavailableError."""
+    """Record a failed sign-in to the account of `user`. Raises AuditUnavailableError."""
     details = {"method": method} if method else None
     for member in _memberships(user):
         record_member_event(
@@ -56,14 +53,14 @@ def record_account_event(
 ) -> None:
     """Record that `user`, or else `actor`, did `action` to the account of `user`.
 
-    Raises AuditUnavailableError: then it must not be done.
+    Raises AuditUnavailableError; the change must then not be made.
     """
     for member in _memberships(user):
         record_member_event(member, action, actor=actor or member.display_identity, address=address, details=details)
 
 
 def _memberships(user: User) -> list[Member]:
-    # In one order, so that two people of the same workspaces never wait for each other in a ring.
+    # Always in the same order, so that two users of the same workspaces cannot deadlock.
     found = Member.objects.with_access().filter(user_id=user.pk).select_related("workspace")
     return sorted(found, key=lambda member: member.workspace.org_id)
 

@@ -1,4 +1,4 @@
-"""The choice of the open workspace. Django's admin imports this module at the start."""
+"""Switch the open workspace. Django's admin imports this module at start-up."""
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -13,13 +13,13 @@ from hoursmith_console.workspaces.viewer import WORKSPACE_KEY, ConsoleRequest
 @auditor_may_post
 @require_POST
 def choose_workspace(request: ConsoleRequest) -> HttpResponse:
-    """Open another workspace of the same account from now on."""
+    """Switch to another workspace of the same account."""
     chosen = request.POST.get("workspace", "")
     for member in request.viewer.memberships:
         if str(member.workspace_id) == chosen:
             request.session[WORKSPACE_KEY] = member.workspace_id
             return HttpResponseRedirect(reverse("console:index"))
-    raise Http404("There is no such workspace.")
+    raise Http404("No such workspace.")
 
 
 site.add_urls(path("workspace/", site.admin_view(choose_workspace), name="workspace"))

@@ -1,7 +1,7 @@
-"""Invites members, and lets accounts accept: the only way by which an account comes into a workspace.
+"""Invite members and accept invitations, which is the only way for an account to join a workspace.
 
-A link carries a random secret, of which a digest is kept. It works once, within its time, and for the member as they
-were when it was made. Inside an account the open invitations of its proven addresses are offered without a link.
+A link contains a random secret, of which a digest is stored. It works once, until it expires or the member's address or
+role changes. An account also sees the open invitations of its verified addresses without a link.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ LINK_LIFETIME, OFFER_LIFETIME = timedelta(days=3), timedelta(days=30)
 
 
 class InvitationError(Exception):
-    """Somebody cannot be invited, or an invitation cannot be accepted; the text says why and what to do."""
+    """A member cannot be invited, or an invitation cannot be accepted; the text says why and what to do."""
 
 
 class AddressState(Enum):
@@ -47,7 +47,7 @@ class AddressState(Enum):
 
 
 def address_state(email: str) -> AddressState:
-    """Return whether an account uses `email`, and with a proof."""
+    """Return whether an account uses `email`, and whether it verified it."""
     if find_verified_account(email) is not None:
         return AddressState.VERIFIED
     return AddressState.UNVERIFIED if find_unverified_accounts(email) else AddressState.FREE
@@ -56,11 +56,13 @@ def address_state(email: str) -> AddressState:
 def find_member(*, workspace: Workspace, email: str) -> Member | None:
     """Return the member of `workspace` with `email`: the active one, or else the last who had it.
 
-    Raises InvitationError where two active members have it.
+    Raises InvitationError if two active members have it.
     """
     found = list(Member.objects.filter(workspace=workspace, email=normalize_email(email)).order_by("-is_active", "-pk"))
     if len([member for member in found if member.is_active]) > 1:
-        raise InvitationError(f"Two members have the address {email} at Hoursmith. Change one there, then synchronize.")
+        raise InvitationError(
+            f"Two members have the address {email} at Hoursmith. Change one there, then run members_sync."
+        )
     return found[0] if found else None
 
 
@@ -73,17 +75,16 @@ def invite(
     actor: str,
     takes_over_address: bool = False,
 ) -> tuple[Invitation, str]:
-    """Invite the member with `email`; return the invitation and the secret of its link, empty where it has none.
+    """Invite the member with `email`; return the invitation and the secret of its link (empty if it has no link).
 
-    Somebody whom Hoursmith's list has not named yet becomes a member with `role`; a known member keeps theirs. No
-    account is made. Raises InvitationError, and AuditUnavailableError where it cannot be recorded: then nothing is
-    done.
+    A user who is not in Hoursmith's member list yet becomes a member with `role`; a known member keeps their role. No
+    account is created. Raises InvitationError and AuditUnavailableError; nothing is changed then.
     """
     secret = "" if channel == Invitation.Channel.CONSOLE else secrets.token_urlsafe(32)
     lifetime = LINK_LIFETIME if secret else OFFER_LIFETIME
     with transaction.atomic(using=router.db_for_write(Member)):
         member = _invitable(workspace, email, role)
-        _settle(Invitation.objects.filter(member=member), Invitation.Outcome.REPLACED)
+        _close(Invitation.objects.filter(member=member), Invitation.Outcome.REPLACED)
         invitation = Invitation.objects.create(
             member=member,
             email=member.email,
@@ -114,9 +115,9 @@ def _invitable(workspace: Workspace, email: str, role: str) -> Member:
     if not member.is_active:
         raise InvitationError(f"{member.name} is no longer a member at Hoursmith. Invite them there first.")
     if member.access_revoked_at is not None:
-        raise InvitationError(f"The console is closed to {member.name}. Open it first.")
+        raise InvitationError(f"Console access of {member.name} was removed. Restore it first.")
     if member.user_id is not None:
-        raise InvitationError(f"{member.name} has an account in this workspace already, and signs in with it.")
+        raise InvitationError(f"{member.name} already has an account in this workspace.")
     return member
 
 
@@ -126,12 +127,12 @@ def find_invitation(secret: str) -> Invitation | None:
 
 
 def get_open_invitation(key: object) -> Invitation | None:
-    """Return the open invitation with the primary key `key`, as a session remembers it."""
+    """Return the open invitation with the primary key `key` from a session; None if there is none."""
     return _with_member(Invitation.objects.open().filter(pk=key)).first() if isinstance(key, int) else None
 
 
 def list_invitations(emails: Iterable[str], *, opened: object = None) -> list[Invitation]:
-    """Return the open invitations of these addresses, and the one with the key `opened`, whose link was followed."""
+    """Return the open invitations of these addresses, and the one with the key `opened`, whose link was opened."""
     wanted = Q(email__in=[normalize_email(email) for email in emails])
     if isinstance(opened, int):
         wanted |= Q(pk=opened)
@@ -139,48 +140,48 @@ def list_invitations(emails: Iterable[str], *, opened: object = None) -> list[In
 
 
 def has_open_invitation(user: User) -> bool:
-    """Return whether the account is invited by one of its proven addresses."""
+    """Return whether a verified address of the account has an open invitation."""
     return bool(list_invitations(verified_addresses(user)))
 
 
 def can_create_account(invitation: Invitation) -> bool:
-    """Return whether the holder of the invitation's link may make a new account with its address."""
+    """Return whether the invitation's link may be used to create a new account with its address."""
     state = address_state(invitation.email)
     takes = invitation.takes_over_address or invitation.channel == Invitation.Channel.MAIL
     return state == AddressState.FREE or (state == AddressState.UNVERIFIED and takes)
 
 
 def accept_invitation(*, invitation: Invitation, user: User, has_link: bool, address: str) -> None:
-    """Let the account of `user` into the workspace, by a decision of its user.
+    """Add the account of `user` to the workspace of the invitation.
 
-    Without its link the invitation must be for an address that they proved; with a link that came by mail they prove
-    it thereby. Raises MembershipError, InvitationError and AuditUnavailableError; then nothing is done.
+    Without its link, the invitation must be for a verified address of the account; an emailed link verifies the
+    address. Raises MembershipError, InvitationError and AuditUnavailableError; nothing is changed then.
     """
     if not has_link and invitation.email not in verified_addresses(user):
-        raise InvitationError("This invitation is for another address than those of your account.")
+        raise InvitationError("This invitation is for an address that your account doesn’t have.")
     with transaction.atomic(using=router.db_for_write(Member)):
-        _settle_one(invitation, Invitation.Outcome.ACCEPTED)
+        _close_one(invitation, Invitation.Outcome.ACCEPTED)
         link_account(member=invitation.member, user=user)
         proves = has_link and invitation.channel == Invitation.Channel.MAIL
         if proves and find_verified_account(invitation.email) in (None, user):
-            _prove(invitation, user)
+            _verify(invitation, user)
         _record(invitation, "console.invitation_accept", address=address, channel=invitation.get_channel_display())
 
 
 def accept_with_new_account(*, invitation: Invitation, user: User, address: str) -> None:
-    """Save the new account `user`, which has a password and no more, and let it into the workspace.
+    """Save the new account `user`, which has only a password, and add it to the workspace.
 
-    Raises InvitationError where the invitation has ended or does not allow that, and AuditUnavailableError.
+    Raises InvitationError if the invitation has ended or does not allow that, and AuditUnavailableError.
     """
     with transaction.atomic(using=router.db_for_write(Member)):
-        _settle_one(invitation, Invitation.Outcome.ACCEPTED)
+        _close_one(invitation, Invitation.Outcome.ACCEPTED)
         if not can_create_account(invitation):
-            raise InvitationError("Another account uses this address. Sign in to it and accept the invitation there.")
+            raise InvitationError("Another account uses this address. Sign in to it to accept the invitation.")
         user.save()
         if invitation.channel == Invitation.Channel.MAIL:
-            _prove(invitation, user)
+            _verify(invitation, user)
         else:
-            record_released_addresses(_drop_claims(invitation.email), invitation.email)
+            record_released_addresses(_release_unverified(invitation.email), invitation.email)
             claim_address(user=user, email=invitation.email)
         link_account(member=invitation.member, user=user)
         _record(
@@ -193,40 +194,42 @@ def accept_with_new_account(*, invitation: Invitation, user: User, address: str)
 
 
 def decline_invitation(*, invitation: Invitation, address: str) -> None:
-    """End the invitation by a decision of the user whom it invites. Raises InvitationError, AuditUnavailableError."""
+    """Decline the invitation. Raises InvitationError and AuditUnavailableError."""
     with transaction.atomic(using=router.db_for_write(Member)):
-        _settle_one(invitation, Invitation.Outcome.DECLINED)
+        _close_one(invitation, Invitation.Outcome.DECLINED)
         _record(invitation, "console.invitation_decline", address=address)
 
 
-def _settle_one(invitation: Invitation, outcome: Invitation.Outcome) -> None:
-    """Use the invitation up; of two who try at once one gets an InvitationError."""
+def _close_one(invitation: Invitation, outcome: Invitation.Outcome) -> None:
+    """Close the invitation. Of two concurrent attempts one gets an InvitationError."""
     is_open = Invitation.objects.open().filter(pk=invitation.pk).exists()
-    if not is_open or not _settle(Invitation.objects.filter(pk=invitation.pk), outcome):
-        raise InvitationError("This invitation has ended. Ask for a new one.")
+    if not is_open or not _close(Invitation.objects.filter(pk=invitation.pk), outcome):
+        raise InvitationError("This invitation is no longer valid. Ask for a new one.")
 
 
-def _settle(invitations: Invitations, outcome: Invitation.Outcome) -> int:
+def _close(invitations: Invitations, outcome: Invitation.Outcome) -> int:
     return invitations.filter(closed_at=None).update(closed_at=timezone.now(), outcome=outcome)
 
 
-def _prove(invitation: Invitation, user: User) -> None:
-    losers = verify_address(user=user, email=invitation.email, method=EmailVerification.Method.MAIL_LINK, takes=True)
-    record_released_addresses(losers, invitation.email)
+def _verify(invitation: Invitation, user: User) -> None:
+    former_holders = verify_address(
+        user=user, email=invitation.email, method=EmailVerification.Method.MAIL_LINK, takes_over=True
+    )
+    record_released_addresses(former_holders, invitation.email)
 
 
-def _drop_claims(email: str) -> list[User]:
+def _release_unverified(email: str) -> list[User]:
     return [user for user in find_unverified_accounts(email) if release_address(user=user, email=email)]
 
 
 def record_released_addresses(users: Sequence[User], email: str) -> None:
-    """Record with each account that lost an address, in its own workspaces, that it did; not to whom."""
+    """Record for each account that lost an address that it did, but not to which account."""
     for user in users:
         record_account_event(
             user=user,
             action="console.address_lost",
             address="",
-            details={"email": email, "reason": "another account proved it"},
+            details={"email": email, "reason": "another account verified it"},
             actor="console",
         )
 

@@ -1,6 +1,6 @@
-"""Reads a workspace and its members from Hoursmith, with a token that is used for this and then dropped.
+"""Read a workspace and its members from Hoursmith, with a token that is not stored.
 
-`/me` names no person, so nobody's token tells the console who they are; the list of members does.
+`/me` does not name the user, so members are known only from the list of members.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +24,12 @@ _ID_LENGTH, _EMAIL_LENGTH = 64, 254
 
 
 class MemberListError(Exception):
-    """The members could not be read; the text says why, in words for the operator."""
+    """The members could not be read; the text tells the operator why."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemberList:
-    """A workspace and everybody in it, as Hoursmith's objects `me` and `member`."""
+    """A workspace and its members, as Hoursmith's objects `me` and `member`."""
 
     me: dict[str, Any]
     members: list[Any]
@@ -37,7 +37,7 @@ class MemberList:
 
 @dataclass(frozen=True, slots=True)
 class ListedMember:
-    """One member as Hoursmith's list names them. Empty where the list does not say or says what cannot be."""
+    """A member as Hoursmith's list has them; missing or invalid values are empty."""
 
     user_ref: str
     member_id: str
@@ -47,8 +47,8 @@ class ListedMember:
 
 
 @dataclass(slots=True)
-class Reading:
-    """What a list of members says, once for each user, and what in it could not be understood."""
+class ParsedMembers:
+    """Members by user id, and problems found in the list."""
 
     members: dict[str, ListedMember] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -57,37 +57,37 @@ class Reading:
 async def fetch_member_list(
     upstream: Upstream, credential: Credential, *, progress: Callable[[int], None] | None = None
 ) -> MemberList:
-    """Return the roll of the workspace that `credential` belongs to. Raises MemberListError.
+    """Return the member list of the workspace that `credential` belongs to. Raises MemberListError.
 
-    `progress` is told how many members were read so far.
+    `progress` is called with the number of members read so far.
     """
     me = _object(await _get(upstream, credential, "/me"), "/me")
     for name in ("orgId", "orgName", "plan"):
         if not isinstance(me.get(name), str) or not me[name] or len(me["orgId"]) > _ID_LENGTH:
-            raise MemberListError(f"Hoursmith's answer to GET /me has no usable {name}. Nothing was changed.")
+            raise MemberListError(f"Hoursmith's response to GET /me has no usable {name}. Nothing was changed.")
     if me.get("role") not in ("OWNER", "ADMIN"):
         raise MemberListError(
-            f"This token acts as {me.get('role', 'nobody')}; reading all members needs an Owner's or Admin's."
+            f"This token has the role {me.get('role', 'none')}. Use the token of an Owner or Admin to read all members."
         )
     members: list[Any] = []
     cursor = None
     for _ in range(PAGES_AT_MOST):
         page = await _get(upstream, credential, "/members", *([("cursor", cursor)] if cursor else []))
         if not isinstance(page.get("data"), list):
-            raise MemberListError("Hoursmith's answer to GET /members has no list of members. Nothing was changed.")
+            raise MemberListError("Hoursmith's response to GET /members has no list of members. Nothing was changed.")
         members += page["data"]
         if progress:
             progress(len(members))
         cursor = (page.get("pagination") or {}).get("nextCursor")
         if not cursor:
             return MemberList(me, members)
-    raise MemberListError(f"There are more than {PAGE * PAGES_AT_MOST} members; that is more than the console takes.")
+    raise MemberListError(f"The workspace has more than {PAGE * PAGES_AT_MOST} members, which is the console's limit.")
 
 
 def _object(answer: Mapping[str, Any], path: str) -> dict[str, Any]:
     found = answer.get("data")
     if not isinstance(found, dict):
-        raise MemberListError(f"Hoursmith's answer to GET {path} has no data. Nothing was changed.")
+        raise MemberListError(f"Hoursmith's response to GET {path} has no data. Nothing was changed.")
     return found
 
 
@@ -97,38 +97,38 @@ async def _get(upstream: Upstream, credential: Credential, path: str, *query: tu
     try:
         reply = await upstream.send(request, credential)
     except UpstreamError as error:
-        raise MemberListError(f"Hoursmith could not be asked ({error.code}).") from None
+        raise MemberListError(f"Hoursmith could not be reached ({error.code}).") from None
     if not reply.is_success:
         found = from_response(reply, request)
         raise MemberListError(f"Hoursmith answered {found.status}: {found.message} {found.hint}")
     return reply.payload if isinstance(reply.payload, dict) else {}
 
 
-def parse_member_list(members: Sequence[Any]) -> Reading:
-    """Return what Hoursmith's member objects say. Raises MemberListError where none of them is an Owner.
+def parse_member_list(members: Sequence[Any]) -> ParsedMembers:
+    """Parse Hoursmith's member objects. Raises MemberListError if none of them is an Owner.
 
-    Every workspace has one, so a list without an Owner is not the workspace's list, and would shut everybody out.
+    Every workspace has an Owner, so a list without one is incomplete and would revoke everyone's access.
     """
-    reading = Reading()
+    parsed = ParsedMembers()
     for number, each in enumerate(members, start=1):
         facts = each if isinstance(each, dict) else {}
         user_ref = facts.get("userId")
         if not isinstance(user_ref, str) or not _is_id(user_ref):
-            reading.problems.append(f"Entry {number} of Hoursmith's list has no usable userId and is left out.")
+            parsed.problems.append(f"Entry {number} of Hoursmith's list has no usable userId and is left out.")
             continue
-        listed = _listed(user_ref, facts, reading.problems)
-        known = reading.members.get(user_ref)
+        listed = _listed(user_ref, facts, parsed.problems)
+        known = parsed.members.get(user_ref)
         if known is not None:
-            reading.problems.append(f"{_shown(known)} is listed twice; the lesser role counts.")
-            listed = min(known, listed, key=lambda one: _POWER.get(one.role, 0))
-        reading.members[user_ref] = listed
-    if not any(listed.role == Role.OWNER for listed in reading.members.values()):
-        raise MemberListError("Hoursmith's list of members names no Owner, so it is not complete. Nothing was changed.")
-    _same_addresses(reading)
-    return reading
+            parsed.problems.append(f"{_shown(known)} is listed twice; the lower role counts.")
+            listed = min(known, listed, key=lambda one: _ROLE_RANK.get(one.role, 0))
+        parsed.members[user_ref] = listed
+    if not any(listed.role == Role.OWNER for listed in parsed.members.values()):
+        raise MemberListError("Hoursmith's list of members has no Owner, so it is incomplete. Nothing was changed.")
+    _report_shared_addresses(parsed)
+    return parsed
 
 
-_POWER: dict[str, int] = {Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2, Role.OWNER: 3}
+_ROLE_RANK: dict[str, int] = {Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2, Role.OWNER: 3}
 
 
 def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> ListedMember:
@@ -143,16 +143,16 @@ def _listed(user_ref: str, facts: Mapping[str, Any], problems: list[str]) -> Lis
     if not listed.email:
         problems.append(f"{_shown(listed)} has no usable e-mail address in Hoursmith's list.")
     if not listed.role:
-        problems.append(f"{_shown(listed)} has a role that the console does not know; they count as {Role.MEMBER}.")
+        problems.append(f"{_shown(listed)} has an unknown role and is treated as {Role.MEMBER}.")
     return listed
 
 
-def _same_addresses(reading: Reading) -> None:
+def _report_shared_addresses(parsed: ParsedMembers) -> None:
     first: dict[str, ListedMember] = {}
-    for listed in reading.members.values():
+    for listed in parsed.members.values():
         known = first.setdefault(listed.email, listed)
         if listed.email and known is not listed:
-            reading.problems.append(f"{_shown(listed)} and {_shown(known)} have the same address at Hoursmith.")
+            parsed.problems.append(f"{_shown(listed)} and {_shown(known)} have the same address at Hoursmith.")
 
 
 def _shown(listed: ListedMember) -> str:

@@ -1,7 +1,7 @@
-"""Brings the members of a workspace into line with Hoursmith's list.
+"""Sync the members of a workspace with Hoursmith's list.
 
-A member is Hoursmith's user id in a workspace. Name, role and address are what the list says today; an account belongs
-to the member, never to the address. Whatever cannot be done is named, and the rest is done all the same.
+A member is a Hoursmith user id in a workspace. Name, role and address are updated from the list; an account belongs to
+the member, never to the address. Problems are reported and do not stop the rest of the sync.
 """
 
 import logging
@@ -21,7 +21,7 @@ from hoursmith_console.accounts.addresses import (
     verified_addresses,
 )
 from hoursmith_console.accounts.services import end_sessions
-from hoursmith_console.workspaces.member_list import ListedMember, Reading, parse_member_list
+from hoursmith_console.workspaces.member_list import ListedMember, ParsedMembers, parse_member_list
 from hoursmith_console.workspaces.models import Member, Role, Workspace
 from hoursmith_console.workspaces.services import import_member
 from mcpbridge.audit.console_events import record_event
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class SyncResult:
-    """What came of a synchronization, in words for the operator and the audit log."""
+    """Result of a sync, as text for the operator and the audit log."""
 
     members: int = 0
     joined: list[str] = field(default_factory=list)
@@ -42,41 +42,41 @@ class SyncResult:
     problems: list[str] = field(default_factory=list)
 
     def details(self) -> dict[str, Any]:
-        """Return what an audit entry says."""
+        """Return the details of the audit entry."""
         found = {name: getattr(self, name) for name in ("joined", "left", "changed", "moved", "problems")}
         return {name: value for name, value in found.items() if value}
 
 
-def members_sync(*, workspace: Workspace, members: Sequence[Any], actor: str) -> SyncResult:
-    """Know exactly `members`, Hoursmith's member objects, as active in `workspace`.
+def sync_members(*, workspace: Workspace, members: Sequence[Any], actor: str) -> SyncResult:
+    """Make exactly `members`, Hoursmith's member objects, active in `workspace`.
 
-    Those who left lose access first, in a transaction of their own, and whatever comes after it. Raises MemberListError
-    where the list is none, before anything is changed; AuditUnavailableError where the rest could not be recorded and
-    was therefore not done.
+    Former members lose access first, in a transaction of their own, even if the rest fails. Raises MemberListError
+    before any change if the list is invalid, and AuditUnavailableError if the rest could not be recorded and was
+    therefore rolled back.
     """
-    reading = parse_member_list(members)
-    synced = SyncResult(members=len(reading.members), problems=list(reading.problems))
-    synced.left = _leavers_shut_out(workspace, reading)
+    parsed = parse_member_list(members)
+    synced = SyncResult(members=len(parsed.members), problems=list(parsed.problems))
+    synced.left = _revoke_leavers(workspace, parsed)
     try:
         with transaction.atomic(using=router.db_for_write(Member)):
             before = {row.user_ref: row for row in Member.objects.filter(workspace=workspace).select_related("user")}
-            for listed in reading.members.values():
+            for listed in parsed.members.values():
                 _import(workspace, listed, before.get(listed.user_ref), synced)
-            _addresses_move(workspace, before, synced)
+            _update_addresses(workspace, before, synced)
             _record(workspace, synced, actor)
     except AuditUnavailableError as error:
-        gone = f" No longer a member, and without access now: {', '.join(synced.left)}." if synced.left else ""
-        logger.error("A synchronization of members is not on record.%s", gone)
+        gone = f" Access removed, no longer a member: {', '.join(synced.left)}." if synced.left else ""
+        logger.error("A sync of members could not be recorded.%s", gone)
         raise AuditUnavailableError(f"{error}{gone}") from error
     return synced
 
 
-def _leavers_shut_out(workspace: Workspace, reading: Reading) -> list[str]:
-    """Take access from every member whom the list does not name, and end the sessions of those left without any."""
+def _revoke_leavers(workspace: Workspace, parsed: ParsedMembers) -> list[str]:
+    """Deactivate members who are not in the list, and end the sessions of accounts left without any workspace."""
     with transaction.atomic(using=router.db_for_write(Member)):
         rows = list(Member.objects.filter(workspace=workspace).select_for_update(of=("self",)).select_related("user"))
-        named = _invited_named(rows, reading)
-        leavers = [row for row in rows if row.is_active and row.user_ref not in reading.members and row.pk not in named]
+        named = _match_invited(rows, parsed)
+        leavers = [row for row in rows if row.is_active and row.user_ref not in parsed.members and row.pk not in named]
         Member.objects.filter(pk__in=[member.pk for member in leavers]).update(is_active=False)
         for key, user_ref in named.items():
             Member.objects.filter(pk=key).update(user_ref=user_ref)
@@ -87,15 +87,15 @@ def _leavers_shut_out(workspace: Workspace, reading: Reading) -> list[str]:
     return sorted(member.email for member in leavers)
 
 
-def _invited_named(rows: Sequence[Member], reading: Reading) -> dict[int, str]:
-    """Return which members, until now only invited, the list names by their address, and as which user.
+def _match_invited(rows: Sequence[Member], parsed: ParsedMembers) -> dict[int, str]:
+    """Return user ids from the list for members who were only invited, matched by address.
 
-    Not where an account came by a link without proving the address: it would be given whatever role the list names.
+    Skip accounts that joined by a link without verifying the address: they would get the role of the listed user.
     """
     known = {row.user_ref for row in rows}
     found: dict[int, str] = {}
     for row in rows:
-        same = [listed.user_ref for listed in reading.members.values() if listed.email == row.email]
+        same = [listed.user_ref for listed in parsed.members.values() if listed.email == row.email]
         is_theirs = not isinstance(row.user, User) or row.email in verified_addresses(row.user)
         is_open = not row.is_listed and row.is_active and is_theirs
         if is_open and len(same) == 1 and same[0] not in known and same[0] not in found.values():
@@ -104,7 +104,7 @@ def _invited_named(rows: Sequence[Member], reading: Reading) -> dict[int, str]:
 
 
 def _import(workspace: Workspace, listed: ListedMember, known: Member | None, synced: SyncResult) -> None:
-    """Bring one member in, or say why not. A row that the database refuses does not stop the others."""
+    """Import one member, or report why not. A row that the database refuses does not stop the others."""
     try:
         with transaction.atomic(using=router.db_for_write(Member)):
             member = _imported(workspace, listed, known)
@@ -136,8 +136,8 @@ def _imported(workspace: Workspace, listed: ListedMember, known: Member | None) 
     )
 
 
-def _addresses_move(workspace: Workspace, before: Mapping[str, Member], synced: SyncResult) -> None:
-    """Let accounts follow their members' addresses: first all let go of the old ones, then each takes its new one."""
+def _update_addresses(workspace: Workspace, before: Mapping[str, Member], synced: SyncResult) -> None:
+    """Update accounts to their members' new addresses: release all former ones first, so that addresses can swap."""
     rows = list(Member.objects.filter(workspace=workspace).select_related("user"))
     active = [row for row in rows if row.is_active]
     moved = [row for row in active if row.user_ref in before and before[row.user_ref].email != row.email]
@@ -145,7 +145,7 @@ def _addresses_move(workspace: Workspace, before: Mapping[str, Member], synced: 
     for row in moved:
         if isinstance(row.user, User):
             release_address(user=row.user, email=old[row.pk])
-    _former_holders_doubt(rows, before, synced)
+    _unverify_former_holders(rows, before, synced)
     for row in moved:
         if not isinstance(row.user, User):
             continue
@@ -155,23 +155,23 @@ def _addresses_move(workspace: Workspace, before: Mapping[str, Member], synced: 
             synced.problems.append(
                 f"{row.name}'s account cannot sign in with {row.email}: another account uses that address."
             )
-            _keep_a_way_in(row.user, old[row.pk])
+            _keep_old_address(row.user, old[row.pk])
 
 
-def _keep_a_way_in(user: User, email: str) -> None:
-    """Let the account keep its old address as a name to sign in with, unproven, where nobody else has it."""
+def _keep_old_address(user: User, email: str) -> None:
+    """Keep the account's former address as an unverified sign-in name, if no other account uses it."""
     if EmailAddress.objects.filter(user=user).exists():
         return
     try:
         claim_address(user=user, email=email)
     except AddressTakenError:
-        logger.warning("An account is left without an address to sign in with.")
+        logger.warning("An account has no address to sign in with.")
 
 
-def _former_holders_doubt(rows: Sequence[Member], before: Mapping[str, Member], synced: SyncResult) -> None:
-    """Forget the proof of an address that a new user has now, where one who left the workspace had it.
+def _unverify_former_holders(rows: Sequence[Member], before: Mapping[str, Member], synced: SyncResult) -> None:
+    """Unverify an address that a new user has, if a former member's account had verified it.
 
-    They may be one person who came back, or two: only a new proof tells.
+    They may or may not be the same person; only a new verification tells.
     """
     left = [row for row in rows if not row.is_active and isinstance(row.user, User)]
     new = {row.email: row for row in rows if row.is_active and _is_new_at(row, before)}
@@ -181,13 +181,13 @@ def _former_holders_doubt(rows: Sequence[Member], before: Mapping[str, Member], 
             continue
         if unverify_address(user=cast(User, former.user), email=former.email):
             synced.problems.append(
-                f"{former.email} belongs to another user at Hoursmith now. The account of {former.name}, who left, has "
-                "to prove the address again before it is found by it."
+                f"{former.email} now belongs to another user at Hoursmith. {former.name}, a former member, must verify "
+                "the address again to use it with their account."
             )
 
 
 def _is_new_at(row: Member, before: Mapping[str, Member]) -> bool:
-    """Return whether `row` has its address only since this synchronization."""
+    """Return whether `row` got its address in this sync."""
     known = before.get(row.user_ref)
     return known is None or known.email != row.email
 

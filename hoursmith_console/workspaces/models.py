@@ -1,4 +1,4 @@
-"""The workspaces that the console serves and the people in them, as Hoursmith names them."""
+"""Workspaces, their members as Hoursmith lists them, and invitations."""
 
 from django.conf import settings
 from django.db import models
@@ -7,13 +7,13 @@ from django.utils import timezone
 
 from mcpbridge.redaction.fields import MaskedCharField, MaskedEmailField
 
-# Begins the `user_ref` of a member whom Hoursmith's list has not named yet.
+# Prefix of the `user_ref` of a member who is not in Hoursmith's list yet.
 INVITED = "invited:"
 ACTOR_LENGTH = 500
 
 
 class Role(models.TextChoices):
-    """What a member may do at Hoursmith; their tokens may do exactly that."""
+    """Role of a member at Hoursmith; their tokens have the same permissions."""
 
     OWNER = "OWNER"
     ADMIN = "ADMIN"
@@ -29,10 +29,10 @@ class Workspace(models.Model):
     plan = MaskedCharField(max_length=16, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     requires_two_factor = models.BooleanField(
-        default=False, help_text="Whoever reviews the workspace has a second factor, or sets one up before anything."
+        default=False, help_text="Owners, Admins and Auditors must set up two-factor authentication."
     )
     retention_days = models.PositiveIntegerField(
-        null=True, blank=True, help_text="How long audit rows are kept; audit_prune removes what is older."
+        null=True, blank=True, help_text="Days to keep audit entries; audit_prune removes older ones."
     )
 
     class Meta:
@@ -43,32 +43,30 @@ class Workspace(models.Model):
 
 
 class Members(models.QuerySet["Member"]):
-    """People in workspaces."""
+    """QuerySet of members."""
 
     def with_access(self) -> "Members":
-        """Those whom the console lets in: on Hoursmith's list, and not shut out here."""
+        """Return members with console access: active at Hoursmith, and not revoked here."""
         return self.filter(is_active=True, access_revoked_at=None)
 
 
 class Member(models.Model):
-    """One person in one workspace. `user` is their console account, where they have one."""
+    """A user in a workspace. `user` is their console account, if they have one."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="memberships"
     )
     member_id = MaskedCharField(max_length=64, help_text="Hoursmith's id of the membership.")
-    user_ref = MaskedCharField(max_length=64, help_text="Hoursmith's id of the person.")
+    user_ref = MaskedCharField(max_length=64, help_text="Hoursmith's id of the user.")
     name = MaskedCharField(max_length=200)
     email = MaskedEmailField()
     role = models.CharField(max_length=16, choices=Role)
     is_active = models.BooleanField(default=True)
-    is_auditor = models.BooleanField(
-        default=False, help_text="Reads everything of the workspace in the console, and changes nothing."
-    )
+    is_auditor = models.BooleanField(default=False, help_text="Read-only access to the whole workspace.")
     invited_at = models.DateTimeField(null=True, blank=True)
     access_revoked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When their way into the console was closed here, whatever Hoursmith says."
+        null=True, blank=True, help_text="When console access was revoked here, regardless of Hoursmith."
     )
     access_revoked_by = MaskedCharField(max_length=200, blank=True)
 
@@ -88,38 +86,38 @@ class Member(models.Model):
 
     @property
     def is_listed(self) -> bool:
-        """Return whether Hoursmith's list of members has named this member; otherwise they were only invited."""
+        """Return whether Hoursmith's list contains this member; otherwise they were only invited."""
         return not self.user_ref.startswith(INVITED)
 
     @property
     def display_identity(self) -> str:
-        """Name and address, as the audit record names who did something."""
+        """Return name and address, as the audit log names the actor."""
         return f"{self.name} <{self.email}>"
 
     @property
     def sees_workspace(self) -> bool:
-        """Whether this member reviews everybody's tokens, not only their own, with what was sent and destroyed."""
+        """Return whether this member sees all tokens and calls of the workspace, not only their own."""
         return self.is_auditor or self.administers
 
     @property
     def administers(self) -> bool:
-        """Whether this member decides for the workspace: policies, invitations, other people's tokens."""
+        """Return whether this member manages settings, invitations and other members' tokens."""
         return self.role in (Role.OWNER, Role.ADMIN) and not self.is_auditor
 
     @property
     def shown_role(self) -> str:
-        """The role that counts in the console."""
+        """Return the role that applies in the console."""
         return "AUDITOR" if self.is_auditor else self.role
 
 
 class Invitations(models.QuerySet["Invitation"]):
-    """Invitations of members."""
+    """QuerySet of invitations."""
 
     def open(self) -> "Invitations":
         """Return those that can still be accepted.
 
-        An invitation is for one member as they were then: another address or role, an account, a closed console or
-        the end of the membership at Hoursmith ends it.
+        An invitation ends when the member's address or role changes, they get an account, their console access is
+        revoked, or their membership at Hoursmith ends.
         """
         return self.filter(
             closed_at=None,
@@ -133,10 +131,10 @@ class Invitations(models.QuerySet["Invitation"]):
 
 
 class Invitation(models.Model):
-    """An offer to a member to sign in to the console, by a one-time link or only inside an account."""
+    """An invitation of a member to the console, by a one-time link or shown in an existing account."""
 
     class Channel(models.TextChoices):
-        MAIL = "mail", "link by mail"
+        MAIL = "mail", "link by email"
         OPERATOR = "operator", "link from an operator"
         CONSOLE = "console", "no link"
 
@@ -152,7 +150,7 @@ class Invitation(models.Model):
     channel = models.CharField(max_length=16, choices=Channel)
     digest = models.CharField(max_length=64, unique=True, null=True, help_text="SHA-256 of the link's secret.")  # noqa: DJ001
     takes_over_address = models.BooleanField(
-        default=False, help_text="Makes an account even where another one uses the address without proof."
+        default=False, help_text="Creates an account even if another one uses the address unverified."
     )
     inviter = MaskedCharField(max_length=ACTOR_LENGTH)
     created_at = models.DateTimeField(default=timezone.now)

@@ -1,4 +1,4 @@
-"""What changes workspaces, members and their console accounts."""
+"""Create and update workspaces, members and their console accounts."""
 
 import uuid
 
@@ -13,18 +13,18 @@ NAME_LENGTH = 200
 
 
 class MembershipError(Exception):
-    """An account cannot become who a member signs in as; the text says why."""
+    """An account cannot be linked to a member; the text says why."""
 
 
 def import_workspace(*, org_id: str, name: str, plan: str) -> Workspace:
-    """Know the workspace under its Hoursmith id, with the name and plan it has now."""
+    """Create or update the workspace with the Hoursmith id `org_id`."""
     facts = {"name": one_line(name, NAME_LENGTH) or org_id, "plan": one_line(plan, 16)}
     workspace, _ = Workspace.objects.update_or_create(org_id=org_id, defaults=facts)
     return workspace
 
 
 def import_member(*, workspace: Workspace, member_id: str, user_ref: str, name: str, email: str, role: str) -> Member:
-    """Know Hoursmith's user `user_ref` as an active member of `workspace`, with the facts that they have now."""
+    """Create or update Hoursmith's user `user_ref` as an active member of `workspace`."""
     email = normalize_email(email)
     facts = {
         "member_id": member_id,
@@ -38,10 +38,10 @@ def import_member(*, workspace: Workspace, member_id: str, user_ref: str, name: 
 
 
 def create_account(*, member: Member, password: str | None) -> bool:
-    """Let `member` sign in with their e-mail address and `password`; True where an account was made.
+    """Create an account for `member` with their email address, unverified, and `password`.
 
-    The address is not proven by it. Raises AddressTakenError where another account uses it: an address is no reason
-    to let that account into the workspace.
+    Return False if they already have an account. Raises AddressTakenError if another account uses the address, which
+    does not entitle that account to join the workspace.
     """
     if member.user_id is not None:
         return False
@@ -55,10 +55,10 @@ def create_account(*, member: Member, password: str | None) -> bool:
 
 
 def draft_account(*, email: str = "", name: str = "") -> User:
-    """Return an account that is not saved yet, without a usable password.
+    """Return an unsaved account without a usable password.
 
-    Its `username` names nobody: accounts are found by their addresses. E-mail and name are there for the check that
-    a password does not resemble them; `accounts.addresses` sets the address.
+    Its `username` is random, since accounts are found by their addresses. Email and name serve to reject similar
+    passwords; `accounts.addresses` sets the address.
     """
     user = User(username=uuid.uuid4().hex, email=email, first_name=name[:150])
     user.set_unusable_password()
@@ -66,19 +66,19 @@ def draft_account(*, email: str = "", name: str = "") -> User:
 
 
 def link_account(*, member: Member, user: User) -> None:
-    """Let the account of `user` be the one that `member` signs in with.
+    """Link the account of `user` to `member`.
 
-    Raises MembershipError where the member has an account, or the account belongs to another member of the workspace.
+    Raises MembershipError if the member has another account, or the account belongs to another member of the workspace.
     """
     with transaction.atomic(using=router.db_for_write(Member)):
         current = Member.objects.select_for_update().get(pk=member.pk)
         if current.user_id not in (None, user.pk):
-            raise MembershipError(f"{current.name} has another account already.")
+            raise MembershipError(f"{current.name} already has another account.")
         others = Member.objects.filter(workspace_id=current.workspace_id, user=user).exclude(pk=current.pk)
         present = others.filter(is_active=True).first()
         if present is not None:
-            raise MembershipError(f"Your account already belongs to {present.display_identity} in this workspace.")
-        # The membership that ended keeps its history; the account goes on as the new one.
+            raise MembershipError(f"Your account is already linked to {present.display_identity} in this workspace.")
+        # The former membership keeps its history; the account moves to the new one.
         others.update(user=None)
         current.user = user
         current.save(update_fields=["user"])

@@ -90,7 +90,7 @@ class Walker:
         self.page.wait_for_load_state()
         if "/accounts/reauthenticate/" in self.page.url and self.page.get_by_label("Password").count():
             self.page.get_by_label("Password").fill(self.password)
-            self.page.get_by_role("button", name="Go on").click()
+            self.page.get_by_role("button", name="Continue").click()
             self.page.wait_for_load_state()
 
     def choose(self, label: str) -> None:

@@ -14,7 +14,7 @@ def show_who_it_is(page: Page, password: str) -> None:
     page.wait_for_load_state()
     if "/reauthenticate/" in page.url:
         page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
 
 
 def test_a_held_deletion_comes_up_by_itself_and_is_let_through(visit: Visitor, console: Served) -> None:

@@ -57,7 +57,7 @@ def _still_me(window: object, console: Served) -> None:
     page = window.page  # type: ignore[attr-defined]
     if "/accounts/reauthenticate/" in page.url:
         page.get_by_label("Password").fill(console.person("OWNER")["password"])
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
 
 
 def test_a_text_without_tokens_is_not_sent(visit: Visitor) -> None:

@@ -27,7 +27,7 @@ def test_an_owner_signs_in_with_the_provider_and_back(chromium: Browser, tmp_pat
             page.locator("[name=login]").fill(owner["email"])
             page.locator("[name=password]").fill(owner["password"])
             page.get_by_role("button", name="Sign in", exact=True).click()
-            page.get_by_role("button", name="Link a sign-in with").click()
+            page.get_by_role("button", name="Link ").click()
             page.get_by_text("You can now sign in with Example").wait_for()
             context.clear_cookies()
             page.goto(f"{console.url}/audit/")

@@ -86,8 +86,8 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_second_factor(
     page = context.pages[0]
     _virtual_authenticator(page)
     page.goto("/accounts/2fa/passkeys/add/")
-    page.get_by_label("What you call it").fill("The laptop's finger")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Name").fill("The laptop's finger")
+    page.get_by_role("button", name="Continue").click()
     page.wait_for_url("**/2fa/codes/")
     assert page.locator(".codes code").count() == 10
     _sign_out(page)
@@ -120,9 +120,9 @@ def test_an_app_is_set_up_and_asked_for(newcomer: tuple[BrowserContext, str, lis
     box = page.locator("svg.qr").bounding_box()
     assert box is not None
     assert box["width"] > 150
-    page.get_by_text("Or type the secret in").click()
+    page.get_by_text("Enter the secret manually").click()
     secret = page.locator("code.secret").inner_text()
-    page.get_by_label("Code that the app shows now").fill(_code(secret))
+    page.get_by_label("Code from the app").fill(_code(secret))
     page.get_by_role("button", name="Confirm").click()
     page.wait_for_url("**/2fa/codes/")
     code = page.locator(".codes code").first.inner_text()
@@ -131,10 +131,10 @@ def test_an_app_is_set_up_and_asked_for(newcomer: tuple[BrowserContext, str, lis
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code").fill("000000")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     assert "Incorrect code" in page.locator("main").inner_text()
     page.get_by_label("Code").fill(code)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.wait_for_url(re.compile(r"\d/$"))
     assert complaints == []
 

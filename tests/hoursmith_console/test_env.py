@@ -42,7 +42,7 @@ def test_a_secrets_file_that_is_missing_or_empty_is_named(tmp_path, content):
     path = tmp_path / "named"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ImproperlyConfigured, match=f"SECRET_KEY_FILE names {path}"):
+    with pytest.raises(ImproperlyConfigured, match=f"SECRET_KEY_FILE: {path}"):
         configuration.read_secret(environment(SECRET_KEY_FILE=str(path)), tmp_path, "SECRET_KEY", default="")
 
 

@@ -93,7 +93,7 @@ def test_whoever_is_asked_comes_back_to_the_empty_form_and_is_told(hostile: Worl
     back = visitor.post(asked["Location"], {"password": PASSWORD, "next": form}, follow=True)
     page = back.content.decode()
     assert back.redirect_chain == [(form, 302)]
-    assert "Please enter it again; nothing was kept." in page
+    assert "Please fill it in again." in page
     assert "new@example.com" not in page
 
 
@@ -146,7 +146,7 @@ def test_an_account_that_has_no_way_to_re_authenticate_does_nothing_sensitive(ho
     visitor = browse("owner")
     answer = visitor.get("/members/invite/")
     assert answer.status_code == 403
-    assert "Re-authentication is not possible" in answer.content.decode()
+    assert "Can’t confirm it’s you" in answer.content.decode()
     assert visitor.get("/accounts/password/set/").status_code == 403
 
 

@@ -8,10 +8,10 @@ from psycopg_pool import ConnectionPool
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Replaces every pooled connection as soon as one of them turns out to be dead.
+    """Replace all pooled connections as soon as one of them is dead.
 
-    After a restart or failover of the database all of them are. The pool's own check, which `CONN_HEALTH_CHECKS`
-    would switch on, tries them one after the other with growing pauses.
+    After a restart or failover of the database all of them are. The pool's own check (`CONN_HEALTH_CHECKS`) would try
+    them one by one with growing pauses.
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Finds out whether a pooler hands one connection of the server from client to client between transactions."""
+"""Detect a connection pooler in transaction mode."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,25 +11,27 @@ _LIMIT_S = 5.0
 # Another client may slip in between two statements.
 _TRIES = 3
 NEEDS_DIRECT = (
-    "DATABASE_URL leads to a connection pooler in transaction mode, where LISTEN and cursors do not work: set"
-    " DATABASE_DIRECT_URL to the address of the PostgreSQL server itself, or give the pooler session mode."
+    "DATABASE_URL is a connection pooler in transaction mode, where LISTEN and cursors do not work: set"
+    " DATABASE_DIRECT_URL to the URL of the PostgreSQL server itself, or switch the pooler to session mode."
 )
-NOT_DIRECT = "DATABASE_DIRECT_URL leads to a connection pooler in transaction mode: give the server's own address."
+NOT_DIRECT = (
+    "DATABASE_DIRECT_URL is a connection pooler in transaction mode: use the URL of the PostgreSQL server itself."
+)
 
 
 def find_pooling_fault(database: Mapping[str, Any], direct_url: str) -> str:
-    """Return why the console cannot work with these addresses; empty where it can, or where nothing answers."""
+    """Return why the console cannot use these database URLs; empty if it can, or if the database is down."""
     try:
         if direct_url:
             return NOT_DIRECT if _is_shared({"conninfo": direct_url}) else ""
         return NEEDS_DIRECT if _is_shared(_parameters(database)) else ""
     except psycopg.Error:
-        # A console starts without its database too, and serves reads.
+        # The console also starts without its database and serves reads.
         return ""
 
 
 def _is_shared(parameters: dict[str, Any]) -> bool:
-    """Whether a second client is given the server's process that a first one, still connected, has used."""
+    """Return whether a second client gets the server process of a first one that is still connected."""
     apply_socket_timeouts(parameters, limit_s=_LIMIT_S)
     with psycopg.connect(**parameters, autocommit=True, prepare_threshold=None) as first:
         for _ in range(_TRIES):

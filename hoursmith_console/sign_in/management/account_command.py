@@ -18,12 +18,12 @@ class AccountCommand(BaseCommand):
     action: str
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--email", required=True, help="The account's e-mail address.")
+        parser.add_argument("--email", required=True, help="Email address of the account.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = find_account(options["email"])
         if user is None:
-            raise CommandError(f"There is no account with the address {options['email']}.")
+            raise CommandError(f"No account has the address {options['email']}.")
         try:
             with transaction.atomic():
                 done = self.change(user)

@@ -1,4 +1,4 @@
-"""How allauth's second factors behave here: secrets encrypt, the QR code drawn without an image or a style."""
+"""allauth's MFA adapter: encrypted secrets, and a QR code without image or inline style."""
 
 import logging
 from typing import ClassVar
@@ -24,22 +24,24 @@ _QUIET_ZONE = 3
 
 
 class MfaAdapter(DefaultMFAAdapter):
-    """Encrypts at rest, names this console to authenticator apps and passkeys, and draws QR codes."""
+    """Encrypt secrets at rest, name the console in apps and passkeys, and draw QR codes."""
 
     error_messages: ClassVar[dict[str, str]] = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "Incorrect code: enter the newest one. Each works once.",
+        "incorrect_code": "Incorrect code. Enter the current one; each code works once.",
     }
 
     def encrypt(self, text: str) -> str:
         return encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The secret; where it cannot be read any more, one that nobody knows, so that no code ever fits."""
+        """Return the secret; if it cannot be decrypted, a random one, so that no code is accepted."""
         try:
             return decrypt(encrypted_text)
         except UnreadableError:
-            logger.error("A second factor cannot be read: was SECRET_KEY changed? Its owner must set it up anew.")
+            logger.error(
+                "A two-factor secret cannot be decrypted. Was SECRET_KEY changed? Its user must set it up again."
+            )
             return str(generate_totp_secret())
 
     def get_totp_issuer(self) -> str:
@@ -53,7 +55,7 @@ class MfaAdapter(DefaultMFAAdapter):
         return "Passkey" if number == 1 else f"Passkey {number}"
 
     def build_totp_svg(self, url: str) -> SafeString:
-        """`url` as an SVG element for the page itself: neither an image nor a style, so the CSP needs no exception."""
+        """Return a QR code of `url` as an inline SVG element, which needs no exception in the CSP."""
         code = qrcode.QRCode(border=_QUIET_ZONE)
         code.add_data(url)
         matrix = code.get_matrix()
@@ -66,7 +68,7 @@ class MfaAdapter(DefaultMFAAdapter):
 
 
 def _runs(matrix: list[list[bool]]) -> list[str]:
-    """One flat rectangle for each run of dark squares."""
+    """Return one SVG path for each horizontal run of dark squares."""
     drawn = []
     for row, squares in enumerate(matrix):
         start = None
@@ -80,10 +82,10 @@ def _runs(matrix: list[list[bool]]) -> list[str]:
 
 
 def passkeys_work_here() -> bool:
-    """Whether browsers make passkeys for the address that is looked at: they want a name, and https unless local."""
+    """Return whether browsers create passkeys for this host: they require a host name, not an IP address."""
     return not is_address(urlsplit(f"//{context.request.get_host()}").hostname)
 
 
 def passkey_address() -> str:
-    """Where passkeys would work on this machine."""
+    """Return the URL at which passkeys work on this machine."""
     return f"http://localhost:{settings.PORT}"

@@ -1,4 +1,4 @@
-"""Forms for passkeys: what a browser sends is refused where it is not a credential, whatever is wrong with it."""
+"""Passkey forms that refuse malformed credentials like wrong ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,57 +22,57 @@ NAME_LENGTH = 60
 
 
 @contextmanager
-def _refusing_what_is_no_credential() -> Iterator[None]:
+def _malformed_as_incorrect() -> Iterator[None]:
     try:
         yield
     except (ValidationError, DatabaseError):
         raise
     except Exception:
-        # The parsers below fail in as many ways as JSON, CBOR and keys can be wrong. An answer that differs would
-        # tell which accounts there are, since only theirs are read further.
+        # The parsers raise many kinds of errors for wrong JSON, CBOR and keys. A different response would reveal
+        # which accounts exist, since only their credentials are parsed further.
         raise get_adapter().validation_error("incorrect_code") from None
 
 
 class Credential:
-    """A form whose credential, where it is none, is refused like a wrong one."""
+    """Mixin: refuse a malformed credential like a wrong one."""
 
     def clean_credential(self) -> Any:
-        """Return the authenticator that the credential is of; raise ValidationError where it is of none."""
+        """Return the authenticator of the credential. Raises ValidationError if there is none."""
         form: Any = super()
-        with _refusing_what_is_no_credential():
+        with _malformed_as_incorrect():
             return form.clean_credential()
 
 
 class PasskeyCodeForm(Credential, NoTokens, AuthenticateWebAuthnForm):
-    """Asks for a passkey after the password."""
+    """Ask for a passkey after the password."""
 
 
 class PasskeySignInForm(Credential, NoTokens, LoginWebAuthnForm):
-    """Asks for a passkey alone."""
+    """Sign in with a passkey only."""
 
 
 class PasskeyReauthenticateForm(Credential, NoTokens, ReauthenticateWebAuthnForm):
-    """Asks for a passkey before a sensitive action."""
+    """Ask for a passkey before a sensitive action."""
 
 
 class PasskeyForm(NoTokens, AddWebAuthnForm):
-    """Adds a passkey, or a security key that is only the second factor."""
+    """Add a passkey, or a security key for two-factor authentication only."""
 
-    name = forms.CharField(label="What you call it", max_length=NAME_LENGTH, required=False)
+    name = forms.CharField(label="Name", max_length=NAME_LENGTH, required=False)
     passwordless = forms.BooleanField(
-        label="Sign in with it alone, without a password",
+        label="Sign in without a password",
         required=False,
         initial=True,
-        help_text="It then asks for your finger, face or PIN. Otherwise it is asked for after the password.",
+        help_text="Requires fingerprint, face or PIN. Otherwise the passkey is only used after the password.",
     )
 
     def clean(self) -> dict[str, Any]:
-        """Check the credential; raise ValidationError where it is none."""
-        with _refusing_what_is_no_credential():
+        """Check the credential. Raises ValidationError if it is invalid."""
+        with _malformed_as_incorrect():
             return super().clean() or {}
 
 
 class PasskeyNameForm(NoTokens, EditWebAuthnForm):
-    """Renames a passkey."""
+    """Rename a passkey."""
 
-    name = forms.CharField(label="What you call it", max_length=NAME_LENGTH)
+    name = forms.CharField(label="Name", max_length=NAME_LENGTH)

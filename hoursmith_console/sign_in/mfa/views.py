@@ -1,4 +1,4 @@
-"""allauth's pages for second factors, with every change and every use of a recovery code in the record."""
+"""allauth's two-factor pages; each change and each use of a recovery code is recorded in the audit log."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from hoursmith_console.sign_in.mfa.adapter import passkey_address, passkeys_work
 from hoursmith_console.sign_in.passwords import AuditedView
 from hoursmith_console.workspaces.account_events import record_account_event, record_account_failure
 
-WAYS = {
+FACTOR_NAMES = {
     Authenticator.Type.TOTP: "authenticator app",
     Authenticator.Type.WEBAUTHN: "passkey",
     Authenticator.Type.RECOVERY_CODES: "recovery code",
@@ -26,7 +26,7 @@ WAYS = {
 
 
 class IndexView(base.IndexView):
-    """Which second factors one has, and whether the workspace asks for one."""
+    """Two-factor methods of the account, and whether the workspace requires one."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().get_context_data(**kwargs)
@@ -40,27 +40,27 @@ class IndexView(base.IndexView):
 
 
 class ActivateAppView(AuditedView, totp.ActivateTOTPView):
-    """Sets an authenticator app up."""
+    """Set up an authenticator app."""
 
-    action, details = "console.factor_add", {"factor": WAYS[Authenticator.Type.TOTP]}
+    action, details = "console.factor_add", {"factor": FACTOR_NAMES[Authenticator.Type.TOTP]}
 
 
 class DeactivateAppView(AuditedView, totp.DeactivateTOTPView):
-    """Removes the authenticator app."""
+    """Remove the authenticator app."""
 
-    action, details = "console.factor_remove", {"factor": WAYS[Authenticator.Type.TOTP]}
+    action, details = "console.factor_remove", {"factor": FACTOR_NAMES[Authenticator.Type.TOTP]}
 
 
 class GenerateCodesView(AuditedView, recovery.GenerateRecoveryCodesView):
-    """Makes new recovery codes; the old ones no longer work."""
+    """Create new recovery codes, which replace the former ones."""
 
     action = "console.recovery_codes_generate"
 
 
 class AddPasskeyView(AuditedView, webauthn.AddWebAuthnView):
-    """Adds a passkey, where browsers make any for this address."""
+    """Add a passkey, if browsers create them for this host."""
 
-    action, details = "console.factor_add", {"factor": WAYS[Authenticator.Type.WEBAUTHN]}
+    action, details = "console.factor_add", {"factor": FACTOR_NAMES[Authenticator.Type.WEBAUTHN]}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not passkeys_work_here():
@@ -70,57 +70,57 @@ class AddPasskeyView(AuditedView, webauthn.AddWebAuthnView):
 
 
 class RemovePasskeyView(AuditedView, webauthn.RemoveWebAuthnView):
-    """Removes a passkey."""
+    """Remove a passkey."""
 
-    action, details = "console.factor_remove", {"factor": WAYS[Authenticator.Type.WEBAUTHN]}
+    action, details = "console.factor_remove", {"factor": FACTOR_NAMES[Authenticator.Type.WEBAUTHN]}
 
 
 class RenamePasskeyView(AuditedView, webauthn.EditWebAuthnView):
-    """Calls a passkey something else."""
+    """Rename a passkey."""
 
-    action, details = "console.factor_rename", {"factor": WAYS[Authenticator.Type.WEBAUTHN]}
+    action, details = "console.factor_rename", {"factor": FACTOR_NAMES[Authenticator.Type.WEBAUTHN]}
 
 
 class AuthenticateView(base.AuthenticateView):
-    """Asks for the second factor at sign-in."""
+    """Ask for two-factor authentication at sign-in."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        _recovery_code_record(form, self.stage.login.user, self.request)
+        _record_recovery_code(form, self.stage.login.user, self.request)
         answer: HttpResponse = super().form_valid(form)
         return answer
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        _failure_record(form, self.stage.login.user, self.request)
+        _record_failure(form, self.stage.login.user, self.request)
         answer: HttpResponse = super().form_invalid(form)
         return answer
 
 
 class ReauthenticateView(base.ReauthenticateView):
-    """Asks for a code before a sensitive action."""
+    """Ask for a code before a sensitive action."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        _recovery_code_record(form, self.request.user, self.request)
+        _record_recovery_code(form, self.request.user, self.request)
         answer: HttpResponse = super().form_valid(form)
         return answer
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        _failure_record(form, self.request.user, self.request)
+        _record_failure(form, self.request.user, self.request)
         answer: HttpResponse = super().form_invalid(form)
         return answer
 
 
 class ReauthenticatePasskeyView(webauthn.ReauthenticateWebAuthnView):
-    """Asks for a passkey before a sensitive action."""
+    """Ask for a passkey before a sensitive action."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        _failure_record(form, self.request.user, self.request)
-        # In the address and not in a message, which the page that comes after this one is to show.
+        _record_failure(form, self.request.user, self.request)
+        # In the URL, since messages are shown on the page after this one.
         address = reverse("mfa_reauthenticate_webauthn", query={"failed": 1})
         return HttpResponseRedirect(self.passthrough_next_url(address))
 
 
-def _recovery_code_record(form: Any, user: User, request: HttpRequest) -> None:
-    """Record the use of a recovery code, which is rare and worth a look; every sign-in is recorded besides."""
+def _record_recovery_code(form: Any, user: User, request: HttpRequest) -> None:
+    """Record the use of a recovery code. The sign-in itself is recorded separately."""
     used = getattr(form, "authenticator", None)
     if used is not None and used.type == Authenticator.Type.RECOVERY_CODES:
         used.refresh_from_db()
@@ -134,8 +134,8 @@ def _recovery_code_record(form: Any, user: User, request: HttpRequest) -> None:
             )
 
 
-def _failure_record(form: Any, user: User, request: HttpRequest) -> None:
-    # Attempts beyond the limit are refused unseen, so that nobody can fill the record.
+def _record_failure(form: Any, user: User, request: HttpRequest) -> None:
+    # Attempts over the rate limit are not recorded, so that they cannot flood the audit log.
     if form.has_error("code", "incorrect_code") or form.has_error("credential", "incorrect_code"):
         method = "second factor" if "code" in form.fields else "passkey"
         record_account_failure(user=user, address=get_adapter().get_client_ip(request), method=method)

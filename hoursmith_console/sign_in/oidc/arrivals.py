@@ -1,4 +1,4 @@
-"""Decides what becomes of somebody who comes back from the OpenID Connect provider."""
+"""Decide which account a user who returns from the OpenID Connect provider signs in to."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ from hoursmith_console.workspaces.invitations import has_open_invitation, list_i
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import draft_account
 
-# Who began to link an identity in this browser; and whether a new account was asked for.
+# Session keys: the account that started linking in this browser; whether a new account was requested.
 LINKING, WANTS_ACCOUNT = "console_oidc_linking", "console_oidc_new_account"
-_UNKNOWN, _LINK_INSIDE = "account/oidc_unknown.html", "account/oidc_link_required.html"
+_UNKNOWN, _LINK_REQUIRED = "account/oidc_unknown.html", "account/oidc_link_required.html"
 
 
 class _RefusedError(Exception):
-    """Nobody is signed in; `page` says why. `user` is the account whose verified address was named."""
+    """The sign-in is refused; `page` explains why. `user` is the account with the verified address."""
 
     def __init__(self, page: str, user: User | None = None, *, is_invited: bool = False) -> None:
         super().__init__(page)
@@ -43,7 +43,7 @@ class _RefusedError(Exception):
 
 
 def resolve_sign_in(request: HttpRequest, oidc_user: OidcUser, state: dict[str, Any]) -> User:
-    """Return the account to sign in to; raise ImmediateHttpResponse with the answer where there is none."""
+    """Return the account to sign in to. Raises ImmediateHttpResponse with the refusal if there is none."""
     wants_account = bool(request.session.pop(WANTS_ACCOUNT, False))
     linking = request.session.pop(LINKING, None)
     if state.get("process") == AuthProcess.CONNECT:
@@ -62,25 +62,25 @@ def _account(request: HttpRequest, oidc_user: OidcUser, *, wants_account: bool) 
     user = find_identity_user(oidc_user)
     if user is not None:
         record_identity_use(user=user, oidc_user=oidc_user)
-        if not _may_enter(user):
+        if not _can_enter(user):
             raise _RefusedError(_UNKNOWN, user)
         return user
-    lead, user = match_account(oidc_user)
-    if lead == AccountMatch.CONNECT and user is not None and _may_enter(user):
+    match, user = match_account(oidc_user)
+    if match == AccountMatch.CONNECT and user is not None and _can_enter(user):
         link_identity(user=user, oidc_user=oidc_user)
-        _linked_record(request, user, oidc_user, "console.openid_connect")
+        _record_link(request, user, oidc_user, "console.openid_connect")
         return user
-    if lead == AccountMatch.LINK_REQUIRED:
-        raise _RefusedError(_LINK_INSIDE, user)
+    if match == AccountMatch.LINK_REQUIRED:
+        raise _RefusedError(_LINK_REQUIRED, user)
     is_invited = bool(oidc_user.email and list_invitations([oidc_user.email]))
-    if is_invited and (lead == AccountMatch.NONE or (lead == AccountMatch.UNVERIFIED and wants_account)):
+    if is_invited and (match == AccountMatch.NONE or (match == AccountMatch.UNVERIFIED and wants_account)):
         return _new_account(oidc_user)
-    if lead == AccountMatch.UNVERIFIED:
-        raise _RefusedError(_LINK_INSIDE, is_invited=is_invited)
+    if match == AccountMatch.UNVERIFIED:
+        raise _RefusedError(_LINK_REQUIRED, is_invited=is_invited)
     raise _RefusedError(_UNKNOWN, user)
 
 
-def _may_enter(user: User) -> bool:
+def _can_enter(user: User) -> bool:
     return _has_access(user) or has_open_invitation(user)
 
 
@@ -89,11 +89,11 @@ def _has_access(user: User) -> bool:
 
 
 def _new_account(oidc_user: OidcUser) -> User:
-    """Make the account of somebody who is invited and whose provider verified the address. They accept inside."""
+    """Create the account of an invited user whose address the provider verified. They then accept the invitation."""
     user = draft_account()
     user.save()
     losers = verify_address(
-        user=user, email=oidc_user.email, method=EmailVerification.Method.OIDC, issuer=oidc_user.issuer, takes=True
+        user=user, email=oidc_user.email, method=EmailVerification.Method.OIDC, issuer=oidc_user.issuer, takes_over=True
     )
     record_released_addresses(losers, oidc_user.email)
     link_identity(user=user, oidc_user=oidc_user)
@@ -101,30 +101,30 @@ def _new_account(oidc_user: OidcUser) -> User:
 
 
 def _link(request: HttpRequest, oidc_user: OidcUser, linking: object) -> HttpResponse:
-    """Link the identity to the account that is signed in, and whose user began to do so in this browser."""
+    """Link the identity to the signed-in account, whose user must have started linking in this browser."""
     answer = HttpResponseRedirect(reverse("account_oidc"))
     if not request.user.is_authenticated or linking != request.user.pk:
         return render(request, "account/oidc_failed.html", status=401)
     user = request.user
     try:
         if find_identity_user(oidc_user) == user:
-            messages.info(request, "That sign-in is linked to your account already.")
+            messages.info(request, "This sign-in is already linked to your account.")
             return answer
         with transaction.atomic():
-            _linked_by_hand(request, user, oidc_user)
+            _link_and_record(request, user, oidc_user)
     except IdentityTakenError:
-        messages.error(request, "That sign-in belongs to another account. Unlink it there first.")
+        messages.error(request, "This sign-in is linked to another account. Unlink it there first.")
         return answer
     messages.success(request, f"You can now sign in with {settings.OIDC['name']}.")
     return answer
 
 
-def _linked_by_hand(request: HttpRequest, user: User, oidc_user: OidcUser) -> None:
+def _link_and_record(request: HttpRequest, user: User, oidc_user: OidcUser) -> None:
     link_identity(user=user, oidc_user=oidc_user)
-    _linked_record(request, user, oidc_user, "console.openid_link")
+    _record_link(request, user, oidc_user, "console.openid_link")
 
 
-def _linked_record(request: HttpRequest, user: User, oidc_user: OidcUser, action: str) -> None:
+def _record_link(request: HttpRequest, user: User, oidc_user: OidcUser, action: str) -> None:
     record_account_event(
         user=user,
         action=action,
@@ -134,7 +134,7 @@ def _linked_record(request: HttpRequest, user: User, oidc_user: OidcUser, action
 
 
 def _refusal(request: HttpRequest, oidc_user: OidcUser, refused: _RefusedError) -> HttpResponse:
-    """Return the refusal, on record with an account only where the provider verified that account's address."""
+    """Return the refusal; record it with an account only if the provider verified that account's address."""
     if refused.user is not None:
         record_account_failure(user=refused.user, address=get_adapter().get_client_ip(request), method="oidc")
     found = {"name": settings.OIDC["name"], "is_invited": refused.is_invited, "has_address": bool(oidc_user.email)}

@@ -1,4 +1,4 @@
-"""Sign-in with OpenID Connect: who the provider says somebody is, checked as OpenID Connect Core 1.0 asks."""
+"""Check the provider's responses as OpenID Connect Core 1.0 requires, and return the user they identify."""
 
 import secrets
 from typing import Any
@@ -22,33 +22,33 @@ from hoursmith_console.sign_in.oidc.arrivals import resolve_sign_in
 PROVIDER = "oidc"
 # Ties the id_token to the browser that asked for it (OpenID Connect Core 1.0, 3.1.3.7, number 11).
 NONCE = "console_oidc_nonce"
-# Signatures that only the provider can make; a shared secret or none at all would prove nothing.
+# Asymmetric signatures only: with a shared secret, or without a signature, others could sign too.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SUBJECT_LENGTH, _ADDRESS_LENGTH = 255, 254
 
 
 def get_nonce(request: HttpRequest) -> str:
-    """Return what the id_tokens for this browser must repeat."""
+    """Return the nonce that id_tokens for this browser must contain."""
     nonce: str = request.session.setdefault(NONCE, secrets.token_urlsafe(16))
     return nonce
 
 
 class OidcProviderAdapter(OpenIDConnectOAuth2Adapter):
-    """Takes an identity only with a signature, from the configured issuer and for this client and browser."""
+    """Accept an identity only if signed by the configured issuer, for this client and this browser."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """The provider's own description, which must be the configured issuer's (OpenID Connect Discovery 1.0, 4.3)."""
+        """Return the provider's metadata; it must name the configured issuer (OpenID Connect Discovery 1.0, 4.3)."""
         found: dict[str, Any] = super().openid_config
         if str(found.get("issuer", "")).rstrip("/") != settings.OIDC["issuer"]:
-            raise OAuth2Error("The provider describes itself as another issuer.")
+            raise OAuth2Error("The provider's metadata names another issuer.")
         return found
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
-        """Return who signed in, by the signed id_token; the address from the userinfo where the token has none."""
+        """Return the login that the signed id_token identifies; without an address in it, ask the userinfo endpoint."""
         signed = kwargs["response"].get("id_token")
         if not signed:
-            raise OAuth2Error("The provider gave no id_token.")
+            raise OAuth2Error("The provider returned no id_token.")
         claims = self._verified_claims(app, signed)
         if not secrets.compare_digest(str(claims.get("nonce", "")), get_nonce(request)):
             raise OAuth2Error("The id_token is not for this browser.")
@@ -60,15 +60,15 @@ class OidcProviderAdapter(OpenIDConnectOAuth2Adapter):
             answer = session.get(self.profile_url, headers={"Authorization": f"Bearer {token.token}"})
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
-        # OpenID Connect Core 1.0, 5.3.2: else the answer may be somebody else's.
+        # OpenID Connect Core 1.0, 5.3.2: otherwise the response may be about another user.
         if found.get("sub") != claims["sub"]:
-            raise OAuth2Error("The userinfo is of another person than the id_token.")
+            raise OAuth2Error("The userinfo and the id_token name different users.")
         return found
 
     def _verified_claims(self, app: Any, id_token: str) -> dict[str, Any]:
         try:
             if jwt.get_unverified_header(id_token).get("alg") not in _ALGORITHMS:
-                raise OAuth2Error("The id_token is not signed as it must be.")
+                raise OAuth2Error("The id_token has no accepted signature.")
             claims: dict[str, Any] = jwtkit.verify_and_decode(
                 credential=id_token,
                 keys_url=self.openid_config["jwks_uri"],
@@ -80,19 +80,19 @@ class OidcProviderAdapter(OpenIDConnectOAuth2Adapter):
             raise OAuth2Error("The id_token cannot be read.") from error
         subject = claims.get("sub")
         if not isinstance(subject, str) or not is_storable(subject, _SUBJECT_LENGTH):
-            raise OAuth2Error("The id_token names no usable subject.")
+            raise OAuth2Error("The id_token has no usable subject.")
         if claims.get("azp", app.client_id) != app.client_id:
             raise OAuth2Error("The id_token is not for this console.")
         return claims
 
 
 def _address(claims: dict[str, Any]) -> dict[str, Any]:
-    """Return the address and whether it is verified, both of one source: one alone says nothing about the other."""
+    """Return the address and whether it is verified, both from one source."""
     return {name: claims[name] for name in ("email", "email_verified") if name in claims}
 
 
 class OidcAccountAdapter(DefaultSocialAccountAdapter):
-    """Lets in those whom the console knows by issuer and subject; allauth's own table of accounts stays empty."""
+    """Sign in accounts by issuer and subject; allauth's own social account table stays empty."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return False
@@ -103,9 +103,9 @@ class OidcAccountAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(render(request, "account/oidc_failed.html", status=401))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find whose sign-in this is by issuer and subject, or answer that it is nobody's.
+        """Find the account by issuer and subject, or respond with a refusal.
 
-        Whatever allauth found by the subject alone counts for nothing.
+        An account that allauth found by the subject alone is ignored.
         """
         given = [normalize_email(each.email) for each in sociallogin.email_addresses if each.verified is True]
         verified = [email for email in given if is_storable(email, _ADDRESS_LENGTH)]

@@ -1,4 +1,4 @@
-"""The addresses of sign-in with OpenID Connect, and the page of the identities that an account signs in with."""
+"""OpenID Connect sign-in, and the page of identities linked to an account."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -32,28 +32,28 @@ from hoursmith_console.workspaces.account_events import record_account_event
 @never_cache
 @require_POST
 def oidc_login(request: HttpRequest) -> HttpResponse:
-    """Send the browser to the provider; with `again` it asks for the password anew."""
-    _configured()
-    # Linking begins on its own page, after re-authentication.
+    """Send the browser to the provider; with `again` it asks for the password again."""
+    _require_oidc()
+    # Linking starts on its own page, after re-authentication.
     request.session.pop(LINKING, None)
     request.session[WANTS_ACCOUNT] = "new" in request.POST
-    return _leave(request, AuthProcess.LOGIN, asks_anew="again" in request.POST)
+    return _leave(request, AuthProcess.LOGIN, asks_again="again" in request.POST)
 
 
-def _leave(request: HttpRequest, process: AuthProcess, *, asks_anew: bool) -> HttpResponse:
-    wanted = {"nonce": get_nonce(request), **({"prompt": "login"} if asks_anew else {})}
-    # Of the address nothing goes to the provider.
+def _leave(request: HttpRequest, process: AuthProcess, *, asks_again: bool) -> HttpResponse:
+    wanted = {"nonce": get_nonce(request), **({"prompt": "login"} if asks_again else {})}
+    # No part of the URL is sent to the provider.
     request.GET = QueryDict(urlencode({"auth_params": urlencode(wanted), "process": process}))
     try:
         identity = OidcProviderAdapter(request, PROVIDER)
-        # allauth would look at it only on the way back.
+        # allauth would load the metadata only in the callback.
         identity.openid_config  # noqa: B018
         answer: HttpResponse = OAuth2LoginView.adapter_view(identity)(request)
     except (OAuth2Error, RequestException, KeyError, ValueError):
         return render(request, "account/oidc_failed.html", status=503)
     if answer.status_code != 302:
         return answer
-    # A page that leads on instead of a redirect: browsers hold a redirect after a form to the page's form-action.
+    # A page instead of a redirect: browsers apply the page's form-action to redirects after a form.
     page = render(request, "account/oidc_leaving.html", {"address": answer["Location"], "name": settings.OIDC["name"]})
     page["Refresh"] = f"0; url={answer['Location']}"
     return page
@@ -62,8 +62,8 @@ def _leave(request: HttpRequest, process: AuthProcess, *, asks_anew: bool) -> Ht
 @never_cache
 @require_safe
 def oidc_callback(request: HttpRequest, provider_id: str = PROVIDER) -> HttpResponse:
-    """Where the provider sends the browser back to."""
-    _configured()
+    """Handle the provider's redirect back."""
+    _require_oidc()
     answer: HttpResponse = OAuth2CallbackView.adapter_view(OidcProviderAdapter(request, PROVIDER))(request)
     return answer
 
@@ -72,36 +72,36 @@ def oidc_callback(request: HttpRequest, provider_id: str = PROVIDER) -> HttpResp
 @login_required
 @require_safe
 def oidc_reauthenticate(request: HttpRequest) -> HttpResponse:
-    """Ask somebody who signs in with OpenID Connect alone to do so once more before a sensitive action."""
-    _configured()
+    """Ask a user who signs in only with OpenID Connect to do so again before a sensitive action."""
+    _require_oidc()
     next_url = get_next_redirect_url(request) or "/"
     return render(request, "account/oidc_reauthenticate.html", {"next": next_url, "name": settings.OIDC["name"]})
 
 
 @method_decorator([never_cache, login_required, reauthentication_required], name="dispatch")
 class OidcIdentitiesView(View):
-    """The identities that the account signs in with; a POST links another one or unlinks one."""
+    """List the linked identities of the account; a POST links or unlinks one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        _configured()
+        _require_oidc()
         user = cast(User, request.user)
         identities = [
             {"row": row, "is_current": row.issuer == settings.OIDC["issuer"]} for row in user.oidc_identities.all()
         ]
-        found = {"identities": identities, "name": settings.OIDC["name"], "has_other_way": _has_other_way(user)}
+        found = {"identities": identities, "name": settings.OIDC["name"], "has_other_method": _has_other_method(user)}
         return render(request, "account/oidc_identities.html", found)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Leave for the provider to link what it answers, or unlink an identity, on record."""
-        _configured()
+        """Start linking an identity at the provider, or unlink one and record it."""
+        _require_oidc()
         key = request.POST.get("unlink", "")
         if not key:
             request.session[LINKING] = request.user.pk
-            return _leave(request, AuthProcess.CONNECT, asks_anew=True)
+            return _leave(request, AuthProcess.CONNECT, asks_again=True)
         user = cast(User, request.user)
         is_last = user.oidc_identities.count() <= 1
-        if is_last and not _has_other_way(user):
-            messages.error(request, "This is your only way to sign in. Set a password or add a passkey first.")
+        if is_last and not _has_other_method(user):
+            messages.error(request, "You can’t unlink your only sign-in method. Set a password or add a passkey first.")
             return HttpResponseRedirect(request.path)
         self._unlink(request, user, int(key) if key.isdecimal() and len(key) < 19 else 0)
         return HttpResponseRedirect(request.path)
@@ -110,19 +110,19 @@ class OidcIdentitiesView(View):
         with transaction.atomic():
             found = unlink_identity(user=user, key=key)
             if found is None:
-                raise Http404("The account has no such sign-in.")
+                raise Http404("No such identity.")
             details: dict[str, Any] = {"issuer": found.issuer, "subject": found.subject}
             address = get_adapter().get_client_ip(request)
             record_account_event(user=user, action="console.openid_unlink", address=address, details=details)
-        messages.success(request, "Unlinked. It no longer signs in to your account.")
+        messages.success(request, "Sign-in method unlinked.")
 
 
-def _has_other_way(user: User) -> bool:
+def _has_other_method(user: User) -> bool:
     """Return whether the user can sign in without OpenID Connect."""
     passkeys = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
     return user.has_usable_password() or any(passkey.wrap().is_passwordless for passkey in passkeys)
 
 
-def _configured() -> None:
+def _require_oidc() -> None:
     if not settings.OIDC:
-        raise Http404("OpenID Connect is not set up.")
+        raise Http404("OpenID Connect is not configured.")

@@ -117,7 +117,7 @@ def test_without_mail_an_operator_gives_the_real_person_an_account_of_her_own(ca
     invited_by_globex(trusted)
     link = operators_link(VERA, "member", cast.other)
     page = Client().get(link, follow=True).content.decode()
-    assert "An account uses this address already" in page
+    assert "An account with this address already exists" in page
     assert "new_password1" not in page
     vera = account_made(operators_link(VERA, "member", cast.other, "--new-account"), OTHER_PASSWORD)
     assert "Globex" in vera.get("/").content.decode()
@@ -200,7 +200,7 @@ def test_a_proven_account_is_offered_a_second_workspace_and_decides_inside(cast:
 
 def decide_is_over(client: Client, workspace: Workspace) -> bool:
     page = client.get(INVITATIONS).content.decode()
-    return workspace.name not in page and "There are no invitations" in page
+    return workspace.name not in page and "No invitations" in page
 
 
 def test_a_declined_invitation_is_over_and_recorded_where_it_came_from(cast: Cast, trusted: Browse) -> None:

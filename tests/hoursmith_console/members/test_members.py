@@ -47,7 +47,7 @@ def test_a_page_shows_account_factor_tokens_and_sessions(cast: Cast, browse: Bro
     for words in (
         "manager@example.com",
         "manager&#x27;s laptop",
-        "no second factor",
+        "no two-factor authentication",
         "198.51.100.9",
         "Firefox on Windows",
     ):
@@ -160,7 +160,7 @@ def test_a_member_with_an_account_is_invited_no_second_time(cast: Cast, trusted:
         ("/members/invite/", {"email": "manager@example.com", "role": "MANAGER"}),
     ):
         page = trusted("owner").post(address, data, follow=True).content.decode()
-        assert "has an account in this workspace already" in page
+        assert "already has an account in this workspace" in page
     assert told() == []
 
 

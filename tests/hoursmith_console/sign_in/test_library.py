@@ -208,7 +208,7 @@ def test_what_is_said_of_a_new_password_is_said_in_our_words(cast: Cast, is_set:
     form = {"oldpassword": PASSWORD, "password1": "a much better passphrase", "password2": "a much better passphrase"}
     client = _signed_in_by_openid(cast) if is_set else password_given("owner")
     client.post(f"/accounts/password/{'set' if is_set else 'change'}/", form)
-    said = f"Your password is {'set' if is_set else 'changed'}, and your other sessions are signed out."
+    said = f"Password {'set' if is_set else 'changed'}. Your other sessions were signed out."
     assert said in client.get("/").content.decode()
 
 

@@ -75,7 +75,7 @@ def test_the_mail_is_in_our_words(proven: Cast, mailoutbox: list[EmailMessage]) 
     ask("Member@Example.com")
     message = mailoutbox[0]
     assert message.subject == "Reset your password for the Hoursmith console"
-    assert "your password stays as it is" in message.body
+    assert "Your password stays the same" in message.body
     for theirs in ("Thank you", "localhost", "testserver", "Hello from"):
         assert theirs not in message.body
 
@@ -138,13 +138,13 @@ def test_a_reset_ends_every_session_and_lists_none_of_them(proven: Cast, mailout
     ask("member@example.com")
     # The link is opened in a browser that is signed in.
     done = choose(here, link_of(mailoutbox[0]))
-    assert "Your password is changed" in done.content.decode()
+    assert "Password changed" in done.content.decode()
     assert (is_in(here), is_in(there)) == (False, False)
     assert not ConsoleSession.objects.filter(user=proven.people["member"].user).exists()
     back = Client()
     back.post("/accounts/login/", {"login": "member@example.com", "password": NEW})
-    assert back.get("/accounts/sessions/").content.decode().count("THIS ONE") == 1
-    assert "Sign out everywhere else" not in back.get("/accounts/sessions/").content.decode()
+    assert back.get("/accounts/sessions/").content.decode().count("CURRENT SESSION") == 1
+    assert "Sign out all other sessions" not in back.get("/accounts/sessions/").content.decode()
     assert told().count("password_reset") == 1
 
 
@@ -157,7 +157,7 @@ def test_a_session_that_ended_with_its_password_is_listed_no_longer(proven: Cast
     user.save()
     here = Client()
     here.post("/accounts/login/", {"login": "member@example.com", "password": NEW})
-    assert "Sign out everywhere else" not in here.get("/accounts/sessions/").content.decode()
+    assert "Sign out all other sessions" not in here.get("/accounts/sessions/").content.decode()
 
 
 def test_a_link_works_once_for_an_hour_and_for_nothing_else(
@@ -170,17 +170,17 @@ def test_a_link_works_once_for_an_hour_and_for_nothing_else(
         ask("member@example.com")
         at(minutes * 60)
         page = Client().get(link_of(mailoutbox[0]), follow=True).content.decode()
-        assert ("does not work any more" not in page) is works
+        assert ("no longer valid" not in page) is works
         at(0)
     used = link_of(mailoutbox[0])
-    assert "Your password is changed" in choose(Client(), used).content.decode()
-    assert "does not work any more" in Client().get(used, follow=True).content.decode()
+    assert "Password changed" in choose(Client(), used).content.decode()
+    assert "no longer valid" in Client().get(used, follow=True).content.decode()
     key = recovery_path(user=user).rstrip("/").rpartition("/")[2]
     foreign = re.sub(r"(/key/\w+-)[^/]+", rf"\g<1>{key}", used)
-    assert "does not work any more" in Client().get(foreign, follow=True).content.decode()
+    assert "no longer valid" in Client().get(foreign, follow=True).content.decode()
     for broken in ("x", "x-y", "-", f"{'z' * 40}-y"):
         address = re.sub(r"(/key/\w+-)[^/]+", rf"\g<1>{broken}", used)
-        assert "does not work any more" in Client().get(address, follow=True).content.decode()
+        assert "no longer valid" in Client().get(address, follow=True).content.decode()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.accounts.middleware import PLACE
+from hoursmith_console.accounts.middleware import STATE_KEY
 from hoursmith_console.accounts.models import ConsoleSession
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 from tests.hoursmith_console.sign_in.people import is_in, password_given, told
@@ -19,7 +19,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.
 
 def _age(client: Client, **ago: float) -> None:
     session = client.session
-    session[PLACE] = {**session[PLACE], **{name: time.time() - seconds for name, seconds in ago.items()}}
+    session[STATE_KEY] = {**session[STATE_KEY], **{name: time.time() - seconds for name, seconds in ago.items()}}
     session.save()
 
 
@@ -29,7 +29,7 @@ def test_a_session_is_listed_with_browser_and_address() -> None:
     page = client.get("/accounts/sessions/").content.decode()
     assert "Firefox on Linux" in page
     assert "198.51.100.7" in page
-    assert "THIS ONE" in page
+    assert "CURRENT SESSION" in page
 
 
 @pytest.mark.usefixtures("cast")
@@ -47,8 +47,8 @@ def test_use_keeps_a_session_from_idling_but_not_from_growing_old() -> None:
     client = password_given("owner")
     _age(client, seen=1800.0, began=11 * 3600.0)
     assert is_in(client)
-    assert time.time() - client.session[PLACE]["seen"] < 5
-    assert time.time() - client.session[PLACE]["began"] > 10 * 3600
+    assert time.time() - client.session[STATE_KEY]["seen"] < 5
+    assert time.time() - client.session[STATE_KEY]["began"] > 10 * 3600
 
 
 @pytest.mark.usefixtures("cast")

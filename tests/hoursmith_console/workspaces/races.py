@@ -79,7 +79,7 @@ def test_one_address_is_proven_to_one_account() -> None:
         email = f"v{number}@example.com"
         deeds = [
             lambda user=user, email=email: verify_address(
-                user=user, email=email, method=EmailVerification.Method.OIDC, takes=True
+                user=user, email=email, method=EmailVerification.Method.OIDC, takes_over=True
             )
             for user in accounts(3)
         ]

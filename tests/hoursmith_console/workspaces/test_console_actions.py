@@ -9,7 +9,7 @@ from django.test import Client
 
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.workspaces.invitations import invite
-from hoursmith_console.workspaces.member_sync import members_sync
+from hoursmith_console.workspaces.member_sync import sync_members
 from hoursmith_console.workspaces.models import Invitation, Member, Workspace
 from hoursmith_console.workspaces.services import import_member, link_account
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -90,13 +90,13 @@ def test_signing_out_works_without_a_record(browse: Callable[[str], Client], cap
     client = browse("owner")
     client.post("/accounts/logout/")
     assert client.get("/").status_code == 302
-    assert "A sign-out is not on record" in caplog.text
+    assert "A sign-out could not be recorded" in caplog.text
 
 
 @pytest.mark.usefixtures("cast", "audit_unavailable")
 def test_a_failed_try_is_answered_alike_without_a_record(caplog: pytest.LogCaptureFixture) -> None:
     answer = sign_in(Client(), password="not the password")
-    assert (answer.status_code, "A failed sign-in is not on record" in caplog.text) == (200, True)
+    assert (answer.status_code, "A failed sign-in could not be recorded" in caplog.text) == (200, True)
 
 
 def test_an_invitation_and_its_use_are_recorded(cast: Cast) -> None:
@@ -149,7 +149,7 @@ def _listed(name: str, role: str) -> dict[str, str]:
 
 def test_an_import_of_members_says_who_joined_left_and_changed(cast: Cast, request: pytest.FixtureRequest) -> None:
     roll = [_listed("owner", "OWNER"), _listed("admin", "MEMBER"), _listed("new", "MANAGER")]
-    members_sync(workspace=cast.workspace, members=roll, actor="ana (command line)")
+    sync_members(workspace=cast.workspace, members=roll, actor="ana (command line)")
     assert told() == [("members_sync", "ana (command line)", "3 members", "succeeded")]
     assert AuditEvent.objects.get().arguments == {
         "joined": ["new@example.com"],
@@ -159,7 +159,7 @@ def test_an_import_of_members_says_who_joined_left_and_changed(cast: Cast, reque
     request.getfixturevalue("audit_unavailable")
     again = [_listed("owner", "OWNER"), _listed("late", "MEMBER")]
     with pytest.raises(AuditUnavailableError, match=r"without access now: admin@example\.com, new@example\.com"):
-        members_sync(workspace=cast.workspace, members=again, actor="ana")
+        sync_members(workspace=cast.workspace, members=again, actor="ana")
     # What narrows is done all the same; nothing else is.
     active = Member.objects.filter(workspace=cast.workspace, is_active=True)
     assert [member.email for member in active] == ["owner@example.com"]

@@ -12,7 +12,7 @@ from django.test import Client
 from hoursmith_console.accounts.addresses import find_account, find_verified_account, verified_addresses
 from hoursmith_console.workspaces.invitations import invite
 from hoursmith_console.workspaces.member_list import MemberListError
-from hoursmith_console.workspaces.member_sync import SyncResult, members_sync
+from hoursmith_console.workspaces.member_sync import SyncResult, sync_members
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.services import import_member, link_account
 from mcpbridge.models import AuditEvent
@@ -53,7 +53,7 @@ def listed(name: str, role: str = "", **changes: Any) -> dict[str, Any]:
 def sync(cast: Cast, *members: Any, keep: tuple[str, ...] = ()) -> SyncResult:
     """Synchronize Acme with its owner, those to keep, and `members`."""
     roll = [listed("owner"), *(listed(name) for name in keep), *members]
-    return members_sync(workspace=cast.workspace, members=roll, actor="ana (command line)")
+    return sync_members(workspace=cast.workspace, members=roll, actor="ana (command line)")
 
 
 def member(cast: Cast, name: str) -> Member:
@@ -148,7 +148,7 @@ def test_somebody_who_came_back_under_a_new_user_id_accepts_inside_their_account
     sync(cast)
     assert password_given("manager").get("/").status_code == 404
     synced = sync(cast, listed("back", email="manager@example.com"))
-    assert "has to prove the address again" in synced.problems[0]
+    assert "must verify the address again" in synced.problems[0]
     assert member(cast, "back").user is None
     client = password_given("manager")
     assert client.get("/").status_code == 404
@@ -293,7 +293,7 @@ def test_faults_of_a_list_are_named_and_stop_nothing(cast: Cast) -> None:
     told = "\n".join(synced.problems)
     for words in (
         "Entry 3 of Hoursmith's list has no usable userId",
-        "Manager Person (manager@example.com) has a role that the console does not know",
+        "Manager Person (manager@example.com) has an unknown role",
         "Member Person (user-member) has no usable e-mail address",
         "New Person (user-new) has no usable e-mail address",
         "Twice Person (twice@example.com) is listed twice",
@@ -319,8 +319,8 @@ def test_a_row_that_the_database_refuses_is_named_and_the_others_come_in(
 
 @pytest.mark.parametrize("members", [[], [listed("manager")], ["nothing"]])
 def test_a_list_without_an_owner_is_no_list_and_shuts_nobody_out(cast: Cast, members: list[Any]) -> None:
-    with pytest.raises(MemberListError, match="names no Owner"):
-        members_sync(workspace=cast.workspace, members=members, actor="ana")
+    with pytest.raises(MemberListError, match="has no Owner"):
+        sync_members(workspace=cast.workspace, members=members, actor="ana")
     assert Member.objects.filter(workspace=cast.workspace, is_active=True).count() == len(ROLES)
 
 

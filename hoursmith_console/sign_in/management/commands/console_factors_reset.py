@@ -1,4 +1,4 @@
-"""Takes the second factors off an account whose person has lost them all."""
+"""Remove two-factor authentication from an account whose user has lost it."""
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
@@ -8,10 +8,10 @@ from hoursmith_console.sign_in.management.account_command import AccountCommand
 
 
 class Command(AccountCommand):
-    help = "Remove every second factor of an account and end its sessions. Make sure first that it is they who ask."
+    help = "Remove all two-factor methods of an account and end its sessions. Verify the user's identity first."
     action = "console.factors_reset"
 
     def change(self, user: User) -> str:
         removed, _ = Authenticator.objects.filter(user=user).delete()
         end_sessions(user=user)
-        return f"{removed} second factors removed; the password stays."
+        return f"{removed} two-factor methods removed. The password is unchanged."

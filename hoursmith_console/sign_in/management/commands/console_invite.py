@@ -1,4 +1,4 @@
-"""Lets a member into the console."""
+"""Invite a member and print a one-time link."""
 
 from typing import Any
 
@@ -13,26 +13,28 @@ from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
 
 _USED = """
-An account uses this address already. Its user signs in and accepts the invitation with the link; nobody else can."""
-_USED_UNPROVEN = """
-If that account is not theirs, run this again with --new-account: the link then makes an account of their own, and
-the other one loses the address."""
+An account with this address already exists. Its user must open the link, sign in and accept the invitation."""
+_USED_UNVERIFIED = """
+If that account is not theirs, run this again with --new-account: the link then creates a new account, and the
+other account loses the address."""
 
 
 class Command(BaseCommand):
     help = (
-        "Invite a member and print a one-time link for them. Hand it to nobody else: whoever opens it becomes that "
-        "member. Members come from members_sync; where none has this address, one is made with the role given."
+        "Invite a member and print a one-time link. Give it only to them: anyone who opens it becomes that member. "
+        "Run members_sync first; if no member has this address, one is created with the given role."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--email", required=True, help="The member's e-mail address at Hoursmith.")
-        parser.add_argument("--role", required=True, choices=[role.lower() for role in Role], help="Their role there.")
-        parser.add_argument("--workspace", help="The workspace's id, where there is more than one.")
+        parser.add_argument("--email", required=True, help="The member's email address at Hoursmith.")
+        parser.add_argument(
+            "--role", required=True, choices=[role.lower() for role in Role], help="The member's role at Hoursmith."
+        )
+        parser.add_argument("--workspace", help="The workspace's id, if there is more than one.")
         parser.add_argument(
             "--new-account",
             action="store_true",
-            help="Make an account of their own where another account uses the address without having proven it.",
+            help="Create a new account even if another account uses the address unverified.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,7 +43,7 @@ class Command(BaseCommand):
         try:
             known = find_member(workspace=workspace, email=email)
             if known is not None and known.role != role:
-                raise CommandError(f"{email} is {known.role} at Hoursmith, not {role}. Roles are changed there.")
+                raise CommandError(f"{email} is {known.role} at Hoursmith, not {role}. Change the role there.")
             _, secret = invite(
                 workspace=workspace,
                 email=email,
@@ -55,7 +57,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{settings.PUBLIC_URL}{invitation_path(secret)}")
         state = address_state(email)
         if state == AddressState.VERIFIED or (state == AddressState.UNVERIFIED and not options["new_account"]):
-            self.stderr.write(_USED + (_USED_UNPROVEN if state == AddressState.UNVERIFIED else ""))
+            self.stderr.write(_USED + (_USED_UNVERIFIED if state == AddressState.UNVERIFIED else ""))
 
     def _workspace(self, org_id: str | None) -> Workspace:
         found = Workspace.objects.filter(org_id=org_id) if org_id else Workspace.objects.all()
@@ -63,5 +65,7 @@ class Command(BaseCommand):
             return found[0]
         known = ", ".join(f"{each.org_id} ({each.name})" for each in Workspace.objects.all()) or "none"
         if not Member.objects.exists():
-            raise CommandError("No workspace is known yet. Run members_sync first, with an Owner's or Admin's token.")
-        raise CommandError(f"Name one workspace with --workspace. Known: {known}.")
+            raise CommandError(
+                "There is no workspace yet. Run members_sync first, with the token of an Owner or Admin."
+            )
+        raise CommandError(f"Choose a workspace with --workspace. Known: {known}.")

@@ -1,4 +1,4 @@
-"""Prints a link to a new password for somebody who forgot theirs, where no mail can carry one."""
+"""Print a password link for a user who forgot theirs, for installations without a mail server."""
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -9,8 +9,8 @@ from hoursmith_console.sign_in.management.account_command import AccountCommand
 
 class Command(AccountCommand):
     help = (
-        "Print a one-time link that sets a new password for an account, in every workspace that it opens. Make sure "
-        "first that its user asks, and hand the link to them alone. It does not get past a second factor."
+        "Print a one-time link that sets a new password for an account, which may open several workspaces. Verify the "
+        "user's identity first and give the link only to them. Two-factor authentication is still required."
     )
     action = "console.password_reset_link"
 

@@ -1,4 +1,4 @@
-"""Imports a workspace's members from Hoursmith."""
+"""Import the members of a workspace from Hoursmith."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError
 
 from hoursmith_console.workspaces.member_list import MemberList, MemberListError, fetch_member_list
-from hoursmith_console.workspaces.member_sync import SyncResult, members_sync
+from hoursmith_console.workspaces.member_sync import SyncResult, sync_members
 from hoursmith_console.workspaces.services import import_workspace
 from mcpbridge.audit.console_events import operator
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -20,26 +20,26 @@ from mcpbridge.upstream.config import upstream_from_settings
 
 class Command(BaseCommand):
     help = (
-        "Import the members of a workspace with an Owner's or Admin's token from HOURSMITH_API_TOKEN. "
-        "The token is used once and kept nowhere. Who is no longer a member can no longer sign in."
+        "Import the members of a workspace with the token of an Owner or Admin, given in HOURSMITH_API_TOKEN. "
+        "The token is used once and not stored. Users who are no longer members can no longer sign in."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
-            roll = asyncio.run(self._read(credential))
+            listing = asyncio.run(self._read(credential))
         except CredentialError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
         except MemberListError as error:
             raise CommandError(str(error)) from None
-        workspace = import_workspace(org_id=roll.me["orgId"], name=roll.me["orgName"], plan=roll.me["plan"])
+        workspace = import_workspace(org_id=listing.me["orgId"], name=listing.me["orgName"], plan=listing.me["plan"])
         try:
-            synced = members_sync(workspace=workspace, members=roll.members, actor=operator())
+            synced = sync_members(workspace=workspace, members=listing.members, actor=operator())
         except (AuditUnavailableError, MemberListError) as error:
             raise CommandError(str(error)) from None
-        self._tell(str(workspace), synced)
+        self._report(str(workspace), synced)
 
-    def _tell(self, workspace: str, synced: SyncResult) -> None:
+    def _report(self, workspace: str, synced: SyncResult) -> None:
         self.stdout.write(f"{workspace}: {synced.members} members synced, {len(synced.left)} removed.")
         for old, new in synced.moved.items():
             self.stdout.write(f"{old} is now {new}.")

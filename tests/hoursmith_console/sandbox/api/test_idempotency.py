@@ -14,7 +14,7 @@ from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.api.operations import RequestContext
 from hoursmith_console.sandbox.api.resources.clients import CLIENTS
 from hoursmith_console.sandbox.models import Client, IdempotencyRecord, Token
-from tests.hoursmith_console.sandbox.fixtures import NOWHERE, AuthContext, World, code, fields
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, Caller, World, code, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 
@@ -103,9 +103,9 @@ def test_a_key_is_forgotten_after_a_day(world: World, serve_at: Callable[[float]
     assert _names() == ["New", "New 2"]
 
 
-def _claim(auth: AuthContext, clock: Any) -> IdempotencyRecord:
+def _claim(caller: Caller, clock: Any) -> IdempotencyRecord:
     """Another worker has begun with this key and is not done."""
-    token = Token.objects.get(prefix=auth.token.split("_")[2])
+    token = Token.objects.get(prefix=caller.token.split("_")[2])
     now = datetime.fromtimestamp(clock.now, UTC)
     return idempotency.claim(token=token, path="POST /clients", key="k", body={"name": "New"}, now=now)
 

@@ -24,7 +24,7 @@ from tests.hoursmith_console.sandbox.api.listing import (
     comparable,
     expected_order,
 )
-from tests.hoursmith_console.sandbox.fixtures import NOWHERE, AuthContext, World, code, fields
+from tests.hoursmith_console.sandbox.fixtures import NOWHERE, Caller, World, code, fields
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
 
@@ -35,12 +35,12 @@ def crowd(world: World) -> World:
     return world
 
 
-def _all(auth: AuthContext, noun: str, limit: int = 200, **query: Any) -> list[dict[str, Any]]:
+def _all(caller: Caller, noun: str, limit: int = 200, **query: Any) -> list[dict[str, Any]]:
     """Every page of a list, one after the other."""
     rows: list[dict[str, Any]] = []
     parameters = {"limit": limit, **query}
     while True:
-        answer = auth.get(f"/{noun}?{urlencode(parameters)}")
+        answer = caller.get(f"/{noun}?{urlencode(parameters)}")
         assert answer.status_code == 200, answer.content
         found = answer.json()
         assert found["pagination"]["limit"] == limit

@@ -78,7 +78,7 @@ def test_the_api_has_the_31_operations_of_the_contract(world: World) -> None:
 @pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS])
 def test_each_role_may_do_what_the_table_says_and_nothing_else(world: World, role: str, name: str) -> None:
     method, path, body = _calls(world)[name]
-    call = world.auth(role)
+    call = world.caller(role)
     answer = call.post(path, body) if method == "POST" else call.call(method, path, body)
     if role == "member" and name in _NOT_FOR_MEMBERS:
         assert code(answer) == (403, "forbidden_scope")
@@ -115,7 +115,7 @@ def test_members_see_only_projects_they_are_on(world: World) -> None:
     assert [row["name"] for row in world.member.list("/projects")] == ["Site"]
     assert code(world.member.get(f"/projects/{world.shop.pk}")) == (404, "not_found")
     for role in STAFF:
-        assert {row["name"] for row in world.auth(role).list("/projects")} == {"Site", "Shop"}
+        assert {row["name"] for row in world.caller(role).list("/projects")} == {"Site", "Shop"}
 
 
 def test_members_see_only_tasks_of_their_projects(world: World) -> None:
@@ -147,9 +147,9 @@ def test_members_see_only_their_own_time_whatever_they_ask_for(world: World) -> 
 
 def test_the_staff_filters_time_by_person_and_changes_anyones(world: World) -> None:
     for role in STAFF:
-        rows = world.auth(role).list(f"/time-entries?userId={world.other_member.user_id}")
+        rows = world.caller(role).list(f"/time-entries?userId={world.other_member.user_id}")
         assert [row["id"] for row in rows] == [str(world.other_entry.pk)]
-        assert world.auth(role).patch(f"/time-entries/{world.own_entry.pk}", {"note": role}).status_code == 200
+        assert world.caller(role).patch(f"/time-entries/{world.own_entry.pk}", {"note": role}).status_code == 200
 
 
 def test_members_cannot_log_time_on_projects_they_do_not_see(world: World) -> None:
@@ -173,8 +173,8 @@ def test_members_see_only_their_own_membership(world: World) -> None:
 def test_members_get_projects_without_money_and_the_others_with_it(world: World, role: str) -> None:
     Project.objects.filter(pk=world.site.pk).update(budget_amount=500)
     money = {"hourlyRate", "fixedFeeAmount", "budgetAmount"}
-    one = world.auth(role).get(f"/projects/{world.site.pk}").json()["data"]
-    listed = world.auth(role).list("/projects?search=site")[0]
+    one = world.caller(role).get(f"/projects/{world.site.pk}").json()["data"]
+    listed = world.caller(role).list("/projects?search=site")[0]
     assert one == listed
     assert money & one.keys() == (set() if role == "member" else money)
     if role != "member":

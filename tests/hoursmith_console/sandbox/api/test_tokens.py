@@ -7,13 +7,13 @@ import pytest
 
 from hoursmith_console.sandbox import services
 from hoursmith_console.sandbox.models import Token
-from tests.hoursmith_console.sandbox.fixtures import AuthContext, World, code, send
+from tests.hoursmith_console.sandbox.fixtures import Caller, World, code, send
 from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 
-def revoke(actor: AuthContext, prefix: str) -> bool:
+def revoke(actor: Caller, prefix: str) -> bool:
     member = actor.member
     return services.revoke_token(org_id=str(member.org_id), user_ref=str(member.user_id), env="live", prefix=prefix)
 
@@ -97,14 +97,14 @@ def test_revoking_bites_on_the_next_request_and_works_once(world: World) -> None
 def test_members_revoke_their_own_tokens_and_admins_those_of_their_workspace(
     world: World, actor: str, target: str, may: bool
 ) -> None:
-    auth = getattr(world, target)
-    prefix = _parts(auth.token)[2]
+    caller = getattr(world, target)
+    prefix = _parts(caller.token)[2]
     if may:
         assert revoke(getattr(world, actor), prefix)
     else:
         with pytest.raises(services.NotTokenOwnerError):
             revoke(getattr(world, actor), prefix)
-    assert (auth.get("/me").status_code == 200) is not may
+    assert (caller.get("/me").status_code == 200) is not may
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "manager", "member"])
@@ -140,7 +140,7 @@ def test_a_person_in_two_workspaces_acts_as_the_membership_that_minted(world: Wo
     membership = outside.org.members.create(
         user=world.owner.member.user, role="MEMBER", created_at=datetime(2026, 3, 2, tzinfo=UTC)
     )
-    guest = AuthContext(membership, services.mint_token(member=membership, name="x", scopes=["read"]).plaintext)
+    guest = Caller(membership, services.mint_token(member=membership, name="x", scopes=["read"]).plaintext)
     assert guest.get("/me").json()["data"]["orgName"] == "Umbrella"
     assert world.owner.get("/me").json()["data"]["orgName"] == "Acme"
 

@@ -183,7 +183,7 @@ def test_factors_under_another_secret_key_let_nobody_in(with_app: Give, caplog: 
         for code in (code_now(), codes[0]):
             client.post("/accounts/2fa/authenticate/", {"code": code})
         assert not is_in(client)
-    assert "was SECRET_KEY changed?" in caplog.text
+    assert "Was SECRET_KEY changed?" in caplog.text
 
 
 @override_settings(SECRET_KEY_FALLBACKS=[])

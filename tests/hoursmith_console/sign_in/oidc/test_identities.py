@@ -47,7 +47,7 @@ def test_a_second_subject_with_the_same_verified_address_is_refused(cast: Cast, 
     other = Client()
     answer = visit(other)
     assert (answer.status_code, is_in(other)) == (403, False)
-    assert "Sign in the way you usually do" in answer.content.decode()
+    assert "Sign in as usual" in answer.content.decode()
     assert identities(account_of(cast.people["owner"])) == [(first.issuer, "person-1")]
     assert told() == ["openid_connect", "sign_in", "sign_in_failed"]
 
@@ -143,7 +143,7 @@ def test_the_only_way_to_sign_in_is_not_unlinked(first: Provider, cast: Cast) ->
     client = Client()
     visit(client)
     page = client.post(METHODS, {"unlink": OidcIdentity.objects.get().pk}, follow=True)
-    assert "your only way to sign in" in page.content.decode()
+    assert "your only sign-in method" in page.content.decode()
     assert len(identities(user)) == 1
 
 

@@ -78,9 +78,9 @@ def test_the_task_must_belong_to_the_project(world: World) -> None:
 @pytest.mark.parametrize("role", ["owner", "admin", "manager", "member"])
 def test_nobody_changes_or_deletes_invoiced_time(world: World, role: str) -> None:
     address = f"/time-entries/{world.locked_entry.pk}"
-    assert code(world.auth(role).patch(address, {"note": "x"})) == (409, "conflict")
-    assert code(world.auth(role).delete(address)) == (409, "conflict")
-    assert world.auth(role).get(address).json()["data"]["invoiceId"] == str(world.invoice.pk)
+    assert code(world.caller(role).patch(address, {"note": "x"})) == (409, "conflict")
+    assert code(world.caller(role).delete(address)) == (409, "conflict")
+    assert world.caller(role).get(address).json()["data"]["invoiceId"] == str(world.invoice.pk)
 
 
 def test_a_timer_runs_once_a_person_and_stopping_it_tells_how_long(world: World) -> None:
