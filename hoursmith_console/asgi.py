@@ -1,6 +1,6 @@
 """The ASGI application: the bridge answers `/mcp`, Django the rest, both in one process.
 
-The bridge stands in front of Django, whose request cycle would cost a call several times what the bridge does.
+`/mcp` does not go through Django, whose request cycle costs several times as much as the bridge itself.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Application:
-    """One process's application; its bridge lives from lifespan startup to shutdown."""
+    """ASGI application of one process; its bridge runs from lifespan startup to shutdown."""
 
     def __init__(self) -> None:
         self._bridge: Bridge | None = None
@@ -61,12 +61,12 @@ class Application:
             elif self._health is not None and path in ("/healthz", "/readyz"):
                 await self._health(scope, receive, send)
             elif path == "/metrics":
-                # As it came: what any proxy has passed on is refused there.
+                # Unmodified, because it refuses forwarded requests.
                 await self._metrics(scope, receive, send)
             else:
                 await self._pages(apply_forwarding_headers(scope, self._trusted), receive, send)
         else:
-            raise RuntimeError(f"There is nothing to serve over {scope['type']}.")
+            raise RuntimeError(f"Unsupported ASGI scope: {scope['type']}.")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -82,7 +82,7 @@ class Application:
                     self._watch.start()
                     self._mailer.start()
                 elif self._bridge is not None:
-                    # Before the bridge, whose audit writer it records through.
+                    # Before the bridge, whose audit writer they use.
                     await asyncio.gather(self._watch.stop(), self._mailer.stop())
                     await self._bridge.stop()
                     await self._telemetry.stop()

@@ -16,7 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
-# what the operator sets
+# settings from the environment
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
 TRUSTED_PROXIES = configuration.check_networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", default=[]))
 
 if DEBUG:
-    # A developer's are kept too: a key that signed something yesterday must be there today.
+    # Also stored with DEBUG on, so that earlier signatures stay verifiable.
     configuration.generate_secrets(VAR_DIR)
 SECRET_KEY = configuration.read_secret(env, VAR_DIR, "SECRET_KEY")
 AUDIT_SIGNING_KEY = configuration.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY")
@@ -46,7 +46,7 @@ SANDBOX_RATE_LIMITS = env.bool("SANDBOX_RATE_LIMITS", default=True)
 
 AUDIT_SNAPSHOTS = env.bool("AUDIT_SNAPSHOTS", default=True)
 AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
-# A signed checkpoint of each workspace's record after so many rows, and after so many minutes with or without any.
+# Sign a checkpoint of each workspace's audit log after this many rows, and at least every so many minutes.
 AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
 AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
 # Where destinations may send the record beside the public internet, and where those that are files lie.
@@ -55,21 +55,21 @@ LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(
 )
 LOG_DESTINATION_TIMEOUT_S = env.float("LOG_DESTINATION_TIMEOUT_S", default=10.0)
 LOG_DESTINATION_FILES_DIR = Path(env.str("LOG_DESTINATION_FILES_DIR", default=str(VAR_DIR / "destinations"))).resolve()
-# Calls older than so many days leave the activity; 0 keeps them for ever.
+# Days to keep the activity log; 0 keeps it indefinitely.
 ACTIVITY_DAYS = configuration.check_count("ACTIVITY_DAYS", env.int("ACTIVITY_DAYS", default=0))
 ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
-# Who may read /metrics: whoever brings the token, or where none is set, whoever asks directly from these networks.
+# Access to /metrics: with this token or, if none is set, by direct requests from these networks.
 METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
 # Traces to a collector, by OpenTelemetry's own variables.
 if _collector_headers := configuration.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
     os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = _collector_headers
 TRACES = wants_traces(os.environ)
-# A token is forgotten where nothing has tried it for so long after it was revoked.
+# Hours without an attempt after which a revoked token counts as unused.
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
-# Not for operators: the conformance tests serve their fixtures through the same path.
+# For the conformance tests, which serve their fixtures through the same path.
 MCP_CATALOGUE = "mcpbridge.protocol.server.HoursmithTools"
 
 # Django
@@ -181,7 +181,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Nobody else's page has a use for our scripts and styles.
+# No other origin needs our static files.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -200,15 +200,15 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-# Each view and setting of the library is decided in docs/security.md.
+# docs/security.md documents the decision for each view and setting of allauth.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_EMAIL_NOTIFICATIONS = ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
-# A username is random; people are shown by their address.
+# Usernames are random, so accounts are shown by their address.
 ACCOUNT_USER_DISPLAY = "hoursmith_console.accounts.addresses.display_name"
 ACCOUNT_ADAPTER = "hoursmith_console.sign_in.allauth_adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
-# How many seconds a sign-in, or a re-authentication, counts as recent.
+# Seconds for which a sign-in or re-authentication counts as recent.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}
@@ -217,18 +217,18 @@ MFA_ADAPTER = "hoursmith_console.sign_in.mfa.adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TRUST_ENABLED = False
-# A code of the half minute before and after is taken too, for clocks that do not agree.
+# Also accept the previous and the next code, for clocks that differ.
 MFA_TOTP_TOLERANCE = 1
-# Else an account whose address is not proven, which opens its own workspace alone, could not meet that one's rule.
+# Otherwise accounts without a verified address could not set up two-factor authentication when required.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
-# Browsers themselves refuse passkeys over http except on this machine.
+# Browsers refuse passkeys over http except on localhost.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
 OIDC = configuration.read_oidc(env, VAR_DIR)
 SOCIALACCOUNT_ADAPTER = "hoursmith_console.sign_in.oidc.provider.OidcAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
 SOCIALACCOUNT_LOGIN_ON_GET = SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(OIDC)
-# Attempts are counted for all workers and machines together.
+# Rate limits count for all workers and nodes together.
 CACHES = {
     "default": {
         "BACKEND": "hoursmith_console.backends.counting_cache.CountingCache",
@@ -243,7 +243,7 @@ if _mail_server := configuration.read_optional_secret(env, "EMAIL_URL"):
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname or 'localhost'}")
 EMAIL_TIMEOUT = 10
 
-# what browsers may do
+# browser security
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -277,7 +277,7 @@ SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
-# The request scheme says whether the browser came over https (`mcpbridge.http.forwarding`); no header may say so.
+# The request's scheme is set by `mcpbridge.http.forwarding`, never by a header.
 SECURE_PROXY_SSL_HEADER = None
 
 # logs: to stderr, with anything shaped like a token masked
@@ -293,6 +293,6 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
-    # Without handlers of their own: Django's would print beside ours, unmasked, and mail tracebacks.
+    # No handlers of their own: Django's would print unmasked lines and email tracebacks.
     "loggers": {"django": {"handlers": []}, "django.server": {"handlers": [], "propagate": True}},
 }

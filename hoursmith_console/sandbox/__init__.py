@@ -1,1 +1,1 @@
-"""The embedded Hoursmith workspace: the REST contract, on models of its own, for trying and testing."""
+"""The embedded Hoursmith workspace: the REST API contract on its own models, for trials and tests."""

@@ -1,4 +1,4 @@
-"""Makes the sandbox's people known to the console, which otherwise learns of them from the hosted service."""
+"""Import the sandbox's members into the console, as `members_sync` does for the hosted service."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from hoursmith_console.sandbox.models import Member, Organization, Role
 from hoursmith_console.workspaces.models import Member as ConsoleMember
 from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 
-# Letters that nobody mistakes for one another when typing a password off a terminal.
+# Characters that are not confused when typing a password.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How one person gets into the console; `password` only where it was made just now."""
+    """Sign-in of a member; `password` only if it was just created."""
 
     name: str
     email: str
@@ -23,13 +23,13 @@ class SignIn:
 
 
 def create_sign_ins(*, org: Organization) -> list[SignIn]:
-    """Make the workspace and its members known to the console, each with an account."""
+    """Import the workspace and its members into the console and create their accounts."""
     members = Member.objects.filter(org=org, is_active=True).select_related("user", "org")
     return [_sign_in(member) for member in sorted(members, key=lambda each: Role.values.index(each.role))]
 
 
 def console_member(member: Member) -> ConsoleMember:
-    """The console's record of `member`, up to date."""
+    """Create or update the console's member of `member` and return it."""
     org = member.org
     return import_member(
         workspace=import_workspace(org_id=str(org.pk), name=org.name, plan=org.plan),
@@ -46,6 +46,6 @@ def _sign_in(member: Member) -> SignIn:
     try:
         is_new = create_account(member=console_member(member), password=password)
     except AddressTakenError:
-        # Another workspace's account uses the address; its user is not asked to come in here.
+        # An account of another workspace uses the address; it is not added to this workspace.
         is_new = False
     return SignIn(member.user.name, member.user.email, member.role, password if is_new else None)

@@ -1,10 +1,10 @@
-"""Keeps the sandbox workspace in a database of its own where there is one."""
+"""Database router of the sandbox workspace, if it has its own database."""
 
 from typing import Any
 
 
 class SandboxRouter:
-    """Sends the app `sandbox` to the alias `sandbox`, and everything else to `default`."""
+    """Route the app `sandbox` to the alias `sandbox`, and everything else to `default`."""
 
     alias = "sandbox"
 

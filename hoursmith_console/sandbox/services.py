@@ -1,4 +1,4 @@
-"""What changes the workspace from outside its API: minting, revoking, changing the plan."""
+"""Changes to the workspace outside its API: mint and revoke tokens, change the plan."""
 
 import secrets
 import string
@@ -16,7 +16,7 @@ from django.utils import timezone
 from hoursmith_console.sandbox.api.tokens import secret_hash
 from hoursmith_console.sandbox.models import Member, Organization, Role, Scope, Token
 
-# The environment part of the tokens minted here; the contract's sample says live.
+# Environment of the tokens minted here, as in the contract's example.
 TOKEN_ENV = "live"  # noqa: S105 – not a secret
 SECRET_LENGTH = 32
 NAME_LENGTH = 100
@@ -24,16 +24,16 @@ _BASE62 = string.ascii_letters + string.digits
 
 
 class UnknownMemberError(Exception):
-    """Nobody in the workspace is known by this e-mail address or user id."""
+    """No member of the workspace has this email address or user id."""
 
 
 class NotTokenOwnerError(Exception):
-    """The token works and is not within reach of the member who wants to end it."""
+    """The token is valid, but the acting member may not revoke it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MintedToken:
-    """A new token, the only time it is whole. Its representation shows the public prefix alone."""
+    """A new token with its plaintext. Its repr shows only the prefix."""
 
     env: str
     prefix: str
@@ -42,7 +42,7 @@ class MintedToken:
 
 
 def mint_token(*, member: Member, name: str, scopes: Sequence[str]) -> MintedToken:
-    """Make a token that acts as `member`. Only a hash of its secret is kept."""
+    """Mint a token that acts as `member`. Only a hash of its secret is stored."""
     prefix = secrets.token_hex(6)
     secret = "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
     Token.objects.create(
@@ -58,10 +58,10 @@ def mint_token(*, member: Member, name: str, scopes: Sequence[str]) -> MintedTok
 
 
 def revoke_token(*, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
-    """Refuse the token from the next request on, as the member `user_ref` of the workspace `org_id` may.
+    """Revoke the token from its next request, as the member `user_ref` of the workspace `org_id` may.
 
-    As at Hoursmith, members end their own tokens, Owners and Admins any of their workspace. Return False where no
-    such token works any more. Raises NotTokenOwnerError where it works and is out of the member's reach.
+    As at Hoursmith, members may revoke their own tokens, Owners and Admins any of their workspace. Return False if
+    the token is not valid. Raises NotTokenOwnerError if it is valid and the member may not revoke it.
     """
     working = Token.objects.filter(env=env, prefix=prefix, revoked_at=None)
     if working.filter(_within_reach(org_id, user_ref)).update(revoked_at=now()):
@@ -72,7 +72,7 @@ def revoke_token(*, org_id: str, user_ref: str, env: str, prefix: str) -> bool:
 
 
 def _within_reach(org_id: str, user_ref: str) -> Q:
-    """Tokens that the member may end."""
+    """Return the condition for tokens that the member may revoke."""
     try:
         org, user = uuid.UUID(org_id), uuid.UUID(user_ref)
     except ValueError:
@@ -84,29 +84,29 @@ def _within_reach(org_id: str, user_ref: str) -> Q:
 
 
 def find_token_owner(*, env: str, prefix: str) -> str:
-    """Return the user id of the member whom the token acts as; empty where there is no such token."""
+    """Return the user id of the member the token acts as; empty if there is no such token."""
     owner = Token.objects.filter(env=env, prefix=prefix).values_list("member__user_id", flat=True).first()
     return str(owner or "")
 
 
 def all_or_nothing() -> AbstractContextManager[None]:
-    """One transaction of the sandbox's database around what is done inside."""
+    """Return a transaction on the sandbox's database."""
     return transaction.atomic(using=router.db_for_write(Token))
 
 
 def change_plan(*, org: Organization, plan: str) -> None:
-    """Put the workspace on another plan; its next request feels it."""
+    """Change the plan of the workspace, effective from the next request."""
     org.plan = plan
     org.save(update_fields=["plan"])
 
 
 def member_by_email(*, org: Organization, email: str) -> Member:
-    """The active member of `org` with this address, in any case; raises UnknownMemberError."""
+    """Return the active member of `org` with this address, ignoring case. Raises UnknownMemberError."""
     return _one_member(org=org, user__email__iexact=email.strip())
 
 
 def member_by_user(*, org_id: str, user_ref: str) -> Member:
-    """The active member of the workspace whose `userId` this is; raises UnknownMemberError."""
+    """Return the active member of the workspace with this `userId`. Raises UnknownMemberError."""
     try:
         return _one_member(org_id=uuid.UUID(org_id), user_id=uuid.UUID(user_ref))
     except ValueError:
@@ -121,6 +121,6 @@ def _one_member(**who: Any) -> Member:
 
 
 def now() -> datetime:
-    """This instant, in whole milliseconds as the API shows them."""
+    """Return the current time in whole milliseconds, as the API shows them."""
     moment = timezone.now()
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,4 +1,4 @@
-"""Case-insensitive search that holds for every alphabet, on both databases."""
+"""Case-insensitive search for every alphabet, on both databases."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _FUNCTION = "sandbox_casefold"
 
 
 class Fold(Func):
-    """A text without its case, for comparing."""
+    """Case-fold a text for comparison."""
 
     function = "LOWER"
     arity = 1
@@ -20,7 +20,7 @@ class Fold(Func):
 
 
 def register_casefold(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Give a new SQLite connection Unicode's case folding: its own LOWER and LIKE know ASCII alone."""
+    """Register Unicode case folding on a new SQLite connection, whose LOWER and LIKE only handle ASCII."""
     if connection.vendor == "sqlite":
         connection.connection.create_function(_FUNCTION, 1, _casefold, deterministic=True)
 

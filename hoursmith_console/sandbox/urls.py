@@ -1,4 +1,4 @@
-"""Where the API answers; the console mounts this at `sandbox/api/`."""
+"""URLconf of the API, mounted at `sandbox/api/`."""
 
 from django.urls import URLPattern, path
 

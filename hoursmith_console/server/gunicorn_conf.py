@@ -1,4 +1,4 @@
-"""How gunicorn serves the console, with `make run` and in production alike.
+"""gunicorn's configuration, for `make run` and for production.
 
 gunicorn --config python:hoursmith_console.server.gunicorn_conf hoursmith_console.asgi:application
 """
@@ -19,7 +19,7 @@ from hoursmith_console.server.worker import end_on_signals
 
 share_counters(settings.VAR_DIR / "metrics")
 
-# The usual limit of 1024 open files is less than the connections that a worker may have.
+# The usual limit of 1024 open files is below a worker's connection limit.
 _FILES = 16_384
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 if resource.RLIM_INFINITY != _soft < _FILES:
@@ -29,7 +29,7 @@ if resource.RLIM_INFINITY != _soft < _FILES:
 
 
 class QuietLogger(Logger):
-    """Keeps no access log: the bridge keeps the activity, and gunicorn would prepare each line it does not print."""
+    """No access log: the bridge records activity, and gunicorn would format each line even if it is not printed."""
 
     access_log_enabled = False
 
@@ -38,18 +38,18 @@ logger_class = QuietLogger
 
 bind = f"{settings.HOST}:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
-# On gunicorn's own ASGI worker: uvicorn's is a little faster on nothing, but hangs on SIGQUIT and outlives its master.
+# gunicorn's own ASGI worker: uvicorn's hangs on SIGQUIT and outlives its master.
 worker_class = "hoursmith_console.server.worker.Worker"
 asgi_lifespan = "on"
-# Each costs a worker 8 kB; those that are idle give way to new ones.
+# Each takes 8 kB; idle connections are closed in favour of new ones.
 worker_connections = 4000
-# Below the graceful time-out, or each restart would wait for idle connections.
+# Below graceful_timeout, so that a restart does not wait for idle connections.
 keepalive = 5
 graceful_timeout = 30
 timeout = 60
-# A client that goes away must not cut a call short whose outcome is still to be recorded.
+# A disconnect must not cancel a call whose outcome is not recorded yet.
 asgi_disconnect_grace_period = 30
-# It would open a control socket in the home directory.
+# gunicorn would open a control socket in the home directory.
 control_socket_disable = True
 forwarded_allow_ips = ""
 logconfig_dict = {
@@ -59,7 +59,7 @@ logconfig_dict = {
 
 
 def on_starting(server: Any) -> None:
-    """Refuse a pooler that would lose what is said on a connection."""
+    """Refuse to start with a database pooler in transaction mode."""
     if settings.DATABASES["default"]["ENGINE"] == "hoursmith_console.backends.postgresql" and (
         fault := find_pooling_fault(settings.DATABASES["default"], settings.DATABASE_DIRECT_URL)
     ):
@@ -67,28 +67,28 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Keep the workers' garbage collectors off what they share: each object they looked at would become their own."""
+    """Freeze the garbage collector, so that workers do not copy memory that they share with the master."""
     gc.collect()
     gc.freeze()
 
 
 def on_reload(server: Any) -> None:
-    """Let the old workers serve until the new ones do."""
+    """Keep the old workers serving until the new ones are ready."""
     rolling_reload.begin(server)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Tell the worker which old ones it replaces."""
+    """Tell the worker which old workers it replaces."""
     rolling_reload.assign(server, worker)
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let the worker end when told to, and count where the others do."""
+    """Reset the worker's signal handlers and reserve its counter files."""
     end_on_signals()
     reserve_counters(worker.pid)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget what a worker that exited had waiting."""
+    """Update the reload state and remove the gauges of a worker that exited."""
     rolling_reload.end_worker(server, worker)
     discard_gauges(worker.pid)

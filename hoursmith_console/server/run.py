@@ -1,4 +1,4 @@
-"""What `make run` does: get ready whatever is not, say how to get in, then become the server."""
+"""`make run`: prepare the database and the sandbox, print the sign-ins, then run the server."""
 
 import json
 import os
@@ -58,17 +58,17 @@ def _prepare_sandbox() -> None:
     answer = StringIO()
     call_command("sandbox_seed", json=True, stdout=answer)
     seed = json.loads(answer.getvalue())
-    people = [member for member in seed["members"] if member["password"]]
-    if not people:
+    members = [member for member in seed["members"] if member["password"]]
+    if not members:
         return
-    print(f"\nSandbox workspace “{seed['workspace']}” (plan {seed['plan']}). Shown once, keep what you need:\n")
-    for person in people:
-        print(f"  {person['role']:<8} {person['email']:<34} {person['password']}")
-    owner = next(person for person in people if person["role"].upper() == "OWNER")
+    print(f"\nSandbox workspace “{seed['workspace']}” (plan {seed['plan']}). Credentials (shown once):\n")
+    for member in members:
+        print(f"  {member['role']:<8} {member['email']:<34} {member['password']}")
+    owner = next(member for member in members if member["role"].upper() == "OWNER")
     token = StringIO()
     call_command("sandbox_mint", email=owner["email"], name=EXAMPLE_TOKEN_NAME, stdout=token)
     print(f"\nExample token of {owner['name']} ({owner['role']}):\n\n  {token.getvalue().strip()}\n")
-    print("Give it to an assistant, for example:\n")
+    print("Use it with an assistant, for example:\n")
     print(f"  export HOURSMITH_API_TOKEN='{token.getvalue().strip()}'")
     print(f"  {MCP_CLIENTS['claude-code'].command_line(url=seed['mcp_url'])}")
 

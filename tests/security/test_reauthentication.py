@@ -89,7 +89,7 @@ def test_whoever_is_asked_comes_back_to_the_empty_form_and_is_told(hostile: Worl
     form = "/members/invite/"
     asked = visitor.post(form, {"email": "new@example.com", "role": "MEMBER"}, HTTP_REFERER=f"http://testserver{form}")
     assert asked["Location"] == "/accounts/reauthenticate/?next=%2Fmembers%2Finvite%2F"
-    assert "nothing was kept" not in visitor.get(asked["Location"]).content.decode()
+    assert "Please fill it in again" not in visitor.get(asked["Location"]).content.decode()
     back = visitor.post(asked["Location"], {"password": PASSWORD, "next": form}, follow=True)
     page = back.content.decode()
     assert back.redirect_chain == [(form, 302)]

@@ -1,4 +1,4 @@
-"""Whom a request acts as, and what they may do."""
+"""Membership that a request acts as, and its permissions."""
 
 import uuid
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ STAFF = frozenset({Role.OWNER, Role.ADMIN, Role.MANAGER})
 
 @dataclass(frozen=True, slots=True)
 class AuthContext:
-    """The membership behind a token, as it is now."""
+    """Membership of a token, with its current role and projects."""
 
     token: Token
 
@@ -37,9 +37,9 @@ class AuthContext:
 
     @property
     def is_limited(self) -> bool:
-        """Members see their own corner of the workspace, and no money."""
+        """Whether the caller is a Member, who sees only their own records and no amounts."""
         return self.role is Role.MEMBER
 
     def has(self, scope: Scope) -> bool:
-        """Whether the token was minted for this."""
+        """Return whether the token has this scope."""
         return scope in self.token.scopes

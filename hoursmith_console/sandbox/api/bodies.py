@@ -1,4 +1,4 @@
-"""Reads a request's body: a JSON object of bounded size, or nothing."""
+"""Read a request's body: a JSON object of bounded size, or nothing."""
 
 import json
 from decimal import Decimal
@@ -12,14 +12,14 @@ BODY_LIMIT = 1024 * 1024
 
 
 def read_body(request: HttpRequest) -> dict[str, Any]:
-    """The body's object, empty where there is no body; raises BadRequestError.
+    """Return the body's object, empty if there is no body. Raises BadRequestError.
 
     Numbers with a fraction are Decimal, so that money stays exact.
     """
     try:
         raw = request.read(BODY_LIMIT + 1)
     except UnreadablePostError:
-        raise BadRequestError("The body did not arrive whole.") from None
+        raise BadRequestError("The body is incomplete.") from None
     if len(raw) > BODY_LIMIT:
         raise TooLargeError(f"The body has more than {BODY_LIMIT} bytes.")
     if not raw:
@@ -29,7 +29,7 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):
-        # Also what is no UTF-8, NaN and Infinity, and numbers too long to read.
+        # Includes invalid UTF-8, NaN and Infinity, and numbers too long to parse.
         raise BadRequestError("The body is not valid JSON.") from None
     if not isinstance(body, dict):
         raise BadRequestError("The body must be a JSON object.")

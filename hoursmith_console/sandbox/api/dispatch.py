@@ -1,4 +1,4 @@
-"""The way of a request, in the contract's order of checks (section 5).
+"""Handle a request, in the contract's order of checks (section 5).
 
     token, or the address's limit for bad ones   401 · 429
     plan                                         402
@@ -6,10 +6,10 @@
     address and method                           404 · 405
     role and scope                               403
     body, parameters, key                        400 · 422
-    a key seen before                            the first answer again · 409
+    a key used before                            the first response again · 409
     the operation itself                         422 · 404 · 409
 
-Whatever happens, the answer is JSON in the contract's envelope and carries X-RateLimit-*.
+Every response is JSON in the contract's envelope and carries X-RateLimit-*.
 """
 
 import json
@@ -58,7 +58,7 @@ KEY = Text(255, minimum=1)
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """Status, JSON text and headers of an answer."""
+    """Status, JSON text and headers of a response."""
 
     status: int
     body: str
@@ -75,7 +75,7 @@ class Api:
             self._routes.setdefault(operation.path, {})[operation.method] = operation
 
     def urls(self) -> list[URLPattern]:
-        """A pattern for each path, and one that answers 404 for any other."""
+        """Return a URL pattern for each path, and one that responds 404 to any other."""
         patterns = [
             path(f"v1{route.replace('{id}', '<str:segment>')}", self._view(methods))
             for route, methods in self._routes.items()
@@ -92,7 +92,7 @@ class Api:
 
 
 class RequestHandler:
-    """One request on its way. `allowance` is what the answer says about rate limits."""
+    """Handle one request. `allowance` fills the rate limit headers of the response."""
 
     def __init__(self, request: HttpRequest, segment: str, now: float) -> None:
         self._request = request
@@ -101,22 +101,22 @@ class RequestHandler:
         self._allowance = limits.untouched(limits.BAD_TOKENS, now)
 
     def respond(self, methods: Mapping[str, Operation]) -> HttpResponse:
-        """The answer, also to what nobody foresaw."""
+        """Return the response, also for unexpected errors."""
         try:
-            answer = self._serve(methods)
+            response = self._serve(methods)
         except ApiError as error:
-            answer = _refusal(error)
+            response = _refusal(error)
         except SuspiciousOperation:
             # Django's own limits, such as the number of query parameters.
-            answer = _refusal(BadRequestError())
+            response = _refusal(BadRequestError())
         except IntegrityError:
-            # Two requests at once wanted what only one can have.
-            answer = _refusal(ConflictError())
+            # A concurrent request violated a unique constraint.
+            response = _refusal(ConflictError())
         except Exception:
-            # The traceback shows code alone: neither headers nor bodies are in it.
+            # The traceback contains only code, neither headers nor bodies.
             logger.exception("%s %s failed", self._request.method, self._request.path)
-            answer = _refusal(InternalError())
-        return self._response(answer)
+            response = _refusal(InternalError())
+        return self._response(response)
 
     def _response(self, answer: ApiResponse) -> HttpResponse:
         response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
@@ -133,7 +133,7 @@ class RequestHandler:
         auth = self._caller()
         self._check_plan_and_limit(auth)
         if not methods:
-            raise NotFoundError("There is no such address in this API.")
+            raise NotFoundError("There is no such path in this API.")
         operation = methods.get("GET" if self._request.method == "HEAD" else str(self._request.method))
         if operation is None:
             raise MethodError(sorted(methods))
@@ -148,7 +148,7 @@ class RequestHandler:
         try:
             return authenticate(self._request.headers.get("Authorization", ""))
         except UnauthenticatedError:
-            # Counted only for bad tokens, so that one client's bad token does not lock out its neighbours.
+            # Counted only for bad tokens, so that one client's bad token does not lock out others at the same address.
             self._spend(f"address:{self._request.META.get('REMOTE_ADDR')}"[:80], limits.BAD_TOKENS)
             raise
 
@@ -170,7 +170,7 @@ class RequestHandler:
             raise
 
     def _read(self, operation: Operation, context: RequestContext) -> tuple[str | None, dict[str, Any]]:
-        """Check key, parameters and body, and put what they say into `context`; the key and the body as sent."""
+        """Check key, parameters and body and put their values into `context`. Return the key and the raw body."""
         request = self._request
         if operation.listing is not None:
             context.query = read_query(operation.listing, request.GET, ignored=operation.ignores(context.auth))
@@ -216,13 +216,13 @@ def _check_permissions(operation: Operation, context: RequestContext) -> None:
     if not context.auth.has(Scope.WRITE if operation.writes else Scope.READ):
         raise ForbiddenError("The token's scopes do not allow this.")
     if operation.forbids is not None:
-        # A record that is not there is told later, after faults in the body.
+        # A missing record is reported later, after errors in the body.
         with suppress(NotFoundError):
             operation.forbids(context)
 
 
 def _carry_out(operation: Operation, context: RequestContext, record: IdempotencyRecord | None) -> ApiResponse:
-    """Run the operation; a write in one transaction, together with keeping its answer."""
+    """Run the operation; a write and its stored response share one transaction."""
     if not operation.writes:
         return ApiResponse(operation.status, _success(operation.run(context)))
     with transaction.atomic(using=router.db_for_write(Token)):
@@ -249,5 +249,5 @@ def _json(value: Any) -> str:
 
 
 def _instant(now: float) -> datetime:
-    """Integer milliseconds, as answers show them: an instant that was read can be asked for."""
+    """Return whole milliseconds, as responses show them, so that a returned instant can be queried."""
     return datetime.fromtimestamp(int(now * 1000) / 1000, UTC)

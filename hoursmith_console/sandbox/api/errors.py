@@ -1,43 +1,43 @@
-"""Every error the API answers with (contract section 5).
+"""Errors of the API (contract section 5).
 
 ApiError
 ├── BadRequestError        400 bad_request        the request cannot be read
 │   ├── MethodError        405 bad_request        no such method here
 │   └── TooLargeError      413 bad_request        more than BODY_LIMIT bytes
-├── UnauthenticatedError   401 unauthenticated    missing, malformed, unknown or revoked token: one answer for all
+├── UnauthenticatedError   401 unauthenticated    missing, malformed, unknown or revoked token: the same response
 ├── PlanError              402 forbidden_plan     the workspace's plan has no API
 ├── ForbiddenError         403 forbidden_scope    the role or the token lacks this
 ├── NotFoundError          404 not_found          outside the caller's sight, or not there
 ├── ConflictError          409 conflict           the record's state forbids it
-├── ValidationFaultError   422 validation_error   `fields` says what is wrong where
+├── ValidationFaultError   422 validation_error   `fields` lists the errors
 ├── RateLimitedError       429 rate_limited       `retry_after` seconds
-└── InternalError          500 internal           our fault, no details
+└── InternalError          500 internal           unexpected error, no details
 """
 
 from typing import Any
 
 
 class ApiError(Exception):
-    """An answer that is not a success."""
+    """An error response."""
 
     status = 500
     code = "internal"
-    message = "Something went wrong on our side."
+    message = "An internal error occurred."
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or self.message)
         self.message = message or self.message
 
     def body(self) -> dict[str, Any]:
-        """The error envelope."""
+        """Return the error envelope."""
         return {"error": {"code": self.code, "message": self.message, **self.details()}}
 
     def details(self) -> dict[str, Any]:
-        """What the envelope says beside code and message."""
+        """Return further members of the error object."""
         return {}
 
     def headers(self) -> dict[str, str]:
-        """Headers that belong to this error."""
+        """Return headers of this error."""
         return {}
 
 
@@ -89,7 +89,7 @@ class PlanError(ApiError):
 class ForbiddenError(ApiError):
     status = 403
     code = "forbidden_scope"
-    message = "Your role may not do this."
+    message = "Your role does not allow this."
 
 
 class NotFoundError(ApiError):
@@ -107,7 +107,7 @@ class ConflictError(ApiError):
 class ValidationFaultError(ApiError):
     status = 422
     code = "validation_error"
-    message = "Some fields are not right."
+    message = "Some fields are invalid."
 
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__()

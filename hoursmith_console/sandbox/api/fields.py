@@ -1,4 +1,4 @@
-"""What a record's fields are: one declaration from which reading, checking, showing and documenting follow."""
+"""Field declarations of a record, used to parse, validate, render and document it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from hoursmith_console.sandbox.api.values import ID, InvalidValueError, Schema, 
 
 
 def snake(name: str) -> str:
-    """The attribute of a model for the API's name of it: `createdAt` is `created_at`."""
+    """Return the model attribute of an API name: `created_at` for `createdAt`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field. A request may set it unless it is `read_only`; an answer holds it unless it is `write_only`.
+    """One field. A request may set it unless it is `read_only`; a response contains it unless it is `write_only`.
 
     `required` must be given on create and can never be cleared; a field with a `default` cannot be cleared
-    either. `cleared` is what null stands for. `hidden_from_members` fields are taken out of what a Member gets to see.
+    either. `cleared` is the value that null sets. Members do not get `hidden_from_members` fields.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Field:
             object.__setattr__(self, "nullable", False)
 
     def parse(self, value: Any) -> Any:
-        """The Python value of what a request says; raises InvalidValueError."""
+        """Return the Python value of a request's value. Raises InvalidValueError."""
         if value is None or value == "":
             # The contract, section 1: null clears, and an empty string is null.
             if self.required:
@@ -50,7 +50,7 @@ class Field:
         return self.value_type.parse(value)
 
     def render(self, record: Any) -> Any:
-        """The JSON value of this field of `record`."""
+        """Return the JSON value of this field of `record`."""
         value = getattr(record, self.attr)
         return None if value is None else self.value_type.render(value)
 
@@ -68,7 +68,7 @@ class Field:
 
 
 def fixed(name: str, value_type: ValueType = ID, *, nullable: bool = False) -> Field:
-    """A field that the server sets."""
+    """Declare a field that the server sets."""
     return Field(name, value_type, read_only=True, nullable=nullable)
 
 
@@ -77,7 +77,7 @@ STAMPS = (fixed("createdAt", INSTANT), fixed("updatedAt", INSTANT), fixed("delet
 
 
 def parse_body(body: Mapping[str, Any], fields: Iterable[Field], *, creating: bool) -> dict[str, Any]:
-    """What `body` sets, by attribute, defaults filled in when `creating`; raises ValidationFaultError."""
+    """Return the values that `body` sets, by attribute, with defaults if `creating`. Raises ValidationFaultError."""
     known = {field.name: field for field in fields}
     faults: dict[str, str] = {}
     values: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Idempotency keys (contract section 6): a POST that is sent twice is carried out once.
+"""Idempotency keys (contract section 6): a repeated POST runs once.
 
-A request first claims its key, visibly to every other worker. The answer is stored in the transaction that
-carries the request out, so the record of it exists exactly where its effect does.
+A request first claims its key, visible to all workers. Its response is stored in the same transaction as its effect, so
+one exists only with the other.
 """
 
 import hashlib
@@ -16,20 +16,20 @@ from hoursmith_console.sandbox.api.errors import ConflictError
 from hoursmith_console.sandbox.models import IdempotencyRecord, Token
 
 KEPT = timedelta(hours=24)
-# A claim older than this was left behind by a process that died. Taking it over is safe: if its owner should
-# live after all, `finish` finds the claim gone and undoes the owner's work.
+# An older claim belongs to a process that died. Taking it over is safe: if its owner is still running, `finish` finds
+# the claim gone and rolls the owner's work back.
 LEASE = timedelta(seconds=60)
 
 
 def fingerprint(body: Any) -> str:
-    """The same for bodies that say the same, however they are spaced and ordered."""
+    """Return a hash that is equal for equal JSON values, regardless of spacing and order."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def claim(*, token: Token, path: str, key: str, body: Any, now: datetime) -> IdempotencyRecord:
-    """The record of this key: with a `status` the kept answer, without one ours to carry out.
+    """Return the record of this key: the stored response if it has a `status`, otherwise a new claim.
 
-    Raises ConflictError where the key was used with another body, or its first request is still running.
+    Raises ConflictError if the key was used with another body, or its first request is still running.
     """
     database = router.db_for_write(IdempotencyRecord)
     print_ = fingerprint(body)
@@ -62,12 +62,12 @@ def _take_over(record: IdempotencyRecord, fresh: dict[str, Any], now: datetime) 
 
 
 def finish(record: IdempotencyRecord, *, status: int, body: str) -> None:
-    """Keep the answer; to be called inside the transaction that carries the request out."""
+    """Store the response. Call it inside the transaction of the request."""
     mine = IdempotencyRecord.objects.filter(pk=record.pk, claim=record.claim)
     if not mine.update(status=status, body=body):
         raise ConflictError("Another request with this Idempotency-Key took over.")
 
 
 def release(record: IdempotencyRecord) -> None:
-    """Give the key back: only successes are kept."""
+    """Release the key: only successful responses are stored."""
     IdempotencyRecord.objects.filter(pk=record.pk, claim=record.claim, status=None).delete()

@@ -1,6 +1,6 @@
 """Rate limits (contract section 8), counted in the database so that all worker processes share them.
 
-Windows are fixed: each begins at a whole multiple of its length. A request that is refused is not counted.
+Windows are fixed: each starts at a multiple of its length. Refused requests are not counted.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At maximum `limit` requests in `seconds`."""
+    """At most `limit` requests in `seconds`."""
 
     limit: int
     seconds: int
@@ -35,7 +35,7 @@ BAD_TOKENS = (Window(10, 60), Window(10, 60))
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of the tighter window; `reset` in Unix seconds."""
+    """Remaining requests of the tighter window; `reset` in Unix seconds."""
 
     limit: int
     remaining: int
@@ -50,7 +50,7 @@ class Allowance:
 
 
 class OverLimitError(RateLimitedError):
-    """Refused by a window, with what to say about it."""
+    """A window is full; `allowance` fills the response headers."""
 
     def __init__(self, allowance: Allowance, retry_after: int) -> None:
         super().__init__(retry_after)
@@ -58,18 +58,18 @@ class OverLimitError(RateLimitedError):
 
 
 def nothing_left(now: float) -> Allowance:
-    """The allowance of a plan without an API."""
+    """Return the allowance of a plan without API access."""
     return Allowance(0, 0, int(now))
 
 
 def untouched(windows: tuple[Window, Window], now: float) -> Allowance:
-    """The allowance where nobody counts."""
+    """Return the allowance when limits are off."""
     short = windows[0]
     return Allowance(short.limit, short.limit, short.start(now) + short.seconds)
 
 
 def spend(subject: str, windows: tuple[Window, Window], now: float) -> Allowance:
-    """Count one request of `subject`; raises OverLimitError where a window is full."""
+    """Count one request of `subject`. Raises OverLimitError if a window is full."""
     short, long = windows
     starts = (short.start(now), long.start(now))
     with connections[router.db_for_write(RateCounter)].cursor() as cursor:
@@ -87,7 +87,7 @@ def spend(subject: str, windows: tuple[Window, Window], now: float) -> Allowance
 
 
 def _open(windows: tuple[Window, Window], row: Any, now: float) -> list[tuple[Window, int, int]]:
-    """Both windows with start and count; a count of an earlier window counts for nothing."""
+    """Return both windows with start and count; counts of earlier windows are zero."""
     return [
         (window, max(start, window.start(now)), count if start >= window.start(now) else 0)
         for window, start, count in ((windows[0], row[0], row[1]), (windows[1], row[2], row[3]))

@@ -1,6 +1,6 @@
 """Lists (contract section 7): filters, search, ranges, order, and pages by keyset cursor.
 
-A `Listing` declares what a resource's list can do; `read_query` turns query parameters into a `ListQuery`,
+A `Listing` declares the parameters of a resource's list; `read_query` parses them into a `ListQuery`,
 and `page` runs it in one query.
 """
 
@@ -30,7 +30,7 @@ _RANK = Integer(0, 99)
 
 @dataclass(frozen=True)
 class Filter:
-    """One exact filter: the query parameter `name`, its type, and the condition that a value means."""
+    """One exact filter: the query parameter `name`, its type, and the condition of a value."""
 
     name: str
     value_type: ValueType
@@ -42,7 +42,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class BooleanFilter(Filter):
-    """A filter by true or false that stands for a condition."""
+    """A boolean filter with a condition."""
 
     when: Q = field(default_factory=Q)
 
@@ -52,7 +52,7 @@ class BooleanFilter(Filter):
 
 @dataclass(frozen=True)
 class PartialFilter:
-    """A filter by a part of the text in `attr`, in any case."""
+    """A case-insensitive substring filter on `attr`."""
 
     name: str
     attr: str
@@ -61,7 +61,7 @@ class PartialFilter:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the list of one resource can be asked. `sorts` and `ranges` name fields and their kinds."""
+    """Parameters of a resource's list. `sorts` and `ranges` map fields to their types."""
 
     sorts: Mapping[str, ValueType]
     search: Sequence[str] = ()
@@ -78,7 +78,7 @@ class Listing:
 
     @property
     def orders(self) -> list[str]:
-        """Every value that `sort` takes."""
+        """Return every value that `sort` accepts."""
         return [order for name in sorted(self.sorts) for order in (name, f"-{name}")]
 
 
@@ -101,7 +101,7 @@ EVERYTHING = ListQuery({}, (), (), DEFAULT_SORT, DEFAULT_LIMIT, None)
 
 
 def read_query(listing: Listing, query: QueryDict, *, ignored: Sequence[str] = ()) -> ListQuery:
-    """The checked list request; raises ValidationFaultError naming every parameter that is wrong.
+    """Return the parsed list request. Raises ValidationFaultError with all invalid parameters.
 
     Filters in `ignored` are checked like the others and then have no effect.
     """
@@ -131,12 +131,12 @@ def read_query(listing: Listing, query: QueryDict, *, ignored: Sequence[str] = (
 
 
 def refuse_query(query: QueryDict) -> None:
-    """Raise ValidationFaultError where there are parameters although none is known here."""
+    """Raise ValidationFaultError if there are parameters; none is allowed here."""
     _Reader(query).finish()
 
 
 class _Reader:
-    """Takes parameters out of a query and gathers what is wrong with them."""
+    """Take parameters from a query and collect their errors."""
 
     def __init__(self, query: QueryDict) -> None:
         self._query = query
@@ -182,13 +182,13 @@ def _bound_of(value_type: ValueType, *, lower: bool) -> Any:
 
 
 def _sort_type(listing: Listing, sort: str) -> ValueType:
-    """The kind of the values that `sort` compares."""
+    """Return the type of the values that `sort` compares."""
     value_type = listing.sorts[sort.lstrip("-")]
     return _RANK if isinstance(value_type, Choice) else value_type
 
 
 def page(rows: QuerySet[Row], listing: Listing, query: ListQuery) -> tuple[list[Row], str | None]:
-    """One page of `rows`, and the cursor of the next one or None."""
+    """Return one page of `rows`, and the cursor of the next page or None."""
     for place, (attrs, term) in enumerate(query.partial):
         rows = _containing(rows, attrs, term, place)
     chosen: QuerySet[Any] = rows.filter(*query.conditions)
@@ -212,14 +212,14 @@ def page(rows: QuerySet[Row], listing: Listing, query: ListQuery) -> tuple[list[
 
 
 def _ordering(column: str, *, descending: bool) -> list[Any]:
-    # Said in full, because PostgreSQL's own order of nulls is the other one.
+    # Explicit, because PostgreSQL sorts nulls the other way.
     if descending:
         return [F(column).desc(nulls_last=True), "-id"] if column != "id" else ["-id"]
     return [F(column).asc(nulls_first=True), "id"] if column != "id" else ["id"]
 
 
 def _beyond(column: str, after: tuple[Any, Any], *, descending: bool) -> Q:
-    """The rows that come after the row with this sort value and id."""
+    """Return the condition for rows after the row with this sort value and id."""
     value, last_id = after
     sign = "lt" if descending else "gt"
     later_id = Q(**{f"id__{sign}": last_id})
@@ -233,7 +233,7 @@ def _beyond(column: str, after: tuple[Any, Any], *, descending: bool) -> Q:
 
 
 def _containing(rows: QuerySet[Row], attrs: Sequence[str], term: str, place: int) -> QuerySet[Row]:
-    """The rows that hold `term` in one of `attrs`, in any case."""
+    """Return the rows that contain `term` in one of `attrs`, ignoring case."""
     found = Q()
     for number, attr in enumerate(attrs):
         alias = f"folded_{place}_{number}"

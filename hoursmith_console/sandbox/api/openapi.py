@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, from the same declarations that the API runs on."""
+"""OpenAPI 3.1 document, generated from the declarations that the API runs on."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -29,21 +29,21 @@ _RECORDS: dict[str, Iterable[Field]] = {
 _ERRORS = {
     400: "The request cannot be read.",
     401: "No valid token.",
-    402: "The plan has no API.",
-    403: "The role or the token lacks this.",
-    404: "Not there, or out of sight.",
+    402: "The plan has no API access.",
+    403: "The role or the token's scope does not allow this.",
+    404: "Not found, or not visible to the caller.",
     405: "No such method here.",
     409: "The record's state, or the key's, forbids it.",
     413: "The body is too large.",
-    422: "`fields` says what is wrong where.",
+    422: "`fields` lists the errors.",
     429: "Too many requests; wait `Retry-After` seconds.",
-    500: "Our fault.",
+    500: "Internal error.",
 }
 _RATE_HEADERS: Schema = {
     f"X-RateLimit-{name}": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": text}
     for name, text in (
         ("Limit", "Requests in the tighter window."),
-        ("Remaining", "How many of them are left."),
+        ("Remaining", "Remaining requests in this window."),
         ("Reset", "Unix seconds at which the window ends."),
     )
 }
@@ -51,13 +51,13 @@ _RATE_HEADERS: Schema = {
 
 @require_safe
 def openapi_view(request: HttpRequest) -> HttpResponse:
-    """The document; it needs no token."""
+    """Return the document; no token is required."""
     return JsonResponse(openapi_document())
 
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The whole document. Paths are relative to the server's `/v1`."""
+    """Return the document. Paths are relative to the server's `/v1`."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(f"/v1{operation.path}", {})[operation.method.lower()] = _operation(operation)
@@ -66,7 +66,7 @@ def openapi_document() -> dict[str, Any]:
         "info": {
             "title": "Hoursmith sandbox",
             "version": "1",
-            "description": "The Hoursmith REST API v1, as the embedded workspace answers it.",
+            "description": "The Hoursmith REST API v1 of the embedded workspace.",
         },
         "servers": [{"url": "/sandbox/api"}],
         "security": [{"token": []}],
@@ -93,7 +93,7 @@ def _schemas() -> dict[str, Schema]:
 def _error_schema() -> Schema:
     return _object(
         {
-            "code": {"type": "string", "description": "Branch on this, never on the message."},
+            "code": {"type": "string", "description": "Machine-readable; do not parse the message."},
             "message": {"type": "string"},
             "fields": {"type": "object", "additionalProperties": {"type": "string"}},
             "requiredPlan": {"type": "string"},
@@ -110,7 +110,7 @@ def _object(properties: dict[str, Any], required: list[str]) -> Schema:
 
 def _response_schema(fields: Iterable[Field]) -> Schema:
     shown = [field for field in fields if not field.write_only]
-    # Members do not get hidden_from_members fields at all, so they are not required.
+    # Members do not get these fields, so they are not required.
     return _object(
         {field.name: field.response_schema() for field in shown},
         [field.name for field in shown if not field.hidden_from_members],
@@ -162,7 +162,7 @@ def _parameters(operation: Operation) -> Iterable[dict[str, Any]]:
 
 def _list_parameters(listing: Listing) -> Iterable[dict[str, Any]]:
     yield _parameter("limit", {**LIMIT.schema(), "default": DEFAULT_LIMIT})
-    yield _parameter("cursor", {**CURSOR.schema(), "description": "`nextCursor` of the page before."})
+    yield _parameter("cursor", {**CURSOR.schema(), "description": "`nextCursor` of the previous page."})
     yield _parameter("sort", {"type": "string", "enum": listing.orders, "default": DEFAULT_SORT})
     yield _parameter("search", SEARCH.schema())
     for each in listing.filters:

@@ -1,4 +1,4 @@
-"""One endpoint, declared: who may call it, what it takes, what it answers, and what it does."""
+"""Declaration of an endpoint: roles, parameters, response and function."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ from hoursmith_console.sandbox.models import Role
 
 @dataclass
 class RequestContext:
-    """One request that has come past every check which needs no record.
+    """A request that passed all checks that need no record.
 
-    `values` are what the body sets, by attribute; `query` is the list request where the operation is a list.
+    `values` are the body's values, by attribute; `query` is the list request where the operation is a list.
     """
 
     auth: AuthContext
@@ -30,7 +30,7 @@ class RequestContext:
 
     @property
     def record_id(self) -> uuid.UUID:
-        """The id in the path; raises NotFoundError for what cannot be one."""
+        """Return the id in the path. Raises NotFoundError if it is not a UUID."""
         try:
             return ID.parse(self.segment)
         except InvalidValueError:
@@ -38,7 +38,7 @@ class RequestContext:
 
 
 class Shape(Enum):
-    """What `data` is in an answer."""
+    """Kind of `data` in a response."""
 
     RECORD = "record"
     RECORD_OR_NULL = "record or null"
@@ -48,7 +48,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, rendered."""
+    """A rendered page of a list."""
 
     data: list[dict[str, Any]]
     next_cursor: str | None
@@ -59,7 +59,7 @@ class Page:
 class Operation:
     """One method of one path. `run` returns the rendered record, a Page, or None.
 
-    `forbids` raises ForbiddenError for what the role may not do to this one record. `fields` are those of the
+    `forbids` raises ForbiddenError if the role may not change this record. `fields` are the fields of the
     body; `ignores` names filters that have no effect for this caller.
     """
 
@@ -83,7 +83,7 @@ class Operation:
 
     @property
     def creates(self) -> bool:
-        """Whether absent fields take their defaults."""
+        """Return whether absent fields take their defaults."""
         return self.status == 201
 
     @property

@@ -1,7 +1,7 @@
-"""What all resources of the API have in common: find, list, show, create, change, archive, delete.
+"""Base class of the API's resources: list, show, create, change, archive and delete.
 
-A resource module declares its fields, its list and who may do what, and adds the rules of its own: `visible`
-for sight, `check` for what the fields must be together (422), `guard_*` for what a record's state forbids (409).
+A resource module declares its fields, list and roles, and adds its own rules: `visible` for visibility, `check` for
+conditions between fields (422), `guard_*` for conditions on the record's state (409).
 """
 
 import uuid
@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=Record)
 
 
 class Resource(Generic[Row]):
-    """One kind of record. `noun` names one of them, `path` all of them."""
+    """A kind of record. `noun` is its singular name, `path` the path of its list."""
 
     noun: ClassVar[str]
     plural: ClassVar[str]
@@ -34,18 +34,18 @@ class Resource(Generic[Row]):
     readers: ClassVar[frozenset[Role]] = STAFF
     writers: ClassVar[frozenset[Role]] = STAFF
 
-    # sight
+    # visibility
 
     def visible(self, auth: AuthContext) -> QuerySet[Row]:
-        """The records that exist for `auth`, archived ones among them."""
+        """Return the records visible to the caller, including archived ones."""
         return self.model._default_manager.filter(org_id=auth.org_id)
 
     def listed(self, auth: AuthContext, query: ListQuery) -> QuerySet[Row]:
-        """The records that a list begins with: archived ones are left out."""
+        """Return the records of a list, without archived ones."""
         return self.visible(auth).filter(deleted_at__isnull=True)
 
     def find(self, context: RequestContext, *, lock: bool = False) -> Row:
-        """The record in the path; raises NotFoundError outside the caller's sight."""
+        """Return the record in the path. Raises NotFoundError if the caller may not see it."""
         rows = self.visible(context.auth)
         if lock:
             rows = rows.select_for_update(of=("self",))
@@ -55,7 +55,7 @@ class Resource(Generic[Row]):
         return row
 
     def render(self, row: Row, auth: AuthContext) -> dict[str, Any]:
-        """`row` as `auth` may see it."""
+        """Return `row` with the fields that the caller may see."""
         return {
             field.name: field.render(row)
             for field in self.fields
@@ -99,28 +99,28 @@ class Resource(Generic[Row]):
         row.save(force_insert=creating)
         self.stored(row, context)
 
-    # what a resource adds
+    # hooks for resources
 
     def with_related(self, rows: QuerySet[Row]) -> QuerySet[Row]:
-        """`rows` with what `render` needs of other tables, in a fixed number of queries."""
+        """Return `rows` with the related rows that `render` needs, in a fixed number of queries."""
         return rows
 
     def assign(self, row: Row, context: RequestContext) -> None:
-        """Put what the body sets onto `row`."""
+        """Set the body's values on `row`."""
         for attr, value in context.values.items():
             setattr(row, attr, value)
 
     def check(self, row: Row, context: RequestContext, faults: dict[str, str]) -> None:
-        """Add to `faults` what the fields must not be together, or must not refer to."""
+        """Add invalid combinations and references of fields to `faults`."""
 
     def guard_change(self, row: Row, context: RequestContext) -> None:
-        """Raise ConflictError where the state of `row` forbids to change it so."""
+        """Raise ConflictError if the state of `row` forbids the change."""
 
     def guard_delete(self, row: Row) -> None:
-        """Raise ConflictError where the state of `row` forbids to delete it."""
+        """Raise ConflictError if the state of `row` forbids deleting it."""
 
     def stored(self, row: Row, context: RequestContext) -> None:
-        """Carry on after `row` was saved, in the same transaction."""
+        """Run after `row` was saved, in the same transaction."""
 
     # declarations
 

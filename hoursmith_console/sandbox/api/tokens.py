@@ -1,4 +1,4 @@
-"""Finds the membership behind a token. One answer for missing, malformed, unknown, wrong and revoked."""
+"""Authenticate a token. Missing, malformed, unknown, wrong and revoked tokens get the same response."""
 
 import hashlib
 import hmac
@@ -9,11 +9,11 @@ from hoursmith_console.sandbox.api.errors import UnauthenticatedError
 from hoursmith_console.sandbox.models import Token
 
 _HEADER = re.compile(r"bearer +hsk_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})", re.ASCII | re.IGNORECASE)
-_NOBODY = "0" * 64
+_NO_HASH = "0" * 64
 
 
 def secret_hash(secret: str) -> str:
-    """What is kept of a secret. It is random and long, so a plain hash cannot be searched back."""
+    """Return the stored hash of a secret. A plain hash suffices, since secrets are long and random."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -24,8 +24,8 @@ def authenticate(header: str) -> AuthContext:
         raise UnauthenticatedError
     env, prefix, secret = match.groups()
     token = Token.objects.select_related("member__org", "member__user").filter(env=env, prefix=prefix).first()
-    # Compared for an unknown prefix too, so that the time taken does not tell which prefixes exist.
-    fits = hmac.compare_digest(token.secret_hash if token else _NOBODY, secret_hash(secret))
+    # Also compared for an unknown prefix, so that timing does not reveal which prefixes exist.
+    fits = hmac.compare_digest(token.secret_hash if token else _NO_HASH, secret_hash(secret))
     if token is None or not fits or token.revoked_at is not None or not token.member.is_active:
         raise UnauthenticatedError
     return AuthContext(token)

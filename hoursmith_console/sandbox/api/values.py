@@ -1,7 +1,7 @@
-"""The kinds of value that fields and filters have: how each is read, written and described.
+"""Value types of fields and filters: parse, render and describe values.
 
-A kind reads JSON (`parse`) and query text (`read`), raising InvalidValueError with a reason that does not
-repeat the value; `schema` is what it takes as JSON Schema, so that check and document cannot disagree.
+A type parses JSON (`parse`) and query text (`read`) and raises InvalidValueError with a reason that does not repeat the
+value; `schema` is its JSON Schema, so that validation and documentation agree.
 """
 
 import re
@@ -14,48 +14,48 @@ from typing import Any, ClassVar
 Schema = dict[str, Any]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-# NUL cannot be stored in PostgreSQL, half a surrogate pair not in any encoding.
+# PostgreSQL cannot store NUL, and no encoding half a surrogate pair.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class InvalidValueError(ValueError):
-    """The value is not of its kind; the message is the reason in words."""
+    """The value is invalid; the message is the reason."""
 
 
 class ValueType(ABC):
-    """One kind of value. `bounds` end the names of the two parameters of a range."""
+    """A type of values. `bounds` are the suffixes of the two parameters of a range."""
 
     bounds: ClassVar[tuple[str, str]] = ("From", "To")
 
     @abstractmethod
     def parse(self, value: Any) -> Any:
-        """The Python value of a JSON value."""
+        """Return the Python value of a JSON value."""
 
     def read(self, text: str) -> Any:
-        """The Python value of a query parameter."""
+        """Return the Python value of a query parameter."""
         return self.parse(text)
 
     def render(self, value: Any) -> Any:
-        """The JSON value of a Python value that is not None."""
+        """Return the JSON value of a Python value that is not None."""
         return value
 
     @abstractmethod
     def schema(self) -> Schema:
-        """What a request may hold."""
+        """Return the JSON Schema of request values."""
 
     def query_schema(self) -> Schema:
-        """What a query parameter may hold."""
+        """Return the JSON Schema of query parameters."""
         return self.schema()
 
     def response_schema(self) -> Schema:
-        """What an answer holds."""
+        """Return the JSON Schema of response values."""
         return self.schema()
 
 
 @dataclass(frozen=True)
 class Text(ValueType):
-    """Text of at most `maximum` characters, of the shape `pattern` where one is given."""
+    """Text of at most `maximum` characters, matching `pattern` if given."""
 
     maximum: int
     minimum: int = 0
@@ -71,7 +71,7 @@ class Text(ValueType):
         if len(value) > self.maximum:
             raise InvalidValueError(f"must have at most {self.maximum} characters")
         if _UNSTORABLE.search(value):
-            raise InvalidValueError("must not hold NUL characters or broken Unicode")
+            raise InvalidValueError("must not contain NUL characters or invalid Unicode")
         if self.pattern and not re.fullmatch(self.pattern, value):
             raise InvalidValueError(self.reason)
         return value.upper() if self.upper else value
@@ -89,7 +89,7 @@ class Text(ValueType):
 
 @dataclass(frozen=True)
 class Choice(ValueType):
-    """One of `values`, taken in either case. `accepted` narrows what a request may say."""
+    """One of `values`, case-insensitive. `accepted` restricts what a request may set."""
 
     values: Sequence[str]
     accepted: Sequence[str] = ()
@@ -104,7 +104,7 @@ class Choice(ValueType):
 
     def schema(self) -> Schema:
         accepted = self.accepted or self.values
-        # The pattern says “in either case”, which an enum cannot.
+        # A pattern, because an enum cannot ignore case.
         spellings = ("".join(_either_case(letter) for letter in value) for value in accepted)
         return {"type": "string", "pattern": f"^(?:{'|'.join(spellings)})$", "examples": list(accepted)}
 
@@ -155,7 +155,7 @@ class Identifier(ValueType):
 
 @dataclass(frozen=True)
 class ListOf(ValueType):
-    """A list of up to `maximum` different values of one kind."""
+    """A list of up to `maximum` distinct values of one type."""
 
     item: ValueType
     maximum: int
@@ -179,5 +179,5 @@ class ListOf(ValueType):
 
 ID = Identifier()
 BOOLEAN = Boolean()
-EMAIL = Text(320, pattern=r"[^@\s\u0000]+@[^@\s\u0000]+", reason="must be an e-mail address")
+EMAIL = Text(320, pattern=r"[^@\s\u0000]+@[^@\s\u0000]+", reason="must be an email address")
 CURRENCY = Text(3, pattern="[A-Za-z]{3}", reason="must be a currency of three letters, such as EUR", upper=True)

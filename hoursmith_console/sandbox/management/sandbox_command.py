@@ -1,4 +1,4 @@
-"""What the sandbox commands share: they refuse in hosted mode, and where there is no workspace yet."""
+"""Base of the sandbox commands, which refuse to run in hosted mode."""
 
 from typing import Any
 
@@ -11,18 +11,16 @@ from hoursmith_console.sandbox.seed.workspace import demo_workspace
 
 
 class SandboxCommand(BaseCommand):
-    """A command about the embedded workspace."""
+    """A command on the embedded workspace."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         if not settings.SANDBOX_MODE:
-            raise CommandError(
-                "HOURSMITH_API_URL is set, so there is no sandbox workspace here. Unset it to use the sandbox."
-            )
+            raise CommandError("There is no sandbox while HOURSMITH_API_URL is set. Unset it to use the sandbox.")
         return super().execute(*args, **options)
 
 
 def existing_workspace() -> Organization:
-    """The demo workspace; raises CommandError where it was not made yet."""
+    """Return the demo workspace. Raises CommandError if it does not exist yet."""
     try:
         org = demo_workspace()
     except (OperationalError, ProgrammingError):

@@ -1,4 +1,4 @@
-"""What the embedded workspace holds, as the contract's section 9 lists it."""
+"""Models of the embedded workspace (contract section 9)."""
 
 from hoursmith_console.sandbox.models.bookkeeping import IdempotencyRecord, RateCounter
 from hoursmith_console.sandbox.models.clients import Client

@@ -1,4 +1,4 @@
-"""What the API remembers about requests, shared by all worker processes."""
+"""Idempotency records and rate limit counters of the API, shared by all workers."""
 
 from django.db import models
 
@@ -6,13 +6,13 @@ from hoursmith_console.sandbox.models.tokens import Token
 
 
 class IdempotencyRecord(models.Model):
-    """The first answer to a POST, kept for repeats. `status` is null while the first is still running."""
+    """The stored response to a POST. `status` is null while the request is running."""
 
     token = models.ForeignKey(Token, on_delete=models.CASCADE, related_name="+")
     path = models.CharField(max_length=200, help_text="Method and path, such as `POST /clients`.")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the request's body.")
-    claim = models.UUIDField(help_text="Which request is carrying it out.")
+    claim = models.UUIDField(help_text="Id of the request that is running it.")
     created_at = models.DateTimeField(db_index=True)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(blank=True)

@@ -1,4 +1,4 @@
-"""Who the workspace works for."""
+"""Clients of the workspace."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from hoursmith_console.sandbox.models.records import Record
 
 
 class Client(Record):
-    """A customer, with what an invoice to them needs."""
+    """A client with billing details."""
 
     name = models.CharField(max_length=200)
     contact_name = models.CharField(max_length=200, null=True)  # noqa: DJ001 – the contract tells null from empty.

@@ -1,4 +1,4 @@
-"""What was spent for clients."""
+"""Expenses."""
 
 from django.db import models
 
@@ -9,7 +9,7 @@ from hoursmith_console.sandbox.models.records import Record
 
 
 class Category(models.TextChoices):
-    """What an expense was for."""
+    """Category of an expense."""
 
     TRAVEL = "TRAVEL"
     MEALS = "MEALS"
@@ -20,7 +20,7 @@ class Category(models.TextChoices):
 
 
 class Expense(Record):
-    """One expense, in the client's currency."""
+    """An expense, in the client's currency."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="expenses")
     project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, related_name="expenses")

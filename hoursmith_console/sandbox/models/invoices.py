@@ -1,4 +1,4 @@
-"""What clients were asked to pay. The API only reads these; the seed makes them."""
+"""Invoices: read-only in the API, created by the seed."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from hoursmith_console.sandbox.models.records import Record
 
 
 class InvoiceStatus(models.TextChoices):
-    """Where an invoice stands."""
+    """Status of an invoice."""
 
     DRAFT = "DRAFT"
     SENT = "SENT"
@@ -16,7 +16,7 @@ class InvoiceStatus(models.TextChoices):
 
 
 class PaymentStatus(models.TextChoices):
-    """How much of an invoice has arrived."""
+    """Payment status of an invoice."""
 
     UNPAID = "unpaid"
     PARTIALLY_PAID = "partially_paid"
@@ -25,7 +25,7 @@ class PaymentStatus(models.TextChoices):
 
 
 class Invoice(Record):
-    """One invoice. Time and expenses that point at it can no longer be changed."""
+    """An invoice. Its time entries and expenses are locked."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="invoices")
     number = models.CharField(max_length=40)

@@ -1,4 +1,4 @@
-"""The workspace, and the people in it."""
+"""Workspace, users and members."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Plan(models.TextChoices):
-    """What the workspace pays for; `free` has no API."""
+    """Plan of the workspace; `free` has no API access."""
 
     FREE = "free"
     STUDIO = "studio"
@@ -14,7 +14,7 @@ class Plan(models.TextChoices):
 
 
 class Role(models.TextChoices):
-    """What a member may do, from most to least."""
+    """Roles, from most to fewest permissions."""
 
     OWNER = "OWNER"
     ADMIN = "ADMIN"
@@ -23,7 +23,7 @@ class Role(models.TextChoices):
 
 
 class Organization(models.Model):
-    """One workspace; every other row belongs to one."""
+    """A workspace; every other row belongs to one."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -41,7 +41,7 @@ class Organization(models.Model):
 
 
 class Person(models.Model):
-    """Somebody with a Hoursmith account; the contract's `userId` is the id of one."""
+    """A user with a Hoursmith account; their id is the contract's `userId`."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -52,7 +52,7 @@ class Person(models.Model):
 
 
 class Member(models.Model):
-    """One person in one workspace. Their tokens act with this row's role and projects, as they are now."""
+    """A user in a workspace. Their tokens have this row's current role and projects."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     org = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="members")
@@ -72,10 +72,10 @@ class Member(models.Model):
 
     @property
     def name(self) -> str:
-        """What the person is called; costs no query where `user` was selected."""
+        """Return the user's name; no query if `user` was selected."""
         return self.user.name
 
     @property
     def email(self) -> str:
-        """Where the person gets mail."""
+        """Return the user's email address."""
         return self.user.email

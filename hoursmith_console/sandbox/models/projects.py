@@ -1,4 +1,4 @@
-"""What the workspace does for its clients."""
+"""Projects."""
 
 from django.db import models
 
@@ -8,7 +8,7 @@ from hoursmith_console.sandbox.models.records import Record
 
 
 class ProjectStatus(models.TextChoices):
-    """Where a project stands; `ARCHIVED` goes with `deleted_at`."""
+    """Status of a project; `ARCHIVED` implies `deleted_at`."""
 
     ACTIVE = "ACTIVE"
     COMPLETED = "COMPLETED"
@@ -16,7 +16,7 @@ class ProjectStatus(models.TextChoices):
 
 
 class RateType(models.TextChoices):
-    """How a project is billed."""
+    """Billing type of a project."""
 
     HOURLY = "HOURLY"
     FIXED = "FIXED"
@@ -24,7 +24,7 @@ class RateType(models.TextChoices):
 
 
 class Project(Record):
-    """Work for one client. `people` are those on it: a Member sees no other project."""
+    """A project for one client. Members see only projects with them in `people`."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="projects")
     people = models.ManyToManyField(Person, related_name="projects")

@@ -1,4 +1,4 @@
-"""What every record of the workspace has in common."""
+"""Base model of the workspace's records."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from hoursmith_console.sandbox.models.organizations import Organization
 
 
 class Record(models.Model):
-    """A row of one workspace. `deleted_at` means archived for projects and tasks, and gone for all others."""
+    """A row of one workspace. `deleted_at` means archived for projects and tasks, and deleted for all others."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     org = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="%(class)ss")

@@ -1,4 +1,4 @@
-"""The steps of a project."""
+"""Tasks."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from hoursmith_console.sandbox.models.records import Record
 
 
 class TaskStatus(models.TextChoices):
-    """How far a task is."""
+    """Status of a task."""
 
     TODO = "TODO"
     IN_PROGRESS = "IN_PROGRESS"
@@ -18,7 +18,7 @@ class TaskStatus(models.TextChoices):
 
 
 class Priority(models.TextChoices):
-    """How much a task matters, from least to most."""
+    """Priority, from lowest to highest."""
 
     LOW = "LOW"
     MEDIUM = "MEDIUM"
@@ -26,7 +26,7 @@ class Priority(models.TextChoices):
 
 
 class Task(Record):
-    """One step of one project, for nobody or for several people."""
+    """A task of a project, with any number of assignees."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tasks")
     assignees = models.ManyToManyField(Person, related_name="tasks")
@@ -46,5 +46,5 @@ class Task(Record):
 
     @property
     def assignee_ids(self) -> list[uuid.UUID]:
-        """The people on this task, in a lasting order; costs no query where they were prefetched."""
+        """Return the assignees' ids in a stable order; no query if they were prefetched."""
         return sorted(person.pk for person in self.assignees.all())

@@ -1,4 +1,4 @@
-"""Who worked how long on what."""
+"""Time entries."""
 
 from django.db import models
 
@@ -12,7 +12,7 @@ RUNNING = models.Q(started_at__isnull=False, stopped_at__isnull=True)
 
 
 class TimeEntry(Record):
-    """Time of one person on one project. Started and not stopped: a running timer, of which a person has one."""
+    """Time of a user on a project. Started and not stopped, it is a running timer; a user has at most one."""
 
     org = models.ForeignKey("sandbox.Organization", on_delete=models.CASCADE, related_name="time_entries")
     user = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="time_entries")

@@ -1,4 +1,4 @@
-"""API tokens. Only a hash of the secret is kept."""
+"""API tokens. Only a hash of the secret is stored."""
 
 import uuid
 
@@ -8,14 +8,14 @@ from hoursmith_console.sandbox.models.organizations import Member
 
 
 class Scope(models.TextChoices):
-    """What a token may be used for, within its member's role."""
+    """Permissions of a token, within its member's role."""
 
     READ = "read"
     WRITE = "write"
 
 
 class Token(models.Model):
-    """One token of one member. `env` and `prefix` find it; neither opens anything."""
+    """A token of a member, found by `env` and `prefix`, which do not grant access."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="tokens")

@@ -1,1 +1,1 @@
-"""The demo workspace: believable work of half a year, the same on every machine but for the calendar."""
+"""Demo workspace: half a year of realistic data, the same on every machine except for dates."""

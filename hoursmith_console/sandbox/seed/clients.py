@@ -1,4 +1,4 @@
-"""The demo workspace's clients. Globex has neither projects nor invoices, so it is the one that can be deleted."""
+"""Clients of the demo workspace. Only Globex has neither projects nor invoices and can be deleted."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,7 +24,7 @@ _IDLE = ("Globex", "Hank Scorpio", "Cypress Creek", "United States", "USD", 140,
 
 
 def create_clients(*, org: Organization, now: datetime) -> list[Client]:
-    """Make the clients; those that work was done for, without Globex."""
+    """Create the clients; return those with projects, which excludes Globex."""
     rng = SeededRandom("clients")
     made = []
     for number, facts in enumerate((*_CLIENTS, _IDLE)):

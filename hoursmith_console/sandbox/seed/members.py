@@ -1,4 +1,4 @@
-"""The demo workspace and its people. Their ids never change, so that records about them outlive a reset."""
+"""The demo workspace and its members. Their ids never change, so that audit entries stay valid after a reset."""
 
 import uuid
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ORG_ID = uuid.uuid5(_NAMESPACE, "workspace")
 
 @dataclass(frozen=True, slots=True)
 class SeedMember:
-    """One person and their role."""
+    """A member of the demo workspace."""
 
     name: str
     role: Role
@@ -42,7 +42,7 @@ MEMBERS = (
 
 
 def create_members(*, now: datetime) -> tuple[Organization, list[Person]]:
-    """Make the workspace with its members."""
+    """Create the workspace and its members."""
     founded = (now - timedelta(days=900)).replace(hour=9, minute=0, second=0, microsecond=0)
     org = Organization.objects.create(
         id=ORG_ID,

@@ -1,4 +1,4 @@
-"""The demo workspace's expenses and invoices: every state, and some time and expenses locked by them."""
+"""Expenses and invoices of the demo workspace, in every status, with some locked time entries and expenses."""
 
 import uuid
 from collections import defaultdict
@@ -30,7 +30,7 @@ _SPENT = {
     Category.CONTRACTORS: ("Illustrator", "Voice-over", "Translation"),
     Category.OTHER: ("Printing", "Courier"),
 }
-# By how many months ago the work was done.
+# By the number of months since the work.
 _ENDINGS: dict[int, tuple[tuple[InvoiceStatus, PaymentStatus], ...]] = {
     1: ((InvoiceStatus.DRAFT, PaymentStatus.UNPAID), (InvoiceStatus.SENT, PaymentStatus.UNPAID)),
     2: ((InvoiceStatus.SENT, PaymentStatus.PARTIALLY_PAID), (InvoiceStatus.SENT, PaymentStatus.UNPAID)),
@@ -42,7 +42,7 @@ _ENDINGS: dict[int, tuple[tuple[InvoiceStatus, PaymentStatus], ...]] = {
 def draft_expenses(
     *, org: Organization, clients: Sequence[Client], projects: Sequence[Project], now: datetime
 ) -> list[Expense]:
-    """Expenses of the last six months, not stored yet."""
+    """Return unsaved expenses of the last six months."""
     rng = SeededRandom("expenses")
     by_client: dict[uuid.UUID, list[Project]] = defaultdict(list)
     for project in projects:
@@ -80,7 +80,7 @@ def draft_invoices(
     expenses: Sequence[Expense],
     now: datetime,
 ) -> list[Invoice]:
-    """Invoices for the last months' work, not stored yet; what they charge for is pointed at them."""
+    """Return unsaved invoices for the last months, and link their time entries and expenses to them."""
     made: list[Invoice] = []
     for ago, endings in sorted(_ENDINGS.items(), reverse=True):
         first, last = now - timedelta(days=30 * (ago + 1)), now - timedelta(days=30 * ago)
@@ -101,7 +101,7 @@ def draft_invoices(
                 for expense in expenses
                 if expense.client_id == client.pk and expense.billable and period[0] <= expense.expense_date < period[1]
             ]
-            _settle(invoice, client, time_lines, cost_lines)
+            _set_amounts(invoice, client, time_lines, cost_lines)
             made.append(invoice)
     return made
 
@@ -134,7 +134,7 @@ def _invoice(
     )
 
 
-def _settle(invoice: Invoice, client: Client, entries: Sequence[TimeEntry], expenses: Sequence[Expense]) -> None:
+def _set_amounts(invoice: Invoice, client: Client, entries: Sequence[TimeEntry], expenses: Sequence[Expense]) -> None:
     hours = sum((Decimal(entry.duration_seconds) / 3600 * _rate(entry, client) for entry in entries), Decimal(0))
     costs = sum((expense.amount for expense in expenses), Decimal(0))
     invoice.subtotal = _cents(hours + costs)
@@ -146,7 +146,7 @@ def _settle(invoice: Invoice, client: Client, entries: Sequence[TimeEntry], expe
     elif invoice.payment_status == PaymentStatus.PARTIALLY_PAID:
         invoice.amount_paid = _cents(invoice.total / 2)
     if invoice.status != InvoiceStatus.CANCELLED:
-        # A cancelled invoice gives its lines back.
+        # A cancelled invoice has no entries.
         for entry in entries:
             entry.invoice = invoice
         for expense in expenses:

@@ -1,4 +1,4 @@
-"""The demo workspace's projects and tasks: every status, every way of billing."""
+"""Projects and tasks of the demo workspace, with every status and billing type."""
 
 import uuid
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ _CENT = Decimal("0.01")
 def create_projects(
     *, org: Organization, clients: Sequence[Client], people: Sequence[Person], now: datetime
 ) -> list[Project]:
-    """Make the projects and put people on them."""
+    """Create the projects and assign users to them."""
     rng = SeededRandom("projects")
     made = [
         _project(rng, org, clients[number % len(clients)], name, number, now) for number, name in enumerate(_PROJECTS)
@@ -99,7 +99,7 @@ def _set_billing(project: Project, client: Client, number: int, rng: SeededRando
 
 
 def create_tasks(*, org: Organization, projects: Sequence[Project], now: datetime) -> list[Task]:
-    """Make five tasks a project, assigned to people who are on it."""
+    """Create five tasks for each project, assigned to its users."""
     rng = SeededRandom("tasks")
     people = _users_by_project(projects)
     made, assigned = [], []

@@ -1,4 +1,4 @@
-"""The demo workspace's time: half a year of working days, and one timer that is running."""
+"""Time entries of the demo workspace: half a year of working days, and one running timer."""
 
 import uuid
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def draft_time_entries(
     tasks: Sequence[Task],
     now: datetime,
 ) -> list[TimeEntry]:
-    """Time entries of the last six months, not stored yet: invoicing may claim some of them first."""
+    """Return unsaved time entries of the last six months, since invoices may lock some of them first."""
     rng = SeededRandom("time")
     by_project: dict[uuid.UUID, list[Task]] = {}
     for task in tasks:
@@ -49,7 +49,7 @@ def _own_projects(people: Sequence[Person], projects: Sequence[Project]) -> dict
     places = Project.people.through.objects.filter(project__in=open_ones).order_by("project_id", "person_id")
     for project_id, person_id in places.values_list("project_id", "person_id"):
         found[person_id].append(open_ones[project_id])
-    # Owner and admin lend a hand everywhere.
+    # Owner and Admin work on all projects.
     return {person: own or list(open_ones.values()) for person, own in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Makes the demo workspace, or makes it anew."""
+"""Create or recreate the demo workspace."""
 
 from datetime import datetime
 
@@ -13,14 +13,14 @@ from hoursmith_console.sandbox.seed.time_entries import draft_time_entries
 
 
 def demo_workspace() -> Organization | None:
-    """The demo workspace, None where it was not made yet."""
+    """Return the demo workspace; None if it does not exist yet."""
     return Organization.objects.filter(pk=ORG_ID).first()
 
 
 def seed_workspace(*, now: datetime, reset: bool = False) -> Organization:
-    """The demo workspace, made where it is missing or `reset` is asked for; its ids stay the same.
+    """Return the demo workspace; create it if it is missing or `reset` is set. Its ids stay the same.
 
-    A reset takes its tokens with it.
+    A reset deletes its tokens.
     """
     with transaction.atomic(using=router.db_for_write(Organization)):
         existing = demo_workspace()

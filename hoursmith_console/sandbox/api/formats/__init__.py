@@ -1,1 +1,1 @@
-"""How the API writes and reads numbers, instants, durations and cursors."""
+"""Parse and render numbers, instants, durations and cursors."""

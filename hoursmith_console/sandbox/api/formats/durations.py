@@ -1,4 +1,4 @@
-"""Reads durations as people write them: `1h30m`, `1:30`, `90m`, `1.5h`."""
+"""Parse durations such as `1h30m`, `1:30`, `90m`, `1.5h`."""
 
 import re
 from decimal import Decimal
@@ -13,7 +13,7 @@ _UNITS = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+)m)?", re.ASCII)
 
 
 class Duration(ValueType):
-    """A length of time in words; its Python value is whole seconds."""
+    """A duration as text; its Python value is whole seconds."""
 
     def parse(self, value: object) -> int:
         if not isinstance(value, str) or not re.fullmatch(_SHAPE, value):

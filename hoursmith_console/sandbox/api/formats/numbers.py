@@ -1,4 +1,4 @@
-"""The kinds of value that are numbers: whole ones, and exact ones such as money."""
+"""Value types of numbers: integers, and exact decimals such as money."""
 
 import re
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Number(ValueType):
         return self.reason or f"must be from {self.minimum} to {self.maximum}"
 
     def bound(self, text: str, *, lower: bool) -> Decimal:
-        """The bound of a range, on the nearest amount with two decimals that is inside of it."""
+        """Return the bound of a range, rounded inwards to two decimals."""
         if not _BOUND.fullmatch(text):
             raise InvalidValueError("must be a number")
         value = min(max(Decimal(text), -self.maximum), self.maximum)
@@ -89,7 +89,7 @@ class Number(ValueType):
 
 @dataclass(frozen=True)
 class Money(Number):
-    """An amount; a decimal string in answers."""
+    """An amount; a decimal string in responses."""
 
     def render(self, value: Decimal) -> str:
         return f"{value:.2f}"
@@ -100,7 +100,7 @@ class Money(Number):
 
 @dataclass(frozen=True)
 class Hours(Number):
-    """A number of hours; a number in answers."""
+    """A number of hours; a number in responses."""
 
     def render(self, value: Decimal) -> int | float:
         return int(value) if value == int(value) else float(value)

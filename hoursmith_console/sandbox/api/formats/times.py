@@ -1,4 +1,4 @@
-"""The kinds of value that are days and instants, always in UTC."""
+"""Value types of dates and instants, always in UTC."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9}
 
 @dataclass(frozen=True)
 class Day(ValueType):
-    """A calendar day, `YYYY-MM-DD`. As the bound of a range an instant will do, and means its day in UTC."""
+    """A calendar day, `YYYY-MM-DD`. As the bound of a range, an instant is also accepted and means its day in UTC."""
 
     def parse(self, value: Any) -> date:
         if isinstance(value, str) and _DAY.fullmatch(value):
@@ -55,7 +55,7 @@ class Instant(ValueType):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def bound(self, text: str, *, lower: bool) -> datetime:
-        """The bound of a range: an instant, or the beginning or end of a plain date in UTC."""
+        """Return the bound of a range: an instant, or the start or end of a date in UTC."""
         if _DAY.fullmatch(text):
             return datetime.combine(Day().parse(text), time.min if lower else time.max, UTC)
         try:

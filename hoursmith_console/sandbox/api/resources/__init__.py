@@ -1,4 +1,4 @@
-"""All that the API offers: one module for each resource, each with its `OPERATIONS`."""
+"""The API's resources, one module each with its `OPERATIONS`."""
 
 from hoursmith_console.sandbox.api.operations import Operation
 from hoursmith_console.sandbox.api.resources import (

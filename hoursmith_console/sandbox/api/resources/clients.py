@@ -1,4 +1,4 @@
-"""Clients: all of the staff may do everything, Members nothing."""
+"""Clients: full access for staff, none for Members."""
 
 from typing import cast
 
@@ -70,8 +70,8 @@ OPERATIONS = (
 )
 
 
-def client_named_in(values: dict[str, object], auth: AuthContext, faults: dict[str, str]) -> Client | None:
-    """The client that `values` refer to, None where they do not; one out of sight is a fault."""
+def find_client(values: dict[str, object], auth: AuthContext, faults: dict[str, str]) -> Client | None:
+    """Return the client that `values` refer to, or None; add an error if the caller may not see it."""
     if "client_id" not in values:
         return None
     client = CLIENTS.visible(auth).filter(pk=cast(str, values["client_id"])).first()

@@ -1,4 +1,4 @@
-"""Expenses: the staff may do everything, Members nothing; invoiced ones are locked."""
+"""Expenses: full access for staff, none for Members; invoiced ones are locked."""
 
 from django.db.models import QuerySet
 
@@ -10,8 +10,8 @@ from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, PartialFilter
 from hoursmith_console.sandbox.api.operations import RequestContext
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.resources.clients import client_named_in
-from hoursmith_console.sandbox.api.resources.projects import project_named_in
+from hoursmith_console.sandbox.api.resources.clients import find_client
+from hoursmith_console.sandbox.api.resources.projects import find_project
 from hoursmith_console.sandbox.api.values import BOOLEAN, CURRENCY, ID, Choice, Text
 from hoursmith_console.sandbox.models import Category, Expense
 
@@ -52,10 +52,10 @@ class Expenses(Resource[Expense]):
         return super().visible(auth).filter(deleted_at__isnull=True)
 
     def check(self, row: Expense, context: RequestContext, faults: dict[str, str]) -> None:
-        client = client_named_in(context.values, context.auth, faults)
+        client = find_client(context.values, context.auth, faults)
         if client is not None:
             row.currency = client.currency or context.auth.org.default_currency
-        project_named_in(context.values, context.auth, faults)
+        find_project(context.values, context.auth, faults)
         if faults or row.project_id is None or {"client_id", "project_id"}.isdisjoint(context.values):
             return
         if row.project is not None and row.project.client_id != row.client_id:

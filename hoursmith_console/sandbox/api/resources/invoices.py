@@ -1,4 +1,4 @@
-"""Invoices: the staff may read them, Members nothing, and nobody changes them here."""
+"""Invoices: read-only for staff, no access for Members."""
 
 from hoursmith_console.sandbox.api.fields import IDENTITY, STAMPS, fixed
 from hoursmith_console.sandbox.api.formats.numbers import MONEY, PERCENT

@@ -1,4 +1,4 @@
-"""Whom the token acts as. It names no person: no user id, no name, no e-mail address."""
+"""The token's workspace, role and scopes. Does not identify the user: no user id, name or email address."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ FIELDS = (
 
 
 def show_me(context: RequestContext) -> dict[str, Any]:
-    """Workspace, plan, role, token and projects of the caller."""
+    """Return workspace, plan, role, token and projects of the caller."""
     auth = context.auth
     projects = Project.objects.filter(org_id=auth.org_id, people=auth.user_id, deleted_at__isnull=True)
     return {
@@ -37,7 +37,7 @@ def show_me(context: RequestContext) -> dict[str, Any]:
 OPERATIONS = (
     Operation(
         name="get_me",
-        summary="Show whom the token acts as.",
+        summary="Show the token's workspace, role and scopes.",
         method="GET",
         path="/me",
         roles=EVERYONE,

@@ -1,4 +1,4 @@
-"""Members: the staff see everybody, a Member only their own record."""
+"""Members: staff see all of them, a Member only their own record."""
 
 from django.db.models import QuerySet
 
@@ -28,13 +28,13 @@ LISTING = Listing(
 
 
 def visible(auth: AuthContext) -> QuerySet[Member]:
-    """The members that exist for `auth`."""
+    """Return the members visible to the caller."""
     rows = Member.objects.filter(org_id=auth.org_id, is_active=True).select_related("user")
     return rows.filter(user_id=auth.user_id) if auth.is_limited else rows
 
 
 def members_page(context: RequestContext) -> Page:
-    """One page of the members."""
+    """Return one page of members."""
     found, cursor = page(visible(context.auth), LISTING, context.query)
     data = [{field.name: field.render(row) for field in FIELDS} for row in found]
     return Page(data, cursor, context.query.limit)

@@ -1,4 +1,4 @@
-"""The workspace itself, which every role may read."""
+"""The workspace, readable by every role."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Projects: the staff may do everything, Members see those they are on, without money."""
+"""Projects: full access for staff; Members see their own projects, without amounts."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import Filter, Listing, ListQuery, PartialFilter
 from hoursmith_console.sandbox.api.operations import RequestContext
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.resources.clients import NAME, client_named_in
+from hoursmith_console.sandbox.api.resources.clients import NAME, find_client
 from hoursmith_console.sandbox.api.values import ID, Choice, Text
 from hoursmith_console.sandbox.models import Project, ProjectStatus, RateType
 
 STATUS = Choice(
     ProjectStatus.values,
-    # Archiving is the archive call's alone: whoever watches for it need not watch for changes too.
+    # Projects are archived only by the archive operation, so that archiving is always visible as such.
     accepted=(ProjectStatus.ACTIVE, ProjectStatus.COMPLETED),
     hint="; to archive, POST /projects/{id}/archive",
 )
@@ -68,7 +68,7 @@ class Projects(Resource[Project]):
         return rows.filter(people=auth.user_id) if auth.is_limited else rows
 
     def listed(self, auth: AuthContext, query: ListQuery) -> QuerySet[Project]:
-        # Archived projects are left out of lists, unless it is them that are asked for.
+        # Lists leave out archived projects unless filtered by that status.
         if query.asked["status"] == ProjectStatus.ARCHIVED:
             return self.visible(auth)
         return super().listed(auth, query)
@@ -79,13 +79,13 @@ class Projects(Resource[Project]):
             row.deleted_at = None
 
     def check(self, row: Project, context: RequestContext, faults: dict[str, str]) -> None:
-        client_named_in(context.values, context.auth, faults)
+        find_client(context.values, context.auth, faults)
         if row.budget_hours is not None and row.budget_amount is not None:
             faults["budgetAmount"] = "only one of budgetHours and budgetAmount may be set"
         if row.rate_type == RateType.FIXED and row.fixed_fee_amount is None:
-            faults["fixedFeeAmount"] = "required where rateType is FIXED"
+            faults["fixedFeeAmount"] = "required if rateType is FIXED"
         if row.rate_type != RateType.FIXED and row.fixed_fee_amount is not None:
-            faults["fixedFeeAmount"] = "only where rateType is FIXED"
+            faults["fixedFeeAmount"] = "only allowed if rateType is FIXED"
         if row.start_date and row.due_date and row.due_date < row.start_date:
             faults["dueDate"] = "must not be before startDate"
 
@@ -111,8 +111,8 @@ OPERATIONS = (
 )
 
 
-def project_named_in(values: dict[str, Any], auth: AuthContext, faults: dict[str, str]) -> Project | None:
-    """The project that `values` refer to, None where they do not; one out of sight is a fault."""
+def find_project(values: dict[str, Any], auth: AuthContext, faults: dict[str, str]) -> Project | None:
+    """Return the project that `values` refer to, or None; add an error if the caller may not see it."""
     if values.get("project_id") is None:
         return None
     project = PROJECTS.visible(auth).filter(pk=values["project_id"]).first()

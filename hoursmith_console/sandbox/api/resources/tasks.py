@@ -1,4 +1,4 @@
-"""Tasks: the staff may do everything; Members see those of their projects and change those assigned to them."""
+"""Tasks: full access for staff; Members see those of their projects and change those assigned to them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from hoursmith_console.sandbox.api.lists import Filter, Listing
 from hoursmith_console.sandbox.api.operations import RequestContext
 from hoursmith_console.sandbox.api.resource import Resource
 from hoursmith_console.sandbox.api.resources.clients import NAME
-from hoursmith_console.sandbox.api.resources.projects import project_named_in
+from hoursmith_console.sandbox.api.resources.projects import find_project
 from hoursmith_console.sandbox.api.values import BOOLEAN, ID, Choice, ListOf, Text
 from hoursmith_console.sandbox.models import Member, Priority, Role, Task, TaskStatus
 
@@ -76,7 +76,7 @@ class Tasks(Resource[Task]):
         if context.auth.is_limited:
             row = self.find(context)
             if not row.assignees.filter(pk=context.auth.user_id).exists():
-                raise ForbiddenError("Members change only tasks that are assigned to them.")
+                raise ForbiddenError("Members can only change tasks assigned to them.")
 
     def assign(self, row: Task, context: RequestContext) -> None:
         for attr, value in context.values.items():
@@ -84,7 +84,7 @@ class Tasks(Resource[Task]):
                 setattr(row, attr, value)
 
     def check(self, row: Task, context: RequestContext, faults: dict[str, str]) -> None:
-        project_named_in(context.values, context.auth, faults)
+        find_project(context.values, context.auth, faults)
         wanted = context.values.get("assignee_ids", ())
         members = Member.objects.filter(org_id=row.org_id, is_active=True, user__in=wanted)
         if wanted and members.count() < len(wanted):
@@ -92,7 +92,7 @@ class Tasks(Resource[Task]):
 
     def guard_change(self, row: Task, context: RequestContext) -> None:
         if "project_id" in context.values and row.time_entries.exclude(project_id=row.project_id).exists():
-            raise ConflictError("The task has time on its project and cannot move to another.")
+            raise ConflictError("The task has time entries on its project and cannot move to another.")
 
     def stored(self, row: Task, context: RequestContext) -> None:
         if "assignee_ids" in context.values:

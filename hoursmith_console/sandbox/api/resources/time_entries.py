@@ -1,4 +1,4 @@
-"""Time entries: the staff may do everything to anyone's, Members to their own; invoiced ones are locked."""
+"""Time entries: full access for staff, Members only to their own; invoiced ones are locked."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -15,7 +15,7 @@ from hoursmith_console.sandbox.api.formats.times import DAY, INSTANT
 from hoursmith_console.sandbox.api.lists import BooleanFilter, Filter, Listing
 from hoursmith_console.sandbox.api.operations import Operation, RequestContext, Shape
 from hoursmith_console.sandbox.api.resource import Resource
-from hoursmith_console.sandbox.api.resources.projects import project_named_in
+from hoursmith_console.sandbox.api.resources.projects import find_project
 from hoursmith_console.sandbox.api.resources.tasks import TASKS
 from hoursmith_console.sandbox.api.values import BOOLEAN, ID, Text
 from hoursmith_console.sandbox.models import TimeEntry
@@ -69,7 +69,7 @@ class TimeEntries(Resource[TimeEntry]):
 
     @staticmethod
     def without_effect(auth: AuthContext) -> Sequence[str]:
-        """A Member's list is pinned to themselves whatever `userId` says (contract, section 3)."""
+        """Return the filters without effect: a Member's list is limited to their own entries (contract, section 3)."""
         return ("userId",) if auth.is_limited else ()
 
     def create(self, context: RequestContext) -> dict[str, Any]:
@@ -78,15 +78,15 @@ class TimeEntries(Resource[TimeEntry]):
 
     def assign(self, row: TimeEntry, context: RequestContext) -> None:
         values = dict(context.values)
-        spoken = values.pop("duration", None)
+        from_text = values.pop("duration", None)
         seconds = values.pop("duration_seconds", None)
         was_running = row.started_at is not None and row.stopped_at is None
         for attr, value in values.items():
             setattr(row, attr, value)
         if seconds is None:
-            seconds = spoken
+            seconds = from_text
         if seconds is None and was_running and row.started_at and row.stopped_at:
-            # Stopping a timer tells how long it ran.
+            # Stopping a timer sets its duration.
             seconds = min(max(0, int((row.stopped_at - row.started_at).total_seconds())), LONGEST_S)
         if seconds is not None:
             row.duration_seconds = seconds
@@ -96,13 +96,13 @@ class TimeEntries(Resource[TimeEntry]):
         creating = row._state.adding
         if creating and values.get("duration_seconds") is None and values.get("duration") is None:
             faults["durationSeconds"] = "required, unless duration is given"
-        project_named_in(values, context.auth, faults)
+        find_project(values, context.auth, faults)
         if row.task_id is not None and not {"task_id", "project_id"}.isdisjoint(values):
             tasks = TASKS.visible(context.auth).filter(pk=row.task_id, project_id=row.project_id)
             if not tasks.exists():
                 faults["taskId"] = "must be a task of the project"
         if row.stopped_at is not None and row.started_at is None:
-            faults["startedAt"] = "required where stoppedAt is given"
+            faults["startedAt"] = "required if stoppedAt is given"
         elif row.stopped_at and row.started_at and row.stopped_at.astimezone(UTC) < row.started_at.astimezone(UTC):
             faults["stoppedAt"] = "must not be before startedAt"
 
@@ -111,7 +111,7 @@ class TimeEntries(Resource[TimeEntry]):
         if row.started_at is not None and row.stopped_at is None:
             others = TimeEntry.objects.filter(RUNNING, org_id=row.org_id, user_id=row.user_id, deleted_at__isnull=True)
             if others.exclude(pk=row.pk).exists():
-                raise ConflictError("A timer is running already. Stop it first.")
+                raise ConflictError("A timer is already running. Stop it first.")
 
     def guard_delete(self, row: TimeEntry) -> None:
         if row.invoice_id is not None:

@@ -16,12 +16,12 @@ from mcpbridge.audit.errors import AuditUnavailableError
 
 
 class Command(SandboxCommand):
-    help = "Print a new sandbox token for a member: alone on stdout, this once."
+    help = "Create a sandbox token for a member and print it once, alone on stdout."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--email", required=True, help="whose token it is")
-        parser.add_argument("--name", required=True, help="what the token is called")
-        parser.add_argument("--scope", choices=Scope.values, default=Scope.WRITE, help="read: it may not change things")
+        parser.add_argument("--email", required=True, help="email address of the token's owner")
+        parser.add_argument("--name", required=True, help="name of the token")
+        parser.add_argument("--scope", choices=Scope.values, default=Scope.WRITE, help="read: read-only token")
 
     def handle(self, *args: Any, **options: Any) -> None:
         org = existing_workspace()
@@ -32,7 +32,7 @@ class Command(SandboxCommand):
             member = member_by_email(email=options["email"], org=org)
         except UnknownMemberError:
             raise CommandError(
-                f"Nobody in {org.name} has the e-mail address {options['email']}. Known: {', '.join(_addresses(org))}."
+                f"{org.name} has no member {options['email']}. Known: {', '.join(_addresses(org))}."
             ) from None
         scopes = [Scope.READ] if options["scope"] == Scope.READ else [Scope.READ, Scope.WRITE]
         try:
@@ -43,7 +43,7 @@ class Command(SandboxCommand):
 
 
 def _mint(member: Member, name: str, scopes: list[Scope]) -> MintedToken:
-    """The new token, whose making is on record; without the record there is none."""
+    """Mint a token, claim it and record it in one transaction."""
     databases = router.db_for_write(Token), router.db_for_write(TokenClaim)
     with transaction.atomic(using=databases[0]), transaction.atomic(using=databases[1]):
         minted = mint_token(member=member, name=name, scopes=scopes)

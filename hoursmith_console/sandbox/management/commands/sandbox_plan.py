@@ -15,7 +15,7 @@ from mcpbridge.audit.errors import AuditUnavailableError
 
 
 class Command(SandboxCommand):
-    help = "Put the sandbox workspace on another plan."
+    help = "Change the plan of the sandbox workspace."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("plan", choices=Plan.values)
@@ -40,4 +40,4 @@ class Command(SandboxCommand):
                 )
         except AuditUnavailableError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{org.name} is on the plan {org.plan}.")
+        self.stdout.write(f"{org.name} is now on the {org.plan} plan.")

@@ -17,16 +17,16 @@ from hoursmith_console.sandbox.services import now
 
 
 class Command(SandboxCommand):
-    help = "Create the demo workspace with its sign-ins; a second run changes nothing."
+    help = "Create the demo workspace and its sign-ins. Running it again changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--reset", action="store_true", help="make the workspace anew; its tokens end")
+        parser.add_argument("--reset", action="store_true", help="recreate the workspace and revoke its tokens")
         parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         database = router.db_for_write(Organization)
         if database != "default":
-            # The workspace's own database is nobody else's to migrate.
+            # No other command migrates the sandbox's own database.
             call_command("migrate", database=database, verbosity=0, interactive=False)
         org = seed_workspace(now=now(), reset=options["reset"])
         sign_ins = create_sign_ins(org=org)
@@ -44,13 +44,13 @@ class Command(SandboxCommand):
         self.stdout.write(f"{org.name} ({org.plan}), the sandbox workspace\n\n")
         self.stdout.write(_table(sign_ins))
         if any(sign_in.password is None for sign_in in sign_ins):
-            self.stdout.write("\n(A password is shown once, when it is made.)")
+            self.stdout.write("\n(A password is only shown when it is created.)")
         self.stdout.write(f"\nConsole  {console_url}\nMCP      {mcp_url}")
 
 
 def _table(sign_ins: list[SignIn]) -> str:
-    rows = [("Role", "Name", "E-mail", "Password")]
-    rows += [(each.role.title(), each.name, each.email, each.password or "as before") for each in sign_ins]
+    rows = [("Role", "Name", "Email", "Password")]
+    rows += [(each.role.title(), each.name, each.email, each.password or "unchanged") for each in sign_ins]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

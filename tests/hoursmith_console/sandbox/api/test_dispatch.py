@@ -115,8 +115,8 @@ def test_more_query_parameters_than_django_reads_are_a_bad_request(world: World)
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("a\x00b", "must not hold NUL characters or broken Unicode"),
-        ("\ud800", "must not hold NUL characters or broken Unicode"),
+        ("a\x00b", "must not contain NUL characters or invalid Unicode"),
+        ("\ud800", "must not contain NUL characters or invalid Unicode"),
         (7, "must be text"),
         (["x"], "must be text"),
         ({"a": 1}, "must be text"),
