@@ -56,4 +56,4 @@ class TokenIssuer(Protocol):
         """Return the user id of the token's owner; empty if the issuer does not name it."""
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
-        """MemberList back tokens minted or revoked inside if the block raises."""
+        """Roll back tokens minted or revoked inside if the block raises."""

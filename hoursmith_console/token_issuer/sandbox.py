@@ -34,5 +34,5 @@ class SandboxTokenIssuer:
         return services.find_token_owner(env=env, prefix=prefix)
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
-        """MemberList back tokens minted or revoked inside if the block raises."""
+        """Roll back tokens minted or revoked inside if the block raises."""
         return services.all_or_nothing()
