@@ -1,4 +1,4 @@
-"""Puts the parts of the bridge together, from the settings, once for a process."""
+"""Build the parts of the bridge from the settings, and start and stop them; once per process."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from mcpbridge.upstream import Upstream
 
 
 class Bridge:
-    """The running parts. `start` and `stop` belong to the process that serves."""
+    """The parts of the bridge. `start` and `stop` are called by the serving process."""
 
     def __init__(
         self, upstream: Upstream, *, catalogue: Callable[[ToolCallService], Catalogue] = HoursmithTools
@@ -37,11 +37,11 @@ class Bridge:
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
         self.maintenance = MaintenanceThread(self.audit, lock_path=_lock_path())
         self.dispatcher = Dispatcher(lock_path=_lock_path())
-        self.refusals = RejectedTokens(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
+        self.rejected_tokens = RejectedTokens(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
         self.accepted = AcceptedTokens()
         self.identities = IdentityCache(
             upstream,
-            self.refusals,
+            self.rejected_tokens,
             was_accepted=self.accepted.has,
             ttl_s=settings.IDENTITY_TTL_S,
         )
@@ -72,23 +72,23 @@ class Bridge:
         self.activity.start()
         self.maintenance.start()
         self.dispatcher.start()
-        # What is loaded by now stays: keeping the collector off it takes the long pauses away under load.
+        # Loaded modules stay: excluding them from garbage collection avoids long pauses under load.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 50)
 
     async def stop(self) -> None:
-        """Let the calls under way end, then write what they left, then close."""
+        """Wait for the calls in flight, write their rows, then close everything."""
         await self.calls.drain()
         set_audit_writer(None)
         await self.audit.stop()
-        # Side by side: each waits for the database where that is away, and the server does not wait for ever.
+        # At the same time: each waits if the database is unavailable, and the server does not wait forever.
         await asyncio.gather(
             self.maintenance.stop(), self.dispatcher.stop(), self.activity.stop(), self.restrictions.stop()
         )
         self.approvals.close()
         self.accepted.close()
-        self.refusals.close()
+        self.rejected_tokens.close()
         await self.upstream.aclose()
 
 

@@ -1,1 +1,1 @@
-"""Who calls: credentials, identities, rate limits for unknown tokens, restrictions on tokens."""
+"""Authenticate callers: credentials, identities, rate limits for unknown tokens, restrictions on tokens."""

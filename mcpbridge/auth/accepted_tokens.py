@@ -1,7 +1,7 @@
-"""Whether Hoursmith has accepted a token before, as the database knows by its digest.
+"""Look up by digest in the database whether Hoursmith accepted a token before.
 
-Asked only where strangers have used up their places. All questions of a moment are one query on one thread, with a
-time limit: a flood of made-up tokens costs no more than that, and nobody waits for a database that is away.
+Used only when the slots for unknown tokens are taken. All lookups of a moment are one query on one thread with a time
+limit: a flood of made-up tokens costs no more than that, and no caller waits for an unavailable database.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class _Question(NamedTuple):
 
 
 class AcceptedTokens:
-    """Looks tokens up. One for a process; `close` it at its end."""
+    """Looks up tokens. One per process; `close` it at the end."""
 
     def __init__(self, *, limit_s: float = 2.0) -> None:
         self._limit_s = limit_s
@@ -41,7 +41,7 @@ class AcceptedTokens:
         self._task: asyncio.Task[None] | None = None
 
     async def has(self, credential: Credential) -> bool:
-        """Whether Hoursmith has accepted this very token before; False also where nobody can say so in time."""
+        """Return whether Hoursmith accepted this very token before; False also if that is not known in time."""
         if len(self._waiting) >= _AT_MOST:
             return False
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -54,7 +54,7 @@ class AcceptedTokens:
             return False
 
     def close(self) -> None:
-        """Let go of the thread and its connection; nothing where that was done before."""
+        """Stop the thread and close its connection; safe to call twice."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -82,7 +82,7 @@ class AcceptedTokens:
             with bounded_read(self._alias, limit_s=self._limit_s):
                 return known_tokens(self._alias, tokens)
         except Error as error:
-            logger.warning("Known tokens cannot be told from unknown ones now: %s", type(error).__name__)
+            logger.warning("Known tokens cannot be looked up now: %s", type(error).__name__)
             drop_connection(self._alias)
             return {}
 

@@ -1,8 +1,8 @@
-"""Reads the credential from a request, and names what is wrong with it in words for a person.
+"""Read the credential from a request, and explain what is wrong with it.
 
-A faulty credential is nearly always a configuration fault: a client that did not expand a variable, a
-placeholder left in place. So each kind has a name and a mend. What was sent is never repeated: even a
-mangled token may hold most of a secret.
+A bad credential is nearly always a configuration mistake: a client that did not expand a variable, or a placeholder
+left in place. So each kind has a code and a fix. What was sent is never repeated: even a damaged token may contain most
+of a secret.
 
 Source: RFC 6750 section 2.1 (the header), the Hoursmith contract section 2 (the token's shape).
 """
@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(
 
 
 def credential_from_headers(values: Sequence[bytes]) -> Credential:
-    """The credential in the Authorization header lines `values`; raises CredentialError."""
+    """Return the credential in the Authorization header lines `values`; raise CredentialError."""
     if not values:
         raise CredentialError(CredentialErrorCode.MISSING)
     if len(values) > 1:
@@ -37,7 +37,7 @@ def credential_from_headers(values: Sequence[bytes]) -> Credential:
     if scheme.lower() != "bearer":
         if not scheme:
             raise CredentialError(CredentialErrorCode.EMPTY)
-        # “Authorization: hsk_…” and “Authorization: ${TOKEN}” are the same slip; the second is the more telling.
+        # “Authorization: hsk_…” and “Authorization: ${TOKEN}” are the same mistake; the latter has a better code.
         raise _fault(
             text, CredentialErrorCode.UNEXPANDED if _REFERENCE.search(scheme) else CredentialErrorCode.OTHER_SCHEME
         )
@@ -45,7 +45,7 @@ def credential_from_headers(values: Sequence[bytes]) -> Credential:
 
 
 def credential_from_text(text: str) -> Credential:
-    """The credential that `text` is; raises CredentialError. Space around it is forgiven."""
+    """Return the credential in `text`, ignoring space around it; raise CredentialError."""
     text = text.strip()
     if match := _TOKEN.fullmatch(text):
         return Credential(env=match[1], prefix=match[2], secret=match[3])
@@ -53,7 +53,7 @@ def credential_from_text(text: str) -> Credential:
 
 
 def _fault(text: str, fault: CredentialErrorCode) -> CredentialError:
-    # Names the prefix only behind a whole token: of anything shorter nobody knows which part was secret.
+    # Name the prefix only of a whole token: in anything shorter the secret part is unknown.
     whole = _TOKEN.search(text)
     if whole is None:
         return CredentialError(fault)

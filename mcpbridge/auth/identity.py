@@ -1,6 +1,6 @@
-"""Asks Hoursmith whom a token acts as, and remembers the answer for a short while without remembering the token.
+"""Look up the identity of a token with Hoursmith's `/me`, and cache it for a short time.
 
-The memory's keys are digests of whole tokens (`token_digest`).
+The keys of the cache are digests of whole tokens (`token_digest`).
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from mcpbridge.upstream import ApiResponse, UpstreamError
 
 ME = RestRequest("GET", "/me", route="/me")
 CAPACITY = 10_000
-# When Hoursmith cannot be asked, a caller it accepted this lately is still taken for what they were.
+# If Hoursmith is unavailable, an identity is still used for this long.
 STALE_S = 600.0
 
 
 class Asks(Protocol):
-    """What this module needs of the upstream."""
+    """The part of the upstream that this module uses."""
 
     async def send(self, call: RestRequest, credential: Credential) -> ApiResponse: ...
 
 
 class IdentityUnavailableError(Exception):
-    """Hoursmith answered `/me` with something else than an identity: 402, 403, 429, 5xx."""
+    """Hoursmith answered `/me` without an identity: 402, 403, 429, 5xx."""
 
     def __init__(self, reply: ApiResponse) -> None:
         super().__init__(reply.status)
@@ -37,21 +37,21 @@ class IdentityUnavailableError(Exception):
 
 
 class IdentityCache:
-    """Whom tokens act as. One for a process."""
+    """Caches the identities of tokens. One per process."""
 
     def __init__(
         self,
         upstream: Asks,
-        refusals: RejectedTokens,
+        rejected: RejectedTokens,
         *,
         was_accepted: Callable[[Credential], Awaitable[bool]],
         ttl_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`was_accepted` says whether Hoursmith accepted a token before, as far as anybody remembers."""
+        """Take `was_accepted`, which returns whether Hoursmith accepted a token before, as far as is known."""
         self._upstream = upstream
-        self._refusals = refusals
-        self._limit = AttemptLimit(refusals, clock=clock)
+        self._rejected = rejected
+        self._limit = AttemptLimit(rejected, clock=clock)
         self._was_accepted = was_accepted
         self._ttl_s = ttl_s
         self._clock = clock
@@ -59,16 +59,16 @@ class IdentityCache:
         self._asking: dict[bytes, asyncio.Task[Identity]] = {}
 
     async def of(self, credential: Credential, *, address: str, fresh: bool = False) -> Identity:
-        """Whom `credential` acts as. `fresh` asks Hoursmith now, so that a revoked token gets no answer at all.
+        """Return the identity of `credential`. `fresh` skips the cache, so that a revoked token gets no response.
 
-        Raises CredentialError (refused), TooManyAttemptsError (this address tried too many bad ones),
-        IdentityUnavailableError (an answer without an identity), UpstreamError (no answer).
+        Raises CredentialError (rejected), TooManyAttemptsError (too many bad tokens from this address),
+        IdentityUnavailableError (a response without an identity), UpstreamError (no response).
         """
         digest = credential.digests[0]
         known = self._known.get(digest)
         if known and not fresh and self._clock() - known[1] < self._ttl_s:
             return known[0]
-        refused = self._refusals.refused(digest)
+        refused = self._rejected.refused(digest)
         if refused is not None and refused.is_in_force:
             self._known.pop(digest, None)
             raise _rejected(credential)
@@ -81,15 +81,15 @@ class IdentityCache:
             raise
 
     def forget_refused(self, credential: Credential, *, address: str) -> None:
-        """Forget a token that Hoursmith accepted and has just refused, and refuse it here for a while."""
+        """Remove a token that Hoursmith has just rejected from the cache, and reject it here for a while."""
         self._known.pop(credential.digests[0], None)
-        self._refusals.count(TokenHistory.ACCEPTED_BEFORE, address)
-        self._refusals.remember(credential.digests[0], was_accepted=True)
+        self._rejected.count(TokenHistory.ACCEPTED_BEFORE, address)
+        self._rejected.remember(credential.digests[0], was_accepted=True)
 
     async def _ask_once(
         self, digest: bytes, credential: Credential, address: str, refused: RejectedToken | None
     ) -> Identity:
-        """One question at a time for each token, however many calls wait for the answer."""
+        """Send one request at a time per token, however many calls wait for it."""
         task = self._asking.get(digest)
         if task is None:
             is_known = digest in self._known
@@ -101,7 +101,7 @@ class IdentityCache:
             task = asyncio.create_task(asking)
             self._asking[digest] = task
             task.add_done_callback(lambda _: self._asking.pop(digest, None))
-        # Shielded: a caller who goes away must not take the answer from the others.
+        # Shielded: a caller that disconnects must not cancel it for the others.
         return await asyncio.shield(task)
 
     async def _ask_about_known(self, credential: Credential, address: str) -> Identity:
@@ -112,7 +112,7 @@ class IdentityCache:
             raise
 
     async def _ask_about_new(self, credential: Credential, address: str, refused: RejectedToken | None) -> Identity:
-        """Ask about a token that was not accepted lately: it could be a guess, and Hoursmith counts guesses."""
+        """Look up a token that was not accepted recently: it could be a guess, and Hoursmith counts guesses."""
         was_refused = refused is not None and refused.was_accepted
         looked_up: list[bool] = []
 
@@ -129,19 +129,19 @@ class IdentityCache:
                     attempt.is_refused = True
                     raise
                 except IdentityUnavailableError as error:
-                    # Hoursmith may have had enough of bad tokens, and is not to be shown more at once.
+                    # Hoursmith is rate limiting, possibly for bad tokens: do not send more at once.
                     attempt.is_refused = error.reply.status == 429
                     raise
         except CredentialError:
-            self._refusals.remember(credential.digests[0], was_accepted=was_refused or looked_up == [True])
+            self._rejected.remember(credential.digests[0], was_accepted=was_refused or looked_up == [True])
             raise
         except TooManyAttemptsError:
             if refused is not None:
-                # It is no guess that has to wait: Hoursmith refused this very token the last time.
+                # Not a guess: Hoursmith rejected this very token the last time.
                 raise _rejected(credential) from None
             raise
         if refused is not None:
-            self._refusals.forget(credential.digests[0])
+            self._rejected.forget(credential.digests[0])
         return identity
 
     async def _ask(self, credential: Credential) -> Identity:
@@ -160,7 +160,7 @@ def _rejected(credential: Credential) -> CredentialError:
 
 
 def _identity(me: Any) -> Identity:
-    """The identity in the payload of `/me`; raises UpstreamError where there is none."""
+    """Return the identity in the payload of `/me`; raise UpstreamError if there is none."""
     if not isinstance(me, dict) or not isinstance(me.get("orgId"), str) or not me["orgId"]:
         raise UpstreamError
     scopes = me.get("scopes")

@@ -1,8 +1,7 @@
-"""Keeps bad tokens from spending the budget that Hoursmith gives the bridge's address.
+"""Limit how many unknown tokens are sent to Hoursmith (per address and in total; 60 s window).
 
-A token that Hoursmith has accepted before waits for nothing here, and is never refused here: the budget is for tokens
-that it is not known to have accepted. Nothing that a stranger chooses decides whose budget is spent: not a prefix, a
-name or a connection, only the address that the request came from, and the whole.
+Hoursmith counts bad tokens by the bridge's address. A token that Hoursmith accepted before is never limited. The limit
+depends on nothing that a caller can choose (a prefix, a name, a connection): only on its address, and on the total.
 """
 
 import asyncio
@@ -12,14 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from mcpbridge.auth.rejected_tokens import NoSlot, RejectedTokens, Slot, TokenHistory
 
-# How long a question waits for a place that another one holds and may give back, and how many may wait.
+# How long a lookup waits for a slot that may be released, and how many may wait.
 _WAIT_S = 10.0
 _WAITING_AT_MOST = 500
 _LOOK_S = 0.05
 
 
 class TooManyAttemptsError(Exception):
-    """Too many unknown tokens were tried; none is passed on for `retry_after` seconds."""
+    """Too many unknown tokens were tried; none is sent to Hoursmith for `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(retry_after)
@@ -27,17 +26,17 @@ class TooManyAttemptsError(Exception):
 
 
 class Attempt:
-    """One question to Hoursmith about a token that it may refuse."""
+    """One lookup of a token that Hoursmith may reject."""
 
     def __init__(self) -> None:
         self.is_refused = False
 
 
 class AttemptLimit:
-    """Hands out the places of `refusals`. One for a process; the places are all processes'."""
+    """Assigns the slots in `rejected`. One per process; all processes share the slots."""
 
-    def __init__(self, refusals: RejectedTokens, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._refusals = refusals
+    def __init__(self, rejected: RejectedTokens, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rejected = rejected
         self._clock = clock
         self._waiting = 0
 
@@ -45,14 +44,14 @@ class AttemptLimit:
     async def attempt(
         self, address: str, *, was_refused: bool, was_accepted: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[Attempt]:
-        """Let Hoursmith be asked about one token; raises TooManyAttemptsError where no place is free.
+        """Hold a slot while one token is looked up; raise TooManyAttemptsError if none is free.
 
-        `was_refused`: of a token that it accepted once and refused since, which has places of its own. `was_accepted`
-        is asked where strangers have used up theirs: a token that Hoursmith accepted before needs none.
+        `was_refused` marks a token that was accepted once and rejected since, which has slots of its own.
+        `was_accepted` is called if no slot is free: a token that Hoursmith accepted before needs none.
         """
         sort = TokenHistory.REJECTED_BEFORE if was_refused else TokenHistory.UNKNOWN
-        found = self._refusals.take(sort, address)
-        # A token that was accepted before does not even wait for what strangers hold.
+        found = self._rejected.take(sort, address)
+        # A token that was accepted before does not wait for the slots of unknown tokens.
         if isinstance(found, NoSlot) and (was_refused or not await was_accepted()):
             found = await self._place(sort, address)
             if isinstance(found, NoSlot):
@@ -62,28 +61,28 @@ class AttemptLimit:
             yield attempt
         finally:
             if attempt.is_refused and sort is TokenHistory.UNKNOWN and await was_accepted():
-                # A known token's refusal is not to be paid for by strangers.
+                # The rejection of a known token must not use a slot for unknown tokens.
                 sort = TokenHistory.ACCEPTED_BEFORE
             if isinstance(found, NoSlot):
                 if attempt.is_refused:
-                    self._refusals.count(sort, address)
+                    self._rejected.count(sort, address)
             elif attempt.is_refused:
-                self._refusals.spend(found, sort, address)
+                self._rejected.spend(found, sort, address)
             else:
-                self._refusals.give_back(found)
+                self._rejected.give_back(found)
 
     async def _place(self, sort: TokenHistory, address: str) -> Slot | NoSlot:
-        """A place, after waiting for one that may be given back."""
+        """Return a slot, after waiting for one to be released if necessary."""
         give_up_at = self._clock() + _WAIT_S
         self._waiting += 1
         try:
             while True:
-                place = self._refusals.take(sort, address)
+                place = self._rejected.take(sort, address)
                 if isinstance(place, Slot) or not place.is_held:
                     return place
                 if self._waiting > _WAITING_AT_MOST or self._clock() >= give_up_at:
                     return place
-                # Another process may hold it, which cannot tell us when it gives it back.
+                # Another process may hold it, and cannot notify this one.
                 await asyncio.sleep(_LOOK_S)
         finally:
             self._waiting -= 1

@@ -1,8 +1,8 @@
-"""What Hoursmith refused lately, for all worker processes of a machine together, kept through restarts.
+"""Remember the tokens that Hoursmith rejected recently, for all workers of a machine and across restarts.
 
-Hoursmith counts bad tokens by address, which is the machine's, so they have to be counted for the machine. One file
-of a fixed size holds the places for questions that may turn out bad, each taken before Hoursmith is asked, and the
-digests of refused tokens. Without a file (nowhere to write) the process counts for itself, its share of the places.
+Hoursmith counts bad tokens by address, so they are counted per machine. One file of fixed size holds the slots for
+lookups that may fail, each taken before the request is sent, and the digests of rejected tokens. Without a file (no
+writable folder) each process counts for itself, within its share of the slots.
 """
 
 import hashlib
@@ -23,32 +23,32 @@ from mcpbridge.db.locks import FileLock
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60.0
-# Hoursmith allows 10 bad tokens in 60 s from one address, which here is ours. The console's own forms may waste 2.
+# Hoursmith allows 10 bad tokens per 60 s and address. The console's own forms may use 2.
 MAX_SLOTS = 8
-# How long a refused token is refused without asking again: the first time, and at most.
+# How long a rejected token is rejected without a new lookup: the first time, and at most.
 REJECTED_FOR_S = 60.0
 REJECTED_FOR_AT_MOST_S = 900.0
 
 
 class TokenHistory(IntEnum):
-    """Whose question to Hoursmith a place is for."""
+    """What is known of the token that a slot is taken for."""
 
-    # Of a token that Hoursmith is not known to have accepted.
+    # Never accepted, as far as is known.
     UNKNOWN = 1
-    # Of a token that was accepted once and refused since.
+    # Accepted once and rejected since.
     REJECTED_BEFORE = 2
-    # Of a token that was accepted when last asked about. It waits for no place; its refusal is counted.
+    # Accepted at the last lookup. It needs no slot; its rejection is counted.
     ACCEPTED_BEFORE = 3
 
 
-# The last: known tokens that turn out to be revoked are not asked for a place, and must not let strangers go over.
+# Rejections of known tokens are counted without a slot, and reduce what is left for unknown ones.
 _MOST = {TokenHistory.UNKNOWN: 6, TokenHistory.REJECTED_BEFORE: 2, TokenHistory.ACCEPTED_BEFORE: MAX_SLOTS}
 MAX_SLOTS_PER_ADDRESS = 4
 
 _PLACE = struct.Struct("<d8sBB6x")
 _REFUSED = struct.Struct("<32sdHB5x")
 _MAGIC = b"refused1"
-# More than MAX_SLOTS, for refusals that are only counted.
+# More than MAX_SLOTS, for rejections that are only counted.
 _PLACES, _REFUSED_TOKENS = 32, 1024
 _PLACES_AT = len(_MAGIC)
 _REFUSED_AT = _PLACES_AT + _PLACES * _PLACE.size
@@ -57,28 +57,28 @@ _FILE_LOCK_S = 0.02
 
 
 class Slot(NamedTuple):
-    """A place in the file, taken until `ends_at`."""
+    """A slot in the file, taken until `ends_at`."""
 
     number: int
     ends_at: float
 
 
 class NoSlot(NamedTuple):
-    """No place is free for `wait_s` seconds; `is_held`: one may be given back at any moment."""
+    """No slot is free for `wait_s` seconds. `is_held`: one may be released at any moment."""
 
     wait_s: int
     is_held: bool
 
 
 class RejectedToken(NamedTuple):
-    """A token that Hoursmith refused. `is_in_force`: it is not to be asked about again yet."""
+    """A token that Hoursmith rejected. `is_in_force`: do not look it up again yet."""
 
     is_in_force: bool
     was_accepted: bool
 
 
 class RejectedTokens:
-    """The count of this machine, in the file at `path`; of this process, one of `workers`, where there is none."""
+    """The rejections of this machine, in the file at `path`; without one, of this process, one of `workers`."""
 
     def __init__(self, path: Path | None, *, workers: int = 1, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class RejectedTokens:
 
     def _open(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Never shortened: other processes are reading it.
+        # Never truncated: other processes are reading it.
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._file_lock = FileLock(path, limit_s=_FILE_LOCK_S)
         with self._file_lock:
@@ -102,20 +102,20 @@ class RejectedTokens:
                 os.pwrite(self._file, _MAGIC + bytes(_SIZE - len(_MAGIC)), 0)
 
     def _do_without(self, error: OSError) -> None:
-        logger.warning("Refused tokens are counted by each process for itself: %s", error.strerror)
+        logger.warning("Rejected tokens are counted by each process for itself: %s", error.strerror)
         if self._file is not None:
             os.close(self._file)
         self._file = None
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._file_lock.close()
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def take(self, sort: TokenHistory, address: str) -> Slot | NoSlot:
-        """A place for one question about a token, to be given back or spent; or how long there is none."""
+        """Take a slot for one lookup, to be released or used; or return how long none is free."""
         tag, now = _tag(address), self._clock()
         with self._file_lock:
             taken = [(at, each, kind, held) for at, each, kind, held in self._places() if now < at <= now + WINDOW_S]
@@ -131,35 +131,35 @@ class RejectedTokens:
             return self._occupy(sort, tag, now)
 
     def count(self, sort: TokenHistory, address: str) -> None:
-        """Count a refusal that no place was taken for."""
+        """Count a rejection for which no slot was taken."""
         with self._file_lock:
             place = self._occupy(sort, _tag(address), self._clock())
             self._write_place(place.number, place.ends_at, _tag(address), sort, is_held=False)
 
     def spend(self, place: Slot, sort: TokenHistory, address: str) -> None:
-        """Keep `place` for the rest of the window, for Hoursmith refused the token."""
+        """Keep `place` for the rest of the window: Hoursmith rejected the token."""
         with self._file_lock:
             self._write_place(place.number, self._clock() + WINDOW_S, _tag(address), sort, is_held=False)
 
     def give_back(self, place: Slot) -> None:
-        """Let others have `place`: Hoursmith accepted the token, or said nothing about it."""
+        """Release `place`: Hoursmith accepted the token, or did not respond."""
         with self._file_lock:
             at, *_ = list(self._places())[place.number]
-            # Not if it ran out meanwhile, and is somebody else's.
+            # Not if it expired meanwhile and was taken again.
             if at == place.ends_at:
                 self._write_place(place.number, 0.0, b"", 0, is_held=False)
 
     def refused(self, digest: bytes) -> RejectedToken | None:
-        """What is remembered of a token that Hoursmith refused."""
+        """Return what is remembered of a rejected token; None if nothing is."""
         number = self._find(self._read(_REFUSED_AT, _SIZE - _REFUSED_AT), digest)
         if number is None:
             return None
         _, until, _, was_accepted = self._token(number)
-        # A clock that was set back must not refuse anybody for years.
+        # A clock that was set back must not reject a token for years.
         return RejectedToken(self._clock() < until <= self._clock() + REJECTED_FOR_AT_MOST_S, bool(was_accepted))
 
     def remember(self, digest: bytes, *, was_accepted: bool) -> None:
-        """Remember that Hoursmith refused the token, each time for twice as long as before."""
+        """Remember that Hoursmith rejected the token, each time for twice as long."""
         with self._file_lock:
             tokens = self._read(_REFUSED_AT, _SIZE - _REFUSED_AT)
             number, times = self._find(tokens, digest), 0
@@ -174,7 +174,7 @@ class RejectedTokens:
             self._write(_REFUSED_AT + number * _REFUSED.size, line)
 
     def forget(self, digest: bytes) -> None:
-        """Hoursmith accepts the token again."""
+        """Forget the token: Hoursmith accepts it again."""
         with self._file_lock:
             number = self._find(self._read(_REFUSED_AT, _SIZE - _REFUSED_AT), digest)
             if number is not None:
@@ -184,7 +184,7 @@ class RejectedTokens:
         return most if self._file is not None else max(1, most // self._share)
 
     def _occupy(self, sort: TokenHistory, tag: bytes, now: float) -> Slot:
-        """Take the place that has been free for longest, or ends first."""
+        """Take the slot that has been free for longest, or expires first."""
         places = [at if at <= now + WINDOW_S else 0.0 for at, *_ in self._places()]
         place = Slot(places.index(min(places)), now + WINDOW_S)
         self._write_place(place.number, place.ends_at, tag, sort, is_held=True)
@@ -226,19 +226,19 @@ class RejectedTokens:
 
 
 def _wait(full: list[tuple[list[tuple[float, int]], int]], mine: Callable[[int], int], now: float) -> NoSlot:
-    """How long until each of the rules that are `full` has room again."""
+    """Return how long until each rule in `full` has room again."""
     waits, is_held = [], True
     for places, most in full:
         spent = sorted(at for at, held in places if not held)
         held = len(places) - len(spent)
-        # Where all that is missing is held, it may come back at any moment.
+        # If only held slots are missing, one may be released at any moment.
         is_held = is_held and held > 0 and len(spent) < mine(most)
         waits.append(spent[0] if spent else now + 1)
     return NoSlot(max(1, math.ceil(max(waits) - now)), is_held)
 
 
 def _least_missed(tokens: bytes, *, was_accepted: bool) -> int | None:
-    """Whose line a newly refused token gets; None where a stranger's would push out a token that was accepted once."""
+    """Return the line to overwrite; None if an unknown token would replace one that was accepted once."""
     lines = [(bool(accepted), until) for _, until, _, accepted in _REFUSED.iter_unpack(tokens)]
     least = min(range(len(lines)), key=lines.__getitem__)
     return None if lines[least][0] and not was_accepted else least
@@ -246,7 +246,7 @@ def _least_missed(tokens: bytes, *, was_accepted: bool) -> int | None:
 
 @lru_cache(maxsize=1024)
 def _tag(address: str) -> bytes:
-    """Stands for the address, or for the /64 that an IPv6 address is one of: whoever has one of it has them all."""
+    """Return a tag of the address, or of an IPv6 address's /64, all of which one client may have."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

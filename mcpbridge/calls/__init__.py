@@ -1,1 +1,1 @@
-"""One tool call, from the caller's identity to its record."""
+"""Run tool calls: identity, checks, approval, the request to Hoursmith, and the audit and activity rows."""

@@ -1,7 +1,7 @@
-"""Turns what went wrong into the one error that a caller sees: a code, plain words, and what to do.
+"""Build the error that a caller sees from what went wrong: a code, a message, and a hint what to do.
 
-Hoursmith's own words are passed on only for the codes its contract documents. Anything else, above all the
-text of an unexpected answer, stays out: nobody can know what it holds.
+Hoursmith's own messages are passed on only for the codes that its contract documents. The text of any other response
+is dropped, since it could hold a secret.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,82 +27,86 @@ MESSAGES = {
     "bad_request": "Hoursmith could not read the request.",
     "unauthenticated": "Hoursmith does not accept this token.",
     "forbidden_plan": "The workspace's plan has no API access.",
-    "forbidden_scope": "This token may not do that.",
-    "not_found": "There is no such record, or this token cannot see it.",
-    "conflict": "The record is in a state that does not allow this.",
-    "validation_error": "Some arguments are missing or wrong.",
+    "forbidden_scope": "This token does not have permission to do that.",
+    "not_found": "The record does not exist, or this token cannot see it.",
+    "conflict": "The record's state does not allow this.",
+    "validation_error": "Some arguments are missing or invalid.",
     "rate_limited": "Too many calls in a short time.",
-    "internal": "Hoursmith failed to answer.",
+    "internal": "Hoursmith failed to respond.",
     "upstream_unreachable": "Hoursmith cannot be reached.",
-    "upstream_timeout": "Hoursmith did not answer in time.",
-    "upstream_dropped": "The connection to Hoursmith broke before the answer came.",
-    "upstream_redirect": "Hoursmith's address answers with a redirect, which is not followed.",
-    "upstream_too_large": "Hoursmith's answer is too large.",
-    "upstream_malformed": "Hoursmith's answer could not be read.",
-    "upstream_error": "Hoursmith gave no usable answer.",
-    "audit_unavailable": "The call was not sent, because it could not be recorded first.",
+    "upstream_timeout": "Hoursmith did not respond in time.",
+    "upstream_dropped": "The connection to Hoursmith was lost before the response arrived.",
+    "upstream_redirect": "Hoursmith responded with a redirect, which is not followed.",
+    "upstream_too_large": "Hoursmith's response is too large.",
+    "upstream_malformed": "Hoursmith's response could not be read.",
+    "upstream_error": "Hoursmith gave no usable response.",
+    "audit_unavailable": "The call was not sent, because it could not be written to the audit log first.",
     "restrictions_unknown": "The console does not know yet which tokens are blocked and which tools are paused.",
     "read_only": "This connection is read-only.",
-    "frozen": "An admin of the workspace has frozen the tools that destroy.",
-    "approval_asked": "The assistant's person was asked first.",
-    "approval_pending": "The call waits for a person's approval.",
-    "approval_refused": "A person did not approve the call.",
-    "approval_expired": "Nobody approved the call in time.",
-    "approval_used": "The approval was for one call, which has been made.",
-    "approval_queue_full": "Too many calls of this token wait for approval.",
+    "frozen": "An admin of the workspace has paused destructive tools.",
+    "approval_asked": "The user was asked to approve the call.",
+    "approval_pending": "The call is waiting for approval.",
+    "approval_refused": "The call was denied.",
+    "approval_expired": "The call was not approved in time.",
+    "approval_used": "The approval was for one call, which has already been made.",
+    "approval_queue_full": "Too many calls with this token are waiting for approval.",
     "bridge_fault": "Something went wrong in the bridge.",
 }
 
 HINTS = {
     "bad_request": "Check the arguments and try again.",
-    "unauthenticated": "Make a new token under Settings → API and put it into this client's configuration.",
+    "unauthenticated": "Create a new token under Settings → API and put it into this client's configuration.",
     "forbidden_plan": "API access needs the Studio or Agency plan. An Owner can change the plan in Hoursmith.",
     "forbidden_scope": (
-        "The token's role or scope does not allow it. Ask an Owner or Admin, or use a token of a member who may."
+        "The token's role or scope does not allow it. Ask an Owner or Admin, or use the token of a member who has "
+        "permission."
     ),
-    "not_found": "Check the id: list the records first. Members see only what they are on.",
-    "conflict": "Read the record first: its state does not allow this.",
-    "validation_error": "Correct the fields named here and call again.",
-    "rate_limited": "Wait the seconds given here, then call again.",
-    "internal": "Try again later. If it stays, tell Hoursmith's support.",
+    "not_found": "Check the id: list the records first. Members see only the projects that they are assigned to.",
+    "conflict": "Read the record first: its current state does not allow this.",
+    "validation_error": "Correct the fields listed here and call again.",
+    "rate_limited": "Wait for the number of seconds in retryAfter, then call again.",
+    "internal": "Try again later. If the problem persists, contact Hoursmith support.",
     "upstream_unreachable": "Nothing was sent. Try again in a moment; an operator can look at /readyz.",
     "upstream_redirect": "An operator should check HOURSMITH_API_URL.",
-    "upstream_too_large": "Ask for fewer records at once, with a smaller limit.",
+    "upstream_too_large": "Request fewer records at once, with a smaller limit.",
     "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the database.",
     "restrictions_unknown": "Nothing was sent. Try again in a moment; an operator should look at the database.",
-    "read_only": "Use the address without /readonly, and without the X-MCP-Readonly header, for tools that write.",
-    "frozen": "Nothing was changed. Ask an Owner or Admin of the workspace, who can lift the freeze in the console.",
-    "approval_asked": "Nothing was sent. Repeat the call with the person's answer and with the state of the question.",
-    "approval_refused": "Nothing was sent. Do not repeat the call; ask your person what they want.",
-    "approval_expired": "Nothing was sent. If your person still wants it, call again while somebody can approve it.",
-    "approval_used": "Nothing was sent this time. Look whether the record is still there before you call again.",
-    "approval_queue_full": "Nothing was sent. Wait until the calls that were asked for are decided.",
-    "bridge_fault": "Try again. If it stays, give the request id to whoever runs this console.",
+    "read_only": "For tools that write, use the address without /readonly and without the X-MCP-Readonly header.",
+    "frozen": "Nothing was changed. Ask an Owner or Admin of the workspace to resume destructive tools in the console.",
+    "approval_asked": "Nothing was sent. Retry with the user's answer and the request state.",
+    "approval_refused": "Nothing was sent. Do not repeat the call; ask the user how to proceed.",
+    "approval_expired": (
+        "Nothing was sent. If the user still wants it, call again when an admin is available to approve it."
+    ),
+    "approval_used": "Nothing was sent this time. Check whether the record still exists before you call again.",
+    "approval_queue_full": "Nothing was sent. Wait until the pending requests are decided.",
+    "bridge_fault": "Try again. If the problem persists, give the request id to the operator of this console.",
 }
-# What stands in the way, by the call; the contract's sections 6 (POST) and 9.
-_IN_THE_WAY = {
+# What causes a conflict, by route; the contract's sections 6 (POST) and 9.
+_CONFLICT_HINTS = {
     "/clients/{id}": (
-        "The client still has active projects, or invoices. Archive its projects first; one with invoices stays."
+        "The client still has active projects or invoices. Archive its projects first; a client with invoices cannot "
+        "be deleted."
     ),
     "/time-entries/{id}": "The entry is on an invoice, so it can no longer be changed or deleted.",
     "/expenses/{id}": "The expense is on an invoice, so it can no longer be changed or deleted.",
 }
 _KEY_IS_USED = (
-    "This idempotencyKey belongs to another call, or to one that is still under way. Call again without it, or with a "
-    "new one; look first whether the other call did what you want."
+    "This idempotencyKey belongs to another call, or to one that is still running. Call again without it or with a new "
+    "one; check first whether the other call already did what you want."
 )
-# Hoursmith gave no answer that can be used.
+# Codes for calls to which Hoursmith gave no usable response.
 UNANSWERED = (
     *("upstream_unreachable", "upstream_timeout", "upstream_dropped", "upstream_redirect"),
     *("upstream_malformed", "upstream_error", "internal"),
 )
-_MAYBE_DONE = "Look before you repeat it: Hoursmith may have carried it out."
+_MAYBE_DONE = "Check before you repeat the call: Hoursmith may have carried it out."
 _READ_AGAIN = "Try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
 class ToolError:
-    """One error, as records and callers see it."""
+    """One error, as audit rows, activity rows and callers see it."""
 
     status: int
     code: str
@@ -125,31 +129,31 @@ class ToolError:
 
 
 def tool_error(code: str, status: int, result: Result, **more: Any) -> ToolError:
-    """The error with the words that belong to `code`."""
+    """Build the error for `code`, with its message and hint."""
     return ToolError(status, code, MESSAGES[code], HINTS.get(code, _READ_AGAIN), result, more)
 
 
 def unauthenticated(explanation: str) -> ToolError:
-    """A refused token, where no HTTP status can say so."""
+    """Build the error for a rejected token, for transports without HTTP status codes."""
     return ToolError(401, "unauthenticated", MESSAGES["unauthenticated"], explanation, Result.REFUSED)
 
 
 def from_invalid_arguments(fields: dict[str, str]) -> ToolError:
-    """Arguments that do not fit the tool's schema; nothing was sent."""
+    """Build the error for arguments that do not fit the tool's schema; nothing was sent."""
     return tool_error("validation_error", 422, Result.REFUSED, fields=fields)
 
 
 def from_upstream_error(error: UpstreamError, *, is_read: bool) -> ToolError:
-    """No usable answer."""
+    """Build the error for a request to which Hoursmith gave no usable response."""
     made = tool_error(error.code, error.status, Result.FAILED)
     return replace(made, hint=_MAYBE_DONE) if error.may_be_done and not is_read else made
 
 
 def _conflict_hint(request: RestRequest) -> str:
-    """Return what a 409 to `request` means, and what to do about it."""
+    """Return the hint for a 409 response to `request`."""
     if request.method == "POST":
         return _KEY_IS_USED
-    return _IN_THE_WAY.get(request.route, HINTS["conflict"])
+    return _CONFLICT_HINTS.get(request.route, HINTS["conflict"])
 
 
 def from_response(reply: ApiResponse, request: RestRequest) -> ToolError:

@@ -1,7 +1,7 @@
-"""One tool call from the door to the record: who asks, one REST call, what to tell the caller, what to keep.
+"""Run one tool call: identify the caller, check the call, send one REST request, and record what happened.
 
-A destructive call has its intent committed before it leaves and its outcome after it. Calls that change
-something run to their end even when the caller goes away in the middle, so that no outcome is lost.
+The intent of a destructive call is committed before the request is sent, and its outcome after it. Calls that write
+run to completion even if the caller disconnects, so that no outcome is lost.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ NO_ELICITATION = ElicitationState()
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What the caller gets: the REST payload, or the error in its place; or `question`, for its person, instead."""
+    """What the caller gets: the REST payload, an error, or a `question` for the user."""
 
     payload: dict[str, Any]
     status: int
@@ -51,7 +51,7 @@ class ToolResult:
 
 
 class ToolCallService:
-    """Carries out tool calls. One for a process."""
+    """Runs tool calls. One per process."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ToolCallService:
         self._in_flight: set[asyncio.Task[Any]] = set()
 
     async def drain(self) -> None:
-        """Wait for the calls that are still under way."""
+        """Wait for the calls in flight."""
         while self._in_flight:
             await asyncio.wait(self._in_flight)
 
@@ -90,10 +90,10 @@ class ToolCallService:
         read_only: bool = False,
         elicitation: ElicitationState = NO_ELICITATION,
     ) -> ToolResult:
-        """The answer to one call of `tool`.
+        """Return the result of one call of `tool`.
 
-        Raises CredentialError where the token is refused and TooManyAttemptsError where too many were;
-        every other fault is an answer.
+        Raises CredentialError if the token is rejected and TooManyAttemptsError if too many unknown tokens were
+        tried; every other problem is a result.
         """
         started = time.perf_counter()
         call = Call(
@@ -110,7 +110,7 @@ class ToolCallService:
             identity = await self._identities.of(credential, address=caller.address)
         except IdentityUnavailableError as error:
             answer = ToolResult.of(errors.from_response(error.reply, ME))
-            # Hoursmith looks at the token before the plan: only this refusal says that the token is a real one.
+            # Hoursmith checks the token before the plan: among errors only 402 proves that the token is valid.
             return self._finish(call, answer, started, is_accepted=answer.status == 402)
         except UpstreamError as error:
             answer = ToolResult.of(errors.from_upstream_error(error, is_read=True))
@@ -142,9 +142,9 @@ class ToolCallService:
         call: Call,
         started: float,
     ) -> ToolResult:
-        """Destroy something once a person let it happen, where the workspace wants one asked.
+        """Run a destructive call once it is approved, in a workspace that requires approval.
 
-        Until then the call is nobody's but the caller's: one who goes away is held no longer, and nothing is sent.
+        Until then nothing is sent, and a caller that disconnects ends the wait.
         """
 
         async def look() -> dict[str, Any] | None:
@@ -169,7 +169,7 @@ class ToolCallService:
         try:
             return await attempt(is_over_limit=False)
         except HourlyLimitError:
-            # Others came in between, on any worker. A person is asked now, so this does not happen twice.
+            # Other calls were committed meanwhile. This one now needs approval, so it cannot happen twice.
             return await attempt(is_over_limit=True)
 
     def _is_frozen(self, call: Call) -> bool:
@@ -205,7 +205,7 @@ class ToolCallService:
     ) -> ToolResult:
         if approval is not None and (error := await self._consume_approval(approval, arguments, call)):
             return self._finish(call, ToolResult.of(error), started)
-        # A record that was renamed while the call waited is recorded under the name that it has now.
+        # The record may have been renamed while the call waited: record its current name.
         call.stored = None
         snapshot, fault = await self._snapshot(tool, arguments, credential, org_id=call.identity.org_id)
         call.target_label = tool.target_label(snapshot)
@@ -222,7 +222,7 @@ class ToolCallService:
         return self._finish(call, answer, started, credential)
 
     async def _consume_approval(self, approval: int, arguments: dict[str, Any], call: Call) -> ToolError | None:
-        """Use approval up; the error where it is gone, or where the token may not destroy any more."""
+        """Consume the approval. Return an error if it is gone, or if destructive tools were paused meanwhile."""
         caller = call.caller
         if self._restrictions.now().is_blocked(caller.token_ref):
             raise CredentialError(CredentialErrorCode.BLOCKED, token=caller.token_ref)
@@ -233,7 +233,7 @@ class ToolCallService:
     async def _snapshot(
         self, tool: Tool, arguments: dict[str, Any], credential: Credential, *, org_id: str
     ) -> tuple[dict[str, Any] | None, str]:
-        """The record as it is, and otherwise why there is none. A missing snapshot never stops the call."""
+        """Return the record and "", or None and why it was not read. A missing snapshot never stops the call."""
         request = tool.snapshot_request(arguments)
         if not self._snapshots or request is None or self._restrictions.now().turns_off_snapshots(org_id):
             return None, "switched_off"
@@ -261,9 +261,9 @@ class ToolCallService:
         *,
         is_accepted: bool = True,
     ) -> ToolResult:
-        """Keep the activity row; a token that Hoursmith has just refused gets no answer but that.
+        """Record the activity row and return `answer`; raise CredentialError if Hoursmith rejected the token.
 
-        Where it is not known that Hoursmith accepts the token, the row joins nobody's history.
+        Unless Hoursmith `is_accepted` the token, the row is not added to the token's history.
         """
         call_result = _call_result(answer, started)
         self._activity.call(call, call_result, recorded_in_token=is_accepted)

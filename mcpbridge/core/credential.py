@@ -13,7 +13,7 @@ NO_TOKEN = TokenRef("", "")
 
 
 class CredentialErrorCode(StrEnum):
-    """What can be wrong with a credential before anybody is asked."""
+    """What is wrong with a credential."""
 
     MISSING = "missing"
     REPEATED_HEADER = "repeated_header"
@@ -25,9 +25,9 @@ class CredentialErrorCode(StrEnum):
     QUOTED = "quoted"
     WHITESPACE = "whitespace"
     PLACEHOLDER = "placeholder"
-    NOT_A_TOKEN = "not_hoursmith"  # noqa: S105 – the fault's name
+    NOT_A_TOKEN = "not_hoursmith"  # noqa: S105 – the name of an error
     MALFORMED = "malformed"
-    # Found out later: by asking Hoursmith, or in the block list.
+    # Found later: by Hoursmith, or in the block list.
     REJECTED = "rejected"
     BLOCKED = "blocked"
 
@@ -45,7 +45,7 @@ EXPLANATIONS: dict[CredentialErrorCode, str] = {
     CredentialErrorCode.BEARER_TWICE: "“Bearer” appears twice. Remove it from the variable or from the configuration.",
     CredentialErrorCode.UNEXPANDED: (
         "The client sent the name of a variable instead of its value. Set HOURSMITH_API_TOKEN where the client is "
-        "started, and spell the reference the way this client reads it."
+        "started, and use this client's variable syntax."
     ),
     CredentialErrorCode.QUOTED: "The token is in quotation marks. Remove them.",
     CredentialErrorCode.WHITESPACE: "There is a space or a line break in the token. Paste it again, in one piece.",
@@ -59,19 +59,19 @@ EXPLANATIONS: dict[CredentialErrorCode, str] = {
         "Hoursmith does not accept this token: it is unknown or was revoked. Create a new one under Settings → API."
     ),
     CredentialErrorCode.BLOCKED: (
-        "An admin of the workspace has blocked this token in the console. Ask them, or create a new token."
+        "This token is blocked in the Hoursmith console. Ask an admin of the workspace, or create a new token."
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A whole token, for the length of one request. Its representation shows the public prefix alone."""
+    """A whole token, kept for one request only. Its representation shows the prefix alone."""
 
     env: str
     prefix: str
     secret: str = field(repr=False)
-    # What tells the token from its prefix; see `token_digest`.
+    # Identify the token itself, not only its prefix; see `token_digest`.
     digests: Digests = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class Credential:
 
     @property
     def token(self) -> str:
-        """The token as Hoursmith reads it; only `upstream` may ask."""
+        """Return the whole token; only `mcpbridge.upstream` may use it."""
         return f"hsk_{self.env}_{self.prefix}_{self.secret}"
 
 

@@ -1,4 +1,4 @@
-"""Parse the JSON of one message within limits of size and depth, and say what is wrong with it."""
+"""Parse the JSON of one message within a limit of depth, and explain what is wrong with it."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ class JsonError(ValueError):
 
 
 def parse_json(body: bytes) -> Any:
-    """Return the JSON value in `body`; raise JsonError where it is none, or nested too deeply to handle safely."""
+    """Return the JSON value in `body`; raise JsonError if it is not JSON, or nested too deeply."""
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(body):
         raise JsonError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     try:
@@ -28,7 +28,7 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def _misreading(body: bytes, error: orjson.JSONDecodeError) -> str:
-    """Say why `body` is not JSON, and where, without repeating any of it."""
+    """Return why `body` is not JSON, and where, without repeating any of it."""
     if not body.strip():
         return "The body is empty. Send one JSON-RPC request."
     if body.startswith(_BYTE_ORDER_MARKS):
@@ -38,19 +38,19 @@ def _misreading(body: bytes, error: orjson.JSONDecodeError) -> str:
     except UnicodeDecodeError as broken:
         return f"The body is not UTF-8: byte {broken.start} cannot be read."
     rest = text[error.pos :].lstrip().encode(errors="replace")
-    # orjson points behind the sign, or at the quotation mark in front of a character that may not stand there.
+    # orjson points after the sign, or at the quotation mark before an invalid character.
     if rest.startswith(_LITERALS) or text[max(0, error.pos - 1) :].startswith("-Infinity"):
-        return f"The body is not JSON: NaN and Infinity are no JSON numbers (character {error.pos})."
+        return f"The body is not JSON: NaN and Infinity are not JSON numbers (character {error.pos})."
     return f"The body is not JSON: {error.msg} (character {error.pos})."
 
 
-# A string ends with its quotation mark or with the body, and nothing is tried twice: a body is not JSON yet when it is
-# looked at, and may be a million quotation marks of which none ends.
+# A string ends at its quotation mark or at the end of the body, without backtracking: the body may be invalid, such as
+# a million quotation marks.
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def _is_deep(body: bytes) -> bool:
-    """Whether anything in `body` is nested deeper than MAX_DEPTH; brackets inside of strings do not count."""
+    """Return whether anything in `body` is nested deeper than MAX_DEPTH; brackets in strings do not count."""
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(body):
         match token[0]:

@@ -1,4 +1,4 @@
-"""IP addresses and networks as texts name them."""
+"""Parse IP addresses and networks."""
 
 import ipaddress
 import re
@@ -26,13 +26,13 @@ def _plain_network(network: Network) -> Network:
     return network
 
 
-# Callers come again and again; the bound keeps strangers from filling memory.
+# The same callers return; the limit keeps others from filling the memory.
 @lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
-    """Return the address that `text` names, with a port or without; None where it names none.
+    """Return the address in `text`, with a port or without; None if it is not an address.
 
-    One host has one address, however it is written: IPv4 in place of an IPv4-mapped one, and without a zone, which
-    means something on the machine that wrote it alone.
+    The address is normalised: IPv4 instead of an IPv4-mapped one, and without a zone, which is meaningful only on the
+    machine that wrote it.
     """
     found = _WITH_PORT.fullmatch(text)
     try:

@@ -1,7 +1,7 @@
-"""Makes what callers send fit to be written down: without token secrets, short, and storable in either database.
+"""Sanitize what callers send before it is stored: mask token secrets, shorten, and drop what a database refuses.
 
-Arguments come from an assistant and may be anything JSON can carry: megabytes, a thousand levels deep,
-NUL characters that PostgreSQL refuses. What leaves here always fits, and costs no more than it keeps.
+Arguments come from an assistant and can be any JSON: megabytes, a thousand levels deep, with NUL characters that
+PostgreSQL refuses. The result always fits its column, and the cost depends on what is kept, not on what was sent.
 """
 
 import json
@@ -28,7 +28,7 @@ NOT_RECORDED = "(not recorded)"
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """How much is kept: `size` in bytes of stored JSON, `text` in characters, `items` of one list or object."""
+    """Limits: `size` in bytes of stored JSON, `text` in characters, `items` per list or object."""
 
     size: int
     text: int
@@ -41,7 +41,7 @@ SNAPSHOT_LIMITS = _Limits(size=256 * 1024, text=64 * 1024, items=1_000, depth=16
 
 
 def sanitize_arguments(arguments: dict[str, Any], policy: str) -> dict[str, Any]:
-    """`arguments` as they may be written down; `policy` is `full`, `names` (no values) or `none`."""
+    """Return `arguments` fit to be stored; `policy` is `full`, `names` (no values) or `none`."""
     if policy == "none":
         return {}
     if policy == "names":
@@ -53,12 +53,12 @@ def sanitize_arguments(arguments: dict[str, Any], policy: str) -> dict[str, Any]
 
 
 def sanitize_snapshot(record: Any) -> Any:
-    """A record of Hoursmith as it may be written down: whole, unless it is larger than any record should be."""
+    """Return a Hoursmith record fit to be stored: whole, unless it exceeds SNAPSHOT_LIMITS."""
     return dict(record) if _is_fine(record, SNAPSHOT_LIMITS) else _Shortener(SNAPSHOT_LIMITS).value(record)
 
 
 def _is_fine(value: Any, limits: _Limits) -> bool:
-    """Whether nothing has to be done to `value`: a flat object of short texts, as nearly all of them are."""
+    """Return whether `value` can be stored unchanged: a flat object of short texts, as nearly all are."""
     if type(value) is not dict or len(value) > limits.items:
         return False
     texts = [*value]
@@ -71,7 +71,7 @@ def _is_fine(value: Any, limits: _Limits) -> bool:
     room = limits.size // 16
     if not all(type(text) is str and len(text) <= limits.text for text in texts) or sum(map(len, texts)) > room:
         return False
-    # One look at all together, as for the columns below.
+    # One check of all texts together, as for the columns below.
     together = " ".join(texts)
     return redact(together) == together and not _UNSTORABLE.search(together)
 
@@ -80,7 +80,7 @@ def sanitize_text(text: str, limit: int) -> str:
     """Return `text` fit for a column: no token secret, nothing hidden, at most `limit` characters."""
     if not text:
         return text
-    # Four times the limit is enough for what masking makes shorter, and spares us the rest of a megabyte.
+    # Masking shortens texts; four times the limit is enough, and skips the rest of a huge text.
     return cut(marked(redact(text[: 4 * limit + 256])), limit)
 
 
@@ -93,7 +93,7 @@ _TEXT_LIMITS = {
 
 
 def sanitized_columns(call: Call) -> dict[str, Any]:
-    """The columns of `call` for a row of either record, each text fit for its column."""
+    """Return the columns of `call` for an audit or activity row, each text fit for its column."""
     if call.stored is None:
         call.stored = _columns(call)
     return dict(call.stored)
@@ -103,7 +103,7 @@ def _columns(call: Call) -> dict[str, Any]:
     columns = call.columns()
     columns["kind"] = call.kind.value
     texts = [columns[name] for name in _TEXT_LIMITS]
-    # Nearly always all of them are fine, and one look at all together costs a tenth of twenty looks.
+    # Nearly always all are fine, and one check of all together costs a tenth of twenty checks.
     together = " ".join(texts)
     is_fine = redact(together) == together and is_plain(together)
     if not is_fine or any(map(gt, map(len, texts), _TEXT_LIMITS.values())):
@@ -113,7 +113,7 @@ def _columns(call: Call) -> dict[str, Any]:
 
 
 def canonical_number(number: float) -> float | str:
-    """`number` as the audit chain can hash it, or text in its place.
+    """Return `number` as the audit chain can hash it, or a text in its place.
 
     Every database and every JSON library must give back the same digits years later: whole numbers up to
     2^53, and fractions that all of them print alike (RFC 8785 section 3.2.2.3).
@@ -130,11 +130,11 @@ def canonical_number(number: float) -> float | str:
 
 
 class _Shortener:
-    """Copies one JSON value within its limits. `room` is what is left of the size."""
+    """Copies one JSON value within its limits. `room` is the number of bytes left."""
 
     def __init__(self, limits: _Limits) -> None:
         self._limits = limits
-        # Kept back for the marks that say what was left out, at most one a level.
+        # Reserved for the marks of omissions, at most one per level.
         self.room = limits.size - 64 * limits.depth
 
     def value(self, value: Any, depth: int = 0) -> Any:
@@ -156,7 +156,7 @@ class _Shortener:
 
     def _text(self, text: str) -> str:
         limit = self._limits.text
-        # The value itself, hidden characters and all: pages mark them where they show it.
+        # Hidden characters stay in the stored value; pages mark them.
         kept = cut(_UNSTORABLE.sub("\ufffd", redact(text[: 4 * limit + 256])), limit)
         if len(text) > limit:
             note = f"… ({len(text):,} characters)"

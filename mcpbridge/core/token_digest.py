@@ -1,14 +1,13 @@
-"""Tells a token from its prefix without keeping the token: a keyed digest of the whole of it.
+"""Compute keyed digests of whole tokens, which identify a token without storing it.
 
-A prefix is public: anybody who saw a log line or a page knows it. What has to be known of "the very token" – that
-Hoursmith accepted it before, that it was this token that was refused – is therefore decided by its digest alone.
+A prefix is public: it is in log lines and on pages. Whether Hoursmith accepted this very token before, or rejected it,
+is therefore decided by its digest.
 
-The digest is not the token. A token's secret is 32 letters and digits, about 190 bits drawn at random, so that
-nobody finds it from a digest by trying, whether or not they know the key; and Hoursmith accepts nothing but the
-token. The key comes from SECRET_KEY (HKDF-SHA256, RFC 5869, with a purpose of its own), which is not in the
-database: a copy of the database alone cannot even be used to check a token that somebody found elsewhere.
+The digest does not reveal the token: a token's secret is 32 random letters and digits, about 190 bits, which cannot be
+found by trying, with or without the key. The key is derived from SECRET_KEY (HKDF-SHA256, RFC 5869, with its own
+purpose), which is not in the database: a copy of the database alone cannot be used to check a token found elsewhere.
 
-A digest decides and is never shown: not in a page, an export, a log line or an answer.
+Digests are never shown: not on a page, in an export, a log line or a response.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ Digests = tuple[bytes, ...]
 
 
 def token_digests(token: str) -> Digests:
-    """The digests of the whole `token`, 32 bytes each: the first is the one to keep, any may be one kept before."""
+    """Return the digests of the whole `token`, 32 bytes each. Store the first; compare stored ones with all of them."""
     text = token.encode()
     digests = []
     for keyed in _keyed(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
@@ -39,13 +38,13 @@ def token_digests(token: str) -> Digests:
 
 
 def is_digest_of(kept: bytes | None, digests: Iterable[bytes]) -> bool:
-    """Whether `kept` is one of `digests`; False where none was kept. Takes the same time whichever byte differs."""
+    """Return whether `kept` is one of `digests`, in constant time; False if `kept` is None."""
     return kept is not None and any(hmac.compare_digest(kept, each) for each in digests)
 
 
 @lru_cache(maxsize=16)
 def _keyed(*secrets: str) -> tuple["hashlib.blake2b", ...]:
-    """A digest of nothing yet under the key of each of `secrets`, to be copied: that spares each token the key."""
+    """Return an empty digest under the key of each of `secrets`, to be copied: keys are then set up only once."""
     return tuple(hashlib.blake2b(key=_key(secret), digest_size=SIZE) for secret in secrets)
 
 

@@ -1,4 +1,4 @@
-"""The facts of one tool call, as they travel from the door to the records."""
+"""Data classes that describe one tool call: identity, caller, call, result."""
 
 import uuid
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from mcpbridge.models import CallKind, Result, TokenRef
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a token acts as, as Hoursmith's `/me` last said."""
+    """The member that a token acts as, as Hoursmith's `/me` last reported."""
 
     org_id: str
     org_name: str
@@ -24,9 +24,9 @@ class Identity:
 
 @dataclass(slots=True)
 class Caller:
-    """Who is asking and by which way; never the token itself. Filled in as the request is read.
+    """The caller of a request and its transport, without the token. Filled in as the request is read.
 
-    `env` and `prefix` are what the request says. `is_accepted` once Hoursmith has accepted the token that it carries.
+    `env` and `prefix` are what the request says. `is_accepted` is set once Hoursmith accepted the request's token.
     """
 
     env: str
@@ -49,7 +49,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class ElicitationState:
-    """Whether a client can ask its person something while a call waits, and what it brought back."""
+    """Whether the client can ask its user during a call, and the state and answers that it sent back."""
 
     can_ask: bool = False
     state: str = ""
@@ -58,9 +58,9 @@ class ElicitationState:
 
 @dataclass(slots=True)
 class Call:
-    """One tool call. `arguments` are already redacted and shortened for the record.
+    """One tool call. `arguments` are already redacted and shortened for storage.
 
-    Filled in while the call is carried out; from the moment it is recorded nobody changes it.
+    Filled in while the call runs; it does not change any more once it is recorded.
     """
 
     call_id: uuid.UUID
@@ -73,11 +73,11 @@ class Call:
     target_id: str = ""
     target_label: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
-    # Its columns as they were made fit for the record, since intent, outcome and activity share them.
+    # The sanitized columns, which the intent, outcome and activity rows share.
     stored: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def columns(self) -> dict[str, Any]:
-        """The columns that `models.CallFacts` shares between activity and audit rows."""
+        """Return the columns of `models.CallFacts`, which activity and audit rows share."""
         return {
             "org_id": self.identity.org_id,
             "token_name": self.identity.token_name[:200],
@@ -104,7 +104,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """How a call ended: its result, the HTTP status that says so, the error's code, and the time it took."""
+    """How a call ended: result, HTTP status, error code, and duration in milliseconds."""
 
     result: Result
     status: int

@@ -1,1 +1,1 @@
-"""The Streamable HTTP transport: the ASGI endpoint, request limits, headers, client addresses."""
+"""Serve MCP over Streamable HTTP: the ASGI endpoint, request limits, headers and client addresses."""

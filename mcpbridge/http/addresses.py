@@ -1,4 +1,4 @@
-"""Where a request came from, and whether it was meant for us."""
+"""Find a request's client address, and check its Host and Origin."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,10 +10,10 @@ from mcpbridge.core.networks import Network, is_in, parse_address
 
 
 def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """Return the address that asks: the peer's, or, through trusted proxies, the nearest one they vouch for.
+    """Return the client's address: the peer's, or the one that trusted proxies report.
 
-    `forwarded` are the X-Forwarded-For lines in their order. They are read from the right, since only what
-    a trusted proxy appended is true; everything left of the first stranger is the stranger's own claim.
+    `forwarded` are the X-Forwarded-For lines in order. They are read from the right, since only what a trusted proxy
+    appended is reliable: everything left of the first untrusted address is that client's own claim.
     """
     address = parse_address(peer or "")
     if address is None:
@@ -28,11 +28,11 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
 
 
 class AllowedHosts:
-    """Which Host and Origin values are ours (DNS-rebinding protection, MCP 2026-07-28 transport security)."""
+    """Check Host and Origin values (DNS-rebinding protection, MCP 2026-07-28 transport security)."""
 
     def __init__(self, allowed_hosts: Sequence[str]) -> None:
         self._allowed = tuple(allowed_hosts)
-        # Headers repeat from request to request; the bound keeps a stranger from filling memory.
+        # Headers repeat from request to request; the limit keeps clients from filling the memory.
         self.allows_host = lru_cache(maxsize=256)(self._is_our_host)
         self.allows_origin = lru_cache(maxsize=256)(self._is_our_origin)
 

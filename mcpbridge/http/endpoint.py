@@ -1,7 +1,8 @@
-"""The HTTP door of the bridge: one POST, one JSON answer, nothing kept.
+"""Serve MCP at `/mcp`: one POST, one JSON response, no session.
 
-A request passes, in this order: address, Host and Origin, method, restrictions, credential, blocks, media types, size,
-JSON, JSON-RPC. Each refusal is one JSON-RPC error that says what to do. Only then somebody is asked anything.
+Each request is checked in this order: path, Host and Origin, method, restrictions, credential, blocks, media types,
+size, JSON, JSON-RPC. A failed check is answered with one JSON-RPC error that says what to do. Hoursmith is called only
+after all of them.
 """
 
 import json
@@ -63,7 +64,7 @@ _PATH = re.compile(rf"/mcp(?:/c/(?P<connection>{ID_PATTERN}))?(?P<readonly>/read
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP answer; no body where `body` is None."""
+    """An HTTP response; without a body if `body` is None."""
 
     status: int
     body: dict[str, Any] | list[Any] | None
@@ -71,12 +72,12 @@ class HttpResponse:
 
 
 def is_mcp_path(path: str) -> bool:
-    """Whether `path` is the bridge's to answer."""
+    """Return whether the bridge serves `path`."""
     return path == "/mcp" or path.startswith("/mcp/")
 
 
 class McpHttpApp:
-    """The ASGI application behind `/mcp`."""
+    """The ASGI application at `/mcp`."""
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class McpHttpApp:
             try:
                 answer = await self._answer(scope, body, request_id, span)
             except HttpError as refusal:
-                # The rest of an unread body would be taken for the next request, so the server closes the connection.
+                # An unread rest of the body would be read as the next request, so the server closes the connection.
                 ending = () if await body.drain() else ((b"connection", b"close"),)
                 answer = HttpResponse(refusal.status, refusal.body, (*refusal.headers, *ending))
             except Exception as error:
@@ -116,7 +117,7 @@ class McpHttpApp:
             raise HttpError(404, "MCP is served at /mcp, /mcp/readonly and /mcp/c/<connection>.")
         self._check_audience(headers)
         if scope["method"] != "POST":
-            raise HttpError(405, "Send a POST: this server keeps no stream.", headers=[(b"allow", b"POST")])
+            raise HttpError(405, "Send a POST: this server has no streams.", headers=[(b"allow", b"POST")])
         restrictions = self._current_restrictions()
         caller = self._caller(scope, headers, path["connection"] or "", request_id)
         credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -150,9 +151,11 @@ class McpHttpApp:
     async def _answer_batch(
         self, messages: list[Any], headers: dict[str, str], context: RequestContext
     ) -> HttpResponse:
-        """Answer the messages of a batch one after the other; nothing is said where all of them are notifications."""
+        """Answer the messages of a batch in order; with an empty 202 if all of them are notifications."""
         if not 0 < len(messages) <= dispatch.MAX_BATCH_SIZE:
-            error = jsonrpc.RpcError(types.INVALID_REQUEST, f"A batch holds 1 to {dispatch.MAX_BATCH_SIZE} messages.")
+            error = jsonrpc.RpcError(
+                types.INVALID_REQUEST, f"A batch must have 1 to {dispatch.MAX_BATCH_SIZE} messages."
+            )
             return HttpResponse(error.http_status, error.body(None))
         bodies = []
         for message in messages:
@@ -196,13 +199,15 @@ class McpHttpApp:
         return HttpResponse(200, {"jsonrpc": "2.0", "id": request.id, "result": result}, more)
 
     async def _refresh_identity(self, context: RequestContext, method: str) -> None:
-        """Ask Hoursmith about the token now, so that a revoked one is not even told what tools there are."""
+        """Check the token with Hoursmith now, so that a revoked token cannot even list the tools."""
         caller = context.caller
         try:
             identity = await self._identities.of(context.credential, address=caller.address, fresh=True)
         except (IdentityUnavailableError, UpstreamError) as error:
-            # The list is no secret and needs no data; the calls will say what is wrong.
-            logger.info("The token %s could not be looked up: %s", context.credential.prefix, type(error).__name__)
+            # The list is not secret and needs no data; the calls will report the problem.
+            logger.info(
+                "The identity of token %s could not be looked up: %s", context.credential.prefix, type(error).__name__
+            )
             return
         if caller.connection:
             self._activity.greeted(Greeting.of(caller, identity, method=method))
@@ -219,7 +224,7 @@ class McpHttpApp:
 
     def _check_audience(self, headers: dict[str, str]) -> None:
         if not self._audience.allows_host(headers.get("host", "")):
-            raise HttpError(421, "This address is not one of ours. An operator can add it to ALLOWED_HOSTS.")
+            raise HttpError(421, "This host name is not allowed. An operator can add it to ALLOWED_HOSTS.")
         origin = headers.get("origin")
         if origin is not None and not self._audience.allows_origin(origin):
             raise HttpError(403, "Requests from this web page's origin are not allowed.")
@@ -242,14 +247,14 @@ class McpHttpApp:
 
 
 def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> HttpResponse:
-    """Log a fault of ours; the answer names the request, and nothing of the fault."""
+    """Log an unexpected error; the response has the request id and nothing about the error."""
     logger.error("Request %s failed", request_id, exc_info=error)
     told = jsonrpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
     return HttpResponse(500, told.body(rpc_id))
 
 
 def _apply_client_info(caller: Caller, request: jsonrpc.Request, version: str | None) -> None:
-    """Give `caller` the name that the request itself gives (2026-07-28, or `initialize` before it)."""
+    """Set the client name and version that the request states (2026-07-28, or `initialize` before it)."""
     params = request.params or {}
     client = UNKNOWN
     if dispatch.is_stateless(version):
@@ -262,7 +267,7 @@ def _apply_client_info(caller: Caller, request: jsonrpc.Request, version: str | 
 
 
 def _unauthorized(error: CredentialError) -> HttpError:
-    """HTTP 401 with the challenge of RFC 6750 section 3; without an error code where no credential was sent."""
+    """Build HTTP 401 with the challenge of RFC 6750 section 3; without an error code if no credential was sent."""
     challenge = 'Bearer realm="hoursmith"'
     if error.code is not CredentialErrorCode.MISSING:
         challenge += f', error="invalid_token", error_description="{error.code.value}"'

@@ -1,7 +1,7 @@
-"""Believes what a request says of its way here only where a trusted proxy says it; nothing else ever sees it said.
+"""Apply forwarding headers from trusted proxies to the ASGI scope, and remove all of them from the request.
 
-The one place that reads such headers. Behind it a request's address and scheme are what the ASGI scope says, for the
-bridge and for Django alike, and no forwarding header is left that anything could read by mistake.
+The only code that reads such headers. After it, a request's address and scheme are what the ASGI scope says, for the
+bridge and for Django alike, and no forwarding header is left to be read by mistake.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from mcpbridge.http.addresses import client_address
 Scope = dict[str, Any]
 
 _FOR, _PROTO = b"x-forwarded-for", b"x-forwarded-proto"
-# What proxies and frameworks use besides everything that begins with X-Forwarded-, RFC 7239's own included.
+# What proxies and frameworks use besides X-Forwarded-*, including RFC 7239's own header.
 _OTHERS = frozenset(
     {
         b"forwarded",
@@ -36,17 +36,17 @@ _OTHERS = frozenset(
 
 @lru_cache(maxsize=1024)
 def is_forwarding_header(name: bytes) -> bool:
-    """Whether the header says where a request came from or what it was before a proxy, rather than what it asks."""
-    # Some servers take an underscore for a hyphen.
+    """Return whether the header describes the request as it was before a proxy."""
+    # Some servers treat an underscore as a hyphen.
     name = name.lower().replace(b"_", b"-")
     return name.startswith(b"x-forwarded-") or name in _OTHERS
 
 
 def apply_forwarding_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
-    """`scope` with the address and scheme of whoever sent the request first, and without forwarding headers.
+    """Return `scope` with the original client's address and scheme, and without forwarding headers.
 
-    Only a peer in `trusted` is believed, and of what it says X-Forwarded-For and X-Forwarded-Proto, each read from
-    the right: what stands further left may be the client's own. An address is written in one way (`parse_address`).
+    Only X-Forwarded-For and X-Forwarded-Proto of a peer in `trusted` are used, each read from the right: values
+    further left may be the client's own. Addresses are normalised (`parse_address`).
     """
     said = [line for line in scope["headers"] if is_forwarding_header(line[0])]
     if said:
@@ -56,7 +56,7 @@ def apply_forwarding_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
         return scope
     address = client_address(peer[0], [value.decode("latin-1") for name, value in said if name == _FOR], trusted)
     if address != peer[0]:
-        # The port is the peer's own, and says nothing of whoever stands behind it.
+        # The port is the peer's own, not the client's.
         scope = {**scope, "client": (address, 0)}
     if said and is_within(peer[0], trusted):
         schemes = b",".join(value for name, value in said if name == _PROTO).split(b",")

@@ -1,4 +1,4 @@
-"""The headers of every answer that is not a page: those of the bridge, the health checks and monitoring."""
+"""Headers of every response that is not a page: of the bridge, the health checks and the metrics."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ Header = tuple[bytes, bytes]
 _PLAIN: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    # Nothing here is ever shown: where a browser is led to it all the same, it shall run and embed nothing.
+    # These responses are not for browsers; one that opens them anyway must run and embed nothing.
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
@@ -18,7 +18,7 @@ _PLAIN: tuple[Header, ...] = (
 
 @cache
 def plain_headers() -> tuple[Header, ...]:
-    """Made once: settings do not change while a process serves."""
+    """Return the headers. Cached: settings do not change while a process serves."""
     if not settings.SECURE_HSTS_SECONDS:
         return _PLAIN
     promise = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"

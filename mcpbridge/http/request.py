@@ -1,4 +1,7 @@
-"""Reads one HTTP request within limits of size, depth and time, and turns away what does not fit."""
+"""Read and validate one HTTP request: media types, body size (1 MiB), read timeout (30 s), JSON depth (64).
+
+Raises HttpError.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,14 +16,14 @@ from mcpbridge.protocol.jsonrpc import RpcError
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 BODY_TIMEOUT_S = 30.0
-# What is still taken of the body of a refused request, so that its connection can go on.
+# How much of a rejected request's body is still read, so that its connection can be reused.
 MOST_DRAINED_BYTES = 64 * 1024
 DRAINING_S = 1.0
 TRANSPORT_FAULT = -32042
 
 
 class HttpError(Exception):
-    """A request that the door turns away."""
+    """A request that is answered with an error before it is dispatched."""
 
     def __init__(self, status: int, message: str, *, code: int = TRANSPORT_FAULT, **more: Any) -> None:
         super().__init__(message)
@@ -29,7 +32,7 @@ class HttpError(Exception):
         self.body = RpcError(code, message, data=more or None).body(None)
 
 
-# Fields that hold one value (RFC 9110 section 5.5, MCP transports); lines of any other field are one list.
+# Fields with one value (RFC 9110 section 5.5, MCP transports); several lines of any other field are one list.
 _SINGLETONS = frozenset(
     {"content-encoding", "content-length", "content-type", "host", "origin", "traceparent", "user-agent"}
 )
@@ -38,7 +41,7 @@ _SINGLETONS = frozenset(
 def header_dict(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers by lower-case name; several lines of a list are joined (RFC 9110 section 5.3).
 
-    Raises HttpError where a header that routes the request stands twice, or another singleton says two things.
+    Raises HttpError if a header that routes the request appears twice, or another singleton has two values.
     """
     headers: dict[str, str] = {}
     for name, value in lines:
@@ -56,29 +59,29 @@ def _joined(key: str, before: str, text: str) -> str:
 
 
 def is_read_only(headers: Mapping[str, str]) -> bool:
-    """Return whether `X-MCP-Readonly` narrows the request: whatever is not plainly `false` or `0` does."""
+    """Return whether `X-MCP-Readonly` is set: any value but `false` and `0` counts."""
     said = headers.get("x-mcp-readonly")
     return said is not None and any(part.strip().lower() not in ("false", "0") for part in said.split(","))
 
 
 def check_media_types(headers: dict[str, str]) -> None:
-    """Raise HttpError unless the body is declared as plain JSON and JSON is welcome as an answer."""
+    """Raise HttpError unless the body is declared as uncompressed JSON and the client accepts JSON."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
         raise HttpError(
             415,
-            "Compressed bodies are not read. Send the body without Content-Encoding.",
+            "Compressed bodies are not supported. Send the body without Content-Encoding.",
             headers=[(b"accept-encoding", b"identity")],
         )
     is_json, is_welcome = _media_types(headers.get("content-type", ""), headers.get("accept", "*/*"))
     if not is_json:
         raise HttpError(415, "Send the body as Content-Type: application/json.")
     if not is_welcome:
-        raise HttpError(406, "The answer is application/json: name it in the Accept header.")
+        raise HttpError(406, "The response is application/json: add it to the Accept header.")
 
 
 @lru_cache(maxsize=64)
 def _media_types(content_type: str, accept: str) -> tuple[bool, bool]:
-    """Whether the body is JSON, and whether the answer may be. Clients say the same with every request."""
+    """Return whether the body is JSON, and whether the response may be. Cached: clients repeat the same headers."""
     accepted = {part.split(";")[0].strip().lower() for part in accept.split(",")}
     return (
         content_type.split(";")[0].strip().lower() == "application/json",
@@ -87,7 +90,7 @@ def _media_types(content_type: str, accept: str) -> tuple[bool, bool]:
 
 
 class RequestBody:
-    """The body of one request as the server hands it out, which knows whether all of it was taken."""
+    """The body of one request, which knows whether all of it was received."""
 
     __slots__ = ("_receive", "is_complete")
 
@@ -101,7 +104,7 @@ class RequestBody:
         return message
 
     async def drain(self) -> bool:
-        """Take what is left of a small body, and return whether nothing is left of it; waits for a second at most."""
+        """Read the rest of a small body, for at most a second; return whether all of it was received."""
         taken = 0
         try:
             async with asyncio.timeout(DRAINING_S):
@@ -116,7 +119,7 @@ class RequestBody:
 
 
 async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
-    """The whole body; raises HttpError where it is too large, too slow or ends too soon."""
+    """Return the whole body; raise HttpError if it is too large, too slow or incomplete."""
     declared = headers.get("content-length", "0")
     if not (declared.isascii() and declared.isdigit()) or len(declared) > 12:
         raise HttpError(400, "The Content-Length header is not a number.")
@@ -128,7 +131,7 @@ async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise HttpError(400, "The request ended before its body did.")
+                    raise HttpError(400, "The connection closed before the body was complete.")
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
                     raise HttpError(413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
@@ -139,7 +142,7 @@ async def read_body(receive: Receive, headers: dict[str, str]) -> bytes:
 
 
 def parse_body(body: bytes) -> Any:
-    """Return the JSON value in `body`; raise HttpError where it is none, or nested too deeply to handle safely."""
+    """Return the JSON value in `body`; raise HttpError if it is not JSON, or nested too deeply."""
     try:
         return parse_json(body)
     except JsonError as error:

@@ -1,7 +1,7 @@
-"""Takes a request that names its host in its target for the one that names it in the Host header.
+"""Convert a request whose target is a whole URL into one with a path and a Host header.
 
 RFC 9112 section 3.2.2: a server must accept the absolute form, `POST http://console.example/mcp HTTP/1.1`, and go by
-the host in it, whatever the Host header says. Behind this a path is a path and Host is the one host that was asked for.
+the host in it, whatever the Host header says. After this the path is a path and Host is the requested host.
 """
 
 import re
@@ -10,14 +10,14 @@ from urllib.parse import unquote_to_bytes
 
 Scope = dict[str, Any]
 
-# What precedes the query, which an ASGI server has taken off.
+# The target without its query, which the ASGI server has split off.
 _ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?#]*)(?P<path>/[^?#]*)?", re.IGNORECASE)
 
 
 def to_origin_form(scope: Scope) -> Scope:
-    """Return `scope` with the path as target and the target's host as Host; as it is where the target is no URL.
+    """Return `scope` with the path as target and the target's host as Host; unchanged if the target is not a URL.
 
-    The target's scheme is not believed: how a request came is what the connection says, or a trusted proxy.
+    The target's scheme is ignored: the scheme is that of the connection, or what a trusted proxy reports.
     """
     if scope["path"].startswith("/"):
         return scope

@@ -1,9 +1,8 @@
-"""What an AI client says about itself, carried from request to request without keeping a session.
+"""Read the name and version that an AI client reports, without keeping a session.
 
-A client of the 2026-07-28 revision names itself in every request. An older one does so once, in `initialize`.
-There the bridge answers with an `Mcp-Session-Id` that is no key to anything stored: it holds the name itself,
-signed. The client sends it back with every request (MCP 2025-11-25, transports, session management), and any
-worker or machine that shares the SECRET_KEY can read it.
+A client of protocol version 2026-07-28 names itself in every request. An older one does so once, in `initialize`;
+the bridge answers with an `Mcp-Session-Id` that contains the name itself, signed. The client sends it back with every
+request (MCP 2025-11-25, transports, session management), and any worker with the same SECRET_KEY can read it.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ MAX_SESSION_ID = 600
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """A client's own name and version: a label, never evidence."""
+    """A client's self-reported name and version: a label, never proof."""
 
     name: str = ""
     version: str = ""
@@ -31,7 +30,7 @@ UNKNOWN = ClientInfo()
 
 
 def client_from_info(info: Any) -> ClientInfo:
-    """From `clientInfo` as sent (MCP `Implementation`); UNKNOWN where it is not one."""
+    """Return the client in `clientInfo` as sent (MCP `Implementation`); UNKNOWN if it is not one."""
     if not isinstance(info, dict):
         return UNKNOWN
     name, version = info.get("name"), info.get("version")
@@ -40,12 +39,12 @@ def client_from_info(info: Any) -> ClientInfo:
 
 @lru_cache(maxsize=1024)
 def _client(name: str, version: str) -> ClientInfo:
-    """Cached, since a client says the same with every request."""
+    """Return the sanitized client. Cached: a client sends the same values with every request."""
     return ClientInfo(_label(name, 120), _label(version, 60))
 
 
 def client_from_user_agent(user_agent: str) -> ClientInfo:
-    """From the first product of a User-Agent header (RFC 9110 section 10.1.5)."""
+    """Return the client from the first product of a User-Agent header (RFC 9110 section 10.1.5)."""
     name, _, version = user_agent.split(" ", 1)[0].partition("/")
     return _client(name[:500], version[:500])
 
@@ -57,7 +56,7 @@ def session_id(client: ClientInfo) -> str:
 
 @lru_cache(maxsize=1024)
 def client_from_session_id(value: str) -> ClientInfo:
-    """The client that `value` carries; UNKNOWN where we did not make it."""
+    """Return the client in the session id `value`; UNKNOWN if its signature is not ours."""
     if len(value) > MAX_SESSION_ID:
         return UNKNOWN
     try:
@@ -68,6 +67,6 @@ def client_from_session_id(value: str) -> ClientInfo:
 
 
 def _label(value: str, length: int) -> str:
-    # A label is shown in lists: one line, nothing that hides or turns the text around.
+    # Shown in lists: one line, without invisible or direction-changing characters.
     text = "".join(character for character in value[: length * 2] if character.isprintable())
     return "" if shows_nothing(text) else marked(redact(text).strip())[:length]

@@ -1,8 +1,8 @@
-"""One JSON-RPC request in, one answer out, through the SDK's server, in either protocol era.
+"""Dispatch one JSON-RPC request to the SDK's server and return its result, for every protocol version.
 
-The SDK's own HTTP entry for the `initialize` era starts a transport, three tasks and several streams for every
-request. Since nothing here is kept between requests, one plain await does the same for both eras. The era is
-told by the `MCP-Protocol-Version` header, as in the SDK.
+The SDK's own HTTP handler for the `initialize`-based versions starts a transport, three tasks and several streams for
+every request. Since no state is kept between requests here, one await does the same. The version comes from the
+`MCP-Protocol-Version` header, as in the SDK.
 """
 
 import logging
@@ -59,18 +59,18 @@ MAX_BATCH_SIZE = 20
 
 
 def is_stateless(version: str | None) -> bool:
-    """Whether a request with this `MCP-Protocol-Version` header belongs to the stateless era."""
+    """Return whether this `MCP-Protocol-Version` header names a stateless version (2026-07-28 or later)."""
     return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
 
 
 def allows_batches(version: str | None) -> bool:
-    """Return whether the revision of a request with this header has batches: 2025-03-26 alone, which knew no header."""
+    """Return whether the protocol version allows batches: only 2025-03-26, which had no version header."""
     return version in (None, BATCHING_VERSION)
 
 
 @dataclass
 class _Exchange:
-    """The SDK's `DispatchContext` for a request whose answer is one JSON body: there is no way back but that."""
+    """The SDK's `DispatchContext` for a request that is answered with one JSON body and has no back channel."""
 
     transport: TransportContext
     request_id: str | int
@@ -84,14 +84,14 @@ class _Exchange:
         raise NoBackChannelError(method)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
-        """Dropped: a JSON answer has no room for notifications."""
+        """Drop the notification: a JSON response cannot carry it."""
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Dropped likewise."""
+        """Drop the progress report likewise."""
 
 
 def check_notification_version(version: str | None) -> None:
-    """Raise RpcError where a notification names a protocol version that is not served."""
+    """Raise RpcError if a notification names an unsupported protocol version."""
     if version is not None and is_stateless(version):
         _raise(unsupported_protocol_version_rejection(version))
 
@@ -99,10 +99,10 @@ def check_notification_version(version: str | None) -> None:
 async def dispatch_request(
     server: McpServer, request: Request, *, headers: Mapping[str, str], context: RequestContext
 ) -> dict[str, Any]:
-    """The result of `request`; raises RpcError, and whatever the door's own errors are.
+    """Return the result of `request`; raise RpcError, or an error of the credential checks.
 
-    `headers` are by lower-case name. A tool call in which nothing needs the SDK's closer look goes to the catalogue
-    at once, which costs a third less; everything else goes through the SDK, with `context` as `context.request`.
+    `headers` are by lower-case name. A tool call in the usual form goes straight to the catalogue, which costs a third
+    less; everything else goes through the SDK, with `context` as its `context.request`.
     """
     version = headers.get("mcp-protocol-version", ASSUMED_VERSION)
     modern = is_stateless(version)
@@ -130,16 +130,16 @@ async def dispatch_request(
             lifespan_state=None,
         )
         if request.method == "server/discover":
-            # As in a version error: the SDK names the stateless versions alone, but all of them are served here.
+            # As in a version error: the SDK lists only the stateless versions, but all of them are supported here.
             result["supportedVersions"] = _SERVED
         return result
     except MCPError as error:
-        # The SDK repeats the name of a method it does not know.
+        # The SDK repeats the name of an unknown method.
         data = None if error.error.code == types.METHOD_NOT_FOUND else error.error.data
         status = None if modern else 200
         raise RpcError(error.error.code, error.error.message, data=data, http_status=status) from None
     except ValidationError:
-        # Pydantic's text repeats the input, so it stays here.
+        # Pydantic's text repeats the input, so it is not passed on.
         status = 400 if modern else 200
         raise RpcError(types.INVALID_PARAMS, "Invalid request parameters", http_status=status) from None
 
@@ -151,12 +151,12 @@ def _check_arguments(params: dict[str, Any], *, modern: bool) -> None:
 
 
 def _complete(result: McpToolResult, server: McpServer) -> dict[str, Any]:
-    """`result` as the stateless era has it: complete, unless it is a question, and stamped with its server."""
+    """Return `result` as the stateless versions have it: marked complete, unless it is a question, with server info."""
     return {"resultType": "complete", **result, "_meta": {**result.get("_meta", {}), **server.stamp}}
 
 
 def _plain_call(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """Name and arguments of a tool call in its everyday form, None for any other."""
+    """Return name and arguments of a tool call in its usual form; None for any other."""
     name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
     is_plain = (
         isinstance(name, str)
@@ -182,7 +182,7 @@ def _is_plain_meta(meta: dict[str, Any]) -> bool:
 
 
 def _asks_in_forms(params: dict[str, Any]) -> bool:
-    """Whether the client can show its person a form; an empty capability means that (MCP 2026-07-28)."""
+    """Return whether the client can show its user a form; an empty capability means that (MCP 2026-07-28)."""
     capabilities = (params.get("_meta") or {}).get(types.CLIENT_CAPABILITIES_META_KEY) or {}
     asks = capabilities.get("elicitation")
     return asks is not None and ("form" in asks or "url" not in asks)
@@ -201,7 +201,7 @@ def _modern_route(server: Server[Any], request: Request, headers: Mapping[str, s
 
 
 def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], headers: Mapping[str, str]) -> None:
-    """Arguments that a client mirrors into `Mcp-Param-*` headers must say the same there (MCP 2026-07-28)."""
+    """Raise RpcError if arguments differ from their mirrors in `Mcp-Param-*` headers (MCP 2026-07-28)."""
     name, arguments, lookup = params.get("name"), params.get("arguments") or {}, server.get_tool_input_schema
     if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict):
         return
@@ -213,7 +213,7 @@ def _check_mirrored_arguments(server: Server[Any], params: dict[str, Any], heade
 
 @lru_cache(maxsize=256)
 def _declares_mirrors(lookup: Callable[[str], Any], name: str) -> bool:
-    """Whether the tool's schema mirrors any argument; to walk it anew would cost more than the call."""
+    """Return whether the tool's schema mirrors any argument. Cached: walking the schema costs more than the call."""
     return "x-mcp-header" in repr(lookup(name))
 
 
@@ -223,12 +223,12 @@ def _raise(rejection: InboundLadderRejection | None) -> None:
 
 
 def _error(rejection: InboundLadderRejection) -> RpcError:
-    """`rejection` as ours; the version that was asked for is repeated only where it looks like one."""
+    """Convert `rejection` to RpcError; repeat the requested version only if it looks like one."""
     data = rejection.data
     if isinstance(data, dict) and "supported" in data:
-        # The SDK names those of one kind alone; a client may speak any that is served here.
+        # The SDK lists only one kind of versions; a client may use any that is supported here.
         data = {**data, "supported": _SERVED}
     if isinstance(data, dict) and not _VERSION.fullmatch(str(data.get("requested", ""))):
-        # Whatever stood in the header may be a token in the wrong place.
+        # The header could hold a token in the wrong place.
         data = {**data, "requested": "(unreadable)"} if "requested" in data else data
     return RpcError(rejection.code, rejection.message, data=data)

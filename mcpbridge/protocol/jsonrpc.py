@@ -7,12 +7,12 @@ import mcp_types as types
 import orjson
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 
-# No tool's arguments have more; what is nested deeper would pass by the limit of the body.
+# No tool's arguments have more, and nesting inside a string is not covered by the limit on the body.
 _MOST_BRACKETS_IN_TEXT = 64
 
 
 class RpcError(Exception):
-    """A JSON-RPC error and the HTTP status it goes out with."""
+    """A JSON-RPC error and its HTTP status."""
 
     def __init__(self, code: int, message: str, *, data: Any = None, http_status: int | None = None) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class RpcError(Exception):
         self.http_status = http_status or ERROR_CODE_HTTP_STATUS.get(code, 200)
 
     def body(self, request_id: str | int | None) -> dict[str, Any]:
-        """The error as a JSON-RPC response object."""
+        """Return the error as a JSON-RPC response object."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.data is not None:
             error["data"] = self.data
@@ -31,7 +31,7 @@ class RpcError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A JSON-RPC request object whose envelope is sound."""
+    """A JSON-RPC request with a valid envelope."""
 
     id: str | int
     method: str
@@ -40,13 +40,13 @@ class Request:
 
 
 def read_request(body: Any) -> Request | None:
-    """Return the request that a decoded body is, None for a notification or a posted response; raises RpcError.
+    """Return the request in a decoded body, None for a notification or a response; raise RpcError if it is invalid.
 
-    Arguments of a tool call that are an object in a string, or an empty list, become that object in `body` itself.
+    Arguments of a tool call that are an object in a string, or an empty list, are replaced by that object in `body`.
     """
     if not isinstance(body, dict):
         reason = (
-            "This protocol version has no batches: send one request."
+            "This protocol version does not allow batches: send one request."
             if isinstance(body, list)
             else "Send a JSON object."
         )
@@ -72,7 +72,7 @@ def read_request(body: Any) -> Request | None:
 
 
 def _object_in(arguments: Any) -> Any:
-    """Return the object that a model meant with `arguments`; as they are where they mean none, for the check behind."""
+    """Return the object that a model meant with `arguments`; unchanged if there is none, for the checks to refuse."""
     if isinstance(arguments, str) and arguments.count("{") + arguments.count("[") <= _MOST_BRACKETS_IN_TEXT:
         try:
             arguments = orjson.loads(arguments or "{}")
@@ -82,6 +82,6 @@ def _object_in(arguments: Any) -> Any:
 
 
 def id_from(body: Any) -> str | int | None:
-    """Return the id under which a faulty message is answered; None where it has none that can be read."""
+    """Return the id for the error response to an invalid message; None if it has no valid id."""
     found = body.get("id") if isinstance(body, dict) else None
     return found if isinstance(found, str | int) and not isinstance(found, bool) else None

@@ -1,4 +1,4 @@
-"""The MCP server: what it lists, and how a tool call becomes a result. Both transports run this one object.
+"""Build the MCP server: what it lists, and how a tool call becomes a result. Both transports use it.
 
 MCP facts: specification 2025-11-25 and 2026-07-28, server/tools and server/prompts.
 """
@@ -33,20 +33,20 @@ logger = logging.getLogger(__name__)
 NAME = "hoursmith"
 TITLE = "Hoursmith"
 INSTRUCTIONS = (
-    "Time tracking, projects, expenses and invoices of one Hoursmith workspace. You act with the rights of the "
-    "token's member. Start with get_me to see role and plan. Lists are paged: pass pagination.nextCursor as cursor. "
-    "Money is a decimal string, dates are YYYY-MM-DD. delete_client, archive_project, archive_task, "
-    "delete_time_entry and delete_expense destroy something and are recorded: ask your person first."
+    "Time tracking, projects, expenses and invoices of one Hoursmith workspace. You act with the permissions of "
+    "the token's member. Start with get_me to see role and plan. Lists are paged: pass pagination.nextCursor as "
+    "cursor. Money is a decimal string, dates are YYYY-MM-DD. delete_client, archive_project, archive_task, "
+    "delete_time_entry and delete_expense are destructive and audited: confirm with the user first."
 )
-# Where a result carries what the assistant is to tell its person (MCP, `_meta` keys with a prefix of their owner).
+# The key of a notice to the user in a result's `_meta` (MCP: keys carry the prefix of their owner).
 NOTICE_META_KEY = "app.hoursmith/notice"
-# The catalogue changes only with a release; a client may keep it for a while, but not across tokens.
+# The catalogue changes only with a release; a client may cache it for a while, but not across tokens.
 LISTING_TTL_MS = 5 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request as the door let it in."""
+    """One request that passed the checks of its transport."""
 
     credential: Credential
     caller: Caller
@@ -55,12 +55,12 @@ class RequestContext:
     elicitation: ElicitationState = NO_ELICITATION
 
 
-# A `CallToolResult` as it goes over the wire; or an `InputRequiredResult`, which says so in `resultType`.
+# A `CallToolResult` as JSON, or an `InputRequiredResult`, which has that `resultType`.
 McpToolResult = dict[str, Any]
 
 
 class Catalogue(Protocol):
-    """The tools and prompts that a server offers, and what happens when one is called or asked for."""
+    """The tools and prompts of a server."""
 
     def listing(self, *, read_only: bool) -> types.ListToolsResult: ...
 
@@ -75,16 +75,16 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class McpServer:
-    """The SDK's server, and the catalogue behind it for calls that need nothing else of it."""
+    """The SDK's server, and its catalogue for calls that do not need the SDK."""
 
     sdk: Server[Any]
     catalogue: Catalogue
-    # What every result of the stateless era says about its server, in `_meta` (MCP 2026-07-28).
+    # The `_meta` of every result in the stateless protocol version (MCP 2026-07-28).
     stamp: dict[str, Any]
 
 
 class HoursmithTools:
-    """The 31 tools, each one REST call, and the prompts that speak of them."""
+    """The 31 tools, each one REST call, and the prompts."""
 
     def __init__(self, calls: ToolCallService) -> None:
         self._calls = calls
@@ -102,8 +102,8 @@ class HoursmithTools:
     async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult:
         tool = TOOLS.get(name)
         if tool is None:
-            # The name is not repeated: anything may stand there.
-            raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool. tools/list names those there are.")
+            # The name is not repeated: it could hold a secret.
+            raise MCPError(code=types.INVALID_PARAMS, message="Unknown tool. Call tools/list for the available tools.")
         try:
             answer = await self._calls.run(
                 tool,
@@ -120,7 +120,7 @@ class HoursmithTools:
             answer = ToolResult.of(
                 errors.tool_error("bridge_fault", 500, Result.FAILED, requestId=context.caller.request_id)
             )
-        # The notice is for whoever has the token; who only knows its prefix is told nothing.
+        # The notice is for the holder of the token, not for a caller who only knows its prefix.
         return result_of(answer, context.notice if context.caller.is_accepted else None)
 
     def prompts(self, *, read_only: bool) -> types.ListPromptsResult:
@@ -129,7 +129,9 @@ class HoursmithTools:
     def prompt(self, name: str, arguments: dict[str, str], *, read_only: bool) -> types.GetPromptResult:
         found = next((prompt for prompt in prompts_for(read_only=read_only) if prompt.name == name), None)
         if found is None:
-            raise MCPError(code=types.INVALID_PARAMS, message="Unknown prompt. prompts/list names those there are.")
+            raise MCPError(
+                code=types.INVALID_PARAMS, message="Unknown prompt. Call prompts/list for the available prompts."
+            )
         if faults := found.faults(arguments):
             raise MCPError(code=types.INVALID_PARAMS, message=" ".join(faults))
         text = types.TextContent(type="text", text=found.filled(arguments))
@@ -171,9 +173,8 @@ def _described(tool: Tool) -> types.Tool:
 def result_of(answer: ToolResult, notice: Notice | None = None) -> McpToolResult:
     """Return the tool result for `answer`: one text block with its payload as compact JSON, then `notice`, if any.
 
-    A success carries the payload as `structuredContent` too. An error does not: it is no result of the tool, and
-    clients that validate (TypeScript SDK 1.x) must not have to look whether it fits. Where the user has to be asked
-    something, the question is the result.
+    A success also has the payload as `structuredContent`. An error does not, since it does not fit the tool's output
+    schema, which some clients validate (TypeScript SDK 1.x). If the user must be asked, the question is the result.
     """
     if answer.question is not None:
         return dict(answer.question)
@@ -189,16 +190,16 @@ def result_of(answer: ToolResult, notice: Notice | None = None) -> McpToolResult
 
 
 def context_from(sdk_context: ServerRequestContext[Any, Any]) -> RequestContext:
-    """The context that `entry` handed to `rpc`."""
+    """Return the request context that the HTTP endpoint passed to `dispatch_request`."""
     context = sdk_context.request
-    assert isinstance(context, RequestContext)  # noqa: S101 – only `entry` calls the server that asks this
+    assert isinstance(context, RequestContext)  # noqa: S101 – only the HTTP endpoint calls this server
     return context
 
 
 def build_server(
     catalogue: Catalogue, context_from: Callable[[ServerRequestContext[Any, Any]], RequestContext]
 ) -> McpServer:
-    """An MCP server over `catalogue`; `context_from` finds who is asking in a request's sdk_context."""
+    """Build an MCP server over `catalogue`; `context_from` returns our request context for the SDK's."""
 
     async def list_tools(
         sdk_context: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
@@ -239,7 +240,7 @@ def build_server(
         get_tool_input_schema=catalogue.input_schema,
         cache_hints={"tools/list": hint, "prompts/list": hint, "server/discover": hint},
     )
-    # The default traces every request through OpenTelemetry's no-op; nothing reads that here.
+    # The default middleware traces every request through OpenTelemetry's no-op, which is not used here.
     server.middleware.clear()
     return McpServer(server, catalogue, {types.SERVER_INFO_META_KEY: server.server_info_stamp})
 
@@ -247,7 +248,7 @@ def build_server(
 def _elicitation_state(
     sdk_context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
 ) -> ElicitationState:
-    """Only the stateless era lets a server ask while a call waits, by answering it with a question."""
+    """Return whether the client can ask its user, and what it answered. Only the stateless protocol version can."""
     capabilities = sdk_context.session.client_capabilities
     asks = capabilities.elicitation if capabilities is not None else None
     can_ask = sdk_context.protocol_version in MODERN_PROTOCOL_VERSIONS and asks is not None
@@ -258,10 +259,10 @@ def _elicitation_state(
 
 
 def _asks_in_forms(asks: types.ElicitationCapability | None) -> bool:
-    """An empty capability means forms (MCP 2026-07-28, elicitation, capabilities)."""
+    """Return whether the client shows forms; an empty capability means that (MCP 2026-07-28, elicitation)."""
     return asks is not None and (asks.form is not None or asks.url is None)
 
 
 def _check_cursor(params: types.PaginatedRequestParams | None) -> None:
     if params is not None and params.cursor is not None:
-        raise MCPError(code=types.INVALID_PARAMS, message="The list has one page; there is no such cursor.")
+        raise MCPError(code=types.INVALID_PARAMS, message="The list has one page: there is no such cursor.")

@@ -1,6 +1,6 @@
-"""Read JSON-RPC messages from standard input, one a line, and answer each line that is none.
+"""Read JSON-RPC messages from standard input, one per line, and answer invalid lines with an error.
 
-The SDK's own reader drops a line that it cannot take, and a client would wait for its answer for ever. At the end of
+The SDK's own reader drops a line that it cannot parse, and the client would wait for its answer forever. At the end of
 input the SDK's server drops the requests that it has not answered; here the end is reported to it after the answers.
 """
 
@@ -26,9 +26,9 @@ Refuse = Callable[[types.JSONRPCError], Awaitable[None]]
 
 
 def take_standard_input() -> BinaryIO:
-    """Return standard input as a file of our own, and leave the null device in its place.
+    """Return standard input as a new file, and replace it with the null device.
 
-    So nothing that runs in this process, and no child of it, can read away what the client sends.
+    So no other code in this process, and no child process, can consume what the client sends.
     """
     ours = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDONLY)
@@ -38,7 +38,7 @@ def take_standard_input() -> BinaryIO:
 
 
 class UnansweredRequests:
-    """The requests of one client that were read and not answered yet."""
+    """Track the requests of one client that were read and not answered yet."""
 
     def __init__(self) -> None:
         self._ids: Counter[str | int] = Counter()
@@ -100,10 +100,10 @@ class AnswerStream:
 
 
 class MessageLines:
-    """The lines of `source` that are JSON-RPC messages; `refuse`, set before reading, is given an error for the rest.
+    """Iterate over the JSON-RPC messages in `source`; call `refuse`, set before reading, with an error for other lines.
 
-    An error names the line's id where that can be read, and null where not (JSON-RPC 2.0 section 5). Lines of white
-    space alone are skipped, as the SDK's clients do. At the end of `source` the iteration waits for the answers to
+    An error has the line's id if that can be read, else null (JSON-RPC 2.0 section 5). Blank lines are skipped, as
+    the SDK's clients do. At the end of `source` the iteration waits for the answers to
     `unanswered`, at most `last_answers_s` seconds.
     """
 
@@ -128,7 +128,7 @@ class MessageLines:
         await self._unanswered.wait_for_answers(self._last_answers_s)
 
     def _next_line(self) -> bytes:
-        """The next line; of one that is longer than a message may be only as much as shows that."""
+        """Return the next line; only the beginning of one that is too long."""
         line = self._source.readline(MAX_BODY_BYTES + 1)
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -137,7 +137,7 @@ class MessageLines:
 
 
 def _message_in(line: bytes) -> types.JSONRPCMessage:
-    """Return the message that `line` is to the SDK's server; raises RpcError where it is none."""
+    """Return the message in `line` as the SDK's server reads it; raise RpcError if it is not one."""
     if len(line) > MAX_BODY_BYTES:
         raise RpcError(types.INVALID_REQUEST, f"The message is larger than {MAX_BODY_BYTES} bytes.")
     try:
@@ -148,7 +148,7 @@ def _message_in(line: bytes) -> types.JSONRPCMessage:
     try:
         return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
-        # Pydantic's text repeats the input, so it stays here.
+        # Pydantic's text repeats the input, so it is not passed on.
         raise RpcError(types.INVALID_REQUEST, "The line is not a JSON-RPC message.") from None
 
 

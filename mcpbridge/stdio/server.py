@@ -1,4 +1,4 @@
-"""The same server over standard input and output, for clients that start a command."""
+"""Serve MCP over standard input and output, for clients that start a command."""
 
 import asyncio
 from dataclasses import replace
@@ -26,14 +26,14 @@ from mcpbridge.protocol.client_info import client_from_info
 from mcpbridge.protocol.server import McpToolResult, RequestContext, build_server, result_of
 from mcpbridge.stdio.lines import AnswerStream, MessageLines, UnansweredRequests, take_standard_input
 
-# How long a client that has closed its side may still be answered. Clients send SIGTERM 2 s after closing.
+# How long requests are still answered after the client closed its side. Clients send SIGTERM 2 s after closing.
 LAST_ANSWERS_S = 1.5
 
 
 class StdioTools:
-    """The bridge's catalogue for one token. Here no HTTP status can refuse it, so a tool's result does.
+    """The bridge's catalogue for one token. Without HTTP statuses, a rejected token is reported as a tool result.
 
-    Calls wait for `started`; everything else can be answered while the bridge starts.
+    Calls wait for `started`; everything else is answered while the bridge starts.
     """
 
     def __init__(self, bridge: Bridge, started: asyncio.Event) -> None:
@@ -79,15 +79,15 @@ def _notice(bridge: Bridge, credential: Credential) -> Notice | None:
     try:
         return bridge.restrictions.now().notice(credential.token_ref)
     except RestrictionsUnknownError:
-        # A call is refused for it; the list of tools is no secret.
+        # A call is refused in that case; the list of tools is not secret.
         return None
 
 
 async def serve(bridge: Bridge, credential: Credential, *, read_only: bool = False, connection: str = "") -> None:
-    """Speak MCP over stdio until the client closes it, acting with `credential`, as the connection with that id.
+    """Serve MCP over stdio until the client closes it, with `credential`, as the connection with that id.
 
-    The client is answered at once, as some give up on a server that takes long; only calls wait for the bridge, which
-    may have to wait for its database. What it asked before it closed its side is still answered, within LAST_ANSWERS_S.
+    The client is answered at once, since some time out on a slow start; only calls wait for the bridge, which may have
+    to wait for its database. Requests sent before the client closed its side are still answered, within LAST_ANSWERS_S.
     """
     digests = credential.digests
 

@@ -1,4 +1,4 @@
-"""The way to Hoursmith's REST API: `client` sends what a tool declares, over `network` or `in_process`."""
+"""Client of Hoursmith's REST API: `client` sends a tool's request, over HTTP (`http`) or ASGI (`asgi`)."""
 
 from mcpbridge.upstream.client import Upstream
 from mcpbridge.upstream.errors import (

@@ -1,4 +1,4 @@
-"""Calls Hoursmith through a transport of httpx: the embedded sandbox, an ASGI application in this process."""
+"""Transport to an ASGI application in this process, the embedded sandbox, through httpx."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -20,12 +20,12 @@ from mcpbridge.upstream.transport import HEADERS, connect_timeout, is_compressed
 
 
 def asgi_transport(application: Any) -> httpx.AsyncBaseTransport:
-    """A transport that calls an ASGI application in this process."""
+    """Return an httpx transport that calls an ASGI application in this process."""
     return httpx.ASGITransport(app=application, raise_app_exceptions=False)
 
 
 class AsgiTransport:
-    """A transport of httpx, called without its client, which adds cookies, redirects and proxies."""
+    """Uses an httpx transport without httpx's client, which adds cookies, redirects and proxies."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, origin: str, *, timeout_s: float) -> None:
         self._transport = transport
@@ -67,7 +67,7 @@ async def _read(response: httpx.Response) -> RawResponse:
     if is_compressed(said.get("content-encoding")):
         return RawResponse(status, retry_after, None)
     body = bytearray()
-    # The raw stream: nothing is packed, and httpx's reader would copy every piece once more.
+    # The raw stream: the body is not compressed, and httpx's reader would copy every chunk again.
     async for piece in cast(AsyncIterator[bytes], response.stream):
         body += piece
         if len(body) > MAX_RESPONSE_BYTES:
@@ -76,7 +76,7 @@ async def _read(response: httpx.Response) -> RawResponse:
 
 
 def _named(error: Exception) -> UpstreamError:
-    """Our name for an error of httpx."""
+    """Map an httpx error to an UpstreamError."""
     match error:
         case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
             return UpstreamUnreachableError()

@@ -1,4 +1,4 @@
-"""The one way to Hoursmith's REST API: one origin, the caller's own token, nothing followed, nothing repeated."""
+"""Send requests to Hoursmith's REST API: one origin, the caller's own token, no redirects, no retries."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Upstream:
-    """Sends REST requests to one fixed origin: over the network, or through `transport`, httpx's interface, instead."""
+    """Sends REST requests to one fixed origin, over the network or through an httpx `transport`."""
 
     def __init__(self, base_url: str, *, timeout_s: float, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
         parts = urlsplit(base_url.rstrip("/"))
@@ -33,7 +33,7 @@ class Upstream:
         if transport is None:
             self._transport = HttpTransport(origin, timeout_s=timeout_s)
         else:
-            # Only here, as httpx takes long to load and the network needs none of it.
+            # Imported late: httpx takes long to load and the network transport does not use it.
             from mcpbridge.upstream.asgi import AsgiTransport
 
             self._transport = AsgiTransport(transport, origin, timeout_s=timeout_s)
@@ -42,7 +42,7 @@ class Upstream:
         await self._transport.aclose()
 
     async def send(self, call: RestRequest, credential: Credential) -> ApiResponse:
-        """The answer to `call`, made once with the caller's own token; raises UpstreamError."""
+        """Send `call` once, with the caller's own token, and return the response; raise UpstreamError."""
         with spans.upstream_call(call.method, call.route, self.address) as span:
             reply = await self._exchange(call, credential)
             span.answered(reply.status)
@@ -65,6 +65,6 @@ class Upstream:
             raise
         except Exception as error:
             # Neither chained nor printed: its text may show the request, token included.
-            logger.error("Asking Hoursmith failed in a way that nobody foresaw: %s", type(error).__name__)
+            logger.error("A request to Hoursmith failed unexpectedly: %s", type(error).__name__)
             raise UpstreamDroppedError from None
         return parse_response(answer, wants_data=call.method == "GET")

@@ -1,6 +1,6 @@
-"""Which Hoursmith the settings name: the hosted service, or the sandbox in this process.
+"""Build the upstream that the settings name: the hosted service, or the sandbox in this process.
 
-Apart from `bridge`, because pages and commands that ask Hoursmith something need none of the MCP machinery.
+Separate from `app`, because pages and commands that call Hoursmith do not need the MCP code.
 """
 
 from typing import Any
@@ -11,12 +11,12 @@ from mcpbridge.upstream import Upstream
 
 
 def upstream_from_settings(sandbox: Any | None = None) -> Upstream:
-    """The upstream that the settings name; `sandbox` is the ASGI application to call where none is named."""
+    """Return the upstream that the settings name; `sandbox` is the ASGI application to call if none is named."""
     if settings.HOURSMITH_API_URL:
         return Upstream(settings.HOURSMITH_API_URL, timeout_s=settings.UPSTREAM_TIMEOUT_S)
     from mcpbridge.upstream.asgi import asgi_transport
 
-    # The address never leaves the process; https keeps Django from redirecting to it.
+    # The address is never contacted; https keeps Django from redirecting to https.
     return Upstream(
         "https://localhost/sandbox/api/v1",
         timeout_s=settings.UPSTREAM_TIMEOUT_S,

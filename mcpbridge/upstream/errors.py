@@ -1,18 +1,18 @@
-"""What can go wrong on the way to Hoursmith; an answer with an error status is an answer, not an exception.
+"""Errors of a request to Hoursmith. A response with an error status is a response, not an exception.
 
 UpstreamError
 ├── UpstreamUnreachableError   no connection: nothing was sent
-├── UpstreamTimeoutError       sent, no whole answer within the time limit: it may have been carried out
-├── UpstreamDroppedError       the line broke while waiting: it may have been carried out
-└── UpstreamResponseError        an answer that cannot be used: it was probably carried out
-    ├── UpstreamRedirectError      it wanted us to go elsewhere; tokens do not travel
+├── UpstreamTimeoutError       sent, no complete response within the time limit: may have been carried out
+├── UpstreamDroppedError       the connection was lost while waiting: may have been carried out
+└── UpstreamResponseError        an unusable response: was probably carried out
+    ├── UpstreamRedirectError      a redirect, which is not followed: the token stays at this origin
     ├── UpstreamTooLargeError      longer than MAX_RESPONSE_BYTES
-    └── UpstreamMalformedError     not the JSON that the contract promises
+    └── UpstreamMalformedError     not the JSON of the contract
 """
 
 
 class UpstreamError(Exception):
-    """Hoursmith gave no usable answer."""
+    """Hoursmith gave no usable response."""
 
     code = "upstream_error"
     status = 502

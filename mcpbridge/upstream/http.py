@@ -1,9 +1,8 @@
-"""Calls Hoursmith over the network: connections that are kept, one request at a time on each.
+"""Transport to Hoursmith over the network: a pool of HTTP/1.1 connections, one request at a time on each.
 
-A connection pool of our own, and the reason is the word “once”: pools of libraries send a request again when a kept
-connection turns out to be closed, DELETE included, although the first may have been carried out. Here nothing is sent
-twice, and what a connection says unasked ends it, so that no caller can be given another's answer. llhttp, through
-httptools, reads the answers.
+The pool is our own so that no request is ever sent twice: some libraries resend a request, DELETE included, when a
+pooled connection turns out to be closed, although the first may have been carried out. Unsolicited data closes a
+connection, so that no caller can get another's response. llhttp, through httptools, parses the responses.
 """
 
 import asyncio
@@ -31,20 +30,20 @@ from mcpbridge.upstream.response import MAX_RESPONSE_BYTES, RawResponse
 from mcpbridge.upstream.transport import HEADERS, connect_timeout, is_compressed
 
 MAX_CONNECTIONS = 256
-# Of one answer, the interim ones before it included.
+# Per response, including interim ones.
 MAX_HEADER_BYTES = 64 * 1024
-# With what chunks say of themselves, and with trailers, which have no limit of their own.
+# Including chunk headers and trailers, which have no limit of their own.
 MAX_RECEIVED_BYTES = 2 * MAX_RESPONSE_BYTES
-# A connection that was idle for longer is likely to be gone without our knowing.
+# A connection that was idle for longer was probably closed by the server.
 KEPT_FOR_S = 60.0
-# The next address of a host is tried when one has not answered within this (RFC 8305).
+# The next address of a host is tried if one does not answer within this (RFC 8305).
 _NEXT_ADDRESS_S = 0.25
 _TARGET = re.compile(r"/[\x21-\x7e]*")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 class HttpTransport:
-    """The connections to one origin. They belong to the event loop of the first request."""
+    """A pool of connections to one origin, bound to the event loop of the first request."""
 
     def __init__(self, origin: str, *, timeout_s: float) -> None:
         parts = urlsplit(origin)
@@ -56,34 +55,34 @@ class HttpTransport:
         self._connect_s = connect_timeout(timeout_s)
         lines = {"Host": parts.netloc.rpartition("@")[2], **HEADERS}
         self._head = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._room = asyncio.Semaphore(MAX_CONNECTIONS)
-        # Those that wait for a request, the one used last at the end.
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        # Idle connections, the one used last at the end.
         self._idle: deque[_Connection] = deque()
 
     async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> RawResponse:
-        """The answer to one request, made once; raises UpstreamError. Whoever gives up waiting ends the connection."""
+        """Send one request once and return the response; raise UpstreamError. Cancelling closes the connection."""
         request = self._request(method, target, headers, body)
         now = asyncio.get_running_loop().time()
-        connected_by = now + self._connect_s
-        await self._enter(connected_by)
+        connect_deadline = now + self._connect_s
+        await self._enter(connect_deadline)
         try:
-            connection = self._kept() or await self._connected(connected_by)
+            connection = self._idle_connection() or await self._connect_within(connect_deadline)
             try:
                 answer = await connection.ask(request, now + self._timeout_s)
             finally:
                 self._put_back(connection)
         finally:
-            self._room.release()
+            self._slots.release()
         return answer
 
     async def aclose(self) -> None:
         while self._idle:
             self._idle.pop().end()
-        # The loop may end next, and has sockets to close before.
+        # Let the loop close the sockets before it ends.
         await asyncio.sleep(0)
 
     def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-        # Whoever could put a line break into a header could put a second request behind the first.
+        # A line break in a header would allow a second request behind the first.
         if not _TARGET.fullmatch(target) or not all(map(_VALUE.fullmatch, headers.values())):
             raise UpstreamUnreachableError
         head = method + " " + target + self._head
@@ -95,20 +94,20 @@ class HttpTransport:
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
     async def _enter(self, until: float) -> None:
-        if not self._room.locked():
+        if not self._slots.locked():
             # Does not wait.
-            await self._room.acquire()
+            await self._slots.acquire()
             return
         try:
             async with asyncio.timeout_at(until):
-                await self._room.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             raise UpstreamUnreachableError from None
 
-    def _kept(self) -> "_Connection | None":
-        """The connection that was used last, if one is open; those too long unused are ended on the way."""
-        eldest = asyncio.get_running_loop().time() - KEPT_FOR_S
-        while self._idle and self._idle[0].idle_since < eldest:
+    def _idle_connection(self) -> "_Connection | None":
+        """Return the open connection that was used last, if any; close those idle for too long."""
+        oldest = asyncio.get_running_loop().time() - KEPT_FOR_S
+        while self._idle and self._idle[0].idle_since < oldest:
             self._idle.popleft().end()
         while self._idle:
             connection = self._idle.pop()
@@ -121,12 +120,12 @@ class HttpTransport:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
 
-    async def _connected(self, until: float) -> "_Connection":
+    async def _connect_within(self, until: float) -> "_Connection":
         try:
             async with asyncio.timeout_at(until):
                 return await self._connect()
         except (OSError, UnicodeError):
-            # TimeoutError and those of TLS are OSErrors; a host's name that is none is a UnicodeError.
+            # TimeoutError and TLS errors are OSErrors; an invalid host name is a UnicodeError.
             raise UpstreamUnreachableError from None
 
     async def _connect(self) -> "_Connection":
@@ -153,13 +152,13 @@ class HttpTransport:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; it is asked one thing at a time. llhttp's parser calls what begins with `on_`."""
+    """One connection, with one request at a time. llhttp's parser calls the methods that start with `on_`."""
 
     idle_since = 0.0
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        # Both know each other, until the connection is lost.
+        # A reference cycle until the connection is lost.
         self._parser = httptools.HttpResponseParser(self)
         self._asked: asyncio.Future[RawResponse] | None = None
         self._begin()
@@ -175,29 +174,29 @@ class _Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether it may be asked something."""
+        """Return whether it can take a request."""
         return self._transport is not None and not self._transport.is_closing() and self._asked is None
 
     def end(self) -> None:
-        """Close it at once, whatever is under way."""
+        """Close it at once, even during a request."""
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
-    async def ask(self, request: bytes, give_up_at: float) -> RawResponse:
-        """The answer to `request`, until `give_up_at` by the loop's clock; raises UpstreamError."""
+    async def ask(self, request: bytes, deadline: float) -> RawResponse:
+        """Send `request` and return the response, until `deadline` on the loop's clock; raise UpstreamError."""
         if self._transport is None:
             raise UpstreamUnreachableError
         self._begin()
         loop = asyncio.get_running_loop()
         self._asked = loop.create_future()
-        # A timer of its own: `asyncio.timeout` costs several times as much.
-        late = loop.call_at(give_up_at, self._hand_out, UpstreamTimeoutError())
+        # A plain timer: `asyncio.timeout` costs several times as much.
+        late = loop.call_at(deadline, self._hand_out, UpstreamTimeoutError())
         self._transport.write(request)
         try:
             return await self._asked
         except asyncio.CancelledError:
-            # Its answer may still come, and must not be taken for that to another request.
+            # Its response may still arrive, and must not be taken for that of another request.
             self.end()
             raise
         finally:
@@ -208,14 +207,14 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._asked is None:
-            # Nobody asked: whatever it is, it is for nobody.
+            # Unsolicited data belongs to no request.
             self.end()
             return
         self._received_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            # What comes after the end of an answer is no part of it.
+            # Data after the end of a response is not part of it.
             self._is_last = True
             if not self._is_whole:
                 self._fault = self._fault or UpstreamMalformedError()
@@ -229,7 +228,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if self._asked is not None:
-            # An answer of no told length ends with its connection.
+            # A response without a length ends with its connection.
             is_whole = self._is_in_body and not self._has_length and error is None
             self._hand_out(None if is_whole else UpstreamDroppedError())
         del self._parser
@@ -281,7 +280,7 @@ class _Connection(asyncio.Protocol):
         elif is_compressed(self._encoding):
             self._body = None
             self._is_whole = self._is_last = True
-        # An interim answer has no body, and the answer is yet to come.
+        # An interim response has no body; the final one follows.
         self._is_in_body = status >= 200
 
     def on_body(self, data: bytes) -> None:
@@ -295,5 +294,5 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._is_in_body and not self._is_whole:
             self._is_whole = True
-            # Known just now; behind the end of the message llhttp has forgotten it.
+            # Only known here: llhttp resets it after the end of the message.
             self._is_last = not self._parser.should_keep_alive()

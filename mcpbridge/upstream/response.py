@@ -1,4 +1,4 @@
-"""What Hoursmith answered: as HTTP has it, and as the contract does."""
+"""The raw HTTP response of Hoursmith, and its decoded JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ import orjson
 from mcpbridge.upstream.errors import UpstreamMalformedError
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
-# The contract's records are flat. What is nested deeper could be read here, but not written again for the client.
+# The contract's records are flat. Deeper nesting could be parsed here, but not serialised for the client.
 MAX_DEPTH = 64
 
 
 class RawResponse(NamedTuple):
-    """An HTTP answer; `body` is None where it was left unread."""
+    """An HTTP response; `body` is None if it was not read."""
 
     status: int
     retry_after: str | None
@@ -23,7 +23,7 @@ class RawResponse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """Hoursmith's answer. `payload` is the JSON object, `{"data": None}` for an empty success.
+    """A decoded response. `payload` is the JSON object, `{"data": None}` for an empty success.
 
     For an error status whose body is not the contract's envelope, `payload` is empty.
     """
@@ -38,13 +38,13 @@ class ApiResponse:
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """The contract's error object, or an empty one."""
+        """Return the contract's error object, or an empty one."""
         error = self.payload.get("error")
         return error if isinstance(error, dict) else {}
 
 
 def parse_response(answer: RawResponse, *, wants_data: bool) -> ApiResponse:
-    """What the answer says; raises UpstreamMalformedError where a success is not what the contract promises."""
+    """Decode the response; raise UpstreamMalformedError if a success is not what the contract promises."""
     status, retry_after = answer.status, _seconds(answer.retry_after)
     payload = None if answer.body is None else _object(answer.body)
     if not 200 <= status < 300:
@@ -78,5 +78,5 @@ def _is_deep(value: dict[str, Any]) -> bool:
 
 
 def _seconds(header: str | None) -> int | None:
-    """Retry-After in seconds; the date form is left unread, since Hoursmith sends seconds."""
+    """Return Retry-After in seconds; its date form is ignored, since Hoursmith sends seconds."""
     return int(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 7 else None

@@ -1,4 +1,4 @@
-"""How requests get to Hoursmith."""
+"""The transport protocol that the network and ASGI clients share, with their common headers and timeouts."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,7 +7,7 @@ from mcpbridge import __version__
 from mcpbridge.upstream.response import RawResponse
 
 CONNECT_TIMEOUT_S = 5.0
-# With the caller's token and what describes a body all that ever goes out: nothing that the client sent travels on.
+# All that is sent besides the caller's token and the headers of a body: no header of the client is forwarded.
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -16,12 +16,12 @@ HEADERS = {
 
 
 class UpstreamTransport(Protocol):
-    """A way to one origin. It follows nothing, keeps nothing, and sends nothing twice."""
+    """Sends requests to one origin: no redirects, no cookies, no retries."""
 
     async def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> RawResponse:
-        """The answer to one request for `target`, a path with its query; raises UpstreamError.
+        """Send one request for `target`, a path with its query, and return the response; raise UpstreamError.
 
-        The time limit of a line is one of the whole exchange, against an answer that drips.
+        The timeout covers the whole exchange, against a response that arrives byte by byte.
         """
         ...
 
@@ -29,10 +29,10 @@ class UpstreamTransport(Protocol):
 
 
 def connect_timeout(timeout_s: float) -> float:
-    """How long connecting may take, in seconds: less than all, so that it is known that nothing was sent."""
+    """Return the timeout for connecting, in seconds: less than the total, so that nothing can have been sent."""
     return min(CONNECT_TIMEOUT_S, 0.8 * timeout_s)
 
 
 def is_compressed(encoding: str | None) -> bool:
-    """Whether a body is packed, though we ask for none: a small one may unpack to gigabytes, so it is left unread."""
+    """Return whether a body is compressed. Such bodies are not read: a small one may expand to gigabytes."""
     return encoding is not None and encoding.lower() != "identity"

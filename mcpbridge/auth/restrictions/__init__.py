@@ -1,5 +1,5 @@
-"""What people in the console order the bridge to do with a token: block it, freeze it, tell it something.
+"""Restrict tokens from the console: block a token, pause destructive tools, add a notice, turn off snapshots.
 
-An order can only narrow what a token may do, never widen it. Each takes effect on the next request, on every worker
-and machine (`reading`), and each is recorded in the same transaction as it is given.
+A restriction can only narrow what a token may do, never widen it. It takes effect on the next request, on every worker
+and machine (`store`), and is recorded in the audit log in the transaction that sets it.
 """

@@ -1,4 +1,4 @@
-"""Blocks a token at the bridge, and lets it through again."""
+"""Block and unblock a token at the bridge."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,11 +11,11 @@ from mcpbridge.models import ObservedToken, TokenBlock
 def block_token(
     *, env: str, prefix: str, org_id: str, actor: str, reason: str, liftable_by: int | None = None
 ) -> TokenBlock:
-    """Refuse the token at the bridge from the next request on, on every worker, and record who asked and why.
+    """Block the token on every worker from the next request, and record who blocked it and why.
 
-    `liftable_by` is the key of the member who may unblock it again beside the workspace's admins; None: admins alone.
-    A block that a member may lift becomes an admin's where an admin asks for it too, and is recorded once more.
-    Raises AuditUnavailableError where that cannot be recorded; then nothing has changed.
+    `liftable_by` is the key of the member who may unblock it besides the workspace's admins; None means admins only.
+    If an admin blocks a token that a member could unblock, the block becomes the admin's and is recorded again.
+    Raises AuditUnavailableError if the block cannot be recorded; then nothing changes.
     """
     with transaction.atomic():
         asked = {"blocked_by": actor, "reason": reason, "blocked_at": timezone.now(), "liftable_by": liftable_by}
@@ -33,9 +33,9 @@ def block_token(
 
 
 def unblock_token(*, block: TokenBlock, actor: str) -> None:
-    """Let the token through again. The row stays, since the record must still name the block next year.
+    """Unblock the token. The row is kept, since the audit log refers to it.
 
-    Raises AuditUnavailableError where it cannot be recorded; then the block stays in force.
+    Raises AuditUnavailableError if it cannot be recorded; then the token stays blocked.
     """
     with transaction.atomic():
         in_force = TokenBlock.objects.filter(pk=block.pk, lifted_at=None)
@@ -59,5 +59,5 @@ def _record(action: str, block: TokenBlock, *, actor: str, note: str) -> None:
 
 
 def token_name(env: str, prefix: str) -> str:
-    """What the token was called when it was last seen; empty where it never was."""
+    """Return the token's name when it was last used; empty if it never was."""
     return ObservedToken.objects.filter(env=env, prefix=prefix).values_list("token_name", flat=True).first() or ""

@@ -1,4 +1,4 @@
-"""Tells every process of a machine that something changed, at the price of a look into mapped memory."""
+"""Notify every process of a machine of a change, through bytes in a memory-mapped file."""
 
 import logging
 import mmap
@@ -8,9 +8,9 @@ logger = logging.getLogger(__name__)
 
 
 class ChangeMarker:
-    """Eight bytes in a file beside the database that change whenever a restriction does, for every process to see.
+    """Eight bytes in a file beside the database that change whenever a restriction changes.
 
-    To look at them costs nothing, since they are mapped into memory; to ask SQLite takes four system calls.
+    Reading them costs nothing, since they are mapped into memory; a query to SQLite takes four system calls.
     """
 
     SIZE = 8
@@ -20,7 +20,7 @@ class ChangeMarker:
         self._mapped: mmap.mmap | None = None
 
     def change(self) -> None:
-        """Say that the restrictions are others now. Every process looks by itself after a second where it cannot."""
+        """Mark the restrictions as changed. If that fails, every process still reloads them within a second."""
         try:
             file = self._open()
             try:
@@ -28,10 +28,10 @@ class ChangeMarker:
             finally:
                 os.close(file)
         except OSError as error:
-            logger.warning("The other workers hear of a change a second later: %s", error)
+            logger.warning("Other workers apply the change up to a second later: %s", error)
 
     def now(self) -> bytes | None:
-        """What stands there now; None where nothing can be mapped."""
+        """Return the current bytes; None if the file cannot be mapped."""
         try:
             if self._mapped is None:
                 file = self._open()
@@ -44,8 +44,9 @@ class ChangeMarker:
         return self._mapped[: self.SIZE]
 
     def _open(self) -> int:
-        """Open the file, made where it is missing. It only ever grows: another process may have it mapped already,
-        and would be killed by SIGBUS if what it looks at were cut off.
+        """Open the file, creating it if necessary.
+
+        It is never truncated: another process that has it mapped would be killed by SIGBUS.
         """
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

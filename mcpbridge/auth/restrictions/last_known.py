@@ -1,8 +1,7 @@
-"""Keeps the last known restrictions on disk, for a start while the database is away.
+"""Keep the last known restrictions on disk, for a start while the database is unavailable.
 
-One file in VAR_DIR, sealed with a MAC under a key made of SECRET_KEY and bound to the database that it was read from:
-whoever can write to the disk cannot make one up. An older copy put back in its place cannot be told from the newest
-while the database is away.
+One file in VAR_DIR, authenticated under a key derived from SECRET_KEY and bound to its database, so that it cannot be
+forged by writing to the disk. A restored older copy cannot be detected while the database is unavailable.
 """
 
 import fcntl
@@ -35,25 +34,25 @@ _FORMAT = 1
 _PURPOSE = b"hoursmith last known restrictions"
 _LOOK_EVERY_S = 1.0
 _LIMIT_S = 3.0
-# So that the copy says of when it is, also where nothing changes for weeks.
+# Renewed even without changes, so that the copy shows how old it is.
 _RENEW_EVERY_S = 300.0
-# Calls that wait for a decision narrow nothing, and change with each request.
+# Pending approval requests restrict nothing, and change with each request.
 _KEPT = QUERIES[:-1]
 
 
 class NoUsableCopyError(Exception):
-    """There is no copy that may be used; the text says why."""
+    """There is no usable copy; the text says why."""
 
 
 class LastKnownFile:
-    """The sealed copy in `folder` of what the restrictions of `database` were."""
+    """The authenticated copy in `folder` of the restrictions of `database`."""
 
     def __init__(self, folder: Path, *, database: str) -> None:
         self._path = folder / NAME
         self._database = database
 
     def read(self) -> tuple[Restrictions, str]:
-        """The restrictions, and of when they are (ISO 8601). Raises NoUsableCopyError."""
+        """Return the restrictions and their time (ISO 8601); raise NoUsableCopyError."""
         try:
             seal, _, content = self._path.read_bytes().partition(b"\n")
         except OSError as error:
@@ -67,7 +66,7 @@ class LastKnownFile:
         return Restrictions.from_rows(*found["rows"]), str(found["at"])
 
     def write(self, rows: list[list[Any]]) -> None:
-        """Put `rows`, the answers to the questions that are kept, in place of the copy, durably and as a whole."""
+        """Replace the copy by `rows`, the results of the queries in `_KEPT`, durably and atomically."""
         at = timezone.now().isoformat(timespec="seconds")
         facts = {"format": _FORMAT, "database": self._database, "at": at, "rows": rows}
         content = json.dumps(facts, separators=(",", ":")).encode()
@@ -82,7 +81,7 @@ class LastKnownFile:
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Whether no other process of this machine reads and writes now; whoever may, reads only from here on.
+        """Yield whether this process holds the lock for reading the database and writing the copy.
 
         So what is written last was read last, and an older state never replaces a newer one.
         """
@@ -99,10 +98,10 @@ class LastKnownFile:
 
 
 class LastKnownWriter:
-    """Writes the copy whenever the restrictions of this process are others than those that it knows to be kept."""
+    """Writes the copy whenever the restrictions differ from the ones written last."""
 
     def __init__(self, file: LastKnownFile, known: Callable[[], Restrictions | None]) -> None:
-        """`known` says what the database last said; None where it said nothing yet."""
+        """Take `known`, which returns what the database last supplied; None if nothing yet."""
         self._file = file
         self._known = known
         self._alias = TokenBlock.objects.db
@@ -122,7 +121,7 @@ class LastKnownWriter:
         self._worker.wake()
 
     def wake(self) -> None:
-        """Look now: the restrictions changed."""
+        """Write now: the restrictions changed."""
         self._worker.wake()
 
     async def stop(self) -> None:
@@ -152,7 +151,7 @@ class LastKnownWriter:
                     found.append([list(row) for row in cursor.fetchall()])
                 return found
         finally:
-            # Needed too seldom to be kept open.
+            # Used too rarely to stay open.
             drop_connection(self._alias)
 
 

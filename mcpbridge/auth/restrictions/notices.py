@@ -1,7 +1,7 @@
-"""Gives an assistant something to tell its person, with every result of one token, until that is no longer so.
+"""Add a notice for the user to every result of one token, until it is cleared.
 
-A notice changes nothing that the token may do, so it is no event of the record; whoever has a reason for one records
-the reason (a rotation asked for, a token that is due).
+A notice does not change what the token may do, so it is not in the audit log; its reason is (a requested rotation, a
+token that is due).
 """
 
 from django.db import transaction
@@ -15,9 +15,9 @@ NOTICE_LENGTH = 300
 
 
 def set_notice(*, env: str, prefix: str, org_id: str, text: str, is_in_text: bool = False) -> TokenNotice:
-    """Add `text`, one line, to the results of the token's calls; instead of the notice it has, if any.
+    """Add `text`, one line, to the results of the token's calls, replacing its current notice, if any.
 
-    It stands in each result's `_meta`, and with `is_in_text` in a text block of its own besides.
+    It is in each result's `_meta`, and with `is_in_text` also in a text block of its own.
     """
     line = sanitize_text(" ".join(text.split()), NOTICE_LENGTH)
     with transaction.atomic():
@@ -33,7 +33,7 @@ def set_notice(*, env: str, prefix: str, org_id: str, text: str, is_in_text: boo
 
 
 def clear_notice(*, env: str, prefix: str, org_id: str) -> bool:
-    """Say nothing more to the assistants of the workspace's token; False where nothing was said."""
+    """Remove the notice of the workspace's token; return False if there was none."""
     with transaction.atomic():
         standing = TokenNotice.objects.filter(env=env, prefix=prefix, org_id=org_id, ended_at=None)
         ended = standing.update(ended_at=timezone.now())

@@ -1,4 +1,4 @@
-"""Freezes the destructive tools, for one token or for all of a workspace; everything else goes on."""
+"""Pause and resume destructive tools, for one token or a whole workspace. Other tools keep working."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,9 +10,9 @@ from mcpbridge.models import Freeze
 
 
 def pause_destructive_tools(*, org_id: str, actor: str, reason: str, env: str = "", prefix: str = "") -> Freeze:
-    """Refuse the five destructive tools from the next call on, to one token or, without `prefix`, to everybody.
+    """Pause the five destructive tools from the next call, for one token or, without `prefix`, for the workspace.
 
-    Raises AuditUnavailableError where that cannot be recorded; then nothing is frozen.
+    Raises AuditUnavailableError if it cannot be recorded; then nothing is paused.
     """
     with transaction.atomic():
         freeze, made = Freeze.objects.get_or_create(
@@ -29,7 +29,7 @@ def pause_destructive_tools(*, org_id: str, actor: str, reason: str, env: str = 
 
 
 def resume_destructive_tools(*, freeze: Freeze, actor: str) -> None:
-    """Let the destructive tools work again. Raises AuditUnavailableError; then they stay frozen."""
+    """Resume the destructive tools. Raises AuditUnavailableError; then they stay paused."""
     with transaction.atomic():
         in_force = Freeze.objects.filter(pk=freeze.pk, lifted_at=None)
         if in_force.update(lifted_at=timezone.now(), lifted_by=actor):

@@ -1,7 +1,7 @@
-"""Keeps the restrictions in memory up to date with the database, on SQLite and on PostgreSQL.
+"""Keep the restrictions in memory up to date with the database, on SQLite and PostgreSQL.
 
-While the database cannot be read, the last known restrictions hold, also over a restart (`last_known`). Where nothing
-is known, nothing is served.
+While the database is unavailable, the last known restrictions apply, also after a restart (`last_known`). If none are
+known, every request is answered 503.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from mcpbridge.workers import Attempts, PeriodicTask
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
-# How long a start waits for the database before it goes by the last known restrictions.
+# How long a start waits for the database before it uses the last known restrictions.
 START_TIMEOUT_S = 5.0
 _LONGEST_PAUSE_S = 2.0
 
 
 class PollingRestrictionStore(ABC):
-    """What both kinds share: what is known, since when, and what to do where nothing is."""
+    """The part that both databases share: what is known, since when, and the fallback to the copy on disk."""
 
     def __init__(
         self, last_known: LastKnownFile | None, *, every_s: float, expected: type[Exception] = sqlite3.Error
@@ -52,7 +52,7 @@ class PollingRestrictionStore(ABC):
         self._copy_writer = LastKnownWriter(last_known, self._from_database) if last_known is not None else None
 
     async def start(self) -> None:
-        """Read the restrictions, and go on reading them; by the copy on disk where the database is away."""
+        """Start reading the restrictions; use the copy on disk if the database is unavailable."""
         self._task.start()
         try:
             await asyncio.wait_for(self._first.wait(), START_TIMEOUT_S)
@@ -83,7 +83,7 @@ class PollingRestrictionStore(ABC):
         """Read the restrictions, and `_learn` them."""
 
     def _learn(self, restrictions: Restrictions) -> None:
-        """Go by `restrictions`, as the database has them."""
+        """Apply `restrictions`, as read from the database."""
         if not self._is_from_database:
             metrics.restrictions_known.set(1)
             if self._copied_at:
@@ -117,12 +117,12 @@ class PollingRestrictionStore(ABC):
 
 
 class SqliteRestrictionStore(PollingRestrictionStore):
-    """Reads the restrictions when their generation changes, and every second besides."""
+    """Reads the restrictions when the change marker changes, and every second."""
 
     def __init__(self, path: str, last_known: LastKnownFile | None = None) -> None:
         super().__init__(last_known, every_s=POLL_S)
         self._path = path
-        self._generation = ChangeMarker(path)
+        self._marker = ChangeMarker(path)
         self._seen: bytes | None = None
         self._look_at = 0.0
         self._connection: sqlite3.Connection | None = None
@@ -134,8 +134,8 @@ class SqliteRestrictionStore(PollingRestrictionStore):
         self._close()
 
     def now(self) -> Restrictions:
-        generation = self._generation.now()
-        if generation is None or generation != self._seen or time.monotonic() >= self._look_at:
+        marker = self._marker.now()
+        if marker is None or marker != self._seen or time.monotonic() >= self._look_at:
             self._attempts.run(self._read)
         return super().now()
 
@@ -143,8 +143,8 @@ class SqliteRestrictionStore(PollingRestrictionStore):
         self._read()
 
     def _read(self) -> None:
-        # Taken before the restrictions are read: a change in between is found the next time.
-        generation = self._generation.now()
+        # Read before the restrictions: a change in between is found the next time.
+        marker = self._marker.now()
         try:
             connection = self._opened()
             (version,) = connection.execute("PRAGMA data_version").fetchone()
@@ -154,15 +154,15 @@ class SqliteRestrictionStore(PollingRestrictionStore):
         except Exception:
             self._close()
             raise
-        self._seen, self._look_at = generation, time.monotonic() + POLL_S
+        self._seen, self._look_at = marker, time.monotonic() + POLL_S
 
     def _opened(self) -> sqlite3.Connection:
-        """A connection to the file that is at the path now: SQLite goes on reading one that was replaced."""
+        """Return a connection to the file at the path, reopened if the file was replaced: SQLite does not notice."""
         found = os.stat(self._path)
         if self._file != (found.st_dev, found.st_ino):
             self._close()
         if self._connection is None:
-            # Never made here: an empty file would say that nothing is blocked.
+            # Never created here: an empty file would mean that nothing is blocked.
             address = f"{Path(self._path).absolute().as_uri()}?mode=rw"
             self._connection = sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False)
             self._file = (found.st_dev, found.st_ino)
@@ -175,13 +175,13 @@ class SqliteRestrictionStore(PollingRestrictionStore):
 
 
 def restriction_store() -> RestrictionStore:
-    """The order book that suits the configured database, with its copy in VAR_DIR."""
+    """Build the restriction store for the configured database, with its copy in VAR_DIR."""
     connection = connections["default"]
     folder = Path(settings.VAR_DIR)
     if connection.vendor == "sqlite":
         path = str(connection.settings_dict["NAME"])
         return SqliteRestrictionStore(path, LastKnownFile(folder, database=f"sqlite {Path(path).absolute()}"))
-    # Only here: the driver takes long to load.
+    # Imported late: the driver takes long to load.
     from mcpbridge.auth.restrictions.postgresql import PostgresqlRestrictionStore, connection_parameters
 
     place = "{HOST}:{PORT}/{NAME}".format_map(connection.settings_dict)

@@ -1,4 +1,4 @@
-"""Keeps the restrictions in memory up to date with PostgreSQL."""
+"""Keep the restrictions in memory up to date with PostgreSQL."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +12,12 @@ from mcpbridge.auth.restrictions.polling import POLL_S, PollingRestrictionStore
 from mcpbridge.auth.restrictions.store import NOTIFY_CHANNEL, QUERIES, Restrictions
 from mcpbridge.db.timeouts import apply_socket_timeouts
 
-# A connection that says nothing for so long is taken for cut.
+# A connection without an answer for this long is considered lost.
 _SILENCE_S = 3.0
 
 
 class PostgresqlRestrictionStore(PollingRestrictionStore):
-    """Is told of every change by the database (LISTEN/NOTIFY), and reads the restrictions every second besides."""
+    """Reads the restrictions on every change (LISTEN/NOTIFY), and every second."""
 
     def __init__(self, conninfo: Callable[[], dict[str, object]], last_known: LastKnownFile | None = None) -> None:
         super().__init__(last_known, every_s=0.0, expected=psycopg.Error)
@@ -32,7 +32,7 @@ class PostgresqlRestrictionStore(PollingRestrictionStore):
         try:
             if self._connection is None:
                 self._connection = await psycopg.AsyncConnection.connect(**self._conninfo(), autocommit=True)  # type: ignore[arg-type]
-                # Somebody who locks a table must not keep us from noticing that nothing is read any more.
+                # A locked table must not hide that nothing is read any more.
                 await self._connection.execute(f"SET statement_timeout = {int(_SILENCE_S * 1000)}")
                 await self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
             else:
@@ -51,7 +51,7 @@ class PostgresqlRestrictionStore(PollingRestrictionStore):
 
 
 def connection_parameters() -> dict[str, object]:
-    """Return what the driver needs to open a connection beside Django's."""
+    """Return the driver's parameters for a connection of its own."""
     if settings.DATABASE_DIRECT_URL:
         direct: dict[str, Any] = {"conninfo": settings.DATABASE_DIRECT_URL, "prepare_threshold": None}
         apply_socket_timeouts(direct, limit_s=_SILENCE_S)

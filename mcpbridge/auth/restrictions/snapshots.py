@@ -1,4 +1,4 @@
-"""Keeps no snapshots of what a workspace's assistants destroy, where the workspace wants none."""
+"""Turn snapshots of deleted and archived records off and on, per workspace."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,9 +9,9 @@ from mcpbridge.models import SnapshotStop
 
 
 def turn_off_snapshots(*, org_id: str, actor: str) -> None:
-    """From the next destructive call on neither read nor keep what is destroyed.
+    """Neither read nor store the record before a destructive call, from the next call.
 
-    Raises AuditUnavailableError where that cannot be recorded; then snapshots go on.
+    Raises AuditUnavailableError if it cannot be recorded; then snapshots stay on.
     """
     with transaction.atomic():
         _, made = SnapshotStop.objects.get_or_create(
@@ -23,7 +23,7 @@ def turn_off_snapshots(*, org_id: str, actor: str) -> None:
 
 
 def turn_on_snapshots(*, org_id: str, actor: str) -> None:
-    """Keep snapshots again. Raises AuditUnavailableError; then there are none still."""
+    """Store snapshots again. Raises AuditUnavailableError; then they stay off."""
     with transaction.atomic():
         in_force = SnapshotStop.objects.filter(org_id=org_id, lifted_at=None)
         if in_force.update(lifted_at=timezone.now(), lifted_by=actor):

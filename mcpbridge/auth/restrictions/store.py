@@ -1,4 +1,4 @@
-"""The restrictions in force, as the bridge sees them on each request, without waiting for a database."""
+"""The restrictions in force, held in memory so that no request waits for the database."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -21,14 +21,14 @@ QUERIES = (_BLOCKS, _FREEZES, _NOTICES, _STOPS, _RULES, _UNDECIDED)
 
 
 class Notice(NamedTuple):
-    """One line for the person behind an assistant; `is_in_text` where the workspace wants it in the result's text."""
+    """One line for the assistant's user; `is_in_text` if the workspace wants it in the result's text."""
 
     text: str
     is_in_text: bool
 
 
 class ApprovalPolicy(NamedTuple):
-    """Which destructive calls of a workspace wait for a person, where that one answers, and for how long in seconds."""
+    """Which destructive calls of a workspace need approval, who answers, and for how many seconds a call is held."""
 
     tools: frozenset[str]
     tokens: frozenset[str]
@@ -39,7 +39,7 @@ class ApprovalPolicy(NamedTuple):
 
     @property
     def is_active(self) -> bool:
-        """Whether any call waits."""
+        """Return whether any call needs approval."""
         return bool(self.tools or self.tokens) or self.hourly_limit is not None
 
 
@@ -64,7 +64,7 @@ class Restrictions:
         rules: Iterable[Iterable[Any]],
         undecided: Iterable[Iterable[Any]] = (),
     ) -> "Restrictions":
-        """The restrictions that the rows of the six questions tell of."""
+        """Build Restrictions from the rows of the six queries in QUERIES, in that order."""
         return cls(
             blocks=frozenset(TokenRef(env, prefix) for env, prefix in blocks),
             freezes=frozenset((org_id, env, prefix) for org_id, env, prefix in freezes),
@@ -79,28 +79,28 @@ class Restrictions:
         )
 
     def is_blocked(self, token: TokenRef) -> bool:
-        """Whether the token is blocked."""
+        """Return whether the token is blocked."""
         return token in self.blocks
 
     def pauses_destructive_tools(self, org_id: str, token: TokenRef) -> bool:
-        """Whether the destructive tools are frozen for the token, or for all of its workspace."""
+        """Return whether destructive tools are paused for the token, or for its whole workspace."""
         return bool(self.freezes) and ((org_id, *token) in self.freezes or (org_id, "", "") in self.freezes)
 
     def turns_off_snapshots(self, org_id: str) -> bool:
-        """Whether the workspace wants nothing kept of what is destroyed."""
+        """Return whether the workspace has turned snapshots off."""
         return org_id in self.snapshot_stops
 
     def approval_policy(self, org_id: str) -> ApprovalPolicy | None:
-        """Which of the workspace's destructive calls wait for a person; None where none does."""
+        """Return which of the workspace's destructive calls need approval; None if none does."""
         return self.approval_policies.get(org_id)
 
     def notice(self, token: TokenRef) -> Notice | None:
-        """What the assistant that uses the token is to tell its person."""
+        """Return the notice for the user of the token's assistant, if any."""
         return self.notices.get(token)
 
 
 def _list(stored: Any) -> list[str]:
-    """A JSON column as the driver hands it out: SQLite's as text."""
+    """Return the list in a JSON column as the driver returns it; SQLite's returns text."""
     found: list[str] = json.loads(stored) if isinstance(stored, str) else stored
     return found
 
@@ -110,28 +110,28 @@ class RestrictionsUnknownError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "The console does not know yet which tokens are blocked and which tools are paused, so it serves nothing:"
-            " its database does not answer, and there is no valid copy of the restrictions in its folder."
-            " Try again in a moment; an operator can see what is wrong at /readyz and in the log."
+            "The console does not know yet which tokens are blocked and which tools are paused, so it answers no"
+            " requests: its database is unavailable, and there is no valid copy of the restrictions on disk."
+            " Try again in a moment; an operator can see the cause at /readyz and in the log."
         )
 
 
 class RestrictionStore(Protocol):
-    """Where the bridge looks the restrictions up."""
+    """The source of the restrictions."""
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
     def now(self) -> Restrictions:
-        """Those in force. Raises RestrictionsUnknownError where none could be read since the start."""
+        """Return those in force; raise RestrictionsUnknownError if none could be read since the start."""
 
     def fault(self) -> str:
-        """What is wrong with what is known, in words for an operator; empty where the database said it."""
+        """Return for an operator why the restrictions may be outdated; empty if the database supplied them."""
 
 
 def notify_restrictions_changed() -> None:
-    """Let every worker and machine know, when the transaction is committed, that the restrictions are others now."""
+    """Make every worker and machine reload the restrictions once this transaction is committed."""
     connection = connections["default"]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
-"""Lets destructive calls of a workspace wait for a person, where the workspace wants that.
+"""Require approval for destructive calls, in workspaces that want it.
 
-A request is for one call: one token, one tool, the very same arguments. Consent is used up by the call that leaves on
-the strength of it; whoever makes the same call twice is let through once. What is asked, and what was decided by
-whom, is in the record before anything is sent.
+A request is for one call: one token, one tool, identical arguments. An approval is consumed by the call that is sent
+with it; making the same call twice needs two approvals. The request and the decision are in the audit log before
+anything is sent.
 """

@@ -1,7 +1,7 @@
-"""The question that goes to an assistant's person, and the state that comes back with the answer.
+"""Ask the assistant's user for approval through the MCP client, and read the answer.
 
 MCP 2026-07-28, client features, elicitation, and `InputRequiredResult`. The state is signed with `SECRET_KEY`, so
-that every worker can read it; that it is used once is the database's to see to.
+that every worker can read it; the database ensures that it is used once.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ MAX_STATE = 600
 
 
 def question(request: ApprovalRequest, *, title: str) -> dict[str, Any]:
-    """The `InputRequiredResult` that asks about `request`; `title` is the tool's."""
+    """Return the `InputRequiredResult` that asks about `request`; `title` is the tool's."""
     what = f"“{request.target_label}” ({request.target_id})" if request.target_label else request.target_id
-    token = f"{request.token_name or 'a token without a name'}, {request.masked_token}"
+    token = f"{request.token_name or 'unnamed token'}, {request.masked_token}"
     message = (
         f"{title}: {request.target_type.replace('_', ' ')} {what}? "
-        f"The workspace wants a person to approve this first. The call would be made with {token}."
+        f"Your workspace requires approval for this. The call will use the token {token}."
     )
     schema = {
         "type": "object",
@@ -33,7 +33,7 @@ def question(request: ApprovalRequest, *, title: str) -> dict[str, Any]:
             _FIELD: {
                 "type": "boolean",
                 "title": title,
-                "description": "Yes lets this one call through. Anything else refuses it.",
+                "description": "Yes approves this one call. Anything else denies it.",
                 "default": False,
             }
         },
@@ -48,12 +48,12 @@ def question(request: ApprovalRequest, *, title: str) -> dict[str, Any]:
 
 
 def sign_state(request: ApprovalRequest) -> str:
-    """What the client has to bring back, signed: which request, which token, tool and arguments."""
+    """Return the signed state that the client must send back: the request, token, tool and arguments."""
     return signing.dumps(_bound(request.pk, request.env, request.prefix, request.tool, request.digest), salt=_SALT)
 
 
 def is_answer_to(request: ApprovalRequest, elicitation: ElicitationState, call: Call, *, digest: str) -> bool:
-    """Whether what the client brought back was sealed by us for this request, and this very call."""
+    """Return whether the client's state was signed here for this request and this very call."""
     if not elicitation.state or len(elicitation.state) > MAX_STATE:
         return False
     try:
@@ -65,12 +65,12 @@ def is_answer_to(request: ApprovalRequest, elicitation: ElicitationState, call: 
 
 
 def request_lifetime(request: ApprovalRequest) -> timedelta:
-    """How long after it was asked the question may be answered."""
+    """Return how long after the request the question may be answered."""
     return request.expires_at - request.asked_at
 
 
 def approval_from(answers: Mapping[str, Any]) -> bool | None:
-    """Yes or no, as the person answered; None where they left the question open."""
+    """Return True if the user approved, False if they denied, None if they did not answer."""
     answer = answers.get(QUESTION)
     if not isinstance(answer, Mapping):
         return None

@@ -33,16 +33,16 @@ logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
 Snapshot = Mapping[str, Any] | None
 _LOOK_S = 0.1
-# A worker that was not told looks by itself.
+# Check the database this often even if no change was announced.
 _LOOK_ANYWAY_S = 2.0
 _THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """What becomes of a call: it leaves (on the strength of `request`, if any), or `error` says why not.
+    """Outcome of the approval check: send the call (`request` is the approval used, if any), or return `error`.
 
-    `question` is what the client's person is asked in that case, if anything.
+    With an error, `question` is what to ask the client's user, if anything.
     """
 
     request: int | None = None
@@ -51,18 +51,18 @@ class ApprovalOutcome:
 
 
 class ApprovalGate:
-    """Asks for consent, and waits for it. One for a process."""
+    """Requests approval for calls, and waits for the decision. One per process."""
 
     def __init__(self, restrictions: RestrictionStore, *, limit_s: float) -> None:
-        """No question to the database waits for longer than `limit_s` seconds."""
+        """Limit each database query to `limit_s` seconds."""
         self._restrictions = restrictions
         self._limit_s = limit_s
         self._alias = router.db_for_write(ApprovalRequest)
-        # Threads of their own: however many calls are held, nobody else waits for one.
+        # Threads of their own: held calls must not use up the threads of others.
         self._threads = ThreadPoolExecutor(_THREADS, "approvals")
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False)
 
     async def check(
@@ -76,11 +76,11 @@ class ApprovalGate:
         look: Callable[[], Awaitable[Snapshot]],
         is_over_limit: bool = False,
     ) -> ApprovalOutcome:
-        """Whether `call` may leave. `look` reads the record that it would destroy, and names it in `call`.
+        """Decide whether `call` may be sent. `look` reads the record that it would destroy, and names it in `call`.
 
-        `is_over_limit` says that the audit log refused it for its token's hourly limit; what leaves without a request
-        may still be refused so, since calls are counted where intents are committed. A call that cannot be asked about,
-        or whose request cannot be recorded, does not leave.
+        `is_over_limit` says that the audit log refused the call for its token's hourly limit. A call that is sent
+        without a request may still be refused for it, since calls are counted where intents are committed. A call
+        whose request cannot be written to the audit log is not sent.
         """
         try:
             cause = "rate" if is_over_limit else await self._cause(rule, call)
@@ -99,11 +99,11 @@ class ApprovalGate:
         except requests.TooManyRequestsError:
             return _not_now("approval_queue_full", 429)
         except (AuditUnavailableError, Error) as error:
-            logger.warning("Nobody could be asked about a call of %s: %s", call.tool, type(error).__name__)
+            logger.warning("Approval for a call of %s could not be requested: %s", call.tool, type(error).__name__)
             return _not_now("audit_unavailable", 503)
 
     async def consume(self, key: int, arguments: Mapping[str, Any]) -> ToolError | None:
-        """Use consent up, at the last moment before the call leaves; the error where that is too late."""
+        """Consume the approval just before the call is sent; return an error if it is no longer valid."""
         digest = requests.arguments_digest(arguments)
         try:
             is_ours = await self._work(lambda: requests.consume_approval(key=key, digest=digest))
@@ -126,11 +126,11 @@ class ApprovalGate:
     async def _answered(
         self, request: ApprovalRequest, call: Call, elicitation: ElicitationState, digest: str
     ) -> ApprovalRequest:
-        """`request` as it stands after what the client brought back; as it was where that is no answer to it."""
+        """Apply the client's answer to `request`; return it unchanged if the client sent no valid answer."""
         consent = approval_from(elicitation.answers)
         if consent is None or not is_answer_to(request, elicitation, call, digest=digest):
             return request
-        actor = f"The person at {requests.requester(request)}"
+        actor = f"The user of {requests.requester(request)}"
         try:
             return await self._work(
                 lambda: requests.decide_approval(
@@ -141,7 +141,7 @@ class ApprovalGate:
             return await self._look(lambda: ApprovalRequest.objects.get(pk=request.pk))
 
     async def _held(self, request: ApprovalRequest, rule: ApprovalPolicy) -> ApprovalOutcome:
-        """The check, after waiting for a decision for as long as the rule holds a call."""
+        """Wait for a decision, for as long as the rule holds a call, and return the outcome."""
         key = request.pk
 
         def look() -> ApprovalRequest:
@@ -162,18 +162,18 @@ class ApprovalGate:
         return _outcome_of(request)
 
     async def _look(self, work: Callable[[], Found]) -> Found:
-        """Do `work`, which only reads."""
+        """Run `work`, which only reads, on a thread."""
         return await self._on_thread(work, bounded_read)
 
     async def _work(self, work: Callable[[], Found]) -> Found:
-        """Do `work` in a transaction."""
+        """Run `work` in a transaction, on a thread."""
         return await self._on_thread(work, bounded_transaction)
 
     async def _on_thread(
         self, work: Callable[[], Found], limited: Callable[..., AbstractContextManager[None]]
     ) -> Found:
         def done() -> Found:
-            # Not from the pages' pool, and not with their patience.
+            # A connection of its own: not from the pages' pool, and with a shorter time limit.
             use_own_connection(self._alias, limit_s=self._limit_s)
             try:
                 with limited(self._alias, limit_s=self._limit_s):

@@ -1,4 +1,4 @@
-"""What a workspace wants asked about before it is destroyed."""
+"""Read and change which destructive calls of a workspace need approval."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,13 +11,13 @@ from mcpbridge.models import AnsweredIn, ApprovalRule, CallKind
 from mcpbridge.tools import TOOLS
 
 DESTRUCTIVE_TOOLS = tuple(tool.name for tool in TOOLS.values() if tool.kind is CallKind.DESTRUCTIVE)
-# Below the minute after which proxies and clients give up on an answer.
+# Less than the minute after which proxies and clients time out.
 MAX_HOLD_S = 55
 MIN_LIFETIME_S, MAX_LIFETIME_S = 60, 86_400
 
 
 def get_approval_rule(org_id: str) -> ApprovalRule:
-    """The rule of the workspace; one that chooses nothing, and is not saved, where there is none."""
+    """Return the rule of the workspace, or an unsaved one that requires no approval."""
     return ApprovalRule.objects.filter(org_id=org_id).first() or ApprovalRule(org_id=org_id)
 
 
@@ -32,20 +32,20 @@ def change_approval_rule(
     lasts_s: int,
     actor: str,
 ) -> bool:
-    """Let these calls wait for a person, from the next one on; False where that was the rule before.
+    """Require approval for these calls from the next one on; return False if that was the rule before.
 
-    `tokens` are each `env_prefix`; with neither tools nor tokens nor a limit nothing waits. Raises
-    AuditUnavailableError where the change cannot be recorded; then the rule stays.
+    `tokens` are each `env_prefix`; without tools, tokens and a limit no call needs approval. Raises
+    AuditUnavailableError if the change cannot be recorded; then the rule stays as it was.
     """
     with transaction.atomic():
         ApprovalRule.objects.get_or_create(org_id=org_id)
         rule = ApprovalRule.objects.select_for_update().get(org_id=org_id)
-        before = _told(rule)
+        before = _described(rule)
         rule.tools, rule.tokens = sorted(set(tools) & set(DESTRUCTIVE_TOOLS)), sorted(set(tokens))
         rule.hourly_limit, rule.answered_in = hourly_limit, AnsweredIn(answered_in)
         rule.holds_s = min(max(holds_s, 0), MAX_HOLD_S)
         rule.lasts_s = min(max(lasts_s, MIN_LIFETIME_S), MAX_LIFETIME_S)
-        after = _told(rule)
+        after = _described(rule)
         if after == before:
             return False
         rule.save()
@@ -63,11 +63,11 @@ def change_approval_rule(
 
 
 def is_active(rule: ApprovalRule) -> bool:
-    """Whether any call waits under `rule`."""
+    """Return whether any call needs approval under `rule`."""
     return bool(rule.tools or rule.tokens) or rule.hourly_limit is not None
 
 
-def _told(rule: ApprovalRule) -> dict[str, Any]:
+def _described(rule: ApprovalRule) -> dict[str, Any]:
     return {
         "tools": ", ".join(rule.tools) or "none",
         "tokens": ", ".join(rule.tokens) or "none",

@@ -1,4 +1,4 @@
-"""Requests for consent: asked, decided, used, out of time. Each is one transaction with its row of the record."""
+"""Create, decide, consume and expire approval requests, each in one transaction with its audit row."""
 
 import hashlib
 import json
@@ -19,34 +19,34 @@ from mcpbridge.models import AnsweredIn, ApprovalRequest, Decision
 REQUESTED, APPROVED = "approval.requested", "approval.approved"
 REFUSED, EXPIRED = "approval.refused", "approval.expired"
 _ACTIONS = {Decision.APPROVED: APPROVED, Decision.REFUSED: REFUSED, Decision.EXPIRED: EXPIRED}
-# Nobody decides about more with care, and each one costs a row of the record.
+# Admins cannot review more with care, and each one costs an audit row.
 MAX_OPEN = 20
 
 
 class TooManyRequestsError(Exception):
-    """As many calls of the token wait already as a person can be asked about."""
+    """The token has MAX_OPEN pending requests already."""
 
 
 class NotDecidableError(Exception):
-    """The request does not exist in this workspace, was decided before, or is out of time."""
+    """The request does not exist in this workspace, was decided before, or has expired."""
 
 
 def arguments_digest(arguments: Mapping[str, Any]) -> str:
-    """What consent is bound to beside token and tool: the arguments as the assistant sent them."""
+    """Return the digest that binds an approval to the arguments as the assistant sent them."""
     return hashlib.sha256(json.dumps(arguments, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def request_approval(
     *, call: Call, rule: ApprovalPolicy, digest: str, snapshot: Mapping[str, Any] | None, cause: str
 ) -> ApprovalRequest:
-    """The request for exactly this call: the one that stands, decided or not, or else a new one, recorded.
+    """Return the request for exactly this call: the existing one, decided or not, or a new one, which is recorded.
 
-    Raises TooManyRequestsError, and AuditUnavailableError where it cannot be recorded; then nobody is asked.
+    Raises TooManyRequestsError, and AuditUnavailableError if it cannot be recorded; then no request is made.
     """
     caller, now = call.caller, timezone.now()
     key = {"env": caller.env, "prefix": caller.prefix, "tool": call.tool, "digest": digest}
     with transaction.atomic():
-        # Who counts those that wait is alone with it, so that two at once are not both the last that may.
+        # Locked while counting, so that two calls at once cannot both take the last place.
         acquire_locks(router.db_for_write(ApprovalRequest), f"approvals {caller.env} {caller.prefix}")
         last = ApprovalRequest.objects.filter(**key).order_by("-id").first()
         if last is not None and last.expires_at > now and last.used_at is None:
@@ -84,9 +84,9 @@ def request_approval(
 
 
 def decide_approval(*, key: int, org_id: str, is_approved: bool, actor: str) -> ApprovalRequest:
-    """Consent to the call, or do not; on every machine at once. The first decision counts.
+    """Approve or deny the call, on every machine at once. The first decision counts.
 
-    Consent stands for as long as the request did. Raises NotDecidableError, and AuditUnavailableError where the
+    An approval is valid for as long as the request was. Raises NotDecidableError, and AuditUnavailableError if the
     decision cannot be recorded; then there is none.
     """
     now = timezone.now()
@@ -110,17 +110,17 @@ def decide_approval(*, key: int, org_id: str, is_approved: bool, actor: str) -> 
 
 
 def consume_approval(*, key: int, digest: str) -> bool:
-    """Use the consent up; True for one caller alone, on all machines, and for nobody once it is out of time."""
+    """Consume the approval. Return True for one caller only, across all machines, and never after it expired."""
     now = timezone.now()
     with transaction.atomic():
-        standing = ApprovalRequest.objects.filter(
+        valid = ApprovalRequest.objects.filter(
             pk=key, digest=digest, decision=Decision.APPROVED, used_at=None, closed_at=None, expires_at__gt=now
         )
-        return bool(standing.update(used_at=now, closed_at=now, snapshot=None))
+        return bool(valid.update(used_at=now, closed_at=now, snapshot=None))
 
 
 def expire_approval(request: ApprovalRequest) -> None:
-    """Close a request that is out of time, and record it where nobody had answered. Raises AuditUnavailableError."""
+    """Close an expired request, and record that it expired if it was undecided. Raises AuditUnavailableError."""
     now = timezone.now()
     with transaction.atomic():
         overdue = ApprovalRequest.objects.filter(pk=request.pk, closed_at=None, expires_at__lte=now)
@@ -132,19 +132,19 @@ def expire_approval(request: ApprovalRequest) -> None:
 
 
 def expire_approvals() -> None:
-    """Close every request that is out of time."""
+    """Close every expired request, 200 at a time."""
     for request in ApprovalRequest.objects.filter(closed_at=None, expires_at__lte=timezone.now())[:200]:
         expire_approval(request)
 
 
 def requester(request: ApprovalRequest) -> str:
-    """Who asks, as the record names it."""
-    name = request.client_name or "An assistant without a name"
+    """Return who makes the request, as the audit log names it."""
+    name = request.client_name or "An unnamed assistant"
     return f"{name} with {request.token_name or request.masked_token}"
 
 
 def seconds_left(request: ApprovalRequest, now: datetime) -> float:
-    """How long the request, or the consent, still stands."""
+    """Return how many seconds the request, or the approval, is still valid."""
     return max(0.0, (request.expires_at - now).total_seconds())
 
 

@@ -210,7 +210,7 @@ def test_the_page_of_a_call_tells_who_what_and_how_it_ended(cast: Cast, browse: 
     page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", browse("owner").get(f"/activity/{call.pk}/").content.decode()))
     assert "called create_client" in page
     assert "refused, 403 forbidden_scope, in 34 ms." in page
-    assert "This token may not do that." in page
+    assert "This token does not have permission to do that." in page
     assert "Default rate" in page
     assert "audit log</a>" not in page
 

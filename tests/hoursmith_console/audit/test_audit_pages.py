@@ -99,7 +99,7 @@ def test_the_record_as_it_was_is_shown_as_labelled_fields(cast: Cast, browse: Br
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("not_found", "No snapshot: There is no such record"),
+        ("not_found", "No snapshot: The record does not exist"),
         ("switched_off", "No snapshot: snapshots are off"),
         ("something_new", "the record could not be read."),
     ],

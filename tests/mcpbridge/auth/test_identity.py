@@ -273,7 +273,7 @@ def test_a_token_that_hoursmith_accepts_again_is_forgotten_as_refused(tmp_path):
     assert outcomes(known, (credential(), "a")) == [401]
     clock.now += 121
     assert outcomes(known, (credential(), "a")) == [200]
-    assert known._refusals.refused(credential().digests[0]) is None
+    assert known._rejected.refused(credential().digests[0]) is None
 
 
 def test_workers_count_together(tmp_path):

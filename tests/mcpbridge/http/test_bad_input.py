@@ -216,7 +216,7 @@ def test_a_batch_is_neither_empty_nor_long(older: Wire, messages: int) -> None:
 
 def test_other_revisions_have_no_batches(wire: Wire) -> None:
     error = refused(wire.post([wire.request("ping")]), status=400, code=INVALID_REQUEST)
-    assert "no batches" in error["message"]
+    assert "does not allow batches" in error["message"]
 
 
 def test_a_faulty_request_is_answered_under_its_own_id(wire: Wire) -> None:

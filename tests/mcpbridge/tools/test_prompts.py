@@ -120,7 +120,7 @@ def test_read_only_access_offers_no_prompt_that_writes(console: Served, owner_to
     listed, refused, got = asked(url, owner_token, era, ("new_client", {"name": "X"}), ("my_week", None))
 
     assert {prompt.name for prompt in listed} == READS
-    assert (refused.code, refused.message) == (-32602, "Unknown prompt. prompts/list names those there are.")
+    assert (refused.code, refused.message) == (-32602, "Unknown prompt. Call prompts/list for the available prompts.")
     assert got.messages[0].content.text == PROMPTS["my_week"].text
 
 

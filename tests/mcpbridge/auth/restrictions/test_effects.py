@@ -32,7 +32,7 @@ def test_a_frozen_workspace_deletes_nothing_and_reads_on(bridge, runner):
     pause_destructive_tools(org_id=ME["orgId"], actor="Ana", reason="something is odd")
     error = error_in(result_of(runner.run(Talk(bridge).call(*DELETE))))
     assert (error["status"], error["code"]) == (403, "frozen")
-    assert "lift the freeze" in error["hint"]
+    assert "resume destructive tools" in error["hint"]
     assert not result_of(runner.run(Talk(bridge).call("get_client", {"id": CLIENT_ID})))["isError"]
     assert "DELETE" not in bridge.sent
     runner.run(bridge.stop())

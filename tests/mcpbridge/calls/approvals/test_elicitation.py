@@ -62,7 +62,7 @@ def test_the_person_is_asked_in_plain_words_and_yes_lets_the_call_through(
     rows = AuditEvent.objects.filter(tool__startswith="approval.").order_by("sequence").values_list("tool", "actor")
     assert list(rows) == [
         ("approval.requested", "Claude Desktop with Laptop"),
-        ("approval.approved", "The person at Claude Desktop with Laptop"),
+        ("approval.approved", "The user of Claude Desktop with Laptop"),
     ]
     # The very same answer, once more, is no answer: the person is asked anew.
     assert is_question(delete(bridge, runner, **answered(asked)))
