@@ -93,7 +93,7 @@ class Bridge:
 
 
 def _lock_path() -> Path | None:
-    """Where the audit writers of all processes queue; PostgreSQL queues by itself."""
+    """Return the file through which the audit writers of all processes take turns; None on PostgreSQL."""
     connection = connections["default"]
     if connection.vendor != "sqlite":
         return None

@@ -1,4 +1,4 @@
-"""How log lines look: for people, or one JSON object a line; with the request they belong to, and without secrets."""
+"""Format log records as text or as JSON lines, with their request id and without secrets."""
 
 import logging
 import re
@@ -9,16 +9,16 @@ import orjson
 
 from mcpbridge.redaction.masking import redact
 
-# The id that the answer carries as X-Request-Id; empty where no request is being answered.
+# The X-Request-Id of the current request; empty outside of one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
-# What ends a line somewhere, steers a terminal or turns the text around: names that strangers give may hold it.
+# Line ends, terminal control and direction-changing characters, which names from clients may contain.
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class LineFormatter(logging.Formatter):
-    """A line for people. The finished line is masked; a traceback follows in lines that are set in."""
+    """Formats one line of text, masked; a traceback follows in indented lines."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -35,7 +35,7 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object: at (UTC), level, logger, message, and where there is one request_id and error (a traceback)."""
+    """Formats a JSON object: at (UTC), level, logger, message, and if any, request_id and error (a traceback)."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {
@@ -48,15 +48,15 @@ class JsonFormatter(logging.Formatter):
             facts["request_id"] = asked
         if record.exc_info:
             facts["error"] = redact(self.formatException(record.exc_info))
-        # Half a surrogate pair, which cannot be written, must not cost the line.
+        # An unpaired surrogate cannot be encoded, and must not lose the line.
         line = orjson.dumps({name: value.encode(errors="replace").decode() for name, value in facts.items()}).decode()
         return _STEERING.sub(_escaped, line)
 
 
 def _message(record: logging.LogRecord) -> str:
-    """What the record says. Where its parts do not fit, they come one after the other.
+    """Return the record's message; if its arguments do not fit the format, the format and then the arguments.
 
-    The library would print those to standard error itself, unmasked.
+    The logging library would print those to standard error itself, unmasked.
     """
     try:
         return record.getMessage()
@@ -65,5 +65,5 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """As JSON writes it."""
+    """Escape a character as in JSON."""
     return f"\\u{ord(match[0]):04x}"

@@ -1,7 +1,7 @@
-"""What the bridge counts about itself, in Prometheus's terms. No label can hold a name, a prefix or an address.
+"""Prometheus metrics of the bridge. No label can hold a name, a prefix or an address.
 
-Each process counts in memory, or, where PROMETHEUS_MULTIPROC_DIR names a folder, in mapped files there, which
-whichever process is asked adds up. `hoursmith_console.ops.metrics` serves them.
+Each process counts in memory or, if PROMETHEUS_MULTIPROC_DIR names a folder, in mapped files there, which the process
+that is scraped adds up. `hoursmith_console.ops.metrics` serves them.
 """
 
 from collections import Counter as Totals
@@ -12,69 +12,71 @@ from mcpbridge.core.credential import CredentialErrorCode
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.models import CallKind, Result
 
-# From a memory's answer to the longest that UPSTREAM_TIMEOUT_S allows by default, in seconds.
+# From a response from memory to the default of UPSTREAM_TIMEOUT_S, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _FAULTS = frozenset(CredentialErrorCode) | {"too_many_attempts"}
 
-_calls = Counter("hoursmith_tool_calls", "Tool calls, by how they ended.", ["tool", "kind", "result"])
+_calls = Counter("hoursmith_tool_calls", "Tool calls, by tool, kind and result.", ["tool", "kind", "result"])
 _durations = Histogram(
     "hoursmith_tool_call_duration_seconds",
-    "From the bridge's taking a call to its answer, the record included.",
+    "Duration of tool calls in the bridge, audit log included.",
     ["kind"],
     buckets=_BUCKETS,
 )
 _upstream = Counter(
-    "hoursmith_upstream_answers", "Answers of Hoursmith to tool calls, by status; 5xx also where none came.", ["status"]
+    "hoursmith_upstream_answers",
+    "Responses of Hoursmith to tool calls, by status; 5xx also if there was none.",
+    ["status"],
 )
-_refused = Counter("hoursmith_refused_credentials", "Requests turned away at the door, by fault.", ["fault"])
+_refused = Counter("hoursmith_refused_credentials", "Requests rejected for their credential, by fault.", ["fault"])
 _unrecorded = Counter(
-    "hoursmith_unrecorded_refusals", "Destructive calls refused because the record could not be written."
+    "hoursmith_unrecorded_refusals", "Destructive calls refused because the audit log could not be written."
 )
-activity_lost = Counter("hoursmith_activity_lost", "Calls of which no activity row could be kept.")
+activity_lost = Counter("hoursmith_activity_lost", "Calls without an activity row, because it could not be written.")
 unattributed_calls = Counter(
-    "hoursmith_unattributed_calls", "Calls of unknown tokens that Hoursmith gave no answer to; they leave no row."
+    "hoursmith_unattributed_calls", "Calls with unknown tokens to which Hoursmith gave no response; they leave no row."
 )
-outcomes_lost = Counter("hoursmith_audit_outcomes_lost", "Outcomes of destructive calls that could not be recorded.")
+outcomes_lost = Counter(
+    "hoursmith_audit_outcomes_lost", "Outcomes of destructive calls that could not be written to the audit log."
+)
 activity_waiting = Gauge(
     "hoursmith_activity_waiting", "Calls whose activity row is not written yet.", multiprocess_mode="livesum"
 )
 audit_waiting = Gauge("hoursmith_audit_waiting", "Audit rows that are not committed yet.", multiprocess_mode="livesum")
-_background_runs = Counter(
-    "hoursmith_background_runs", "Runs of background jobs, by how they ended.", ["job", "result"]
-)
+_background_runs = Counter("hoursmith_background_runs", "Runs of background jobs, by result.", ["job", "result"])
 _background_succeeded = Gauge(
     "hoursmith_background_last_success_timestamp_seconds",
-    "When the background job last succeeded; of several processes the one that is furthest behind.",
+    "When the background job last succeeded; the oldest of several processes.",
     ["job"],
     multiprocess_mode="livemin",
 )
 restrictions_known = Gauge(
     "hoursmith_restrictions_known",
-    "0 where a process could not read the restrictions since its start, and answers every MCP request with 503.",
+    "0 if a process could not read the restrictions since its start, and answers every MCP request with 503.",
     multiprocess_mode="livemin",
 )
 restrictions_unknown = Counter(
     "hoursmith_refused_without_restrictions", "MCP requests answered with 503 because the restrictions are unknown."
 )
-# Known from the start, so that a rule over their increase sees the first one too.
+# Created at the start, so that an alert on their increase sees the first one too.
 for _fault in sorted(_FAULTS):
     _refused.labels(_fault)
 
 
 class CallCounts:
-    """What a recorder counts of calls. Kept in memory until `flush`, since each step in a mapped file is dear."""
+    """Counts calls in memory until `flush`, since each increment in a mapped file is expensive."""
 
     def __init__(self) -> None:
         self._ended: list[tuple[str, CallKind, Result, int, str, float]] = []
 
     def count(self, call: Call, call_result: CallResult) -> None:
-        """Count a call that ended; on the event loop."""
+        """Count a finished call; on the event loop."""
         self._ended.append(
             (call.tool, call.kind, call_result.result, call_result.status, call_result.code, call_result.duration_ms)
         )
 
     def flush(self) -> None:
-        """Let monitoring know; on the recorder's thread."""
+        """Add the counts to the metrics; on the recorder's thread."""
         ended, self._ended = self._ended, []
         endings = Totals(each[:4] for each in ended)
         for (tool, kind, result, status), calls in endings.items():
@@ -86,7 +88,7 @@ class CallCounts:
 
 
 def register_background_job(job: str, *, is_timed: bool) -> None:
-    """Let monitoring see the background job from the start, also where it never succeeds; when, where `is_timed`."""
+    """Create the metrics of a background job, so that they exist even if it never succeeds."""
     for result in ("succeeded", "failed"):
         _background_runs.labels(job, result)
     if is_timed:
@@ -94,12 +96,12 @@ def register_background_job(job: str, *, is_timed: bool) -> None:
 
 
 def count_background_run(job: str, *, is_success: bool, is_timed: bool) -> None:
-    """Count a run of the background job, and note the time where it `is_timed`."""
+    """Count a run of a background job, and set its time if it `is_timed`."""
     _background_runs.labels(job, "succeeded" if is_success else "failed").inc()
     if is_timed:
         _background_succeeded.labels(job).set_to_current_time()
 
 
 def count_rejected_credential(fault: str) -> None:
-    """Count a request that got no further than the door."""
+    """Count a request that was rejected for its credential."""
     _refused.labels(fault if fault in _FAULTS else "other").inc()

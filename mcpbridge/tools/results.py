@@ -1,7 +1,7 @@
-"""The vocabulary of tool results: the shapes of records, of pages, and of what comes back when one is destroyed.
+"""Output schemas of tools: of records, of pages, and of deletions.
 
-Shapes promise little on purpose. Members are money-blind, so any field but the id may be missing; Hoursmith may
-add fields and values; official clients refuse a result that does not fit. Hence no `enum`, no `format`, no
+They promise little on purpose. Members do not see money, so any field but the id may be missing; Hoursmith may add
+fields and values; official clients refuse a result that does not fit. Hence no `enum`, no `format`, no
 closed objects, and no keyword that one of the usual validators lacks.
 
 Source: the Hoursmith contract, sections 1 (envelope), 3 (money-blindness) and 9 (objects).

@@ -1,8 +1,8 @@
-"""Schemas in the spelling that the most clients and model providers take.
+"""Convert schemas to a form that most clients and model providers accept.
 
-Here and in the checks a field with two kinds of value has a list as its `type`, which is short to write and gives
-short faults. Dialects with one `type` a place (OpenAPI 3.0 and what was made after it) refuse such a schema or drop
-its rules, so what is published says the same with `anyOf`.
+Internally a field with two types has a list as its `type`, which is short and gives short error texts. Dialects with a
+single `type` (OpenAPI 3.0 and its derivatives) refuse such a schema or drop its rules, so the published schema uses
+`anyOf` instead.
 """
 
 from typing import Any
@@ -22,9 +22,9 @@ _OF_ONE_KIND = frozenset(rule for rules in _RULES.values() for rule in rules) | 
 
 
 def to_portable_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema that takes the same values, with no list as a `type` and no `format` beside a `pattern`.
+    """Return a schema that accepts the same values, without a list as `type` and without `format` beside `pattern`.
 
-    Some clients (AutoGen) hold `format: uuid` to be version 4; the pattern says all there is to say.
+    Some clients (AutoGen) take `format: uuid` to mean version 4; the pattern is sufficient.
     """
     inner = {name: value for name, value in schema.items() if name != "format" or "pattern" not in schema}
     if "properties" in inner:

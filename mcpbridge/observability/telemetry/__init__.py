@@ -1,4 +1,4 @@
-"""Traces for a collector, by OpenTelemetry; off, and its SDK not even loaded, unless one is named."""
+"""Send traces to an OpenTelemetry collector. Off, with the SDK not even loaded, unless one is configured."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Telemetry:
-    """What one process sends to a collector. Start it after forking and before all else; stop it last."""
+    """The tracing of one process. Start it after forking and before everything else; stop it last."""
 
     def __init__(self, *, is_wanted: bool, version: str) -> None:
         self._is_wanted = is_wanted
@@ -16,13 +16,13 @@ class Telemetry:
         self._sending: Sending | None = None
 
     def start(self) -> None:
-        """Begin to send, where traces are wanted."""
+        """Start sending, if traces are wanted."""
         if self._is_wanted:
             from mcpbridge.observability.telemetry.exporter import Sending
 
             self._sending = Sending(version=self._version)
 
     async def stop(self) -> None:
-        """Send what is left, for a second at most."""
+        """Send what is left, for at most a second."""
         if self._sending is not None:
             await asyncio.to_thread(self._sending.stop)

@@ -1,9 +1,9 @@
-"""What happens while a request is answered, as spans of a trace; nothing at all where nobody wants traces.
+"""Record requests as spans of a trace; does nothing unless traces are wanted.
 
-What a span may say is decided here: names of our own catalogue, statuses, the public half of a token. Never
-arguments, results, headers, addresses, query strings or texts of errors, nor anything that a client may spell as
-it likes, since a token may stand in it. Of a caller's trace only `traceparent` is taken, which holds numbers alone,
-and nothing of ours travels on to Hoursmith.
+This module decides what a span may contain: names from our own catalogue, statuses, and token prefixes. Never
+arguments, results, headers, addresses, query strings or error texts, nor anything else that a client can choose, since
+it could contain a token. Of a caller's trace context only `traceparent` is used, which has no free text, and no trace
+context is sent to Hoursmith.
 
 Names follow OpenTelemetry's semantic conventions for MCP and HTTP; what is ours begins with `hoursmith.`.
 """
@@ -36,13 +36,13 @@ _tracer: Tracer | None = None
 
 
 def set_tracer(tracer: Tracer | None) -> None:
-    """Let this process make spans with `tracer`, until this is called with None."""
+    """Set the tracer of this process; None turns tracing off."""
     global _tracer
     _tracer = tracer
 
 
 class _Nothing:
-    """Stands where a span would be."""
+    """Stands in for a span when there is no trace."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ NOTHING = _Nothing()
 
 
 class Step:
-    """A part of answering a request, from entering it to leaving it."""
+    """A span for one part of a request, from entering it to leaving it."""
 
     __slots__ = ("_span",)
 
@@ -78,24 +78,24 @@ class Step:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is not None:
-            # Its code or its class: the text may hold anything.
+            # Its code or class: the text could contain a secret.
             _fail(self._span, str(getattr(error, "code", "") or type(error).__qualname__))
         self._span.end()
 
     def answered(self, status: int, *, route: str = "") -> None:
-        """Say the HTTP status that came back."""
+        """Set the HTTP status of the response."""
         self._span.set_attribute("http.response.status_code", status)
         if status >= 400:
             _fail(self._span, str(status))
 
 
 def step(name: str) -> Step | _Nothing:
-    """A span for a part of what the current request needs; nothing where that request is not traced."""
+    """Return a span for one part of the current request; NOTHING if the request is not traced."""
     return _child(name, SpanKind.INTERNAL, {})
 
 
 def upstream_call(method: str, route: str, address: tuple[str, int]) -> Step | _Nothing:
-    """A span for one request to Hoursmith; `route` is its path without ids."""
+    """Return a span for one request to Hoursmith; `route` is its path without ids."""
     attributes: Attributes = {"http.request.method": method, "server.address": address[0], "server.port": address[1]}
     if route:
         attributes["url.template"] = route
@@ -109,11 +109,11 @@ def _child(name: str, kind: SpanKind, attributes: Attributes) -> Step | _Nothing
 
 
 def call_ended(call: Call, call_result: CallResult) -> None:
-    """Say on the current request's span how its tool call ended."""
+    """Set the result of the tool call on the current request's span."""
     if _tracer is None:
         return
     span = trace.get_current_span()
-    # A caller who went away has ended theirs already.
+    # The span of a disconnected caller has ended already.
     if span.is_recording():
         said: Attributes = {
             "hoursmith.kind": call.kind.value,
@@ -123,12 +123,12 @@ def call_ended(call: Call, call_result: CallResult) -> None:
             "hoursmith.workspace": call.identity.org_id,
             "hoursmith.request_id": call.caller.request_id,
         }
-        # What says nothing costs as much to send as what does.
+        # Empty attributes cost as much to send as others.
         span.set_attributes({name: value for name, value in said.items() if value != ""})
 
 
 class _Request:
-    """The span of a request that reached us. It counts from the request's arrival, whenever it is begun."""
+    """The span of an incoming request. It starts at the request's arrival, even if it is created later."""
 
     def __init__(self, tracer: Tracer, parent: str, attributes: Attributes) -> None:
         self._tracer = tracer
@@ -150,9 +150,9 @@ class _Request:
             contexts.detach(self._before)
 
     def _begun(self, name: str) -> Span:
-        """The span, begun now and by this name where it was not yet."""
+        """Return the span; start it under this name if it was not started yet."""
         if self._span is None:
-            # Not below whatever went on before on this connection or thread.
+            # Not a child of an earlier span on this connection or thread.
             nothing = contexts.Context()
             around = extract({PARENT: self._parent}, nothing) if self._parent else nothing
             self._span = self._tracer.start_span(
@@ -164,10 +164,10 @@ class _Request:
 
 
 class BridgeRequest(_Request):
-    """A request at the bridge's door: one MCP message and its answer."""
+    """A request to the bridge: one MCP message and its response."""
 
     def asks(self, method: str, params: Mapping[str, Any] | None, caller: Caller) -> None:
-        """Begin with what `caller` asks. The parent that the message names goes before that of its transport.
+        """Start the span for the request of `caller`. A parent in the message takes precedence over the header's.
 
         Source: MCP 2026-07-28, basic, OpenTelemetry trace context; OpenTelemetry's conventions for MCP.
         """
@@ -192,7 +192,7 @@ class BridgeRequest(_Request):
         self._begun(name)
 
     def replies(self, body: Mapping[str, Any], status: int | None = None) -> None:
-        """Say what the JSON-RPC answer in `body` comes to, and the HTTP status where there is one."""
+        """Set the result of the JSON-RPC response in `body`, and the HTTP status if any."""
         span = self._begun("POST /mcp")
         if not span.is_recording():
             return
@@ -215,7 +215,7 @@ class PageRequest(_Request):
         return self
 
     def answered(self, status: int, *, route: str = "") -> None:
-        """Say the status, and the pattern of the addresses that the page answers at."""
+        """Set the status and the URL pattern of the page."""
         span = self._begun("")
         if not span.is_recording():
             return
@@ -231,7 +231,7 @@ BridgeSpan = BridgeRequest | _Nothing
 
 
 def bridge_request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> BridgeSpan:
-    """The span of a POST to the bridge, with its headers as ASGI has them."""
+    """Return the span of a POST to the bridge; `headers` are ASGI's."""
     if _tracer is None:
         return NOTHING
     parent = next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), "")
@@ -240,12 +240,12 @@ def bridge_request(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> B
 
 
 def stdio_request() -> BridgeSpan:
-    """The span of a request over standard input."""
+    """Return the span of a request over standard input."""
     return NOTHING if _tracer is None else BridgeRequest(_tracer, "", {"network.transport": "pipe"})
 
 
 def page_request(method: str, parent: str, request_id: str) -> PageRequest | _Nothing:
-    """The span of a request for a page; `parent` is its `traceparent` header."""
+    """Return the span of a request for a page; `parent` is its `traceparent` header."""
     if _tracer is None:
         return NOTHING
     known = method if method in _HTTP_METHODS else _OTHER
