@@ -133,9 +133,9 @@ TOOLS = (
         name="delete_client",
         title="Delete a client for good",
         description=(
-            "Deletes a client for good; nobody can bring it back. Refused with 409 while it has active projects or "
+            "Deletes a client permanently; it cannot be restored. Refused with 409 while it has active projects or "
             "any invoices. For Owner, Admin and Manager with a token that may write. The call and the client as it "
-            "was are recorded for the workspace's admins. Ask the person before you call it."
+            "was are recorded for the workspace's admins. Ask the user before you call it."
         ),
         method="DELETE",
         path="/clients/{id}",

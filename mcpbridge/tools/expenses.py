@@ -40,7 +40,7 @@ _EXPENSE = results.record(
         "orgId": results.string(),
         "clientId": results.string(),
         "projectId": results.maybe(),
-        "invoiceId": results.maybe("Once set, nobody changes or deletes the expense."),
+        "invoiceId": results.maybe("Once set, no one can change or delete the expense."),
         "category": results.string(f"{', '.join(_CATEGORIES)}."),
         "customCategory": results.maybe(),
         "description": results.string(),
@@ -134,9 +134,9 @@ TOOLS = (
         name="delete_expense",
         title="Delete an expense for good",
         description=(
-            "Deletes an expense for good; nobody can bring it back. Refused with 409 once it is on an invoice. For "
+            "Deletes an expense permanently; it cannot be restored. Refused with 409 once it is on an invoice. For "
             "Owner, Admin and Manager with a token that may write; a Member is refused with 403. The call and the "
-            "expense as it was are recorded for the workspace's admins. Ask the person before you call it."
+            "expense as it was are recorded for the workspace's admins. Ask the user before you call it."
         ),
         method="DELETE",
         path="/expenses/{id}",

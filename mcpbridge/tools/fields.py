@@ -1,7 +1,7 @@
-"""The vocabulary of tool arguments: what each kind of value looks like, for a model to read and for us to check.
+"""Argument types of tools: their JSON schema for models, and their validation.
 
-Most of it is JSON Schema 2020-12, kept to keywords that every model provider takes. What a schema cannot say
-plainly stands beside it as a check. A reason never repeats the value it is about.
+Schemas use only the JSON Schema 2020-12 keywords that every model provider accepts. What a schema cannot express is a
+separate check. An error text never repeats the value.
 
 Source: the Hoursmith contract, sections 1 (ids, money, dates), 6 (idempotency) and 7 (lists).
 """
@@ -24,7 +24,7 @@ _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _WHOLE = re.compile("-?[0-9]{1,18}")
 _TRUTHS = {"true": True, "false": False}
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-# Only the outline, since it stands in the catalogue some fifty times; the calendar and the clock are checked apart.
+# Only the format, since it is in the catalogue some fifty times; date and time are checked separately.
 _INSTANT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})$"
 _MOMENT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 _DURATION = "^([0-9]{1,4}:[0-5][0-9]|[0-9]{1,4}([.][0-9]{1,2})?h([0-9]{1,2}m)?|[0-9]{1,5}m)$"
@@ -35,7 +35,7 @@ _MOST = 99_999_999_999
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a tool: its schema, and how a fault describes a right value."""
+    """One argument of a tool: its schema, and how an error describes a valid value."""
 
     schema: dict[str, Any]
     shape: str
@@ -45,7 +45,7 @@ class Argument:
 
     @property
     def takes_null(self) -> bool:
-        """Whether null clears the field."""
+        """Return whether null clears the field."""
         return "null" in self.schema["type"]
 
     def read(self, value: Any) -> Any:
@@ -78,7 +78,7 @@ class Argument:
 
 
 def unreadable(name: str, value: Any) -> dict[str, str]:
-    """The fault of an argument `name` whose value, or an entry of it, holds what no text may carry on."""
+    """Return the error of argument `name` if its value, or an item of it, has characters that cannot be passed on."""
     if isinstance(value, str):
         return {name: _UNREADABLE_REASON} if _UNREADABLE.search(value) else {}
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def _flat(item: Any) -> Any:
 
 
 def text(description: str, *, most: int, least: int = 0) -> Argument:
-    """Text of `least` to `most` characters."""
+    """Build a text argument of `least` to `most` characters."""
     schema: dict[str, Any] = {"type": "string", "description": description, "maxLength": most}
     if least:
         schema["minLength"] = least
@@ -100,24 +100,24 @@ def text(description: str, *, most: int, least: int = 0) -> Argument:
 
 
 def uuid(description: str) -> Argument:
-    """The id of a record."""
+    """Build an argument for the id of a record."""
     schema = {"type": "string", "description": description, "format": "uuid", "pattern": _UUID}
     return Argument(schema, "must be an id (UUID), as the list tools give them")
 
 
 def date(description: str) -> Argument:
-    """A day of the calendar."""
+    """Build a date argument."""
     schema = {"type": "string", "description": description, "format": "date", "pattern": _DATE}
     return Argument(schema, "must be a date, YYYY-MM-DD")
 
 
 def instant(description: str) -> Argument:
-    """A point in time, with its offset."""
+    """Build an argument for an instant with its UTC offset."""
     return _timed(description, _INSTANT, "must be an instant such as 2026-01-31T09:30:00Z")
 
 
 def moment(description: str) -> Argument:
-    """A day, or a point in time."""
+    """Build an argument for a date or an instant."""
     return _timed(description, _MOMENT, "must be a date, YYYY-MM-DD, or an instant such as 2026-01-31T09:30:00Z")
 
 
@@ -133,7 +133,7 @@ def _timed(description: str, pattern: str, shape: str) -> Argument:
 
 
 def choice(description: str, values: Iterable[str], *, default: str | None = None) -> Argument:
-    """One of `values`, taken in either case; `default` is what Hoursmith assumes on create."""
+    """Build an argument for one of `values`, in either case; `default` is Hoursmith's default on create."""
     values = list(values)
     schema: dict[str, Any] = {"type": "string", "description": description, "enum": values}
     if default is not None:
@@ -142,7 +142,7 @@ def choice(description: str, values: Iterable[str], *, default: str | None = Non
 
 
 def flag(description: str, *, default: bool | None = None) -> Argument:
-    """True or false."""
+    """Build a boolean argument."""
     schema: dict[str, Any] = {"type": "boolean", "description": description}
     if default is not None:
         schema["default"] = default
@@ -150,7 +150,7 @@ def flag(description: str, *, default: bool | None = None) -> Argument:
 
 
 def whole(description: str, *, least: int, most: int, default: int | None = None) -> Argument:
-    """A whole number from `least` to `most`."""
+    """Build an integer argument from `least` to `most`."""
     schema: dict[str, Any] = {"type": "integer", "description": description, "minimum": least, "maximum": most}
     if default is not None:
         schema["default"] = default
@@ -158,7 +158,7 @@ def whole(description: str, *, least: int, most: int, default: int | None = None
 
 
 def decimal(description: str, *, decimals: int = 4, above_zero: bool = False, signed: bool = False) -> Argument:
-    """A number or a decimal string, passed on as it was given, with at most `decimals` places."""
+    """Build an argument for a number or decimal string with at most `decimals` places, passed on as given."""
     sign = "-?" if signed else ""
     schema: dict[str, Any] = {
         "type": ["number", "string"],
@@ -184,7 +184,7 @@ def decimal(description: str, *, decimals: int = 4, above_zero: bool = False, si
 
 
 def duration(description: str) -> Argument:
-    """A length of time as people write it."""
+    """Build an argument for a duration as people write it."""
     return Argument(
         {"type": "string", "description": description, "pattern": _DURATION},
         "must be a duration such as 1h30m, 1:30, 90m or 1.5h",
@@ -192,7 +192,7 @@ def duration(description: str) -> Argument:
 
 
 def currency(description: str) -> Argument:
-    """A currency's code."""
+    """Build an argument for a currency code."""
     return Argument(
         {"type": "string", "description": description, "pattern": "^[A-Za-z]{3}$"},
         "must be three letters, such as EUR",
@@ -200,13 +200,13 @@ def currency(description: str) -> Argument:
 
 
 def many(description: str, item: Argument, *, most: int) -> Argument:
-    """A list of up to `most` values of one kind."""
+    """Build an argument for a list of up to `most` values of one type."""
     schema = {"type": "array", "description": description, "items": item.schema, "maxItems": most}
     return Argument(schema, "must be a list", item=item)
 
 
 def clearable(argument: Argument) -> Argument:
-    """The same argument where `null` empties the field (PATCH, section 1)."""
+    """Return the argument with `null` to clear the field (PATCH, section 1)."""
     kinds = argument.schema["type"]
     schema = {**argument.schema, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
     schema["description"] += " null clears it."
@@ -216,7 +216,7 @@ def clearable(argument: Argument) -> Argument:
 
 
 def changes(fields: Mapping[str, Argument], *, kept: Iterable[str]) -> dict[str, Argument]:
-    """The arguments of an update: `fields` without defaults, all clearable but those that are always `kept` filled."""
+    """Return the arguments of an update: `fields` without defaults, all clearable except those in `kept`."""
     kept = set(kept)
     update = {}
     for name, argument in fields.items():
@@ -226,7 +226,7 @@ def changes(fields: Mapping[str, Argument], *, kept: Iterable[str]) -> dict[str,
 
 
 def idempotency_key() -> Argument:
-    """What makes a POST safe to repeat (section 6)."""
+    """Build the argument that makes a POST safe to repeat (section 6)."""
     return Argument(
         {
             "type": "string",
@@ -243,7 +243,7 @@ def idempotency_key() -> Argument:
 
 
 def days(*names: str) -> dict[str, Argument]:
-    """`<name>From` and `<name>To` for each of `names`, dates or instants (section 7)."""
+    """Build `<name>From` and `<name>To` for each of `names`, dates or instants (section 7)."""
     found = {}
     for name in names:
         found[f"{name}From"] = moment(f"Only records whose {name} is at or after this date or instant.")
@@ -254,7 +254,7 @@ def days(*names: str) -> dict[str, Argument]:
 
 
 def amounts(*names: str) -> dict[str, Argument]:
-    """`<name>Min` and `<name>Max` for each of `names`, sums of money (section 7)."""
+    """Build `<name>Min` and `<name>Max` for each of `names`, amounts of money (section 7)."""
     found = {}
     for name in names:
         found[f"{name}Min"] = decimal(f"Only records whose {name} is at least this.", signed=True)
@@ -265,7 +265,7 @@ def amounts(*names: str) -> dict[str, Argument]:
 def listing(
     filters: Mapping[str, Argument], *, sort: Iterable[str], search: str, ranges: Mapping[str, Argument]
 ) -> dict[str, Argument]:
-    """The arguments of a list tool: search over the fields that `search` names, filters, ranges, order and page."""
+    """Build the arguments of a list tool: search in the fields named in `search`, filters, ranges, order and page."""
     orders = [order for name in sort for order in (name, f"-{name}")]
     return {
         "search": text(f"Only records that hold this text, in any case, in their {search}.", most=200),

@@ -13,7 +13,7 @@ _ME = results.record(
         "orgName": results.maybe(),
         "plan": results.string("free, studio or agency."),
         "role": results.string("OWNER, ADMIN, MANAGER or MEMBER."),
-        "tokenName": results.maybe("What the person called this token."),
+        "tokenName": results.maybe("The token's name."),
         "scopes": results.strings("read, and write where the token may change something."),
         "projectIds": results.strings("The projects that this member is on."),
     },
@@ -56,7 +56,7 @@ TOOLS = (
         title="Show the workspace",
         description=(
             "Shows the workspace's own data: name, plan, default currency, invoice prefix, legal name, tax id and "
-            "business contact. Open to every role; nobody can change it here."
+            "business contact. Open to every role; it cannot be changed here."
         ),
         method="GET",
         path="/organization",

@@ -138,7 +138,7 @@ TOOLS = (
             "Archives a project: it leaves every list, for everyone in the workspace, and still answers to "
             "get_project. update_project with status ACTIVE brings it back. For Owner, Admin and Manager with a "
             "token that may write; a Member is refused with 403. The call and the project as it was are recorded "
-            "for the workspace's admins. Ask the person before you call it."
+            "for the workspace's admins. Ask the user before you call it."
         ),
         method="POST",
         path="/projects/{id}/archive",

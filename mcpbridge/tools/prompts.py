@@ -1,7 +1,7 @@
-"""Things to ask an assistant that is connected: shown on the console's pages, and served as MCP prompts.
+"""Prompts to try with a connected assistant: shown on the console's pages, and served as MCP prompts.
 
-A prompt adds no power: it is a text that a person may send to their own assistant, and every tool it speaks of
-is called with the person's own token.
+A prompt adds no permissions: it is a text that a user may send to their own assistant, and every tool that it names is
+called with the user's own token.
 
 Source: MCP 2025-11-25 and 2026-07-28, server/prompts.
 """
@@ -17,7 +17,7 @@ LONGEST_VALUE = 500
 
 @dataclass(frozen=True, slots=True)
 class PromptArgument:
-    """What a person fills in; `label` is how it stands in the text."""
+    """A value that the user fills in; `label` is its name in the text."""
 
     name: str
     label: str
@@ -27,7 +27,7 @@ class PromptArgument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One thing to ask. `ask` is how a person would say it, `text` what the assistant is told to do."""
+    """One prompt. `ask` is the user's wording, `text` the instructions for the assistant."""
 
     name: str
     title: str
@@ -39,23 +39,23 @@ class Prompt:
 
     @property
     def only_reads(self) -> bool:
-        """Whether a token that may only read is enough."""
+        """Return whether a read-only token is enough."""
         return all(tool in READ_TOOLS for tool in self.tools)
 
     def faults(self, values: Mapping[str, str]) -> list[str]:
-        """What is wrong with `values`, in whole sentences that repeat none of them; empty where nothing is."""
+        """Return what is wrong with `values`, in sentences that repeat none of them; empty if they are valid."""
         names = {argument.name for argument in self.arguments}
         missing = [a.name for a in self.arguments if a.is_required and not values.get(a.name, "").strip()]
         found = [f"The argument {name} is required." for name in missing]
         if values.keys() - names:
             known = ", ".join(sorted(names)) or "none"
-            found.append(f"An argument is not known; there are: {known}.")
+            found.append(f"Unknown argument. Available: {known}.")
         if any(len(value) > LONGEST_VALUE for value in values.values()):
             found.append(f"An argument is longer than {LONGEST_VALUE} characters.")
         return found
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The text with `values`, in which `faults` found nothing, below it, one a line."""
+        """Return the text followed by `values`, in which `faults` found nothing, one per line."""
         lines = [
             f"{argument.label}: {' '.join(values[argument.name].split())}"
             for argument in self.arguments

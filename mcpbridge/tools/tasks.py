@@ -146,7 +146,7 @@ TOOLS = (
         description=(
             "Archives a task: it leaves every list, for everyone in the workspace, and no tool brings it back; "
             "get_task still shows it. For Owner, Admin and Manager with a token that may write; a Member is refused "
-            "with 403. The call and the task as it was are recorded for the workspace's admins. Ask the person "
+            "with 403. The call and the task as it was are recorded for the workspace's admins. Ask the user "
             "before you call it."
         ),
         method="POST",

@@ -45,7 +45,7 @@ _TIME_ENTRY = results.record(
         "userId": results.string("Whose time it is: a member's userId."),
         "projectId": results.string(),
         "taskId": results.maybe(),
-        "invoiceId": results.maybe("Once set, nobody changes or deletes the entry."),
+        "invoiceId": results.maybe("Once set, no one can change or delete the entry."),
         "durationSeconds": {"type": ["integer", "null"], "description": "Seconds."},
         "billable": results.boolean(),
         "note": results.maybe(),
@@ -160,10 +160,10 @@ TOOLS = (
         name="delete_time_entry",
         title="Delete a time entry for good",
         description=(
-            "Deletes a time entry for good; nobody can bring it back. Refused with 409 once it is on an invoice. "
+            "Deletes a time entry permanently; it cannot be restored. Refused with 409 once it is on an invoice. "
             "Owner, Admin and Manager delete anyone's, a Member their own (404 for any other); the token must be one "
             "that may write. The call and the entry as it was are recorded for the workspace's admins. Ask the "
-            "person before you call it."
+            "user before you call it."
         ),
         method="DELETE",
         path="/time-entries/{id}",

@@ -142,7 +142,7 @@ def test_every_tool_and_every_argument_is_put_into_words(tool: Tool) -> None:
 def test_a_destructive_tool_says_what_is_lost_and_that_it_is_recorded(name: str) -> None:
     description = TOOLS[name].description
     assert "recorded for the workspace's admins" in description
-    assert "Ask the person before you call it." in description
+    assert "Ask the user before you call it." in description
 
 
 @every_tool()

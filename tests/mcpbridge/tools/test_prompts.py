@@ -60,7 +60,7 @@ def test_what_is_given_never_changes_the_text_itself(values: dict[str, str]) -> 
     [
         ({"duration": "1h"}, "The argument what is required."),
         ({"what": " ", "duration": "1h"}, "The argument what is required."),
-        ({"what": "x", "duration": "1h", "secret": "y"}, "An argument is not known; there are: day, duration"),
+        ({"what": "x", "duration": "1h", "secret": "y"}, "Unknown argument. Available: day, duration"),
         ({"what": "x" * (LONGEST_VALUE + 1), "duration": "1h"}, "longer than 500 characters"),
     ],
 )
