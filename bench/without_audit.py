@@ -20,7 +20,7 @@ class _NoRecord(AuditWriter):
     async def intent(self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "") -> None:
         """Nothing."""
 
-    async def outcome(self, call: Call, ending: CallResult) -> bool:
+    async def outcome(self, call: Call, call_result: CallResult) -> bool:
         """Nothing."""
         return True
 

@@ -50,7 +50,7 @@ class Batch:
 
 def tool_call_columns(each: EndedCall, tokens: Mapping[TokenRef, KnownToken]) -> dict[str, Any]:
     """Return the columns of the activity row for `each`; `tokens` are the tokens that Hoursmith has accepted."""
-    call, ending, is_accepted = each
+    call, call_result, is_accepted = each
     columns = sanitized_columns(call)
     if not columns["org_id"]:
         # Hoursmith did not return the workspace, for example because it is unavailable; an earlier call may have. The
@@ -58,10 +58,10 @@ def tool_call_columns(each: EndedCall, tokens: Mapping[TokenRef, KnownToken]) ->
         token = tokens.get(call.caller.token_ref)
         if token is not None and (is_accepted or token.matches(call.caller.digests)):
             columns["org_id"] = token.org_id
-    columns["result"] = ending.result.value
-    columns["status"] = ending.status
-    columns["code"] = sanitize_text(ending.code, 40)
-    columns["duration_ms"] = ending.duration_ms
+    columns["result"] = call_result.result.value
+    columns["status"] = call_result.status
+    columns["code"] = sanitize_text(call_result.code, 40)
+    columns["duration_ms"] = call_result.duration_ms
     return columns
 
 

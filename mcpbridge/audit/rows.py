@@ -62,20 +62,20 @@ def intent_row(call: Call, *, snapshot: Any | None, snapshot_fault: str, hourly_
     return AuditRow(call, AuditPhase.INTENT, details, hourly_limit=hourly_limit)
 
 
-def outcome_row(call: Call, ending: CallResult) -> AuditRow:
+def outcome_row(call: Call, call_result: CallResult) -> AuditRow:
     """Build the outcome of a destructive call."""
     details = {
-        "result": ending.result.value,
-        "status": ending.status,
-        "code": sanitize_text(ending.code, 40),
-        "duration_ms": ending.duration_ms,
+        "result": call_result.result.value,
+        "status": call_result.status,
+        "code": sanitize_text(call_result.code, 40),
+        "duration_ms": call_result.duration_ms,
     }
     return AuditRow(call, AuditPhase.OUTCOME, details)
 
 
-def refusal_row(row: AuditRow, ending: CallResult) -> AuditRow:
+def refusal_row(row: AuditRow, call_result: CallResult) -> AuditRow:
     """Build the outcome "refused" for an abandoned `row`; skipped if that row was never stored."""
-    return replace(outcome_row(row.call, ending), id=new_id(), after=(row.phase,))
+    return replace(outcome_row(row.call, call_result), id=new_id(), after=(row.phase,))
 
 
 def unknown_row(call: Call) -> AuditRow:

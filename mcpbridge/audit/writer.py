@@ -128,10 +128,10 @@ class AuditWriter:
                 " so nothing was sent to Hoursmith."
             )
 
-    async def outcome(self, call: Call, ending: CallResult) -> bool:
+    async def outcome(self, call: Call, call_result: CallResult) -> bool:
         """Return True once the outcome of `call` is durably committed, False if it is still being retried."""
         waiter = asyncio.get_running_loop().create_future()
-        entry = QueueEntry(outcome_row(call, ending), waiter)
+        entry = QueueEntry(outcome_row(call, call_result), waiter)
         try:
             if self._put([entry], self._capacity):
                 return await wait_for(waiter, self._timeout_s)
