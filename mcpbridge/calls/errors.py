@@ -157,7 +157,7 @@ def _conflict_hint(request: RestRequest) -> str:
 
 
 def from_response(reply: ApiResponse, request: RestRequest) -> ToolError:
-    """Return the error that Hoursmith's answer to `request`, one with an error status, stands for."""
+    """Build the error for Hoursmith's response to `request`, which has an error status."""
     is_read = request.method == "GET"
     code = CODES.get(reply.status, "internal")
     if reply.status >= 500 or code == "internal":

@@ -249,8 +249,8 @@ class McpHttpApp:
 def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> HttpResponse:
     """Log an unexpected error; the response has the request id and nothing about the error."""
     logger.error("Request %s failed", request_id, exc_info=error)
-    told = jsonrpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
-    return HttpResponse(500, told.body(rpc_id))
+    internal = jsonrpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
+    return HttpResponse(500, internal.body(rpc_id))
 
 
 def _apply_client_info(caller: Caller, request: jsonrpc.Request, version: str | None) -> None:

@@ -90,7 +90,7 @@ def page(shape: Shape) -> Shape:
 
 
 def _envelope(data: Shape) -> Shape:
-    """Return the shape of an answer with `data`, or with the error that a failed call says in its text alone.
+    """Return the schema of a result with `data`, or with the error that a failed call has only in its text.
 
     Neither is required: the Gemini CLI reads that text into the structured content and checks it against the shape,
     and would show its user the broken shape in place of the error.

@@ -41,6 +41,6 @@ def to_portable_schema(schema: dict[str, Any]) -> dict[str, Any]:
 def _branch(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     branch = {"type": kind, **{rule: schema[rule] for rule in _RULES[kind] if rule in schema}}
     if "enum" in schema and kind != "null":
-        # Null stands in an enum only so that the field can be cleared, which is a branch of its own here.
+        # Null is in an enum only to clear the field, which is a branch of its own here.
         branch["enum"] = [value for value in schema["enum"] if value is not None]
     return branch

@@ -21,7 +21,7 @@ def wants_traces(environment: Mapping[str, str]) -> bool:
     Raises ImproperlyConfigured, naming the variable, where it asks for what cannot be had. Variables about metrics and
     logs are ignored.
     """
-    # A library that the bridge stands on reads this one whether anything is sent or not.
+    # A dependency reads this variable even if nothing is sent.
     if unknown := set(_listed(environment, "OTEL_PROPAGATORS")) - _PROPAGATORS:
         raise ImproperlyConfigured(f"OTEL_PROPAGATORS has {min(unknown)!r}; it can be tracecontext, baggage or none.")
     if _said(environment, "OTEL_SDK_DISABLED") == "true":

@@ -61,7 +61,7 @@ class Sending:
 
 
 def _resource(version: str) -> Resource:
-    """Build who sends: what the operator says, else our name; with an instance id of its own for each process."""
+    """Build the resource: the operator's attributes, else our name, with an instance id per process."""
     said = OTELResourceDetector().detect().attributes
     return Resource.create(
         {
