@@ -157,7 +157,7 @@ def _called(ended: Sequence[EndedCall]) -> Iterable[_Change]:
             "role": sanitize_text(each.call.identity.role, 16),
             "last_method": sanitize_text(each.call.tool, 64),
             "called_at": each.call.at,
-            "last_status": each.ending.status,
+            "last_status": each.call_result.status,
         }
         yield _Change(slug, org_id, each.call.at, columns, calls=count)
 
@@ -169,9 +169,9 @@ def _faulted(ended: Sequence[EndedCall], rejected: Iterable[Attempt], at: dateti
             token = (each.env, each.prefix) if each.matches_token else ("", "")
             said = (each.fault, *token, each.client_name)
             yield _Change(sanitize_text(each.connection, 40), None, at, _fault(*said), field="fault_at")
-    for call, ending, _ in ended:
-        if call.caller.connection and ending.status in _SHOWN_STATUSES:
-            said = (_SHOWN_STATUSES[ending.status], call.caller.env, call.caller.prefix, call.caller.client_name)
+    for call, call_result, _ in ended:
+        if call.caller.connection and call_result.status in _SHOWN_STATUSES:
+            said = (_SHOWN_STATUSES[call_result.status], call.caller.env, call.caller.prefix, call.caller.client_name)
             yield _Change(sanitize_text(call.caller.connection, 40), None, call.at, _fault(*said), field="fault_at")
 
 

@@ -20,13 +20,13 @@ class EndedCall(NamedTuple):
     """A finished call. `is_accepted`: its identity is what Hoursmith's `/me` returned for this token."""
 
     call: Call
-    ending: CallResult
+    call_result: CallResult
     is_accepted: bool
 
     @property
     def is_use(self) -> bool:
         """Return whether Hoursmith accepted the token in this call, not only in an earlier one."""
-        return self.is_accepted and bool(self.call.identity.org_id) and self.ending.status != 401
+        return self.is_accepted and bool(self.call.identity.org_id) and self.call_result.status != 401
 
 
 class KnownToken(NamedTuple):
@@ -116,7 +116,7 @@ class _Sum:
     def add(self, each: EndedCall) -> None:
         at = each.call.at
         self.by_kind[each.call.kind] += 1
-        self.refused += each.ending.result is not Result.SUCCEEDED
+        self.refused += each.call_result.result is not Result.SUCCEEDED
         if at < self.first_at:
             self.first_at = at
         if at >= self.last.call.at:
@@ -124,7 +124,7 @@ class _Sum:
 
 
 def _token_columns(total: _Sum) -> dict[str, Any]:
-    call, ending, _ = total.last
+    call, call_result, _ = total.last
     identity = call.identity
     return {
         "env": call.caller.env,
@@ -139,7 +139,7 @@ def _token_columns(total: _Sum) -> dict[str, Any]:
         "first_used_at": total.first_at,
         "last_used_at": call.at,
         "last_tool": sanitize_text(call.tool, 64),
-        "last_status": ending.status,
+        "last_status": call_result.status,
         **{f"calls_{kind}": count for kind, count in total.by_kind.items()},
         "calls_refused": total.refused,
     }

@@ -103,12 +103,12 @@ class ActivityRecorder:
         # One attempt in progress and one more, each up to its time limit.
         await self._worker.stop(within_s=3 * self._limit_s)
 
-    def call(self, call: Call, ending: CallResult, *, recorded_in_token: bool = True) -> None:
+    def call(self, call: Call, call_result: CallResult, *, recorded_in_token: bool = True) -> None:
         """Queue a call that ended. Never waits and never raises.
 
         `recorded_in_token`: Hoursmith accepted this token, so its history is updated.
         """
-        self._counts.count(call, ending)
+        self._counts.count(call, call_result)
         self._pending_calls.ended(call.identity.org_id, call.at)
         waiting = len(self._ended) + self._held
         if waiting >= self._capacity:
@@ -117,7 +117,7 @@ class ActivityRecorder:
         if waiting >= self._capacity // 5:
             # Long arguments of ten thousand calls would take gigabytes; the calls themselves matter more.
             call = replace(call, arguments=_ARGUMENTS_LEFT_OUT)
-        self._ended.append(EndedCall(call, ending, recorded_in_token))
+        self._ended.append(EndedCall(call, call_result, recorded_in_token))
 
     def rejected(self, rejection: Rejection) -> None:
         """Queue a rejected credential. Never waits and never raises."""

@@ -1,7 +1,7 @@
-"""What a tool is: a name, one REST call, its arguments and the shape of its result.
+"""Declare tools: a name, one REST call, its arguments and the schema of its result.
 
-A tool adds no power: `request` only puts checked arguments where the REST call wants them, in the path, the
-query or the body, and Hoursmith decides. `faults` says everything that is wrong with the arguments at once.
+A tool adds no permissions: `request` only puts validated arguments into the path, query or body of the REST call, and
+Hoursmith decides. `faults` reports everything that is wrong with the arguments at once.
 
 Source: the Hoursmith contract, section 10; MCP 2025-11-25 and 2026-07-28, server/tools.
 """
@@ -23,7 +23,7 @@ from mcpbridge.tools.fields import Argument, unreadable
 
 MOST_FAULTS = 30
 LABEL_LENGTH = 200
-# Shown back only where it reads like a mistyped name: anything else could be a value in the wrong place.
+# Repeated only if it looks like a mistyped name: anything else could be a value in the wrong place.
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{0,28}[0-9]?")
 _OTHER = "(unreadable name)"
 _PLAIN_SEGMENT = re.compile("[0-9A-Za-z-]+")
@@ -31,20 +31,20 @@ _PLAIN_SEGMENT = re.compile("[0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """One call of the REST API, below its base address."""
+    """One request to the REST API, relative to its base address."""
 
     method: str
     path: str
     query: list[tuple[str, str]] = field(default_factory=list)
     body: dict[str, Any] | None = None
     idempotency_key: str | None = None
-    # The path as it was declared, `{id}` and all; empty where nobody says.
+    # The path as declared, with `{id}`; empty if unknown.
     route: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """MCP's four annotations of a tool, all of them said, because what they mean when absent is the worst case."""
+    """MCP's four annotations of a tool. All are set, because a missing one means the worst case."""
 
     read_only: bool
     destructive: bool
@@ -66,9 +66,9 @@ class Tool:
     arguments: Mapping[str, Argument]
     output_schema: dict[str, Any]
     required: tuple[str, ...] = ()
-    # Of these at least one must be given. A top-level anyOf would say so too, but model providers refuse it.
+    # At least one of these is required. A top-level anyOf would express it, but model providers refuse it.
     either: tuple[str, ...] = ()
-    # The fields of a record that name it to a person, the best first.
+    # The fields that name a record to a user, the best first.
     label: tuple[str, ...] = ()
     input_schema: dict[str, Any] = field(init=False)
     annotations: Hints = field(init=False)
@@ -87,7 +87,7 @@ class Tool:
         hints = Hints(
             read_only=self.kind is CallKind.READ,
             destructive=self.kind is CallKind.DESTRUCTIVE,
-            # A second time changes nothing more, except where each time makes one more record.
+            # Repeating changes nothing, unless each call creates another record.
             idempotent=self.method != "POST" or self.kind is CallKind.DESTRUCTIVE,
             open_world=False,
         )
@@ -103,7 +103,7 @@ class Tool:
         return self.method == "PATCH"
 
     def faults(self, arguments: dict[str, Any]) -> dict[str, str]:
-        """What is wrong with `arguments`, field by field; empty when a request can be made of them.
+        """Return what is wrong with `arguments`, field by field; empty if they are valid.
 
         Reasons name rules and never repeat a value.
         """
@@ -112,7 +112,7 @@ class Tool:
         plain = {}
         for name, value in known.items():
             if faults := unreadable(name, value):
-                # Left out below, since the validator reads only what can be written as UTF-8.
+                # Not passed to the validator, which reads only valid UTF-8.
                 found.update(faults)
             else:
                 plain[name] = value
@@ -130,7 +130,7 @@ class Tool:
     def _read(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the known arguments as they go upstream.
 
-        Null is left out where there is nothing that it could clear: models send it for what they do not mean to say.
+        Null is dropped unless it can clear a field: models send it for arguments that they do not mean to set.
         """
         return {
             name: argument.read(value)
@@ -165,7 +165,7 @@ class Tool:
 
     def _add_failed_checks(self, plain: dict[str, Any], found: dict[str, str]) -> None:
         if len(found) >= MOST_FAULTS:
-            # Past the limit a misfit may be missing from `found`, and checks rely on values of the right type.
+            # Past the limit `found` may be incomplete, and checks rely on values of the right type.
             return
         for name, value in plain.items():
             check = self.arguments[name].check
@@ -173,9 +173,9 @@ class Tool:
                 found[name] = reason
 
     def request(self, arguments: dict[str, Any]) -> RestRequest:
-        """The REST call for `arguments` in which `faults` found nothing.
+        """Return the REST request for `arguments` in which `faults` found nothing.
 
-        A POST without an `idempotencyKey` gets a fresh one, which Hoursmith demands.
+        A POST without an `idempotencyKey` gets a new one, which Hoursmith requires.
         """
         plain = self._read(arguments)
         path = self._path_for(plain.pop("id", None))
@@ -188,7 +188,7 @@ class Tool:
         return RestRequest(self.method, path, body=plain or None, idempotency_key=key, route=self.path)
 
     def snapshot_request(self, arguments: dict[str, Any]) -> RestRequest | None:
-        """The call that reads the record which a destructive tool is about to change; None for other tools."""
+        """Return the request that reads the record before a destructive call; None for other tools."""
         if self.kind is not CallKind.DESTRUCTIVE:
             return None
         path = self._path_for(arguments["id"])
@@ -198,12 +198,12 @@ class Tool:
         return self.path if record_id is None else self.path.replace("{id}", _quoted(record_id))
 
     def target_id(self, arguments: dict[str, Any]) -> str:
-        """The id of the record that `arguments` name, empty where they name none."""
+        """Return the id of the record in `arguments`; empty if there is none."""
         found = arguments.get("id")
         return found if isinstance(found, str) else ""
 
     def target_label(self, record: dict[str, Any] | None) -> str:
-        """Return what a person calls `record`, on one line; empty where nothing in it can be read as a name."""
+        """Return the name of `record` for a user, on one line; empty if it has none."""
         for name in self.label:
             value = (record or {}).get(name)
             if isinstance(value, str) and not shows_nothing(line := " ".join(value[: 4 * LABEL_LENGTH].split())):
@@ -212,7 +212,7 @@ class Tool:
 
 
 def _quoted(text: str) -> str:
-    """`text` as one segment of a path. An id is one as it stands, and quoting would take longer than looking."""
+    """Return `text` as one path segment. Most ids need no quoting, and checking is faster than quoting."""
     return text if _PLAIN_SEGMENT.fullmatch(text) else quote(text, safe="")
 
 
@@ -221,7 +221,7 @@ def _folded(name: str) -> str:
 
 
 def _query(value: Any) -> str:
-    """`value` as it stands in a query string; numbers without an exponent."""
+    """Return `value` as in a query string; numbers without an exponent."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -230,7 +230,7 @@ def _query(value: Any) -> str:
 
 
 def _reason(kind: jsonschema_rs.ValidationErrorKind, argument: Argument) -> str:
-    """The rule that was broken, in words. A misfit of any other kind is told by what would fit."""
+    """Return the broken rule as a phrase; for other kinds of errors, the expected type."""
     kinds = jsonschema_rs.ValidationErrorKind
     match kind:
         case kinds.MaxLength(limit=limit):
