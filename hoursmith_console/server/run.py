@@ -9,7 +9,6 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import env
-from hoursmith_console.connections.catalogue import MCP_CLIENTS
 
 EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
@@ -53,6 +52,8 @@ def _prepare() -> None:
 
 def _prepare_sandbox() -> None:
     from django.core.management import call_command
+
+    from hoursmith_console.connections.catalogue import MCP_CLIENTS
 
     print("Preparing the sandbox workspace …", flush=True)
     answer = StringIO()
