@@ -40,13 +40,7 @@ from mcpbridge.http.request import (
 from mcpbridge.observability import logs, metrics
 from mcpbridge.observability.telemetry import spans
 from mcpbridge.protocol import dispatch, jsonrpc
-from mcpbridge.protocol.client_info import (
-    UNKNOWN,
-    client_from_info,
-    client_from_session_id,
-    client_from_user_agent,
-    session_id,
-)
+from mcpbridge.protocol.client_info import client_from_info, client_from_session_id, client_from_user_agent, session_id
 from mcpbridge.protocol.server import McpServer, RequestContext
 from mcpbridge.upstream import UpstreamError
 
@@ -181,7 +175,7 @@ class McpHttpApp:
         except jsonrpc.RpcError as error:
             return HttpResponse(error.http_status, error.body(jsonrpc.id_from(body)))
         try:
-            _apply_client_info(context.caller, request, version)
+            dispatch.apply_client_info(context.caller, request, version)
             span.asks(request.method, request.params, context.caller)
             if request.method not in ("tools/call", "ping"):
                 await self._refresh_identity(context, request.method)
@@ -251,19 +245,6 @@ def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> Http
     logger.error("Request %s failed", request_id, exc_info=error)
     internal = jsonrpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
     return HttpResponse(500, internal.body(rpc_id))
-
-
-def _apply_client_info(caller: Caller, request: jsonrpc.Request, version: str | None) -> None:
-    """Set the client name and version that the request states (2026-07-28, or `initialize` before it)."""
-    params = request.params or {}
-    client = UNKNOWN
-    if dispatch.is_stateless(version):
-        meta = params.get("_meta")
-        client = client_from_info(meta.get(types.CLIENT_INFO_META_KEY) if isinstance(meta, dict) else None)
-    elif request.method == "initialize":
-        client = client_from_info(params.get("clientInfo"))
-    if client.name:
-        caller.client_name, caller.client_version = client.name, client.version
 
 
 def _unauthorized(error: CredentialError) -> HttpError:

@@ -31,7 +31,8 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcpbridge.core.types import ElicitationState
+from mcpbridge.core.types import Caller, ElicitationState
+from mcpbridge.protocol.client_info import UNKNOWN, client_from_info
 from mcpbridge.protocol.jsonrpc import Request, RpcError
 from mcpbridge.protocol.server import McpServer, McpToolResult, RequestContext
 
@@ -61,6 +62,19 @@ MAX_BATCH_SIZE = 20
 def is_stateless(version: str | None) -> bool:
     """Return whether this `MCP-Protocol-Version` header names a stateless version (2026-07-28 or later)."""
     return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
+
+
+def apply_client_info(caller: Caller, request: Request, version: str | None) -> None:
+    """Set the client name and version that the request states (2026-07-28, or `initialize` before it)."""
+    params = request.params or {}
+    client = UNKNOWN
+    if is_stateless(version):
+        meta = params.get("_meta")
+        client = client_from_info(meta.get(types.CLIENT_INFO_META_KEY) if isinstance(meta, dict) else None)
+    elif request.method == "initialize":
+        client = client_from_info(params.get("clientInfo"))
+    if client.name:
+        caller.client_name, caller.client_version = client.name, client.version
 
 
 def allows_batches(version: str | None) -> bool:
