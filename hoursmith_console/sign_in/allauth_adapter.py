@@ -29,9 +29,9 @@ class AccountAdapter(DefaultAccountAdapter):
     error_messages: ClassVar[dict[str, str]] = {
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": "Incorrect email address or password. Check both and try again.",
-        "enter_current_password": "Incorrect current password.",
-        "incorrect_code": "Incorrect code. Enter the current one.",
-        "incorrect_password": "Incorrect password. Try again.",
+        "enter_current_password": "The current password is incorrect.",
+        "incorrect_code": "The code is incorrect. Enter the current one.",
+        "incorrect_password": "The password is incorrect. Try again.",
         "rate_limited": "Too many attempts. Wait a few minutes, then try again.",
         "too_many_login_attempts": "Too many failed attempts. Wait five minutes, then try again.",
     }

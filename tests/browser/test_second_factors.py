@@ -132,7 +132,7 @@ def test_an_app_is_set_up_and_asked_for(newcomer: tuple[BrowserContext, str, lis
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code").fill("000000")
     page.get_by_role("button", name="Continue").click()
-    assert "Incorrect code" in page.locator("main").inner_text()
+    assert "The code is incorrect" in page.locator("main").inner_text()
     page.get_by_label("Code").fill(code)
     page.get_by_role("button", name="Continue").click()
     page.wait_for_url(re.compile(r"\d/$"))

@@ -133,4 +133,4 @@ def test_a_passkey_page_tells_nobody_which_accounts_there_are(cast: Cast) -> Non
             shown = _without_tokens(answer.content.partition(b"<main")[2])
             answers.add((answer.status_code, str(answer.redirect_chain), shown))
     assert len(answers) == 1
-    assert b"Incorrect code" in answers.pop()[2]
+    assert b"The code is incorrect" in answers.pop()[2]

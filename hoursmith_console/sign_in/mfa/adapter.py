@@ -28,7 +28,7 @@ class MfaAdapter(DefaultMFAAdapter):
 
     error_messages: ClassVar[dict[str, str]] = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "Incorrect code. Enter the current one; each code works once.",
+        "incorrect_code": "The code is incorrect. Enter the current one; each code works once.",
     }
 
     def encrypt(self, text: str) -> str:

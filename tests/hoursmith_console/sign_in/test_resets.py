@@ -112,7 +112,7 @@ def test_a_mail_server_that_takes_nothing_changes_no_answer_and_leaves_no_addres
     settings.EMAIL_BACKEND = f"{__name__}.Refusing"
     assert ask("member@example.com")["Location"] == "/accounts/password/reset/done/"
     resets.sender.submit(int).result(60)
-    assert "A password reset could not be mailed: OSError" in caplog.text
+    assert "A password reset could not be sent: OSError" in caplog.text
     assert "member@example.com" not in caplog.text
 
 

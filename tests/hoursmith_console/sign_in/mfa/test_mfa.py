@@ -89,7 +89,7 @@ def test_the_password_alone_no_longer_lets_in(with_app: Give) -> None:
     assert not is_in(client)
     assert "sign_in" not in told()
     wrong = client.post("/accounts/2fa/authenticate/", {"code": "000000"})
-    assert "Incorrect code" in wrong.content.decode()
+    assert "The code is incorrect" in wrong.content.decode()
     right = client.post("/accounts/2fa/authenticate/", {"code": code_now()})
     assert (right.status_code, is_in(client)) == (302, True)
     assert told() == ["sign_in_failed", "sign_in"]

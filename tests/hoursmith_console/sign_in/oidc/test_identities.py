@@ -124,7 +124,7 @@ def test_an_identity_belongs_to_one_account_and_can_be_unlinked(first: Provider,
     visit(Client())
     manager = trusted("manager")
     answer = visit(manager, METHODS)
-    assert "belongs to another account" in manager.get(answer["Location"]).content.decode()
+    assert "linked to another account" in manager.get(answer["Location"]).content.decode()
     assert identities(account_of(cast.people["manager"])) == []
     owner = trusted("owner")
     foreign = OidcIdentity.objects.get()

@@ -189,7 +189,7 @@ def test_who_has_no_password_shows_with_the_provider_that_it_is_they(cast: Cast,
     session.save()
     answer = client.get("/audit/export/")
     assert answer["Location"] == "/accounts/openid/again/?next=%2Faudit%2Fexport%2F"
-    assert "once more" in client.get(answer["Location"]).content.decode()
+    assert "again to continue" in client.get(answer["Location"]).content.decode()
     assert visit(client, next="/audit/export/", again="1")["Location"] == "/audit/export/"
     assert provider.asked[-1]["prompt"] == "login"
     assert client.get("/audit/export/").status_code == 200
