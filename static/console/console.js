@@ -1,6 +1,6 @@
 "use strict";
-// Pages work without this file. It copies, keeps "2 min ago" true, adds the viewer's own clock to the
-// titles of times, closes menus, and keeps a pasted token's secret half out of the address bar.
+// Pages work without this file. It copies text, updates relative times, adds local times to tooltips,
+// closes menus, and removes the secret of a pasted token from search fields.
 {
     const status = document.createElement("div");
     status.className = "visually-hidden";
@@ -17,7 +17,7 @@
     };
 
     const copyWithoutClipboard = (text) => {
-        // The clipboard interface exists only over https and on loopback.
+        // The clipboard API exists only over https and on loopback.
         const field = document.createElement("textarea");
         field.className = "visually-hidden";
         field.value = text;
@@ -86,15 +86,15 @@
     const addLocalTimes = () => {
         for (const element of document.querySelectorAll("time.ago:not([data-local])")) {
             element.dataset.local = "";
-            // A screen reader reads out what happens, not how it ages.
+            // Screen readers must not announce each update of a relative time.
             element.setAttribute("aria-live", "off");
             element.title += ` · ${local.format(Date.parse(element.dateTime))} here`;
         }
     };
     addLocalTimes();
-    // What htmx puts in place, beside its target too, brings times of its own.
+    // Content that htmx swaps in has new times.
     document.addEventListener("htmx:afterSettle", addLocalTimes);
-    // A button's answer that nothing can be done now is shown too, though it is an error.
+    // Show a 503 response that has a target, although it is an error.
     document.addEventListener("htmx:beforeSwap", (event) => {
         if (event.detail.xhr.status === 503 && event.detail.xhr.getResponseHeader("HX-Retarget")) event.detail.shouldSwap = true;
     });
@@ -102,7 +102,7 @@
         for (const element of document.querySelectorAll("time.ago")) {
             const instant = Date.parse(element.dateTime);
             const words = element.firstElementChild;
-            // Older ones are dates, which stay true.
+            // Older ones are shown as dates.
             if (Date.now() - instant < 30 * 86400000 && words.textContent !== relative(instant)) {
                 words.textContent = relative(instant);
             }
@@ -117,7 +117,7 @@
         field.form.addEventListener("submit", shorten);
     }
 
-    // Empty filters would only lengthen an address that people share.
+    // Leave empty filters out of the address.
     for (const form of document.querySelectorAll("form.filters")) {
         form.addEventListener("formdata", (event) => {
             for (const [name, value] of [...event.formData]) {

@@ -1,11 +1,11 @@
-// Merges our entry into a file that the user picks. The file is read, changed and given back in this browser:
-// it is never sent anywhere. Without this file the page still shows what to put where.
+// Merge our entry into a file that the user picks. The file never leaves the browser.
+// Without this file, the page still shows the entry.
 
 const OUTCOMES = {
-    fresh: "The file was empty. This is all it needs.",
-    added: "The entry is added. Everything else stays as it is.",
-    replaced: "There was an entry of that name, or a part of it. Only this changes.",
-    same: "The file already says this. Nothing has to change.",
+    fresh: "The file was empty. This is the complete file.",
+    added: "Entry added. Everything else is unchanged.",
+    replaced: "Existing entry updated. Everything else is unchanged.",
+    same: "The file is already up to date.",
 };
 const WORDS = { "+": "added", "−": "removed" };
 
@@ -29,7 +29,7 @@ class Merge {
             event.preventDefault();
             this.take(event.dataTransfer.files);
         });
-        // A page that comes back from the browser's memory must not hand out an older file.
+        // A page restored from the browser's cache must not offer an older file.
         addEventListener("pageshow", (event) => event.persisted && this.clear());
     }
 
@@ -38,7 +38,7 @@ class Merge {
         if (file) {
             this.start(file);
         }
-        // So that the same file, once fixed, can be picked again.
+        // Allow the same file to be picked again after a fix.
         this.picker.value = "";
     }
 

@@ -1,5 +1,5 @@
 "use strict";
-// A token is on its page as long as somebody looks at it: whoever comes back to the page finds it empty.
+// Remove a token from its page when the user leaves it, so that going back does not show it again.
 {
     const empty = () => {
         for (const secret of document.querySelectorAll("[data-secret]")) {

@@ -1,17 +1,17 @@
 "use strict";
-// Says on the page what allauth's passkey script would only tell the browser's console.
+// Show errors of allauth's passkey script on the page.
 {
     const words = {
-        NotAllowedError: "The browser did not go on: it was cancelled, or took too long.",
+        NotAllowedError: "The request was cancelled or timed out.",
         InvalidStateError: "This device already has a passkey for this account.",
-        SecurityError: "The browser makes no passkeys for this address.",
-        NotSupportedError: "This device cannot make such a passkey. Try without “alone”.",
+        SecurityError: "The browser doesn’t allow passkeys for this address.",
+        NotSupportedError: "This device can’t create this kind of passkey. Try without passwordless sign-in.",
     };
     document.addEventListener("allauth.error", (event) => {
         event.preventDefault();
         const place = document.getElementById("passkey-fault");
         const fault = event.detail.exception;
-        place.textContent = words[fault.name] || `That did not work: ${fault.message}`;
+        place.textContent = words[fault.name] || `Something went wrong: ${fault.message}`;
         place.hidden = false;
     });
 }

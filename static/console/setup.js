@@ -1,5 +1,5 @@
 "use strict";
-// Chooses the viewer's operating system in the instructions for clients. Without this file all systems are shown.
+// Select the user's operating system in setup instructions. Without this file all systems are shown.
 {
     const platform = navigator.userAgentData?.platform ?? navigator.platform;
     const guess = /mac/i.test(platform) ? "macos" : /win/i.test(platform) ? "windows" : "linux";

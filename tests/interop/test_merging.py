@@ -22,15 +22,15 @@ WALK = HERE / "merge/walk.mjs"
 FILES = {name: sorted((HERE / "merge/files").glob(f"*.{name}")) for name in ("json", "toml")}
 READERS = {"json": json.loads, "toml": tomllib.loads}
 REFUSED = {
-    "cursor.twice.json": "stands in the file more than once",
-    "claude-desktop.half-saved.json": "is not JSON that can be read: a comma or a bracket is missing in line 6",
-    "cursor.json5.json": "is not JSON that can be read: a name in double quotes is missing in line 2",
+    "cursor.twice.json": "appears in the file more than once",
+    "claude-desktop.half-saved.json": "Invalid JSON: missing comma or bracket in line 6",
+    "cursor.json5.json": "Invalid JSON: missing name in double quotes in line 2",
     "codex.inline-ours.toml": "“mcp_servers.hoursmith” is written in a way that this page does not change",
     "codex.dotted-ours.toml": "“mcp_servers.hoursmith” is written in a way that this page does not change",
     "codex.all-inline.toml": "“mcp_servers” is written in a way that this page does not change",
     "codex.array-of-servers.toml": "“mcp_servers” is written in a way that this page does not change",
     "codex.own-authorization.toml": "sends an Authorization header of its own",
-    "codex.half-saved.toml": "is not TOML that can be read",
+    "codex.half-saved.toml": "Invalid TOML",
 }
 
 

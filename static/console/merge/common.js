@@ -63,9 +63,9 @@ export function isSame(one, other) {
 
 export function fault(language, text, at, what) {
     const line = text.slice(0, at).split("\n").length;
-    return new MergeFault(`This is not ${language} that can be read: ${what} in line ${line}.`);
+    return new MergeFault(`Invalid ${language}: ${what} in line ${line}.`);
 }
 
-export const twice = (key) => new MergeFault(`“${key}” stands in the file more than once, and programs differ on which one counts.`);
+export const twice = (key) => new MergeFault(`“${key}” appears in the file more than once, and programs differ on which one they use.`);
 
-export const notReadBack = () => new MergeFault("The changed file did not read back as it should, so it is not offered.");
+export const notReadBack = () => new MergeFault("The merged file could not be verified, so it is not offered.");

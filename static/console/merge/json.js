@@ -9,7 +9,7 @@ const beginsLine = (text, at) => /^[ \t]*$/.test(text.slice(lineStartAt(text, at
 export function rootOf(text) {
     const root = new JsonReader(text).document();
     if (!root.isObject) {
-        throw new MergeFault("The file is JSON, but not an object: it must begin with a brace.");
+        throw new MergeFault("The file is JSON, but not an object: it must start with a brace.");
     }
     return root;
 }
@@ -88,7 +88,7 @@ class Plan {
             }
             node = this.reader.part(member.start);
             if (!node.isObject) {
-                throw new MergeFault(`“${key}” is in the file, but is not an object: nothing can be put into it.`);
+                throw new MergeFault(`“${key}” is in the file, but is not an object. The entry can’t be added to it.`);
             }
         }
     }
@@ -104,7 +104,7 @@ class Plan {
         }
         const list = this.reader.part(member.start);
         if (list.isObject !== false) {
-            throw new MergeFault(`“${key}” is in the file, but is not a list: nothing can be put into it.`);
+            throw new MergeFault(`“${key}” is in the file, but is not a list. The entry can’t be added to it.`);
         }
         const items = list.children.map((child) => [child, this.reader.plain(child.start)?.id]);
         const exact = items.filter(([, id]) => id === value.id);

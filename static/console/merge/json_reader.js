@@ -21,7 +21,7 @@ export class JsonReader {
         const root = this.part();
         this.skip();
         if (this.at < this.text.length) {
-            throw this.fault("something stands after the end");
+            throw this.fault("unexpected text after the end");
         }
         return root;
     }
@@ -75,11 +75,11 @@ export class JsonReader {
         const close = kind === "/" ? "\n" : "*/";
         const found = this.text.indexOf(close, this.at + 2);
         if ((kind !== "/" && kind !== "*") || (found < 0 && kind === "*")) {
-            throw this.fault(kind === "*" ? "the end of a comment is missing" : "a value is missing or misspelt");
+            throw this.fault(kind === "*" ? "the end of a comment is missing" : "missing or invalid value");
         }
         const end = found < 0 ? this.text.length : found;
         if (kind === "/" && /\r(?!$)|[\u2028\u2029]/.test(this.text.slice(this.at, end))) {
-            throw this.fault("a comment holds a line end that programs read differently");
+            throw this.fault("a comment contains a line break that programs read differently");
         }
         this.at = kind === "/" ? end : end + 2;
     }
@@ -94,7 +94,7 @@ export class JsonReader {
             LITERAL.lastIndex = this.at;
             const word = LITERAL.exec(this.text);
             if (!word) {
-                throw this.fault("a value is missing or misspelt");
+                throw this.fault("missing or invalid value");
             }
             this.at += word[0].length;
         }
@@ -109,14 +109,14 @@ export class JsonReader {
             }
             // Past the end of the text, too: there the code is not a number.
             if (!(code >= 0x20)) {
-                throw this.fault("the end of a text is missing");
+                throw this.fault("unterminated string");
             }
             if (code !== 0x5c) {
                 at += 1;
             } else if (this.text[at + 1] === "u" ? HEX.test(this.text.slice(at + 2, at + 6)) : ESCAPES.has(this.text[at + 1])) {
                 at += this.text[at + 1] === "u" ? 6 : 2;
             } else {
-                throw this.fault("a backslash stands before a character that it cannot escape", at);
+                throw this.fault("invalid escape sequence", at);
             }
         }
     }
@@ -138,7 +138,7 @@ export class JsonReader {
                 return;
             }
             if (!mayFollow) {
-                throw this.fault("a comma or a bracket is missing");
+                throw this.fault("missing comma or bracket");
             }
             const child = this.child(isObject, children !== null);
             mayFollow = child.comma !== null;
@@ -151,14 +151,14 @@ export class JsonReader {
         if (isObject) {
             child.keyStart = this.at;
             if (this.text[this.at] !== '"') {
-                throw this.fault("a name in double quotes is missing");
+                throw this.fault("missing name in double quotes");
             }
             this.string();
             child.keyEnd = this.at;
             child.key = isKept ? JSON.parse(this.text.slice(child.keyStart, child.keyEnd)) : "";
             this.skip();
             if (this.text[this.at] !== ":") {
-                throw this.fault("a colon is missing");
+                throw this.fault("missing colon");
             }
             this.at += 1;
             this.skip();

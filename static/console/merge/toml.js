@@ -45,7 +45,7 @@ function ownIn(statements, path) {
         }
     }
     if (own.below.length && !own.table) {
-        throw new MergeFault(`There are tables below “${path.join(".")}” and none of that name. Put the entry before them by hand.`);
+        throw new MergeFault(`There are tables below “${path.join(".")}” and none of that name. Add the entry before them manually.`);
     }
     return own;
 }
@@ -104,7 +104,7 @@ function says(text, { valueStart, to }, value) {
 
 function checkHeaders(text, statements, path) {
     if (statements.some(({ from, to }) => /authorization/i.test(unescaped(text.slice(from, to))))) {
-        throw new MergeFault(`“${path.join(".")}” sends an Authorization header of its own, which would contradict the token. Replace the entry by hand.`);
+        throw new MergeFault(`“${path.join(".")}” sets its own Authorization header, which conflicts with the token. Replace the entry manually.`);
     }
 }
 

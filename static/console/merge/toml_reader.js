@@ -71,7 +71,7 @@ export class TomlReader {
         this.match(/[ \t]*/y);
         this.comment();
         if (this.at < this.text.length) {
-            this.expect(/\r?\n/y, "something stands after a value");
+            this.expect(/\r?\n/y, "unexpected text after a value");
         }
         each.end = this.at;
         return each;
@@ -138,7 +138,7 @@ export class TomlReader {
             this.match(TEXT[quote]);
         } while (this.match(ESCAPE) !== null && quote === '"');
         if (this.text[this.at] !== quote) {
-            throw this.fault("the end of a text is missing");
+            throw this.fault("unterminated string");
         }
         this.at += 1;
     }
@@ -152,7 +152,7 @@ export class TomlReader {
                 return;
             }
             if (quotes > 5 || (quotes === 0 && (quote === "'" || (this.match(ESCAPE) ?? this.match(LINE_ESCAPE)) === null))) {
-                throw this.fault("the end of a text is missing");
+                throw this.fault("unterminated string");
             }
         }
     }
@@ -170,7 +170,7 @@ export class TomlReader {
                 return;
             }
             if (!mayFollow) {
-                throw this.fault("a comma or a bracket is missing");
+                throw this.fault("missing comma or bracket");
             }
             if (isTable) {
                 this.keys();

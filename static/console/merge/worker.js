@@ -22,11 +22,11 @@ addEventListener("message", async ({ data: { file, contract } }) => {
 async function read(file) {
     const size = file.size / 1_000_000;
     if (size > LARGEST_MB) {
-        throw new MergeFault(`The file has ${Math.ceil(size)} MB, and this page changes files of up to ${LARGEST_MB} MB.`);
+        throw new MergeFault(`The file has ${Math.ceil(size)} MB, and this page merges files of up to ${LARGEST_MB} MB.`);
     }
     try {
         return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
     } catch (error) {
-        throw error instanceof TypeError ? new MergeFault("The file is not text in UTF-8.") : error;
+        throw error instanceof TypeError ? new MergeFault("The file is not UTF-8 text.") : error;
     }
 }

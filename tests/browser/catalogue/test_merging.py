@@ -103,13 +103,13 @@ def test_vs_code_gets_its_question_once_for_the_newest_token(bench: Bench) -> No
 @pytest.mark.parametrize(
     ("key", "content", "reason"),
     [
-        ("cursor", '{\n  "mcpServers": {\n    "a": 1\n    "b": 2\n}}', "a comma or a bracket is missing in line 4"),
+        ("cursor", '{\n  "mcpServers": {\n    "a": 1\n    "b": 2\n}}', "missing comma or bracket in line 4"),
         ("cursor", "mcpServers: {}", "a value is missing or misspelt in line 1"),
-        ("cursor", '{"a": 1} x', "something stands after the end in line 1"),
-        ("cursor", "[1]", "must begin with a brace"),
+        ("cursor", '{"a": 1} x', "unexpected text after the end in line 1"),
+        ("cursor", "[1]", "must start with a brace"),
         ("cursor", '{"mcpServers": []}', "“mcpServers” is in the file, but is not an object"),
-        ("cursor", b"\xff\xfe{\x00}\x00", "is not text in UTF-8"),
-        ("codex", 'model = "x\n', "the end of a text is missing in line 1"),
+        ("cursor", b"\xff\xfe{\x00}\x00", "is not UTF-8 text"),
+        ("codex", 'model = "x\n', "unterminated string in line 1"),
         ("codex", "{}", "a key is missing or misspelt in line 1"),
         ("codex", 'a = 1\n[mcp_servers]\nhoursmith = { url = "x" }\n', "“mcp_servers.hoursmith” is written in a way"),
         ("codex", "mcp_servers = {}\n", "“mcp_servers” is written in a way"),
@@ -196,7 +196,7 @@ def test_a_file_that_is_too_large_is_named(bench: Bench) -> None:
     bench.open("cursor")
     bench.drop("new Uint8Array(20_000_001)")
 
-    assert "has 21 MB, and this page changes files of up to 20 MB. Nothing was changed." in bench.said()
+    assert "has 21 MB, and this page merges files of up to 20 MB. Nothing was changed." in bench.said()
     assert bench.refused() == bench.snippet()
 
 
