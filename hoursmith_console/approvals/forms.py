@@ -50,7 +50,7 @@ class RuleForm(Form):
         required=False,
         min_value=0,
         max_value=100_000,
-        help_text="Deletions and archivings per token and hour without approval. Leave empty for no limit.",
+        help_text="Records that one token may delete or archive per hour. Leave empty for no limit.",
     )
     answered_in = forms.ChoiceField(
         label="Approver",

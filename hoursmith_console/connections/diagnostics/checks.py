@@ -132,7 +132,7 @@ def _file(client: McpClient, evidence: Evidence) -> Check:
 
 
 def _restart(client: McpClient, evidence: Evidence) -> Check:
-    title = "The client was not restarted"
+    title = "The assistant was not restarted"
     if evidence.sends_old_token:
         reason = f"It still sends {evidence.fault_token or 'an old token'}; {evidence.newer_token} is newer."
         return Check("restart", title, CheckResult.FOUND, reason, (client.restart, *client.problems))

@@ -274,7 +274,7 @@ def test_the_doctor_tells_an_old_token_from_a_wrong_one(cast: Cast, browse: Brow
     claim.claimed_at = timezone.now() + timedelta(seconds=1)
     claim.save()
     told = words(browse("member").get(f"/connections/{made.slug}/troubleshoot/"))
-    assert "Cause found: The client was not restarted" in told
+    assert "Cause found: The assistant was not restarted" in told
     assert "hsk_live_bbbbbbbbbbbb_••••" in told
 
 
