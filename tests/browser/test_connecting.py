@@ -17,12 +17,12 @@ MINTED = (
 
 
 def go_on(page: Page) -> None:
-    page.get_by_role("button", name="Go on", exact=True).click()
+    page.get_by_role("button", name="Continue", exact=True).click()
 
 
 def mint(page: Page, password: str) -> None:
     """Press the button, and say once more who one is where that is asked."""
-    page.get_by_role("button", name="Make a token and show it once").click()
+    page.get_by_role("button", name="Create token").click()
     if "/reauthenticate/" in page.url:
         page.get_by_label("Password").fill(password)
         go_on(page)
@@ -55,8 +55,8 @@ def test_an_assistant_is_connected_and_seen(console: Served, visit: Visitor, tok
         expect(evidence).to_contain_text("Waiting for the first call from Claude Code")
 
         call_tool(console, "${HOURSMITH_API_TOKEN}", "get_me", path=path, client="Claude Code")
-        expect(evidence).to_contain_text("The variable's name came instead of the token", timeout=10_000)
-        expect(evidence).to_contain_text("Claude Code spells it ${HOURSMITH_API_TOKEN}")
+        expect(evidence).to_contain_text("Environment variable not expanded", timeout=10_000)
+        expect(evidence).to_contain_text("In Claude Code, write ${HOURSMITH_API_TOKEN}")
 
         call_tool(console, token, "get_me", path=path, client="Claude Code")
         expect(evidence).to_contain_text("called get_me as MEMBER", timeout=10_000)
@@ -67,13 +67,13 @@ def test_an_assistant_is_connected_and_seen(console: Served, visit: Visitor, tok
         address = f"{console.url}/connections/{slug[1]}/token/"
         again = page.request.post(address, form=form, headers={"Referer": address})
         assert again.status == 409
-        assert "This form has already made a token" in again.text()
+        assert "A token was already created from this form" in again.text()
         assert token not in again.text()
         assert console.shell(MINTED) == before + 1
         window.goto(f"/connections/{slug[1]}/setup/")
-        page.get_by_role("link", name="Go on: things to ask").click()
+        page.get_by_role("link", name="Continue").click()
         expect(page.locator("main")).to_contain_text("Who am I in Hoursmith?")
-        page.get_by_role("link", name="Done: show the connection").click()
+        page.get_by_role("link", name="Done").click()
         expect(page.locator("h1")).to_contain_text("Working")
         assert not [each for each in window.complaints if "409" not in each], window.complaints
     found = {name: canaries.traces(content) for name, content in files_of(console)}

@@ -138,7 +138,7 @@ def test_an_admin_and_a_member_spend_their_morning(
         assert window.complaints == []
     with visit("MANAGER") as window:
         window.goto("/")
-        asked = window.page.locator(".todo li", has_text="is to be rotated by")
+        asked = window.page.locator(".todo li", has_text="Rotate your token")
         expect(asked.filter(has_text="Night laptop")).to_be_visible()
         window.goto(deletion)
         assert f"deleted client {LOST}" in window.text()

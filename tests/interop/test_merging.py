@@ -25,11 +25,11 @@ REFUSED = {
     "cursor.twice.json": "appears in the file more than once",
     "claude-desktop.half-saved.json": "Invalid JSON: missing comma or bracket in line 6",
     "cursor.json5.json": "Invalid JSON: missing name in double quotes in line 2",
-    "codex.inline-ours.toml": "“mcp_servers.hoursmith” is written in a way that this page does not change",
-    "codex.dotted-ours.toml": "“mcp_servers.hoursmith” is written in a way that this page does not change",
-    "codex.all-inline.toml": "“mcp_servers” is written in a way that this page does not change",
-    "codex.array-of-servers.toml": "“mcp_servers” is written in a way that this page does not change",
-    "codex.own-authorization.toml": "sends an Authorization header of its own",
+    "codex.inline-ours.toml": "“mcp_servers.hoursmith” is in a format that this page can’t merge",
+    "codex.dotted-ours.toml": "“mcp_servers.hoursmith” is in a format that this page can’t merge",
+    "codex.all-inline.toml": "“mcp_servers” is in a format that this page can’t merge",
+    "codex.array-of-servers.toml": "“mcp_servers” is in a format that this page can’t merge",
+    "codex.own-authorization.toml": "sets its own Authorization header",
     "codex.half-saved.toml": "Invalid TOML",
 }
 
@@ -41,7 +41,7 @@ def contract(key: str) -> dict[str, Any]:
 
 
 def walked(node: Node, home: Path, language: str, *, files: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    clients = [client for client in MCP_CLIENTS.values() if client.language == language and client.places]
+    clients = [client for client in MCP_CLIENTS.values() if client.language == language and client.config_files]
     told = {"contracts": [contract(client.key) for client in clients], "count": count, "seed": SEED, "files": files}
     done = node.run(WALK, home=home, input_text=json.dumps(told))
     assert done.returncode == 0, done.stderr
@@ -196,7 +196,7 @@ def test_tables_of_an_array_are_not_taken_for_ours(node: Node, home: Path) -> No
 
 @pytest.mark.parametrize("text", ['{"a": 1} // x\r{"b": 2}\n', '{"a": 1} // x\u2028"b"\n'])
 def test_a_comment_that_readers_end_at_different_places_is_refused(node: Node, home: Path, text: str) -> None:
-    assert "a line end that programs read differently" in merged(node, home, "cursor", text)
+    assert "a line break that programs read differently" in merged(node, home, "cursor", text)
 
 
 def test_deep_nesting_is_refused_and_does_not_break_the_reader(node: Node, home: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_viewers_own_system_is_chosen(opened: Opened, system: str) -> None:
     page = opened("claude-desktop", platform=AGENTS[system]).page
 
     assert page.locator(".systems input:checked").get_attribute("value") == system
-    places = MCP_CLIENTS["claude-desktop"].places
+    places = MCP_CLIENTS["claude-desktop"].config_files
     assert files(page) == [paths for place in places for name, paths in place.paths.items() if name.value == system]
 
 
