@@ -185,7 +185,7 @@ def test_a_table_is_found_however_its_name_is_written(node: Node, home: Path, he
     ],
 )
 def test_a_form_that_the_page_does_not_change_is_refused(node: Node, home: Path, text: str) -> None:
-    assert "in a way that this page does not change" in merged(node, home, "codex", text)
+    assert "in a format that this page can’t merge" in merged(node, home, "codex", text)
 
 
 def test_tables_of_an_array_are_not_taken_for_ours(node: Node, home: Path) -> None:

@@ -9,7 +9,7 @@ const HEADERS = new Set(["http_headers", "env_http_headers"]);
 const begins = (path, start) => start.length <= path.length && start.every((key, place) => path[place] === key);
 const keyText = (key) => (/^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key));
 const byHand = (path) => new MergeFault(
-    `“${path.join(".")}” is in a format that this page can’t merge. Put the entry into the file by hand.`);
+    `“${path.join(".")}” is in a format that this page can’t merge. Add the entry to the file manually.`);
 
 export function mergeToml(text, { pieces: [{ path, value }] }) {
     const own = ownIn(new TomlReader(text).statements(), path);
