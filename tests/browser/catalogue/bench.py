@@ -73,7 +73,7 @@ class Bench:
         """The content after merging; as it was where nothing had to change."""
         self.give(content, name)
         if not self.has_result():
-            assert "Nothing has to change" in self.said(), self.said()
+            assert "already up to date" in self.said(), self.said()
             return content if isinstance(content, str) else content.decode()
         made_name, made = self.got()
         assert made_name == name

@@ -58,7 +58,7 @@ def test_comments_trailing_commas_and_line_ends_are_kept(bench: Bench) -> None:
         "headers": {"Authorization": "Bearer <paste the token here>"},
     }
     assert "},\r\n\t},\r\n}" in made
-    assert bench.page.get_by_text("put the token").is_visible()
+    assert bench.page.get_by_text("with the token.").is_visible()
 
 
 def test_merging_twice_changes_nothing_more(bench: Bench) -> None:
@@ -80,7 +80,7 @@ def test_an_older_entry_changes_its_way_and_keeps_its_other_settings(bench: Benc
     made = bench.merged(json.dumps({"mcpServers": {"hoursmith": old, "z": {}}}, indent=2))
 
     assert json.loads(made) == {"mcpServers": {"hoursmith": {**CURSOR, "disabledTools": ["delete_client"]}, "z": {}}}
-    assert "Only this changes" in bench.said()
+    assert "Existing entry updated" in bench.said()
     assert ("−", '      "command": "npx",') in bench.difference()
 
 
@@ -104,15 +104,19 @@ def test_vs_code_gets_its_question_once_for_the_newest_token(bench: Bench) -> No
     ("key", "content", "reason"),
     [
         ("cursor", '{\n  "mcpServers": {\n    "a": 1\n    "b": 2\n}}', "missing comma or bracket in line 4"),
-        ("cursor", "mcpServers: {}", "a value is missing or misspelt in line 1"),
+        ("cursor", "mcpServers: {}", "missing or invalid value in line 1"),
         ("cursor", '{"a": 1} x', "unexpected text after the end in line 1"),
         ("cursor", "[1]", "must start with a brace"),
         ("cursor", '{"mcpServers": []}', "“mcpServers” is in the file, but is not an object"),
         ("cursor", b"\xff\xfe{\x00}\x00", "is not UTF-8 text"),
         ("codex", 'model = "x\n', "unterminated string in line 1"),
         ("codex", "{}", "a key is missing or misspelt in line 1"),
-        ("codex", 'a = 1\n[mcp_servers]\nhoursmith = { url = "x" }\n', "“mcp_servers.hoursmith” is written in a way"),
-        ("codex", "mcp_servers = {}\n", "“mcp_servers” is written in a way"),
+        (
+            "codex",
+            'a = 1\n[mcp_servers]\nhoursmith = { url = "x" }\n',
+            "“mcp_servers.hoursmith” is in a format that this page can’t merge",
+        ),
+        ("codex", "mcp_servers = {}\n", "“mcp_servers” is in a format that this page can’t merge"),
     ],
 )
 def test_what_cannot_be_merged_is_named(bench: Bench, key: str, content: str | bytes, reason: str) -> None:
@@ -128,7 +132,7 @@ def test_what_cannot_be_merged_is_named(bench: Bench, key: str, content: str | b
 def test_a_mended_file_can_be_given_again(bench: Bench) -> None:
     bench.open("cursor")
     bench.give("{")
-    assert "is not JSON" in bench.said()
+    assert "Invalid JSON" in bench.said()
 
     assert json.loads(bench.merged("{}")) == {"mcpServers": {"hoursmith": CURSOR}}
 
@@ -248,7 +252,7 @@ def test_yaml_is_left_to_the_user(bench: Bench) -> None:
     bench.open("goose")
 
     assert bench.page.locator("input[type=file]").count() == 0
-    assert bench.page.get_by_text("which this page does not change").is_visible()
+    assert bench.page.get_by_text("which this page can’t merge").is_visible()
 
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|[,{}\[\]]', re.DOTALL)
