@@ -154,7 +154,7 @@ class MembersSection(ConsoleSection):
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
     def _invited(self, request: ConsoleRequest, email: str, role: str, known: Member | None) -> HttpResponse:
-        """Invite and email the link. Never show the link: whoever sees it could use it."""
+        """Invite and email the link. Never show the link: anyone who sees it could use it."""
         viewer = request.viewer
         if not access.can_invite_as(viewer.member, role) or (
             known and not access.can_manage_member(viewer.member, known)

@@ -67,7 +67,7 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Freeze the garbage collector, so that workers do not copy memory that they share with the master."""
+    """Keep the garbage collector off what is loaded so far, so that workers share that memory with the master."""
     gc.collect()
     gc.freeze()
 

@@ -19,7 +19,7 @@ _FIELDS = {
     "description": text("What the project is about.", most=10_000),
     "color": text("The colour it is shown in, such as #3b82f6.", most=32),
     "status": choice(
-        "Whether work goes on. ACTIVE also brings an archived project back; to archive one, call archive_project.",
+        "The status. ACTIVE also brings an archived project back; to archive one, call archive_project.",
         ("ACTIVE", "COMPLETED"),
         default="ACTIVE",
     ),

@@ -71,7 +71,7 @@ def test_seeding_for_people_prints_a_table_and_the_addresses(settings: Any) -> N
     out = _run("sandbox_seed")
     assert re.search(r"^Owner +Ana Lindqvist +ana@northwind\.example +\S+$", out, re.MULTILINE)
     assert f"{settings.PUBLIC_URL}/mcp" in out
-    assert "as before" in _run("sandbox_seed")
+    assert "A password is only shown when it is created." in _run("sandbox_seed")
 
 
 def test_minting_prints_the_token_alone_and_claims_it_for_its_member(cast: Organization) -> None:

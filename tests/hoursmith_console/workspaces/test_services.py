@@ -73,7 +73,7 @@ def test_an_account_joins_a_second_workspace_and_no_member_who_has_another() -> 
     with pytest.raises(MembershipError, match="another account"):
         link_account(member=second, user=account_of(third))
     Member.objects.filter(pk=third.pk).update(user=None)
-    with pytest.raises(MembershipError, match="already belongs to Ana"):
+    with pytest.raises(MembershipError, match="already linked to Ana"):
         link_account(member=third, user=account_of(first))
 
 

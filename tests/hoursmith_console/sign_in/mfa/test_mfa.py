@@ -281,5 +281,5 @@ def test_an_operator_takes_lost_factors_off_an_account(cast: Cast, with_app: Giv
     row = AuditEvent.objects.get(tool="console.factors_reset")
     assert (row.target_label, row.actor.endswith("(command line)")) == (cast.people["owner"].display_identity, True)
     assert is_in(password_given("owner"))
-    with pytest.raises(CommandError, match="no account"):
+    with pytest.raises(CommandError, match="No account"):
         call_command("console_factors_reset", "--email", "nobody@example.com")
