@@ -14,7 +14,7 @@ from tests.security.conftest import Browse, World
 from tests.security.forms import Form, forms_of
 from tests.unavailable import read_only_database
 
-TOLD = "cannot be recorded now"
+TOLD = "so nothing was changed"
 PRODUCT_CACHE = {
     "BACKEND": "hoursmith_console.backends.counting_cache.CountingCache",
     "LOCATION": "console_shared_counts",
