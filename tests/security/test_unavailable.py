@@ -1,5 +1,6 @@
 """On a database that takes no writes, every form says so: never a fault of ours, never somebody else's fault."""
 
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.security.conftest import Browse, World
 from tests.security.forms import Form, forms_of
 from tests.unavailable import read_only_database
 
-TOLD = "so nothing was changed"
+TOLD = re.compile("so nothing was (changed|done)")
 PRODUCT_CACHE = {
     "BACKEND": "hoursmith_console.backends.counting_cache.CountingCache",
     "LOCATION": "console_shared_counts",
@@ -55,7 +56,7 @@ def test_every_form_and_page_answers_on_a_read_only_database(hostile: World, tru
                 transaction.set_rollback(False)
                 answers[f"{form.shape} {more}"] = answer.status_code
                 if answer.status_code == 503 and more and "HX-Retarget" in answer:
-                    assert TOLD in answer.content.decode()
+                    assert TOLD.search(answer.content.decode())
         for route in console_routes():
             answers[route] = visitor.get(hostile.address(route)).status_code
             transaction.set_rollback(False)
@@ -71,7 +72,7 @@ def test_nobody_is_told_of_too_many_attempts(client: Client) -> None:
     with read_only_database():
         answer = client.post("/accounts/login/", {"login": "owner@example.com", "password": PASSWORD})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert TOLD in answer.content.decode()
+    assert TOLD.search(answer.content.decode())
     assert "Too many" not in answer.content.decode()
 
 
