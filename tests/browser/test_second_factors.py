@@ -93,7 +93,7 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_second_factor(
     _sign_out(page)
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url(re.compile(r"\d/$"))
-    assert "No assistant has called yet" in page.locator("main").inner_text()
+    assert "You haven’t connected an assistant yet" in page.locator("main").inner_text()
     _sign_out(page)
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
@@ -107,9 +107,9 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_second_factor(
     page.get_by_role("link", name="a passkey").click()
     page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("link", name="Remove").click()
-    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove passkey").click()
     page.wait_for_url("**/2fa/passkeys/")
-    assert "None." in page.locator("main").inner_text()
+    assert "No passkeys." in page.locator("main").inner_text()
     assert complaints == []
 
 
@@ -123,7 +123,7 @@ def test_an_app_is_set_up_and_asked_for(newcomer: tuple[BrowserContext, str, lis
     page.get_by_text("Enter the secret manually").click()
     secret = page.locator("code.secret").inner_text()
     page.get_by_label("Code from the app").fill(_code(secret))
-    page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Add app").click()
     page.wait_for_url("**/2fa/codes/")
     code = page.locator(".codes code").first.inner_text()
     _sign_out(page)

@@ -127,6 +127,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
             "audit/": str(audit.call_id),
             "audit/<uuid:key>/resolve/": str(open_call.call_id),
             "audit/destinations/": str(destination.pk),
+            "audit/sinks/": str(destination.pk),
             "connections/": connection.slug,
             "members/": str(person.pk),
             "rotations/": str(rotation.pk),
