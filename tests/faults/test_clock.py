@@ -21,7 +21,7 @@ class Clock:
 
     def __init__(self, library: Path, file: Path) -> None:
         self._file = file
-        self.file_lock(timedelta())
+        self.turn(timedelta())
         self.environment = {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(file),

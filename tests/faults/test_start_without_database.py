@@ -72,7 +72,7 @@ def test_a_block_holds_over_a_start_without_the_database(running: Bench, cluster
         assert answer.status == 503
         assert answer.headers["retry-after"]
         assert answer.body["error"]["data"]["fault"] == "restrictions_unknown"
-        assert "database does not answer" in answer.body["error"]["message"]
+        assert "database is unavailable" in answer.body["error"]["message"]
         assert _status(running, blocked) == 503
         status, told = _ready(running)
         assert (status, "Restrictions are unknown" in told["restrictions"]) == (503, True)

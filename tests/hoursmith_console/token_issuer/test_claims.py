@@ -93,7 +93,7 @@ def test_a_token_that_cannot_be_theirs_is_not_claimed(cast: Cast, org_id: str, r
     ("status", "body", "said"),
     [
         (402, {"error": {"code": "forbidden_plan", "message": "No.", "requiredPlan": "studio"}}, "Studio"),
-        (500, {"error": {"code": "internal"}}, "failed to answer"),
+        (500, {"error": {"code": "internal"}}, "failed to respond"),
         (200, ["not an object"], "another workspace|could not be read"),
     ],
 )

@@ -52,7 +52,7 @@ def test_members_come_from_hoursmith_with_an_owners_token_that_is_kept_nowhere(c
 
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_a_token_that_does_not_see_everybody_is_refused(console, hosted, role):
-    with pytest.raises(AssertionError, match=f"acts as {role.upper()}"):
+    with pytest.raises(AssertionError, match=f"has the role {role.upper()}"):
         hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for(role)})
 
 
