@@ -10,7 +10,7 @@ Hoursmith itself, so its API is left out.
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 from django.http import (
     HttpRequest,
@@ -68,7 +68,8 @@ class PastedTokens:
 
 def mask_query(query: str) -> str:
     """Return the query string with tokens masked; unchanged if there are none."""
-    if not is_suspect(query):
+    # Decoded first: what wraps a token may itself be percent-encoded.
+    if not is_suspect(unquote_plus(query)):
         return query
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = [(redact_pasted(name), redact_pasted(value)) for name, value in pairs]

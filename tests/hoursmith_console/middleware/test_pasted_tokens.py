@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 from django import forms
@@ -109,6 +110,14 @@ def test_the_query_of_an_address_stays_as_it_is_without_a_token() -> None:
     for query in ("", "q=a+b&live", "q=hsk_live_4f8a2c1bdedf", "code=4/0Ahsk_9vQ2mW7v&state=x%20y", "q=100%25"):
         assert mask_query(query) == query
     assert mask_query(f"q={TOKEN}") == f"q={PREFIX}"
+
+
+@pytest.mark.parametrize("text", ALL.values(), ids=ALL)
+def test_a_query_holds_no_token_in_any_wrapping(text: str) -> None:
+    masked = mask_query(urlencode({"page": "2", "q": f"x {text} y"}))
+    assert masked.startswith("page=2&q=")
+    assert not pieces_left(masked)
+    assert text[len(text) // 2 :] not in parse_qs(masked)["q"][0]
 
 
 def test_a_path_with_a_token_is_no_page_and_not_repeated(cast: Cast, browse: Browse) -> None:
