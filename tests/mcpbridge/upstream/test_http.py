@@ -21,6 +21,7 @@ from mcpbridge.upstream import (
     UpstreamTimeoutError,
     UpstreamTooLargeError,
     UpstreamUnreachableError,
+    transport,
 )
 from mcpbridge.upstream import http as network
 from mcpbridge.upstream.http import HttpTransport
@@ -213,6 +214,8 @@ def test_there_are_only_so_many_connections_and_who_finds_none_free_sent_nothing
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(network, "MAX_CONNECTIONS", 3)
+    # The one that finds none free gives up long before those that are waiting for an answer.
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 0.5)
     gate = asyncio.Event()
 
     async def wait(head: list[str], writer: asyncio.StreamWriter, number: int) -> None:
@@ -220,7 +223,7 @@ def test_there_are_only_so_many_connections_and_who_finds_none_free_sent_nothing
         writer.write(HELLO)
 
     async def story() -> None:
-        async with serving(wait) as server, asking(server, timeout_s=0.5) as line:
+        async with serving(wait) as server, asking(server) as line:
             first = [asyncio.create_task(get(line)) for _ in range(3)]
             await asyncio.sleep(0.05)
             with pytest.raises(UpstreamUnreachableError):
