@@ -9,6 +9,7 @@ import pytest
 
 from hoursmith_console.ops.health import Health
 from hoursmith_console.ops.metrics import Metrics
+from mcpbridge.app import Bridge
 from mcpbridge.calls.approvals.policy import change_approval_rule
 from tests.databases import RecordDatabase
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, bridge_to, hoursmith
@@ -50,15 +51,13 @@ def test_readiness_and_metrics_are_answered_while_fifty_calls_are_held(
             row = connection.execute(question).fetchone()
             return int(row[0]) if row else 0
 
-    async def story() -> None:
-        bridge = bridge_to(handler)
-        await bridge.start()
+    async def look(bridge: Bridge, calls: list[asyncio.Task[Any]]) -> None:
         talk, health, metrics = Talk(bridge), Health(bridge.upstream, bridge.restrictions), Metrics()
-        calls = [asyncio.create_task(talk.call("delete_client", {"id": CLIENT_ID})) for _ in range(HELD)]
-        await eventually_async(lambda: len(looked_at) == HELD and bool(bridge.restrictions.now().undecided))
+        calls += [asyncio.create_task(talk.call("delete_client", {"id": CLIENT_ID})) for _ in range(HELD)]
+        await eventually_async(lambda: len(looked_at) == HELD and bool(bridge.restrictions.now().undecided), 45)
         with psycopg.connect(postgres_database.url) as locking:
             locking.execute("LOCK TABLE mcpbridge_approvalrequest IN ACCESS EXCLUSIVE MODE")
-            await eventually_async(lambda: waiting() >= 4)
+            await eventually_async(lambda: waiting() >= 4, 45)
             # Whoever shares threads with them waits by now as well: there are far more of them than threads.
             assert not any(call.done() for call in calls)
             async with _client(health) as asking:
@@ -69,9 +68,17 @@ def test_readiness_and_metrics_are_answered_while_fifty_calls_are_held(
             locking.rollback()
         assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
         assert (seen.status_code, "hoursmith_database_up 1.0" in seen.text) == (200, True)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
-        await bridge.stop()
+
+    async def story() -> None:
+        bridge = bridge_to(handler)
+        await bridge.start()
+        calls: list[asyncio.Task[Any]] = []
+        try:
+            await look(bridge, calls)
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            await bridge.stop()
 
     runner.run(story())
