@@ -22,7 +22,7 @@ _WHOLE = re.compile(r"hsk_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}")
 # They end what the walk needs; they are tried last.
 _ENDS = ("logout", "sessions", "close", "workspace/")
 # They end what other forms are about.
-_LATE = ("contain", "leaving", "abandon", "finish", "remove", "delete", "give-up", "revoke", "pause", "settle")
+_LATE = ("block", "offboard", "cancel", "finish", "remove", "delete", "revoke", "pause", "close", "unused")
 # Sent as it is meant, each of these would keep the walk from whatever comes behind it.
 _SHUTS = ("two-factor", "/2fa/", "password", "/pause/", *_ENDS)
 
