@@ -15,7 +15,7 @@ EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoursmith_console.settings")
-    base = Path(__file__).resolve().parent.parent
+    base = Path(__file__).resolve().parents[2]
     try:
         env.generate_secrets(Path(os.environ.get("VAR_DIR", base / "var")))
         _prepare()
