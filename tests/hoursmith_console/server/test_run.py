@@ -1,0 +1,47 @@
+"""`make run` in a folder that has nothing but the product: it prepares what is missing, and serves."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.paths import ROOT
+from tests.servers import free_port
+from tests.waiting import eventually
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_a_fresh_copy_without_any_setting_makes_its_secrets_and_serves(tmp_path: Path) -> None:
+    for name in ("hoursmith_console", "mcpbridge", "templates", "static"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    port = free_port()
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        served = subprocess.Popen(
+            [sys.executable, "-m", "hoursmith_console.server.run"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        eventually(
+            lambda: served.poll() is not None or _is_ready(port), 60, told=lambda: log.read_text(errors="replace")
+        )
+        assert served.poll() is None, log.read_text(errors="replace")
+        assert "Example token of" in log.read_text(errors="replace")
+        assert (tmp_path / "var").is_dir()
+    finally:
+        served.send_signal(signal.SIGTERM)
+        served.wait(30)
