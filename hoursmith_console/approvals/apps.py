@@ -7,7 +7,7 @@ class ApprovalsConfig(AppConfig):
     name = "hoursmith_console.approvals"
 
     def ready(self) -> None:
-        from hoursmith_console.approvals.alerts import waiting_approvals
-        from hoursmith_console.core.alerts import register_alerts
+        from hoursmith_console.approvals.attention import waiting_approvals
+        from hoursmith_console.core.attention import register_attention
 
-        register_alerts(40, waiting_approvals)
+        register_attention(40, waiting_approvals)

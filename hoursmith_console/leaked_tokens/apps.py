@@ -7,7 +7,7 @@ class LeakedTokensConfig(AppConfig):
     name = "hoursmith_console.leaked_tokens"
 
     def ready(self) -> None:
-        from hoursmith_console.core.alerts import register_alerts
-        from hoursmith_console.leaked_tokens.alerts import leaked_token_alerts
+        from hoursmith_console.core.attention import register_attention
+        from hoursmith_console.leaked_tokens.attention import leaked_token_attention
 
-        register_alerts(50, leaked_token_alerts)
+        register_attention(50, leaked_token_attention)

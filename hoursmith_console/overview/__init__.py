@@ -1,1 +1,1 @@
-"""Overview: alerts and recent events."""
+"""Overview: what needs attention, and recent events."""

@@ -7,8 +7,8 @@ class OverviewConfig(AppConfig):
     name = "hoursmith_console.overview"
 
     def ready(self) -> None:
-        from hoursmith_console.core.alerts import register_alerts
-        from hoursmith_console.overview import alerts
+        from hoursmith_console.core.attention import register_attention
+        from hoursmith_console.overview import attention
 
-        for urgency, provider in alerts.PROVIDERS.items():
-            register_alerts(urgency, provider)
+        for urgency, provider in attention.PROVIDERS.items():
+            register_attention(urgency, provider)

@@ -1,4 +1,4 @@
-"""Build the overview: alerts first, then recent events."""
+"""Build the overview: what needs attention first, then recent events."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.conf import settings
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.audit.verification.jobs import verification_status
 from hoursmith_console.connections.catalogue import MCP_CLIENTS
-from hoursmith_console.core.alerts import alerts_for
+from hoursmith_console.core.attention import attention_for
 from hoursmith_console.overview import queries
 from hoursmith_console.overview.signals import signals
 from hoursmith_console.tokens.activity_rows import activity_rows
@@ -32,7 +32,7 @@ def overview_context(request: ConsoleRequest) -> dict[str, Any]:
     return {
         "is_empty": False,
         "verification": verification,
-        "alerts": alerts_for(request),
+        "attention": attention_for(request),
         "signals": signals(viewer),
         "period": PERIODS[days],
         "periods": [{"days": key, "label": label, "is_chosen": key == days} for key, label in PERIODS.items()],

@@ -7,8 +7,8 @@ class RotationsConfig(AppConfig):
     name = "hoursmith_console.rotations"
 
     def ready(self) -> None:
-        from hoursmith_console.core.alerts import register_alerts
-        from hoursmith_console.rotations.alerts import requested_rotation_alerts
+        from hoursmith_console.core.attention import register_attention
+        from hoursmith_console.rotations.attention import requested_rotation_attention
         from hoursmith_console.rotations.lifecycle import policy_changed as refresh
         from hoursmith_console.rotations.lifecycle import revoked, rotating
         from hoursmith_console.token_policy.services import policy_changed
@@ -16,4 +16,4 @@ class RotationsConfig(AppConfig):
 
         register_lifecycle(revoked=revoked, rotating=rotating)
         policy_changed.connect(refresh, dispatch_uid="rotation notices")
-        register_alerts(60, requested_rotation_alerts)
+        register_attention(60, requested_rotation_attention)

@@ -7,7 +7,7 @@ class TokenPolicyConfig(AppConfig):
     name = "hoursmith_console.token_policy"
 
     def ready(self) -> None:
-        from hoursmith_console.core.alerts import register_alerts
-        from hoursmith_console.token_policy.alerts import token_policy_alerts
+        from hoursmith_console.core.attention import register_attention
+        from hoursmith_console.token_policy.attention import token_policy_attention
 
-        register_alerts(110, token_policy_alerts)
+        register_attention(110, token_policy_attention)

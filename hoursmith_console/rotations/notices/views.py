@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from hoursmith_console.core.alerts import snooze_alerts
+from hoursmith_console.core.attention import snooze_attention
 
 
 def snooze(request: HttpRequest) -> HttpResponse:
     """Hide rotation requests until the next sign-in."""
-    snooze_alerts(request)
+    snooze_attention(request)
     return HttpResponseRedirect(reverse("console:index"))

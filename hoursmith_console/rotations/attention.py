@@ -1,4 +1,4 @@
-"""Alerts about rotations that the member must do."""
+"""Attention items about rotations that the member must do."""
 
 from collections.abc import Iterator
 
@@ -6,21 +6,21 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from hoursmith_console.core.alerts import Alert, Tone
+from hoursmith_console.core.attention import AttentionItem, Tone
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.workspaces.viewer import Viewer
 
 MOST_SHOWN = 5
 
 
-def requested_rotation_alerts(viewer: Viewer) -> Iterator[Alert]:
-    """Yield an alert for each open rotation of the member's own tokens; they can be snoozed."""
+def requested_rotation_attention(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield an item for each open rotation of the member's own tokens; they can be snoozed."""
     requested = Rotation.objects.filter(owner=viewer.member, ended_at=None).exclude(kind=RotationKind.OFFBOARDING)
     for rotation in requested.order_by("due_on", "pk")[:MOST_SHOWN]:
-        yield _alert(rotation)
+        yield _item(rotation)
 
 
-def _alert(rotation: Rotation) -> Alert:
+def _item(rotation: Rotation) -> AttentionItem:
     due_on = rotation.due_on
     is_overdue = due_on is not None and due_on < timezone.now().date()
     name = format_html('<strong class="name">{}</strong>', rotation.token_name or "Unnamed token")
@@ -31,7 +31,7 @@ def _alert(rotation: Rotation) -> Alert:
         what = format_html("Rotate your token {} by {}", name, day)
     else:
         what = format_html("Rotate your token {} as soon as possible", name)
-    return Alert(
+    return AttentionItem(
         tone=Tone.LOST if is_overdue or rotation.kind == RotationKind.LEAKED else Tone.REFUSED,
         sign="↻",
         what=what,

@@ -1,4 +1,4 @@
-"""Alerts about the audit log, activity, rejected tokens and the Hoursmith API."""
+"""Attention items about the audit log, activity, rejected tokens and the Hoursmith API."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from hoursmith_console.audit.calls import DestructiveCall, State
 from hoursmith_console.audit.verification.jobs import verification_status
-from hoursmith_console.core.alerts import Alert, Provider, Tone
+from hoursmith_console.core.attention import AttentionItem, Provider, Tone
 from hoursmith_console.core.templatetags.console import ago, exact, thousands
 from hoursmith_console.overview import queries
 from hoursmith_console.rotations.progress.late_use import LastLateUse, last_late_uses
@@ -19,19 +19,19 @@ from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_destinations as failing_now
 from mcpbridge.models import ObservedToken, TokenRef
 
-# Per provider; a last alert then links to the rest.
+# Per provider; a last item then links to the rest.
 MOST_SHOWN = 5
 # Hoursmith checks the token before the plan, so a 402 is about the workspace's plan.
 _NO_API = 402
 
 
-def failed_verification(viewer: Viewer) -> Iterator[Alert]:
+def failed_verification(viewer: Viewer) -> Iterator[AttentionItem]:
     """The last verification of the audit log found tampering."""
     if not viewer.member.sees_workspace:
         return
     verification = verification_status(org_id=viewer.org_id)
     if verification.is_broken and verification.last is not None:
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.LOST,
             sign="✕",
             what=format_html(
@@ -45,13 +45,13 @@ def failed_verification(viewer: Viewer) -> Iterator[Alert]:
         )
 
 
-def unresolved_calls(viewer: Viewer) -> Iterator[Alert]:
+def unresolved_calls(viewer: Viewer) -> Iterator[AttentionItem]:
     """Destructive calls that may have been carried out and are not resolved."""
     found = queries.unresolved_calls(viewer, MOST_SHOWN + 1)
     for call in found[:MOST_SHOWN]:
         yield _unresolved_call(viewer, call)
     if len(found) > MOST_SHOWN:
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.UNKNOWN,
             sign="?",
             what=SafeString("More calls with an unknown outcome"),
@@ -60,11 +60,11 @@ def unresolved_calls(viewer: Viewer) -> Iterator[Alert]:
         )
 
 
-def _unresolved_call(viewer: Viewer, call: DestructiveCall) -> Alert:
+def _unresolved_call(viewer: Viewer, call: DestructiveCall) -> AttentionItem:
     intent, page = call.intent, reverse("console:audit:detail", args=[call.intent.call_id])
     can_resolve = viewer.member.administers and call.is_resolvable
     label = format_html(' of <strong class="name">{}</strong>', intent.target_label) if intent.target_label else ""
-    return Alert(
+    return AttentionItem(
         tone=Tone.UNKNOWN,
         sign="?",
         what=format_html(
@@ -81,11 +81,11 @@ def _unresolved_call(viewer: Viewer, call: DestructiveCall) -> Alert:
     )
 
 
-def lost_activity(viewer: Viewer) -> Iterator[Alert]:
+def lost_activity(viewer: Viewer) -> Iterator[AttentionItem]:
     """Calls missing from the activity log."""
     lost = queries.lost_activity(viewer)
     if calls := lost["calls"]:
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.LOST,
             sign="!",
             what=format_html(
@@ -100,12 +100,12 @@ def lost_activity(viewer: Viewer) -> Iterator[Alert]:
         )
 
 
-def unreachable_hoursmith(viewer: Viewer) -> Iterator[Alert]:
+def unreachable_hoursmith(viewer: Viewer) -> Iterator[AttentionItem]:
     """Hoursmith has not answered any call since the last success."""
     if not viewer.member.sees_workspace or (found := queries.outage(viewer)) is None:
         return
     calls = found["calls"]
-    yield Alert(
+    yield AttentionItem(
         tone=Tone.LOST,
         sign="!",
         what=format_html(
@@ -120,11 +120,11 @@ def unreachable_hoursmith(viewer: Viewer) -> Iterator[Alert]:
     )
 
 
-def lapsed_plan(viewer: Viewer) -> Iterator[Alert]:
+def lapsed_plan(viewer: Viewer) -> Iterator[AttentionItem]:
     """The workspace's plan does not include API access: the last call got 402."""
     last = queries.latest_calls(viewer, 1)
     if last and last[0].status == _NO_API:
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.REFUSED,
             sign="⊘",
             what=format_html(
@@ -138,7 +138,7 @@ def lapsed_plan(viewer: Viewer) -> Iterator[Alert]:
         )
 
 
-def refused_tokens(viewer: Viewer) -> Iterator[Alert]:
+def refused_tokens(viewer: Viewer) -> Iterator[AttentionItem]:
     """Revoked or blocked tokens that clients still send."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
     tokens = visible_tokens(viewer).filter(prefix__in=[entry["prefix"] for entry in refused[:MOST_SHOWN]])
@@ -149,7 +149,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[Alert]:
         if late_use := retired.get(ref_of(token)):
             yield _late_use(token, late_use, entry)
             continue
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.REFUSED,
             sign="⊘",
             what=format_html(
@@ -164,7 +164,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[Alert]:
             address=f"{reverse('console:tokens:detail', args=[token.pk])}#refused",
         )
     if len(refused) > MOST_SHOWN:
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.REFUSED,
             sign="⊘",
             what=SafeString("More tokens with rejected requests"),
@@ -173,9 +173,9 @@ def refused_tokens(viewer: Viewer) -> Iterator[Alert]:
         )
 
 
-def _late_use(token: ObservedToken, late_use: LastLateUse, entry: Mapping[str, Any]) -> Alert:
+def _late_use(token: ObservedToken, late_use: LastLateUse, entry: Mapping[str, Any]) -> AttentionItem:
     """An assistant still uses a token that was rotated."""
-    return Alert(
+    return AttentionItem(
         tone=Tone.REFUSED,
         sign="↻",
         what=format_html(
@@ -189,13 +189,13 @@ def _late_use(token: ObservedToken, late_use: LastLateUse, entry: Mapping[str, A
     )
 
 
-def failing_destinations(viewer: Viewer) -> Iterator[Alert]:
+def failing_destinations(viewer: Viewer) -> Iterator[AttentionItem]:
     """Log destinations that are failing."""
     if not viewer.member.sees_workspace:
         return
     for status in failing_now(viewer.org_id):
         destination = status.destination
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.LOST,
             sign="!",
             what=format_html(

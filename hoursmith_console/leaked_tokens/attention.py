@@ -1,19 +1,19 @@
-"""Alert about leaked tokens that are still active."""
+"""Attention item about leaked tokens that are still active."""
 
 from collections.abc import Iterator
 
 from django.urls import reverse
 from django.utils.html import format_html
 
-from hoursmith_console.core.alerts import Alert, Tone
+from hoursmith_console.core.attention import AttentionItem, Tone
 from hoursmith_console.leaked_tokens.services import open_reports
 from hoursmith_console.workspaces.viewer import Viewer
 
 
-def leaked_token_alerts(viewer: Viewer) -> Iterator[Alert]:
-    """Yield one alert if reported tokens are neither blocked nor being rotated."""
+def leaked_token_attention(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield one item if reported tokens are neither blocked nor being rotated."""
     if count := open_reports(viewer).count():
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.LOST,
             sign="!",
             what=format_html(

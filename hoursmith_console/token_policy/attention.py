@@ -1,4 +1,4 @@
-"""Alerts about tokens that exceed the workspace policy."""
+"""Attention items about tokens that exceed the workspace policy."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from hoursmith_console.core.alerts import Alert, Tone
+from hoursmith_console.core.attention import AttentionItem, Tone
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
@@ -18,18 +18,18 @@ from mcpbridge.models import ObservedToken
 MOST_SHOWN = 5
 
 
-def token_policy_alerts(viewer: Viewer) -> Iterator[Alert]:
-    """Yield alerts about tokens over the limits without an open rotation: counts for reviewers, else own tokens."""
+def token_policy_attention(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield items about tokens over the limits without an open rotation: counts for reviewers, else own tokens."""
     policy = get_policy(viewer.member.workspace)
     if not (policy.max_age_days or policy.max_idle_days):
         return
     if viewer.member.sees_workspace:
-        yield from _workspace_alerts(viewer, policy)
+        yield from _workspace_items(viewer, policy)
     else:
-        yield from _own_alerts(viewer, policy)
+        yield from _own_items(viewer, policy)
 
 
-def _workspace_alerts(viewer: Viewer, policy: TokenPolicy) -> Iterator[Alert]:
+def _workspace_items(viewer: Viewer, policy: TokenPolicy) -> Iterator[AttentionItem]:
     counts = count_due(visible_tokens(viewer), policy, now=timezone.now())
     limits = (
         (counts.due, f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
@@ -37,7 +37,7 @@ def _workspace_alerts(viewer: Viewer, policy: TokenPolicy) -> Iterator[Alert]:
     )
     for count, what, criteria in limits:
         if count:
-            yield Alert(
+            yield AttentionItem(
                 tone=Tone.REFUSED,
                 sign="↻",
                 what=format_html(
@@ -54,18 +54,18 @@ def _workspace_alerts(viewer: Viewer, policy: TokenPolicy) -> Iterator[Alert]:
             )
 
 
-def _own_alerts(viewer: Viewer, policy: TokenPolicy) -> Iterator[Alert]:
+def _own_items(viewer: Viewer, policy: TokenPolicy) -> Iterator[AttentionItem]:
     now = timezone.now()
     for status in (PolicyStatus.DUE, PolicyStatus.WARNED):
         tokens = without_open_rotation(in_status(visible_tokens(viewer), status, policy, now=now))
         for token in tokens.order_by("first_used_at", "pk")[:MOST_SHOWN]:
-            yield _token_alert(token, status, policy)
+            yield _token_item(token, status, policy)
 
 
-def _token_alert(token: ObservedToken, status: PolicyStatus, policy: TokenPolicy) -> Alert:
+def _token_item(token: ObservedToken, status: PolicyStatus, policy: TokenPolicy) -> AttentionItem:
     limit = token.first_used_at + timedelta(days=policy.max_age_days or 0)
     exceeds = "exceeds" if status is PolicyStatus.DUE else f"will exceed on {limit:%-d %B}"
-    return Alert(
+    return AttentionItem(
         tone=Tone.REFUSED,
         sign="↻",
         what=format_html(

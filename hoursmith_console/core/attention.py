@@ -1,4 +1,4 @@
-"""Alerts: apps provide them, and the overview shows them."""
+"""What needs attention: apps provide the items, and the overview shows them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from hoursmith_console.core.viewer import ViewerRequest
 
 
 class Tone(StrEnum):
-    """Severity of an alert, shown as a colour; the sign repeats it."""
+    """Severity of an item, shown as a colour; the sign repeats it."""
 
     LOST = "lost"
     UNKNOWN = "unknown"
@@ -20,11 +20,11 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
+class AttentionItem:
     """One thing that needs attention, and the one action to take.
 
     Build `what` and `second` (a detail, such as a time) with `format_html`. `about` completes the action's name for
-    screen readers. `later` is the address to which a button posts to snooze the alert.
+    screen readers. `later` is the address to which a button posts to snooze the item.
     """
 
     tone: Tone
@@ -37,27 +37,27 @@ class Alert:
     later: str = ""
 
 
-# A provider takes the viewer: alerts must not disclose what the member may not see.
-Provider = Callable[[Any], Iterable[Alert]]
+# A provider takes the viewer: items must not disclose what the member may not see.
+Provider = Callable[[Any], Iterable[AttentionItem]]
 _providers: dict[int, Provider] = {}
-_SNOOZED = "alerts_snoozed_at"
+_SNOOZED = "attention_snoozed_at"
 
 
-def register_alerts(urgency: int, provider: Provider) -> None:
-    """Register `provider`; alerts with a lower `urgency` number come first."""
+def register_attention(urgency: int, provider: Provider) -> None:
+    """Register `provider`; items with a lower `urgency` number come first."""
     if _providers.setdefault(urgency, provider) is not provider:
-        raise ValueError(f"Two providers of alerts have the urgency {urgency}.")
+        raise ValueError(f"Two providers of attention items have the urgency {urgency}.")
 
 
-def alerts_for(request: ViewerRequest) -> list[Alert]:
+def attention_for(request: ViewerRequest) -> list[AttentionItem]:
     """Return everything that needs the viewer's attention, the most urgent first, without what they snoozed."""
-    alerts = [alert for _, provider in sorted(_providers.items()) for alert in provider(request.viewer)]
+    items = [item for _, provider in sorted(_providers.items()) for item in provider(request.viewer)]
     is_snoozed = request.session.get(_SNOOZED) == _last_sign_in(request)
-    return [alert for alert in alerts if not (is_snoozed and alert.later)]
+    return [item for item in items if not (is_snoozed and item.later)]
 
 
-def snooze_alerts(request: HttpRequest) -> None:
-    """Hide the alerts that can be snoozed until the viewer signs in the next time."""
+def snooze_attention(request: HttpRequest) -> None:
+    """Hide the items that can be snoozed until the viewer signs in the next time."""
     request.session[_SNOOZED] = _last_sign_in(request)
 
 

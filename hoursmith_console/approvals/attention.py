@@ -1,4 +1,4 @@
-"""Alert about requests that wait for a decision."""
+"""Attention item about requests that wait for a decision."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from hoursmith_console.approvals.queries import waiting
-from hoursmith_console.core.alerts import Alert, Tone
+from hoursmith_console.core.attention import AttentionItem, Tone
 from hoursmith_console.workspaces.viewer import Viewer
 
 # Larger numbers are not counted.
 MOST_COUNTED = 99
 
 
-def waiting_approvals(viewer: Viewer) -> Iterator[Alert]:
+def waiting_approvals(viewer: Viewer) -> Iterator[AttentionItem]:
     """Destructive calls waiting for an Owner or Admin."""
     if not viewer.member.administers:
         return
     if count := waiting(viewer).order_by()[: MOST_COUNTED + 1].count():
-        yield Alert(
+        yield AttentionItem(
             tone=Tone.LOST,
             sign="?",
             what=format_html(

@@ -1,4 +1,4 @@
-"""Alerts on the overview: requested rotations, leaked tokens and the token policy."""
+"""What needs attention on the overview: requested rotations, leaked tokens and the token policy."""
 
 import re
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_reviewers_see_how_many_tokens_are_due(cast: Cast, browse: Browse) -> No
 
 
 @pytest.mark.usefixtures("policy")
-def test_other_members_see_alerts_about_their_own_tokens(browse: Browse) -> None:
+def test_other_members_are_told_about_their_own_tokens(browse: Browse) -> None:
     assert "member's laptop</strong> exceeds the maximum age of 90 days" in _page(browse("member"))
     assert "90 days" not in _page(browse("manager"))
 
@@ -78,7 +78,7 @@ def test_an_overdue_rotation_is_shown_as_overdue(cast: Cast, browse: Browse) -> 
     assert "overdue since 31 January 2020" in _page(browse("member"))
 
 
-def test_a_reported_token_is_an_alert_for_members_who_may_block_it(cast: Cast, browse: Browse) -> None:
+def test_a_reported_token_needs_the_attention_of_members_who_may_block_it(cast: Cast, browse: Browse) -> None:
     LeakReport.objects.create(
         workspace=cast.workspace, env="live", prefix=cast.tokens["member"].prefix, reported_by="Bob"
     )
