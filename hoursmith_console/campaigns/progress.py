@@ -93,7 +93,7 @@ def campaign_rows(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
     """Return a row for each of `campaigns`, in one more query."""
     found = list(campaigns)
     states: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
-    for rotation in Rotation.objects.filter(campaign__in=found).order_by():
+    for rotation in Rotation.objects.with_contradiction().filter(campaign__in=found).order_by():
         states[rotation.campaign_id][rotation_state(rotation)] += 1
     today = timezone.now().date()
     return [
@@ -121,16 +121,17 @@ class CampaignProgress:
 
 def campaign_progress(viewer: Viewer, campaign: Campaign) -> CampaignProgress:
     """Return the progress of `campaign`, in a constant number of queries."""
-    rotations = list(Rotation.objects.filter(campaign=campaign).select_related("workspace", "owner"))
+    found = Rotation.objects.with_contradiction().filter(campaign=campaign)
+    rotations = list(found.select_related("workspace", "owner"))
     shown = rotation_rows(viewer, rotations) if campaign.closed_at is None else []
-    in_progress = sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency)
+    in_progress = sorted((row for row in shown if row.needs_action), key=lambda row: row.urgency)
     mails = list(RotationMail.objects.filter(campaign=campaign).select_related("member"))
     unsent = [mail for mail in mails if mail.sent_at is None]
     return CampaignProgress(
         counts=_counts(campaign, Counter(rotation_state(rotation) for rotation in rotations)),
         rows=[row for row in in_progress if row.rotation.owner is not None],
         unowned=[row for row in in_progress if row.rotation.owner is None],
-        ended=[row for row in shown if row.rotation.ended_at is not None],
+        ended=[row for row in shown if not row.needs_action],
         mails_sent=len(mails) - len(unsent),
         mails_waiting=sum(mail.next_attempt_at is not None and not mail.last_error for mail in unsent),
         mails_failed=[mail for mail in unsent if mail.last_error],

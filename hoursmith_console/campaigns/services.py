@@ -123,7 +123,7 @@ def is_reminder_day(due_on: date, today: date) -> bool:
 
 
 def _remind(campaign: Campaign, now: datetime) -> int:
-    open_rotations = Rotation.objects.filter(campaign=campaign, ended_at=None).exclude(owner=None)
+    open_rotations = Rotation.objects.needing_action().filter(campaign=campaign).exclude(owner=None)
     owners = Member.objects.filter(pk__in=open_rotations.order_by().values("owner"), is_active=True)
     return sum(queue_mail(kind=MailKind.REMINDER, member=owner, campaign=campaign, now=now) for owner in owners)
 
@@ -153,7 +153,7 @@ def _lock(campaign: Campaign) -> Campaign:
 
 def campaign_summary(campaign: Campaign) -> dict[str, Any]:
     """Return the counts, and each token with its owner and status."""
-    rotations = Rotation.objects.filter(campaign=campaign).order_by("owner_name", "pk")
+    rotations = Rotation.objects.with_contradiction().filter(campaign=campaign).order_by("owner_name", "pk")
     rows = [
         {
             "token": rotation.masked_token,
@@ -168,9 +168,12 @@ def campaign_summary(campaign: Campaign) -> dict[str, Any]:
 
 
 def rotation_state(rotation: Rotation) -> str:
-    """Return the status of a rotation in a campaign: done, open or cancelled."""
+    """Return the status of a rotation in a campaign: done, open or cancelled. Requires `with_contradiction()`.
+
+    It is done as soon as its owner has nothing left to do.
+    """
     if rotation.ended_at is None:
-        return "open"
+        return "open" if rotation.needs_action else "done"
     return "done" if rotation.outcome == RotationOutcome.DONE else "cancelled"
 
 

@@ -212,7 +212,7 @@ def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
         "verification": get_email_verification(member.user, member.email) if isinstance(member.user, User) else None,
         "tokens": tokens_claimed_by(viewer, member)[:LATEST],
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
-        "rotations": Rotation.objects.filter(owner=member, ended_at=None)[:LATEST],
+        "rotations": Rotation.objects.needing_action().filter(owner=member)[:LATEST],
         "sessions": list_sessions(member.user) if sees_sessions and isinstance(member.user, User) else [],
     }
 

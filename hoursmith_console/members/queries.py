@@ -59,7 +59,7 @@ def list_people(members: Iterable[Member]) -> list[Person]:
     found = list(members)
     factors = _factors(found)
     tokens = _counts(TokenClaim.objects.filter(member__in=found), "member_id")
-    rotations = _counts(Rotation.objects.filter(owner__in=found, ended_at=None), "owner_id")
+    rotations = _counts(Rotation.objects.needing_action().filter(owner__in=found), "owner_id")
     invited = _invited(found)
     return [
         Person(each, factors[each.user_id or 0], tokens[each.pk], rotations[each.pk], each.pk in invited)

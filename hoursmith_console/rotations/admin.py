@@ -34,14 +34,27 @@ class StateFilter(ChoiceFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("under_way", "in progress"), ("late", "overdue"), *RotationOutcome.choices]
+        return [
+            ("under_way", "in progress"),
+            ("late", "overdue"),
+            ("confirming", "confirming that it is unused"),
+            *RotationOutcome.choices,
+        ]
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        if value == "under_way":
-            return queryset.filter(ended_at=None)
-        if value == "late":
-            return queryset.filter(ended_at=None, due_on__lt=timezone.now().date())
+        match value:
+            case "under_way":
+                return queryset.filter(pk__in=_keys(Rotation.objects.needing_action()))
+            case "late":
+                late = Rotation.objects.needing_action().filter(due_on__lt=timezone.now().date())
+                return queryset.filter(pk__in=_keys(late))
+            case "confirming":
+                return queryset.filter(pk__in=_keys(Rotation.objects.confirming()))
         return queryset.filter(outcome=value)
+
+
+def _keys(rotations: QuerySet[Rotation]) -> QuerySet[Any]:
+    return rotations.order_by().values("pk")
 
 
 class KindFilter(ChoiceFilter):
@@ -103,7 +116,8 @@ class RotationAdmin(ReadOnlyModelAdmin):
     def list_context(self, viewer: Viewer, rows: list[Rotation]) -> dict[str, Any]:
         shown = rotation_rows(viewer, rows)
         return {
-            "under_way": sorted((row for row in shown if row.rotation.ended_at is None), key=lambda row: row.urgency),
+            "under_way": sorted((row for row in shown if row.needs_action), key=lambda row: row.urgency),
+            "confirming": [row for row in shown if row.is_confirming],
             "ended": [row for row in shown if row.rotation.ended_at is not None],
         }
 

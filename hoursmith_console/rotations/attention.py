@@ -14,9 +14,9 @@ MOST_SHOWN = 5
 
 
 def requested_rotation_attention(viewer: Viewer) -> Iterator[AttentionItem]:
-    """Yield an item for each open rotation of the member's own tokens; they can be snoozed."""
-    requested = Rotation.objects.filter(owner=viewer.member, ended_at=None).exclude(kind=RotationKind.OFFBOARDING)
-    for rotation in requested.order_by("due_on", "pk")[:MOST_SHOWN]:
+    """Yield an item for each rotation of the member's own tokens that needs them; they can be snoozed."""
+    requested = Rotation.objects.needing_action().filter(owner=viewer.member).exclude(kind=RotationKind.OFFBOARDING)
+    for rotation in requested.with_contradiction().order_by("due_on", "pk")[:MOST_SHOWN]:
         yield _item(rotation)
 
 
@@ -25,7 +25,9 @@ def _item(rotation: Rotation) -> AttentionItem:
     is_overdue = due_on is not None and due_on < timezone.now().date()
     name = format_html('<strong class="name">{}</strong>', rotation.token_name or "Unnamed token")
     day = f"{due_on:%-d %B %Y}" if due_on is not None else ""
-    if is_overdue:
+    if rotation.is_contradicted:
+        what = format_html("<strong>Hoursmith still accepts</strong> the old token of {}, reported as revoked", name)
+    elif is_overdue:
         what = format_html("Rotation of your token {} overdue since {}", name, day)
     elif day:
         what = format_html("Rotate your token {} by {}", name, day)

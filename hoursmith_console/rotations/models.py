@@ -52,6 +52,17 @@ class RotationQuerySet(models.QuerySet["Rotation"]):
         rows = self.filter(workspace_id=viewer.member.workspace_id).select_related("workspace", "owner")
         return rows if viewer.member.sees_workspace else rows.filter(Q(owner=viewer.member) | of_own_tokens(viewer))
 
+    def needing_action(self) -> "RotationQuerySet":
+        """Filter: open rotations in which someone has something to do. Everything that asks for work uses this.
+
+        Others have ended, or wait for the old token to count as unused.
+        """
+        return self.filter(~_confirming(), ended_at=None)
+
+    def confirming(self) -> "RotationQuerySet":
+        """Filter: open rotations whose last step completes without anyone: no attempts with the old token."""
+        return self.filter(_confirming(), ended_at=None)
+
     def with_contradiction(self) -> "RotationQuerySet":
         """Annotate each rotation with what `Rotation.is_contradicted` needs."""
         return self.annotate(contradiction=_contradiction())
@@ -74,6 +85,12 @@ def _contradiction() -> Q:
     return Q(Exists(used.exclude(Exists(refused.filter(last_at__gt=OuterRef("last_used_at")))))) | Q(
         Exists(greeted.exclude(Exists(refused.filter(last_at__gt=OuterRef("last_seen_at")))))
     )
+
+
+def _confirming() -> Q:
+    """Match rotations whose steps are done up to the last; the same rule as `Rotation.is_confirming`."""
+    is_last = Q(kind=RotationKind.OFFBOARDING) | Q(verified_at__isnull=False)
+    return Q(revoked_at__isnull=False) & is_last & ~_contradiction()
 
 
 class Rotation(TokenIdentity):
@@ -155,6 +172,19 @@ class Rotation(TokenIdentity):
     def is_contradicted(self) -> bool:
         """Whether Hoursmith accepted the old token after its revocation. Requires `with_contradiction()`."""
         return bool(self.__dict__["contradiction"])
+
+    def is_confirming(self, *, is_accepted: bool) -> bool:
+        """Whether nothing is left to do but to wait until the old token counts as unused.
+
+        `is_accepted`: Hoursmith accepted the old token after its revocation.
+        """
+        is_last = self.kind == RotationKind.OFFBOARDING or self.verified_at is not None
+        return self.ended_at is None and self.revoked_at is not None and is_last and not is_accepted
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether someone has something to do, as in `needing_action`. Requires `with_contradiction()`."""
+        return self.ended_at is None and not self.is_confirming(is_accepted=self.is_contradicted)
 
     @property
     def old_ref(self) -> TokenRef:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.progress.evidence import Evidence, evidence_of
-from hoursmith_console.rotations.progress.sync import instants_of
+from hoursmith_console.rotations.progress.sync import instants_of, quiet_until
 from hoursmith_console.rotations.progress.visible_evidence import visible_evidence
 from hoursmith_console.rotations.state import Progress, StepState, step_states
 from hoursmith_console.tokens.labels import TokenLabel, token_labels
@@ -47,9 +47,24 @@ class RotationRow:
         return self.evidence.is_accepted_after(self.rotation.revoked_at)
 
     @property
+    def is_confirming(self) -> bool:
+        """Whether nothing is left to do but to wait until the old token counts as unused."""
+        return self.rotation.is_confirming(is_accepted=self.is_still_accepted)
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether someone has something to do."""
+        return self.rotation.ended_at is None and not self.is_confirming
+
+    @property
+    def quiet_until(self) -> datetime | None:
+        """When the old token counts as unused if there are no further attempts."""
+        return quiet_until(self.rotation, self.evidence)
+
+    @property
     def is_overdue(self) -> bool:
         due = self.rotation.due_on
-        return self.rotation.ended_at is None and due is not None and due < timezone.now().date()
+        return self.needs_action and due is not None and due < timezone.now().date()
 
     @property
     def urgency(self) -> tuple[bool, date, float]:

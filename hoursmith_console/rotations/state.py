@@ -41,10 +41,10 @@ class Progress(StrEnum):
 
 
 _LABELS = {
-    Step.REVOKE: "Revoke the old token",
-    Step.MINT: "Create a new token",
-    Step.UPDATE: "Update the assistants",
-    Step.VERIFY: "Verify the new token",
+    Step.REVOKE: "Revoke old token",
+    Step.MINT: "Create new token",
+    Step.UPDATE: "Update assistants",
+    Step.VERIFY: "Confirm the new token works",
     Step.CONFIRM_UNUSED: "Confirm the old token is unused",
 }
 ORDER: Mapping[RotationKind, tuple[Step, ...]] = MappingProxyType(

@@ -29,7 +29,7 @@ class StateFilter(ChoiceFilter):
         is_revoked = Exists(rotations.revoked())
         match value:
             case "replacing":
-                return queryset.filter(Exists(rotations.filter(ended_at=None)))
+                return queryset.filter(Exists(rotations.needing_action()))
             case "retired":
                 return queryset.filter(is_revoked)
         return queryset.filter(~is_revoked)

@@ -62,7 +62,7 @@ class Person:
         place = self.page.locator(within)
         found = place.get_by_role("link", name=name, exact=True)
         for role in ("button", "radio", "checkbox", "menuitem"):
-            found = found.or_(place.get_by_role(role, name=name, exact=True))  # type: ignore[arg-type]
+            found = found.or_(place.get_by_role(role, name=name, exact=True))
         return found.or_(place.locator("summary").get_by_text(name, exact=True)).locator("visible=true").first
 
     def _click(self, control: Locator) -> None:

@@ -45,13 +45,13 @@ def test_a_planned_rotation_waits_for_a_lagging_assistant(visit: Visitor, consol
     with visit(MANAGER) as window:
         carla = walker(console, window, MANAGER)
         address = begin(carla, old, "Planned rotation")
-        carla.step_is("Create a new token")
+        carla.step_is("Create new token")
         carla.press("Create token")
         new = carla.new_token()
         assert window.page.locator("main").inner_text().count(new) >= 1
         assert f"/mcp/c/{slug}" in window.page.content()
         carla.press("I’ve saved the token")
-        carla.step_is("Update the assistants")
+        carla.step_is("Update assistants")
     prompt.token = new
     prompt.works()
     # The browser was closed in the middle. Somebody else, who reviews the workspace, rotates the same token.
@@ -60,14 +60,14 @@ def test_a_planned_rotation_waits_for_a_lagging_assistant(visit: Visitor, consol
         window.goto(f"/rotations/new/?token=live_{prefix_of(old)}")
         assert window.page.url.endswith(address)
         ana.press("I’ve updated all assistants")
-        ana.step_is("Verify the new token")
+        ana.step_is("Confirm the new token works")
         ana.sees("1 of 2 done")
         assert "Revoke hsk_live" not in window.text()
         laggard.calls()
         ana.sees("waiting for its first call with the new token; old token last used")
         laggard.token = new
         laggard.works()
-        ana.step_is("Revoke the old token")
+        ana.step_is("Revoke old token")
         ana.press("Revoke hsk_live")
         ana.step_is("Confirm the old token is unused")
         assert Assistant(console, "Zed", old).calls().status == 401
@@ -89,9 +89,9 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
         # With the keyboard alone.
         carla = walker(console, window, MANAGER, has_mouse=False)
         begin(carla, old, "Leaked")
-        carla.step_is("Revoke the old token")
+        carla.step_is("Revoke old token")
         carla.press("Revoke hsk_live")
-        carla.step_is("Create a new token")
+        carla.step_is("Create new token")
         assert assistant.calls().status == 401
         carla.sees("cursor-vscode still has the old token, last attempt")
         wizard = window.page.url
@@ -107,7 +107,7 @@ def test_after_a_leak_the_old_token_goes_first_and_the_new_one_is_shown_once(vis
             window.page.go_back()
         window.page.wait_for_url("chrome-error://chromewebdata/")
         window.page.goto(wizard)
-        carla.step_is("Update the assistants")
+        carla.step_is("Update assistants")
         assistant.token = new
         assistant.works()
         carla.step_is("Done")
@@ -152,6 +152,6 @@ def test_without_script_one_cancels_a_rotation_blocks_the_token_and_starts_again
         assert (refused.status, refused.body["error"]["data"]["fault"]) == (401, "blocked")
         carla.page.locator("summary", has_text="Has it leaked?").click()
         carla.press("Treat as leaked")
-        carla.step_is("Revoke the old token")
+        carla.step_is("Revoke old token")
         carla.press("Refresh")
-        expect(window.page.locator(".rail [aria-current=step]")).to_contain_text("Revoke the old token")
+        expect(window.page.locator(".rail [aria-current=step]")).to_contain_text("Revoke old token")

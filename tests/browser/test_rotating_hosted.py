@@ -96,7 +96,7 @@ def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hoste
     assistant.works()
     olive.sees("New token without a known owner detected")
     show(olive, new)
-    olive.step_is("Revoke the old token")
+    olive.step_is("Revoke old token")
     assert "Revoke hsk_live" not in olive.window.text()
     # Said too early: the bridge sees that the old token still works, and the rotation does not end.
     olive.press("I have revoked it")
@@ -109,7 +109,7 @@ def test_the_console_guides_waits_and_believes_the_bridge(console: Served, hoste
     olive.sees("reported as revoked, still accepted")
     olive.opens(path)
     olive.press("Undo “I have revoked it”")
-    olive.step_is("Revoke the old token")
+    olive.step_is("Revoke old token")
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
     assert Assistant(hosted, "Zed", old).calls().status == 401
@@ -130,16 +130,16 @@ def test_after_a_leak_the_bridge_holds_the_token_until_hoursmith_is_reached(
     claim(olive, old)
     olive.opens(f"/rotations/new/?token=live_{prefix_of(old)}&kind=leaked")
     olive.press("Start rotation")
-    olive.step_is("Revoke the old token")
+    olive.step_is("Revoke old token")
     olive.press("Block token")
     olive.page.get_by_label("Reason").fill("Pasted into a chat")
     olive.press("Block token")
     assert assistant.calls().status == 401
     revoke_at_hoursmith(console, old)
     olive.press("I have revoked it")
-    olive.step_is("Create a new token")
+    olive.step_is("Create new token")
     show(olive, new)
-    olive.step_is("Update the assistants")
+    olive.step_is("Update assistants")
     assistant.token = new
     assistant.works()
     # Blocked here, the old token never came to Hoursmith again: nothing but a word says that it is revoked.
@@ -155,7 +155,7 @@ def begin(walker: Walker, token: str) -> str:
     walker.opens(f"/rotations/new/?token=live_{prefix_of(token)}")
     walker.page.get_by_label("Planned rotation").check()
     walker.press("Start rotation")
-    walker.step_is("Create a new token")
+    walker.step_is("Create new token")
     return walker.page.url.removeprefix(walker.window.url)
 
 
@@ -178,11 +178,11 @@ def test_a_colleagues_prefix_is_typed_in_vain(console: Served, hosted: Served, e
     Assistant(hosted, "cursor-vscode", others_new).works()
     # The one whose token it is shows it, and nobody was there before them.
     show(victim, others_new)
-    victim.step_is("Revoke the old token")
+    victim.step_is("Revoke old token")
     assert rotation_state(hosted, others_old)[0] == prefix_of(others_new)
     attacker.opens(path)
     assert prefix_of(others_new) not in page.content()
-    attacker.step_is("Create a new token")
+    attacker.step_is("Create new token")
 
 
 def test_a_cancelled_rotation_is_resumed_and_a_wrong_new_token_replaced(
@@ -192,7 +192,7 @@ def test_a_cancelled_rotation_is_resumed_and_a_wrong_new_token_replaced(
     Assistant(hosted, "cursor-vscode", old).works()
     path = begin(olive, old)
     show(olive, wrong)
-    olive.step_is("Update the assistants")
+    olive.step_is("Update assistants")
     olive.page.locator("summary", has_text="Wrong new token?").click()
     olive.page.get_by_label("New token", exact=True).fill(right)
     olive.press("Use this token instead")
@@ -201,6 +201,6 @@ def test_a_cancelled_rotation_is_resumed_and_a_wrong_new_token_replaced(
     olive.press("Cancel rotation")
     olive.step_is("Cancelled")
     olive.press("Resume rotation")
-    olive.step_is("Update the assistants")
+    olive.step_is("Update assistants")
     assert olive.page.url.removeprefix(hosted.url) == path
     assert rotation_state(hosted, old) == [prefix_of(right), False, ""]

@@ -111,8 +111,8 @@ def _failed(mail: RotationMail, now: datetime, error: Exception) -> None:
 
 
 def _open_rotations_for(mail: RotationMail) -> list[Rotation]:
-    """Return the member's open rotations: those of the campaign for a request, all of them for a reminder."""
-    found = Rotation.objects.filter(owner=mail.member, ended_at=None).exclude(kind=RotationKind.OFFBOARDING)
+    """Return the member's rotations to do: those of the campaign for a request, all of them for a reminder."""
+    found = Rotation.objects.needing_action().filter(owner=mail.member).exclude(kind=RotationKind.OFFBOARDING)
     if mail.kind == MailKind.REQUEST:
         found = found.filter(campaign=mail.campaign)
     return list(found.order_by("due_on", "pk"))

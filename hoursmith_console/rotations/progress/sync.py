@@ -106,6 +106,13 @@ def quiet_period() -> timedelta:
     return timedelta(hours=settings.ROTATION_QUIET_HOURS)
 
 
+def quiet_until(rotation: Rotation, evidence: Evidence) -> datetime | None:
+    """Return when the old token counts as unused if there are no further attempts; None before its revocation."""
+    if rotation.revoked_at is None:
+        return None
+    return max(rotation.revoked_at, evidence.last_attempt_at or rotation.revoked_at) + quiet_period()
+
+
 def _is_unused(rotation: Rotation, revoked_at: datetime, evidence: Evidence, now: datetime) -> bool:
     if evidence.is_accepted_after(revoked_at):
         return False

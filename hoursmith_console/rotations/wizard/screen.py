@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from hoursmith_console.rotations.permissions import (
     can_unblock,
 )
 from hoursmith_console.rotations.progress.evidence import Evidence, LateUse, TargetEvidence, evidence_of
-from hoursmith_console.rotations.progress.sync import instants_of, quiet_period, sync_rotation
+from hoursmith_console.rotations.progress.sync import instants_of, quiet_until, sync_rotation
 from hoursmith_console.rotations.progress.visible_evidence import visible_evidence
 from hoursmith_console.rotations.state import Step, StepState, current_step, step_states
 from hoursmith_console.rotations.wizard.forms import MintForm, OwnerForm
@@ -66,11 +67,14 @@ class Screen:
         return self.evidence.is_accepted_after(self.rotation.revoked_at)
 
     @property
-    def quiet_until(self) -> Any:
+    def quiet_until(self) -> datetime | None:
         """When the old token counts as unused if there are no further attempts."""
-        if self.rotation.revoked_at is None:
-            return None
-        return max(self.rotation.revoked_at, self.evidence.last_attempt_at or self.rotation.revoked_at) + quiet_period()
+        return quiet_until(self.rotation, self.evidence)
+
+    @property
+    def is_confirming(self) -> bool:
+        """Whether nothing is left to do but to wait until the old token counts as unused."""
+        return self.rotation.is_confirming(is_accepted=self.is_still_accepted)
 
 
 def build_screen(viewer: Viewer, rotation: Rotation) -> Screen:

@@ -163,7 +163,7 @@ def test_the_list_shows_what_is_under_way_first_and_only_ones_own(
     page = page_of(browse(person), "/rotations/")
     if person == "owner":
         assert page.index("manager's laptop") < page.index("stopped one")
-        assert "1 of 5: Create a new token" in page
+        assert "1 of 5: Create new token" in page
         assert "stopped one" not in page_of(browse(person), "/rotations/?state=under_way")
     else:
         assert "manager's laptop" not in page
