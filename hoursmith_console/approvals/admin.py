@@ -1,6 +1,6 @@
 """Pages of approvals; imported by Django's admin at start-up."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,12 +11,20 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.approvals.forms import RuleForm
-from hoursmith_console.approvals.queries import RequestRow, decided, request_rows, visible_requests, waiting
+from hoursmith_console.approvals.queries import (
+    RequestRow,
+    decided,
+    request_rows,
+    visible_requests,
+    waiting,
+    waiting_count,
+)
 from hoursmith_console.audit.content_access import authorize_content_view
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
+from hoursmith_console.core.viewer import ConsoleViewer
 from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
@@ -32,6 +40,10 @@ class ApprovalsSection(ConsoleSection):
     """Pending and decided requests. Owners and Admins decide; others see the requests of their own tokens."""
 
     area, title, menu_order = "approvals", "Approvals", 6
+
+    def badge(self, viewer: ConsoleViewer) -> str:
+        """How many requests wait for the viewer's decision."""
+        return waiting_count(cast(Viewer, viewer)) if viewer.member.administers else ""
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view

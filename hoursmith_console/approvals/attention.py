@@ -5,26 +5,23 @@ from collections.abc import Iterator
 from django.urls import reverse
 from django.utils.html import format_html
 
-from hoursmith_console.approvals.queries import waiting
+from hoursmith_console.approvals.queries import waiting_count
 from hoursmith_console.core.attention import AttentionItem, Tone
 from hoursmith_console.workspaces.viewer import Viewer
-
-# Larger numbers are not counted.
-MOST_COUNTED = 99
 
 
 def waiting_approvals(viewer: Viewer) -> Iterator[AttentionItem]:
     """Destructive calls waiting for an Owner or Admin."""
     if not viewer.member.administers:
         return
-    if count := waiting(viewer).order_by()[: MOST_COUNTED + 1].count():
+    if count := waiting_count(viewer):
         yield AttentionItem(
             tone=Tone.LOST,
             sign="?",
             what=format_html(
                 "<strong>{} destructive call{}</strong> waiting for approval",
-                f"{MOST_COUNTED}+" if count > MOST_COUNTED else count,
-                "" if count == 1 else "s",
+                count,
+                "" if count == "1" else "s",
             ),
             second="An assistant wants to delete or archive a record.",
             action="Review",

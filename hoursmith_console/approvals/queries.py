@@ -13,6 +13,8 @@ from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ApprovalRequest, Decision
 from mcpbridge.tools import TOOLS
 
+# Larger numbers are not counted.
+MOST_COUNTED = 99
 CAUSES = {
     "tool": "Approval is required for this tool.",
     "token": "Approval is required for this token.",
@@ -62,6 +64,12 @@ def visible_requests(viewer: Viewer) -> QuerySet[ApprovalRequest]:
 def waiting(viewer: Viewer) -> QuerySet[ApprovalRequest]:
     """Return the pending requests."""
     return visible_requests(viewer).filter(closed_at=None, decision="", expires_at__gt=timezone.now())
+
+
+def waiting_count(viewer: Viewer) -> str:
+    """Return how many requests are pending, as text: "3", "99+", or nothing."""
+    count = len(waiting(viewer).order_by().values_list("pk")[: MOST_COUNTED + 1])
+    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 
 
 def decided(viewer: Viewer, *, before: int | None) -> QuerySet[ApprovalRequest]:

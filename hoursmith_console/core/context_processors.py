@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from hoursmith_console.core.banners import banners_for
 from hoursmith_console.core.site import site
 from hoursmith_console.core.viewer import ViewerRequest
 
@@ -31,7 +32,8 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "memberships": viewer.memberships,
         "is_sandbox": settings.SANDBOX_MODE,
         "has_oidc": bool(settings.OIDC),
-        # Parts of pages have no menu, so it is made where a template shows it.
+        # Parts of pages have no banners and no menu, so they are made where a template shows them.
+        "banners": SimpleLazyObject(partial(banners_for, viewer)),
         "menu": SimpleLazyObject(partial(site.menu, console_request)),
         **_section(match.namespaces),
     }

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.urls import URLPattern
 
+from hoursmith_console.core.viewer import ConsoleViewer
+
 if TYPE_CHECKING:
     from hoursmith_console.core.site import ConsoleSite
 
@@ -18,6 +20,10 @@ class ConsoleSection:
 
     def __init__(self, site: "ConsoleSite") -> None:
         self.admin_site = site
+
+    def badge(self, viewer: ConsoleViewer) -> str:
+        """How many things wait for `viewer` here, as the menu shows it; empty for none."""
+        return ""
 
     def get_urls(self) -> list[URLPattern]:
         """The addresses below the area's own."""

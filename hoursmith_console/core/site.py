@@ -91,10 +91,14 @@ class ConsoleSite(AdminSite):
         return sorted([*registered, *getattr(self, "_added", [])], key=lambda area: area.menu_order)
 
     def menu(self, request: ViewerRequest) -> list[dict[str, Any]]:
-        """The sections that the viewer may open, with their addresses."""
-        addresses = [("Overview", reverse("console:index"))]
+        """The sections that the viewer may open, with their addresses and how many things wait there."""
+        addresses = [("Overview", reverse("console:index"), "")]
         addresses += [
-            (area.title, reverse(f"console:{area.area}:list"))
+            (
+                area.title,
+                reverse(f"console:{area.area}:list"),
+                area.badge(request.viewer) if isinstance(area, ConsoleSection) else "",
+            )
             for area in self.areas()
             if shown_to(request.viewer, area)
         ]
@@ -102,9 +106,10 @@ class ConsoleSite(AdminSite):
             {
                 "title": title,
                 "address": address,
+                "badge": badge,
                 "is_here": request.path.startswith(address) if address != "/" else request.path == "/",
             }
-            for title, address in addresses
+            for title, address, badge in addresses
         ]
 
 

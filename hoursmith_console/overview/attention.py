@@ -21,8 +21,6 @@ from mcpbridge.models import ObservedToken, TokenRef
 
 # Per provider; a last item then links to the rest.
 MOST_SHOWN = 5
-# Hoursmith checks the token before the plan, so a 402 is about the workspace's plan.
-_NO_API = 402
 
 
 def failed_verification(viewer: Viewer) -> Iterator[AttentionItem]:
@@ -120,24 +118,6 @@ def unreachable_hoursmith(viewer: Viewer) -> Iterator[AttentionItem]:
     )
 
 
-def lapsed_plan(viewer: Viewer) -> Iterator[AttentionItem]:
-    """The workspace's plan does not include API access: the last call got 402."""
-    last = queries.latest_calls(viewer, 1)
-    if last and last[0].status == _NO_API:
-        yield AttentionItem(
-            tone=Tone.REFUSED,
-            sign="⊘",
-            what=format_html(
-                "<strong>The plan of {} doesn’t include API access</strong>. Ask the account owner to upgrade to "
-                "Studio or Agency.",
-                viewer.member.workspace.name,
-            ),
-            second=format_html("402 {}", ago(last[0].at)),
-            about="the refused calls",
-            address=f"{reverse('console:activity:list')}?result=refused",
-        )
-
-
 def refused_tokens(viewer: Viewer) -> Iterator[AttentionItem]:
     """Revoked or blocked tokens that clients still send."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
@@ -216,7 +196,6 @@ def failing_destinations(viewer: Viewer) -> Iterator[AttentionItem]:
 PROVIDERS: dict[int, Provider] = {
     10: failed_verification,
     20: unreachable_hoursmith,
-    30: lapsed_plan,
     70: unresolved_calls,
     80: lost_activity,
     90: failing_destinations,

@@ -14,7 +14,7 @@ from hoursmith_console.core.forms import Form
 from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
-from hoursmith_console.core.views import render_page
+from hoursmith_console.core.views import page_to_return_to, render_page
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.workspace_settings.deployment import console_facts, rows_beyond
 from hoursmith_console.workspace_settings.pausing import PauseForm, handle_pause_form, pause_of
@@ -72,7 +72,7 @@ class SettingsSection(ConsoleSection):
     def pause_view(self, request: ConsoleRequest) -> HttpResponse:
         """Pause or resume destructive tools for the whole workspace."""
         handle_pause_form(request, org_id=request.viewer.org_id)
-        return _back("pause")
+        return HttpResponseRedirect(page_to_return_to(request) or f"{reverse('console:settings:list')}#pause")
 
     def snapshots_view(self, request: ConsoleRequest) -> HttpResponse:
         """Turn snapshots on or off."""

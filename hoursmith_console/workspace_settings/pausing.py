@@ -1,10 +1,17 @@
 """Pause and resume destructive tools, for the whole workspace or for one token."""
 
+from collections.abc import Iterator
+
 from django import forms
 from django.contrib import messages
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from hoursmith_console.core.banners import Banner
 from hoursmith_console.core.forms import Form
-from hoursmith_console.workspaces.viewer import ConsoleRequest
+from hoursmith_console.core.templatetags.console import ago
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.auth.restrictions.pauses import pause_destructive_tools, resume_destructive_tools
 from mcpbridge.models import Freeze
 
@@ -23,6 +30,27 @@ class PauseForm(Form):
 def pause_of(*, org_id: str, env: str = "", prefix: str = "") -> Freeze | None:
     """Return the pause of exactly this token, or of the whole workspace without a token; None if there is none."""
     return Freeze.objects.filter(org_id=org_id, env=env, prefix=prefix, lifted_at=None).first()
+
+
+def pause_banner(viewer: Viewer) -> Iterator[Banner]:
+    """Yield the pause of the whole workspace: who paused, when and why; Owners and Admins may resume."""
+    pause = pause_of(org_id=viewer.org_id)
+    if pause is None:
+        return
+    may_resume = viewer.member.administers
+    yield Banner(
+        what=format_html(
+            '<strong>Destructive tools are paused in this workspace.</strong> Paused by <span class="name">{}</span> '
+            "{}{}.{}",
+            pause.frozen_by,
+            ago(pause.frozen_at),
+            format_html(': <q class="name">{}</q>', pause.reason) if pause.reason else "",
+            "" if may_resume else SafeString(" Ask an Owner or Admin to resume them."),
+        ),
+        address=reverse("console:settings:pause") if may_resume else "",
+        button="Resume destructive tools" if may_resume else "",
+        do="resume",
+    )
 
 
 def handle_pause_form(request: ConsoleRequest, *, org_id: str, env: str = "", prefix: str = "") -> None:

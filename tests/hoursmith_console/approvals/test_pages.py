@@ -126,6 +126,16 @@ def test_the_overview_tells_who_may_decide(cast: Cast, browse: Browse) -> None:
     assert "1 destructive call</strong> waiting for approval" in browse("owner").get("/").content.decode()
 
 
+def test_the_menu_counts_what_waits_for_who_may_decide(cast: Cast, browse: Browse) -> None:
+    badge = '<span class="badge number">2<span class="visually-hidden"> pending</span></span>'
+    for _ in range(2):
+        make_request(cast.tokens["member"])
+    make_request(cast.tokens["member"], decision="refused")
+    make_request(cast.tokens["member"], expires_at=timezone.now())
+    for name in ("owner", "admin", "manager", "member", "outsider"):
+        assert (badge in browse(name).get("/tokens/").content.decode()) is (name in ("owner", "admin")), name
+
+
 def test_older_decisions_are_on_the_next_page(cast: Cast, browse: Browse, django_assert_max_num_queries: Any) -> None:
     now = timezone.now()
     for number in range(55):
@@ -133,7 +143,7 @@ def test_older_decisions_are_on_the_next_page(cast: Cast, browse: Browse, django
             cast.tokens["member"], target_label=f"Record {number:02}", decision="refused", decided_at=now, closed_at=now
         )
     owner = browse("owner")
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(13):
         page = owner.get("/approvals/").content.decode()
     assert "Record 54" in page
     assert "Record 04" not in page

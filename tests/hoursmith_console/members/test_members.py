@@ -267,6 +267,6 @@ def test_a_list_of_many_people_asks_little(cast: Cast, browse: Browse, django_as
             role="MEMBER",
         )
     visitor = browse("owner")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         page = visitor.get("/members/").content.decode()
     assert "?page=2" in page

@@ -19,8 +19,8 @@ from tests.hoursmith_console.records import make_audit, make_call, make_client, 
 Browse = Callable[[str], Client]
 
 
-def _page(client: Client) -> str:
-    answer = client.get("/")
+def _page(client: Client, address: str = "/") -> str:
+    answer = client.get(address)
     assert answer.status_code == 200
     return answer.content.decode().replace("&#x27;", "'")
 
@@ -70,13 +70,15 @@ def test_an_outage_of_hoursmith_is_shown_until_a_call_succeeds(cast: Cast, brows
     assert "Hoursmith unreachable" not in _page(browse("owner"))
 
 
-def test_a_lapsed_plan_asks_for_attention_until_a_call_goes_through(cast: Cast, browse: Browse) -> None:
+def test_a_lapsed_plan_is_said_on_every_page_until_a_call_goes_through(cast: Cast, browse: Browse) -> None:
     now, token = timezone.now(), cast.tokens["owner"]
     make_call(token, at=now - timedelta(minutes=3), result=Result.REFUSED, status=402, code="forbidden_plan")
     make_call(cast.tokens["outsider"], at=now)
-    assert "include API access" in _page(browse("owner"))
-    for stranger in ("outsider", "manager"):
-        assert "include API access" not in _page(browse(stranger))
+    for address in ("/", "/tokens/", "/members/"):
+        assert "include API access</strong>, so every call is refused (402, " in _page(browse("owner"), address)
+    # The call was not the manager's, but their assistant gets the same answer.
+    assert "include API access</strong>, so every call is refused. Ask" in _page(browse("manager"))
+    assert "include API access" not in _page(browse("outsider"))
     make_call(token, at=now)
     assert "include API access" not in _page(browse("owner"))
 

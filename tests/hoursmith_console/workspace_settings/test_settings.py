@@ -12,6 +12,7 @@ from mcpbridge.models import AuditEvent, Freeze, SnapshotStop
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
 from tests.hoursmith_console.sign_in.people import told
+from tests.page_urls import console_routes, filled
 
 Browse = Callable[[str], Client]
 CHANGES = {
@@ -80,6 +81,32 @@ def test_the_freeze_is_lifted_by_its_own_button_alone(cast: Cast, trusted: Brows
     owner.post("/settings/pause/", {"do": "resume"})
     assert not Freeze.objects.filter(lifted_at=None).exists()
     assert told() == ["freeze", "unfreeze"]
+
+
+def test_a_pause_of_the_workspace_is_said_on_every_page_and_ended_from_there(cast: Cast, trusted: Browse) -> None:
+    owner, member = trusted("owner"), trusted("member")
+    owner.post("/settings/pause/", {"do": "pause", "reason": "odd deletions"})
+    said = "Destructive tools are paused in this workspace.</strong> Paused by"
+    for address in (filled(route) for route in console_routes() if "<" not in route):
+        for visitor in (owner, member):
+            page = visitor.get(address)
+            if page.status_code == 200 and b"<h1" in page.content:
+                text = page.content.decode()
+                assert said in text, address
+                assert "odd deletions" in text
+                assert ("Resume destructive tools" in text) is (visitor is owner)
+    assert said not in trusted("outsider").get("/").content.decode()
+    answer = owner.post("/settings/pause/", {"do": "resume", "next": "/audit/?q=x"})
+    assert answer.headers["Location"] == "/audit/?q=x"
+    assert said not in owner.get("/audit/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"]
+)
+def test_the_end_of_a_pause_leads_nowhere_else(trusted: Browse, elsewhere: str) -> None:
+    answer = trusted("owner").post("/settings/pause/", {"do": "resume", "next": elsewhere})
+    assert answer.headers["Location"] == "/settings/#pause"
 
 
 def test_one_token_is_frozen_on_its_page(cast: Cast, trusted: Browse) -> None:
