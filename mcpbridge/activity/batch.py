@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mcpbridge.activity.connections import Greeting
-from mcpbridge.activity.observed import EndedCall, KnownToken
+from mcpbridge.activity.observed import EndedCall, KnownToken, workspace_of
 from mcpbridge.activity.rejections import Rejection
 from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
 from mcpbridge.db.bulk import insert
@@ -50,14 +50,9 @@ class Batch:
 
 def tool_call_columns(each: EndedCall, tokens: Mapping[TokenRef, KnownToken]) -> dict[str, Any]:
     """Return the columns of the activity row for `each`; `tokens` are the tokens that Hoursmith has accepted."""
-    call, call_result, is_accepted = each
+    call, call_result, _ = each
     columns = sanitized_columns(call)
-    if not columns["org_id"]:
-        # Hoursmith did not return the workspace, for example because it is unavailable; an earlier call may have. The
-        # prefix proves nothing: it must be the token itself, by its digest or by Hoursmith's answer.
-        token = tokens.get(call.caller.token_ref)
-        if token is not None and (is_accepted or token.matches(call.caller.digests)):
-            columns["org_id"] = token.org_id
+    columns["org_id"] = workspace_of(each, tokens)
     columns["result"] = call_result.result.value
     columns["status"] = call_result.status
     columns["code"] = sanitize_text(call_result.code, 40)

@@ -11,13 +11,12 @@ from typing import Any
 
 from mcpbridge.activity.observed import KnownToken
 from mcpbridge.db.bulk import upsert
-from mcpbridge.models import CallHour, Result, TokenNetwork, TokenRef, TokenTool
+from mcpbridge.models import CallHour, CallKind, Result, TokenNetwork, TokenRef, TokenTool
 
 # No page shows older hours.
 HOURS_KEPT_FOR = timedelta(days=92)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COUNTS = ("calls_read", "calls_write", "calls_destructive", "calls_refused")
-_UNSUCCESSFUL = (Result.REFUSED.value, Result.FAILED.value)
+_COUNTS = ("calls_read", "calls_write", "calls_destructive", "calls_attempted", "calls_refused")
 
 Row = Mapping[str, Any]
 
@@ -52,11 +51,13 @@ def _add_to_hours(alias: str, rows: Iterable[Row]) -> None:
     for row in rows:
         if not row["org_id"]:
             continue
-        series = "refused" if row["result"] in _UNSUCCESSFUL else row["kind"]
+        series = row["kind"] if row["result"] == Result.SUCCEEDED.value else "refused"
+        is_destructive = row["kind"] == CallKind.DESTRUCTIVE.value
         hour = hour_of(row["at"])
         for prefix, env in ((row["prefix"], row["env"]), ("", "")):
             counts = sums.setdefault((row["org_id"], prefix, env, hour), dict.fromkeys(_COUNTS, 0))
             counts[f"calls_{series}"] += 1
+            counts["calls_attempted"] += is_destructive
     # Descending, so that the workspace's row with the empty prefix is last.
     upsert(
         alias,
@@ -77,7 +78,7 @@ def _add_to_tools(alias: str, rows: Iterable[Row], tokens: Mapping[TokenRef, Kno
     for row in rows:
         if token := _token_of(row, tokens):
             total = _sum(sums, (token, row["tool"]), row["at"])
-            total["refused"] = total.get("refused", 0) + (row["result"] in _UNSUCCESSFUL)
+            total["refused"] = total.get("refused", 0) + (row["result"] != Result.SUCCEEDED.value)
     upsert(
         alias,
         TokenTool,

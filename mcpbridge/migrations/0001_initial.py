@@ -191,6 +191,7 @@ class Migration(migrations.Migration):
                 ('calls_read', models.PositiveBigIntegerField(default=0)),
                 ('calls_write', models.PositiveBigIntegerField(default=0)),
                 ('calls_destructive', models.PositiveBigIntegerField(default=0)),
+                ('calls_attempted', models.PositiveBigIntegerField(default=0)),
                 ('calls_refused', models.PositiveBigIntegerField(default=0)),
             ],
             options={
@@ -273,6 +274,7 @@ class Migration(migrations.Migration):
                 ('calls_read', models.PositiveBigIntegerField(default=0)),
                 ('calls_write', models.PositiveBigIntegerField(default=0)),
                 ('calls_destructive', models.PositiveBigIntegerField(default=0)),
+                ('calls_attempted', models.PositiveBigIntegerField(default=0, help_text='Destructive calls of any result.')),
                 ('calls_refused', models.PositiveBigIntegerField(default=0, help_text='Refused or failed calls of all kinds.')),
             ],
             options={

@@ -27,6 +27,7 @@ class ObservedToken(TokenIdentity):
     calls_read = models.PositiveBigIntegerField(default=0)
     calls_write = models.PositiveBigIntegerField(default=0)
     calls_destructive = models.PositiveBigIntegerField(default=0)
+    calls_attempted = models.PositiveBigIntegerField(default=0, help_text="Destructive calls of any result.")
     calls_refused = models.PositiveBigIntegerField(default=0, help_text="Refused or failed calls of all kinds.")
 
     class Meta:
@@ -39,7 +40,7 @@ class ObservedToken(TokenIdentity):
     @property
     def calls(self) -> int:
         """Return the number of calls of all kinds."""
-        return self.calls_read + self.calls_write + self.calls_destructive
+        return self.calls_read + self.calls_write + self.calls_destructive + self.calls_refused
 
 
 class ObservedClient(models.Model):

@@ -10,7 +10,8 @@ from mcpbridge.redaction.fields import MaskedCharField
 class CallHour(TokenIdentity):
     """Calls that ended in one hour, of one token or, without a prefix, of the workspace.
 
-    Updated by the activity recorder. A refused or failed call is counted only as such, whatever its kind.
+    Updated by the activity recorder. Calls are counted by their kind if they succeeded, else as refused; attempted
+    ones are destructive calls of any result.
     """
 
     env = models.CharField("environment", max_length=4, blank=True)
@@ -20,6 +21,7 @@ class CallHour(TokenIdentity):
     calls_read = models.PositiveBigIntegerField(default=0)
     calls_write = models.PositiveBigIntegerField(default=0)
     calls_destructive = models.PositiveBigIntegerField(default=0)
+    calls_attempted = models.PositiveBigIntegerField(default=0)
     calls_refused = models.PositiveBigIntegerField(default=0)
 
     class Meta:

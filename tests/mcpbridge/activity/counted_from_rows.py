@@ -17,7 +17,7 @@ HOUR = {
 }
 # No chart looks further back.
 KEPT_FOR = timedelta(days=92)
-UNSUCCESSFUL = "result IN ('refused', 'failed')"
+UNSUCCESSFUL = "result <> 'succeeded'"
 
 
 def series(kind: str) -> str:
@@ -28,10 +28,11 @@ def hours(vendor: str, who: str) -> str:
     """The counts of every hour: of each token, or with empty texts for `who` of each workspace."""
     keys = "org_id, prefix, env" if who == "prefix, env" else "org_id"
     return (
-        f"INSERT INTO {HOURS} (org_id, prefix, env, hour, calls_read, calls_write, calls_destructive, calls_refused)"
-        f" SELECT org_id, {who}, {HOUR[vendor]}, reads, writes, destroyed, refused FROM ("
+        f"INSERT INTO {HOURS} (org_id, prefix, env, hour, calls_read, calls_write, calls_destructive, calls_attempted,"
+        f" calls_refused) SELECT org_id, {who}, {HOUR[vendor]}, reads, writes, destroyed, attempted, refused FROM ("
         f"SELECT {keys}, {CUT[vendor]} AS cut, {series('read')} AS reads, {series('write')} AS writes,"
-        f" {series('destructive')} AS destroyed, SUM(CASE WHEN {UNSUCCESSFUL} THEN 1 ELSE 0 END) AS refused"
+        f" {series('destructive')} AS destroyed, SUM(CASE WHEN kind = 'destructive' THEN 1 ELSE 0 END) AS attempted,"
+        f" SUM(CASE WHEN {UNSUCCESSFUL} THEN 1 ELSE 0 END) AS refused"
         f" FROM {CALLS} WHERE org_id <> '' AND at >= %s GROUP BY {keys}, cut) AS counted"
     )
 

@@ -94,7 +94,8 @@ def test_calls_add_up_on_their_token(record: Record) -> None:
     record(*reads, (a_call(kind=CallKind.WRITE), READ), (a_call(), SUCCEEDED), (a_call(), REFUSED))
     record(*reads[:2])
     token = ObservedToken.objects.get()
-    assert (token.calls_read, token.calls_write, token.calls_destructive, token.calls_refused) == (7, 1, 2, 1)
+    assert (token.calls_read, token.calls_write, token.calls_destructive, token.calls_refused) == (7, 1, 1, 1)
+    assert (token.calls, token.calls_attempted) == (10, 2)
     assert (token.org_id, token.org_name, token.plan, token.role) == ("org-1", "Studio Nord", "agency", "OWNER")
     assert (token.token_name, token.scopes) == ("Ana's laptop", ["read", "write"])
     assert token.first_used_at == reads[0][0].at
@@ -107,7 +108,7 @@ def test_a_token_shows_its_latest_call_whichever_batch_came_last(record: Record)
     record((early, READ))
     token = ObservedToken.objects.get()
     assert (token.last_used_at, token.last_tool, token.last_status) == (late.at, "delete_client", 409)
-    assert (token.role, token.calls_read, token.calls_destructive) == ("ADMIN", 1, 1)
+    assert (token.role, token.calls_read, token.calls_destructive) == ("ADMIN", 1, 0)
 
 
 def test_a_token_does_not_move_to_another_workspace(record: Record) -> None:
@@ -124,6 +125,20 @@ def test_an_identity_nobody_confirmed_makes_and_changes_no_token(record: Record)
     token = ObservedToken.objects.get()
     assert (token.calls, token.calls_refused, token.last_status) == (1, 0, 204)
     assert ObservedClient.objects.get().calls == 1
+
+
+def test_counters_count_every_row_of_a_token_and_only_accepted_calls_change_the_rest(record: Record) -> None:
+    caller = {"digests": token_digests(assembled_token())}
+    record((a_call(kind=CallKind.READ, caller=caller), READ))
+    revoked = CallResult(Result.REFUSED, 401, "unauthenticated", 3.0)
+    unreachable = CallResult(Result.FAILED, 502, "upstream_unreachable", 3.0)
+    record((a_call(caller=caller), revoked), (a_call(kind=CallKind.READ), revoked))
+    record((a_call(kind=CallKind.READ, caller=caller, identity=ANONYMOUS), unreachable), accepted=False)
+    record((a_call(kind=CallKind.READ, identity=ANONYMOUS), unreachable), accepted=False)
+    token = ObservedToken.objects.get()
+    assert (token.calls, token.calls_read, token.calls_attempted, token.calls_refused) == (4, 1, 1, 3)
+    assert (token.last_status, token.last_tool, token.org_id) == (200, "list_clients", "org-1")
+    assert ToolCall.objects.filter(org_id="org-1", prefix=token.prefix).count() == token.calls
 
 
 def unattributed() -> float:
@@ -158,7 +173,7 @@ def test_while_hoursmith_is_away_a_call_goes_to_the_workspace_of_its_token_and_n
     assert {row.call_id for row in rows} == {call.call_id for call in calls}
     assert set(rows.values_list("org_id", flat=True)) == {"org-1"}
     assert unattributed() - before == 20
-    assert ObservedToken.objects.values().get() == seen
+    assert ObservedToken.objects.values().get() == seen | {"calls_refused": len(calls)}
 
 
 def test_assistants_are_told_apart_by_name_version_and_connection(record: Record) -> None:

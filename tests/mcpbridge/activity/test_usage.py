@@ -33,7 +33,7 @@ def _record(runner: asyncio.Runner, *ended: tuple[Call, CallResult], accepted: b
 
 def _hours() -> dict[tuple[str, int], tuple[int, ...]]:
     rows = CallHour.objects.values_list(
-        "prefix", "hour", "calls_read", "calls_write", "calls_destructive", "calls_refused"
+        "prefix", "hour", "calls_read", "calls_write", "calls_destructive", "calls_attempted", "calls_refused"
     )
     return {(prefix, hour - hour_of(START)): tuple(counts) for prefix, hour, *counts in rows}
 
@@ -64,18 +64,18 @@ def test_calls_are_counted_by_hour_for_the_token_and_for_the_workspace(runner: a
         (a_call(kind=CallKind.WRITE, at=START + timedelta(hours=1), caller={"prefix": "aaaaaaaaaaaa"}), FAILED),
     )
     assert _hours() == {
-        ("4f8a2c1bdedf", 0): (2, 0, 0, 0),
-        ("4f8a2c1bdedf", 1): (0, 0, 1, 1),
-        ("aaaaaaaaaaaa", 1): (0, 0, 0, 1),
-        ("", 0): (2, 0, 0, 0),
-        ("", 1): (0, 0, 1, 2),
+        ("4f8a2c1bdedf", 0): (2, 0, 0, 0, 0),
+        ("4f8a2c1bdedf", 1): (0, 0, 1, 2, 1),
+        ("aaaaaaaaaaaa", 1): (0, 0, 0, 0, 1),
+        ("", 0): (2, 0, 0, 0, 0),
+        ("", 1): (0, 0, 1, 2, 2),
     }
 
 
 def test_a_later_batch_adds_to_what_is_there(runner: asyncio.Runner) -> None:
     for _ in range(3):
         _record(runner, (a_call(at=START), SUCCEEDED), (a_call(at=START), REFUSED))
-    assert _hours()["", 0] == (0, 0, 3, 3)
+    assert _hours()["", 0] == (0, 0, 3, 6, 3)
     tool = TokenTool.objects.get()
     assert (tool.calls, tool.refused) == (6, 3)
     assert TokenNetwork.objects.get().calls == 6
