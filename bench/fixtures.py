@@ -137,12 +137,12 @@ class World:
             target, target_label = f"{place:08x}-0000-4000-8000-{token.org_id[-12:]}", f"Record {place}"
         said = token.clients[number % len(token.clients)]
         result, status, code = ending
-        series = "refused" if result in ("refused", "failed") else ""
-        token.counts[kind] += 1
-        token.counts[series] += 1
+        series = "refused" if result != "succeeded" else ""
+        counted = [series or kind, *(["attempted"] if kind == "destructive" else [])]
+        token.counts.update(counted)
         token.by_client[said] += 1
         address = token.address if number % 500 else f"203.0.{token.number % 256}.9"
-        token.by_hour[int(at.timestamp()) // 3600, series or kind] += 1
+        token.by_hour.update((int(at.timestamp()) // 3600, each) for each in counted)
         _add(token.by_tool, tool, at, series)
         _add(token.by_network, address, at, "")
         token.first, token.last, token.last_tool = token.first or at, at, tool

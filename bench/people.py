@@ -50,6 +50,7 @@ def sightings_make(world: World, copies: int, days: int) -> None:
             calls_read=token.counts["read"] * copies,
             calls_write=token.counts["write"] * copies,
             calls_destructive=token.counts["destructive"] * copies,
+            calls_attempted=token.counts["attempted"] * copies,
             calls_refused=token.counts["refused"] * copies,
         )
         for token in used

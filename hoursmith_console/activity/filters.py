@@ -7,10 +7,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from hoursmith_console.core.lists.changelist import ChoiceFilter
+from hoursmith_console.tokens.numbers import UNSUCCESSFUL
 from mcpbridge.models import TOOL_KINDS, CallKind, Result
 from mcpbridge.tools import TOOLS
-
-UNSUCCESSFUL = "unsuccessful"
 
 
 class KindFilter(ChoiceFilter):
@@ -53,7 +52,7 @@ class ResultFilter(ChoiceFilter):
 
 
 def _results(value: str) -> list[str]:
-    return [Result.REFUSED, Result.FAILED] if value == UNSUCCESSFUL else [value]
+    return [Result.REFUSED, Result.FAILED, Result.UNKNOWN] if value == UNSUCCESSFUL else [value]
 
 
 class ToolFilter(ChoiceFilter):

@@ -8,6 +8,7 @@ from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, Wh
 from django.utils import timezone
 
 from hoursmith_console.audit.calls import DestructiveCall, not_refused, unresolved, with_outcomes
+from hoursmith_console.tokens.numbers import activity_kept_from
 from hoursmith_console.tokens.querysets import (
     visible_clients,
     visible_losses,
@@ -28,8 +29,8 @@ FRESHNESS = ("24 hours", "7 days", "30 days", "longer ago")
 
 def calls_over_time(viewer: Viewer, days: int) -> list[Span]:
     """Count the calls of the last `days` days by day; of one day, by hour."""
-    rows = visible_hours(viewer)
-    return calls_by_hour(rows) if days == 1 else calls_by_day(rows, days)
+    rows, kept_from = visible_hours(viewer), activity_kept_from(viewer)
+    return calls_by_hour(rows, kept_from=kept_from) if days == 1 else calls_by_day(rows, days, kept_from=kept_from)
 
 
 def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:

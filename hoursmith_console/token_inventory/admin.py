@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -43,6 +43,7 @@ from hoursmith_console.tokens.filters import (
 )
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_owners
 from hoursmith_console.tokens.models import TokenClaim
+from hoursmith_console.tokens.numbers import CALLS, Counted, activity_kept_from, token_numbers
 from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
 from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
 from hoursmith_console.workspace_settings.pausing import PauseForm, handle_pause_form, pause_of
@@ -63,6 +64,7 @@ class TokenRow:
     assistants: list[str]
     address: str
     month: Month
+    numbers: dict[str, Counted]
     state: TokenStatus = field(default_factory=TokenStatus)
     flags: list[Flag] = field(default_factory=list)
 
@@ -157,14 +159,13 @@ class TokenAdmin(ReadOnlyModelAdmin):
         return HttpResponseRedirect(reverse("console:tokens:list"))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[ObservedToken]:
-        made = F("calls_read") + F("calls_write") + F("calls_destructive")
-        rows: QuerySet[ObservedToken] = visible_tokens(viewer).annotate(calls_made=made)
+        rows: QuerySet[ObservedToken] = visible_tokens(viewer).annotate(calls_made=CALLS.column)
         return rows
 
     def list_context(self, viewer: Viewer, rows: list[ObservedToken]) -> dict[str, Any]:
         owners = token_owners(viewer, [token.prefix for token in rows])
         clients = _clients(rows)
-        months = months_of(viewer.org_id, rows)
+        months, kept_from = months_of(viewer.org_id, rows), activity_kept_from(viewer)
         states = token_statuses(viewer, rows)
         now = timezone.now()
         flags = token_flags(viewer.member.workspace, rows, hints=privilege_hints(rows, now=now), now=now)
@@ -176,6 +177,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
                     assistants=list(dict.fromkeys(client.name for client in clients[token.pk])),
                     address=clients[token.pk][0].address if clients[token.pk] else "",
                     month=months[ref_of(token)],
+                    numbers=token_numbers(token, kept_from=kept_from),
                     state=states[ref_of(token)],
                     flags=flags[token.pk],
                 )
@@ -188,7 +190,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         intents = visible_rows(viewer, AuditEvent.objects.filter(phase=AuditPhase.INTENT, **same))[:LATEST]
         owner, state = token_owners(viewer, [row.prefix]).get(ref_of(row)), token_statuses(viewer, [row])[ref_of(row)]
         claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
-        now = timezone.now()
+        now, kept_from = timezone.now(), activity_kept_from(viewer)
         hints = privilege_hints([row], now=now)
         return {
             "flags": token_flags(viewer.member.workspace, [row], hints=hints, now=now)[row.pk],
@@ -203,8 +205,11 @@ class TokenAdmin(ReadOnlyModelAdmin):
             "token": row,
             "token_key": token_key(row),
             "card": TokenLabel(row.env, row.prefix, row.pk, owner),
-            "chart": draw(calls_by_day(hours_of(row, row.org_id), DAYS)),
-            "tools": used_tools(row),
+            "numbers": token_numbers(row, kept_from=kept_from),
+            "chart": draw(
+                calls_by_day(hours_of(row, row.org_id), DAYS, kept_from=kept_from), "day", token=token_key(row)
+            ),
+            "tools": used_tools(row, kept_from=kept_from),
             "networks": row.networks.all()[:LATEST],
             "timeline": timeline(row),
             "clients": row.clients.all()[:50],

@@ -6,27 +6,29 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from hoursmith_console.tokens.labels import ref_of
+from hoursmith_console.tokens.numbers import CALLS, SERIES
 from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
 from mcpbridge.models import CallHour, TokenIdentity, TokenRef
 
-SERIES = ("read", "write", "destructive", "refused")
 DAYS = 30
 _HOURS_A_DAY = 24
+_INSTANT = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Span:
-    """Calls of one hour or day (UTC). Rejected and failed calls count as `refused` only, whatever their kind."""
+    """Calls of one hour or day (UTC), by the series of `SERIES`."""
 
     start: datetime
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERIES, 0))
+    length: timedelta = timedelta(days=1)
 
     @property
     def total(self) -> int:
@@ -34,14 +36,17 @@ class Span:
         return sum(self.counts.values())
 
 
-def calls_by_hour(rows: QuerySet[CallHour], hours: int = 24) -> list[Span]:
-    """Return the calls of the last `hours` hours, this one included, oldest first."""
-    return _spans(rows, hours=1, count=hours)
+def calls_by_hour(rows: QuerySet[CallHour], hours: int = 24, *, kept_from: datetime | None = None) -> list[Span]:
+    """Return the calls of the last `hours` hours, this one included, oldest first.
+
+    `kept_from`: hours before it are left out, because their calls cannot be listed any more.
+    """
+    return _spans(rows, hours=1, count=hours, kept_from=kept_from)
 
 
-def calls_by_day(rows: QuerySet[CallHour], days: int = 7) -> list[Span]:
-    """Return the calls of the last `days` days, today included, oldest first."""
-    return _spans(rows, hours=_HOURS_A_DAY, count=days)
+def calls_by_day(rows: QuerySet[CallHour], days: int = 7, *, kept_from: datetime | None = None) -> list[Span]:
+    """Return the calls of the last `days` days, today included, oldest first; `kept_from` as for `calls_by_hour`."""
+    return _spans(rows, hours=_HOURS_A_DAY, count=days, kept_from=kept_from)
 
 
 def visible_hours(viewer: Viewer) -> QuerySet[CallHour]:
@@ -55,10 +60,14 @@ def hours_of(token: TokenIdentity, org_id: str) -> QuerySet[CallHour]:
     return CallHour.objects.order_by().filter(org_id=org_id, prefix=token.prefix, env=token.env)
 
 
-def _spans(rows: QuerySet[CallHour], *, hours: int, count: int) -> list[Span]:
+def _spans(rows: QuerySet[CallHour], *, hours: int, count: int, kept_from: datetime | None) -> list[Span]:
     last = hour_of(timezone.now()) // hours
     first = last - count + 1
-    spans = [Span(_EPOCH + timedelta(hours=(first + index) * hours)) for index in range(count)]
+    if kept_from is not None:
+        # Rounded up: the calls of the span at the edge are incomplete.
+        first = max(first, min(last, -(-(hour_of(kept_from - _INSTANT) + 1) // hours)))
+    length = timedelta(hours=hours)
+    spans = [Span(_EPOCH + place * length, length=length) for place in range(first, last + 1)]
     for place, *counts in _sums(rows.filter(hour__gte=first * hours), hours).values_list("place", *SERIES):
         if first <= place <= last:
             spans[place - first].counts = dict(zip(SERIES, counts, strict=True))
@@ -66,7 +75,7 @@ def _spans(rows: QuerySet[CallHour], *, hours: int, count: int) -> list[Span]:
 
 
 def _sums(rows: QuerySet[CallHour], hours: int, *by: str) -> QuerySet[CallHour, dict[str, Any]]:
-    sums = {series: Sum(f"calls_{series}") for series in SERIES}
+    sums = {series: number.total for series, number in SERIES.items()}
     # Integer division truncates on both databases.
     summed: QuerySet[CallHour, dict[str, Any]] = (
         rows.annotate(place=F("hour") / hours).values(*by, "place").annotate(**sums)
@@ -76,19 +85,19 @@ def _sums(rows: QuerySet[CallHour], hours: int, *by: str) -> QuerySet[CallHour, 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """Last thirty days of one token, oldest first: calls (rejected ones included) and destructive calls by day."""
+    """Last thirty days of one token, oldest first: all calls, and destructive ones that succeeded, by day."""
 
     calls: tuple[int, ...]
     destructive: tuple[int, ...]
 
     @property
     def total(self) -> int:
-        """All calls, rejected ones included."""
+        """All calls."""
         return sum(self.calls)
 
     @property
     def total_destructive(self) -> int:
-        """Destructive calls."""
+        """Destructive calls that succeeded."""
         return sum(self.destructive)
 
     def paths(self, most: int) -> list[tuple[str, str]]:
@@ -113,11 +122,13 @@ def months_of(org_id: str, tokens: Iterable[TokenIdentity]) -> Mapping[TokenRef,
     )
     calls: defaultdict[TokenRef, list[int]] = defaultdict(lambda: [0] * DAYS)
     destructive: defaultdict[TokenRef, list[int]] = defaultdict(lambda: [0] * DAYS)
-    for env, prefix, place, *counts in _sums(rows, _HOURS_A_DAY, "env", "prefix").values_list(
-        "env", "prefix", "place", *SERIES
+    for env, prefix, place, made, destroyed in (
+        _sums(rows, _HOURS_A_DAY, "env", "prefix")
+        .annotate(made=CALLS.total)
+        .values_list("env", "prefix", "place", "made", "destructive")
     ):
         day = place - today + DAYS - 1
         if 0 <= day < DAYS:
-            calls[TokenRef(env, prefix)][day] = sum(counts)
-            destructive[TokenRef(env, prefix)][day] = counts[SERIES.index("destructive")]
+            calls[TokenRef(env, prefix)][day] = made
+            destructive[TokenRef(env, prefix)][day] = destroyed
     return {ref: Month(tuple(calls[ref]), tuple(destructive[ref])) for ref in refs}

@@ -108,7 +108,7 @@ def test_details_ask_little(cast: Cast, browse: Browse, django_assert_max_num_qu
         make_client(token, name=f"assistant {call.pk}")
     visitor = browse(person)
     for address, bound in {
-        f"/tokens/{token.pk}/": 30,
+        f"/tokens/{token.pk}/": 31,
         f"/audit/{intent.call_id}/": 13,
         f"/activity/{call.pk}/": 9,
     }.items():

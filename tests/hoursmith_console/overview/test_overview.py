@@ -188,7 +188,7 @@ def test_the_chart_can_be_read_without_seeing_it(cast: Cast, browse: Browse) -> 
     make_call(cast.tokens["owner"])
     page = _page(browse("owner"))
     assert 'role="img" aria-labelledby="chart-svg-title chart-svg-desc"' in page
-    assert "1 call in 7 days: 1 read, 0 write, 0 destructive, 0 refused. The busiest day had 1." in page
+    assert "1 call in 7 days: 1 read, 0 write, 0 destructive, 0 refused or failed. The busiest day had 1." in page
     assert ">Calls by day (UTC)</caption>" in page
 
 

@@ -117,7 +117,7 @@ def test_used_tools_are_shown_beside_allowed_tools(cast: Cast, browse: Browse) -
     page = _text(browse("owner"), f"/tokens/{token.pk}/")
     allowed = sum(is_allowed(tool, role="MEMBER", scopes=["read", "write"]) for tool in TOOLS.values())
     assert f"1 of {allowed} allowed tools used" in page
-    assert re.search(r"delete_client\s+not allowed 1 1", page)
+    assert re.search(r"delete_client\s+not allowed\s+1\s+calls\s+1\s+refused or failed", page)
     assert "Allowed but never used" in page
 
 
