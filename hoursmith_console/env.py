@@ -118,6 +118,14 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
+def check_folder(name: str, path: str) -> Path:
+    """Return the folder at `path`, from the setting `name`."""
+    folder = Path(path).resolve()
+    if not folder.is_dir():
+        raise ImproperlyConfigured(f"{name}: {folder} is not a folder.")
+    return folder
+
+
 def check_count(name: str, value: int) -> int:
     """Return `value` if it is 0 or more. Raises ImproperlyConfigured otherwise."""
     if value < 0:

@@ -67,6 +67,8 @@ METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
 if _collector_headers := configuration.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
     os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = _collector_headers
 TRACES = wants_traces(os.environ)
+# The documents that /help/ shows.
+DOCS_DIR = configuration.check_folder("DOCS_DIR", env.str("DOCS_DIR", default=str(BASE_DIR / "docs")))
 # Hours without an attempt after which a revoked token counts as unused.
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # For the conformance tests, which serve their fixtures through the same path.
@@ -101,6 +103,7 @@ INSTALLED_APPS = [
     "hoursmith_console.connections",
     "hoursmith_console.core",
     "hoursmith_console.core.saved_views",
+    "hoursmith_console.help",
     "hoursmith_console.campaigns",
     "hoursmith_console.leaked_tokens",
     "hoursmith_console.token_policy",
@@ -236,7 +239,6 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname}")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 if _mail_server := configuration.read_optional_secret(env, "EMAIL_URL"):
     vars().update(env.email_url_config(_mail_server))

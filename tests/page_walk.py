@@ -15,6 +15,8 @@ from tests.servers import Served
 CSRF = "csrfmiddlewaretoken"
 # What differs between two pages of one kind: ids, call ids, the prefix of a token, a connection's id.
 _KEY = re.compile(r"/(?:\d+|[0-9a-f-]{36}|(?:live|test)_[0-9A-Za-z]{12}|[a-z2-9]{12})(?=/|$)")
+# All documents of the help are one kind of page.
+_DOCUMENT = re.compile(r"/help/(?:files/)?[\w.-]+/?")
 _LEAVE = ("/accounts/logout", "/static/", "/mcp", "/sandbox/", "/audit/key", "/healthz")
 
 
@@ -90,7 +92,8 @@ class _Page(HTMLParser):
 
 def kind_of(address: str) -> str:
     """The path without what names one record."""
-    return _KEY.sub("/*", urlsplit(address).path)
+    path = urlsplit(address).path
+    return "/help/*" if _DOCUMENT.fullmatch(path) else _KEY.sub("/*", path)
 
 
 def _read(answer: httpx.Response) -> _Page:

@@ -17,6 +17,12 @@ def environment(**values):
     return env
 
 
+def test_a_setting_that_names_no_folder_is_refused(tmp_path):
+    assert configuration.check_folder("DOCS_DIR", str(tmp_path)) == tmp_path.resolve()
+    with pytest.raises(ImproperlyConfigured, match="DOCS_DIR"):
+        configuration.check_folder("DOCS_DIR", str(tmp_path / "nothing"))
+
+
 def test_secrets_are_generated_once_and_readable_by_the_owner_alone(tmp_path):
     var = tmp_path / "var"
     assert configuration.generate_secrets(var) == ["SECRET_KEY", "AUDIT_SIGNING_KEY"]

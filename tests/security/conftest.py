@@ -129,6 +129,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
             "audit/destinations/": str(destination.pk),
             "audit/sinks/": str(destination.pk),
             "connections/": connection.slug,
+            "help/": "tokens",
             "members/": str(person.pk),
             "rotations/": str(rotation.pk),
             "rotations/campaigns/": str(campaign.pk),

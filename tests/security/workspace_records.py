@@ -85,6 +85,8 @@ def records_of(tenant: Tenant) -> Records:
     )
     keys = {area: {"key": key, "member": key} for area, key in made.keys.items()}
     keys["accounts/2fa/passkeys/"] = {"pk": str(passkey.pk)}
+    # The help is the same for all workspaces.
+    keys["help/"] = {"name": "nothing-here"}
     # Whoever has the secret of a link may use it, so what is in the address here is none.
     keys["accounts/invitation/"] = {"secret": "0" * 32}
     keys["accounts/recovery/"] = {

@@ -1,0 +1,1 @@
+"""The served help: the product’s documents as searchable pages, and two sentences about each page."""

@@ -1,0 +1,240 @@
+"""The two sentences that the “?” beside a page's title shows, by the name of the page's address.
+
+A new page adds its own here; a test opens every page and fails for one without.
+"""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class PageHelp:
+    """Two sentences about a page, and where the help says more: a page, with an anchor if it is one section."""
+
+    text: str
+    more: str
+
+    @property
+    def address(self) -> str:
+        """The path of the help page."""
+        slug, sharp, anchor = self.more.partition("#")
+        return f"{reverse('console:help:page', args=[slug])}{sharp}{anchor}"
+
+
+PAGE_TEXTS = {
+    "index": PageHelp(
+        "What assistants did lately, and what needs your attention. Every card and number leads to its rows.",
+        "getting-started#the-overview",
+    ),
+    "search": PageHelp(
+        "Finds tokens, members, connections, rotations, campaigns and audit entries that you may see. "
+        "An id, a whole prefix or a single result opens its page.",
+        "search",
+    ),
+    "tokens:list": PageHelp(
+        "Every API token that was used through this console, with its owner and its assistants. "
+        "Only prefixes are stored, so no token can be read here.",
+        "tokens",
+    ),
+    "tokens:detail": PageHelp(
+        "What one token may do, what it did, and which assistants use it. "
+        "Block it to reject its requests here, rotate it to replace it.",
+        "tokens#the-page-of-a-token",
+    ),
+    "tokens:claim": PageHelp(
+        "Paste a token once to prove that it is yours. Only its prefix is saved.",
+        "tokens#claim-a-token",
+    ),
+    "tokens:block": PageHelp(
+        "A blocked token is rejected here from its next request on. "
+        "It still works at Hoursmith until it is revoked there.",
+        "tokens#block-rotate-or-revoke",
+    ),
+    "tokens:unblock": PageHelp(
+        "Unblocking lets the token's assistants call again at once. "
+        "A block by an Owner or Admin can be removed by Owners and Admins only.",
+        "tokens#block-rotate-or-revoke",
+    ),
+    "audit:list": PageHelp(
+        "Every deletion and every action in this console, in a log that shows tampering. "
+        "Each deletion is recorded before it is sent and again when Hoursmith has answered.",
+        "audit-log",
+    ),
+    "audit:detail": PageHelp(
+        "Who did this, with which token, what happened, and the record as it was before. "
+        "Integrity says whether the entry is unchanged since it was written.",
+        "audit-log#the-page-of-an-entry",
+    ),
+    "audit:export": PageHelp(
+        "Download the audit log as a file that others can verify without this console. "
+        "The export is itself recorded in the audit log.",
+        "audit-log#export-and-verify",
+    ),
+    "audit:destinations": PageHelp(
+        "Systems that receive a copy of the audit log as it grows. "
+        "A copy elsewhere shows whether the log here was changed.",
+        "audit-log#log-destinations",
+    ),
+    "audit:destination_new": PageHelp(
+        "Send every audit entry to a webhook, a syslog server or a file. "
+        "Entries wait while the receiver is down, and tool calls never wait for it.",
+        "audit-log#log-destinations",
+    ),
+    "audit:destination": PageHelp(
+        "How far this destination has confirmed the audit log, and its settings. "
+        "Failed deliveries are repeated until they succeed.",
+        "audit-log#log-destinations",
+    ),
+    "audit:destination_secret": PageHelp(
+        "The secret with which the receiver checks that a request came from this console. It is shown only now.",
+        "audit-log#log-destinations",
+    ),
+    "activity:list": PageHelp(
+        "Every tool call that assistants made with tokens that you may see. "
+        "Use filters to narrow it, and save them as a view.",
+        "activity",
+    ),
+    "activity:detail": PageHelp(
+        "One tool call: the assistant, the token, what it asked for and what came back. "
+        "Arguments are shown to Owners, Admins and Auditors.",
+        "activity#one-call",
+    ),
+    "activity:export": PageHelp(
+        "Download the tool calls that match the list's filters. The export is recorded in the audit log.",
+        "activity#export",
+    ),
+    "connections:list": PageHelp(
+        "One row for each assistant on each machine, with its status as observed here. "
+        "Each connection has an address of its own.",
+        "connections",
+    ),
+    "connections:new": PageHelp(
+        "Choose the assistant that you want to connect. The next pages give the exact configuration for it.",
+        "connections#connect-an-assistant",
+    ),
+    "connections:details": PageHelp(
+        "Name the machine, and choose what the assistant may do. It never gets more than your own role allows.",
+        "connections#read-only-or-full-access",
+    ),
+    "connections:token": PageHelp(
+        "The assistant calls with a token of its own. "
+        "A token for each assistant can be revoked without touching the others.",
+        "connections#connect-an-assistant",
+    ),
+    "connections:setup": PageHelp(
+        "Put this configuration into the assistant and restart it. "
+        "The page shows its first call as soon as it arrives.",
+        "connections#connect-an-assistant",
+    ),
+    "connections:ask": PageHelp(
+        "The assistant is connected: try one of these prompts. Each call appears here and in the activity log.",
+        "connections#connect-an-assistant",
+    ),
+    "connections:detail": PageHelp(
+        "What was observed of this assistant, and how it is set up. The status follows its real calls.",
+        "connections#what-the-status-means",
+    ),
+    "connections:troubleshoot": PageHelp(
+        "Checks what usually goes wrong between an assistant and this console, from what was observed. "
+        "Fix what is marked, then restart the assistant.",
+        "connections#when-it-does-not-work",
+    ),
+    "connections:remove": PageHelp(
+        "Removes the connection from lists and keeps its activity. The token is not revoked by this.",
+        "connections#remove-a-connection",
+    ),
+    "rotations:list": PageHelp(
+        "Tokens that are being replaced, and those that were. Each rotation continues where its owner left it.",
+        "rotation",
+    ),
+    "rotations:new": PageHelp(
+        "Replace a token by a new one, step by step. Choose “leaked” if others may have it: it is then revoked first.",
+        "rotation#choose-how",
+    ),
+    "rotations:detail": PageHelp(
+        "The steps of this rotation, and what was observed of each assistant. "
+        "It ends when the old token is no longer used.",
+        "rotation#updating-the-assistants",
+    ),
+    "rotations:mint": PageHelp(
+        "The new token, shown only now. Store it before you leave this page.",
+        "rotation#who-creates-and-who-revokes",
+    ),
+    "rotations:offboarding": PageHelp(
+        "Choose the member who leaves. The next page lists their tokens before anything is revoked.",
+        "rotation#when-a-member-leaves",
+    ),
+    "rotations:offboard": PageHelp(
+        "The tokens of this member that may still work, and what is not known. Nothing is revoked until you confirm.",
+        "rotation#when-a-member-leaves",
+    ),
+    "campaigns:list": PageHelp(
+        "Requests to rotate many tokens by a date. Owners of the tokens are asked; nothing is revoked for them.",
+        "rotation#requesting-many-rotations",
+    ),
+    "campaigns:new": PageHelp(
+        "Choose which tokens must be rotated, and by when. You see who would be asked before it starts.",
+        "rotation#requesting-many-rotations",
+    ),
+    "campaigns:detail": PageHelp(
+        "How many tokens of this campaign are done, and who is still missing. "
+        "Reminders go to the owners of open ones only.",
+        "rotation#requesting-many-rotations",
+    ),
+    "leaked_tokens:list": PageHelp(
+        "Paste any text that may contain tokens: your browser sends only their prefixes. "
+        "You see whose they are, and can block and rotate them.",
+        "rotation#leaked-tokens",
+    ),
+    "token_policy:edit": PageHelp(
+        "How old and how idle a token may become. Tokens beyond it are marked in lists, and their owners are warned.",
+        "rotation#requesting-many-rotations",
+    ),
+    "approvals:list": PageHelp(
+        "Calls that wait for a decision, and those that were decided. An approval allows one call, once.",
+        "approvals",
+    ),
+    "approvals:detail": PageHelp(
+        "What the assistant wants to delete or archive, and the record as it is now. "
+        "Without a decision the call is denied.",
+        "approvals#decide-on-a-request",
+    ),
+    "approvals:policy": PageHelp(
+        "Which calls need approval, and who gives it. A change applies to the next call.",
+        "approvals#set-up-approvals",
+    ),
+    "members:list": PageHelp(
+        "The members of the workspace, their roles, and whether they can sign in here. Roles come from Hoursmith.",
+        "members",
+    ),
+    "members:detail": PageHelp(
+        "One member's access, tokens, connections and sessions. Removing access here leaves their tokens as they are.",
+        "members#remove-access",
+    ),
+    "members:invite": PageHelp(
+        "Invite a member of the workspace to this console. The link works once, for three days.",
+        "members#invite-a-member",
+    ),
+    "settings:list": PageHelp(
+        "Rules for the whole workspace: pause destructive tools, snapshots, two-factor authentication, retention. "
+        "Each change is recorded in the audit log.",
+        "settings",
+    ),
+    "help:list": PageHelp(
+        "The documents of this console, searchable and served from here. Nothing is loaded from elsewhere.",
+        "getting-started",
+    ),
+    "help:page": PageHelp(
+        "One document of this console. Links lead to other pages of the help.",
+        "getting-started",
+    ),
+}
+
+
+def help_for(view_name: str) -> PageHelp | None:
+    """Return the help of the page with this address name, else that of its section; None outside the console."""
+    namespace, _, name = view_name.partition(":")
+    if namespace != "console":
+        return None
+    return PAGE_TEXTS.get(name) or PAGE_TEXTS.get(f"{name.partition(':')[0]}:list")
