@@ -17,7 +17,7 @@ class ConnectionForm(Form):
     )
     access = forms.ChoiceField(
         choices=Access.choices,
-        initial=Access.FULL,
+        initial=Access.READ_ONLY,
         widget=forms.RadioSelect,
         error_messages={"required": "Choose the permissions.", "invalid_choice": "Choose full access or read only."},
     )

@@ -6,9 +6,14 @@ from django.utils import timezone
 
 from hoursmith_console.connections.catalogue import MCP_CLIENTS
 from hoursmith_console.connections.models import Access, Connection
+from hoursmith_console.token_issuer import current_issuer
+from hoursmith_console.token_issuer.minting import mint_token
+from hoursmith_console.token_issuer.protocol import MintedToken
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.activity.connections import open_connection
 from mcpbridge.audit.console_events import record_event
+
+SCOPES = {Access.FULL: ("read", "write"), Access.READ_ONLY: ("read",)}
 
 
 class UnknownClientError(Exception):
@@ -38,6 +43,22 @@ def create_connection(
         details = {"for": owner.display_identity, "client": client, "access": connection.access}
         _record(connection, "console.connection_create", actor, details)
     return connection
+
+
+def connect_with_token(
+    *, owner: Member, client: str, label: str, access: str, form: str
+) -> tuple[Connection, MintedToken]:
+    """Create a connection of `owner` and a token for it, both or neither. `form` is the one-use form mark.
+
+    Raises what `create_connection` and `token_issuer.minting.mint_token` raise; then nothing is created.
+    """
+    actor = owner.display_identity
+    with current_issuer().all_or_nothing(), transaction.atomic(using=router.db_for_write(Connection)):
+        connection = create_connection(
+            workspace=owner.workspace, owner=owner, client=client, label=label, access=access, actor=actor
+        )
+        minted = mint_token(member=owner, name=label, scopes=SCOPES[Access(access)], form=form, actor=actor)
+    return connection, minted
 
 
 def change_connection(*, connection: Connection, label: str, access: str, actor: str) -> bool:

@@ -7,8 +7,9 @@ from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from hoursmith_console.accounts.reauthentication import has_recent_auth
 from hoursmith_console.connections.catalogue import MCP_CLIENTS
-from hoursmith_console.connections.catalogue.mcp_client import SLOT
+from hoursmith_console.connections.catalogue.mcp_client import SLOT, McpClient
 from hoursmith_console.connections.catalogue.pages import catalogue_families, example_prompts
 from hoursmith_console.connections.context import (
     current_status,
@@ -21,7 +22,7 @@ from hoursmith_console.connections.context import (
 )
 from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
-from hoursmith_console.connections.services import create_connection
+from hoursmith_console.connections.services import SCOPES, connect_with_token, create_connection
 from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, MissingFormIdError, mint_token, new_form_id
@@ -32,7 +33,8 @@ from mcpbridge.audit.errors import AuditUnavailableError
 
 # Hoursmith's own server bypasses this console, so a connection would show nothing.
 UNOBSERVED = "vendor"
-SCOPES = {Access.FULL: ("read", "write"), Access.READ_ONLY: ("read",)}
+INCOMPLETE = "The form is incomplete. Reload the page."
+NOT_A_MEMBER = "You are not a member of this workspace in Hoursmith, so a token can’t be created."
 
 
 def choose(request: ConsoleRequest) -> HttpResponse:
@@ -42,33 +44,61 @@ def choose(request: ConsoleRequest) -> HttpResponse:
     return _page(request, "client", "Connect an assistant", families=families, chosen=chosen)
 
 
-def details(request: ConsoleRequest) -> HttpResponse:
-    """Ask for name and permissions; POST creates the connection."""
+def details(request: ConsoleRequest) -> HttpResponseBase:
+    """Ask for name and permissions; POST creates the connection, and with a `mark` its token, shown in the response.
+
+    Where this console creates tokens, re-authentication comes before the form, so that nothing filled in is lost.
+    """
     client = MCP_CLIENTS.get(request.GET.get("client", ""))
     if client is None or client.key == UNOBSERVED:
         return HttpResponseRedirect(reverse("console:connections:new"))
+    if request.method == "POST":
+        return _create(request, client)
     member = request.viewer.member
     proposed = f"{client.title} on {member.name.partition(' ')[0]}’s machine"
-    form = ConnectionForm(request.POST if request.method == "POST" else None, initial={"label": proposed})
-    status = 200
-    if request.method == "POST" and form.is_valid():
-        try:
+    page = recent_auth_required(_name_page) if current_issuer().supports_minting else _name_page
+    return page(request, client, ConnectionForm(initial={"label": proposed}))
+
+
+def _create(request: ConsoleRequest, client: McpClient) -> HttpResponse:
+    member, form = request.viewer.member, ConnectionForm(request.POST)
+    if not form.is_valid():
+        return _name_page(request, client, form, status=400)
+    chosen, mark = {"client": client.key, **form.cleaned_data}, request.POST.get("mark", "")
+    try:
+        # Re-authentication may have expired since the form was shown: the connection keeps what was chosen.
+        if not (mark and current_issuer().supports_minting and has_recent_auth(request)):
             connection = create_connection(
-                workspace=member.workspace,
-                owner=member,
-                client=client.key,
-                label=form.cleaned_data["label"],
-                access=form.cleaned_data["access"],
-                actor=member.display_identity,
+                workspace=member.workspace, owner=member, actor=member.display_identity, **chosen
             )
-        except AuditUnavailableError as error:
-            form.add_error(None, str(error))
-            status = 503
-        else:
             return HttpResponseRedirect(reverse("console:connections:token", args=[connection.slug]))
-    elif request.method == "POST":
-        status = 400
-    return _page(request, "name", f"Connect {client.title}", status=status, client=client, form=form)
+        connection, minted = connect_with_token(owner=member, form=mark, **chosen)
+    except AlreadyMintedError as error:
+        return _already(request, error, None)
+    except MissingFormIdError:
+        return _name_page(request, client, form, status=400, refusal=INCOMPLETE)
+    except UnknownMemberError:
+        return _name_page(request, client, form, status=409, refusal=NOT_A_MEMBER)
+    except AuditUnavailableError as error:
+        return _name_page(request, client, form, status=503, refusal=str(error))
+    return _shown(request, connection, minted)
+
+
+def _name_page(
+    request: ConsoleRequest, client: McpClient, form: ConnectionForm, *, status: int = 200, refusal: str = ""
+) -> HttpResponse:
+    if refusal:
+        form.add_error(None, refusal)
+    return _page(
+        request,
+        "name",
+        f"Connect {client.title}",
+        status=status,
+        client=client,
+        form=form,
+        mark=new_form_id(),
+        supports_minting=current_issuer().supports_minting,
+    )
 
 
 def token(request: ConsoleRequest, key: str) -> HttpResponseBase:
@@ -83,7 +113,14 @@ def setup(request: ConsoleRequest, key: str) -> HttpResponse:
     """Show the setup instructions and the connection's live status."""
     connection = _own(request, key)
     connection_status = current_status(request.viewer, connection)
-    return _page(request, "setup", _setup_title(connection), connection, setup=setup_for(connection_status))
+    return _page(
+        request,
+        "setup",
+        _setup_title(connection),
+        connection,
+        setup=setup_for(connection_status),
+        was_shown="shown" in request.GET,
+    )
 
 
 def ask(request: ConsoleRequest, key: str) -> HttpResponse:
@@ -113,14 +150,13 @@ def _mint(request: ConsoleRequest, connection: Connection) -> HttpResponse:
             actor=member.display_identity,
         )
     except AlreadyMintedError as error:
-        return _already(request, connection, error)
+        return _already(request, error, connection)
     except MintingUnsupportedError:
         return HttpResponseRedirect(reverse("console:connections:token", args=[connection.slug]))
     except MissingFormIdError:
-        return _refused(request, connection, "The form is incomplete. Reload the page.", 400)
+        return _refused(request, connection, INCOMPLETE, 400)
     except UnknownMemberError:
-        words = "You are not a member of this workspace in Hoursmith, so a token can’t be created."
-        return _refused(request, connection, words, 409)
+        return _refused(request, connection, NOT_A_MEMBER, 409)
     except AuditUnavailableError as error:
         return _refused(request, connection, str(error), 503)
     return _shown(request, connection, minted)
@@ -128,19 +164,23 @@ def _mint(request: ConsoleRequest, connection: Connection) -> HttpResponse:
 
 def _shown(request: ConsoleRequest, connection: Connection, minted: MintedToken) -> HttpResponse:
     connection_status = current_status(request.viewer, connection)
-    context = _context(request, "setup", _setup_title(connection), connection)
-    made = setup_for(connection_status, prefix=minted.prefix, token=minted.plaintext)
-    address = reverse("console:connections:setup", args=[connection.slug])
-    context |= {"minted": minted, "done_address": address, "setup": made}
+    context = _context(request, "setup", _setup_title(connection), connection, place="once")
+    context |= {
+        "minted": minted,
+        "setup": setup_for(connection_status, prefix=minted.prefix, token=minted.plaintext),
+        "return_address": reverse("console:connections:setup", args=[connection.slug]) + "?shown=once",
+        "done_address": reverse("console:connections:ask", args=[connection.slug]),
+    }
     return shown_once(request, "connections/setup.html", context)
 
 
-def _already(request: ConsoleRequest, connection: Connection, error: AlreadyMintedError) -> HttpResponse:
-    context = _context(request, "token", "Shown once", connection) | {
-        "claim": error.claim,
-        "done_address": reverse("console:connections:setup", args=[connection.slug]),
-        "again_address": reverse("console:connections:token", args=[connection.slug]),
-    }
+def _already(request: ConsoleRequest, error: AlreadyMintedError, connection: Connection | None) -> HttpResponse:
+    done, again = reverse("console:connections:list"), reverse("console:connections:new")
+    if connection is not None:
+        done = reverse("console:connections:setup", args=[connection.slug])
+        again = reverse("console:connections:token", args=[connection.slug])
+    context = _context(request, "token", "Shown once", connection)
+    context |= {"claim": error.claim, "done_address": done, "again_address": again}
     return TemplateResponse(request, "tokens/already_minted.html", context, status=409)
 
 
@@ -193,7 +233,9 @@ def _page(
     return TemplateResponse(request, f"connections/{step}.html", context, status=status)
 
 
-def _context(request: ConsoleRequest, step: str, title: str, connection: Connection | None) -> dict[str, Any]:
+def _context(
+    request: ConsoleRequest, step: str, title: str, connection: Connection | None, *, place: str = ""
+) -> dict[str, Any]:
     context = {
         "title": title,
         "steps": wizard_steps(step, connection),
@@ -201,6 +243,6 @@ def _context(request: ConsoleRequest, step: str, title: str, connection: Connect
         "slot": SLOT,
     }
     if connection is not None:
-        context |= evidence_context(request.viewer, current_status(request.viewer, connection), place=step)
+        context |= evidence_context(request.viewer, current_status(request.viewer, connection), place=place or step)
         context["later_address"] = reverse("console:connections:detail", args=[connection.slug])
     return context

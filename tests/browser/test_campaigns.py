@@ -47,7 +47,7 @@ def test_a_campaign_is_started_followed_and_closed(visit: Visitor, console: Serv
         assistant.token = carla.new_token()
         assistant.works()
         assert not told(assistant)
-        carla.press("I’ve saved the token")
+        carla.press("Continue")
         carla.step_is("Revoke old token")
         carla.press("Revoke hsk_live")
         carla.press("Finish rotation")

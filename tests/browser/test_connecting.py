@@ -1,51 +1,62 @@
 """Connecting an assistant in a real browser, while a real client calls: the fault is named, then the call is seen."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
-from tests.browser.conftest import Visitor
+from tests.browser.clicks import Person
+from tests.browser.conftest import Visit, Visitor
 from tests.faults.mcp import call_tool
 from tests.secret_markers import Canaries, files_of
 from tests.servers import Served
 
+MOST_CLICKS, MOST_FIELDS = 6, 1
 SLUG = re.compile(r"/connections/([a-z0-9]{12})/")
 MINTED = (
     "from hoursmith_console.tokens.models import TokenClaim;import json;"
     "print(json.dumps(TokenClaim.objects.filter(source='minted').count()))"
 )
+FORGET_SIGN_IN = """
+import json
+from django.contrib.sessions.models import Session
+for session in Session.objects.all():
+    data = session.get_decoded()
+    for step in data.get("account_authentication_methods", []):
+        step["at"] -= 3600
+    session.session_data = Session.objects.encode(data)
+    session.save()
+print(json.dumps(None))
+"""
 
 
-def go_on(page: Page) -> None:
-    page.get_by_role("button", name="Continue", exact=True).click()
-
-
-def mint(page: Page, password: str) -> None:
-    """Press the button, and say once more who one is where that is asked."""
-    page.get_by_role("button", name="Create token").click()
-    if "/reauthenticate/" in page.url:
-        page.get_by_label("Password").fill(password)
-        go_on(page)
-
-
-def test_an_assistant_is_connected_and_seen(console: Served, visit: Visitor, tokens: dict[str, str]) -> None:
-    person = [each for each in console.people if each["role"] == "MEMBER"][-1]
-    before, canaries = console.shell(MINTED), Canaries()
+@contextmanager
+def member(console: Served, visit: Visitor) -> Iterator[tuple[Visit, Person]]:
+    """A Member on the overview, whose sign-in is not recent."""
+    password = [each for each in console.people if each["role"] == "MEMBER"][-1]["password"]
     with visit("MEMBER") as window:
+        window.goto("/")
+        console.shell(FORGET_SIGN_IN)
+        yield window, Person(window.page, password)
+
+
+def test_an_assistant_is_connected_and_its_first_call_is_seen(
+    console: Served, visit: Visitor, tokens: dict[str, str]
+) -> None:
+    before, canaries = console.shell(MINTED), Canaries()
+    with member(console, visit) as (window, person):
         page: Page = window.page
-        window.goto("/connections/")
-        page.get_by_role("link", name="Connect an assistant").click()
-        page.get_by_role("radio", name="Claude Code").focus()
-        page.keyboard.press("Space")
-        page.keyboard.press("Enter")
-        page.get_by_label("Name").fill("Claude Code on the night train")
-        go_on(page)
+        person.click("Connections", within="nav")
+        person.click("Connect an assistant")
+        # The password comes here, before anything is filled in.
+        person.click(page.get_by_role("link", name="Claude Code", exact=True))
+        expect(page.get_by_role("radio", name="Read only")).to_be_checked()
+        expect(page.locator("main")).to_contain_text("Full also lets the assistant create, change, archive and delete")
+        person.click("Create token")
         slug = SLUG.search(page.url)
         assert slug
-        path = f"/mcp/c/{slug[1]}"
-
-        form = {name: page.locator(f"[name={name}]").last.input_value() for name in ("csrfmiddlewaretoken", "mark")}
-        mint(page, person["password"])
+        path = f"/mcp/c/{slug[1]}/readonly"
         token = page.locator("#minted-token").inner_text()
         canaries.token("the minted token", token)
         # A reference needs no token: the configuration still has none, only the variable's line does.
@@ -62,34 +73,54 @@ def test_an_assistant_is_connected_and_seen(console: Served, visit: Visitor, tok
         expect(evidence).to_contain_text("called get_me as MEMBER", timeout=10_000)
         # Whoever was seen needs no more looking.
         assert page.locator("#evidence[hx-get]").count() == 0
+        assert person.clicks <= MOST_CLICKS, person.story
+        assert person.typed <= MOST_FIELDS, person.story
 
-        check_it_is_shown_once(page, token)
-        address = f"{console.url}/connections/{slug[1]}/token/"
-        again = page.request.post(address, form=form, headers={"Referer": address})
-        assert again.status == 409
-        assert "A token was already created from this form" in again.text()
-        assert token not in again.text()
-        assert console.shell(MINTED) == before + 1
-        window.goto(f"/connections/{slug[1]}/setup/")
-        page.get_by_role("link", name="Continue").click()
+        # The main button is below all that contains the token.
+        end = page.locator("main").get_by_role("link", name="Continue")
+        assert page.locator("main .button").last.inner_text() == "Continue"
+        end.click()
         expect(page.locator("main")).to_contain_text("Who am I in Hoursmith?")
         page.get_by_role("link", name="Done").click()
         expect(page.locator("h1")).to_contain_text("Working")
-        assert not [each for each in window.complaints if "409" not in each], window.complaints
+        assert console.shell(MINTED) == before + 1
+        assert window.complaints == []
     found = {name: canaries.traces(content) for name, content in files_of(console)}
     assert not {name: traces for name, traces in found.items() if traces}
 
 
-def check_it_is_shown_once(page: Page, token: str) -> None:
-    """Neither reload nor the way back and forward show the token again."""
-    for move in (page.reload, page.go_back, page.go_forward):
-        try:
+def test_leaving_a_new_token_asks_once_and_a_reload_says_what_to_do(console: Served, visit: Visitor) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    with member(console, visit) as (window, person):
+        page: Page = window.page
+        window.goto("/connections/new/details/?client=cursor")
+        person.type("Password", person.password)
+        person.click("Continue")
+        person.click("Create token")
+        secret = page.locator("#minted-token").inner_text().rsplit("_", 1)[1]
+        page.on("dialog", stay)
+        page.get_by_role("link", name="Connections").first.click()
+        expect(page.locator("#minted-token")).to_be_visible()
+        assert asked == ["beforeunload"]
+        # It was asked; this time one goes.
+        page.reload()
+        person.sees("The new token was shown once and can’t be shown again.")
+        assert asked == ["beforeunload"]
+        for move in (lambda: page.goto(f"{console.url}/connections/"), page.go_back, page.reload):
             move()
             expect(page.locator("h1")).to_be_visible()
-        except Error as error:
-            # The browser keeps no answer to a form, would have to send the form again, and shows a page of its own.
-            if "ERR_CACHE_MISS" not in str(error):
-                raise
-            expect(page.locator("body")).to_be_attached()
-            continue
-        assert token.rsplit("_", 1)[1] not in page.content()
+            assert secret not in page.content()
+        person.sees("If not, create another one and revoke the first.")
+        person.click("Create another token")
+        person.click("Create token")
+        # What was copied is kept: leaving asks nothing.
+        page.get_by_role("button", name="Copy the token", exact=True).click()
+        page.get_by_role("link", name="Connections").first.click()
+        page.wait_for_url(f"{console.url}/connections/")
+        assert asked == ["beforeunload"]
+        assert window.complaints == []

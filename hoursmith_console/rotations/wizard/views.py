@@ -105,7 +105,8 @@ class Wizard:
         if not form.is_valid():
             return "!Enter a name for the new token."
         viewer = request.viewer
-        page: dict[str, Any] = {"done_address": rotation.get_absolute_url()}
+        address = rotation.get_absolute_url()
+        page: dict[str, Any] = {"done_address": address, "return_address": address}
         try:
             minted = mint_new_token(
                 rotation=rotation,

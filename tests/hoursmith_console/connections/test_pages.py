@@ -11,11 +11,14 @@ from django.test import Client
 from django.utils import timezone
 
 from hoursmith_console.connections.models import Connection
+from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
 from mcpbridge.models import AuditEvent, ObservedConnection
-from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.conftest import Cast, account_of
 from tests.hoursmith_console.connections.conftest import Connect, refused, saw
 from tests.hoursmith_console.records import make_call, make_client, make_refusal
+from tests.hoursmith_console.sandbox_members import Town
+from tests.reauthentication import trusted_client
 
 Browse = Callable[[str], Client]
 # The pages that who sees a connection has, and those that only its owner has.
@@ -208,12 +211,14 @@ def test_the_page_gathers_facts_calls_and_instructions(cast: Cast, browse: Brows
     assert "list_members 200" not in activity
 
 
-def test_the_wizard_leads_from_the_client_to_a_connection(cast: Cast, browse: Browse) -> None:
-    visitor = browse("member")
+def test_the_wizard_leads_from_the_client_to_a_connection(cast: Cast, trusted: Browse) -> None:
+    visitor = trusted("member")
     first = visitor.get("/connections/new/").content.decode()
-    assert 'value="claude-code"' in first
     address = "/connections/new/details/?client=claude-code"
-    assert "Claude Code on Member’s machine" in visitor.get(address).content.decode()
+    assert f'href="{address}"' in first
+    page = visitor.get(address).content.decode()
+    assert "Claude Code on Member’s machine" in page
+    assert 'value="readonly" checked' in page
     assert visitor.post(address, {"label": " ", "access": "full"}).status_code == 400
     assert visitor.post(address, {"label": "x" * 121, "access": "full"}).status_code == 400
     assert visitor.post(address, {"label": "Laptop", "access": "everything"}).status_code == 400
@@ -221,6 +226,38 @@ def test_the_wizard_leads_from_the_client_to_a_connection(cast: Cast, browse: Br
     answer = visitor.post(address, {"label": "Laptop", "access": "readonly"})
     made = Connection.objects.get()
     assert (made.owner, made.label, made.access) == (cast.people["member"], "Laptop", "readonly")
+    assert answer.headers["Location"] == f"/connections/{made.slug}/token/"
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_one_form_creates_a_connection_and_its_token_once(acme: Town) -> None:
+    member = acme["member"].member
+    visitor = trusted_client(account_of(member))
+    address = "/connections/new/details/?client=claude-code"
+    mark = re.search(r'name="mark" value="([^"]+)"', visitor.get(address).content.decode())
+    assert mark
+    form = {"label": "Laptop", "access": "readonly", "mark": mark[1]}
+    shown = visitor.post(address, form)
+    made = Connection.objects.get()
+    claim = TokenClaim.objects.get(member=member, form=mark[1])
+    page = shown.content.decode()
+    assert f"hsk_live_{claim.prefix}_" in page
+    assert "no-store" in shown.headers["Cache-Control"]
+    assert page.index("data-kept") > page.index('id="evidence"') > page.index('id="minted-token"')
+    again = visitor.post(address, form)
+    assert (again.status_code, Connection.objects.get()) == (409, made)
+    assert "A token was already created from this form" in words(again)
+
+
+def test_what_was_chosen_is_kept_when_re_authentication_expires(cast: Cast, browse: Browse) -> None:
+    address = "/connections/new/details/?client=claude-code"
+    asked = browse("member").get(address)
+    assert asked.headers["Location"].startswith(
+        "/accounts/reauthenticate/?next=%2Fconnections%2Fnew%2Fdetails%2F%3Fclient"
+    )
+    answer = browse("member").post(address, {"label": "Laptop", "access": "readonly", "mark": "a" * 22})
+    made = Connection.objects.get()
+    assert (made.label, made.access) == ("Laptop", "readonly")
     assert answer.headers["Location"] == f"/connections/{made.slug}/token/"
 
 
