@@ -1,1 +1,1 @@
-"""Campaigns: requests to rotate many tokens by a due date, and their progress."""
+"""Campaigns: requests to rotate or revoke tokens by a due date, and their progress."""

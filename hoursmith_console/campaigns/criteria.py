@@ -25,6 +25,8 @@ class Criteria:
     is_over_privileged: bool = False
     # A single token, by its prefix as URLs name it.
     token: str = ""
+    # How many tokens were selected in the list; they are named by the campaign's rotations alone.
+    selected: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the given criteria as the campaign stores them."""
@@ -51,6 +53,8 @@ class Criteria:
             found.append("over-privileged")
         if self.token:
             found.append(f"token hsk_{self.token}_••••")
+        if self.selected:
+            found.append(f"{self.selected} selected token{'' if self.selected == 1 else 's'}")
         return found or ["all tokens"]
 
 

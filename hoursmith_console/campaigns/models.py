@@ -7,9 +7,18 @@ from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
 
-class Campaign(models.Model):
-    """An admin's request to rotate all tokens that match `criteria` by a due date."""
+class CampaignKind(models.TextChoices):
+    """What a campaign asks the owners to do. Each value is the `RotationKind` of its rotations."""
 
+    ROTATION = "planned", "Rotation"
+    LEAKED = "leaked", "Rotation of leaked tokens"
+    REVOCATION = "revocation", "Revocation"
+
+
+class Campaign(models.Model):
+    """An admin's request to rotate or revoke tokens by a due date; `criteria` say which."""
+
+    kind = models.CharField(max_length=10, choices=CampaignKind, default=CampaignKind.ROTATION)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
     title = MaskedCharField(max_length=120)
     reason = MaskedCharField(max_length=500, blank=True)
@@ -26,6 +35,11 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def asks_for(self) -> str:
+        """What the owners are asked for, in one word."""
+        return "revocation" if self.kind == CampaignKind.REVOCATION else "rotation"
 
     @property
     def requester(self) -> str:

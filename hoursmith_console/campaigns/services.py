@@ -1,21 +1,23 @@
 """Start, remind and close campaigns."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria
-from hoursmith_console.campaigns.models import Campaign
+from hoursmith_console.campaigns.models import Campaign, CampaignKind
 from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind, RotationOutcome
 from hoursmith_console.rotations.notices.mails import queue_mail
 from hoursmith_console.rotations.services import start_rotation
+from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import ObservedToken, TokenIdentity, TokenRef
 
 MAX_TOKENS = 500
 # An audit entry stores at most this many items of a list.
@@ -38,37 +40,68 @@ def start_campaign(
     tokens: Iterable[ObservedToken],
     actor: str,
     reason: str = "",
+    kind: CampaignKind = CampaignKind.ROTATION,
 ) -> Campaign:
-    """Request the rotation of `tokens`, all of the workspace, by `due_on`; open rotations join the campaign.
+    """Request the rotation or revocation of `tokens`, all of the workspace; open rotations join the campaign.
 
     Raises CampaignError if there are no tokens, or AuditUnavailableError; then nothing was started.
     """
     selected = list(tokens)
-    if not selected:
+    with transaction.atomic():
+        campaign = open_campaign(
+            workspace=workspace,
+            title=title,
+            criteria=criteria,
+            due_on=due_on,
+            tokens=selected,
+            actor=actor,
+            reason=reason,
+            kind=kind,
+        )
+        for token in selected:
+            request_token(campaign=campaign, token=token, actor=actor)
+        queue_requests(campaign)
+    return campaign
+
+
+def open_campaign(
+    *,
+    workspace: Workspace,
+    title: str,
+    criteria: Criteria,
+    due_on: date,
+    tokens: Collection[TokenIdentity],
+    actor: str,
+    reason: str = "",
+    kind: CampaignKind = CampaignKind.ROTATION,
+) -> Campaign:
+    """Create a campaign about `tokens` and record it; nothing is requested yet (`request_token`).
+
+    Raises CampaignError if there are no tokens, or AuditUnavailableError; then there is no campaign.
+    """
+    if not tokens:
         raise CampaignError("Select at least one token.")
+    refs = [TokenRef(token.env, token.prefix) for token in tokens]
     with transaction.atomic():
         campaign = Campaign.objects.create(
             workspace=workspace,
+            kind=kind,
             title=title,
             reason=reason,
             criteria=criteria.to_json(),
             due_on=due_on,
             requested_by=actor,
         )
-        rotations = [_request(campaign, token, actor) for token in selected]
-        requested = [rotation for rotation in rotations if rotation.campaign_id == campaign.pk]
-        for owner in {rotation.owner for rotation in requested if rotation.owner is not None}:
-            queue_mail(kind=MailKind.REQUEST, member=owner, campaign=campaign)
         _record(
             campaign,
             "start",
             actor=actor,
             note=reason,
             details={
-                "tokens": [f"{token.env}_{token.prefix}" for token in selected[:_MAX_LISTED]],
-                "count": len(selected),
-                "joined_another_campaign": len(rotations) - len(requested),
-                "without_owner": sum(rotation.owner is None for rotation in requested),
+                "kind": str(kind.label).lower(),
+                "tokens": [f"{ref.env}_{ref.prefix}" for ref in refs[:_MAX_LISTED]],
+                "count": len(refs),
+                **_request_counts(workspace, refs),
                 "criteria": criteria.describe(workspace),
                 "due_on": due_on.isoformat(),
             },
@@ -76,26 +109,53 @@ def start_campaign(
     return campaign
 
 
-def _request(campaign: Campaign, token: ObservedToken, actor: str) -> Rotation:
-    rotation = start_rotation(
-        env=token.env,
-        prefix=token.prefix,
-        workspace=campaign.workspace,
-        kind=RotationKind.PLANNED,
-        actor=actor,
-        reason=campaign.reason or campaign.title,
-        campaign=campaign,
-        due_on=campaign.due_on,
-    )
-    if rotation.campaign is not None and rotation.campaign.closed_at is not None:
-        # Its earlier campaign is closed and keeps its summary.
-        rotation.campaign = campaign
-        rotation.save(update_fields=["campaign"])
+def _request_counts(workspace: Workspace, refs: Collection[TokenRef]) -> dict[str, int]:
+    """Count those of `refs` that another open campaign has, and those of the others without a known owner."""
+    prefixes = [ref.prefix for ref in refs]
+    elsewhere = Rotation.objects.filter(workspace=workspace, ended_at=None, campaign__closed_at=None)
+    taken = _refs(elsewhere.exclude(campaign=None).filter(prefix__in=prefixes))
+    owned = _refs(TokenClaim.objects.filter(member__workspace=workspace, prefix__in=prefixes))
+    assigned = Rotation.objects.filter(workspace=workspace, ended_at=None, prefix__in=prefixes).exclude(owner=None)
+    unowned = [ref for ref in refs if ref not in taken and ref not in owned | _refs(assigned)]
+    return {"joined_another_campaign": len(taken & set(refs)), "without_owner": len(unowned)}
+
+
+def _refs(rows: QuerySet[Any]) -> set[TokenRef]:
+    return {TokenRef(env, prefix) for env, prefix in rows.order_by().values_list("env", "prefix")}
+
+
+def request_token(*, campaign: Campaign, token: TokenIdentity, actor: str) -> Rotation:
+    """Request the rotation or revocation of `token`, and return its rotation, which another campaign may have.
+
+    Raises UnknownTokenError if the workspace has no such token, or AuditUnavailableError; then nothing was requested.
+    """
+    with transaction.atomic():
+        rotation = start_rotation(
+            env=token.env,
+            prefix=token.prefix,
+            workspace=campaign.workspace,
+            kind=RotationKind(campaign.kind),
+            actor=actor,
+            reason=campaign.reason or campaign.title,
+            campaign=campaign,
+            due_on=campaign.due_on,
+        )
+        if rotation.campaign is not None and rotation.campaign.closed_at is not None:
+            # Its earlier campaign is closed and keeps its summary.
+            rotation.campaign = campaign
+            rotation.save(update_fields=["campaign"])
     return rotation
 
 
+def queue_requests(campaign: Campaign) -> None:
+    """Queue one email to each owner of a requested token."""
+    requested = Rotation.objects.filter(campaign=campaign, ended_at=None).exclude(owner=None)
+    for owner in Member.objects.filter(pk__in=requested.order_by().values("owner")).order_by("pk"):
+        queue_mail(kind=MailKind.REQUEST, member=owner, campaign=campaign)
+
+
 def remind_owners(*, campaign: Campaign, actor: str, now: datetime) -> int:
-    """Queue reminders to owners who have not rotated yet, at most one a day each, and return how many.
+    """Queue reminders to owners with open requests, at most one a day each, and return how many.
 
     Raises CampaignError if the campaign is closed, or AuditUnavailableError; then none was queued.
     """

@@ -25,14 +25,16 @@ def _item(rotation: Rotation) -> AttentionItem:
     is_overdue = due_on is not None and due_on < timezone.now().date()
     name = format_html('<strong class="name">{}</strong>', rotation.token_name or "Unnamed token")
     day = f"{due_on:%-d %B %Y}" if due_on is not None else ""
+    is_revocation = rotation.kind == RotationKind.REVOCATION
+    verb, noun = ("Revoke", "revocation") if is_revocation else ("Rotate", "rotation")
     if rotation.is_contradicted:
         what = format_html("<strong>Hoursmith still accepts</strong> the old token of {}, reported as revoked", name)
     elif is_overdue:
-        what = format_html("Rotation of your token {} overdue since {}", name, day)
+        what = format_html("{} of your token {} overdue since {}", noun.capitalize(), name, day)
     elif day:
-        what = format_html("Rotate your token {} by {}", name, day)
+        what = format_html("{} your token {} by {}", verb, name, day)
     else:
-        what = format_html("Rotate your token {} as soon as possible", name)
+        what = format_html("{} your token {} as soon as possible", verb, name)
     return AttentionItem(
         tone=Tone.LOST if is_overdue or rotation.kind == RotationKind.LEAKED else Tone.REFUSED,
         sign="↻",
@@ -40,7 +42,7 @@ def _item(rotation: Rotation) -> AttentionItem:
         second=format_html(
             '<code>{}</code> · requested by <span class="name">{}</span>', rotation.masked_token, rotation.requester
         ),
-        action="Continue rotation" if rotation.minted_at or rotation.revoked_at else "Start rotation",
+        action=f"Continue {noun}" if rotation.minted_at or rotation.revoked_at else f"Start {noun}",
         about=f"of {rotation.token_name or rotation.masked_token}",
         address=reverse("console:rotations:detail", args=[rotation.pk]),
         later=reverse("console:rotations:snooze"),

@@ -28,6 +28,7 @@ class RotationKind(models.TextChoices):
     LEAKED = "leaked", "Leaked"
     PLANNED = "planned", "Planned"
     OFFBOARDING = "offboarding", "Offboarding"
+    REVOCATION = "revocation", "Revocation"
 
 
 class RotationOutcome(models.TextChoices):
@@ -101,6 +102,7 @@ class Rotation(TokenIdentity):
     leaked:      revoked → minted → updated → verified
     planned:     minted → updated → verified → revoked → confirmed unused
     offboarding: revoked
+    revocation:  revoked
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="rotations")
@@ -162,6 +164,11 @@ class Rotation(TokenIdentity):
     def requester(self) -> str:
         """Name of the requester, without the address."""
         return self.requested_by.partition(" <")[0]
+
+    @property
+    def ends_without_new_token(self) -> bool:
+        """Whether the old token is only revoked."""
+        return self.kind in (RotationKind.OFFBOARDING, RotationKind.REVOCATION)
 
     @property
     def org_id(self) -> str:

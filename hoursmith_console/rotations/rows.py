@@ -69,7 +69,8 @@ class RotationRow:
     @property
     def urgency(self) -> tuple[bool, date, float]:
         """Sort key: leaked first, then by due date, then newest request first."""
-        is_calm = self.rotation.kind == RotationKind.PLANNED or self.rotation.revoked_at is not None
+        is_planned = self.rotation.kind in (RotationKind.PLANNED, RotationKind.REVOCATION)
+        is_calm = is_planned or self.rotation.revoked_at is not None
         return is_calm, self.rotation.due_on or date.max, -self.rotation.requested_at.timestamp()
 
 

@@ -3,6 +3,7 @@
 leaked:      revoke → mint → update → verify
 planned:     mint → update → verify → revoke → confirm unused
 offboarding: revoke
+revocation:  revoke
 
 If a member only reported the revocation, every kind ends with "confirm unused". Observed steps cannot be undone;
 reported ones can, until the rotation ends.
@@ -52,6 +53,7 @@ ORDER: Mapping[RotationKind, tuple[Step, ...]] = MappingProxyType(
         RotationKind.LEAKED: (Step.REVOKE, Step.MINT, Step.UPDATE, Step.VERIFY),
         RotationKind.PLANNED: (Step.MINT, Step.UPDATE, Step.VERIFY, Step.REVOKE, Step.CONFIRM_UNUSED),
         RotationKind.OFFBOARDING: (Step.REVOKE,),
+        RotationKind.REVOCATION: (Step.REVOKE,),
     }
 )
 # An assistant that uses the new token has it, whatever was marked.

@@ -1,13 +1,12 @@
 """Token list and token pages."""
 
-from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -15,7 +14,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from hoursmith_console.audit.rows import audit_rows
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
-from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
 from hoursmith_console.core.site import site
 from hoursmith_console.rotations.claims import release_claim
@@ -23,12 +21,21 @@ from hoursmith_console.rotations.permissions import can_release_claim, can_rotat
 from hoursmith_console.token_inventory.blocking.views import BlockViews
 from hoursmith_console.token_inventory.claim_views import claim as claim_view
 from hoursmith_console.token_inventory.filters import StateFilter
-from hoursmith_console.token_inventory.status import TokenStatus, token_statuses
+from hoursmith_console.token_inventory.queries import (
+    ORDERS,
+    SORT_COLUMNS,
+    choice_counts,
+    search_tokens,
+    sortable_tokens,
+)
+from hoursmith_console.token_inventory.rows import token_rows
+from hoursmith_console.token_inventory.status import token_statuses
 from hoursmith_console.token_inventory.timeline import timeline
 from hoursmith_console.token_inventory.used_tools import used_tools
 from hoursmith_console.token_issuer.claims import ClaimError
-from hoursmith_console.token_policy.flags import Flag, token_flags
+from hoursmith_console.token_policy.flags import token_flags
 from hoursmith_console.token_policy.privilege_hints import privilege_hints
+from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.token_policy.token_filter import PolicyFilter
 from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.chart import draw
@@ -41,52 +48,17 @@ from hoursmith_console.tokens.filters import (
     TokenAssistantFilter,
     token_key,
 )
-from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_owners
+from hoursmith_console.tokens.labels import ref_of, token_labels
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.numbers import CALLS, Counted, activity_kept_from, token_numbers
+from hoursmith_console.tokens.numbers import activity_kept_from, token_numbers
 from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
-from hoursmith_console.tokens.usage import DAYS, Month, calls_by_day, hours_of, months_of
+from hoursmith_console.tokens.usage import DAYS, calls_by_day, hours_of
 from hoursmith_console.workspace_settings.pausing import PauseForm, handle_pause_form, pause_of
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.models import AuditEvent, AuditPhase, ObservedClient, ObservedToken, RejectedCredential, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, ObservedToken, RejectedCredential, ToolCall
 
 LATEST = 10
-_SHOWN_ASSISTANTS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """One token in the list. `assistants` are names, most recent first."""
-
-    token: ObservedToken
-    card: TokenLabel
-    assistants: list[str]
-    address: str
-    month: Month
-    numbers: dict[str, Counted]
-    state: TokenStatus = field(default_factory=TokenStatus)
-    flags: list[Flag] = field(default_factory=list)
-
-    @property
-    def shown_assistants(self) -> list[str]:
-        """Assistants shown in the list."""
-        return self.assistants[:_SHOWN_ASSISTANTS]
-
-    @property
-    def more_assistants(self) -> list[str]:
-        """Assistants not shown in the list."""
-        return self.assistants[_SHOWN_ASSISTANTS:]
-
-    @property
-    def month_words(self) -> str:
-        """Text alternative of the 30-day chart."""
-        return f"Last 30 days: {self.month.total:,} calls, {self.month.total_destructive:,} destructive"
-
-    @property
-    def paths(self) -> list[tuple[str, str]]:
-        """SVG paths of the 30-day chart."""
-        return self.month.paths(max(self.month.calls) or 1)
 
 
 @admin.register(ObservedToken, site=site)
@@ -97,13 +69,15 @@ class TokenAdmin(ReadOnlyModelAdmin):
     area = "tokens"
     title = "Tokens"
     menu_order = 1
-    orders = {
-        "": Order("last_used_at", label="last used first"),
-        "calls": Order("calls_made", is_instant=False, label="most calls first"),
-        "destructive": Order("calls_destructive", is_instant=False, label="most destructive first"),
-        "oldest": Order("first_used_at", is_descending=False, label="oldest first"),
-    }
+    orders = ORDERS
+    sort_columns = SORT_COLUMNS
     is_short = True
+    counts_total = True
+    quick_filters = (
+        ("Idle for 30 days", "used", "idle"),
+        ("Overdue", "policy", "due"),
+        ("Blocked", "blocked", "yes"),
+    )
     # Add new token filters here.
     list_filter = (
         RoleFilter,
@@ -116,7 +90,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         PolicyFilter,
     )
     search_fields = ("token_name", "prefix")
-    search_help_text = "Name or prefix"
+    search_help_text = "Prefix, name, owner or assistant"
 
     def get_urls(self) -> list[URLPattern]:
         guard, views = self.admin_site.admin_view, BlockViews(self)
@@ -159,36 +133,27 @@ class TokenAdmin(ReadOnlyModelAdmin):
         return HttpResponseRedirect(reverse("console:tokens:list"))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[ObservedToken]:
-        rows: QuerySet[ObservedToken] = visible_tokens(viewer).annotate(calls_made=CALLS.column)
-        return rows
+        return sortable_tokens(viewer)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if self.is_exact_search(search_term):
+            return super().get_search_results(request, queryset, search_term)
+        return search_tokens(cast(ConsoleRequest, request).viewer, queryset, search_term), False
+
+    def choice_counts(self, viewer: Viewer) -> Mapping[str, Mapping[str, int]]:
+        return choice_counts(viewer)
 
     def list_context(self, viewer: Viewer, rows: list[ObservedToken]) -> dict[str, Any]:
-        owners = token_owners(viewer, [token.prefix for token in rows])
-        clients = _clients(rows)
-        months, kept_from = months_of(viewer.org_id, rows), activity_kept_from(viewer)
-        states = token_statuses(viewer, rows)
-        now = timezone.now()
-        flags = token_flags(viewer.member.workspace, rows, hints=privilege_hints(rows, now=now), now=now)
-        return {
-            "rows": [
-                TokenRow(
-                    token=token,
-                    card=TokenLabel(token.env, token.prefix, token.pk, owners.get(ref_of(token))),
-                    assistants=list(dict.fromkeys(client.name for client in clients[token.pk])),
-                    address=clients[token.pk][0].address if clients[token.pk] else "",
-                    month=months[ref_of(token)],
-                    numbers=token_numbers(token, kept_from=kept_from),
-                    state=states[ref_of(token)],
-                    flags=flags[token.pk],
-                )
-                for token in rows
-            ]
-        }
+        policy = get_policy(viewer.member.workspace)
+        return {"rows": token_rows(viewer, rows, policy), "has_policy": policy.max_age_days}
 
     def detail_context(self, viewer: Viewer, row: ObservedToken) -> dict[str, Any]:
         same = {"org_id": row.org_id, "env": row.env, "prefix": row.prefix}
         intents = visible_rows(viewer, AuditEvent.objects.filter(phase=AuditPhase.INTENT, **same))[:LATEST]
-        owner, state = token_owners(viewer, [row.prefix]).get(ref_of(row)), token_statuses(viewer, [row])[ref_of(row)]
+        card, state = token_labels(viewer, [row])[ref_of(row)], token_statuses(viewer, [row])[ref_of(row)]
+        owner = card.owner
         claim = TokenClaim.objects.filter(env=row.env, prefix=row.prefix, member=owner).select_related("member").first()
         now, kept_from = timezone.now(), activity_kept_from(viewer)
         hints = privilege_hints([row], now=now)
@@ -204,7 +169,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
             "pause_form": PauseForm() if viewer.member.administers else None,
             "token": row,
             "token_key": token_key(row),
-            "card": TokenLabel(row.env, row.prefix, row.pk, owner),
+            "card": card,
             "numbers": token_numbers(row, kept_from=kept_from),
             "chart": draw(
                 calls_by_day(hours_of(row, row.org_id), DAYS, kept_from=kept_from), "day", token=token_key(row)
@@ -220,10 +185,3 @@ class TokenAdmin(ReadOnlyModelAdmin):
             "destroyed": audit_rows(viewer, intents),
             "calls": activity_rows(viewer, visible_rows(viewer, ToolCall.objects.filter(**same))[:LATEST]),
         }
-
-
-def _clients(tokens: list[ObservedToken]) -> dict[int, list[ObservedClient]]:
-    found: defaultdict[int, list[ObservedClient]] = defaultdict(list)
-    for client in ObservedClient.objects.filter(token__in=tokens).order_by("-last_seen_at", "-pk"):
-        found[client.token_id].append(client)
-    return found

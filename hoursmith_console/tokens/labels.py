@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from django.db.models import QuerySet
 
+from hoursmith_console.tokens.blocks import BlockLabel, blocks_of
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.querysets import rows_of_tokens, visible_tokens
 from hoursmith_console.workspaces.models import Member
@@ -14,12 +15,13 @@ from mcpbridge.models import ObservedToken, TokenIdentity, TokenRef
 
 @dataclass(frozen=True, slots=True)
 class TokenLabel:
-    """Label of a token. `page` is the primary key of its page; None if the viewer may not see one."""
+    """Label of a token. `page` is the key of its page, None if the viewer may not see one; `block` is in force."""
 
     env: str
     prefix: str
     page: int | None
     owner: Member | None
+    block: BlockLabel | None = None
 
     @property
     def masked(self) -> str:
@@ -38,12 +40,12 @@ class TokenLabel:
 
 
 def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[TokenRef, TokenLabel]:
-    """Return a label for the token of each of `rows`, in two queries."""
+    """Return a label for the token of each of `rows`, in three queries."""
     refs = {ref_of(row) for row in rows}
     prefixes = [prefix for _, prefix in refs]
     pages = {(env, prefix): pk for env, prefix, pk in _pages(viewer, prefixes)}
-    owners = token_owners(viewer, prefixes)
-    return {ref: TokenLabel(*ref, page=pages.get(ref), owner=owners.get(ref)) for ref in refs}
+    owners, blocks = token_owners(viewer, prefixes), blocks_of(viewer.org_id, refs)
+    return {ref: TokenLabel(*ref, page=pages.get(ref), owner=owners.get(ref), block=blocks.get(ref)) for ref in refs}
 
 
 def visible_token_or_none(viewer: Viewer, ref: TokenRef) -> TokenLabel | None:
@@ -59,7 +61,7 @@ def tokens_claimed_by(viewer: Viewer, member: Member) -> QuerySet[ObservedToken]
 
 
 def visible_refs(viewer: Viewer, refs: Iterable[TokenRef]) -> set[TokenRef]:
-    """Return those of `refs` whose tokens the viewer may see, in two queries."""
+    """Return those of `refs` whose tokens the viewer may see, in three queries."""
     wanted = set(refs)
     labels = token_labels(viewer, [ObservedToken(env=env, prefix=prefix) for env, prefix in wanted])
     return {ref for ref, label in labels.items() if _is_visible(viewer, label)}

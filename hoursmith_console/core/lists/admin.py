@@ -47,6 +47,12 @@ class ReadOnlyModelAdmin(_ModelAdmin):
     is_short: ClassVar[bool] = False
     # Whether people may keep views of the list; its template shows them.
     keeps_views: ClassVar[bool] = False
+    # Whether a list says how many rows match. Only where counting costs little.
+    counts_total: ClassVar[bool] = False
+    # Filters at one click: label, parameter, value.
+    quick_filters: ClassVar[Sequence[tuple[str, str, str]]] = ()
+    # The orders of each sortable column by name: the one that its heading offers first, and the other direction.
+    sort_columns: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # Columns that can be large and that no list shows.
     list_defer: ClassVar[Sequence[str]] = ()
 
@@ -112,6 +118,10 @@ class ReadOnlyModelAdmin(_ModelAdmin):
         if "target_id" in self.search_fields and _ID.fullmatch(search_term.strip()):
             return queryset.filter(target_id__gt="", target_id=search_term.strip().lower()), False
         return super().get_search_results(request, queryset, search_term)
+
+    def choice_counts(self, viewer: Any) -> Mapping[str, Mapping[str, int]]:
+        """Return the number of rows by parameter and value, of all that `viewer` sees, where that costs little."""
+        return {}
 
     def is_exact_search(self, search_term: str) -> bool:
         """Whether an index finds what is searched for."""

@@ -1,6 +1,7 @@
 """Lists of records that cost the same on every page: filtered by the address bar, paged by key, never counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -10,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Q, QuerySet, UUIDField
 from django.http import HttpRequest
 
+from hoursmith_console.core.lists.chips import Chip
+from hoursmith_console.core.lists.counting import BoundedCount, bounded_count
 from hoursmith_console.core.lists.pagination import (
     MOST_BRANCHES,
     Key,
@@ -35,6 +38,8 @@ class ChoiceFilter(SimpleListFilter):
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         self.viewer: Any = cast(ViewerRequest, request).viewer
+        # Rows by value, where they are known.
+        self.counts: Mapping[str, int] = {}
         super().__init__(request, *args)
 
     @property
@@ -42,6 +47,12 @@ class ChoiceFilter(SimpleListFilter):
         """The value in the address, where it is on offer."""
         value = self.value()
         return value if value is not None and value in {str(key) for key, _ in self.lookup_choices} else None
+
+    def chips(self) -> list[Chip]:
+        """What is shown of the chosen value, and which parameter removes it."""
+        chosen = self.chosen
+        label = next((str(label) for key, label in self.lookup_choices if str(key) == chosen), "")
+        return [] if chosen is None else [Chip(str(self.title), label, (self.parameter_name,))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.chosen is None else self.apply(queryset, self.chosen)
@@ -55,10 +66,14 @@ class ChoiceFilter(SimpleListFilter):
         return [Q(**{self.field: value})]
 
     def options(self) -> list[dict[str, Any]]:
-        """What a select element shows."""
+        """What a select element shows; with the number of rows where `counts` says it."""
         return [
-            {"value": key, "label": label, "is_chosen": str(key) == self.value()} for key, label in self.lookup_choices
+            {"value": key, "label": self._counted(str(key), str(label)), "is_chosen": str(key) == self.value()}
+            for key, label in self.lookup_choices
         ]
+
+    def _counted(self, key: str, label: str) -> str:
+        return f"{label} ({self.counts[key]:,})" if key in self.counts else label
 
 
 class KeysetChangeList(ChangeList):
@@ -95,6 +110,10 @@ class KeysetChangeList(ChangeList):
         self.older_query = self._page(OLDER, rows, page) if has_older else ""
         self.newer_query = self._page(NEWER, rows, page) if has_newer else ""
         self.is_narrowed = self.has_active_filters or bool(self.query)
+        counts = {} if self.is_narrowed else self._counts
+        for spec in self.filter_specs:
+            if isinstance(spec, ChoiceFilter):
+                spec.counts = counts.get(spec.parameter_name, {})
 
     def _page_of(self, request: HttpRequest, order: Order, start: Key | None) -> Page:
         rows = self.queryset
@@ -142,6 +161,53 @@ class KeysetChangeList(ChangeList):
             return []
         return [{"value": name, "label": order.label, "is_chosen": name == self.sort} for name, order in orders.items()]
 
+    def chips(self) -> list[dict[str, str]]:
+        """Each filter in use: its title, its value, and the address of the list without it."""
+        found = [chip for spec in self.filter_specs for chip in getattr(spec, "chips", list)()]
+        if self.query:
+            found.append(Chip("search", self.query, (SEARCH_VAR,)))
+        return [
+            {"title": chip.title, "label": chip.label, "address": self.address(without=chip.parameters)}
+            for chip in found
+        ]
+
+    def describe(self) -> str:
+        """Return the filters in use as text; empty where there are none."""
+        return ", ".join(f"{chip['title']}: {chip['label']}" for chip in self.chips())
+
+    def quick_filters(self) -> list[dict[str, Any]]:
+        """Filters that the section offers at one click: label, number of rows where it is known, and address."""
+        counts, used = self._counts, dict(self.active_params())
+        return [
+            {
+                "label": label,
+                "count": counts.get(name, {}).get(value),
+                "address": f"?{urlencode({name: value})}",
+            }
+            for label, name, value in self._admin.quick_filters
+            if used.get(name) != value
+        ]
+
+    @cached_property
+    def _counts(self) -> Mapping[str, Mapping[str, int]]:
+        counts: Mapping[str, Mapping[str, int]] = self._admin.choice_counts(self.viewer)
+        return counts
+
+    @cached_property
+    def total(self) -> BoundedCount | None:
+        """How many rows match; None for lists that are never counted."""
+        return bounded_count(self.queryset) if self._admin.counts_total else None
+
+    def header(self, column: str) -> dict[str, str]:
+        """Return what the heading of a sortable column needs: the address that sorts by it, and how it is sorted."""
+        first, second = self._admin.sort_columns[column]
+        target = second if self.sort == first else first
+        is_here = self.sort in (first, second)
+        kept = [(name, value) for name, value in self.active_params() if name != SORT]
+        address = "?" + urlencode([*kept, *([(SORT, target)] if target != next(iter(self._admin.orders)) else [])])
+        direction = "descending" if self.order.is_descending else "ascending"
+        return {"address": address, "direction": direction if is_here else ""}
+
     @property
     def target(self) -> Any:
         """The filter by record, where the list is one record's history."""
@@ -184,12 +250,22 @@ class KeysetChangeList(ChangeList):
 
     def _key(self, cursor: str) -> Key | None:
         """The key in `cursor`; None where it is not one of ours."""
-        value, _, key = cursor.partition("_")
+        value, _, key = cursor.rpartition("_")
         pk: Field[Any, Any] = self.lookup_opts.pk
         try:
-            return Key(parse_instant(value) if self.order.is_instant else int(value[:18]), pk.to_python(key))
+            return Key(self._value(value), pk.to_python(key))
         except (ValueError, ValidationError):
             return None
+
+    def _value(self, text: str) -> Any:
+        """The place that a cursor names. Raises ValueError."""
+        if self.order.is_instant:
+            return parse_instant(text)
+        if not self.order.is_text:
+            return int(text[:18])
+        if "\x00" in text:
+            raise ValueError("No row has it.")
+        return text
 
 
 def _parameters(item: Any) -> tuple[str, ...]:

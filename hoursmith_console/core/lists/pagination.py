@@ -37,11 +37,12 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a list is ordered by; the row's own key breaks ties in the same direction."""
+    """What a list is ordered by: an instant, a number or a text; the row's key breaks ties alike."""
 
     field: str
     is_descending: bool = True
     is_instant: bool = True
+    is_text: bool = False
     label: str = ""
 
     @property

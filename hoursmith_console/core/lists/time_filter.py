@@ -10,6 +10,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from hoursmith_console.core.lists.chips import Chip
+
 _RANGES = {
     "1h": ("the last hour", timedelta(hours=1)),
     "24h": ("the last 24 hours", timedelta(hours=24)),
@@ -57,6 +59,15 @@ class TimeFilter(ListFilter):
     def value(self) -> Any:
         """Something, where this filter is in use."""
         return self.range or self.since or self.until or self.faults
+
+    def chips(self) -> list[Chip]:
+        """What is shown of the times in use, and which parameters remove them."""
+        found = [Chip("time", _RANGES[self.range][0], ("range",))] if self.range else []
+        for name, span, text in (("from", self.since, self.since_text), ("to", self.until, self.until_text)):
+            if span:
+                parameter = "since" if name == "from" else "until"
+                found.append(Chip(name, f"{text.replace('T', ' ')} UTC", (parameter,)))
+        return found
 
     def options(self) -> list[dict[str, Any]]:
         """What the select element shows."""

@@ -67,6 +67,24 @@ def options(offered: Iterable[Mapping[str, Any]]) -> SafeString:
 
 
 @register.simple_tag
+def sort_header(changes: Any, column: str, label: str, css: str = "") -> SafeString:
+    """The heading of a sortable column: a link that sorts by it, or turns the order around."""
+    header = changes.header(column)
+    direction = header["direction"]
+    sort = format_html(' aria-sort="{}"', direction) if direction else ""
+    arrow = {"ascending": " ↑", "descending": " ↓"}.get(direction, "")
+    mark = format_html('<span aria-hidden="true">{}</span>', arrow) if arrow else ""
+    return format_html(
+        '<th scope="col" role="columnheader" class="sortable {}"{}><a href="{}">{}{}</a></th>',
+        css,
+        sort,
+        header["address"],
+        label,
+        mark,
+    )
+
+
+@register.simple_tag
 def ago(instant: datetime | None) -> SafeString | str:
     """`instant` as "2 min ago", with the exact time (UTC) as title and for screen readers."""
     if instant is None:

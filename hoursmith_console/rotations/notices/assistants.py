@@ -30,7 +30,7 @@ def rotation_notice_text(rotation: Rotation) -> str:
         return f"This assistant still uses the Hoursmith token {token}. Switch to {new}{by}. {_TELL}"
     if rotation.kind == RotationKind.LEAKED:
         return f"The Hoursmith token {token} of this assistant may have leaked and is being rotated. {_TELL}"
-    if rotation.kind == RotationKind.OFFBOARDING:
+    if rotation.ends_without_new_token:
         return f"The Hoursmith token {token} of this assistant will be revoked{by}. {_TELL}"
     return f"The Hoursmith token {token} of this assistant must be rotated{by}. {_TELL}"
 

@@ -1,4 +1,4 @@
-"""Queue and send emails that ask members to rotate tokens. They contain no link and no secret.
+"""Queue and send emails that ask members to rotate or revoke tokens. They contain no link and no secret.
 
 Emails are queued in the transaction that decides them and sent outside of any. One process reserves an email before
 sending it, so that none is sent twice; if that process dies, the email is not retried, because it may have been sent.
@@ -14,6 +14,7 @@ from django.core.mail import get_connection
 from django.utils import timezone
 
 from hoursmith_console.rotations.models import MailKind, Rotation, RotationKind, RotationMail
+from hoursmith_console.tokens.blocks import blocks_of
 from hoursmith_console.workspaces.mail import build_message, unlinked_text
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.redaction.masking import redact
@@ -121,17 +122,24 @@ def _open_rotations_for(mail: RotationMail) -> list[Rotation]:
 def build_mail_text(mail: RotationMail, rotations: Sequence[Rotation], now: datetime) -> tuple[str, str]:
     """Return subject and body: tokens, due dates, and where to go, without a link."""
     many = "tokens" if len(rotations) > 1 else "token"
-    first = "Reminder: please rotate" if mail.kind == MailKind.REMINDER else "Please rotate"
+    kinds = {rotation.kind == RotationKind.REVOCATION for rotation in rotations}
+    verb = "rotate or revoke" if len(kinds) > 1 else "revoke" if True in kinds else "rotate"
+    first = f"Reminder: please {verb}" if mail.kind == MailKind.REMINDER else f"Please {verb}"
     lines = [f"Hello {unlinked_text(mail.member.name)},", ""]
     asker = unlinked_text(mail.campaign.requester) if mail.campaign else "The workspace"
     lines += [
-        f"{asker} asks you to rotate your Hoursmith {many} in the workspace {unlinked_text(mail.workspace.name)}:",
+        f"{asker} asks you to {verb} your Hoursmith {many} in the workspace {unlinked_text(mail.workspace.name)}:",
         "",
     ]
+    blocks = blocks_of(mail.workspace.org_id, [rotation.old_ref for rotation in rotations])
     for rotation in rotations:
+        what = f": {'revoke' if rotation.kind == RotationKind.REVOCATION else 'rotate'}" if len(kinds) > 1 else ""
         by = f" by {rotation.due_on:%-d %B %Y}" if rotation.due_on else ""
         late = " (overdue)" if rotation.due_on and rotation.due_on < now.date() else ""
-        lines.append(f"  {rotation.masked_token}{by}{late}")
+        lines.append(f"  {rotation.masked_token}{what}{by}{late}")
+        if (block := blocks.get(rotation.old_ref)) is not None:
+            reason = f": {unlinked_text(block.reason)}" if block.reason else ""
+            lines.append(f"    Blocked by {unlinked_text(block.blocker)}{reason}. Your assistant is down now.")
     if mail.campaign and mail.campaign.reason:
         lines += ["", f"Reason: {unlinked_text(mail.campaign.reason)}"]
     lines += [

@@ -78,7 +78,8 @@ def test_revoking_breaks_no_promise_of_its_kind(kind: RotationKind, done: list[S
 
 def test_only_a_planned_rotation_becomes_another() -> None:
     changes = {(kind, other) for kind in RotationKind for other in RotationKind if can_become(kind, other)}
-    assert changes == {(RotationKind.PLANNED, RotationKind.LEAKED), (RotationKind.PLANNED, RotationKind.OFFBOARDING)}
+    others = {RotationKind.LEAKED, RotationKind.OFFBOARDING, RotationKind.REVOCATION}
+    assert changes == {(RotationKind.PLANNED, other) for other in others}
 
 
 kinds = st.sampled_from(list(RotationKind))
