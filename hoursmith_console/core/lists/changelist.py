@@ -12,7 +12,7 @@ from django.db.models import Field, Q, QuerySet, UUIDField
 from django.http import HttpRequest
 
 from hoursmith_console.core.lists.chips import Chip
-from hoursmith_console.core.lists.counting import BoundedCount, bounded_count
+from hoursmith_console.core.lists.counting import BoundedCount, bounded_count, count_text
 from hoursmith_console.core.lists.pagination import (
     MOST_BRANCHES,
     Key,
@@ -52,7 +52,7 @@ class ChoiceFilter(SimpleListFilter):
         """What is shown of the chosen value, and which parameter removes it."""
         chosen = self.chosen
         label = next((str(label) for key, label in self.lookup_choices if str(key) == chosen), "")
-        return [] if chosen is None else [Chip(str(self.title), label, (self.parameter_name,))]
+        return [] if chosen is None else [Chip(str(self.title), label, (str(self.parameter_name),))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.chosen is None else self.apply(queryset, self.chosen)
@@ -113,7 +113,7 @@ class KeysetChangeList(ChangeList):
         counts = {} if self.is_narrowed else self._counts
         for spec in self.filter_specs:
             if isinstance(spec, ChoiceFilter):
-                spec.counts = counts.get(spec.parameter_name, {})
+                spec.counts = counts.get(str(spec.parameter_name), {})
 
     def _page_of(self, request: HttpRequest, order: Order, start: Key | None) -> Page:
         rows = self.queryset
@@ -197,6 +197,11 @@ class KeysetChangeList(ChangeList):
     def total(self) -> BoundedCount | None:
         """How many rows match; None for lists that are never counted."""
         return bounded_count(self.queryset) if self._admin.counts_total else None
+
+    @property
+    def total_text(self) -> str:
+        """The number of rows that match, as a page shows it."""
+        return count_text(self.total or 0)
 
     def header(self, column: str) -> dict[str, str]:
         """Return what the heading of a sortable column needs: the address that sorts by it, and how it is sorted."""
