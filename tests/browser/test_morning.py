@@ -89,6 +89,7 @@ def takes_the_evidence(ben: Walker, folder: Path) -> None:
     page, keys = ben.page, folder / "key.json"
     keys.write_bytes(page.request.get(f"{ben.window.url}/audit/key").body())
     ben.window.goto("/audit/")
+    page.get_by_text("+ Filter").click()
     page.get_by_label("Tool", exact=True).select_option("delete_client")
     ben.press("Apply")
     ben.press("Export filtered results")
