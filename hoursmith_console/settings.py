@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "hoursmith_console.help",
     "hoursmith_console.campaigns",
     "hoursmith_console.leaked_tokens",
+    "hoursmith_console.restore",
     "hoursmith_console.token_policy",
     "hoursmith_console.rotations",
     "hoursmith_console.activity",

@@ -22,6 +22,7 @@ from hoursmith_console.audit.descriptions import describe_event
 from hoursmith_console.audit.destinations.views import DestinationPages
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
+from hoursmith_console.audit.restorations import restorations
 from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.verification.jobs import VerificationStatus, verification_status
 from hoursmith_console.audit.verification.proofs import entry_proofs
@@ -226,6 +227,7 @@ class AuditAdmin(LiveListAdmin):
             "card": token_labels(viewer, [row])[ref_of(row)],
             "no_snapshot": _no_snapshot(row.snapshot_fault),
             "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
+            "restoration": restorations([row]).get(row.call_id),
             "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,
             "proofs": entry_proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,

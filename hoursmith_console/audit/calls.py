@@ -59,6 +59,11 @@ class DestructiveCall:
         return self.is_open and (self.outcome is not None or self.unknown is not None)
 
     @property
+    def is_restorable(self) -> bool:
+        """Whether something was archived or deleted, or may have been."""
+        return self.state is State.SUCCEEDED or self.may_be_done
+
+    @property
     def description(self) -> CallDescription:
         """The call in words."""
         status, code = (self.outcome.status, self.outcome.code) if self.outcome else (None, "")

@@ -83,6 +83,9 @@ _PREDICATES = {
     "campaign_start": ("started the rotation campaign", True),
     "campaign_remind": ("sent reminders for the rotation campaign", True),
     "campaign_close": ("closed the rotation campaign", True),
+    "restore_start": ("started restoring", True),
+    "restore": ("restored", True),
+    "restore_resolve": ("checked in Hoursmith the restore of", True),
     "approval.requested": ("requested approval to delete or archive", True),
     "approval.approved": ("approved deleting or archiving", True),
     "approval.refused": ("denied deleting or archiving", True),
@@ -91,6 +94,7 @@ _PREDICATES = {
 _UNSUCCESSFUL = {
     Result.REFUSED.value: "made an attempt that was refused",
     Result.FAILED.value: "made an attempt that failed",
+    Result.UNKNOWN.value: "made an attempt with an unknown outcome",
 }
 
 

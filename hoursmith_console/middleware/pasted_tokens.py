@@ -4,7 +4,7 @@ A URL with a token is redirected to the same URL without it, which keeps the tok
 links. Headers and form fields are masked. A form refuses a masked field (`hoursmith_console.core.forms`) and says what
 to paste instead; the page shows the masked value. A password field is emptied, since a mask leaves the public prefix.
 
-Two fields take a token (`TAKES_TOKEN`): it is sent to Hoursmith once and dropped. The embedded sandbox stands for
+Three fields take a token (`TAKES_TOKEN`): it is sent to Hoursmith once and dropped. The embedded sandbox stands for
 Hoursmith itself, so its API is left out.
 """
 
@@ -26,7 +26,11 @@ from mcpbridge.redaction.masking import MASK, redact_pasted
 from mcpbridge.redaction.patterns import is_suspect
 
 # View name to the field that takes a token.
-TAKES_TOKEN: Final = {"console:tokens:claim": "token", "console:rotations:new_token": "token"}
+TAKES_TOKEN: Final = {
+    "console:tokens:claim": "token",
+    "console:rotations:new_token": "token",
+    "console:restore:new": "token",
+}
 _NOT_OURS = "/sandbox/api/"
 _SAFE = frozenset({"GET", "HEAD"})
 

@@ -15,12 +15,15 @@ from django.db.models import CharField
 
 from mcpbridge.core.types import Call
 from mcpbridge.models import CallFacts, ToolCall
-from mcpbridge.redaction.masking import cut, redact
+from mcpbridge.redaction.masking import MASK, cut, redact
 from mcpbridge.redaction.visible_text import is_plain, marked
 
 # Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LEFT_OUT = "…"
+# What stands for the rest of a list, or at the end of a text.
+_COUNTED = re.compile(r"… [0-9,]+ more")
+_SHORTENED = re.compile(r"… \([0-9,]+ characters\)$")
 _LARGEST_WHOLE = 2**53 - 1
 _LEAST_FRACTION = 1e-4
 NOT_RECORDED = "(not recorded)"
@@ -127,6 +130,26 @@ def canonical_number(number: float) -> float | str:
     if number.bit_length() > 128:
         return "(a very large number)"
     return number if abs(number) <= _LARGEST_WHOLE else str(number)
+
+
+def why_incomplete(value: Any) -> str:
+    """Return why a value of a stored snapshot is not what Hoursmith sent, as a clause; empty if it is whole.
+
+    A value that only looks like an omission counts as one, because the two cannot be told apart.
+    """
+    if isinstance(value, dict):
+        return next(filter(None, map(why_incomplete, [*value, *value.values()])), "")
+    if isinstance(value, list):
+        return next(filter(None, map(why_incomplete, value)), "")
+    if not isinstance(value, str):
+        return ""
+    if value == _LEFT_OUT or _COUNTED.fullmatch(value):
+        return "left out of the snapshot, because the record was too large"
+    if len(value) >= SNAPSHOT_LIMITS.text and _SHORTENED.search(value):
+        return "shortened in the snapshot, because it was too long"
+    if MASK in value:
+        return "masked in the snapshot, because it held a token"
+    return "changed in the snapshot, because it held characters that cannot be stored" if "\ufffd" in value else ""
 
 
 class _Shortener:

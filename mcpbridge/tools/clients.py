@@ -7,6 +7,7 @@ from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import changes, currency, days, decimal, flag, idempotency_key, listing, text, uuid, whole
+from mcpbridge.tools.undo import NEW_RECORD, UNSEEN, Undo
 
 _ID = uuid("The client's id, as list_clients gives it.")
 
@@ -146,4 +147,16 @@ TOOLS = (
         output_schema=results.nothing(),
         label=("name",),
     ),
+)
+
+UNDO = Undo(
+    tool="delete_client",
+    by="create_client",
+    lost=NEW_RECORD,
+    beyond={
+        "projects and expenses": (
+            "Archived projects and expenses stay with the deleted client. Move them to the new one in Hoursmith."
+        ),
+        "anything else": UNSEEN,
+    },
 )

@@ -19,6 +19,7 @@ from mcpbridge.tools.fields import (
     text,
     uuid,
 )
+from mcpbridge.tools.undo import NEW_RECORD, UNSEEN, Undo
 
 _ID = uuid("The expense's id, as list_expenses gives it.")
 _CATEGORIES = ("TRAVEL", "MEALS", "SOFTWARE", "EQUIPMENT", "CONTRACTORS", "OTHER")
@@ -147,4 +148,20 @@ TOOLS = (
         output_schema=results.nothing(),
         label=("description",),
     ),
+)
+
+UNDO = Undo(
+    tool="delete_expense",
+    by="create_expense",
+    lost={
+        **NEW_RECORD,
+        "invoiceId": "The API cannot put an expense on an invoice.",
+        "currency": "Hoursmith takes the currency that the client has now.",
+    },
+    beyond={"anything else": UNSEEN},
+    advice={
+        "clientId": "The client was deleted. Restore it first; it gets a new id, so enter this expense in Hoursmith.",
+        "projectId": "The project is gone or belongs to another client. Enter this expense in Hoursmith.",
+        "conflict": "Hoursmith has locked this expense. Ask an admin in Hoursmith.",
+    },
 )

@@ -10,6 +10,7 @@ from mcpbridge.models import CallKind
 from mcpbridge.tools import results
 from mcpbridge.tools.base import Tool
 from mcpbridge.tools.fields import changes, choice, date, days, decimal, idempotency_key, listing, text, uuid
+from mcpbridge.tools.undo import SAME_RECORD, Undo
 
 _ID = uuid("The project's id, as list_projects gives it.")
 
@@ -149,4 +150,18 @@ TOOLS = (
         output_schema=results.one_or_none(_PROJECT),
         label=("name",),
     ),
+)
+
+UNDO = Undo(
+    tool="archive_project",
+    by="update_project",
+    sets={"status": "ACTIVE"},
+    lost={"status": "The project becomes active, also if it was completed before.", **SAME_RECORD},
+    beyond={"tasks": "Tasks that were archived one by one stay archived."},
+    advice={
+        "not_found": "The project no longer exists in Hoursmith, or you may not see it. It cannot be restored.",
+        "conflict": (
+            "Its client was probably deleted. Restore the client first, then move the project to it in Hoursmith."
+        ),
+    },
 )

@@ -19,6 +19,7 @@ from mcpbridge.tools.fields import (
     text,
     uuid,
 )
+from mcpbridge.tools.undo import SAME_RECORD, Undo
 
 _ID = uuid("The task's id, as list_tasks gives it.")
 _STATUSES = ("TODO", "IN_PROGRESS", "DONE")
@@ -144,10 +145,10 @@ TOOLS = (
         name="archive_task",
         title="Archive a task",
         description=(
-            "Archives a task: it leaves every list, for everyone in the workspace, and no tool brings it back; "
-            "get_task still shows it. For Owner, Admin and Manager with a token that may write; a Member is refused "
-            "with 403. The call and the task as it was are recorded for the workspace's admins. Ask the user "
-            "before you call it."
+            "Archives a task: it leaves every list, for everyone in the workspace, and still answers to get_task. "
+            "update_task with a status brings it back. For Owner, Admin and Manager with a token that may write; a "
+            "Member is refused with 403. The call and the task as it was are recorded for the workspace's admins. "
+            "Ask the user before you call it."
         ),
         method="POST",
         path="/tasks/{id}/archive",
@@ -158,4 +159,16 @@ TOOLS = (
         output_schema=results.one_or_none(_TASK),
         label=("name",),
     ),
+)
+
+UNDO = Undo(
+    tool="archive_task",
+    by="update_task",
+    sets={"status": "TODO"},
+    as_before=("status",),
+    lost=SAME_RECORD,
+    advice={
+        "not_found": "The task no longer exists in Hoursmith, or you may not see it. It cannot be restored.",
+        "conflict": "Its project may be archived. Restore the project first.",
+    },
 )

@@ -20,6 +20,7 @@ from mcpbridge.tools.fields import (
     uuid,
     whole,
 )
+from mcpbridge.tools.undo import NEW_RECORD, UNSEEN, Undo
 
 _ID = uuid("The time entry's id, as list_time_entries gives it.")
 _MOST_SECONDS = 366 * 24 * 3600
@@ -174,4 +175,22 @@ TOOLS = (
         output_schema=results.nothing(),
         label=_LABEL,
     ),
+)
+
+UNDO = Undo(
+    tool="delete_time_entry",
+    by="create_time_entry",
+    owner="userId",
+    only_with={"startedAt": ("stoppedAt", "The timer was still running. It is not started again.")},
+    lost={
+        **NEW_RECORD,
+        "userId": "The new entry belongs to whoever restores it, so each member restores only their own.",
+        "invoiceId": "The API cannot put an entry on an invoice.",
+    },
+    beyond={"anything else": UNSEEN},
+    advice={
+        "projectId": "The project is gone, or you may not see it. If it was archived, restore it first.",
+        "taskId": "The task is gone or belongs to another project. Restore the task first.",
+        "conflict": "Hoursmith has locked this time, or another timer is running. Ask an admin in Hoursmith.",
+    },
 )

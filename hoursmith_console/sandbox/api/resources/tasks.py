@@ -82,6 +82,9 @@ class Tasks(Resource[Task]):
         for attr, value in context.values.items():
             if attr != "assignee_ids":
                 setattr(row, attr, value)
+        # As with projects; for those who may archive.
+        if "status" in context.values and not context.auth.is_limited:
+            row.deleted_at = None
 
     def check(self, row: Task, context: RequestContext, faults: dict[str, str]) -> None:
         find_project(context.values, context.auth, faults)
