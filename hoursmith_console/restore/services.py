@@ -37,7 +37,7 @@ class NothingToResolveError(Exception):
 
 
 def current_restore(intent: AuditEvent) -> Restore | None:
-    """Return the attempt that stands in the way of another, if any."""
+    """Return the attempt that prevents another one, if any."""
     return Restore.objects.filter(workspace__org_id=intent.org_id, call_id=intent.call_id, is_void=False).first()
 
 

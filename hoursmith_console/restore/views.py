@@ -6,12 +6,14 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
 from hoursmith_console.audit.calls import DestructiveCall, State, with_outcomes
 from hoursmith_console.audit.content_access import authorize_content_view
+from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.core.views import render_page
 from hoursmith_console.restore.models import Restore
 from hoursmith_console.restore.plan import RestorePlan, plan_restore
@@ -44,9 +46,18 @@ _NOT_CHECKED = "Check in Hoursmith first that it is gone, and tick the box."
 
 
 @sensitive_post_parameters(FIELD)
-def restore(request: ConsoleRequest, key: UUID) -> HttpResponse:
+def restore(request: ConsoleRequest, key: UUID) -> HttpResponseBase:
     """Show what would come back and what would not; POST restores it."""
-    call = _call(request, key)
+    # Before re-authentication, so that a call that is not there gives every member the same answer.
+    return recent_auth_required(_restore)(request, _call(request, key))
+
+
+def resolve(request: ConsoleRequest, key: UUID) -> HttpResponseBase:
+    """Record whether the record is there, after a restore with an unknown outcome."""
+    return recent_auth_required(_resolve)(request, _call(request, key))
+
+
+def _restore(request: ConsoleRequest, call: DestructiveCall) -> HttpResponse:
     plan = plan_restore(call.intent, request.viewer.member)
     if request.method != "POST":
         return _page(request, call, plan)
@@ -71,9 +82,7 @@ def restore(request: ConsoleRequest, key: UUID) -> HttpResponse:
     return _after(request, call, plan, attempt)
 
 
-def resolve(request: ConsoleRequest, key: UUID) -> HttpResponse:
-    """Record whether the record is there, after a restore with an unknown outcome."""
-    call = _call(request, key)
+def _resolve(request: ConsoleRequest, call: DestructiveCall) -> HttpResponse:
     attempt = current_restore(call.intent)
     if attempt is None:
         raise Http404("No restore of this call has an unknown outcome.")
@@ -86,7 +95,7 @@ def resolve(request: ConsoleRequest, key: UUID) -> HttpResponse:
     else:
         messages.success(request, "Saved.")
     page = "console:audit:detail" if came_back else "console:restore:new"
-    return HttpResponseRedirect(reverse(page, args=[key]))
+    return HttpResponseRedirect(reverse(page, args=[call.intent.call_id]))
 
 
 def needs_check(call: DestructiveCall, plan: RestorePlan) -> bool:

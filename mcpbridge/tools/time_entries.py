@@ -184,7 +184,7 @@ UNDO = Undo(
     only_with={"startedAt": ("stoppedAt", "The timer was still running. It is not started again.")},
     lost={
         **NEW_RECORD,
-        "userId": "The new entry belongs to whoever restores it, so each member restores only their own.",
+        "userId": "The new entry belongs to the member who restores it, so each restores only their own.",
         "invoiceId": "The API cannot put an entry on an invoice.",
     },
     beyond={"anything else": UNSEEN},

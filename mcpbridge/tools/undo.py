@@ -31,7 +31,7 @@ class Undo:
     `sets` are the fields that bring an archived record back; empty for a deleted one. Those in `as_before` get the
     value of the snapshot, if it is known. `only_with` are fields that are left out if another one is empty, with that
     field and the reason. `owner` is the field that says whose record it is, if the new record
-    would belong to whoever restores it.
+    would belong to the member who restores it.
     """
 
     tool: str

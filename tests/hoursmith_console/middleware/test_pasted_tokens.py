@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlencode
+from uuid import uuid4
 
 import pytest
 from django import forms
@@ -179,6 +180,7 @@ def test_a_token_is_no_password(cast: Cast, browse: Browse) -> None:
 def test_the_pages_that_take_a_token_get_it(cast: Cast, browse: Browse) -> None:
     addresses = {"console:tokens:claim": reverse("console:tokens:claim")}
     addresses["console:rotations:new_token"] = reverse("console:rotations:new_token", args=[1])
+    addresses["console:restore:new"] = reverse("console:restore:new", args=[uuid4()])
     assert addresses.keys() == TAKES_TOKEN.keys()
     for name, field in TAKES_TOKEN.items():
         request = RequestFactory().post(addresses[name], {field: TOKEN, "note": TOKEN})
