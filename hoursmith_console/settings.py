@@ -144,20 +144,16 @@ MIDDLEWARE = [
 ROOT_URLCONF = "hoursmith_console.urls"
 ASGI_APPLICATION = "hoursmith_console.asgi.application"
 
+_LOADERS = [
+    "django.template.loaders.filesystem.Loader",
+    "hoursmith_console.accounts.library_texts.WithoutLibraryTemplates",
+]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    [
-                        "django.template.loaders.filesystem.Loader",
-                        "hoursmith_console.accounts.library_texts.WithoutLibraryTemplates",
-                    ],
-                )
-            ],
+            "loaders": [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
