@@ -110,11 +110,6 @@ def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent
     return intents.filter(ended=state.value)
 
 
-def not_refused(intents: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-    """Return the intents of calls that changed something, or may have."""
-    return intents.alias(ended=_ended()).filter(Q(ended=None) | ~Q(ended=Result.REFUSED))
-
-
 def unresolved(rows: QuerySet[AuditEvent], since: datetime) -> QuerySet[AuditEvent]:
     """Return the intents since `since` whose calls may have been carried out and are not resolved.
 

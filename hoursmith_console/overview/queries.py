@@ -1,15 +1,21 @@
 """Queries of the overview, each narrowed to what the viewer may see."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Case, Count, IntegerField, Max, Min, Sum, Value, When
+from django.db.models import Case, Count, F, Max, Min, Q, Sum, Value, When
+from django.urls import reverse
 from django.utils import timezone
 
-from hoursmith_console.audit.calls import DestructiveCall, not_refused, unresolved, with_outcomes
+from hoursmith_console.audit.calls import DestructiveCall, unresolved, with_outcomes
+from hoursmith_console.audit.numbers import LATELY, deletions
+from hoursmith_console.audit.rows import AuditRow, audit_rows
+from hoursmith_console.core.lists.counting import MOST_COUNTED, BoundedCount, bounded_count
 from hoursmith_console.tokens.numbers import activity_kept_from
 from hoursmith_console.tokens.querysets import (
+    rows_of_tokens,
     visible_clients,
     visible_losses,
     visible_rejections,
@@ -20,11 +26,12 @@ from hoursmith_console.tokens.usage import Span, calls_by_day, calls_by_hour, vi
 from hoursmith_console.workspaces.models import Role
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.calls.errors import UNANSWERED
-from mcpbridge.models import AuditEvent, AuditPhase, Result, ToolCall
+from mcpbridge.models import AuditEvent, CallKind, Result, ToolCall
 
 DAYS = 7
 UNRESOLVED_DAYS = 30
-FRESHNESS = ("24 hours", "7 days", "30 days", "longer ago")
+# Value of the token list's filter by last use, title, and days.
+FRESHNESS = (("day", "24 hours", 1), ("week", "7 days", 7), ("month", "30 days", 30), ("", "All", 0))
 
 
 def calls_over_time(viewer: Viewer, days: int) -> list[Span]:
@@ -33,44 +40,71 @@ def calls_over_time(viewer: Viewer, days: int) -> list[Span]:
     return calls_by_hour(rows, kept_from=kept_from) if days == 1 else calls_by_day(rows, days, kept_from=kept_from)
 
 
-def tokens_by_freshness(viewer: Viewer) -> list[tuple[str, list[int]]]:
-    """Count the tokens of each role by their last use, in the spans of `FRESHNESS`."""
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """Deletions of the last 24 hours: their number, the tokens that made them, all attempts, and the latest ones.
+
+    Without any, `rows` are the latest of the last 30 days. `tokens` is None if not all deletions were counted.
+    """
+
+    count: BoundedCount
+    tokens: int | None
+    attempted: BoundedCount
+    rows: list[AuditRow]
+
+
+def recent_deletions(viewer: Viewer, limit: int = 5) -> Deletions:
+    """Return what was deleted in the last 24 hours."""
     now = timezone.now()
-    freshness = Case(
-        *[
-            When(last_used_at__gte=now - timedelta(days=days), then=Value(place))
-            for place, days in enumerate((1, 7, 30))
-        ],
-        default=Value(3),
-        output_field=IntegerField(),
-    )
-    rows = (
-        visible_tokens(viewer)
-        .order_by()
-        .annotate(freshness=freshness)
-        .values_list("role", "freshness")
-        .annotate(n=Count("pk"))
-    )
-    table: dict[str, list[int]] = {}
-    for role, place, count in rows:
-        table.setdefault(role, [0] * len(FRESHNESS))[place] = count
-    order = [str(role) for role in Role.values]
-    return sorted(table.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+    found = deletions(viewer, now - LATELY)
+    refs = list(found.order_by().values_list("env", "prefix")[: MOST_COUNTED + 1])
+    count, tokens = BoundedCount(len(refs)), None
+    if not count.is_cut:
+        tokens = visible_tokens(viewer).filter(rows_of_tokens(set(refs))).count() if refs else 0
+    attempts = visible_rows(viewer, ToolCall.objects.exclude(kind=CallKind.READ).filter(kind=CallKind.DESTRUCTIVE))
+    if not refs:
+        found, limit = deletions(viewer, now - timedelta(days=UNRESOLVED_DAYS)), 3
+    latest = found.defer("arguments", "snapshot").order_by("-recorded_at", "-pk")[:limit]
+    return Deletions(count, tokens, bounded_count(attempts.filter(at__gte=now - LATELY)), audit_rows(viewer, latest))
+
+
+def tokens_in_use(viewer: Viewer) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Count the tokens of each role by their last use, each with the address of their list.
+
+    The columns are those of `FRESHNESS`, and each includes the ones before it.
+    """
+    now = timezone.now()
+    edges = {used: Q(last_used_at__gte=now - timedelta(days=days)) for used, _, days in FRESHNESS if days}
+    counts = {used: Count("pk", filter=edge) for used, edge in edges.items()}
+    known = Case(When(role__in=Role.values, then=F("role")), default=Value(""))
+    rows = visible_tokens(viewer).order_by().annotate(known_role=known).values("known_role")
+    found: dict[str, Mapping[str, Any]] = {row["known_role"]: row for row in rows.annotate(every=Count("pk"), **counts)}
+    return [
+        (role, [_tokens_cell(role, used, found[role][used or "every"]) for used, _, _ in FRESHNESS])
+        for role in (*Role.values, "")
+        if role in found
+    ]
+
+
+def _tokens_cell(role: str, used: str, count: int) -> tuple[int, str]:
+    query = {"role": role or "unknown", **({"used": used} if used else {})}
+    return count, reverse("console:tokens:list", query=query)
 
 
 def assistants_in_use(viewer: Viewer, days: int = 30, limit: int = 6) -> list[Mapping[str, Any]]:
-    """Return the assistants that called in the last `days` days, by their self-reported names."""
-    return list(
+    """Return the assistants that called in the last `days` days, by their self-reported names, with their tokens."""
+    rows = (
         visible_clients(viewer)
-        .filter(last_seen_at__gte=timezone.now() - timedelta(days=days))
         .order_by()
         .values("name")
-        .annotate(last_seen_at=Max("last_seen_at"), calls=Sum("calls"), tokens=Count("token", distinct=True))
+        .annotate(last_seen_at=Max("last_seen_at"), tokens=Count("token", distinct=True))
+        .filter(last_seen_at__gte=timezone.now() - timedelta(days=days))
         .order_by("-last_seen_at", "name")[:limit]
     )
+    return [row | {"address": reverse("console:tokens:list", query={"assistant": row["name"]})} for row in rows]
 
 
-def latest_calls(viewer: Viewer, limit: int = 8) -> list[ToolCall]:
+def latest_calls(viewer: Viewer, limit: int = 5) -> list[ToolCall]:
     """Return the latest calls of any kind."""
     return list(visible_rows(viewer, ToolCall.objects.defer("arguments")).order_by("-at", "-pk")[:limit])
 
@@ -88,12 +122,6 @@ def outage(viewer: Viewer) -> Mapping[str, Any] | None:
     if before := succeeded.aggregate(at=Max("at"))["at"]:
         unanswered = unanswered.filter(at__gt=before)
     return unanswered.aggregate(since=Min("at"), until=Max("at"), calls=Count("pk"))
-
-
-def latest_destructive(viewer: Viewer, limit: int = 6) -> list[AuditEvent]:
-    """Return the intents of the latest destructive calls that Hoursmith did not refuse."""
-    intents = not_refused(visible_rows(viewer, AuditEvent.objects.filter(phase=AuditPhase.INTENT)))
-    return list(intents.defer("arguments", "snapshot").order_by("-recorded_at", "-pk")[:limit])
 
 
 def unresolved_calls(viewer: Viewer, limit: int) -> list[DestructiveCall]:

@@ -5,23 +5,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from django.db.models import Avg, Exists, Max, Min, OuterRef
+from django.db.models import Avg, Exists, F, Max, Min, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from hoursmith_console.audit.numbers import deletions, deletions_address
+from hoursmith_console.core.templatetags.counts import count
 from hoursmith_console.tokens.filters import token_key
+from hoursmith_console.tokens.numbers import within
 from hoursmith_console.tokens.querysets import visible_clients, visible_rows, visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
-from mcpbridge.models import AuditEvent, AuditPhase, CallHour, CallKind, ObservedToken, TokenNetwork, TokenTool
+from mcpbridge.models import CallHour, CallKind, ObservedToken, TokenNetwork, TokenTool
 from mcpbridge.tools import TOOLS
 
 NEW_FOR = timedelta(days=7)
 BURST_CALLS, BURST_WITHIN, BURST_TIMES_USUAL = 10, timedelta(minutes=10), 4
 _MOST_SHOWN = 4
 _MOST_BURSTS_CHECKED = 3
+_MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DESTRUCTIVE = [tool.name for tool in TOOLS.values() if tool.kind is CallKind.DESTRUCTIVE]
 
@@ -77,7 +81,8 @@ def new_networks(viewer: Viewer) -> Iterator[Signal]:
 def first_deletions(viewer: Viewer) -> Iterator[Signal]:
     """Detect tokens' first calls of a destructive tool."""
     since = timezone.now() - NEW_FOR
-    tools = TokenTool.objects.filter(tool__in=_DESTRUCTIVE)
+    # Only tools with a call that succeeded.
+    tools = TokenTool.objects.filter(tool__in=_DESTRUCTIVE, calls__gt=F("refused"))
     earlier = tools.filter(token=OuterRef("token"), first_at__lt=OuterRef("first_at"))
     rows = tools.filter(~Exists(earlier), first_at__gte=since, token__in=visible_tokens(viewer).order_by())
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
@@ -99,39 +104,51 @@ def bursts(viewer: Viewer) -> Iterator[Signal]:
     for env, prefix, hour in latest[:_MOST_BURSTS_CHECKED]:
         token = visible_tokens(viewer).filter(env=env, prefix=prefix).first()
         if token and (burst := _burst(viewer, token, hour)):
-            calls, at = burst
+            deleted, start, length = burst
+            address = deletions_address(token=token_key(token), **within(start, length))
             yield Signal(
-                format_html("{} deleted {} records within {} minutes", _named(token), calls, _minutes(BURST_WITHIN)),
-                at,
-                f"At least {BURST_CALLS} destructive calls with one token within {_minutes(BURST_WITHIN)} minutes, and "
+                format_html(
+                    "{} deleted {} within {} minutes",
+                    _named(token),
+                    count(deleted, address, "record"),
+                    _minutes(length),
+                ),
+                start + length,
+                f"At least {BURST_CALLS} deletions with one token within {_minutes(BURST_WITHIN)} minutes, and "
                 f"{BURST_TIMES_USUAL} times its hourly average, in the last 7 days.",
-                reverse("console:audit:list", query={"token": token_key(token)}),
+                address,
                 str(token),
             )
 
 
-def _burst(viewer: Viewer, token: ObservedToken, hour: int) -> tuple[int, datetime] | None:
-    """Return the most calls within ten minutes around `hour` and when they ended; None if not unusual."""
+def _burst(viewer: Viewer, token: ObservedToken, hour: int) -> tuple[int, datetime, timedelta] | None:
+    """Return the deletions of the whole minutes around the densest ten minutes, when these began and their length.
+
+    None if there are not unusually many around `hour`.
+    """
     begin = _EPOCH + timedelta(hours=hour - 1)
-    intents = AuditEvent.objects.filter(
-        org_id=viewer.org_id, env=token.env, prefix=token.prefix, phase=AuditPhase.INTENT, recorded_at__gte=begin
-    )
-    rows = intents.filter(recorded_at__lt=begin + timedelta(hours=3)).order_by("recorded_at")
-    calls, at = densest(list(rows.values_list("recorded_at", flat=True)[:5_000]))
+    rows = deletions(viewer, begin).filter(env=token.env, prefix=token.prefix)
+    rows = rows.filter(recorded_at__lt=begin + timedelta(hours=3)).order_by("recorded_at")
+    instants = list(rows.values_list("recorded_at", flat=True)[:5_000])
+    calls, first, last = densest(instants)
     same = CallHour.objects.filter(org_id=viewer.org_id, env=token.env, prefix=token.prefix, calls_destructive__gt=0)
     usual = same.exclude(hour__range=(hour - 1, hour + 1)).aggregate(mean=Avg("calls_destructive"))["mean"] or 0
-    return (calls, at) if calls >= max(BURST_CALLS, BURST_TIMES_USUAL * usual) and at else None
+    if calls < max(BURST_CALLS, BURST_TIMES_USUAL * usual) or first is None or last is None:
+        return None
+    # A list can be narrowed to whole minutes.
+    start, end = (instant.replace(second=0, microsecond=0) for instant in (first, last + _MINUTE))
+    return sum(start <= instant < end for instant in instants), start, end - start
 
 
-def densest(instants: Sequence[datetime]) -> tuple[int, datetime | None]:
-    """Return the most of `instants` (ascending) within ten minutes, and the last of these."""
-    most, at, first = 0, None, 0
+def densest(instants: Sequence[datetime]) -> tuple[int, datetime | None, datetime | None]:
+    """Return the most of `instants` (ascending) within ten minutes, and the first and last of these."""
+    most, begin, end, first = 0, None, None, 0
     for last, instant in enumerate(instants):
         while instant - instants[first] > BURST_WITHIN:
             first += 1
         if last - first + 1 > most:
-            most, at = last - first + 1, instant
-    return most, at
+            most, begin, end = last - first + 1, instants[first], instant
+    return most, begin, end
 
 
 def _minutes(span: timedelta) -> int:

@@ -20,7 +20,7 @@ from hoursmith_console.rotations.claims import release_claim
 from hoursmith_console.rotations.permissions import can_release_claim, can_rotate, can_unblock
 from hoursmith_console.token_inventory.blocking.views import BlockViews
 from hoursmith_console.token_inventory.claim_views import claim as claim_view
-from hoursmith_console.token_inventory.filters import StateFilter
+from hoursmith_console.token_inventory.filters import DeletionFilter, StateFilter
 from hoursmith_console.token_inventory.queries import (
     ORDERS,
     SORT_COLUMNS,
@@ -85,6 +85,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         OwnerFilter,
         TokenAssistantFilter,
         LastUsedFilter,
+        DeletionFilter,
         BlockedFilter,
         StateFilter,
         PolicyFilter,

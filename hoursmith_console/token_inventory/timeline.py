@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Min
+from django.db.models import F, Min
 
 from hoursmith_console.rotations.models import Rotation, RotationOutcome
 from mcpbridge.models import CallKind, ObservedToken, TokenBlock
@@ -32,9 +32,11 @@ def timeline(token: ObservedToken) -> list[Milestone]:
     networks = token.networks.order_by("first_at", "pk")[1 : 1 + _MAX_PER_KIND]
     found += [Milestone(each.first_seen_at, "New assistant", str(each) or "unnamed") for each in clients]
     found += [Milestone(each.first_at, "New network", each.network) for each in networks]
-    destroyed = token.tools.filter(tool__in=_DESTRUCTIVE).aggregate(first=Min("first_at"))["first"]
+    destroyed = token.tools.filter(tool__in=_DESTRUCTIVE, calls__gt=F("refused")).aggregate(first=Min("first_at"))[
+        "first"
+    ]
     if destroyed:
-        found.append(Milestone(destroyed, "First destructive call", tone="failed"))
+        found.append(Milestone(destroyed, "First deletion", tone="failed"))
     for block in TokenBlock.objects.filter(**same)[:_MAX_PER_KIND]:
         found.append(Milestone(block.blocked_at, "Blocked", f"by {block.blocked_by}", tone="refused"))
         if block.lifted_at:

@@ -60,7 +60,12 @@ class MemberFilter(ChoiceFilter):
             return []
         members = Member.objects.filter(workspace_id=self.viewer.member.workspace_id)
         named = members.filter(pk__in=TokenClaim.objects.order_by().values("member"))[:MOST_OFFERED]
-        return [(str(pk), name) for pk, name in named.values_list("pk", "name")]
+        offered = {str(pk): name for pk, name in named.values_list("pk", "name")}
+        asked = self.value() or ""
+        if asked not in offered and asked.isdecimal():
+            # Links lead here for every member.
+            offered.update((str(pk), name) for pk, name in members.filter(pk=asked[:18]).values_list("pk", "name"))
+        return list(offered.items())
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(rows_of_tokens(self._tokens(value)))
@@ -83,8 +88,12 @@ class AssistantFilter(ChoiceFilter):
     field = "client_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        names = visible_clients(self.viewer).order_by("name").values_list("name", flat=True).distinct()[:MOST_OFFERED]
-        return [(name, name) for name in names if name]
+        seen = visible_clients(self.viewer).exclude(name="").order_by("name")
+        names = list(seen.values_list("name", flat=True).distinct()[:MOST_OFFERED])
+        asked = self.value() or ""
+        if asked and asked not in names and seen.filter(name=asked).exists():
+            names.append(asked)
+        return [(name, name) for name in names]
 
 
 class TokenAssistantFilter(AssistantFilter):
@@ -105,7 +114,10 @@ class RoleFilter(ChoiceFilter):
     field = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(role.value, role.label) for role in Role]
+        return [*((role.value, role.label) for role in Role), (_UNKNOWN, "unknown")]
+
+    def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.exclude(role__in=Role.values) if value == _UNKNOWN else super().apply(queryset, value)
 
 
 class LastUsedFilter(ChoiceFilter):

@@ -79,7 +79,7 @@ def test_an_event_cannot_be_resolved(browse: Browse, event: AuditEvent) -> None:
 
 def test_events_do_not_ask_for_attention(browse: Browse, event: AuditEvent) -> None:
     page = browse("owner").get("/").content.decode()
-    assert "All clear." in page
+    assert "Nothing needs attention." in page
     assert str(event.call_id) not in page
 
 

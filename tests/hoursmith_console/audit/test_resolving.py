@@ -45,7 +45,7 @@ def test_who_reviews_the_workspace_resolves_with_a_note(
     assert "Looked: &lt;b&gt;it is gone&lt;/b&gt;." in page
     assert "Note saved." in page
     assert 'id="resolve"' not in page
-    assert "All clear." in visitor.get("/").content.decode()
+    assert "Nothing needs attention." in visitor.get("/").content.decode()
     assert "resolved by" in visitor.get("/audit/").content.decode()
 
 
@@ -91,7 +91,7 @@ def test_resolving_needs_a_post_with_the_pages_token(cast: Cast, browse: Browse,
 def test_a_failure_that_may_have_been_carried_out_is_resolved_too(cast: Cast, browse: Browse) -> None:
     intent = make_audit(cast.tokens["manager"], result=Result.FAILED, status=504, code="upstream_timeout")
     assert _resolve(browse("owner"), intent) == 302
-    assert "All clear." in browse("owner").get("/").content.decode()
+    assert "Nothing needs attention." in browse("owner").get("/").content.decode()
 
 
 def test_a_call_that_was_not_marked_yet_has_no_form(cast: Cast, browse: Browse) -> None:

@@ -1,5 +1,6 @@
 """The overview: what needs attention, what happened, and how to begin."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 
@@ -8,7 +9,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from hoursmith_console.core.templatetags.console import initials, relative, tint
-from hoursmith_console.overview.queries import calls_over_time, tokens_by_freshness
+from hoursmith_console.overview.queries import calls_over_time, tokens_in_use
 from hoursmith_console.tokens.chart import HEIGHT, draw
 from hoursmith_console.tokens.usage import Span
 from hoursmith_console.workspaces.viewer import Viewer
@@ -25,15 +26,23 @@ def _page(client: Client, address: str = "/") -> str:
     return answer.content.decode().replace("&#x27;", "'")
 
 
-def test_an_empty_workspace_is_taught_how_to_begin(cast: Cast, browse: Browse) -> None:
+@pytest.mark.parametrize(
+    ("person", "sentence"),
+    [
+        ("owner", "No assistant has used Hoursmith through this console yet."),
+        ("member", "You haven’t connected an assistant yet."),
+    ],
+)
+def test_an_empty_overview_teaches_with_one_sentence_and_one_button(
+    cast: Cast, browse: Browse, person: str, sentence: str
+) -> None:
     ObservedToken.objects.all().delete()
-    with override_settings(PUBLIC_URL="https://console.example", SANDBOX_MODE=False):
-        page = _page(browse("owner"))
-    assert (
-        "claude mcp add --transport http hoursmith https://console.example/mcp "
-        "--header 'Authorization: Bearer ${HOURSMITH_API_TOKEN}'"
-    ) in page
-    assert "https://hoursmith.app/settings/api" in page
+    page = _page(browse(person)).partition("<main")[2]
+    assert sentence in page
+    assert page.count('<ol class="how">') == 1
+    assert re.findall(r'<a class="button primary" href="([^"]*)">([^<]*)', page) == [
+        ("/connections/new/", "Connect an assistant")
+    ]
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(True, True), (False, False)])
@@ -44,7 +53,7 @@ def test_every_page_says_when_it_is_the_sandbox(browse: Browse, address: str, mo
 
 
 def test_nothing_to_attend_to_is_said_in_words(browse: Browse) -> None:
-    assert "All clear." in _page(browse("owner"))
+    assert "Nothing needs attention." in _page(browse("owner"))
 
 
 def test_an_outage_of_hoursmith_is_shown_until_a_call_succeeds(cast: Cast, browse: Browse) -> None:
@@ -93,7 +102,7 @@ def test_unknown_outcomes_lost_rows_and_refused_tokens_ask_for_attention(cast: C
     ActivityLoss.objects.create(org_id=cast.org_id, since=old, until=now, calls=1234)
     make_refusal(cast.tokens["member"], attempts=17)
     page = _page(browse("owner"))
-    attention = page[page.index('id="attention-title"') : page.index('id="chart-title"')]
+    attention = page[page.index('id="attention-title"') : page.index('id="deletions-title"')]
     assert f"/audit/{lost.call_id}/" in attention
     assert "Hooli" in attention
     assert "failed, but may have succeeded at Hoursmith" in attention
@@ -108,15 +117,53 @@ def test_old_troubles_are_left_to_the_lists(cast: Cast, browse: Browse) -> None:
     make_audit(cast.tokens["manager"], at=long_ago, result=None)
     ActivityLoss.objects.create(org_id=cast.org_id, since=long_ago, until=long_ago, calls=5)
     make_refusal(cast.tokens["member"], last_at=long_ago)
-    assert "All clear." in _page(browse("owner"))
+    assert "Nothing needs attention." in _page(browse("owner"))
 
 
-def test_only_what_was_destroyed_is_listed_as_destroyed(cast: Cast, browse: Browse) -> None:
-    make_audit(cast.tokens["manager"], target_label="Gone Inc")
+def _words(page: str, title: str) -> str:
+    """The panel named by `title`, as text."""
+    panel = page.partition(f'id="{title}"')[2].partition("</section>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", f"<h2 {panel}").split())
+
+
+def test_the_first_card_counts_deletions_and_says_who_what_and_with_which_token(cast: Cast, browse: Browse) -> None:
+    now = timezone.now()
+    gone = make_audit(cast.tokens["manager"], target_label="Gone Inc")
+    make_audit(cast.tokens["manager"], target_label="Yesterday Inc", at=now - timedelta(hours=25))
+    make_audit(cast.tokens["member"], target_label="Also Gone Inc", at=now - timedelta(hours=23))
     make_audit(cast.tokens["manager"], target_label="Still Here Inc", result=Result.REFUSED, status=409)
+    make_audit(cast.tokens["outsider"], target_label="Elsewhere Inc")
+    for token in ("manager", "member", "manager", "outsider"):
+        make_call(cast.tokens[token], "delete_client")
     page = _page(browse("owner"))
-    assert "Gone Inc" in page
-    assert "Still Here Inc" not in page
+    card = _words(page, "deletions-title")
+    assert card.startswith("2 deletions by 2 tokens in the last 24 hours 3 attempted")
+    assert "Claude Desktop with manager's laptop" in card
+    for absent in ("Yesterday Inc", "Still Here Inc", "Elsewhere Inc"):
+        assert absent not in card
+    panel = page.partition('id="deletions-title"')[2].partition("</section>")[0]
+    assert f'href="/audit/{gone.call_id}/"' in panel
+    assert f'href="/tokens/{cast.tokens["manager"].pk}/"' in panel
+    assert _words(_page(browse("member")), "deletions-title").startswith("1 deletion by 1 token in the last 24 hours")
+
+
+def test_without_deletions_the_card_says_so_and_shows_the_latest(cast: Cast, browse: Browse) -> None:
+    make_audit(cast.tokens["manager"], target_label="Yesterday Inc", at=timezone.now() - timedelta(hours=25))
+    card = _words(_page(browse("owner")), "deletions-title")
+    assert card.startswith("No deletions in the last 24 hours")
+    assert "Yesterday Inc" in card
+
+
+def test_what_is_more_than_three_is_folded(cast: Cast, browse: Browse) -> None:
+    now = timezone.now()
+    for number in range(5):
+        make_client(cast.tokens["owner"], name=f"Assistant {number}", first_seen_at=now - timedelta(minutes=number))
+        make_audit(cast.tokens["manager"], at=now - timedelta(hours=2), result=None)
+    page = _page(browse("owner"))
+    for title in ("attention-title", "signals-title"):
+        shown, _, folded = page.partition(f'id="{title}"')[2].partition("</section>")[0].partition("Show all ")
+        assert shown.count("<li") == 3
+        assert int(re.match(r"\d+", folded)[0]) == 3 + folded.count("<li")  # type: ignore[index]
 
 
 def test_calls_are_counted_by_day_and_kind(cast: Cast, stop_clock: Callable[[datetime], None]) -> None:
@@ -161,27 +208,27 @@ def test_who_sees_only_their_own_has_their_own_chart(cast: Cast) -> None:
     assert calls_over_time(Viewer(cast.people["owner"], []), 30)[-1].total == 3
 
 
-def test_tokens_are_counted_by_role_and_freshness(cast: Cast) -> None:
+def test_tokens_are_counted_by_role_and_last_use(cast: Cast) -> None:
     now = timezone.now()
     make_token(cast.org_id, "cccccccccccc", role="MEMBER", last_used_at=now - timedelta(days=8))
     make_token(cast.org_id, "dddddddddddd", role="", last_used_at=now - timedelta(days=300))
-    table = tokens_by_freshness(Viewer(cast.people["owner"], []))
-    assert table == [
-        ("OWNER", [1, 0, 0, 0]),
-        ("ADMIN", [1, 0, 0, 0]),
-        ("MANAGER", [1, 0, 0, 0]),
-        ("MEMBER", [1, 0, 1, 0]),
+    table = tokens_in_use(Viewer(cast.people["owner"], []))
+    assert [(role, [count for count, _ in cells]) for role, cells in table] == [
+        ("OWNER", [1, 1, 1, 1]),
+        ("ADMIN", [1, 1, 1, 1]),
+        ("MANAGER", [1, 1, 1, 1]),
+        ("MEMBER", [1, 1, 2, 2]),
         ("", [0, 0, 0, 1]),
     ]
 
 
-def test_assistants_are_counted_over_versions_and_tokens(cast: Cast, browse: Browse) -> None:
-    make_client(cast.tokens["owner"], name="Cursor", version="1", calls=1000)
-    make_client(cast.tokens["owner"], name="Cursor", version="2", calls=234)
-    make_client(cast.tokens["admin"], name="Cursor", version="2", calls=1)
-    page = _page(browse("owner"))
-    assert "1,235 calls" in page
-    assert "2 tokens" in page
+def test_assistants_are_named_once_for_all_versions_with_their_tokens(cast: Cast, browse: Browse) -> None:
+    make_client(cast.tokens["owner"], name="Cursor", version="1")
+    make_client(cast.tokens["owner"], name="Cursor", version="2")
+    make_client(cast.tokens["admin"], name="Cursor", version="2")
+    card = _words(_page(browse("owner")), "assistants-title")
+    assert card.count("Cursor") == 1
+    assert "2 tokens" in card
 
 
 def test_the_chart_can_be_read_without_seeing_it(cast: Cast, browse: Browse) -> None:

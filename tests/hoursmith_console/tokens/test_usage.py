@@ -154,6 +154,6 @@ def test_a_tokens_time_line_tells_what_came_when(cast: Cast, browse: Browse) -> 
     )
     page = _text(browse("owner"), f"/tokens/{token.pk}/")
     life = page[page.index("Timeline") :]
-    assert life.index("Last used") < life.index("First destructive call") < life.index("New network 192.0.2.0/24") + 200
+    assert life.index("Last used") < life.index("First deletion") < life.index("New network 192.0.2.0/24") + 200
     assert "First used" in life
     assert "Rotation requested by Admin Person" in life

@@ -66,7 +66,7 @@ def test_a_broken_chain_cannot_be_overlooked(cast: Cast, browse: Browse) -> None
         assert f"tampered with: edited at entry {bad.sequence}" in page
         assert f"/audit/{bad.call_id}/" in page
         assert "no tampering detected" not in page
-        assert "All clear." not in page
+        assert "Nothing needs attention." not in page
 
 
 def test_a_wrong_key_is_told_apart_from_rows_that_were_changed(cast: Cast, browse: Browse, settings: Settings) -> None:
