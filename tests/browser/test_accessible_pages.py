@@ -1,15 +1,19 @@
-"""Every page that can be reached by links, judged by axe-core: no serious fault, in light and in dark."""
+"""Every page that can be reached by links: judged by axe-core in light and in dark, and by a finger on a phone."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import ViewportSize
 
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.crawl import pages
 from tests.interop.node import AXE, NodeUnavailableError, installed_node
 
 SERIOUS = ("serious", "critical")
+DESKTOP, PHONE = ViewportSize(width=1280, height=720), ViewportSize(width=390, height=844)
+TARGETS = (Path(__file__).parent / "targets.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,14 @@ def _faults(window: Visit, axe: str, rules: list[str]) -> list[str]:
     ]
 
 
+def _missed_on_a_phone(window: Visit) -> list[str]:
+    """The targets of the page that is open that are too small for a finger, and whether it scrolls sideways."""
+    window.page.set_viewport_size(PHONE)
+    found: list[str] = window.page.evaluate(TARGETS)
+    window.page.set_viewport_size(DESKTOP)
+    return [f"phone: {each}" for each in found]
+
+
 @pytest.mark.parametrize("role", ["OWNER", "MEMBER"])
 def test_no_page_has_a_serious_fault(visit: Visitor, axe: str, role: str) -> None:
     faults: dict[str, list[str]] = {}
@@ -48,6 +60,7 @@ def test_no_page_has_a_serious_fault(visit: Visitor, axe: str, role: str) -> Non
                 window.page.emulate_media(color_scheme="dark")
                 found += [f"dark: {fault}" for fault in _faults(window, axe, ["color-contrast"])]
                 window.page.emulate_media(color_scheme="light")
+                found += _missed_on_a_phone(window)
             if found or window.complaints:
                 faults[address] = [*found, *window.complaints]
                 window.complaints.clear()
