@@ -53,7 +53,6 @@ class Row:
 ROWS = (
     Row("direct", "upstream", kind="rest", version=""),
     Row("floor", "floor"),
-    Row("floor-gunicorn", "floor-gunicorn"),
     Row("bridge", "bridge"),
     Row("bridge-2025", "bridge", version=LEGACY, plain="fastmcp-2025"),
     Row("bridge-delete", "bridge", kind="delete_time_entry"),
@@ -64,7 +63,6 @@ ROWS = (
     Row("delete-bare", "unrecorded-bare", kind="delete_time_entry", priced="bridge-delete"),
     Row("bridge-traced", "traced"),
     Row("bridge-traced-1%", "traced-1%"),
-    Row("bridge-uvicorn", "bridge-uvicorn"),
     Row("sdk", "sdk"),
     Row("sdk-2025", "sdk", version=LEGACY, plain="fastmcp-2025"),
     Row("fastmcp", "fastmcp"),
@@ -120,13 +118,6 @@ def _under_uvicorn(module: str) -> Start:
         return _process(["uvicorn", f"bench.contenders.{module}:app", *options, *quiet], port, upstream)
 
     return start
-
-
-def _floor_under_gunicorn(upstream: int) -> AbstractContextManager[Running]:
-    port = free_port()
-    options = [f"--bind=127.0.0.1:{port}", "--worker-class=asgi", "--asgi-loop=uvloop", "--asgi-lifespan=on"]
-    more = ["--workers=1", "--no-control-socket", "--log-level=warning", "--keep-alive=60"]
-    return _process(["gunicorn", *options, *more, "bench.contenders.floor:app"], port, upstream)
 
 
 def _bridge(*, filled: Path | None = None, **environment: str) -> Start:
@@ -201,12 +192,10 @@ def _traced(ratio: float) -> Start:
 _UNRECORDED = {"DJANGO_SETTINGS_MODULE": "bench.without_audit_settings"}
 CONTENDERS: dict[str, Start] = {
     "floor": _under_uvicorn("floor"),
-    "floor-gunicorn": _floor_under_gunicorn,
     "bridge": _bridge(),
     "bridge-pg": _bridge_on_postgresql,
     "traced": _traced(1.0),
     "traced-1%": _traced(0.01),
-    "bridge-uvicorn": _bridge(GUNICORN_CMD_ARGS="--worker-class bench.worker.UvicornWorker"),
     "unrecorded": _bridge(**_UNRECORDED),
     "unrecorded-bare": _bridge(**_UNRECORDED, AUDIT_SNAPSHOTS="off"),
     "sdk": _under_uvicorn("sdk_server"),

@@ -38,7 +38,6 @@ logger_class = QuietLogger
 
 bind = f"{settings.HOST}:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
-# gunicorn's own ASGI worker: uvicorn's hangs on SIGQUIT and outlives its master.
 worker_class = "hoursmith_console.server.worker.Worker"
 asgi_lifespan = "on"
 # Each takes 8 kB; idle connections are closed in favour of new ones.
@@ -47,8 +46,6 @@ worker_connections = 4000
 keepalive = 5
 graceful_timeout = 30
 timeout = 60
-# A disconnect must not cancel a call whose outcome is not recorded yet.
-asgi_disconnect_grace_period = 30
 # gunicorn would open a control socket in the home directory.
 control_socket_disable = True
 forwarded_allow_ips = ""

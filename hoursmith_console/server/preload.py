@@ -14,7 +14,7 @@ import django.core.management
 import django.db.migrations
 import django.db.models
 import django.forms
-import gunicorn.workers.gasgi
+import gunicorn.workers.base
 import httpcore
 import httptools
 import httpx
@@ -25,4 +25,5 @@ import orjson
 import psycopg
 import requests
 import rfc8785
+import uvicorn.protocols.http.httptools_impl
 import uvloop

@@ -65,7 +65,7 @@ def test_no_call_fails_while_new_workers_take_over(sqlite_bench: Bench) -> None:
             os.kill(served.pid, signal.SIGHUP)
             # The old one goes on until the new one serves.
             sqlite_bench.eventually(lambda: len(served.worker_pids()) == 2)
-            sqlite_bench.eventually(lambda: happened("ASGI server listening") > 0, seconds=90)
+            sqlite_bench.eventually(lambda: happened("Worker listening") > 0, seconds=90)
         sqlite_bench.eventually(lambda: happened("Worker shutting down") > 0)
         gate.may_answer.set()
         assert under_way.result(90).status == 200
@@ -73,7 +73,7 @@ def test_no_call_fails_while_new_workers_take_over(sqlite_bench: Bench) -> None:
         so_far = told_to(threads).total()
         sqlite_bench.eventually(lambda: told_to(threads).total() > so_far + 20)
     assert set(told_to(threads)) == {"done"}
-    assert happened("Worker shutting down") > happened("ASGI server listening")
+    assert happened("Worker shutting down") > happened("Worker listening")
 
 
 def told_to(threads: list[Steady]) -> Counter[str]:

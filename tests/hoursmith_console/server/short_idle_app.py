@@ -1,14 +1,15 @@
 """An application for the console's own gunicorn worker, with short limits. Told so, it cannot start or loads slowly."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-from hoursmith_console.server import worker
+from hoursmith_console.server import connections, worker
 
-worker.FIRST_REQUEST_S = 1.0
-worker.UNREAD_RESPONSE_S = 0.5
+connections.HEAD_S = 1.0
+connections.UNREAD_RESPONSE_S = 0.5
 worker.NEXT_TRY_S = 0.1
 BIG = b"x" * 20_000_000
 
@@ -21,12 +22,14 @@ if (slowly := Path(os.environ["LOADS_SLOWLY"])).exists():
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer twenty megabytes at `/big`, and with the process's number elsewhere."""
+    """Answer twenty megabytes at `/big`, nothing at `/never`, and with the process's number elsewhere."""
     if scope["type"] == "lifespan":
         for step in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{step}.complete"})
         return
+    if scope["path"] == "/never":
+        await asyncio.Event().wait()
     body = BIG if scope["path"] == "/big" else str(os.getpid()).encode()
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": 200, "headers": [length]})

@@ -73,10 +73,19 @@ def test_a_target_with_another_host_is_refused_as_that_host_is(
 
 
 @pytest.mark.parametrize(
-    "target", ["ftp://localhost/mcp", "x://localhost/mcp", "localhost://mcp", "http://localhost#/mcp"]
+    ("target", "status"),
+    [
+        ("ftp://localhost/mcp", 404),
+        ("x://localhost/mcp", 404),
+        ("localhost://mcp", 404),
+        # A fragment is no part of a target at all.
+        ("http://localhost#/mcp", 400),
+    ],
 )
-def test_a_target_that_is_no_url_of_the_web_is_not_found(console: Served, owner_token: str, target: str) -> None:
-    assert ask(console, target, token=owner_token).status == 404
+def test_a_target_that_is_no_url_of_the_web_is_refused(
+    console: Served, owner_token: str, target: str, status: int
+) -> None:
+    assert ask(console, target, token=owner_token).status == status
 
 
 def test_the_target_does_not_say_that_the_connection_is_secure() -> None:

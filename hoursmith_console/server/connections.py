@@ -1,0 +1,151 @@
+"""HTTP connections with limits: time for a request's head, its size, time for reading an answer, and their number.
+
+uvicorn waits without limit for the first request of a connection, for the rest of a head and for a client that does
+not read its response, takes heads of any size, and accepts connections until no file can be opened any more, not even
+one for the database. A proxy in front may have such limits; the product does not rely on one.
+"""
+
+import asyncio
+import http
+import resource
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# From the connection, or the first byte of a later request, to the end of the request's headers.
+HEAD_S = 10.0
+# How long a client may read nothing of a response that waits for it.
+UNREAD_RESPONSE_S = 30.0
+# Bytes of a request's target and of one header, and headers of a request.
+LONGEST_TARGET = 4094
+LONGEST_HEADER = 8190
+MOST_HEADERS = 100
+# What a worker opens besides its clients' connections: 256 to Hoursmith, the database, logs, itself.
+OTHER_FILES = 400
+
+
+class Connections:
+    """The open connections of a worker; makes the protocol for each new one."""
+
+    def __init__(self, most: int) -> None:
+        """Allow `most` connections, and fewer where the process may not open as many files."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.most = max(16, min(most, files - OTHER_FILES))
+        self._open: dict[Connection, None] = {}
+
+    def __call__(self, **options: Any) -> "Connection":
+        return Connection(self, **options)
+
+    def add(self, connection: "Connection") -> None:
+        """Take `connection` in, and close the oldest one without a request where there are too many."""
+        self._open[connection] = None
+        if len(self._open) > self.most:
+            # The newest one has no request.
+            next(each for each in self._open if each.is_idle).close()
+
+    def remove(self, connection: "Connection") -> None:
+        """Forget a connection that is closed, if it is not forgotten yet."""
+        self._open.pop(connection, None)
+
+
+class Connection(HttpToolsProtocol):
+    """A connection whose client must ask within time and size, and read the response."""
+
+    def __init__(self, connections: Connections, **options: Any) -> None:
+        super().__init__(**options)
+        self._connections = connections
+        self._head: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._refusal = http.HTTPStatus.BAD_REQUEST
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the application handles no request of it."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def close(self) -> None:
+        """Close it as soon as the client has what was written."""
+        self._connections.remove(self)
+        self.transport.close()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_head()
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connections.remove(self)
+        for timer in (self._head, self._unread, self.timeout_keep_alive_task):
+            if timer is not None:
+                timer.cancel()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head is None:
+            self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > LONGEST_TARGET:
+            self._refuse(http.HTTPStatus.REQUEST_URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(name) + len(value) > LONGEST_HEADER or len(self.headers) > MOST_HEADERS:
+            self._refuse(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+        target = self.url
+        if target.startswith(b"/"):
+            super().on_headers_complete()
+            return
+        # uvicorn drops the host of a target that is a whole URL, by which the application has to go.
+        self.url = b"/"
+        super().on_headers_complete()
+        path, _, query = target.partition(b"?")
+        self.scope["path"] = path.decode("latin-1")
+        self.scope["raw_path"], self.scope["query_string"] = path, query
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a request that is not understood, or is too large, and close the connection."""
+        if not self.is_idle:
+            # An earlier request has no answer yet, and this one would be taken for it.
+            self.transport.abort()
+            return
+        body = f"{self._refusal.phrase}.\n".encode()
+        head = f"HTTP/1.1 {self._refusal} {self._refusal.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        self.transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        self.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    def _await_head(self) -> None:
+        self._head = self.loop.call_later(HEAD_S, self.close)
+
+    def _refuse(self, status: http.HTTPStatus) -> None:
+        self._refusal = status
+        # The parser passes it on, and `data_received` answers.
+        raise httptools.HttpParserError(status.phrase)
+
+    def _watch(self, unread: int) -> None:
+        self._unread = self.loop.call_later(UNREAD_RESPONSE_S, self._abort_if_unread, unread)
+
+    def _abort_if_unread(self, before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread >= before:
+            # Closing would wait for the client to read the rest.
+            self.transport.abort()
+        else:
+            self._watch(unread)
