@@ -1,4 +1,4 @@
-"""Background thread that advances rotations, refreshes notices and queues reminders.
+"""Background thread that advances rotations, works off bulk actions, refreshes notices and queues reminders.
 
 Every serving process has one, with its own database connection; an exclusive job runs in one process at a time (file
 lock or advisory lock). A job that fails because the database is unavailable is retried in the next round.
@@ -16,6 +16,7 @@ from hoursmith_console.campaigns.periodic import queue_all_reminders, refresh_al
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.progress.evidence import evidence_of
 from hoursmith_console.rotations.progress.sync import needs_sync, sync_rotation
+from hoursmith_console.token_inventory.bulk.services import work_off_jobs
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.db.locks import SingletonLock
 from mcpbridge.workers import Attempts, TimedJob, Timetable
@@ -52,6 +53,7 @@ def sync_rotations() -> int:
 
 JOBS: Sequence[Job] = (
     Job("Rotations", 3.0, sync_rotations),
+    Job("Bulk actions", 1.0, work_off_jobs),
     Job("Notices", 15.0, refresh_all_notices),
     Job("Reminders", 600.0, queue_all_reminders),
 )

@@ -31,6 +31,10 @@ class RotationKind(models.TextChoices):
     REVOCATION = "revocation", "Revocation"
 
 
+# Kinds that only revoke the old token.
+WITHOUT_NEW_TOKEN = (RotationKind.OFFBOARDING, RotationKind.REVOCATION)
+
+
 class RotationOutcome(models.TextChoices):
     """How a rotation ended."""
 
@@ -90,7 +94,7 @@ def _contradiction() -> Q:
 
 def _confirming() -> Q:
     """Match rotations whose steps are done up to the last; the same rule as `Rotation.is_confirming`."""
-    is_last = Q(kind=RotationKind.OFFBOARDING) | Q(verified_at__isnull=False)
+    is_last = Q(kind__in=WITHOUT_NEW_TOKEN) | Q(verified_at__isnull=False)
     return Q(revoked_at__isnull=False) & is_last & ~_contradiction()
 
 
@@ -168,7 +172,7 @@ class Rotation(TokenIdentity):
     @property
     def ends_without_new_token(self) -> bool:
         """Whether the old token is only revoked."""
-        return self.kind in (RotationKind.OFFBOARDING, RotationKind.REVOCATION)
+        return self.kind in WITHOUT_NEW_TOKEN
 
     @property
     def org_id(self) -> str:
@@ -185,7 +189,7 @@ class Rotation(TokenIdentity):
 
         `is_accepted`: Hoursmith accepted the old token after its revocation.
         """
-        is_last = self.kind == RotationKind.OFFBOARDING or self.verified_at is not None
+        is_last = self.ends_without_new_token or self.verified_at is not None
         return self.ended_at is None and self.revoked_at is not None and is_last and not is_accepted
 
     @property

@@ -19,6 +19,7 @@ from hoursmith_console.core.site import site
 from hoursmith_console.rotations.claims import release_claim
 from hoursmith_console.rotations.permissions import can_release_claim, can_rotate, can_unblock
 from hoursmith_console.token_inventory.blocking.views import BlockViews
+from hoursmith_console.token_inventory.bulk.views import BulkViews
 from hoursmith_console.token_inventory.claim_views import claim as claim_view
 from hoursmith_console.token_inventory.filters import DeletionFilter, StateFilter
 from hoursmith_console.token_inventory.queries import (
@@ -97,6 +98,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
         guard, views = self.admin_site.admin_view, BlockViews(self)
         form = require_http_methods(["GET", "HEAD", "POST"])
         return [
+            *BulkViews(self).urls(),
             path("claim/", guard(form(claim_view)), name="claim"),
             path("block/", guard(form(views.block)), name="block"),
             path("unblock/", guard(form(views.unblock)), name="unblock"),

@@ -45,6 +45,11 @@ class TokenStatus:
         return self.rotation is not None and self.rotation.ended_at is None
 
     @property
+    def is_revocation_requested(self) -> bool:
+        """Whether the rotation in progress only revokes the token."""
+        return self.is_rotating and self.rotation is not None and self.rotation.ends_without_new_token
+
+    @property
     def new_token(self) -> str:
         """The new token up to its prefix; empty if there is none."""
         rotation = self.rotation
@@ -60,7 +65,11 @@ def token_statuses(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[Tok
     states: dict[TokenRef, TokenStatus] = {}
     # Open rotations come last, the newest of them at the end, and win.
     for rotation in sorted(
-        Rotation.objects.visible_to(viewer).with_contradiction().filter(prefix__in=prefixes).order_by(),
+        Rotation.objects.visible_to(viewer)
+        .with_contradiction()
+        .filter(prefix__in=prefixes)
+        .select_related("campaign")
+        .order_by(),
         key=lambda each: (not each.ended_at, each.requested_at),
     ):
         key = ref_of(rotation)

@@ -20,6 +20,8 @@ from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import report_leaked_tokens
 from hoursmith_console.rotations.models import RotationKind
 from hoursmith_console.rotations.services import start_rotation
+from hoursmith_console.token_inventory.bulk.services import BulkOrder, start_bulk_job
+from hoursmith_console.token_inventory.models import BulkAction
 from hoursmith_console.workspaces.models import Member, Workspace
 from mcpbridge.audit.destinations.services import create_destination
 from mcpbridge.models import ApprovalRequest, ObservedToken, RejectedCredential, TokenRef
@@ -119,6 +121,8 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
         for area in ("activity", "audit", "tokens")
     }
     assert RejectedCredential.objects.filter(prefix=token.prefix).exists()
+    order = BulkOrder(BulkAction.BLOCK, form=uuid.uuid4().hex, reason=mark)
+    job = start_bulk_job(member=person, order=order, tokens=[token], possible=[token])
     return World(
         cast,
         {
@@ -131,6 +135,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
             "connections/": connection.slug,
             "help/": "tokens",
             "members/": str(person.pk),
+            "tokens/bulk/": str(job.pk),
             "rotations/": str(rotation.pk),
             "rotations/campaigns/": str(campaign.pk),
             "rotations/leaked-tokens/": str(report.pk),
