@@ -29,7 +29,7 @@ from hoursmith_console.tokens.querysets import own_branches, visible_rows
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.activity.order import whole_until
 from mcpbridge.calls.errors import MESSAGES
-from mcpbridge.models import AuditEvent, AuditPhase, ToolCall
+from mcpbridge.models import AuditEvent, AuditPhase, CallKind, Result, ToolCall
 
 # A call is written when it has ended, under the instant it began at; one that waited for an approval began long ago.
 _LONGEST_CALL = timedelta(hours=1)
@@ -91,6 +91,9 @@ class ActivityAdmin(LiveListAdmin):
 
     def visible_to(self, viewer: Viewer) -> QuerySet[ToolCall]:
         return visible_rows(viewer, ToolCall.objects.all())
+
+    def tabs(self, viewer: Viewer) -> Mapping[str, Mapping[str, str]]:
+        return {"All": {}, "Refused": {"result": Result.REFUSED}, "Destructive": {"kind": CallKind.DESTRUCTIVE}}
 
     def visible_branches(self, viewer: Viewer) -> list[Q] | None:
         return own_branches(viewer)

@@ -171,6 +171,11 @@ class AuditAdmin(LiveListAdmin):
             phases.append(AuditPhase.EVENT)
         return visible_rows(viewer, AuditEvent.objects.all()).filter(phase__in=phases)
 
+    def tabs(self, viewer: Viewer) -> Mapping[str, Mapping[str, str]]:
+        if not viewer.member.sees_workspace:
+            return {}
+        return {"Deletions": {"what": "destroyed"}, "Administration": {"what": "console"}, "All": {}}
+
     def visible_branches(self, viewer: Viewer) -> list[Q] | None:
         return own_branches(viewer)
 

@@ -1,6 +1,7 @@
 """What the page framework knows of the signed-in member: `workspaces.viewer` has the whole of it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.http import HttpRequest
@@ -19,6 +20,10 @@ class ConsoleMember(Protocol):
     def sees_workspace(self) -> bool: ...
     @property
     def is_auditor(self) -> bool: ...
+    @property
+    def time_zone(self) -> str: ...
+    @property
+    def previous_sign_in_at(self) -> datetime | None: ...
 
 
 class ConsoleViewer(Protocol):

@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 from hoursmith_console.audit.calls import DestructiveCall, State
 from hoursmith_console.audit.verification.jobs import verification_status
 from hoursmith_console.core.attention import AttentionItem, Provider, Tone
-from hoursmith_console.core.templatetags.console import ago, exact, thousands
+from hoursmith_console.core.templatetags.console import thousands
+from hoursmith_console.core.times.rendering import ago, exact
 from hoursmith_console.overview import queries
 from hoursmith_console.rotations.progress.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import ref_of

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from hoursmith_console.core.attention import AttentionItem, Tone
+from hoursmith_console.core.times import rendering
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.workspaces.viewer import Viewer
 
@@ -24,7 +25,7 @@ def _item(rotation: Rotation) -> AttentionItem:
     due_on = rotation.due_on
     is_overdue = due_on is not None and due_on < timezone.now().date()
     name = format_html('<strong class="name">{}</strong>', rotation.token_name or "Unnamed token")
-    day = f"{due_on:%-d %B %Y}" if due_on is not None else ""
+    day = rendering.day(due_on) if due_on is not None else ""
     is_revocation = rotation.kind == RotationKind.REVOCATION
     verb, noun = ("Revoke", "revocation") if is_revocation else ("Rotate", "rotation")
     if rotation.is_contradicted:

@@ -17,6 +17,7 @@ from hoursmith_console.sign_in.oidc.provider import PROVIDER
 from hoursmith_console.sign_in.oidc.views import OidcIdentitiesView, oidc_callback, oidc_login, oidc_reauthenticate
 from hoursmith_console.sign_in.passwords import PasswordChangeView, PasswordResetView, PasswordSetView, SignInView
 from hoursmith_console.sign_in.session_views import SessionsView, signed_out
+from hoursmith_console.sign_in.time_zone import time_zone
 from hoursmith_console.workspaces.mail import sends_mail
 
 factor_urlpatterns: list[URLPattern] = [
@@ -56,6 +57,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),
     path("password/set/", PasswordSetView.as_view(), name="account_set_password"),
     path("sessions/", SessionsView.as_view(), name="account_sessions"),
+    path("time-zone/", time_zone, name="account_time_zone"),
     path("2fa/", include(factor_urlpatterns)),
 ]
 

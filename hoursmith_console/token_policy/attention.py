@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from hoursmith_console.core.attention import AttentionItem, Tone
+from hoursmith_console.core.times.rendering import day
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
@@ -64,7 +65,7 @@ def _own_items(viewer: Viewer, policy: TokenPolicy) -> Iterator[AttentionItem]:
 
 def _token_item(token: ObservedToken, status: PolicyStatus, policy: TokenPolicy) -> AttentionItem:
     limit = token.first_used_at + timedelta(days=policy.max_age_days or 0)
-    exceeds = "exceeds" if status is PolicyStatus.DUE else f"will exceed on {limit:%-d %B}"
+    exceeds = "exceeds" if status is PolicyStatus.DUE else format_html("will exceed on {}", day(limit.date()))
     return AttentionItem(
         tone=Tone.REFUSED,
         sign="↻",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import F
+from django.utils import timezone
 
 from hoursmith_console.accounts.addresses import find_account
 from hoursmith_console.workspaces.models import Member
@@ -12,14 +14,17 @@ from mcpbridge.models import Result
 
 
 def record_sign_in(*, user: User, method: str, address: str) -> None:
-    """Record that `user` signs in by `method` (such as "password and totp").
+    """Record that `user` signs in by `method` (such as "password and totp"), and when they last did.
 
     Raises AuditUnavailableError; the sign-in must then be refused.
     """
-    for member in _memberships(user):
+    memberships = _memberships(user)
+    for member in memberships:
         record_member_event(
             member, "console.sign_in", actor=member.display_identity, address=address, details={"method": method}
         )
+    ours = Member.objects.filter(pk__in=[member.pk for member in memberships])
+    ours.update(previous_sign_in_at=F("signed_in_at"), signed_in_at=timezone.now())
 
 
 def record_sign_out(*, user: User, address: str) -> None:

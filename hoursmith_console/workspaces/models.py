@@ -69,6 +69,13 @@ class Member(models.Model):
         null=True, blank=True, help_text="When console access was revoked here, regardless of Hoursmith."
     )
     access_revoked_by = MaskedCharField(max_length=200, blank=True)
+    signed_in_at = models.DateTimeField(null=True, blank=True, help_text="Last sign-in to the console.")
+    previous_sign_in_at = models.DateTimeField(
+        null=True, blank=True, help_text="The sign-in before the last one; “since my last visit” begins here."
+    )
+    time_zone = MaskedCharField(
+        max_length=64, blank=True, help_text="Zone of the times on pages; empty for the browser’s."
+    )
 
     objects = Members.as_manager()
 

@@ -7,6 +7,7 @@ from django.db import router, transaction
 
 from hoursmith_console.accounts.addresses import claim_address, normalize_email
 from hoursmith_console.core.texts import one_line
+from hoursmith_console.core.times.zones import find_zone
 from hoursmith_console.workspaces.models import Member, Workspace
 
 NAME_LENGTH = 200
@@ -63,6 +64,17 @@ def draft_account(*, email: str = "", name: str = "") -> User:
     user = User(username=uuid.uuid4().hex, email=email, first_name=name[:150])
     user.set_unusable_password()
     return user
+
+
+def set_time_zone(*, user: User, name: str) -> None:
+    """Show times to `user` in the zone called `name`, in all their workspaces; empty: in their browser's.
+
+    Not recorded in the audit log: it changes nothing but how pages look to one person. Raises ValueError for a name
+    that is no zone.
+    """
+    if name and find_zone(name) is None:
+        raise ValueError(f"No such time zone: {name}")
+    Member.objects.filter(user=user).update(time_zone=name)
 
 
 def link_account(*, member: Member, user: User) -> None:

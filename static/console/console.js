@@ -1,6 +1,6 @@
 "use strict";
-// Pages work without this file. It copies text, updates relative times, adds local times to tooltips,
-// closes menus, and removes the secret of a pasted token from search fields.
+// Pages work without this file. It copies text, updates relative times, closes menus, and removes the secret of a
+// pasted token from search fields.
 {
     const status = document.createElement("div");
     status.className = "visually-hidden";
@@ -82,18 +82,15 @@
         return days === 1 ? "1 day ago" : `${days} days ago`;
     };
 
-    const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-    const addLocalTimes = () => {
-        for (const element of document.querySelectorAll("time.ago:not([data-local])")) {
-            element.dataset.local = "";
-            // Screen readers must not announce each update of a relative time.
+    // Screen readers must not announce each update of a relative time.
+    const quieten = () => {
+        for (const element of document.querySelectorAll("time.ago:not([aria-live])")) {
             element.setAttribute("aria-live", "off");
-            element.title += ` · ${local.format(Date.parse(element.dateTime))} here`;
         }
     };
-    addLocalTimes();
+    quieten();
     // Content that htmx swaps in has new times.
-    document.addEventListener("htmx:afterSettle", addLocalTimes);
+    document.addEventListener("htmx:afterSettle", quieten);
     // Show a 503 response that has a target, although it is an error.
     document.addEventListener("htmx:beforeSwap", (event) => {
         if (event.detail.xhr.status === 503 && event.detail.xhr.getResponseHeader("HX-Retarget")) event.detail.shouldSwap = true;
@@ -124,6 +121,9 @@
                 if (value === "") {
                     event.formData.delete(name);
                 }
+            }
+            if (!event.formData.has("since") && !event.formData.has("until")) {
+                event.formData.delete("tz");
             }
         });
     }

@@ -1,5 +1,8 @@
 """What people do: copy a prefix, page, switch colours, use the keyboard."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from tests.browser.conftest import SENTENCE, Visitor
 from tests.token_shapes import assembled_token
 
@@ -90,10 +93,15 @@ def test_the_keyboard_reaches_the_content_and_closes_menus(visit: Visitor) -> No
         assert not window.page.get_by_role("button", name="Sign out").is_visible()
 
 
-def test_times_carry_the_exact_instant_and_the_readers_own(visit: Visitor) -> None:
+def test_times_are_the_readers_own_and_say_utc_when_they_are_tapped(visit: Visitor) -> None:
     with visit(timezone_id="Asia/Tokyo", locale="en-GB") as window:
+        # The first page tells the console the browser's zone.
         window.goto("/activity/")
-        title = window.page.locator("time.ago").first.get_attribute("title")
-        assert title is not None
-        assert " UTC · " in title
-        assert title.endswith(" here")
+        window.goto("/activity/")
+        assert "Times in Asia/Tokyo" in window.page.locator("#footer").inner_text()
+        time = window.page.locator(".when time").first
+        instant = datetime.fromisoformat(time.get_attribute("datetime") or "")
+        assert time.inner_text() == f"{instant.astimezone(ZoneInfo('Asia/Tokyo')):%a %-d %b %H:%M}"
+        time.click()
+        shown = time.evaluate("element => getComputedStyle(element, '::after').content")
+        assert shown == f'"{instant:%a %-d %b %Y, %H:%M:%S} UTC"'

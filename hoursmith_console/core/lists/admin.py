@@ -102,6 +102,10 @@ class ReadOnlyModelAdmin(_ModelAdmin):
         """Return the rows that `viewer` may see; every page of the section starts from these."""
         raise NotImplementedError
 
+    def tabs(self, viewer: Any) -> Mapping[str, Mapping[str, str]]:
+        """Return the tabs above the list: each label with the filters that it sets."""
+        return {}
+
     def visible_branches(self, viewer: Any) -> list[Q] | None:
         """Return what `visible_to` adds to the workspace as index branches; None where it adds nothing."""
         return None

@@ -23,7 +23,7 @@ from hoursmith_console.core.lists.pagination import (
     keyset_page_by_window,
     parse_instant,
 )
-from hoursmith_console.core.lists.time_filter import TimeFilter
+from hoursmith_console.core.lists.time_filter import ZONE, TimeFilter
 from hoursmith_console.core.viewer import ViewerRequest
 
 OLDER, NEWER, SORT = "before", "after", "sort"
@@ -85,6 +85,7 @@ class KeysetChangeList(ChangeList):
         self.viewer: Any = cast(ViewerRequest, request).viewer
         self.before = request.GET.get(OLDER, "")
         self.after = request.GET.get(NEWER, "")
+        self._zone = request.GET.get(ZONE, "")
         super().__init__(request, *args, **kwargs)
 
     @property
@@ -130,10 +131,7 @@ class KeysetChangeList(ChangeList):
 
     def _in_time(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Those of `rows` that fit the filter by time, if there is one."""
-        for spec in self.filter_specs:
-            if isinstance(spec, TimeFilter):
-                rows = spec.queryset(request, rows)
-        return rows
+        return self.time.queryset(request, rows) if self.time else rows
 
     def _branches(self, request: HttpRequest) -> list[Q] | None:
         """What one index answers; None where the list is narrowed in a way that none does."""
@@ -162,8 +160,10 @@ class KeysetChangeList(ChangeList):
         return [{"value": name, "label": order.label, "is_chosen": name == self.sort} for name, order in orders.items()]
 
     def chips(self) -> list[dict[str, str]]:
-        """Each filter in use: its title, its value, and the address of the list without it."""
-        found = [chip for spec in self.filter_specs for chip in getattr(spec, "chips", list)()]
+        """Each filter in use, but for the tab: its title, its value, and the address of the list without it."""
+        tab = next((tab for tab in self._admin.tabs(self.viewer).values() if tab and self._is_here(tab)), {})
+        specs = [spec for spec in self.filter_specs if getattr(spec, "parameter_name", "") not in tab]
+        found = [chip for spec in specs for chip in getattr(spec, "chips", list)()]
         if self.query:
             found.append(Chip("search", self.query, (SEARCH_VAR,)))
         return [
@@ -214,13 +214,47 @@ class KeysetChangeList(ChangeList):
         return {"address": address, "direction": direction if is_here else ""}
 
     @property
+    def time(self) -> TimeFilter | None:
+        """The filter by time, if the list has one."""
+        return next((spec for spec in self.filter_specs if isinstance(spec, TimeFilter)), None)
+
+    def quick_ranges(self) -> list[dict[str, Any]]:
+        """Return links to this list in each quick range; the chosen one leads back to all times."""
+        found = self.time.quick_ranges() if self.time else []
+        return [
+            {
+                **each,
+                "address": self.address(
+                    *([] if each["is_chosen"] else [("range", each["value"])]), without=TimeFilter.PARAMETERS
+                ),
+            }
+            for each in found
+        ]
+
+    def tabs(self) -> list[dict[str, Any]]:
+        """Return links to the tabs of the list, which are filters in front of all others."""
+        offered = self._admin.tabs(self.viewer)
+        names = sorted({name for tab in offered.values() for name in tab})
+        return [
+            {"label": label, "address": self.address(*tab.items(), without=names), "is_here": self._is_here(tab)}
+            for label, tab in offered.items()
+        ]
+
+    def _is_here(self, tab: Mapping[str, str]) -> bool:
+        names = {name for each in self._admin.tabs(self.viewer).values() for name in each}
+        return tab == {name: value for name, value in self.active_params() if name in names}
+
+    @property
     def target(self) -> Any:
         """The filter by record, where the list is one record's history."""
         return next((spec for spec in self.filter_specs if getattr(spec, "parameter_name", "") == "target"), None)
 
     def active_params(self, *, without: Sequence[str] = ()) -> list[tuple[str, str]]:
         """The filters, the search and the order in the address, without the place in the list."""
-        kept = [(name, value) for name, values in self.get_filters_params().items() for value in values]
+        filters = self.get_filters_params()
+        kept = [(name, value) for name, values in filters.items() for value in values if name not in without]
+        if self._zone and any(value for name, value in kept if name in ("since", "until")):
+            kept.append((ZONE, self._zone))
         if self.query:
             kept.append((SEARCH_VAR, self.query))
         if self.sort != next(iter(self._admin.orders)):

@@ -1,8 +1,8 @@
-"""The filter by time: the last hour to the last month, or from and to, each a day or a minute (UTC)."""
+"""The filter by time: a quick range, or from and to, each a day or a minute in the reader's zone."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, ClassVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, cast
 
 from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import ChangeList
@@ -11,13 +11,20 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from hoursmith_console.core.lists.chips import Chip
+from hoursmith_console.core.times.spans import Span, last_night, parse_span
+from hoursmith_console.core.times.zones import current_zone_name, find_zone
+from hoursmith_console.core.viewer import ViewerRequest
 
-_RANGES = {
-    "1h": ("the last hour", timedelta(hours=1)),
-    "24h": ("the last 24 hours", timedelta(hours=24)),
-    "7d": ("the last 7 days", timedelta(days=7)),
-    "30d": ("the last 30 days", timedelta(days=30)),
+# The zone of from and to, so that a link means the same to every reader; without it they are UTC.
+ZONE = "tz"
+NIGHT, VISIT = "night", "visit"
+_LAST = {
+    "1h": ("Last hour", timedelta(hours=1)),
+    "24h": ("24 hours", timedelta(hours=24)),
+    "7d": ("7 days", timedelta(days=7)),
+    "30d": ("30 days", timedelta(days=30)),
 }
+_QUICK = (NIGHT, VISIT, "24h", "7d")
 
 
 class TimeFilter(ListFilter):
@@ -31,21 +38,29 @@ class TimeFilter(ListFilter):
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
         given = {name: params.pop(name, [""])[-1] for name in self.PARAMETERS}
-        self.range = given["range"] if given["range"] in _RANGES else ""
+        self._previous_sign_in_at = cast(ViewerRequest, request).viewer.member.previous_sign_in_at
+        self._now = timezone.now()
+        self.range = given["range"] if given["range"] in self._labels() else ""
         self.faults: list[str] = []
+        self._zone = find_zone(request.GET.get(ZONE, "")) or UTC
         self.since = self._read("From", given["since"])
         self.until = self._read("To", given["until"])
 
-    def _read(self, control: str, text: str) -> tuple[datetime, datetime] | None:
+    def _read(self, control: str, text: str) -> Span | None:
         if not text:
             return None
-        found = _span(text)
+        found = parse_span(text, self._zone)
         if found is None:
             self.faults.append(
-                f"The time in “{control}” cannot be read. Write a day (2026-11-30) or a minute (2026-11-30T09:30, "
-                "with an offset such as +02:00 where it is not UTC)."
+                f"The time in “{control}” cannot be read. Write a day (2026-11-30) or a minute (2026-11-30T09:30)."
             )
         return found
+
+    def _labels(self) -> dict[str, str]:
+        named = {NIGHT: "Last night"}
+        if self._previous_sign_in_at:
+            named[VISIT] = "Since my last visit"
+        return named | {key: label for key, (label, _) in _LAST.items()}
 
     def has_output(self) -> bool:
         return True
@@ -61,53 +76,67 @@ class TimeFilter(ListFilter):
         return self.range or self.since or self.until or self.faults
 
     def chips(self) -> list[Chip]:
-        """What is shown of the times in use, and which parameters remove them."""
-        found = [Chip("time", _RANGES[self.range][0], ("range",))] if self.range else []
+        """What is shown of the times in use, but for quick ranges, and which parameters remove them."""
+        found = [Chip("time", self._labels()[self.range], ("range",))] if self.range not in ("", *_QUICK) else []
         for name, span, text in (("from", self.since, self.since_text), ("to", self.until, self.until_text)):
             if span:
                 parameter = "since" if name == "from" else "until"
-                found.append(Chip(name, f"{text.replace('T', ' ')} UTC", (parameter,)))
+                found.append(Chip(name, text.replace("T", " "), (parameter,)))
         return found
 
     def options(self) -> list[dict[str, Any]]:
         """What the select element shows."""
-        return [{"value": key, "label": label, "is_chosen": key == self.range} for key, (label, _) in _RANGES.items()]
+        return [{"value": key, "label": label, "is_chosen": key == self.range} for key, label in self._labels().items()]
+
+    def quick_ranges(self) -> list[dict[str, Any]]:
+        """Return the ranges that are one click away, each with the span that it means now."""
+        labels = self._labels()
+        return [
+            {"value": key, "label": labels[key], "title": self._meaning(key), "is_chosen": key == self.range}
+            for key in _QUICK
+            if key in labels
+        ]
 
     @property
     def since_text(self) -> str:
-        """The first minute, as a control shows it."""
-        return f"{self.since[0]:%Y-%m-%dT%H:%M}" if self.since else ""
+        """The first minute, as a control shows it, in the reader's zone."""
+        return f"{timezone.localtime(self.since.since):%Y-%m-%dT%H:%M}" if self.since else ""
 
     @property
     def until_text(self) -> str:
-        """The last minute, as a control shows it."""
-        return f"{self.until[1] - timedelta(minutes=1):%Y-%m-%dT%H:%M}" if self.until else ""
+        """The last minute, as a control shows it, in the reader's zone."""
+        return f"{timezone.localtime(self.until.until) - timedelta(minutes=1):%Y-%m-%dT%H:%M}" if self.until else ""
+
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """Return the first instant that fits, and the first that comes after; None where there is no limit."""
+        since, until = self._range_bounds(self.range)
+        if self.since:
+            since = max(self.since.since, since) if since else self.since.since
+        if self.until:
+            until = min(self.until.until, until) if until else self.until.until
+        return since, until
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.faults:
             # Other rows than those that were asked for would be taken for them.
             return queryset.none()
-        if self.range:
-            queryset = queryset.filter(**{f"{self.field}__gte": timezone.now() - _RANGES[self.range][1]})
-        if self.since:
-            queryset = queryset.filter(**{f"{self.field}__gte": self.since[0]})
-        if self.until:
-            queryset = queryset.filter(**{f"{self.field}__lt": self.until[1]})
+        since, until = self.bounds()
+        if since:
+            queryset = queryset.filter(**{f"{self.field}__gte": since})
+        if until:
+            queryset = queryset.filter(**{f"{self.field}__lt": until})
         return queryset
 
+    def _range_bounds(self, key: str) -> tuple[datetime | None, datetime | None]:
+        if key == NIGHT:
+            return last_night(self._now, timezone.get_current_timezone())
+        if key == VISIT:
+            return self._previous_sign_in_at, None
+        return (self._now - _LAST[key][1], None) if key in _LAST else (None, None)
 
-def _span(text: str) -> tuple[datetime, datetime] | None:
-    """Return the day or minute that `text` names, in UTC unless it says otherwise: its begin, and that of the next.
-
-    None where it names neither. A plus sign may have become a space on its way through an address (`+02:00`).
-    """
-    text = text.strip()
-    try:
-        if "T" not in text:
-            day = datetime.combine(date.fromisoformat(text), time(), UTC)
-            return day, day + timedelta(days=1)
-        said = datetime.fromisoformat(text.replace(" ", "+"))
-        minute = (said if said.tzinfo else said.replace(tzinfo=UTC)).astimezone(UTC).replace(second=0, microsecond=0)
-        return minute, minute + timedelta(minutes=1)
-    except (ValueError, OverflowError):
-        return None
+    def _meaning(self, key: str) -> str:
+        since, until = (timezone.localtime(each) if each else None for each in self._range_bounds(key))
+        begin = f"{since:%a %-d %b %H:%M}" if since else ""
+        if key == NIGHT:
+            return f"{begin} to {until:%a %-d %b %H:%M}, {current_zone_name()}"
+        return f"Since you signed in before this time: {begin}" if key == VISIT else f"Since {begin}"

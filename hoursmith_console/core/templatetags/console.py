@@ -5,7 +5,6 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,18 +12,20 @@ from django import template
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from hoursmith_console.core.record_fields import Fields
 from hoursmith_console.core.record_fields import labelled as fields_of
+from hoursmith_console.core.times import rendering, zones
 from mcpbridge.redaction.visible_text import marked
 
 register = template.Library()
+for each in (rendering.when, rendering.ago, rendering.exact, rendering.moment, rendering.day):
+    register.simple_tag(each)
+register.simple_tag(zones.current_zone_name, name="time_zone")
 
 _TINTS = 6
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 @register.inclusion_tag("console/_sandbox.html")
@@ -82,60 +83,6 @@ def sort_header(changes: Any, column: str, label: str, css: str = "") -> SafeStr
         label,
         mark,
     )
-
-
-@register.simple_tag
-def ago(instant: datetime | None) -> SafeString | str:
-    """`instant` as "2 min ago", with the exact time (UTC) as title and for screen readers."""
-    if instant is None:
-        return "never"
-    exact_words = _exact(instant)
-    return mark_safe(  # noqa: S308 - an instant's digits and our own words
-        f'<time class="ago" datetime="{instant.astimezone(UTC).isoformat(timespec="milliseconds")}"'
-        f' title="{exact_words}"><span>{relative(instant, timezone.now())}</span>'
-        f'<span class="visually-hidden"> ({exact_words})</span></time>'
-    )
-
-
-@register.simple_tag
-def exact(instant: datetime | None) -> SafeString | str:
-    """`instant` in full, in UTC."""
-    if instant is None:
-        return "–"
-    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return format_html(
-        '<time datetime="{}">{}</time>', aware.astimezone(UTC).isoformat(timespec="milliseconds"), _exact(aware)
-    )
-
-
-@register.simple_tag
-def moment(instant: datetime) -> SafeString:
-    """`instant` as a sentence says it: "23 Nov 2026 at 10:42:07 UTC"."""
-    utc = instant.astimezone(UTC)
-    return format_html(
-        '<time datetime="{}">{}</time>', utc.isoformat(timespec="milliseconds"), f"{utc:%-d %b %Y at %H:%M:%S} UTC"
-    )
-
-
-def relative(instant: datetime, now: datetime) -> str:
-    """How long ago `instant` was, in the words of a person; a date where it was long ago."""
-    seconds = (now - instant).total_seconds()
-    if seconds < 1:
-        return "just now"
-    if seconds < _MINUTE:
-        return f"{int(seconds)} s ago"
-    if seconds < 45 * _MINUTE:
-        return f"{max(1, round(seconds / _MINUTE))} min ago"
-    if seconds < 22 * _HOUR:
-        return f"{max(1, round(seconds / _HOUR))} h ago"
-    days = max(1, round(seconds / _DAY))
-    if days <= 30:
-        return "1 day ago" if days == 1 else f"{days} days ago"
-    return f"{instant.astimezone(UTC):%-d %b %Y}"
-
-
-def _exact(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
 
 
 @register.filter

@@ -34,7 +34,7 @@ def test_the_page_reads_as_a_sentence(cast: Cast, browse: Browse) -> None:
     page = _page(browse("owner"), f"/audit/{intent.call_id}/")
     assert (
         f"Claude Desktop, with manager's laptop (MANAGER, hsk_live_{intent.prefix}_••••), "
-        "deleted client Globex on 9 Mar 2026 at 10:42:07 UTC – succeeded, 204."
+        "deleted client Globex on Mon 9 Mar 2026 at 10:42:07 UTC – succeeded, 204."
     ) in page
 
 

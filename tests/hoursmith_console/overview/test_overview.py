@@ -8,7 +8,8 @@ import pytest
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from hoursmith_console.core.templatetags.console import initials, relative, tint
+from hoursmith_console.core.templatetags.console import initials, tint
+from hoursmith_console.core.times.rendering import relative
 from hoursmith_console.overview.queries import calls_over_time, tokens_in_use
 from hoursmith_console.tokens.chart import HEIGHT, draw
 from hoursmith_console.tokens.usage import Span
