@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from hoursmith_console.core.banners import Banner
-from hoursmith_console.core.templatetags.console import ago
+from hoursmith_console.core.times.rendering import ago
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ToolCall
 

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from hoursmith_console.core.banners import Banner
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.templatetags.console import ago
+from hoursmith_console.core.times.rendering import ago
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.auth.restrictions.pauses import pause_destructive_tools, resume_destructive_tools
 from mcpbridge.models import Freeze

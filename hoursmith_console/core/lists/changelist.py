@@ -23,6 +23,7 @@ from hoursmith_console.core.lists.pagination import (
     keyset_page_by_window,
     parse_instant,
 )
+from hoursmith_console.core.lists.scope import current_tab, range_links, tab_links
 from hoursmith_console.core.lists.time_filter import ZONE, TimeFilter
 from hoursmith_console.core.viewer import ViewerRequest
 
@@ -161,7 +162,8 @@ class KeysetChangeList(ChangeList):
 
     def chips(self) -> list[dict[str, str]]:
         """Each filter in use, but for the tab: its title, its value, and the address of the list without it."""
-        tab = next((tab for tab in self._admin.tabs(self.viewer).values() if tab and self._is_here(tab)), {})
+        tabs = self._admin.tabs(self.viewer)
+        tab = current_tab(self, tabs) if current_tab(self, tabs) in tabs.values() else {}
         specs = [spec for spec in self.filter_specs if getattr(spec, "parameter_name", "") not in tab]
         found = [chip for spec in specs for chip in getattr(spec, "chips", list)()]
         if self.query:
@@ -219,30 +221,12 @@ class KeysetChangeList(ChangeList):
         return next((spec for spec in self.filter_specs if isinstance(spec, TimeFilter)), None)
 
     def quick_ranges(self) -> list[dict[str, Any]]:
-        """Return links to this list in each quick range; the chosen one leads back to all times."""
-        found = self.time.quick_ranges() if self.time else []
-        return [
-            {
-                **each,
-                "address": self.address(
-                    *([] if each["is_chosen"] else [("range", each["value"])]), without=TimeFilter.PARAMETERS
-                ),
-            }
-            for each in found
-        ]
+        """What `console/_ranges.html` shows of the quick ranges."""
+        return range_links(self)
 
     def tabs(self) -> list[dict[str, Any]]:
-        """Return links to the tabs of the list, which are filters in front of all others."""
-        offered = self._admin.tabs(self.viewer)
-        names = sorted({name for tab in offered.values() for name in tab})
-        return [
-            {"label": label, "address": self.address(*tab.items(), without=names), "is_here": self._is_here(tab)}
-            for label, tab in offered.items()
-        ]
-
-    def _is_here(self, tab: Mapping[str, str]) -> bool:
-        names = {name for each in self._admin.tabs(self.viewer).values() for name in each}
-        return tab == {name: value for name, value in self.active_params() if name in names}
+        """What `console/_ranges.html` shows of the tabs."""
+        return tab_links(self, self._admin.tabs(self.viewer))
 
     @property
     def target(self) -> Any:

@@ -47,9 +47,11 @@ def moment(instant: datetime) -> SafeString:
 
 
 def day(value: date | None) -> SafeString | str:
-    """Write a date, which has no zone: "3 Dec 2026"."""
+    """Write a date, which has no zone, or the local day of an instant: "3 Dec 2026"."""
     if value is None:
         return "–"
+    if isinstance(value, datetime):
+        return _time(value, f"{timezone.localtime(value):%-d %b %Y}")
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%-d %b %Y}")
 
 

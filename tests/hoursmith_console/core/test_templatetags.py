@@ -1,6 +1,7 @@
 """Small parts that long lists repeat: written quickly, and as safely as everything else."""
 
 from django.template.loader import render_to_string
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -37,7 +38,8 @@ def test_a_rows_address_is_the_one_that_django_would_give() -> None:
 
 
 def test_a_message_is_shown_as_it_was_written() -> None:
-    shown = render_to_string("console/base.html", {"messages": ["hsk_live_4f8a2c1bdedf_•••• is blocked."]})
+    page = {"messages": ["hsk_live_4f8a2c1bdedf_•••• is blocked."], "request": RequestFactory().get("/")}
+    shown = render_to_string("console/base.html", page)
     assert ">hsk_live_4f8a2c1bdedf_•••• is blocked.<" in shown
 
 

@@ -67,4 +67,6 @@ def test_a_zone_without_letters_is_named_by_its_offset() -> None:
 def test_what_never_was_and_what_has_no_zone() -> None:
     assert (when(None), ago(None), exact(None), day(None)) == ("–", "never", "–", "–")
     assert exact(AT.replace(tzinfo=None)) == exact(AT)
+    with timezone.override(find_zone("Asia/Tokyo")):
+        assert ">1 Dec 2026<" in day(datetime(2026, 11, 30, 15, tzinfo=UTC))
     assert day(date(2026, 12, 3)) == '<time datetime="2026-12-03">3 Dec 2026</time>'
