@@ -1,4 +1,4 @@
-"""What stands above a list: tabs, which set filters in front of all others, and quick ranges of time."""
+"""Links above a list: tabs, which set filters in front of all others, and quick ranges of time."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
