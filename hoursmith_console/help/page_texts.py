@@ -155,7 +155,7 @@ PAGE_TEXTS = {
     "rotations:detail": PageHelp(
         "The steps of this rotation, and what was observed of each assistant. "
         "It ends when the old token is no longer used.",
-        "rotation#updating-the-assistants",
+        "rotation#update-assistants",
     ),
     "rotations:mint": PageHelp(
         "The new token, shown only now. Store it before you leave this page.",
