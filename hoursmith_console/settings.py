@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "hoursmith_console.activity",
     "hoursmith_console.audit",
     "hoursmith_console.overview",
+    "hoursmith_console.search",
     "hoursmith_console.token_inventory",
     "hoursmith_console.members",
     "hoursmith_console.workspace_settings",
@@ -245,18 +246,12 @@ EMAIL_TIMEOUT = 10
 
 # browser security
 
+_kinds_from_self = ("script", "worker", "style", "img", "font", "connect")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "worker-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
+        **{directive: [NONE] for directive in ("default-src", "base-uri", "frame-ancestors")},
+        **{f"{kind}-src": [SELF] for kind in _kinds_from_self},
         "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
     }
 }
 X_FRAME_OPTIONS = "DENY"

@@ -19,9 +19,10 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.permissions import admin_required, recent_auth_required
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
+from hoursmith_console.core.texts import one_line
 from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
-from hoursmith_console.members.queries import list_people, visible_members
+from hoursmith_console.members.queries import list_people, search_members, visible_members
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.tokens.labels import tokens_claimed_by
@@ -84,9 +85,10 @@ class MembersSection(ConsoleSection):
 
     def list_view(self, request: ConsoleRequest) -> HttpResponse:
         """List the members and their console access."""
-        pages = Paginator(visible_members(request.viewer), PER_PAGE)
+        query = one_line(request.GET.get("q", ""), 200)
+        pages = Paginator(search_members(visible_members(request.viewer), query), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
-        return render_page(request, "members/list.html", people=list_people(page.object_list), page=page)
+        return render_page(request, "members/list.html", people=list_people(page.object_list), page=page, query=query)
 
     def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Show a member; 404 for members outside the viewer's sight."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
@@ -52,6 +52,11 @@ def visible_members(viewer: Viewer) -> QuerySet[Member]:
     if not viewer.member.sees_workspace:
         members = members.filter(pk=viewer.member.pk)
     return members.order_by("-is_active", "name", "pk")
+
+
+def search_members(members: QuerySet[Member], query: str) -> QuerySet[Member]:
+    """Return those of `members` whose name or address contains `query`."""
+    return members.filter(Q(name__icontains=query) | Q(email__icontains=query)) if query else members
 
 
 def list_people(members: Iterable[Member]) -> list[Person]:

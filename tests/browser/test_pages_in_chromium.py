@@ -82,7 +82,7 @@ def test_everything_works_without_script(visit: Visitor, console: Served) -> Non
         page.get_by_label("Password").fill(person["password"])
         page.get_by_role("button", name="Sign in", exact=True).click()
         assert page.url == f"{console.url}/audit/"
-        page.get_by_label("Search").fill("Vandelay")
+        page.get_by_label("Search", exact=True).fill("Vandelay")
         page.get_by_text("+ Filter").click()
         page.get_by_label("Type").select_option("destroyed")
         page.get_by_role("button", name="Apply").click()

@@ -40,10 +40,10 @@ def test_a_pasted_token_never_leaves_the_browser_whole(visit: Visitor) -> None:
     token = assembled_token(secret="Zq7" * 11)
     with visit() as window:
         window.goto("/tokens/")
-        window.page.get_by_label("Search").fill(token)
+        window.page.get_by_label("Search", exact=True).fill(token)
         window.page.get_by_role("button", name="Apply").click()
         window.page.wait_for_url("**/tokens/?q=*")
-        assert window.page.get_by_label("Search").input_value() == "hsk_live_4f8a2c1bdedf"
+        assert window.page.get_by_label("Search", exact=True).input_value() == "hsk_live_4f8a2c1bdedf"
         assert not [request for request in window.requests if "Zq7" in request]
 
 

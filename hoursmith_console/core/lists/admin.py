@@ -117,7 +117,7 @@ class ReadOnlyModelAdmin(_ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Return rows that contain the search term; a token prefix or a record's id has to match exactly."""
-        if match := _TOKEN.search(search_term):
+        if hasattr(self.model, "prefix") and (match := _TOKEN.search(search_term)):
             return queryset.filter(env=match["env"], prefix=match["prefix"]), False
         if "target_id" in self.search_fields and _ID.fullmatch(search_term.strip()):
             return queryset.filter(target_id__gt="", target_id=search_term.strip().lower()), False
