@@ -90,6 +90,10 @@ PAGE_TEXTS = {
         "The secret with which the receiver checks that a request came from this console. It is shown only now.",
         "audit-log#log-destinations",
     ),
+    "restore:new": PageHelp(
+        "What comes back of this record, and what does not. Nothing is sent before you confirm.",
+        "audit-log#the-page-of-an-entry",
+    ),
     "activity:list": PageHelp(
         "Every tool call that assistants made with tokens that you may see. "
         "Use filters to narrow it, and save them as a view.",
