@@ -66,6 +66,11 @@ PAGE_TEXTS = {
         "Integrity says whether the entry is unchanged since it was written.",
         "audit-log#the-page-of-an-entry",
     ),
+    "restore:new": PageHelp(
+        "Undoes one call of an assistant, from the snapshot recorded before it. "
+        "Read first what does not come back: a deleted record becomes a new one.",
+        "restore",
+    ),
     "audit:export": PageHelp(
         "Download the audit log as a file that others can verify without this console. "
         "The export is itself recorded in the audit log.",
