@@ -76,7 +76,7 @@ def _same_record(undo: Undo, intent: AuditEvent) -> RestorePlan:
     # Without a snapshot as well: the id is all that is needed.
     before = intent.snapshot if isinstance(intent.snapshot, dict) else {}
     sets = {**undo.sets, **{name: before[name] for name in undo.as_before if before.get(name)}}
-    losses = [Loss(label_of(name), why) for name, why in undo.lost.items()]
+    losses = [Loss(label_of(name), why) for name, why in undo.lost.items() if before.get(name) != sets.get(name, "")]
     unknown = [name for name in undo.as_before if not before.get(name)]
     losses += [Loss(label_of(name), f"{_NOT_IN_SNAPSHOT} It becomes {undo.sets[name]}.") for name in unknown]
     return _checked(RestorePlan(undo, intent, {"id": intent.target_id, **sets}, (*losses, *_beyond(undo))))
