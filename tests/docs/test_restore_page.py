@@ -28,7 +28,7 @@ def expected() -> Iterator[str]:
 
 
 def test_the_tables_are_those_of_the_declarations() -> None:
-    assert ROWS == list(expected())
+    assert list(expected()) == ROWS
 
 
 def test_every_destructive_tool_can_be_undone() -> None:
