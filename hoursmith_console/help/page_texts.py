@@ -66,11 +66,6 @@ PAGE_TEXTS = {
         "Integrity says whether the entry is unchanged since it was written.",
         "audit-log#the-page-of-an-entry",
     ),
-    "restore:new": PageHelp(
-        "Undoes one call of an assistant, from the snapshot recorded before it. "
-        "Read first what does not come back: a deleted record becomes a new one.",
-        "restore",
-    ),
     "audit:export": PageHelp(
         "Download the audit log as a file that others can verify without this console. "
         "The export is itself recorded in the audit log.",
@@ -97,7 +92,7 @@ PAGE_TEXTS = {
     ),
     "restore:new": PageHelp(
         "What comes back of this record, and what does not. Nothing is sent before you confirm.",
-        "audit-log#the-page-of-an-entry",
+        "restore",
     ),
     "activity:list": PageHelp(
         "Every tool call that assistants made with tokens that you may see. "
