@@ -93,6 +93,43 @@ def test_the_keyboard_reaches_the_content_and_closes_menus(visit: Visitor) -> No
         assert not window.page.get_by_role("button", name="Sign out").is_visible()
 
 
+def test_rows_are_walked_opened_and_explained_by_keys(visit: Visitor) -> None:
+    with visit() as window:
+        window.goto("/activity/")
+        keys, rows = window.page.keyboard, window.page.locator(".rows .what > a")
+        for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+            keys.press(key)
+            assert rows.nth(row).evaluate("link => link === document.activeElement"), key
+        address = rows.nth(1).get_attribute("href")
+        keys.press("Enter")
+        window.page.wait_for_url(f"**{address}")
+        window.goto("/tokens/")
+        dialog = window.page.get_by_role("dialog", name="Keyboard shortcuts")
+        # Nothing happens while somebody types, or with a modifier.
+        window.page.locator("main input[name=q]").first.focus()
+        keys.type("jk?")
+        assert window.page.locator("main input[name=q]").first.input_value() == "jk?"
+        window.page.locator("main").focus()
+        keys.press("Control+j")
+        assert window.page.evaluate("document.activeElement.tagName") == "MAIN"
+        assert not dialog.is_visible()
+        keys.press("?")
+        assert dialog.is_visible()
+        keys.press("j")
+        assert window.page.evaluate("document.getElementById('shortcuts').contains(document.activeElement)")
+        window.page.get_by_label("Use shortcuts in this browser").uncheck()
+        keys.press("Escape")
+        keys.press("?")
+        assert not dialog.is_visible()
+        window.page.locator("#header details.menu summary").last.click()
+        window.page.get_by_role("button", name="Keyboard shortcuts").click()
+        window.page.get_by_label("Use shortcuts in this browser").check()
+        window.page.get_by_role("button", name="Close").click()
+        window.page.locator("main").focus()
+        keys.press("j")
+        assert rows.first.evaluate("link => link === document.activeElement")
+
+
 def test_times_are_the_readers_own_and_say_utc_when_they_are_tapped(visit: Visitor) -> None:
     with visit(timezone_id="Asia/Tokyo", locale="en-GB") as window:
         # The first page tells the console the browser's zone.
