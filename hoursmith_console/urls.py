@@ -17,4 +17,5 @@ if settings.SANDBOX_MODE:
 # Last, for it serves the root.
 urlpatterns.append(path("", site.urls))
 
+handler403 = "hoursmith_console.core.views.permission_denied"
 handler500 = "hoursmith_console.middleware.request_id.server_error"

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import router
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -32,7 +31,7 @@ from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeLi
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, LiveCursor, LiveListAdmin, LiveUpdate
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.lists.time_filter import TimeFilter
-from hoursmith_console.core.permissions import auditor_may_post
+from hoursmith_console.core.permissions import RoleNotAllowedError, auditor_may_post
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.filters import AssistantFilter, MemberFilter, TargetFilter, TokenFilter
 from hoursmith_console.tokens.labels import ref_of, token_labels
@@ -147,7 +146,7 @@ class AuditAdmin(LiveListAdmin):
         viewer = request.viewer
         row = get_object_or_404(self.get_queryset(request), phase=AuditPhase.INTENT, call_id=key)
         if not viewer.member.administers:
-            raise PermissionDenied
+            raise RoleNotAllowedError
         form = ResolveForm(request.POST)
         page = HttpResponseRedirect(reverse("console:audit:detail", args=[key]))
         if not form.is_valid():

@@ -14,14 +14,28 @@ View = Callable[..., HttpResponseBase]
 Marked = TypeVar("Marked", bound=View)
 
 
+ADMINS, REVIEWERS = "Owners and Admins", "Owners, Admins and Auditors"
+
+
+class RoleNotAllowedError(PermissionDenied):
+    """The viewer's role does not allow what they asked for; the page of the refusal names the roles that do.
+
+    A plain PermissionDenied means that the object is another member's, or in a state that allows no change.
+    """
+
+    def __init__(self, roles: str = ADMINS) -> None:
+        super().__init__(f"This is for {roles} only.")
+        self.roles = roles
+
+
 def reviewer_required(view: View) -> View:
     """Answer 403 to members who do not see the whole workspace: only Owner, Admin and Auditor do."""
-    return _members_who(lambda member: member.sees_workspace, view)
+    return _members_who(lambda member: member.sees_workspace, view, REVIEWERS)
 
 
 def admin_required(view: View) -> View:
     """Answer 403 to everyone but Owner and Admin."""
-    return _members_who(lambda member: member.administers, view)
+    return _members_who(lambda member: member.administers, view, ADMINS)
 
 
 def recent_auth_required(view: View) -> View:
@@ -45,11 +59,11 @@ def without_two_factor(view: Marked) -> Marked:
     return view
 
 
-def _members_who(may: Callable[[ConsoleMember], bool], view: View) -> View:
+def _members_who(may: Callable[[ConsoleMember], bool], view: View, roles: str) -> View:
     @wraps(view)
     def inner(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not may(request.viewer.member):
-            raise PermissionDenied
+            raise RoleNotAllowedError(roles)
         return view(request, *args, **kwargs)
 
     return inner

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
+from hoursmith_console.core.permissions import RoleNotAllowedError
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.viewer import ConsoleViewer, ViewerRequest
 
@@ -56,7 +56,7 @@ class ConsoleSite(AdminSite):
                 return HttpResponseRedirect(reverse("mfa_index"))
             changes = request.method not in SAFE and not getattr(view, "auditor_may_post", False)
             if changes and request.viewer.member.is_auditor:
-                raise PermissionDenied
+                raise RoleNotAllowedError
             _forget_related_lookups(request)
             return view(request, *args, **kwargs)
 

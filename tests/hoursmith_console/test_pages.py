@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from hoursmith_console.connections.services import create_connection
+from hoursmith_console.workspaces.models import Member
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call
 
@@ -57,3 +59,26 @@ def test_a_hidden_page_cannot_be_told_from_one_that_never_was(
 def _without_token(response: object) -> str:
     lines = response.content.decode().splitlines()  # type: ignore[attr-defined]
     return "\n".join(line for line in lines if "csrfmiddlewaretoken" not in line)
+
+
+def test_a_refusal_says_which_of_two_causes_it_has(cast: Cast, trusted: Browse) -> None:
+    """The role that may not, and the object that is another member's, are answered with 403 by different pages."""
+    token = cast.tokens["admin"]
+    connection = create_connection(
+        workspace=cast.workspace, owner=cast.people["admin"], client="cursor", label="x", access="full", actor="x"
+    )
+    role, theirs = "Not allowed for your role", "You can’t change this"
+    auditor = cast.people["manager"]
+    asked = [
+        ("member", "/settings/", role, "for Owners, Admins and Auditors only"),
+        ("member", "/members/invite/", role, "for Owners and Admins only"),
+        ("owner", f"/connections/{connection.slug}/setup/", theirs, "belongs to another member"),
+    ]
+    for person, address, title, text in asked:
+        answer = trusted(person).get(address)
+        assert answer.status_code == 403, address
+        assert f"<h1>{title}</h1>" in answer.content.decode()
+        assert text in answer.content.decode()
+    Member.objects.filter(pk=auditor.pk).update(is_auditor=True)
+    answer = trusted("manager").post(f"/tokens/block/?token=live_{token.prefix}", {"reason": "x"})
+    assert "Auditors can see everything in this workspace and change nothing." in answer.content.decode()

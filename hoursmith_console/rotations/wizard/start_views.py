@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRed
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from hoursmith_console.core.permissions import recent_auth_required
+from hoursmith_console.core.permissions import RoleNotAllowedError, recent_auth_required
 from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.actions import revoke_old_token
 from hoursmith_console.rotations.offboarding import active_token_counts, offboard_member, offboarding_summary
@@ -138,7 +138,7 @@ def _tokens_to_choose(viewer: Viewer) -> list[tuple[ObservedToken, TokenLabel]]:
 def _admin_viewer(request: ConsoleRequest) -> Viewer:
     viewer = request.viewer
     if not viewer.member.administers:
-        raise PermissionDenied
+        raise RoleNotAllowedError
     return viewer
 
 

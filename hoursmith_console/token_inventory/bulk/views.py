@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hoursmith_console.campaigns.forms import DEFAULT_PERIOD
 from hoursmith_console.campaigns.services import CampaignError
 from hoursmith_console.core.forms import Form
-from hoursmith_console.core.permissions import recent_auth_required
+from hoursmith_console.core.permissions import RoleNotAllowedError, recent_auth_required
 from hoursmith_console.core.views import render_page
 from hoursmith_console.rotations.notices.mails import is_mail_configured
 from hoursmith_console.token_inventory.bulk.forms import BlockTokensForm, RequestTokensForm
@@ -102,7 +102,7 @@ class BulkViews:
 
         def view(request: ConsoleRequest) -> HttpResponseBase:
             if not can_do(request.viewer.member, action):
-                raise PermissionDenied
+                raise RoleNotAllowedError
             return guarded(request)
 
         return view
