@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 django_application = get_asgi_application()
 
-from hoursmith_console.jobs.scheduler import MAIL_JOBS, BackgroundJobs  # noqa: E402
+from hoursmith_console.jobs.scheduler import ALERT_JOBS, MAIL_JOBS, BackgroundJobs  # noqa: E402
 from hoursmith_console.middleware.body_limit import limit_body  # noqa: E402 – needs the applications loaded
 from hoursmith_console.ops.health import Health  # noqa: E402
 from hoursmith_console.ops.metrics import Metrics  # noqa: E402
@@ -47,6 +47,7 @@ class Application:
         self._telemetry = Telemetry(is_wanted=settings.TRACES, version=__version__)
         self._watch = BackgroundJobs()
         self._mailer = BackgroundJobs(MAIL_JOBS, name="mailer")
+        self._alerts = BackgroundJobs(ALERT_JOBS, name="alerts")
         self._pages = limit_body(django_application)
         self._trusted = parse_networks(settings.TRUSTED_PROXIES)
 
@@ -81,9 +82,10 @@ class Application:
                     await self._bridge.start()
                     self._watch.start()
                     self._mailer.start()
+                    self._alerts.start()
                 elif self._bridge is not None:
                     # Before the bridge, whose audit writer they use.
-                    await asyncio.gather(self._watch.stop(), self._mailer.stop())
+                    await asyncio.gather(self._watch.stop(), self._mailer.stop(), self._alerts.stop())
                     await self._bridge.stop()
                     await self._telemetry.stop()
             except Exception:

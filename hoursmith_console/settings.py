@@ -116,6 +116,7 @@ INSTALLED_APPS = [
     "hoursmith_console.token_inventory",
     "hoursmith_console.members",
     "hoursmith_console.workspace_settings",
+    "hoursmith_console.alerts",
     "hoursmith_console.approvals",
     "hoursmith_console.sandbox",
 ]

@@ -16,7 +16,7 @@ REASONS = {
     **dict.fromkeys(("env", "prefix", "new_env", "new_prefix", "fault_env", "fault_prefix"), PUBLIC),
     **dict.fromkeys(("hash", "previous_hash", "signature", "public_key", "key_id", "announced_by", "digest"), DIGEST),
     **dict.fromkeys(("slug", "session_key", "lease_holder"), MADE_HERE),
-    "encrypted_secret": "ciphertext",
+    **dict.fromkeys(("encrypted_secret", "encrypted_address"), "ciphertext"),
     "cache_key": "a digest that is made here, with the name of what is counted",
     "value": "a count",
     "token_digest": DIGEST,

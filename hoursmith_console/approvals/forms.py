@@ -1,27 +1,17 @@
 """Form of the approval rules."""
 
-import re
 from typing import Any
 
 from django import forms
 
 from hoursmith_console.core.forms import Form
-from hoursmith_console.tokens.querysets import visible_tokens
+from hoursmith_console.tokens.prefixes import lines_of_tokens, prefixes_only, tokens_of_lines
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.calls.approvals.policy import DESTRUCTIVE_TOOLS, MAX_HOLD_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from mcpbridge.models import AnsweredIn, ApprovalRule
-from mcpbridge.redaction.masking import redact
 from mcpbridge.tools import TOOLS
 
-_TOKEN = re.compile(r"hsk_(live|test)_([0-9A-Za-z]{12})(?:_\S*)?")
-MOST_TOKENS = 200
 _MINUTE = 60
-
-
-def _prefix_of(line: str) -> str:
-    """Return the prefix of the token that `line` names, whole or not."""
-    match = _TOKEN.fullmatch(line)
-    return f"hsk_{match[1]}_{match[2]}" if match else redact(line)
 
 
 class RuleForm(Form):
@@ -78,13 +68,13 @@ class RuleForm(Form):
         if data is not None:
             data = data.copy()
             # A whole token pasted here must not be shown again.
-            data["tokens"] = "\n".join(_prefix_of(line) for line in data.get("tokens", "").split())
+            data["tokens"] = prefixes_only(data.get("tokens", ""))
         self._viewer = viewer
         super().__init__(
             data,
             initial={
                 "tools": rule.tools,
-                "tokens": "\n".join(f"hsk_{each}" for each in rule.tokens),
+                "tokens": lines_of_tokens(rule.tokens),
                 "hourly_limit": rule.hourly_limit,
                 "answered_in": rule.answered_in,
                 "holds_s": rule.holds_s,
@@ -96,20 +86,7 @@ class RuleForm(Form):
 
     def clean_tokens(self) -> list[str]:
         """Return each token as `env_prefix`; only tokens used in the workspace are valid."""
-        lines = self.cleaned_data["tokens"].split()
-        if len(lines) > MOST_TOKENS:
-            raise forms.ValidationError(f"Enter at most {MOST_TOKENS} tokens.")
-        found = [_TOKEN.fullmatch(line) for line in lines]
-        keys = {(match[1], match[2]) for match in found if match}
-        known = set(
-            visible_tokens(self._viewer)
-            .order_by()
-            .filter(prefix__in=[key[1] for key in keys])
-            .values_list("env", "prefix")
-        )
-        if None in found or keys - known:
-            raise forms.ValidationError("Each line must be the prefix of a token used in this workspace.")
-        return sorted("_".join(key) for key in keys)
+        return tokens_of_lines(self._viewer, self.cleaned_data["tokens"])
 
     def rule(self) -> dict[str, Any]:
         """Return the form's values as arguments of `change_approval_rule`."""

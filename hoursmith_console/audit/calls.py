@@ -14,6 +14,12 @@ from mcpbridge.models import AuditEvent, AuditPhase, Result
 
 # Failures before anything was sent to Hoursmith; after any other, the call may have been carried out.
 NOTHING_SENT = ("upstream_unreachable", "upstream_redirect", "audit_unavailable")
+# Entries of calls that may have been carried out although no success was recorded.
+IN_DOUBT = (
+    Q(phase=AuditPhase.UNKNOWN)
+    | Q(phase=AuditPhase.OUTCOME, result=Result.UNKNOWN)
+    | (Q(phase=AuditPhase.OUTCOME, result=Result.FAILED) & ~Q(code__in=NOTHING_SENT))
+)
 _MARKED_WITHIN = timedelta(days=3)
 _MOST_UNCERTAIN = 1_000
 

@@ -1,4 +1,4 @@
-"""Background thread that advances rotations, works off bulk actions, refreshes notices and queues reminders.
+"""Background threads: rotations, bulk actions, notices, and collecting and sending reminders and alerts.
 
 Every serving process has one, with its own database connection; an exclusive job runs in one process at a time (file
 lock or advisory lock). A job that fails because the database is unavailable is retried in the next round.
@@ -12,6 +12,7 @@ from functools import partial
 from django.db import connections, router
 from django.utils import timezone
 
+from hoursmith_console.alerts.periodic import collect_alerts, collect_signals, delete_old_alerts, send_alerts
 from hoursmith_console.campaigns.periodic import queue_all_reminders, refresh_all_notices, send_all_mails
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.progress.evidence import evidence_of
@@ -56,9 +57,14 @@ JOBS: Sequence[Job] = (
     Job("Bulk actions", 1.0, work_off_jobs),
     Job("Notices", 15.0, refresh_all_notices),
     Job("Reminders", 600.0, queue_all_reminders),
+    Job("Alerts", 3.0, collect_alerts),
+    Job("Signals", 15.0, collect_signals),
+    Job("Old-alerts", 3600.0, delete_old_alerts),
 )
 # On a separate thread, because a mail server may be slow.
 MAIL_JOBS: Sequence[Job] = (Job("Mails", 5.0, send_all_mails, is_exclusive=False),)
+# Likewise, because a chat may be slow.
+ALERT_JOBS: Sequence[Job] = (Job("Deliveries-of-alerts", 2.0, send_alerts, is_exclusive=False),)
 
 
 class BackgroundJobs:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from django.db.models import Avg, Exists, F, Max, Min, OuterRef
+from django.db.models import Avg, Exists, F, Max, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,11 +14,12 @@ from django.utils.safestring import SafeString
 from hoursmith_console.audit.numbers import deletions, deletions_address
 from hoursmith_console.core.templatetags.counts import count
 from hoursmith_console.tokens.filters import token_key
+from hoursmith_console.tokens.first_uses import new_assistant_names, new_networks
 from hoursmith_console.tokens.numbers import within
 from hoursmith_console.tokens.querysets import visible_clients, visible_rows, visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.activity.usage import hour_of
-from mcpbridge.models import CallHour, CallKind, ObservedToken, TokenNetwork, TokenTool
+from mcpbridge.models import CallHour, CallKind, ObservedToken, TokenTool
 from mcpbridge.tools import TOOLS
 
 NEW_FOR = timedelta(days=7)
@@ -49,8 +50,8 @@ def signals(viewer: Viewer) -> list[Signal]:
 
 def new_assistants(viewer: Viewer) -> Iterator[Signal]:
     """Detect assistants with a new name."""
-    names = visible_clients(viewer).exclude(name="").order_by().values("name").annotate(first=Min("first_seen_at"))
-    for row in names.filter(first__gte=timezone.now() - NEW_FOR).order_by("-first")[:_MOST_SHOWN]:
+    names = new_assistant_names(visible_clients(viewer), timezone.now() - NEW_FOR)
+    for row in names[:_MOST_SHOWN]:
         yield Signal(
             format_html("New assistant: <strong class='name'>{}</strong>", row["name"]),
             row["first"],
@@ -60,13 +61,10 @@ def new_assistants(viewer: Viewer) -> Iterator[Signal]:
         )
 
 
-def new_networks(viewer: Viewer) -> Iterator[Signal]:
+def new_networks_of_tokens(viewer: Viewer) -> Iterator[Signal]:
     """Detect the use of older tokens from new networks."""
     since = timezone.now() - NEW_FOR
-    # A token's first days teach where it is used from.
-    rows = TokenNetwork.objects.filter(
-        first_at__gte=since, token__first_used_at__lt=since, token__in=visible_tokens(viewer).order_by()
-    )
+    rows = new_networks(visible_tokens(viewer), since, older_than=since)
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:_MOST_SHOWN]:
         yield Signal(
             format_html("New network for {}: <code>{}</code>", _named(row.token), row.network),
@@ -159,4 +157,9 @@ def _named(token: ObservedToken) -> SafeString:
     return format_html('<strong class="name">{}</strong>', token.token_name or token.masked_token)
 
 
-_DETECTORS: tuple[Callable[[Viewer], Iterator[Signal]], ...] = (new_assistants, new_networks, first_deletions, bursts)
+_DETECTORS: tuple[Callable[[Viewer], Iterator[Signal]], ...] = (
+    new_assistants,
+    new_networks_of_tokens,
+    first_deletions,
+    bursts,
+)

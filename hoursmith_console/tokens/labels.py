@@ -75,10 +75,13 @@ def _is_visible(viewer: Viewer, label: TokenLabel) -> bool:
 
 def token_owners(viewer: Viewer, prefixes: Iterable[str]) -> Mapping[TokenRef, Member]:
     """Return the owners of tokens with these prefixes, as claimed in the viewer's workspace."""
-    claims = TokenClaim.objects.filter(
-        prefix__in=list(prefixes), member__workspace_id=viewer.member.workspace_id
-    ).select_related("member")
-    return {ref_of(claim): claim.member for claim in claims.order_by()}
+    return owners_in(viewer.member.workspace_id, prefixes)
+
+
+def owners_in(workspace_id: int, prefixes: Iterable[str]) -> Mapping[TokenRef, Member]:
+    """Return the owners of tokens with these prefixes, as claimed in the workspace."""
+    claims = TokenClaim.objects.filter(prefix__in=list(prefixes), member__workspace_id=workspace_id)
+    return {ref_of(claim): claim.member for claim in claims.select_related("member").order_by()}
 
 
 def ref_of(row: TokenIdentity) -> TokenRef:

@@ -37,7 +37,12 @@ def visible_rejections(viewer: Viewer) -> QuerySet[RejectedCredential]:
 
     Requests that only named a prefix are left out: a stranger can send them, so they say nothing about a token.
     """
-    known = visible_tokens(viewer).order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
+    return rejections_of(visible_tokens(viewer))
+
+
+def rejections_of(tokens: QuerySet[ObservedToken]) -> QuerySet[RejectedCredential]:
+    """Return rejected requests that carried one of `tokens` itself."""
+    known = tokens.order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
     return RejectedCredential.objects.filter(Exists(known), matches_token=True)
 
 

@@ -50,6 +50,8 @@ _background_succeeded = Gauge(
     ["job"],
     multiprocess_mode="livemin",
 )
+alerts_sent = Counter("hoursmith_alerts_sent", "Alerts that a channel accepted.")
+alerts_failed = Counter("hoursmith_alerts_failed", "Alerts that were given up after the last attempt.")
 restrictions_known = Gauge(
     "hoursmith_restrictions_known",
     "0 if a process could not read the restrictions since its start, and answers every MCP request with 503.",

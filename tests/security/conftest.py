@@ -12,6 +12,8 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
+from hoursmith_console.alerts.kinds import AlertKind
+from hoursmith_console.alerts.services import RuleSettings, create_channel, create_rule, send_test
 from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.campaigns.services import start_campaign
 from hoursmith_console.connections.services import create_connection
@@ -123,10 +125,18 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
     assert RejectedCredential.objects.filter(prefix=token.prefix).exists()
     order = BulkOrder(BulkAction.BLOCK, form=uuid.uuid4().hex, reason=mark)
     job = start_bulk_job(member=person, order=order, tokens=[token], possible=[token])
+    channel = create_channel(
+        workspace=workspace, name=mark, kind="webhook", address="http://127.0.0.2:9/secret", actor=actor
+    )
+    settings = RuleSettings(name=mark, channels=[channel], parameters={"tokens": [f"{token.env}_{token.prefix}"]})
+    rule = create_rule(workspace=workspace, kind=AlertKind.DELETION, settings=settings, actor=actor)
+    send_test(rule=rule, channel=channel, actor=actor)
     return World(
         cast,
         {
             "activity/": str(call.pk),
+            "alerts/channels/": str(channel.pk),
+            "alerts/rules/": str(rule.pk),
             "approvals/": str(_waiting_call(token, mark).call_id),
             "audit/": str(audit.call_id),
             "audit/<uuid:key>/resolve/": str(open_call.call_id),

@@ -14,6 +14,7 @@ from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from hoursmith_console.alerts.models import AlertChannel
 from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.core.saved_views.models import SavedView
 from hoursmith_console.leaked_tokens.models import LeakReport
@@ -110,6 +111,7 @@ def records_of(tenant: Tenant) -> Records:
         Campaign: made.keys["rotations/campaigns/"],
         LeakReport: made.keys["rotations/leaked-tokens/"],
         LogDestination: made.keys["audit/destinations/"],
+        AlertChannel: made.keys["alerts/channels/"],
         SavedView: made.keys["tokens/views/"],
         Workspace: str(tenant.workspace.pk),
     }

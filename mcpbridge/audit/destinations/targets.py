@@ -62,18 +62,24 @@ class Target:
 
 
 def webhook_target(url: str) -> Target:
-    """Parse the URL of a webhook. Raises RefusedTargetError."""
-    target = _parsed(url, {"https": 443, "http": 80})
-    if not target.is_tls and not _is_loopback_name(target.host):
-        raise RefusedTargetError(
-            "The address of a webhook must begin with https://. Plain http:// is allowed for loopback only."
-        )
+    """Parse the URL of a webhook that pages show. Raises RefusedTargetError."""
+    target = secret_webhook_target(url)
     for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
         if _SECRET_NAMES.search(name) or _SECRET_VALUE.fullmatch(value):
             raise RefusedTargetError(
                 "The query of the address seems to contain a secret, which pages would show."
                 " Remove it: each request is signed."
             )
+    return target
+
+
+def secret_webhook_target(url: str) -> Target:
+    """Parse the URL of a webhook that is kept encrypted, as chats use it. Raises RefusedTargetError."""
+    target = _parsed(url, {"https": 443, "http": 80})
+    if not target.is_tls and not _is_loopback_name(target.host):
+        raise RefusedTargetError(
+            "The address of a webhook must begin with https://. Plain http:// is allowed for loopback only."
+        )
     return target
 
 

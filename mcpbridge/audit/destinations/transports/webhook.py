@@ -4,7 +4,7 @@ httpcore speaks HTTP over a socket that is made here, so that no pool, proxy, re
 the request elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -29,16 +29,22 @@ def post_webhook(address: str, body: bytes, *, secret: str, message_id: str, now
 
     Raises UndeliveredError, and RefusedTargetError if the address must not be called.
     """
-    target = webhook_target(address)
     signature = signed_headers(secret=secret, message_id=message_id, timestamp=int(now.timestamp()), body=body)
+    headers = {"Content-Type": CONTENT_TYPE, "Idempotency-Key": message_id, **signature}
+    post(webhook_target(address), body, headers, now=now, limit_s=limit_s)
+
+
+def post(target: Target, body: bytes, headers: Mapping[str, str], *, now: datetime, limit_s: float) -> None:
+    """Post `body` to `target` over a checked connection. Any 2xx is a success.
+
+    Raises UndeliveredError, and RefusedTargetError if the address must not be called.
+    """
     headers = {
         "Host": _host(target),
-        "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),
         "User-Agent": _AGENT,
         "Accept": "*/*",
-        "Idempotency-Key": message_id,
-        **signature,
+        **headers,
         "Connection": "close",
     }
     url = httpcore.URL(

@@ -1,0 +1,1 @@
+"""What alerts say: content, and its form for each kind of channel."""
