@@ -29,10 +29,12 @@ from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import ConnectionStatus, connection_statuses
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter
+from hoursmith_console.core.lists.counting import bounded_count
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
+from hoursmith_console.tokens.numbers import CALLS
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 LATEST = 10
@@ -127,7 +129,7 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
 
     def detail_context(self, viewer: Viewer, row: Connection) -> dict[str, Any]:
         connection_status = current_status(viewer, row)
-        calls = activity_rows(viewer, calls_over(viewer, row.slug)[:LATEST])
+        over = calls_over(viewer, row.slug)
         is_own = is_owner(viewer, row)
         evidence = evidence_context(viewer, connection_status)
         return {
@@ -136,7 +138,9 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
             "rotation_address": rotation_address(evidence["evidence_card"]),
             "address": connection_url(row) + ("/readonly" if row.access == Access.READ_ONLY else ""),
             "clients": list(MCP_CLIENTS.values()),
-            "calls": calls,
+            "calls": activity_rows(viewer, over[:LATEST]),
+            "calls_count": bounded_count(over),
+            "calls_address": CALLS.address(connection=row.slug),
             "is_own": is_own,
             "may_remove": (is_own or viewer.member.sees_workspace) and row.removed_at is None,
             "form": ConnectionForm(initial={"label": row.label, "access": row.access}),
