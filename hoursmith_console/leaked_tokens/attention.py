@@ -12,9 +12,11 @@ from hoursmith_console.workspaces.viewer import Viewer
 
 
 def leaked_token_attention(viewer: Viewer) -> Iterator[AttentionItem]:
-    """Yield one item if reported tokens are neither blocked nor being rotated."""
-    address = reverse("console:leaked_tokens:list")
-    if number := open_reports(viewer).count():
+    """Yield one item if reported tokens are neither blocked nor being rotated; a single one is rotated from it."""
+    found, address = open_reports(viewer), reverse("console:leaked_tokens:list")
+    if number := found.count():
+        report = found.first() if number == 1 and not viewer.member.is_auditor else None
+        now = f"{reverse('console:rotations:new')}?token={report.env}_{report.prefix}&kind=leaked" if report else ""
         yield AttentionItem(
             tone=Tone.LOST,
             sign="!",
@@ -24,6 +26,8 @@ def leaked_token_attention(viewer: Viewer) -> Iterator[AttentionItem]:
                 "was" if number == 1 else "were",
                 "is" if number == 1 else "are",
             ),
-            about="leaked tokens",
-            address=address,
+            second=format_html("<code>{}</code>", report.masked_token) if report else "",
+            action="Rotate now" if report else "Open",
+            about=report.masked_token if report else "leaked tokens",
+            address=now or address,
         )
