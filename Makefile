@@ -24,7 +24,7 @@ test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly
 
 .PHONY: test-fast
 test-fast: $(VENV)/.development ## Run the tests that start no process and walk no whole site (for every save)
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile=fast $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrations

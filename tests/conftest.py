@@ -15,6 +15,7 @@ from django.test.utils import setup_databases
 from pytest_django import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
+import tests.generated  # noqa: F401 – registers the profile of make test-fast
 from tests.paths import run_folder
 from tests.prepared import empty_databases
 from tests.servers import Served, served_console

@@ -1,8 +1,8 @@
 """Tells slow tests from fast ones by what they use; `make test-fast` runs the fast ones.
 
 Slow is what has a browser, a served console, a PostgreSQL server or a fault of the machine in it: whatever starts a
-process. A fast test that starts one fails, so that no test is in the wrong tier unnoticed. Slow as well are the walks
-of `tests/security` through every address as every kind of person, which take as long as half of the fast ones.
+process. A fast test that starts one fails, so that no test is in the wrong tier unnoticed. Slow as well are walks
+through every address and `tests/security`, which take as long as half of the fast ones.
 """
 
 import os
@@ -15,7 +15,15 @@ from typing import Any
 
 import pytest
 
-SLOW_FOLDERS = tuple(Path(__file__).parent / name for name in ("browser", "faults", "interop", "security"))
+_SLOW = (
+    "browser",
+    "faults",
+    "interop",
+    "security",
+    # Sends the sandbox's API every value at its limits.
+    "hoursmith_console/sandbox/api/test_schemathesis.py",
+)
+SLOW_PLACES = tuple(Path(__file__).parent / name for name in _SLOW)
 # Asked for by whatever needs an installed program, such as PostgreSQL, Chromium or Node.js.
 SLOW_FIXTURES = {"needs"}
 # The values of parameters that stand for such a program.
@@ -31,6 +39,8 @@ STARTERS = {
     "Popen",
     "fork",
 }
+# What walks every address, as code that does so names it.
+WALKERS = {"every_route", "console_routes", "account_routes", "get_resolver"}
 # Makes, once a test run and not for one test, what databases and static files are copied from.
 _PREPARES = {"tests.prepared", "tests.databases", "tests.postgres"}
 
@@ -40,8 +50,8 @@ class ProcessInFastTestError(AssertionError):
 
 
 def is_slow(item: pytest.Item) -> bool:
-    """Return whether the test lies where slow ones lie, or uses or calls what starts a process."""
-    if any(item.path.is_relative_to(folder) for folder in SLOW_FOLDERS):
+    """Return whether the test lies where slow ones lie, or uses or calls what starts a process or walks all pages."""
+    if any(item.path.is_relative_to(folder) for folder in SLOW_PLACES):
         return True
     if not isinstance(item, pytest.Function):
         return False
@@ -62,7 +72,7 @@ _known: dict[object, bool] = {}
 
 
 def starts_processes(called: object) -> bool:
-    """Return whether the code of a function or a class, or of one of the tests that it calls by name, starts one."""
+    """Return whether the code of a function or a class, or of one of the tests that it calls by name, is slow."""
     if not isinstance(called, FunctionType | type):
         return False
     if called not in _known:
@@ -76,7 +86,7 @@ def starts_processes(called: object) -> bool:
 def _code_starts(function: FunctionType) -> bool:
     names = set(_names(function.__code__))
     known = (function.__globals__.get(name) for name in names)
-    return bool(names & STARTERS) or any(starts_processes(each) for each in known if _is_of_tests(each))
+    return bool(names & (STARTERS | WALKERS)) or any(starts_processes(each) for each in known if _is_of_tests(each))
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS, Broken, answer_of, promise
+from tests.generated import examples
 from tests.mcpbridge.fixtures import CLIENT_ID
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -42,7 +43,7 @@ def test_the_seeds_get_as_far_as_a_tool() -> None:
 def test_what_is_near_a_seed_keeps_them_too(target: str) -> None:
     seeds = [path.read_bytes() for name, path in KEPT if name == target]
 
-    @settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(80), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(seeds), st.integers(0, 400), st.integers(0, 12), st.binary(max_size=8))
     def near(seed: bytes, at: int, cut: int, put: bytes) -> None:
         at %= len(seed) + 1

@@ -19,6 +19,7 @@ from mcpbridge.core.sanitize import (
     sanitized_columns,
 )
 from tests.call_records import a_call
+from tests.generated import examples
 from tests.token_shapes import assembled_token
 
 # Surrogates and NUL included: JSON can carry them, databases cannot.
@@ -40,7 +41,7 @@ def strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(ARGUMENTS)
 def test_any_arguments_become_storable_and_short(arguments: dict[str, Any]) -> None:
     kept = sanitize_arguments(arguments, "full")
@@ -52,7 +53,7 @@ def test_any_arguments_become_storable_and_short(arguments: dict[str, Any]) -> N
         text.encode("utf-8")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(JSON)
 def test_any_record_becomes_storable(record: Any) -> None:
     kept = sanitize_snapshot(record)
@@ -61,7 +62,7 @@ def test_any_record_becomes_storable(record: Any) -> None:
         text.encode("utf-8")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(before=TEXT, after=TEXT, wrap=st.integers(0, 6))
 def test_no_token_survives_at_any_place(before: str, after: str, wrap: int) -> None:
     token = assembled_token(secret="Zq9Xw8Vu7Ts6Rp5On4Ml3Kj2")

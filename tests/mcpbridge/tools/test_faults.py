@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcpbridge.tools import TOOLS, Tool
+from tests.generated import examples
 from tests.mcpbridge.tools.examples import EXAMPLES, ID
 
 every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
@@ -305,7 +306,7 @@ def calls(draw: st.DrawFn) -> tuple[Tool, dict[str, Any]]:
 
 
 @given(calls())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_arguments_get_faults_or_a_request_and_never_an_exception(call: tuple[Tool, dict[str, Any]]) -> None:
     tool, arguments = call
     faults = tool.faults(arguments)

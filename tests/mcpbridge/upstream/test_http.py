@@ -27,6 +27,7 @@ from mcpbridge.upstream import http as network
 from mcpbridge.upstream.http import HttpTransport
 from mcpbridge.upstream.response import RawResponse
 from tests.certificates import self_signed
+from tests.generated import examples
 from tests.mcpbridge.upstream.server import CHUNKED, HELLO, Serve, always, asking, get, serving
 
 
@@ -339,7 +340,7 @@ def test_each_gets_their_own_answer_or_an_error_whatever_the_other_side_does() -
     asyncio.run(story())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     answer=st.one_of(
         st.binary(max_size=300),

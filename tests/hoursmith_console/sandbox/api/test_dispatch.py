@@ -16,6 +16,7 @@ from hoursmith_console.sandbox.api.auth_context import EVERYONE
 from hoursmith_console.sandbox.api.bodies import BODY_LIMIT
 from hoursmith_console.sandbox.api.dispatch import Api
 from hoursmith_console.sandbox.api.operations import Operation, RequestContext
+from tests.generated import examples
 from tests.hoursmith_console.sandbox.fixtures import BASE, NOWHERE, World, code, fields, send
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("no_limits")]
@@ -159,7 +160,10 @@ _FIELDS = (
 _PARAMETERS = "limit cursor sort search clientName status userId dueDateFrom createdAtTo billable"
 _ODD = ("9999-12-31", "0001-01-01T00:00:00+14:00", "-", "--id")
 _quietly = settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(100),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hoursmith_console.sandbox.api.resources import OPERATIONS
 from hoursmith_console.sandbox.models import Client, Organization, Project, TimeEntry
+from tests.generated import examples
 from tests.hoursmith_console.sandbox.api.listing import (
     FILTERS,
     NUMBERS,
@@ -79,7 +80,12 @@ def test_paging_in_every_order_shows_each_row_once_and_in_order(crowd: World, no
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_any_combination_of_filters_and_order_pages_through_the_rows_that_fit(crowd: World, data: Any) -> None:
     noun = data.draw(st.sampled_from(sorted(SORTS)))
     rows = _all(crowd.owner, noun)

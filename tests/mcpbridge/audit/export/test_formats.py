@@ -14,6 +14,7 @@ from mcpbridge.audit.hashchain import FACTS, canonical, genesis, row_hash
 from mcpbridge.audit.verification import Event
 from mcpbridge.core.sanitize import sanitize_snapshot
 from tests.audit_chains import a_chain, an_event, export_of, head_of
+from tests.generated import examples
 from tests.mcpbridge.audit.export.readers import (
     cef_extension,
     cef_header,
@@ -102,7 +103,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(events(), max_size=3))
 def test_every_row_comes_back_from_every_format_with_its_hash(name, rows):
     write, read = READERS[name]
@@ -131,7 +132,7 @@ def test_an_export_full_of_awkward_names_still_proves_itself():
     assert finding_in(a_chain(0, [0], rows=rows)) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(events())
 def test_json_lines_carry_each_fact_under_its_own_name(row):
     *_, line, end = export_of([row])

@@ -22,9 +22,10 @@ from tests.audit_chains import (
     rows_behind,
     sorted_records,
 )
+from tests.generated import examples
 from tests.verifiers import finding_in
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass
