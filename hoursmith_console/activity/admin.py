@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.activity.export_views import ActivityExportView
 from hoursmith_console.activity.filters import KindFilter, ResultFilter, ToolFilter
-from hoursmith_console.audit.content_access import authorize_content_view
+from hoursmith_console.audit.contents import call_contents
 from hoursmith_console.audit.export_views import export_progress
+from hoursmith_console.audit.related import related_lists
 from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, LiveCursor, LiveListAdmin, LiveUpdate
@@ -106,18 +107,18 @@ class ActivityAdmin(LiveListAdmin):
     ) -> dict[str, Any]:
         return self.live_context(request, changes, shown["rows"])
 
+    def contents(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:
+        return call_contents(viewer, row)
+
     def detail_context(self, viewer: Viewer, row: ToolCall) -> dict[str, Any]:
         record = AuditEvent.objects.filter(call_id=row.call_id, phase=AuditPhase.INTENT)
         return {
+            **call_contents(viewer, row),
+            **self.neighbours(viewer, row),
             "title": row.tool,
-            "contents": authorize_content_view(
-                viewer,
-                call_id=row.call_id,
-                label=f"{row.tool} {row.target_label or row.target_id}".strip(),
-                has_any=bool(row.arguments),
-            ),
-            "call": row,
+            "entry": row,
             "card": token_labels(viewer, [row])[ref_of(row)],
             "meaning": MESSAGES.get(row.code, ""),
+            "related": related_lists(row, area=self.area),
             "is_audited": visible_rows(viewer, record).exists(),
         }

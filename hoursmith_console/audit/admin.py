@@ -9,18 +9,19 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db import router
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
-from hoursmith_console.audit.content_access import authorize_content_view
-from hoursmith_console.audit.descriptions import describe_event
+from hoursmith_console.audit.contents import call_title, entry_contents
 from hoursmith_console.audit.destinations.views import DestinationPages
+from hoursmith_console.audit.evidence_views import download_evidence
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
+from hoursmith_console.audit.related import related_lists
 from hoursmith_console.audit.restorations import restorations
 from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.verification.jobs import VerificationStatus, verification_status
@@ -137,6 +138,7 @@ class AuditAdmin(LiveListAdmin):
             path("verify/", guard(auditor_may_post(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
+            path("<uuid:key>/evidence/", guard(auditor_may_post(require_POST(self.evidence_view))), name="evidence"),
             *DestinationPages(self.admin_site).urls(),
             *super().get_urls(),
         ]
@@ -163,6 +165,10 @@ class AuditAdmin(LiveListAdmin):
         else:
             messages.success(request, "Note saved.")
         return page
+
+    def evidence_view(self, request: ConsoleRequest, key: UUID) -> HttpResponseBase:
+        """Download what proves one entry."""
+        return download_evidence(request, get_object_or_404(self.get_queryset(request), call_id=key))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
         phases = [AuditPhase.INTENT]
@@ -216,45 +222,34 @@ class AuditAdmin(LiveListAdmin):
     ) -> dict[str, Any]:
         return self.live_context(request, changes, shown["rows"])
 
+    def contents(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
+        return entry_contents(viewer, row)
+
     def detail_context(self, viewer: Viewer, row: AuditEvent) -> dict[str, Any]:
-        if row.phase == AuditPhase.EVENT:
-            return {**_event_context(row), "verification": _verification_status(viewer)}
-        call = with_outcomes([row])[0]
-        title = f"{row.tool} {row.target_label or row.target_id}".strip()
-        has_any = bool(row.arguments) or row.snapshot is not None
-        return {
-            "title": title,
-            "contents": authorize_content_view(viewer, call_id=row.call_id, label=title, has_any=has_any),
-            "call": call,
-            "intent": row,
-            "outcome": call.outcome,
-            "card": token_labels(viewer, [row])[ref_of(row)],
-            "no_snapshot": _no_snapshot(row.snapshot_fault),
-            "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
-            "restoration": restorations([row]).get(row.call_id),
-            "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,
+        shown = {
+            **entry_contents(viewer, row),
+            **self.neighbours(viewer, row, phase=row.phase),
+            "entry": row,
             "proofs": entry_proofs(row.org_id, row.call_id),
             "public_url": settings.PUBLIC_URL,
             "verification": _verification_status(viewer),
+        }
+        if row.phase == AuditPhase.EVENT:
+            return {**shown, "title": shown["event"].title}
+        call = with_outcomes([row])[0]
+        return {
+            **shown,
+            "title": call_title(row),
+            "call": call,
+            "outcome": call.outcome,
+            "card": token_labels(viewer, [row])[ref_of(row)],
+            "related": related_lists(row, area=self.area),
+            "meaning": MESSAGES.get(call.outcome.code, "") if call.outcome else "",
+            "restoration": restorations([row]).get(row.call_id),
+            "form": ResolveForm() if call.is_resolvable and viewer.member.administers else None,
             "activity": visible_rows(viewer, ToolCall.objects.filter(call_id=row.call_id)).first(),
         }
 
 
 def _verification_status(viewer: Viewer) -> VerificationStatus | None:
     return verification_status(org_id=viewer.org_id) if viewer.member.sees_workspace else None
-
-
-def _event_context(row: AuditEvent) -> dict[str, Any]:
-    event = describe_event(row)
-    return {
-        "title": event.title,
-        "event": event,
-        "proofs": entry_proofs(row.org_id, row.call_id),
-        "public_url": settings.PUBLIC_URL,
-    }
-
-
-def _no_snapshot(fault: str) -> str:
-    if fault == "switched_off":
-        return "snapshots are off."
-    return MESSAGES.get(fault, "the record could not be read.")

@@ -73,6 +73,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
     orders = ORDERS
     sort_columns = SORT_COLUMNS
     is_short = True
+    counts_total = True
     quick_filters = (
         ("Idle for 30 days", "used", "idle"),
         ("Overdue", "policy", "due"),

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
 from hoursmith_console.core.lists.changelist import SORT, KeysetChangeList
-from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.lists.pagination import MOST_BRANCHES, Key, Order, keyset_page_by_branch
 from hoursmith_console.core.saved_views.pages import ViewPages
 from hoursmith_console.core.viewer import ViewerRequest
 
@@ -47,6 +47,8 @@ class ReadOnlyModelAdmin(_ModelAdmin):
     is_short: ClassVar[bool] = False
     # Whether people may keep views of the list; its template shows them.
     keeps_views: ClassVar[bool] = False
+    # Whether a list says how many rows match. Only where counting costs little.
+    counts_total: ClassVar[bool] = False
     # Filters at one click: label, parameter, value.
     quick_filters: ClassVar[Sequence[tuple[str, str, str]]] = ()
     # The orders of each sortable column by name: the one that its heading offers first, and the other direction.
@@ -153,6 +155,18 @@ class ReadOnlyModelAdmin(_ModelAdmin):
             **more,
         }
         return TemplateResponse(request, f"{self.area}/detail.html", context, status=status)
+
+    def neighbours(self, viewer: Any, row: Any, **same: Any) -> dict[str, Any]:
+        """Return the row before and the row after `row` in time, of those that the viewer sees and that are `same`."""
+        order, branches = next(iter(self.orders.values())), self.visible_branches(viewer) or []
+        # Of many tokens, one scan of them all.
+        branches = branches if len(branches) <= MOST_BRANCHES else []
+        rows = self.visible_to(viewer).filter(**same).defer(*self.list_defer)
+        start = Key(getattr(row, order.field), row.pk)
+        return {
+            name: next(iter(keyset_page_by_branch(rows, towards, start, 1, branches).rows), None)
+            for name, towards in (("earlier", order), ("later", order.turned()))
+        }
 
     def detail_lookup(self, key: Any) -> dict[str, Any]:
         """How the key in the address finds its row."""

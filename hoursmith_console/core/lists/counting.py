@@ -1,6 +1,6 @@
 """Count rows up to a bound, so that a number costs the same however many rows there are."""
 
-from typing import Any, Self
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -8,29 +8,21 @@ MOST_COUNTED = 10_000
 
 
 class BoundedCount(int):
-    """A number of rows; more than `most` are not counted and read "10,000+"."""
-
-    most: int
-
-    def __new__(cls, found: int, most: int = MOST_COUNTED) -> Self:
-        """Take what was found when looking for one more than `most`."""
-        made = super().__new__(cls, min(found, most + 1))
-        made.most = most
-        return made
+    """A number of rows; more than `MOST_COUNTED` are not counted and read "10,000+"."""
 
     @property
     def is_cut(self) -> bool:
         """Whether there are more rows than were counted."""
-        return self > self.most
+        return self > MOST_COUNTED
 
 
-def bounded_count(rows: QuerySet[Any], most: int = MOST_COUNTED) -> BoundedCount:
-    """Count `rows`, at most one more than `most`."""
-    return BoundedCount(rows.order_by()[: most + 1].count(), most)
+def bounded_count(rows: QuerySet[Any]) -> BoundedCount:
+    """Count `rows`, at most one more than `MOST_COUNTED`."""
+    return BoundedCount(rows.order_by()[: MOST_COUNTED + 1].count())
 
 
 def count_text(number: int) -> str:
     """Return a number as pages show it: "1,234", or "10,000+" if more were not counted."""
     if isinstance(number, BoundedCount) and number.is_cut:
-        return f"{number.most:,}+"
+        return f"{MOST_COUNTED:,}+"
     return f"{number:,}"

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, cast
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -128,9 +129,24 @@ class LiveListAdmin(ReadOnlyModelAdmin):
         """Which of the rows may still come to read otherwise."""
         return []
 
+    def contents(self, viewer: Any, row: Any) -> dict[str, Any]:
+        """Return the context of `_contents.html`: what a list shows of one row on demand."""
+        raise NotImplementedError
+
     def get_urls(self) -> list[URLPattern]:
-        tail = self.admin_site.admin_view(require_safe(self.tail_view))
-        return [path("tail/", tail, name="tail"), *super().get_urls()]
+        guard, key = self.admin_site.admin_view, f"<{self.detail_converter}:key>"
+        return [
+            path("tail/", guard(require_safe(self.tail_view)), name="tail"),
+            path(f"{key}/contents/", guard(require_safe(self.contents_view)), name="contents"),
+            *super().get_urls(),
+        ]
+
+    def contents_view(self, request: Any, key: Any) -> HttpResponse:
+        """What a row holds, for the fold that asks for it; without script, the page of the row."""
+        row = get_object_or_404(self.get_queryset(request), **self.detail_lookup(key))
+        if not request.headers.get("HX-Request"):
+            return HttpResponseRedirect(reverse(f"console:{self.area}:detail", args=[key]))
+        return TemplateResponse(request, f"{self.area}/_contents.html", self.contents(request.viewer, row))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)

@@ -84,7 +84,7 @@ def test_an_intent_without_outcome_is_under_way_and_then_unknown(
 
 def test_a_call_is_one_line_however_many_rows_it_has(cast: Cast, browse: Browse) -> None:
     intent = make_audit(cast.tokens["manager"])
-    assert browse("owner").get("/audit/").content.decode().count(f"/audit/{intent.call_id}/") == 1
+    assert browse("owner").get("/audit/").content.decode().count(f'href="/audit/{intent.call_id}/"') == 1
 
 
 def test_the_record_as_it_was_is_shown_as_labelled_fields(cast: Cast, browse: Browse) -> None:
