@@ -93,6 +93,18 @@ def test_the_keyboard_reaches_the_content_and_closes_menus(visit: Visitor) -> No
         assert not window.page.get_by_role("button", name="Sign out").is_visible()
 
 
+def test_an_audit_entry_is_printed_without_controls_and_with_what_is_folded(visit: Visitor) -> None:
+    with visit(color_scheme="dark") as window:
+        window.goto("/audit/?what=destroyed")
+        window.goto(window.page.locator(".rows .what > a").first.get_attribute("href") or "")
+        window.page.emulate_media(media="print")
+        for selector in ("#header", ".areas", ".crumbs", ".copy", "main .button"):
+            assert not window.page.locator(selector).first.is_visible(), selector
+        assert "Northwind Studio" in window.page.locator(".print-only").inner_text()
+        assert window.page.locator(".proof pre").first.is_visible()
+        assert window.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
 def test_rows_are_walked_opened_and_explained_by_keys(visit: Visitor) -> None:
     with visit() as window:
         window.goto("/activity/")
