@@ -23,6 +23,11 @@ def _page(client: Client, address: str = "/") -> str:
     return " ".join(client.get(address).content.decode().replace("&#x27;", "'").split())
 
 
+def _words(client: Client, address: str = "/") -> str:
+    """The page without its markup."""
+    return " ".join(re.sub(r"<[^>]+>", "", _page(client, address)).split())
+
+
 @pytest.fixture
 def policy(cast: Cast) -> TokenPolicy:
     ObservedToken.objects.filter(prefix=cast.tokens["member"].prefix).update(first_used_at=NOW - timedelta(days=91))
@@ -33,9 +38,9 @@ def policy(cast: Cast) -> TokenPolicy:
 @pytest.mark.usefixtures("policy")
 def test_reviewers_see_how_many_tokens_are_due(cast: Cast, browse: Browse) -> None:
     make_token(cast.org_id, "bbbbbbbbbbbb", last_used_at=NOW - timedelta(days=31))
-    page = _page(browse("admin"))
-    assert "<strong>2 tokens</strong> are older than 90 days" in page
-    assert "<strong>1 token</strong> is unused for 30 days" in page
+    page = _words(browse("admin"))
+    assert "2 tokens are older than 90 days" in page
+    assert "1 token is unused for 30 days" in page
 
 
 @pytest.mark.usefixtures("policy")
@@ -53,17 +58,17 @@ def test_a_request_is_shown_until_snoozed_and_again_at_the_next_sign_in(cast: Ca
         actor=cast.people["admin"].display_identity,
         due_on=date(2030, 1, 31),
     )
-    asked = 'Rotate your token <strong class="name">member\'s laptop</strong> by 31 January 2030'
+    asked = "Rotate your token member's laptop by 31 Jan 2030"
     client = browse("member")
-    assert asked in _page(client)
-    assert asked not in _page(browse("admin"))
-    assert asked not in _page(browse("outsider"))
+    assert asked in _words(client)
+    assert asked not in _words(browse("admin"))
+    assert asked not in _words(browse("outsider"))
     client.post("/rotations/requests/snooze/")
-    assert asked not in _page(client)
+    assert asked not in _words(client)
     user = cast.people["member"].user
     assert user is not None
     client.force_login(user)
-    assert asked in _page(client)
+    assert asked in _words(client)
 
 
 def test_an_overdue_rotation_is_shown_as_overdue(cast: Cast, browse: Browse) -> None:
@@ -75,7 +80,7 @@ def test_an_overdue_rotation_is_shown_as_overdue(cast: Cast, browse: Browse) -> 
         actor="Ana",
         due_on=date(2020, 1, 31),
     )
-    assert "overdue since 31 January 2020" in _page(browse("member"))
+    assert "overdue since 31 Jan 2020" in _words(browse("member"))
 
 
 def test_a_reported_token_needs_the_attention_of_members_who_may_block_it(cast: Cast, browse: Browse) -> None:
