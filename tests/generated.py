@@ -9,4 +9,5 @@ settings.register_profile("fast", max_examples=FAST)
 
 def examples(usual: int) -> int:
     """Return how many examples to generate instead of `usual`, under the profile that was chosen."""
-    return max(1, usual * settings.default.max_examples // USUAL)
+    chosen = settings.default
+    return max(1, usual * chosen.max_examples // USUAL) if chosen else usual
