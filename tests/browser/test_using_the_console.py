@@ -3,6 +3,8 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from tests.browser.conftest import SENTENCE, Visitor
 from tests.token_shapes import assembled_token
 
@@ -41,7 +43,7 @@ def test_a_pasted_token_never_leaves_the_browser_whole(visit: Visitor) -> None:
     with visit() as window:
         window.goto("/tokens/")
         window.page.get_by_label("Search", exact=True).fill(token)
-        window.page.get_by_role("button", name="Apply").click()
+        window.page.locator(".filters").get_by_role("button", name="Search").click()
         window.page.wait_for_url("**/tokens/?q=*")
         assert window.page.get_by_label("Search", exact=True).input_value() == "hsk_live_4f8a2c1bdedf"
         assert not [request for request in window.requests if "Zq7" in request]
@@ -50,6 +52,7 @@ def test_a_pasted_token_never_leaves_the_browser_whole(visit: Visitor) -> None:
 def test_filters_leave_a_short_address_that_can_be_shared(visit: Visitor) -> None:
     with visit() as window:
         window.goto("/activity/")
+        window.page.locator(".filter-menu > summary").click()
         window.page.get_by_label("Tool", exact=True).select_option("get_project")
         window.page.get_by_role("button", name="Apply").click()
         window.page.wait_for_url("**/activity/?tool=get_project")
@@ -154,3 +157,32 @@ def test_times_are_the_readers_own_and_say_utc_when_they_are_tapped(visit: Visit
         time.click()
         shown = time.evaluate("element => getComputedStyle(element, '::after').content")
         assert shown == f'"{instant:%a %-d %b %Y, %H:%M:%S} UTC"'
+
+
+# What is this, is anything wrong, and what do I do: a sentence, the state, and a button.
+ANSWERS = (".lead p", ".attention h2, .all-clear", ".attention .button, .lead .button", "#deletions-title")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_overview_answers_a_new_admin_without_scrolling(visit: Visitor, width: int, height: int) -> None:
+    with visit("ADMIN", viewport={"width": width, "height": height}) as window:
+        window.goto("/")
+        for answer in ANSWERS:
+            box = window.page.locator(answer).first.bounding_box()
+            assert box is not None, answer
+            assert box["width"] > 0, answer
+            assert box["y"] >= 0, answer
+            assert box["y"] + box["height"] <= height, answer
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_bar_of_the_chart_leads_to_its_calls_by_keyboard(visit: Visitor, scheme: str) -> None:
+    with visit(color_scheme=scheme, java_script_enabled=False) as window:
+        window.goto("/")
+        bar = window.page.locator(".chart-links a").last
+        calls = bar.get_attribute("data-count")
+        bar.focus()
+        assert bar.evaluate("bar => bar.matches(':focus-visible')")
+        window.page.keyboard.press("Enter")
+        window.page.wait_for_url("**/activity/?since=*")
+        assert window.page.locator(".list-total").inner_text().startswith(f"{calls} calls")

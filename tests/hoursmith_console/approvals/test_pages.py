@@ -123,7 +123,7 @@ def test_what_is_out_of_time_or_decided_has_no_buttons(cast: Cast, browse: Brows
 def test_the_overview_tells_who_may_decide(cast: Cast, browse: Browse) -> None:
     make_request(cast.tokens["member"])
     assert "wait" not in browse("member").get("/").content.decode().partition("Needs attention")[2][:400]
-    assert "1 destructive call</strong> waiting for approval" in browse("owner").get("/").content.decode()
+    assert ">1 destructive call</a></strong> waiting for approval" in browse("owner").get("/").content.decode()
 
 
 def test_the_menu_counts_what_waits_for_who_may_decide(cast: Cast, browse: Browse) -> None:
