@@ -21,6 +21,7 @@ from hoursmith_console.approvals.queries import (
 )
 from hoursmith_console.audit.content_access import authorize_content_view
 from hoursmith_console.core.keys import key_from
+from hoursmith_console.core.lists.counting import count_text
 from hoursmith_console.core.permissions import admin_required, recent_auth_required, reviewer_required
 from hoursmith_console.core.section import ConsoleSection
 from hoursmith_console.core.site import site
@@ -43,7 +44,8 @@ class ApprovalsSection(ConsoleSection):
 
     def badge(self, viewer: ConsoleViewer) -> str:
         """How many requests wait for the viewer's decision."""
-        return waiting_count(cast(Viewer, viewer)) if viewer.member.administers else ""
+        pending = waiting_count(cast(Viewer, viewer)) if viewer.member.administers else 0
+        return count_text(pending) if pending else ""
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view

@@ -7,6 +7,7 @@ from django.utils.html import format_html
 
 from hoursmith_console.approvals.queries import waiting_count
 from hoursmith_console.core.attention import AttentionItem, Tone
+from hoursmith_console.core.templatetags.counts import count
 from hoursmith_console.workspaces.viewer import Viewer
 
 
@@ -14,17 +15,14 @@ def waiting_approvals(viewer: Viewer) -> Iterator[AttentionItem]:
     """Destructive calls waiting for an Owner or Admin."""
     if not viewer.member.administers:
         return
-    if count := waiting_count(viewer):
+    address = reverse("console:approvals:list")
+    if number := waiting_count(viewer):
         yield AttentionItem(
             tone=Tone.LOST,
             sign="?",
-            what=format_html(
-                "<strong>{} destructive call{}</strong> waiting for approval",
-                count,
-                "" if count == "1" else "s",
-            ),
+            what=format_html("<strong>{}</strong> waiting for approval", count(number, address, "destructive call")),
             second="An assistant wants to delete or archive a record.",
             action="Review",
             about="pending requests",
-            address=reverse("console:approvals:list"),
+            address=address,
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from hoursmith_console.core.lists.counting import BoundedCount, bounded_count
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
@@ -66,10 +67,9 @@ def waiting(viewer: Viewer) -> QuerySet[ApprovalRequest]:
     return visible_requests(viewer).filter(closed_at=None, decision="", expires_at__gt=timezone.now())
 
 
-def waiting_count(viewer: Viewer) -> str:
-    """Return how many requests are pending, as text: "3", "99+", or nothing."""
-    count = len(waiting(viewer).order_by().values_list("pk")[: MOST_COUNTED + 1])
-    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
+def waiting_count(viewer: Viewer) -> BoundedCount:
+    """Return how many requests are pending."""
+    return bounded_count(waiting(viewer), MOST_COUNTED)
 
 
 def decided(viewer: Viewer, *, before: int | None) -> QuerySet[ApprovalRequest]:

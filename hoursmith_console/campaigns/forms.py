@@ -57,16 +57,9 @@ class CriteriaForm(Form):
         return Criteria(**values, member=owner.pk if owner else None)
 
 
-class CampaignForm(Form):
-    """Title, reason and due date of a campaign."""
+class DueDateForm(Form):
+    """Due date of a campaign."""
 
-    title = forms.CharField(label="Title", help_text="Shown on the campaign page and in the audit log.", max_length=120)
-    reason = forms.CharField(
-        label="Reason",
-        help_text="Included in the console and email. Links are removed.",
-        max_length=REASON_LENGTH,
-        required=False,
-    )
     due_on = forms.DateField(label="Due date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
 
     def clean_due_on(self) -> date:
@@ -75,3 +68,16 @@ class CampaignForm(Form):
         if due_on <= timezone.now().date():
             raise forms.ValidationError("Choose a date in the future.")
         return due_on
+
+
+class CampaignForm(DueDateForm):
+    """Title, reason and due date of a campaign."""
+
+    field_order = ("title", "reason", "due_on")
+    title = forms.CharField(label="Title", help_text="Shown on the campaign page and in the audit log.", max_length=120)
+    reason = forms.CharField(
+        label="Reason",
+        help_text="Included in the console and email. Links are removed.",
+        max_length=REASON_LENGTH,
+        required=False,
+    )

@@ -203,6 +203,21 @@ def close_campaign(*, campaign: Campaign, actor: str) -> Campaign:
     return locked
 
 
+def extend_campaign(*, campaign: Campaign, due_on: date, actor: str) -> Campaign:
+    """Set another due date, also for the campaign's open rotations that have its date.
+
+    Raises CampaignError if it is closed, or AuditUnavailableError; then nothing changed.
+    """
+    with transaction.atomic():
+        locked = _lock(campaign)
+        before, locked.due_on = locked.due_on, due_on
+        if before != due_on:
+            locked.save(update_fields=["due_on"])
+            Rotation.objects.filter(campaign=locked, ended_at=None, due_on=before).update(due_on=due_on)
+            _record(locked, "extend", actor=actor, details={"due_on": f"{before.isoformat()} → {due_on.isoformat()}"})
+    return locked
+
+
 def _lock(campaign: Campaign) -> Campaign:
     """Lock and return the current row of `campaign`. Raises CampaignError if it is closed."""
     locked: Campaign = Campaign.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=campaign.pk)

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("", site.admin_view(reviewer_required(require_safe(views.campaigns))), name="list"),
     path("new/", site.admin_view(admin_required(require_http_methods(["GET", "HEAD", "POST"])(views.new))), name="new"),
     path("<int:key>/", site.admin_view(reviewer_required(require_safe(views.detail))), name="detail"),
-    path("<int:key>/remind/", site.admin_view(reviewer_required(require_POST(views.remind))), name="remind"),
-    path("<int:key>/close/", site.admin_view(reviewer_required(require_POST(views.close))), name="close"),
+    path("<int:key>/remind/", site.admin_view(admin_required(require_POST(views.remind))), name="remind"),
+    path("<int:key>/extend/", site.admin_view(admin_required(require_POST(views.extend))), name="extend"),
+    path("<int:key>/close/", site.admin_view(admin_required(require_POST(views.close))), name="close"),
 ]

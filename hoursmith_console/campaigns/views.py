@@ -9,13 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria, tokens_matching
-from hoursmith_console.campaigns.forms import DEFAULT_PERIOD, CampaignForm, CriteriaForm
+from hoursmith_console.campaigns.forms import DEFAULT_PERIOD, CampaignForm, CriteriaForm, DueDateForm
 from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.campaigns.progress import campaign_progress, campaign_rows, preview_rows
 from hoursmith_console.campaigns.services import (
     MAX_TOKENS,
     CampaignError,
     close_campaign,
+    extend_campaign,
     remind_owners,
     start_campaign,
 )
@@ -82,6 +83,7 @@ def detail(request: ConsoleRequest, key: int) -> HttpResponse:
         criteria=Criteria.from_json(campaign.criteria).describe(campaign.workspace),
         progress=campaign_progress(viewer, campaign),
         can_mail=is_mail_configured(),
+        due_form=DueDateForm(initial={"due_on": campaign.due_on}),
     )
 
 
@@ -108,6 +110,21 @@ def close(request: ConsoleRequest, key: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, "Campaign closed. Rotations in progress continue.")
+    return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
+
+
+def extend(request: ConsoleRequest, key: int) -> HttpResponse:
+    """Change the due date."""
+    campaign, form = _campaign(request, key), DueDateForm(request.POST)
+    try:
+        if form.is_valid():
+            actor = request.viewer.member.display_identity
+            extend_campaign(campaign=campaign, due_on=form.cleaned_data["due_on"], actor=actor)
+            messages.success(request, f"Due date set to {form.cleaned_data['due_on']:%-d %B %Y}.")
+        else:
+            messages.error(request, "Choose a date in the future.")
+    except CampaignError as error:
+        messages.error(request, str(error))
     return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
 
 

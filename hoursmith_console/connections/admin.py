@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.connections import manage_views, setup_views
 from hoursmith_console.connections.catalogue import MCP_CLIENTS
@@ -19,20 +19,21 @@ from hoursmith_console.connections.context import (
     evidence_context,
     get_connection_or_404,
     is_owner,
-    rotation_address,
     setup_for,
+    verbs_for,
 )
 from hoursmith_console.connections.diagnostics.views import troubleshoot
-from hoursmith_console.connections.forms import ConnectionForm
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import ConnectionStatus, connection_statuses
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter
+from hoursmith_console.core.lists.counting import bounded_count
 from hoursmith_console.core.lists.pagination import Order
 from hoursmith_console.core.site import site
 from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
+from hoursmith_console.tokens.numbers import CALLS
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 LATEST = 10
@@ -103,7 +104,7 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
             path("<slug:key>/ask/", guard(require_safe(setup_views.ask)), name="ask"),
             path("<slug:key>/evidence/", guard(require_safe(setup_views.evidence)), name="evidence"),
             path("<slug:key>/troubleshoot/", guard(require_safe(troubleshoot)), name="troubleshoot"),
-            path("<slug:key>/change/", guard(require_POST(manage_views.change)), name="change"),
+            path("<slug:key>/change/", guard(both(manage_views.change)), name="change"),
             path("<slug:key>/remove/", guard(both(manage_views.remove)), name="remove"),
             *super().get_urls(),
         ]
@@ -127,19 +128,19 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
 
     def detail_context(self, viewer: Viewer, row: Connection) -> dict[str, Any]:
         connection_status = current_status(viewer, row)
-        calls = activity_rows(viewer, calls_over(viewer, row.slug)[:LATEST])
+        over = calls_over(viewer, row.slug)
         is_own = is_owner(viewer, row)
         evidence = evidence_context(viewer, connection_status)
         return {
             **evidence,
             "title": row.label,
-            "rotation_address": rotation_address(evidence["evidence_card"]),
+            "verbs": verbs_for(viewer, row, evidence["evidence_card"]),
             "address": connection_url(row) + ("/readonly" if row.access == Access.READ_ONLY else ""),
             "clients": list(MCP_CLIENTS.values()),
-            "calls": calls,
+            "calls": activity_rows(viewer, over[:LATEST]),
+            "calls_count": bounded_count(over),
+            "calls_address": CALLS.address(connection=row.slug),
             "is_own": is_own,
-            "may_remove": (is_own or viewer.member.sees_workspace) and row.removed_at is None,
-            "form": ConnectionForm(initial={"label": row.label, "access": row.access}),
         }
 
 

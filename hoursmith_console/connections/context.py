@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from hoursmith_console.connections.catalogue.mcp_client import Access, McpClient
@@ -119,11 +119,23 @@ def evidence_context(viewer: Viewer, connection_status: ConnectionStatus, *, pla
     }
 
 
-def rotation_address(card: TokenLabel | None) -> str:
-    """Return the address that rotates the token in use; empty if it cannot be rotated."""
-    if card is None or card.page is None:
-        return ""
-    try:
-        return reverse("console:rotations:new") + f"?token={card.env}_{card.prefix}"
-    except NoReverseMatch:
-        return ""
+@dataclass(frozen=True, slots=True)
+class ConnectionVerbs:
+    """What the viewer may do with a connection. `token` addresses the token in use if they may block and rotate it."""
+
+    edit: bool
+    remove: bool
+    token: str
+
+
+def verbs_for(viewer: Viewer, connection: Connection, card: TokenLabel | None) -> ConnectionVerbs:
+    """Return what `viewer` may do with `connection`, whose token in use is `card`. Auditors change nothing."""
+    member = viewer.member
+    can_write = connection.removed_at is None and not member.is_auditor
+    is_own = is_owner(viewer, connection)
+    may_rotate = card is not None and card.page is not None and (member.administers or card.owner == member)
+    return ConnectionVerbs(
+        edit=can_write and is_own,
+        remove=can_write and (is_own or member.administers),
+        token=f"{card.env}_{card.prefix}" if card is not None and can_write and may_rotate else "",
+    )

@@ -9,6 +9,7 @@ from django.db import models
 from hoursmith_console.connections.catalogue import MCP_CLIENTS, McpClient
 from hoursmith_console.connections.diagnostics.causes import OTHER_MEMBER, Problem, problem_for
 from hoursmith_console.connections.models import Connection
+from hoursmith_console.tokens.blocks import BlockLabel, blocks_of
 from hoursmith_console.tokens.labels import ref_of, token_owners
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedConnection
@@ -23,17 +24,19 @@ class State(models.TextChoices):
     WORKING = "working", "Working"
     SILENT = "silent", "Inactive"
     FAILING = "failing", "Failing"
+    BLOCKED = "blocked", "Token blocked"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """The status of a connection at one instant. `seen` is what the bridge observed."""
+    """The status of a connection at one instant. `seen` is what the bridge observed; `block` is of the token in use."""
 
     connection: Connection
     seen: ObservedConnection
     state: State
     days: int
     problem: Problem | None
+    block: BlockLabel | None = None
 
     @property
     def client(self) -> McpClient | None:
@@ -60,16 +63,19 @@ class ConnectionStatus:
     @property
     def is_settled(self) -> bool:
         """Whether the connection works: it has called, and no request was rejected since."""
-        return self.has_called and self.problem is None
+        return self.has_called and self.problem is None and self.block is None
 
     @property
     def mark(self) -> str:
         """Changes whenever the status does, for polling."""
-        instants = (self.seen.last_seen_at, self.seen.called_at, self.seen.fault_at)
+        blocked_at = self.block.blocked_at if self.block else None
+        instants = (self.seen.last_seen_at, self.seen.called_at, self.seen.fault_at, blocked_at)
         return "_".join(f"{at.timestamp():.3f}" if at else "0" for at in instants)
 
 
-def status_of(connection: Connection, seen: ObservedConnection | None, *, now: datetime) -> ConnectionStatus:
+def status_of(
+    connection: Connection, seen: ObservedConnection | None, *, now: datetime, block: BlockLabel | None = None
+) -> ConnectionStatus:
     """Return the status of `connection` at `now`; `seen` is None if the bridge has not observed it."""
     seen = seen or ObservedConnection(slug=connection.slug)
     last = seen.last_seen_at
@@ -77,7 +83,9 @@ def status_of(connection: Connection, seen: ObservedConnection | None, *, now: d
     if seen.fault and seen.fault_at and (last is None or seen.fault_at > last):
         problem = problem_for(seen.fault, MCP_CLIENTS.get(connection.client))
     days = (now - last).days if last else 0
-    if problem is not None:
+    if block is not None:
+        state = State.BLOCKED
+    elif problem is not None:
         state = State.FAILING
     elif seen.called_at is None:
         state = State.WAITING
@@ -85,14 +93,19 @@ def status_of(connection: Connection, seen: ObservedConnection | None, *, now: d
         state = State.SILENT
     else:
         state = State.WORKING
-    return ConnectionStatus(connection, seen, state, days, problem)
+    return ConnectionStatus(connection, seen, state, days, problem, block)
 
 
 def connection_statuses(viewer: Viewer, connections: list[Connection], *, now: datetime) -> list[ConnectionStatus]:
-    """Return the status of each of `connections` as far as `viewer` may see it, in two queries."""
+    """Return the status of each of `connections` as far as `viewer` may see it, in three queries."""
     rows = ObservedConnection.objects.filter(slug__in=[each.slug for each in connections], org_id=viewer.org_id)
     seen = {row.slug: row for row in hide_other_members(viewer, rows.order_by())}
-    return [status_of(each, seen.get(each.slug), now=now) for each in connections]
+    refs = {slug: ref_of(row) for slug, row in seen.items() if row.prefix}
+    blocks = blocks_of(viewer.org_id, refs.values())
+    return [
+        status_of(each, seen.get(each.slug), now=now, block=blocks.get(refs[each.slug]) if each.slug in refs else None)
+        for each in connections
+    ]
 
 
 def hide_other_members(viewer: Viewer, rows: Iterable[ObservedConnection]) -> list[ObservedConnection]:

@@ -6,25 +6,37 @@ from dataclasses import dataclass, field
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
 
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Invitation, Member
 from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.models import ObservedToken
 
 FACTORS = {"webauthn": "passkey", "totp": "app"}
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member with the data of its table row."""
+    """A member with the data of its table row: tokens in use, and rotations that need action."""
 
     member: Member
     factors: Sequence[str] = field(default_factory=list)
     tokens: int = 0
     rotations: int = 0
     is_invited: bool = False
+
+    @property
+    def tokens_address(self) -> str:
+        """Return the address of the list of their tokens."""
+        return reverse("console:tokens:list", query={"owner": self.member.pk})
+
+    @property
+    def rotations_address(self) -> str:
+        """Return the address of the list of their rotations that need action."""
+        return reverse("console:rotations:list", query={"owner": self.member.pk, "state": "under_way"})
 
     @property
     def account(self) -> str:
@@ -63,7 +75,10 @@ def list_people(members: Iterable[Member]) -> list[Person]:
     """Return `members` with their two-factor methods, counts and invitation status."""
     found = list(members)
     factors = _factors(found)
-    tokens = _counts(TokenClaim.objects.filter(member__in=found), "member_id")
+    used = ObservedToken.objects.filter(
+        env=OuterRef("env"), prefix=OuterRef("prefix"), org_id=OuterRef("member__workspace__org_id")
+    )
+    tokens = _counts(TokenClaim.objects.filter(Exists(used), member__in=found), "member_id")
     rotations = _counts(Rotation.objects.needing_action().filter(owner__in=found), "owner_id")
     invited = _invited(found)
     return [

@@ -22,6 +22,7 @@ from hoursmith_console.rotations.wizard.screen import build_screen, screen_conte
 from hoursmith_console.rotations.wizard.setups import setups_of
 from hoursmith_console.rotations.wizard.start_views import StartViews
 from hoursmith_console.rotations.wizard.views import Wizard
+from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import Viewer
 
 MAX_OPEN_ROTATIONS = 100
@@ -68,6 +69,26 @@ class KindFilter(ChoiceFilter):
         return RotationKind.choices
 
 
+class OwnerFilter(ChoiceFilter):
+    """Filter by owner; only for members who see the whole workspace."""
+
+    title = "owner"
+    parameter_name = "owner"
+    field = "owner_id"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        if not self.viewer.member.sees_workspace:
+            return []
+        found = Rotation.objects.visible_to(self.viewer).exclude(owner=None).order_by("owner__name", "owner_id")
+        offered = {str(pk): name for pk, name in found.values_list("owner_id", "owner__name").distinct()}
+        asked = self.value() or ""
+        if asked not in offered and asked.isdecimal():
+            # The list of members leads here for each of them.
+            members = Member.objects.filter(workspace_id=self.viewer.member.workspace_id, pk=asked[:18])
+            offered.update((str(pk), name) for pk, name in members.values_list("pk", "name"))
+        return list(offered.items())
+
+
 class OpenRotationsFirst(KeysetChangeList):
     """List open rotations first, all of them, then a page of ended ones."""
 
@@ -78,6 +99,7 @@ class OpenRotationsFirst(KeysetChangeList):
         self.under_way = list(under_way[:MAX_OPEN_ROTATIONS]) if is_first_page else []
         self.queryset = matching.exclude(ended_at=None)
         super().get_results(request)
+        self.counted = [matching]
         # One list for Django; the template splits it again.
         self.result_list = [*self.under_way, *self.result_list]
 
@@ -91,7 +113,7 @@ class RotationAdmin(ReadOnlyModelAdmin):
     menu_order = 4
     orders = {"": Order("requested_at")}
     is_short = True
-    list_filter = (StateFilter, KindFilter)
+    list_filter = (StateFilter, KindFilter, OwnerFilter)
     search_fields = ("token_name", "prefix", "owner_name", "reason")
     search_help_text = "Token, prefix or owner"
 

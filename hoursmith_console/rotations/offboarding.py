@@ -11,6 +11,7 @@ from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.token_policy.evaluation import active
+from hoursmith_console.tokens.lifecycle import is_revoked
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import ObservedToken, TokenRef
@@ -24,7 +25,7 @@ class OffboardingSummary:
 
     `active`: tokens that may still work. `reported`: rotations whose old token a member reported as revoked and that
     Hoursmith has not accepted since. `possible`: tokens without a known owner, used on one of the member's
-    connections. `unowned_count`: all tokens of the member's role without a known owner, those included.
+    connections. `unowned_count`: all tokens of the member's role without a known owner that are not revoked.
     """
 
     active: Sequence[TokenRef]
@@ -35,7 +36,7 @@ class OffboardingSummary:
 
 def offboarding_summary(member: Member) -> OffboardingSummary:
     """Return what is known about the tokens of `member`, in a constant number of queries."""
-    unowned = active(unowned_tokens(member).filter(role=member.role))
+    unowned = unowned_tokens(member).filter(role=member.role).exclude(is_revoked())
     slugs = Connection.objects.filter(owner=member).order_by().values("slug")
     possible = active(unowned_tokens(member).filter(clients__connection__in=slugs)).distinct()
     claimed = set(_claims(member))

@@ -35,6 +35,12 @@ def can_assign_owner(member: Member, rotation: Rotation) -> bool:
     return _can_write(member) and member.workspace_id == rotation.workspace_id and member.administers and is_open
 
 
+def can_remind(member: Member, rotation: Rotation) -> bool:
+    """Return whether `member` may remind the owner: admins, of others' open rotations."""
+    is_others = rotation.owner is not None and rotation.owner.pk != member.pk
+    return can_manage(member, rotation) and is_others and rotation.ended_at is None
+
+
 def can_block(member: Member, owner: Member | None) -> bool:
     """Return whether `member` may block a token that belongs to `owner`."""
     return can_rotate(member, owner)

@@ -73,7 +73,6 @@ class TokenAdmin(ReadOnlyModelAdmin):
     orders = ORDERS
     sort_columns = SORT_COLUMNS
     is_short = True
-    counts_total = True
     quick_filters = (
         ("Idle for 30 days", "used", "idle"),
         ("Overdue", "policy", "due"),

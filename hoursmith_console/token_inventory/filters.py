@@ -11,6 +11,7 @@ from django.utils import timezone
 from hoursmith_console.audit.numbers import with_deletions
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.rotations.models import Rotation
+from hoursmith_console.token_policy.evaluation import without_open_rotation
 
 
 class StateFilter(ChoiceFilter):
@@ -24,6 +25,7 @@ class StateFilter(ChoiceFilter):
             ("current", "not revoked"),
             ("replacing", "rotating"),
             ("retired", "revoked"),
+            ("unrotated", "not rotating"),
         ]
 
     def apply(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -33,6 +35,8 @@ class StateFilter(ChoiceFilter):
         match value:
             case "replacing":
                 return queryset.filter(Exists(rotations.needing_action()))
+            case "unrotated":
+                return without_open_rotation(queryset)
             case "retired":
                 return queryset.filter(is_revoked)
         return queryset.filter(~is_revoked)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from hoursmith_console.core.attention import AttentionItem, Tone
+from hoursmith_console.core.templatetags.counts import count
 from hoursmith_console.core.times.rendering import day
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
@@ -33,19 +34,19 @@ def token_policy_attention(viewer: Viewer) -> Iterator[AttentionItem]:
 def _workspace_items(viewer: Viewer, policy: TokenPolicy) -> Iterator[AttentionItem]:
     counts = count_due(visible_tokens(viewer), policy, now=timezone.now())
     limits = (
-        (counts.due, f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
-        (counts.idle, f"unused for {policy.max_idle_days} days", f"idle_days={policy.max_idle_days}"),
+        (counts.due, "due", f"older than {policy.max_age_days} days", f"older_than_days={policy.max_age_days}"),
+        (counts.idle, "idle", f"unused for {policy.max_idle_days} days", f"idle_days={policy.max_idle_days}"),
     )
-    for count, what, criteria in limits:
-        if count:
+    for number, status, what, criteria in limits:
+        if number:
+            tokens = reverse("console:tokens:list", query={"policy": status, "state": "unrotated"})
             yield AttentionItem(
                 tone=Tone.REFUSED,
                 sign="↻",
                 what=format_html(
-                    "<strong>{} token{}</strong> {} {}",
-                    count,
-                    "" if count == 1 else "s",
-                    "is" if count == 1 else "are",
+                    "<strong>{}</strong> {} {}",
+                    count(number, tokens, "token"),
+                    "is" if number == 1 else "are",
                     what,
                 ),
                 second="Exceeds the workspace policy.",

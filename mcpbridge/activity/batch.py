@@ -6,12 +6,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mcpbridge.activity.connections import Greeting
-from mcpbridge.activity.observed import EndedCall, KnownToken, workspace_of
-from mcpbridge.activity.rejections import Rejection
+from django.utils import timezone
+
+from mcpbridge.activity.connections import Greeting, upsert_connections
+from mcpbridge.activity.observed import (
+    EndedCall,
+    KnownToken,
+    known_tokens,
+    upsert_clients,
+    upsert_tokens,
+    workspace_of,
+)
+from mcpbridge.activity.order import mark_insert_begin
+from mcpbridge.activity.rejections import Rejection, attempts_of, upsert_rejections
+from mcpbridge.activity.usage import add_to_usage_counters
 from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
 from mcpbridge.db.bulk import insert
-from mcpbridge.models import ActivityLoss, TokenRef
+from mcpbridge.models import ActivityLoss, TokenRef, ToolCall
 
 
 @dataclass(slots=True)
@@ -70,3 +81,20 @@ def insert_losses(alias: str, losses: Sequence[tuple[str, Loss]]) -> None:
             for org_id, loss in losses
         ],
     )
+
+
+def write_batch(alias: str, batch: Batch) -> None:
+    """Write `batch`: its rows, and what they add to tokens, clients, connections and counters. Needs a transaction."""
+    upsert_tokens(alias, batch.ended)
+    tokens = known_tokens(alias, (call.caller.token_ref for call, _, _ in batch.ended))
+    upsert_clients(alias, batch.ended, tokens)
+    rows = [row for row in (tool_call_columns(each, tokens) for each in batch.ended) if row["org_id"]]
+    batch.unattributed = len(batch.ended) - len(rows)
+    mark_insert_begin(alias)
+    insert(alias, ToolCall, rows)
+    attempts = attempts_of(alias, batch.rejected)
+    if attempts:
+        upsert_rejections(alias, attempts, at=timezone.now())
+    upsert_connections(alias, batch.ended, batch.greetings, attempts, at=timezone.now())
+    insert_losses(alias, sorted(batch.losses.items()))
+    add_to_usage_counters(alias, rows, tokens)

@@ -16,21 +16,13 @@ from pathlib import Path
 from django.db import DataError, Error, IntegrityError, router
 from django.utils import timezone
 
-from mcpbridge.activity.batch import Batch, Loss, insert_losses, tool_call_columns
-from mcpbridge.activity.connections import Greeting, upsert_connections
+from mcpbridge.activity.batch import Batch, Loss, insert_losses, write_batch
+from mcpbridge.activity.connections import Greeting
 from mcpbridge.activity.loss_counter import PendingCallCounter, orphaned_counts
-from mcpbridge.activity.observed import EndedCall, known_tokens, upsert_clients, upsert_tokens
-from mcpbridge.activity.order import mark_insert_begin
-from mcpbridge.activity.rejections import (
-    Rejection,
-    attempts_of,
-    delete_old_rejections,
-    overflow_bucket,
-    upsert_rejections,
-)
-from mcpbridge.activity.usage import add_to_usage_counters, delete_old_hours
+from mcpbridge.activity.observed import EndedCall
+from mcpbridge.activity.rejections import Rejection, delete_old_rejections, overflow_bucket
+from mcpbridge.activity.usage import delete_old_hours
 from mcpbridge.core.types import Call, CallResult
-from mcpbridge.db.bulk import insert
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import ToolCall
 from mcpbridge.observability import metrics
@@ -194,7 +186,7 @@ class ActivityRecorder:
         try:
             with bounded_transaction(self._alias, limit_s=self._limit_s):
                 if not (batch.is_doubtful and self._is_present(batch)):
-                    self._record(batch)
+                    write_batch(self._alias, batch)
                 is_committing = True
         except Exception as error:
             batch.is_doubtful = batch.is_doubtful or is_committing
@@ -242,21 +234,6 @@ class ActivityRecorder:
         # A transaction is atomic, so any of its calls proves that all are stored.
         calls = ToolCall.objects.using(self._alias)
         return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
-
-    def _record(self, batch: Batch) -> None:
-        upsert_tokens(self._alias, batch.ended)
-        tokens = known_tokens(self._alias, (call.caller.token_ref for call, _, _ in batch.ended))
-        upsert_clients(self._alias, batch.ended, tokens)
-        rows = [row for row in (tool_call_columns(each, tokens) for each in batch.ended) if row["org_id"]]
-        batch.unattributed = len(batch.ended) - len(rows)
-        mark_insert_begin(self._alias)
-        insert(self._alias, ToolCall, rows)
-        attempts = attempts_of(self._alias, batch.rejected)
-        if attempts:
-            upsert_rejections(self._alias, attempts, at=timezone.now())
-        upsert_connections(self._alias, batch.ended, batch.greetings, attempts, at=timezone.now())
-        insert_losses(self._alias, sorted(batch.losses.items()))
-        add_to_usage_counters(self._alias, rows, tokens)
 
     def _recover(self, batch: Batch, error: Exception) -> bool:
         """Requeue `batch` after a database failure; otherwise split it to find the faulty row, and drop that one."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Dialog, Page, expect
 
-from tests.browser.clicks import Person
+from tests.browser.clicks import FORGET_SIGN_IN, Person
 from tests.browser.conftest import Visit, Visitor
 from tests.faults.mcp import call_tool
 from tests.secret_markers import Canaries, files_of
@@ -18,17 +18,6 @@ MINTED = (
     "from hoursmith_console.tokens.models import TokenClaim;import json;"
     "print(json.dumps(TokenClaim.objects.filter(source='minted').count()))"
 )
-FORGET_SIGN_IN = """
-import json
-from django.contrib.sessions.models import Session
-for session in Session.objects.all():
-    data = session.get_decoded()
-    for step in data.get("account_authentication_methods", []):
-        step["at"] -= 3600
-    session.session_data = Session.objects.encode(data)
-    session.save()
-print(json.dumps(None))
-"""
 
 
 @contextmanager

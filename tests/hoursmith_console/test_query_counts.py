@@ -120,7 +120,7 @@ def test_details_ask_little(cast: Cast, browse: Browse, django_assert_max_num_qu
 
 @pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("address", ["/tokens/", "/audit/", "/activity/"])
-def test_lists_never_count_what_they_hold(
+def test_lists_count_what_they_hold_up_to_a_bound_alone(
     browse: Browse, django_capture_on_commit_callbacks: Any, django_assert_max_num_queries: Any, address: str
 ) -> None:
     visitor = browse("owner")
@@ -128,7 +128,8 @@ def test_lists_never_count_what_they_hold(
         visitor.get(address)
     # Tokens are counted, up to a bound: there are thousands of them, not millions, and none for each call.
     statements = [query["sql"] for query in captured.captured_queries if "mcpbridge_observedtoken" not in query["sql"]]
-    assert not [statement for statement in statements if "COUNT(" in statement.upper()]
+    counting = [statement for statement in statements if "COUNT(" in statement.upper()]
+    assert [statement for statement in counting if not re.search(r" LIMIT \d+\) subquery$", statement)] == []
     assert not [query["sql"] for query in captured.captured_queries if " OFFSET " in query["sql"].upper()]
 
 

@@ -47,8 +47,6 @@ class ReadOnlyModelAdmin(_ModelAdmin):
     is_short: ClassVar[bool] = False
     # Whether people may keep views of the list; its template shows them.
     keeps_views: ClassVar[bool] = False
-    # Whether a list says how many rows match. Only where counting costs little.
-    counts_total: ClassVar[bool] = False
     # Filters at one click: label, parameter, value.
     quick_filters: ClassVar[Sequence[tuple[str, str, str]]] = ()
     # The orders of each sortable column by name: the one that its heading offers first, and the other direction.

@@ -1,4 +1,4 @@
-"""Lists of records that cost the same on every page: filtered by the address bar, paged by key, never counted."""
+"""Lists of records that cost the same on every page: filtered by the address bar, paged by key, counted to a bound."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -78,7 +78,7 @@ class ChoiceFilter(SimpleListFilter):
 
 
 class KeysetChangeList(ChangeList):
-    """A change list that pages by the ordering's key: page 1,000 costs what page 1 costs, and nothing is counted."""
+    """A change list that pages by the ordering's key: page 1,000 costs what page 1 costs."""
 
     result_list: Sequence[Any]
 
@@ -120,10 +120,12 @@ class KeysetChangeList(ChangeList):
     def _page_of(self, request: HttpRequest, order: Order, start: Key | None) -> Page:
         rows = self.queryset
         branches = [] if self._admin.is_short else self._branches(request)
+        self.counted: list[QuerySet[Any]] | None = None if branches is None else [rows]
         if branches is not None:
             if len(branches) > 1:
                 # Each part says all that the filter does. Said twice, databases guess too few rows and sort them all.
                 rows = self._in_time(request, self.root_queryset)
+                self.counted = [rows.filter(branch) for branch in branches]
             return keyset_page_by_branch(
                 rows.defer(*self._admin.list_defer), order, start, self.list_per_page, branches
             )
@@ -197,8 +199,10 @@ class KeysetChangeList(ChangeList):
 
     @cached_property
     def total(self) -> BoundedCount | None:
-        """How many rows match; None for lists that are never counted."""
-        return bounded_count(self.queryset) if self._admin.counts_total else None
+        """How many rows match; None for a list that no index answers, which would have to be read to be counted."""
+        if self.counted is None:
+            return None
+        return BoundedCount(sum(bounded_count(rows) for rows in self.counted))
 
     @property
     def total_text(self) -> str:

@@ -1,6 +1,7 @@
 """Actions of the forms on a rotation's page. Each returns a message; a leading "!" marks a warning."""
 
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from hoursmith_console.core.keys import key_from
 from hoursmith_console.rotations.actions import (
@@ -11,6 +12,7 @@ from hoursmith_console.rotations.actions import (
 )
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationTarget
 from hoursmith_console.rotations.new_token import choose_new_token
+from hoursmith_console.rotations.notices.reminding import remind_owner
 from hoursmith_console.rotations.services import assign_owner, cancel_rotation, finish_rotation, start_rotation
 from hoursmith_console.rotations.undo import (
     resume_rotation,
@@ -121,6 +123,13 @@ def assign(request: ConsoleRequest, rotation: Rotation) -> str:
         return "!Choose the owner."
     assign_owner(rotation=rotation, owner=form.cleaned_data["owner"], actor=_member(request).display_identity)
     return ""
+
+
+def remind(request: ConsoleRequest, rotation: Rotation) -> str:
+    """Remind the owner by email."""
+    if remind_owner(rotation=rotation, member=_member(request), now=timezone.now()):
+        return f"Reminder to {rotation.owner_name} queued."
+    return "!No reminder sent: the owner was already reminded today or has no email address."
 
 
 def finish(request: ConsoleRequest, rotation: Rotation) -> str:

@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.new_token import new_token_candidates, unowned_arrivals
+from hoursmith_console.rotations.notices.mails import is_mail_configured
 from hoursmith_console.rotations.permissions import (
     can_assign_owner,
     can_block,
     can_manage,
     can_mint_new_token,
+    can_remind,
     can_unblock,
 )
 from hoursmith_console.rotations.progress.evidence import Evidence, LateUse, TargetEvidence, evidence_of
@@ -107,6 +109,7 @@ def screen_context(viewer: Viewer, screen: Screen) -> dict[str, Any]:
         "manage": can_manage(member, rotation),
         "mint": can_mint_new_token(member, rotation),
         "assign": can_assign_owner(member, rotation),
+        "remind": can_remind(member, rotation) and not screen.is_confirming and is_mail_configured(),
         "block": can_block(member, rotation.owner),
         "unblock": block is not None and can_unblock(member, block),
     }

@@ -15,14 +15,20 @@ from django.views.decorators.http import require_safe
 from hoursmith_console.core.permissions import recent_auth_required
 from hoursmith_console.rotations.actions import mint_new_token
 from hoursmith_console.rotations.models import Rotation
-from hoursmith_console.rotations.permissions import can_assign_owner, can_manage, can_mint_new_token, can_revoke
+from hoursmith_console.rotations.permissions import (
+    can_assign_owner,
+    can_manage,
+    can_mint_new_token,
+    can_remind,
+    can_revoke,
+)
 from hoursmith_console.rotations.services import RotationError
 from hoursmith_console.rotations.wizard import form_actions
 from hoursmith_console.rotations.wizard.forms import MintForm
 from hoursmith_console.rotations.wizard.screen import build_screen, screen_context
 from hoursmith_console.rotations.wizard.setups import setups_of
 from hoursmith_console.token_issuer.minting import AlreadyMintedError, MissingFormIdError
-from hoursmith_console.token_issuer.protocol import MintingUnsupportedError, UnknownMemberError
+from hoursmith_console.token_issuer.protocol import MintedToken, MintingUnsupportedError, UnknownMemberError
 from hoursmith_console.tokens.shown_once import shown_once
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 
@@ -54,6 +60,7 @@ class Wizard:
             "confirm-undo": (can_manage, form_actions.confirm_undo, False),
             "mark-leaked": (can_manage, form_actions.mark_leaked, False),
             "assign-owner": (can_assign_owner, form_actions.assign, False),
+            "remind": (can_remind, form_actions.remind, False),
             "finish": (can_manage, form_actions.finish, False),
             "cancel": (can_manage, form_actions.cancel, False),
             "resume": (can_manage, form_actions.resume, False),
@@ -104,27 +111,43 @@ class Wizard:
         form = MintForm(request.POST)
         if not form.is_valid():
             return "!Enter a name for the new token."
-        viewer = request.viewer
-        address = rotation.get_absolute_url()
-        page: dict[str, Any] = {"done_address": address, "return_address": address}
         try:
             minted = mint_new_token(
                 rotation=rotation,
-                member=viewer.member,
+                member=request.viewer.member,
                 name=form.cleaned_data["name"],
                 form=form.cleaned_data["form"],
             )
         except AlreadyMintedError as error:
-            page |= {
-                "title": "Token already created",
-                "claim": error.claim,
-                "again_address": rotation.get_absolute_url(),
-            }
-            return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
+            return already_minted_page(request, error, rotation.get_absolute_url())
         except (MissingFormIdError, UnknownMemberError, MintingUnsupportedError):
             return "!The token could not be created from this form. Reload the page and try again."
-        page |= {"title": "New token", "minted": minted, "rotation": rotation}
-        return shown_once(request, "rotations/minted.html", {**page, "setups": setups_of(rotation, minted)})
+        return minted_page(request, rotation, minted)
+
+
+def minted_page(request: ConsoleRequest, rotation: Rotation, minted: MintedToken) -> HttpResponse:
+    """Show the new token of `rotation`, in this response only."""
+    address = rotation.get_absolute_url()
+    page = {
+        "title": "New token",
+        "minted": minted,
+        "rotation": rotation,
+        "setups": setups_of(rotation, minted),
+        "done_address": address,
+        "return_address": address,
+    }
+    return shown_once(request, "rotations/minted.html", page)
+
+
+def already_minted_page(request: ConsoleRequest, error: AlreadyMintedError, address: str) -> HttpResponse:
+    """Say that the form created its token before; `address` is where to continue."""
+    page = {
+        "title": "Token already created",
+        "claim": error.claim,
+        "done_address": address,
+        "again_address": address,
+    }
+    return TemplateResponse(request, "tokens/already_minted.html", page, status=409)
 
 
 def back_to(rotation: Rotation) -> HttpResponse:

