@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria
+from hoursmith_console.campaigns.models import CampaignKind
 from hoursmith_console.core.forms import Form
 from hoursmith_console.rotations.services import REASON_LENGTH
 from hoursmith_console.tokens.prefixes import ref_from_address
@@ -70,10 +71,37 @@ class DueDateForm(Form):
         return due_on
 
 
-class CampaignForm(DueDateForm):
-    """Title, reason and due date of a campaign."""
+class RequestForm(DueDateForm):
+    """What is requested of the owner of one token, how urgently, why, and by when."""
 
-    field_order = ("title", "reason", "due_on")
+    kind = forms.ChoiceField(
+        label="What should the owner do?",
+        choices=[
+            (CampaignKind.ROTATION.value, "Rotate it. The old token works until every assistant has switched."),
+            (CampaignKind.LEAKED.value, "It has leaked: revoke it first, then create a new token."),
+            (CampaignKind.REVOCATION.value, "Revoke it. It is no longer needed; there is no new token."),
+        ],
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(
+        label="Reason (optional)",
+        help_text="Included in the console and email. Links are removed.",
+        max_length=REASON_LENGTH,
+        required=False,
+    )
+    field_order = ("kind", "reason", "due_on")
+
+
+class CampaignForm(DueDateForm):
+    """What a campaign asks for, its title, reason and due date."""
+
+    kind = forms.ChoiceField(
+        label="Ask the owners to",
+        choices=[(CampaignKind.ROTATION.value, "rotate"), (CampaignKind.REVOCATION.value, "revoke")],
+        initial=CampaignKind.ROTATION.value,
+        required=False,
+    )
+
     title = forms.CharField(label="Title", help_text="Shown on the campaign page and in the audit log.", max_length=120)
     reason = forms.CharField(
         label="Reason",
@@ -81,3 +109,8 @@ class CampaignForm(DueDateForm):
         max_length=REASON_LENGTH,
         required=False,
     )
+    field_order = ("kind", "title", "reason", "due_on")
+
+    def clean_kind(self) -> CampaignKind:
+        """Return the kind; a rotation unless it is said."""
+        return CampaignKind(self.cleaned_data["kind"] or CampaignKind.ROTATION)

@@ -162,12 +162,13 @@ def _new_page(
         context["rows"] = rows[:MAX_TOKENS]
         context["is_cut"] = len(rows) > MAX_TOKENS
         context["unowned"] = [row for row in rows if row.card.owner is None and row.campaign is None]
+        context["blocked"] = sum(row.card.block is not None for row in rows)
         context["selectable"] = [row for row in rows if row.campaign is None]
         context["selected"] = set(request.POST.getlist("token")) if request.method == "POST" else None
     return render_page(
         request,
         "campaigns/new.html",
-        title="Request rotation",
+        title="New campaign",
         area_title="Campaigns",
         area_address="console:campaigns:list",
         status=status,

@@ -25,12 +25,13 @@ from hoursmith_console.members.forms import InviteForm
 from hoursmith_console.members.queries import list_people, search_members, visible_members
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.sign_in.invitation_views import invitation_path
-from hoursmith_console.tokens.labels import tokens_claimed_by
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels, tokens_claimed_by
 from hoursmith_console.workspaces import access
 from hoursmith_console.workspaces.invitations import InvitationError, find_member, invite
 from hoursmith_console.workspaces.mail import MailNotSentError, send_invitation, sends_mail
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
+from mcpbridge.models import ObservedToken
 
 PER_PAGE = LATEST = 50
 
@@ -212,7 +213,7 @@ def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
         "can_manage_member": access.can_manage_member(viewer.member, member),
         "can_be_auditor": member.role not in (Role.OWNER, Role.ADMIN) and member.is_active,
         "verification": get_email_verification(member.user, member.email) if isinstance(member.user, User) else None,
-        "tokens": tokens_claimed_by(viewer, member)[:LATEST],
+        "tokens": _tokens_of(viewer, member),
         "connections": Connection.objects.filter(owner=member, removed_at=None)[:LATEST],
         "rotations": Rotation.objects.needing_action().filter(owner=member)[:LATEST],
         "sessions": list_sessions(member.user) if sees_sessions and isinstance(member.user, User) else [],
@@ -220,3 +221,9 @@ def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:
 
 
 site.add(MembersSection(site))
+
+
+def _tokens_of(viewer: Viewer, member: Member) -> list[tuple[ObservedToken, TokenLabel]]:
+    tokens = list(tokens_claimed_by(viewer, member)[:LATEST])
+    labels = token_labels(viewer, tokens)
+    return [(token, labels[ref_of(token)]) for token in tokens]

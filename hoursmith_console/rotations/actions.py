@@ -11,7 +11,14 @@ from hoursmith_console.rotations.models import NewTokenEvidence, Rotation, Rotat
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
 from hoursmith_console.rotations.permissions import can_mint_new_token, can_revoke
 from hoursmith_console.rotations.progress.sync import instants_of
-from hoursmith_console.rotations.services import RotationError, clear_new_token, lock_rotation, record_rotation_event
+from hoursmith_console.rotations.services import (
+    RotationError,
+    clear_new_token,
+    latest_rotation,
+    lock_rotation,
+    record_rotation_event,
+    start_rotation,
+)
 from hoursmith_console.rotations.state import can_revoke_now
 from hoursmith_console.token_issuer import current_issuer
 from hoursmith_console.token_issuer.minting import mint_token
@@ -87,6 +94,33 @@ def revoke_old_token(*, rotation: Rotation, member: Member) -> None:
         # The audit log tells revoked here from reported as revoked.
         action = "revoke" if issuer.supports_minting else "revoke_said"
         record_rotation_event(rotation, action, actor=member.display_identity)
+
+
+def revoke_token(*, env: str, prefix: str, member: Member, reason: str = "") -> Rotation:
+    """Revoke a token, in the sandbox at once; hosted, start its revocation, which `member` then does at Hoursmith.
+
+    A rotation of it that has a new token already continues as one of a leaked token: revoked first. Return the
+    rotation. Raises RotationError if `member` may not revoke it, UnknownTokenError if the workspace has no such token,
+    or AuditUnavailableError; then nothing changed.
+    """
+    workspace, issuer = member.workspace, current_issuer()
+    with issuer.all_or_nothing(), transaction.atomic():
+        latest = latest_rotation(env=env, prefix=prefix, workspace=workspace)
+        has_new_token = latest is not None and latest.ended_at is None and bool(latest.new_prefix)
+        rotation = start_rotation(
+            env=env,
+            prefix=prefix,
+            workspace=workspace,
+            kind=RotationKind.LEAKED if has_new_token else RotationKind.REVOCATION,
+            actor=member.display_identity,
+            reason=reason,
+        )
+        if not can_revoke(member, rotation):
+            raise RotationError("Only the owner of the token, an Owner or an Admin can revoke it.")
+        if issuer.supports_minting:
+            revoke_old_token(rotation=rotation, member=member)
+    rotation.refresh_from_db()
+    return rotation
 
 
 def confirm_all_targets(*, rotation: Rotation, member: Member) -> None:

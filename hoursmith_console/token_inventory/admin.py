@@ -29,6 +29,7 @@ from hoursmith_console.token_inventory.queries import (
     search_tokens,
     sortable_tokens,
 )
+from hoursmith_console.token_inventory.revoking.views import revoke
 from hoursmith_console.token_inventory.rows import token_rows
 from hoursmith_console.token_inventory.status import token_statuses
 from hoursmith_console.token_inventory.timeline import timeline
@@ -100,6 +101,7 @@ class TokenAdmin(ReadOnlyModelAdmin):
             *BulkViews(self).urls(),
             path("claim/", guard(form(claim_view)), name="claim"),
             path("block/", guard(form(views.block)), name="block"),
+            path("revoke/", guard(form(revoke)), name="revoke"),
             path("unblock/", guard(form(views.unblock)), name="unblock"),
             path("<int:key>/release-claim/", guard(require_POST(self.release_claim_view)), name="release_claim"),
             path(

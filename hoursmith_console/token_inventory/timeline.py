@@ -48,7 +48,8 @@ def timeline(token: ObservedToken) -> list[Milestone]:
 
 
 def _of_rotation(rotation: Rotation) -> list[Milestone]:
-    found = [Milestone(rotation.requested_at, "Rotation requested", f"by {rotation.requester}")]
+    what = "Revocation requested" if rotation.ends_without_new_token else "Rotation requested"
+    found = [Milestone(rotation.requested_at, what, f"by {rotation.requester}")]
     if rotation.revoked_at:
         new_token = f"new token hsk_{rotation.new_env}_{rotation.new_prefix}" if rotation.new_prefix else ""
         what = "Revoked"

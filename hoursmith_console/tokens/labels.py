@@ -30,8 +30,13 @@ class TokenLabel:
 
     @property
     def nameless(self) -> "TokenLabel":
-        """The label without its owner; a chip needs no more, and its rendering can be shared."""
-        return replace(self, owner=None)
+        """The label without its owner and block; a chip needs no more, and its rendering can be shared."""
+        return replace(self, owner=None, block=None)
+
+    @property
+    def address(self) -> str:
+        """The token as URLs name it: `live_4f8a2c1bdedf`."""
+        return f"{self.env}_{self.prefix}"
 
     @property
     def public(self) -> str:

@@ -27,11 +27,11 @@ def test_a_campaign_is_started_followed_and_closed(visit: Visitor, console: Serv
     with visit() as window:
         ana = Walker(window, owner["password"])
         window.goto("/rotations/campaigns/")
-        ana.press("Request rotation")
+        ana.press("New campaign")
         window.page.get_by_label("Assistant").select_option("Campaign Client")
         ana.press("Preview")
         ana.sees("1 matching token")
-        ana.press("Request rotation")
+        ana.press("Send request")
         ana.sees("0 of 1 done, 1 open")
         ana.sees(manager["name"])
         board = window.page.url.removeprefix(window.url)

@@ -78,8 +78,7 @@ def blocks_the_token(ben: Walker, night: Assistant) -> str:
 def asks_for_rotation(ben: Walker) -> str:
     """From the token to everybody's progress; its address."""
     ben.press("Request rotation")
-    ben.sees("1 matching token")
-    ben.press("Request rotation")
+    ben.press("Send request")
     ben.sees("0 of 1 done, 1 open")
     return ben.page.url.removeprefix(ben.window.url)
 

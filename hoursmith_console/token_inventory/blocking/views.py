@@ -41,14 +41,14 @@ class BlockViews:
 
     def block(self, request: ConsoleRequest) -> HttpResponseBase:
         """Ask for a reason; POST blocks the token on every worker from the next request."""
-        card = _card(request)
+        card = token_card(request)
         if not can_block(request.viewer.member, card.owner):
             raise PermissionDenied
         return self._block_guarded(request, card)
 
     def unblock(self, request: ConsoleRequest) -> HttpResponseBase:
         """Unblock the token on POST; a GET, as after re-authentication, changes nothing."""
-        card = _card(request)
+        card = token_card(request)
         if request.method != "POST":
             return HttpResponseRedirect(_next(request, card))
         ours = TokenBlock.objects.filter(org_id=request.viewer.org_id, lifted_at=None)
@@ -95,7 +95,8 @@ class BlockViews:
         return HttpResponseRedirect(_next(request, card))
 
 
-def _card(request: ConsoleRequest) -> TokenLabel:
+def token_card(request: ConsoleRequest) -> TokenLabel:
+    """Return the token that the address names. Raises Http404 if the viewer does not see it."""
     key = ref_from_address(request.GET.get("token", ""))
     card = visible_token_or_none(request.viewer, key) if key else None
     if card is None:

@@ -18,7 +18,7 @@ from tests.hoursmith_console.records import make_client, make_token
 
 Browse = Callable[[str], Client]
 LIST = "/rotations/campaigns/"
-NEW = f"{LIST}new/"
+NEW, ONE = f"{LIST}new/", f"{LIST}request/"
 ASK = {"title": "Quarterly", "due_on": f"{(timezone.now() + timedelta(days=20)).date():%Y-%m-%d}"}
 
 
@@ -63,18 +63,41 @@ def test_an_auditor_reads_and_changes_nothing(cast: Cast, browse: Browse, campai
     assert auditor.post(f"{LIST}{campaign.pk}/close/").status_code == 403
 
 
-def test_a_token_s_page_leads_to_asking_for_it_alone(cast: Cast, browse: Browse) -> None:
+def test_a_token_s_page_leads_to_a_small_form_for_it_alone(cast: Cast, browse: Browse) -> None:
     token = cast.tokens["manager"]
     admin, page = browse("admin"), f"/tokens/{token.pk}/"
-    address = f"{NEW}?token=live_{token.prefix}"
+    address = f"{ONE}?token=live_{token.prefix}"
     assert f'href="{address}">Request rotation' in text(admin.get(page))
-    assert "1 matching token" in text(admin.get(address))
-    assert "No matching tokens" in text(admin.get(f"{NEW}?token=live_{cast.tokens['outsider'].prefix}"))
-    admin.post(address, {**ASK, "token": [str(token.pk)]})
-    assert Rotation.objects.get().prefix == token.prefix
+    assert "Manager Person" in text(admin.get(address))
+    answer = admin.post(address, {"kind": "planned", "due_on": ASK["due_on"]})
+    rotation = Rotation.objects.get()
+    assert (rotation.prefix, rotation.kind) == (token.prefix, "planned")
+    assert answer["Location"] == f"{LIST}{rotation.campaign_id}/"
+    assert "Requested already" in text(admin.get(address))
     # Who is asked does not ask themselves, and nobody is asked twice.
     for name in ("manager", "admin"):
         assert "Request rotation" not in text(browse(name).get(page))
+
+
+@pytest.mark.parametrize(("person", "status"), [("manager", 403), ("member", 403), ("outsider", 404), ("owner", 200)])
+def test_who_requests_something_of_the_owner(cast: Cast, browse: Browse, person: str, status: int) -> None:
+    address = f"{ONE}?token=live_{cast.tokens['member'].prefix}"
+    assert browse(person).get(address).status_code == status
+    assert browse(person).post(address, {}).status_code == (400 if status == 200 else status)
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("planned", "Rotate your token"), ("leaked", "Rotate your token"), ("revocation", "Revoke your token")],
+)
+def test_the_owner_gets_what_was_requested_as_a_task(cast: Cast, browse: Browse, kind: str, asked: str) -> None:
+    address = f"{ONE}?token=live_{cast.tokens['member'].prefix}"
+    browse("owner").post(address, {"kind": kind, "reason": "No longer needed", "due_on": ASK["due_on"]})
+    assert Rotation.objects.get().kind == kind
+    assert asked in text(browse("member").get("/"))
+    assert RotationMail.objects.filter(member=cast.people["member"]).count() == 1
+    assert events("rotation_start")[0].note == "No longer needed"
 
 
 def test_the_preview_says_which_tokens_fit_and_whose_they_are(cast: Cast, browse: Browse) -> None:
