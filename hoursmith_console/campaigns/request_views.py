@@ -29,7 +29,7 @@ def request_one(request: ConsoleRequest) -> HttpResponse:
     if ref is None or card is None:
         raise Http404("Token not found.")
     if card.owner is not None and card.owner.pk == request.viewer.member.pk:
-        # No one requests something of themselves: their own page does it.
+        # Members rotate and revoke their own tokens on the token’s page.
         raise PermissionDenied
     token = get_object_or_404(visible_tokens(request.viewer), env=ref.env, prefix=ref.prefix)
     given = {"kind": request.GET.get("kind", ""), "due_on": timezone.now().date() + DEFAULT_PERIOD}

@@ -214,7 +214,7 @@ def test_owners_of_a_token_block_and_unblock_it(cast: Cast, trusted: Browse, per
     assert client.post(f"/tokens/block/{query}", {"reason": "seen on GitHub"}).status_code == status
     assert TokenBlock.objects.filter(lifted_at=None, reason="seen on GitHub").count() == (status == 302)
     if status == 302:
-        assert "⊘ blocked" in page_of(client, "/tokens/?blocked=yes")
+        assert "⊘ Blocked by" in page_of(client, "/tokens/?blocked=yes")
         assert "seen on GitHub" in page_of(client, f"/tokens/{token.pk}/")
     assert client.get(f"/tokens/unblock/{query}").status_code == status
     assert client.post(f"/tokens/unblock/{query}").status_code == status
