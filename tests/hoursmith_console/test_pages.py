@@ -67,7 +67,7 @@ def test_a_refusal_says_which_of_two_causes_it_has(cast: Cast, trusted: Browse) 
     connection = create_connection(
         workspace=cast.workspace, owner=cast.people["admin"], client="cursor", label="x", access="full", actor="x"
     )
-    role, theirs = "Not allowed for your role", "You can’t change this"
+    role, theirs = "Not allowed for your role", "Not yours to change"
     auditor = cast.people["manager"]
     asked = [
         ("member", "/settings/", role, "for Owners, Admins and Auditors only"),
