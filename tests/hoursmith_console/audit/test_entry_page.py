@@ -128,7 +128,7 @@ def test_a_row_holds_what_was_sent_and_lost_and_looking_is_recorded(cast: Cast, 
     assert "<html" not in shown
     assert told() == ["record_open"]
     # Without script, the fold leads to the page.
-    assert f'<a class="in-text" href="/audit/{intent.call_id}/contents/">Open entry</a>' in page
+    assert f'<a class="in-text without-script" href="/audit/{intent.call_id}/contents/">Open entry</a>' in page
     assert visitor.get(f"/audit/{intent.call_id}/contents/")["Location"] == f"/audit/{intent.call_id}/"
 
 
