@@ -55,7 +55,11 @@ class ActivityExportView:
                 action="console.export",
                 actor=viewer.member.display_identity,
                 target_type="activity",
-                details={"format": name, **dict(changes.active_params())},
+                details={
+                    "format": name,
+                    **dict(changes.active_params()),
+                    **(changes.time.recorded_bounds() if changes.time else {}),
+                },
             )
         except AuditUnavailableError as error:
             form.add_error(None, str(error))

@@ -235,7 +235,8 @@ class AuditAdmin(LiveListAdmin):
             "verification": _verification_status(viewer),
         }
         if row.phase == AuditPhase.EVENT:
-            return {**shown, "title": shown["event"].title}
+            card = token_labels(viewer, [row])[ref_of(row)] if row.prefix else None
+            return {**shown, "title": shown["event"].title, "card": card}
         call = with_outcomes([row])[0]
         return {
             **shown,

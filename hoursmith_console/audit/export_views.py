@@ -80,7 +80,9 @@ class ExportView:
         changes = self._changes(request)
         if not changes.is_narrowed:
             return Selection(workspace=org_id)
-        return Selection(workspace=org_id, narrow=Filtered(changes.queryset), also=(("page", request.GET.urlencode()),))
+        bounds = changes.time.recorded_bounds() if changes.time else {}
+        also = (("page", request.GET.urlencode()), *bounds.items())
+        return Selection(workspace=org_id, narrow=Filtered(changes.queryset), also=also)
 
     def _changes(self, request: ConsoleRequest) -> KeysetChangeList:
         return cast(KeysetChangeList, self._admin.get_changelist_instance(request))

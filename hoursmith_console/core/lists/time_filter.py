@@ -116,6 +116,12 @@ class TimeFilter(ListFilter):
             until = min(self.until.until, until) if until else self.until.until
         return since, until
 
+    def recorded_bounds(self) -> dict[str, str]:
+        """Return what the filter means now, in UTC, for an entry that must still say it when "last night" is past."""
+        since, until = self.bounds()
+        named = {"from": since, "before": until}
+        return {name: f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for name, each in named.items() if each}
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.faults:
             # Other rows than those that were asked for would be taken for them.

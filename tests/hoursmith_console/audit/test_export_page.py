@@ -1,11 +1,15 @@
 """The export page: for reviewers who have just shown that it is they, streamed, with the list's filters."""
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from hoursmith_console.core.export_progress import ExportProgress
+from hoursmith_console.core.times.spans import last_night
+from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import AuditEvent, AuditPhase
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.exports import export
@@ -36,6 +40,17 @@ def test_the_filters_of_the_list_are_kept(cast: Cast) -> None:
     assert body.count(str(kept.call_id).encode()) == 2
     assert str(left.call_id).encode() not in body
     assert b'"complete":false' in body
+
+
+@pytest.mark.parametrize("area", ["audit", "activity"])
+def test_a_quick_range_is_recorded_as_the_instants_that_it_meant(cast: Cast, area: str) -> None:
+    Member.objects.filter(pk=cast.people["owner"].pk).update(time_zone="Europe/Berlin")
+    status, _ = export(cast, "owner", f"/{area}/export/?range=night", "jsonl")
+    assert status == 200
+    recorded = AuditEvent.objects.get(tool="console.export").arguments
+    night = last_night(timezone.now(), ZoneInfo("Europe/Berlin"))
+    assert [recorded["from"], recorded["before"]] == [f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in night]
+    assert "night" in (recorded.get("page", "") + recorded.get("range", ""))
 
 
 def test_the_page_says_how_many_rows_it_will_be(cast: Cast) -> None:
