@@ -14,7 +14,7 @@ HERE = ROOT / "tests/hoursmith_console"
 PAGES = ("workspaces/test_member_sync.py", "members/test_account_takeover.py", "sign_in/oidc/test_identities.py")
 
 
-@pytest.mark.parametrize("files", [PAGES, ("workspaces/races.py",)], ids=["pages", "races"])
+@pytest.mark.parametrize("files", [PAGES, ("workspaces/races.py", "alerts/races.py")], ids=["pages", "races"])
 def test_accounts_and_members_are_the_same_on_postgresql(
     needs: Callable[[bool, str], None], files: tuple[str, ...]
 ) -> None:
