@@ -115,6 +115,11 @@ def _failed(delivery: AlertDelivery, error: DestinationError, now: datetime) -> 
         logger.warning("Alert delivery %s failed, will retry: %s", delivery.pk, fault)
 
 
+def waiting_deliveries() -> int:
+    """Return how many deliveries are not sent yet."""
+    return AlertDelivery.objects.filter(state=DeliveryState.WAITING, next_attempt_at__isnull=False).count()
+
+
 def delete_old(now: datetime) -> int:
     """Delete deliveries older than 90 days, the oldest of more than 5,000 in a workspace, and alerts with none."""
     old = AlertDelivery.objects.exclude(state=DeliveryState.WAITING)

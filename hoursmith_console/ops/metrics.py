@@ -22,6 +22,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from hoursmith_console.alerts.sending import waiting_deliveries
 from hoursmith_console.audit.calls import unresolved
 from hoursmith_console.env import is_address
 from hoursmith_console.server.prometheus import FOLDER_VARIABLE
@@ -69,6 +70,7 @@ _HELP = {
     "hoursmith_audit_checkpoint_age_seconds": "Age of the latest checkpoint, of the workspace where it is oldest.",
     "hoursmith_audit_failing_destinations": "Log destinations whose last attempt failed and that keep retrying.",
     "hoursmith_audit_destination_rows_behind": "Audit rows not acknowledged by log destinations, paused ones included.",
+    "hoursmith_alerts_waiting": "Alerts that are not sent yet, those that are retried included.",
     "hoursmith_audit_unsigned_rows": "Audit rows after the last checkpoint of their workspace, in total.",
 }
 
@@ -82,6 +84,7 @@ def _look() -> dict[str, float]:
         with bounded_read(alias, limit_s=LIMIT_S):
             chains = chain_statuses(alias)
             destinations = all_destination_statuses()
+            alerts = waiting_deliveries()
             open_calls = unresolved(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
@@ -91,6 +94,7 @@ def _look() -> dict[str, float]:
     ages = [(now - chain.signed_at).total_seconds() for chain in chains if chain.signed_at is not None]
     return {
         "hoursmith_database_up": 1,
+        "hoursmith_alerts_waiting": alerts,
         "hoursmith_audit_unsettled_calls": open_calls,
         "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
         "hoursmith_audit_failing_destinations": sum(each.state == DestinationState.FAILING for each in destinations),

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from hoursmith_console.alerts.kinds import AlertKind, headline
-from hoursmith_console.alerts.models import AlertDelivery, AlertEvent, AlertRule
-from hoursmith_console.alerts.schedule import local_text
+from hoursmith_console.alerts.models import Alert, AlertDelivery, AlertEvent, AlertRule
+from hoursmith_console.alerts.schedule import is_quiet, local_text
 from hoursmith_console.audit.numbers import deletions_address
 from hoursmith_console.tokens.numbers import minute_text
 
@@ -62,7 +62,7 @@ def message_of(delivery: AlertDelivery, rule: AlertRule) -> Message:
         return _test_message(delivery, rule)
     events = list(alert.events.order_by("at", "pk")[: MOST_LINES + 1])
     lines = [line_of(rule, event) for event in events[:MOST_LINES]]
-    note = f"Held back during {_hold(rule)}." if alert.was_held else ""
+    note = _note(rule, alert) if alert.was_held else ""
     since = events[0].at if events else alert.opened_at
     url = lines[0].url if alert.count == 1 and lines else _absolute(list_path(rule, since))
     return _message(delivery, rule, headline(rule.kind, alert.count), alert.count, lines, url, note)
@@ -101,10 +101,10 @@ def _message(
     )
 
 
-def _hold(rule: AlertRule) -> str:
-    if rule.quiet_from is None or rule.quiet_until is None:
-        return "a pause"
-    return f"quiet hours ({rule.quiet_from:%H:%M} to {rule.quiet_until:%H:%M} {rule.zone}) or a pause"
+def _note(rule: AlertRule, alert: Alert) -> str:
+    if rule.quiet_from is None or rule.quiet_until is None or not is_quiet(rule, alert.opened_at):
+        return "Held back while alerts were paused."
+    return f"Held back during quiet hours ({rule.quiet_from:%H:%M} to {rule.quiet_until:%H:%M} {rule.zone})."
 
 
 def line_of(rule: AlertRule, event: AlertEvent) -> Line:

@@ -144,7 +144,7 @@ def test_while_alerts_are_paused_events_wait_and_are_counted(alerts: Alerts) -> 
     AlertPause.objects.all().delete()
     assert alerts.round() == 1
     assert "3 records were deleted" in alerts.texts[0]
-    assert "Held back during a pause." in alerts.texts[0]
+    assert "Held back while alerts were paused." in alerts.texts[0]
 
 
 def test_one_broken_rule_does_not_stop_the_others(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
