@@ -26,15 +26,18 @@ def seal_address(address: str, *, org_id: str) -> tuple[str, str]:
     return encrypt(address, org_id=org_id), target.host
 
 
-def send(channel: AlertChannel, message: Message, *, now: datetime) -> None:
-    """Return once the channel has accepted the message. Raises DestinationError with a text for users."""
+def send(channel: AlertChannel, message: Message, *, now: datetime, limit_s: float) -> None:
+    """Return once the channel has accepted the message, within `limit_s` seconds.
+
+    Raises DestinationError with a text for users.
+    """
     if channel.kind == ChannelKind.EMAIL:
-        _mail(channel, message)
+        _mail(channel, message, limit_s)
     else:
-        _post(channel, message, now)
+        _post(channel, message, now, limit_s)
 
 
-def _post(channel: AlertChannel, message: Message, now: datetime) -> None:
+def _post(channel: AlertChannel, message: Message, now: datetime, limit_s: float) -> None:
     try:
         address = decrypt(channel.encrypted_address, org_id=message.org_id)
     except UndeliveredError:
@@ -43,17 +46,17 @@ def _post(channel: AlertChannel, message: Message, now: datetime) -> None:
     # The same for each attempt, so that a receiver recognizes a repetition.
     headers = {"Content-Type": "application/json", "Idempotency-Key": message.id}
     body = orjson.dumps(payload(channel.kind, message))
-    post(secret_webhook_target(address), body, headers, now=now, limit_s=settings.LOG_DESTINATION_TIMEOUT_S)
+    post(secret_webhook_target(address), body, headers, now=now, limit_s=limit_s)
 
 
-def _mail(channel: AlertChannel, message: Message) -> None:
+def _mail(channel: AlertChannel, message: Message, limit_s: float) -> None:
     if not can_mail():
         raise UndeliveredError("No mail server is configured (EMAIL_URL), so no email can be sent.")
     recipients = recipients_with_access(channel)
     if not recipients:
         raise UndeliveredError("None of the recipients has access to the console any more.")
     subject, text = mail_subject(message), mail_text(message)
-    connection = get_connection(timeout=settings.EMAIL_TIMEOUT) if "smtp" in settings.EMAIL_BACKEND else None
+    connection = get_connection(timeout=limit_s) if "smtp" in settings.EMAIL_BACKEND else None
     mail = build_message(subject=subject, text=text, to=recipients[0], connection=connection)
     # In one go: after a failure between two messages, the first would be sent again.
     mail.to = list(recipients)

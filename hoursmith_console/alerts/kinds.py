@@ -49,9 +49,9 @@ KINDS: dict[str, KindInfo] = {
         ("limit", "counted", *_NARROW),
     ),
     AlertKind.FIRST_DELETION: KindInfo(
-        "A token called a destructive tool for the first time.",
-        "token called a destructive tool for the first time",
-        "tokens called a destructive tool for the first time",
+        "A token was used to delete or archive a record for the first time.",
+        "token deleted a record for the first time",
+        "tokens deleted records for the first time",
         ("roles",),
     ),
     AlertKind.UNKNOWN: KindInfo(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -58,7 +59,7 @@ def send_one(key: int, now: Callable[[], datetime] = timezone.now) -> bool | Non
     if delivery.channel is None or delivery.rule is None:
         _end(delivery, DeliveryState.CANCELLED, now(), "The rule or the channel was deleted.")
         return None
-    fault = try_to_send(delivery, delivery.rule, delivery.channel, now())
+    fault = try_to_send(delivery, delivery.rule, delivery.channel, now(), limit_s=settings.LOG_DESTINATION_TIMEOUT_S)
     if fault is None:
         _end(delivery, DeliveryState.SENT, now(), "")
         metrics.alerts_sent.inc()
@@ -68,11 +69,11 @@ def send_one(key: int, now: Callable[[], datetime] = timezone.now) -> bool | Non
 
 
 def try_to_send(
-    delivery: AlertDelivery, rule: AlertRule, channel: AlertChannel, now: datetime
+    delivery: AlertDelivery, rule: AlertRule, channel: AlertChannel, now: datetime, *, limit_s: float
 ) -> DestinationError | None:
     """Send the delivery and return why it was not accepted, if it was not."""
     try:
-        send(channel, message_of(delivery, rule), now=now)
+        send(channel, message_of(delivery, rule), now=now, limit_s=limit_s)
     except DestinationError as error:
         return error
     except Exception as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 
@@ -33,6 +34,8 @@ from mcpbridge.redaction.masking import redact
 
 # Every process looks at every rule, so their number is limited.
 MOST_RULES, MOST_CHANNELS = 30, 10
+# A page waits for tests, of all channels of a rule.
+TEST_LIMIT_S = 5.0
 
 
 class AlertError(Exception):
@@ -178,7 +181,9 @@ def send_test(*, rule: AlertRule, channel: AlertChannel, actor: str) -> str:
         created_at=now,
         attempts=1,
     )
-    error = try_to_send(delivery, rule, channel, now)
+    error = try_to_send(
+        delivery, rule, channel, now, limit_s=min(TEST_LIMIT_S, django_settings.LOG_DESTINATION_TIMEOUT_S)
+    )
     fault = redact(str(error))[:ERROR_LENGTH] if error else ""
     with _changing(rule.workspace, "rule"):
         delivery.state = DeliveryState.FAILED if fault else DeliveryState.SENT

@@ -126,7 +126,7 @@ def _what(kind: str, facts: Mapping[str, Any]) -> str:
             where = "with one token" if facts.get("prefix") else "in this workspace"
             return f"{facts['calls']:,} records deleted or archived within an hour {where} (limit {facts['limit']:,})"
         case AlertKind.FIRST_DELETION:
-            return f"First call of {facts['tool']} with this token"
+            return f"First deletion with this token, by {facts['tool']}"
         case AlertKind.NEW_ASSISTANT:
             return f"New assistant: {facts['assistant']}"
         case AlertKind.NEW_NETWORK:

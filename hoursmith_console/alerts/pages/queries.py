@@ -37,6 +37,16 @@ class RuleRow:
         return KINDS[self.rule.kind].explanation
 
     @property
+    def summary(self) -> str:
+        """What narrows the rule, or else what its kind is about."""
+        return "; ".join(self.narrowed) or self.explanation
+
+    @property
+    def channel_names(self) -> str:
+        """The names of its channels."""
+        return ", ".join(channel.name for channel in self.channels)
+
+    @property
     def narrowed(self) -> list[str]:
         """The parameters of the rule in words."""
         return parameters_in_words(self.rule.parameters)

@@ -53,7 +53,7 @@ CASES: dict[AlertKind, tuple[Make, str]] = {
         "New assistant: Cursor",
     ),
     AlertKind.NEW_NETWORK: (_network, "Token used from a new network: 203.0.113.0/24"),
-    AlertKind.FIRST_DELETION: (_first_deletion, "First call of delete_client with this token"),
+    AlertKind.FIRST_DELETION: (_first_deletion, "First deletion with this token, by delete_client"),
     AlertKind.ATTEMPT: (
         lambda alerts, token: make_refusal(token, last_at=alerts.now),
         "Cursor still sends a token that is revoked at Hoursmith",
