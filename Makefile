@@ -14,6 +14,10 @@ help: ## List these commands
 run: $(VENV)/.runtime ## Serve the console (the first time: install, migrate, create the sandbox workspace)
 	@$(BIN)/python -m hoursmith_console.server.run
 
+.PHONY: demo
+demo: $(VENV)/.runtime ## Play two weeks of work in the sandbox, so that every page has something to show
+	@$(BIN)/python -m hoursmith_console.server.run --demo $(ARGS)
+
 .PHONY: telemetry
 telemetry: $(VENV)/.telemetry ## Install what sends traces by OpenTelemetry
 

@@ -119,6 +119,7 @@ INSTALLED_APPS = [
     "hoursmith_console.alerts",
     "hoursmith_console.approvals",
     "hoursmith_console.sandbox",
+    "hoursmith_console.demo",
 ]
 
 MIDDLEWARE = [

@@ -27,6 +27,11 @@ PAGE_TEXTS = {
         "What assistants did lately, and what needs your attention. Every card and number leads to its rows.",
         "getting-started#the-overview",
     ),
+    "demo:page": PageHelp(
+        "Plays two weeks of assistants' work in the sandbox, so that every page has something to show. "
+        "It is available while the workspace has no activity.",
+        "getting-started",
+    ),
     "search": PageHelp(
         "Finds tokens, members, connections, rotations, campaigns and audit entries that you may see. "
         "An id, a whole prefix or a single result opens its page.",

@@ -1,4 +1,4 @@
-"""`make run`: prepare the database and the sandbox, print the sign-ins, then run the server."""
+"""`make run`: prepare the database and the sandbox, print the sign-ins, then run the server. `--demo`: `make demo`."""
 
 import json
 import os
@@ -18,6 +18,9 @@ def main() -> None:
     base = Path(__file__).resolve().parents[2]
     try:
         env.generate_secrets(Path(os.environ.get("VAR_DIR", base / "var")))
+        if sys.argv[1:2] == ["--demo"]:
+            _manage("play_demo", *sys.argv[2:])
+            return
         _prepare()
     except ImproperlyConfigured as error:
         sys.exit(f"Not started: {error}")
@@ -32,6 +35,12 @@ def main() -> None:
             "hoursmith_console.asgi:application",
         ],
     )
+
+
+def _manage(*arguments: str) -> None:
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["manage.py", *arguments])
 
 
 def _prepare() -> None:

@@ -7,10 +7,11 @@ only stores the error: that the token belongs to another workspace, or why it wa
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import F, Q
+from django.utils import timezone
 
 from mcpbridge.activity.observed import EndedCall
 from mcpbridge.activity.rejections import Attempt
@@ -69,7 +70,7 @@ class Greeting(NamedTuple):
             transport=caller.transport,
             address=caller.address,
             method=method,
-            at=datetime.now(UTC),
+            at=timezone.now(),
         )
 
 

@@ -8,8 +8,9 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+
+from django.utils import timezone
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.errors import AuditUnavailableError, HourlyLimitError
@@ -98,7 +99,7 @@ class ToolCallService:
         started = time.perf_counter()
         call = Call(
             call_id=new_id(),
-            at=datetime.now(UTC),
+            at=timezone.now(),
             caller=caller,
             identity=ANONYMOUS,
             tool=tool.name,

@@ -14,7 +14,6 @@ Every response is JSON in the contract's envelope and carries X-RateLimit-*.
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from hoursmith_console.sandbox.api import idempotency, limits
@@ -68,8 +68,8 @@ class ApiResponse:
 class Api:
     """The API over `operations`, counting time by `clock` (Unix seconds)."""
 
-    def __init__(self, operations: Sequence[Operation], *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, operations: Sequence[Operation], *, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or (lambda: timezone.now().timestamp())
         self._routes: dict[str, dict[str, Operation]] = {}
         for operation in operations:
             self._routes.setdefault(operation.path, {})[operation.method] = operation
