@@ -10,7 +10,7 @@ from django.utils import timezone
 
 
 class DemoClock:
-    """Tells a time in the past, which goes on as real time does and is moved forward in steps."""
+    """Tells a time in the past, which passes as real time does and is moved forward in steps."""
 
     def __init__(self) -> None:
         self._instant, self._since = datetime.now(UTC), time.monotonic()

@@ -23,7 +23,7 @@ class DemoState:
 
     @property
     def is_running(self) -> bool:
-        """Whether the player is at work."""
+        """Whether it is in progress."""
         return not self.ending and time.time() - self.published_at < _LOST_AFTER_S
 
     @property
@@ -33,7 +33,7 @@ class DemoState:
 
 
 def begin(org_id: str) -> bool:
-    """Claim the run for one player; return False if one is at work."""
+    """Claim the run for one player; return False if one is playing."""
     now = time.time()
     state = asdict(DemoState(started_at=now, published_at=now))
     if cache.add(_key(org_id), state, _KEPT_S):
