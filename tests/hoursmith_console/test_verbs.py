@@ -33,7 +33,7 @@ UPDATE = {
     "Save and exit", "Block token", "Treat as leaked", "Cancel rotation", "Mark as updated", "No longer used",
     "I’ve updated all assistants", "Remove new token",
 }  # fmt: skip
-TOKEN_VERBS = {"Rotate token", "Block token"}
+TOKEN_VERBS = {"Rotate token", "Block token", "Revoke token"}
 READ = {"Troubleshoot connection"}
 
 Verbs = Mapping[str, set[str]]
