@@ -77,7 +77,10 @@ class RequestForm(DueDateForm):
     kind = forms.ChoiceField(
         label="What should the owner do?",
         choices=[
-            (CampaignKind.ROTATION.value, "Rotate it. The old token works until every assistant has switched."),
+            (
+                CampaignKind.ROTATION.value,
+                "Rotate it: create a new token, switch every assistant, revoke the old one.",
+            ),
             (CampaignKind.LEAKED.value, "It has leaked: revoke it first, then create a new token."),
             (CampaignKind.REVOCATION.value, "Revoke it. It is no longer needed; there is no new token."),
         ],

@@ -15,7 +15,7 @@
         page.checked = ticked === rows.length;
         page.indeterminate = ticked > 0 && ticked < rows.length;
         page.disabled = every.checked;
-        count.textContent = every.checked ? "" : ticked ? `${ticked} selected` : "None selected";
+        count.textContent = every.checked ? "" : ticked ? `${ticked} selected` : "";
     };
 
     page.addEventListener("change", () => {

@@ -2,12 +2,31 @@
 
 import re
 
+from tests.browser.clicks import Person
 from tests.browser.conftest import Visitor
 from tests.browser.rotating import Assistant, Walker, until
 from tests.faults.conftest import prefix_of
 from tests.servers import Served
 
 NOTICE = "app.hoursmith/notice"
+# Two tokens of the manager that no assistant has used for forty days.
+IDLE = """
+import json
+from datetime import timedelta
+from django.utils import timezone
+from hoursmith_console.tokens.services import claim_token
+from hoursmith_console.workspaces.models import Member
+from mcpbridge.models import ObservedToken
+member, now = Member.objects.filter(role="MANAGER").last(), timezone.now()
+for number in range(2):
+    token = ObservedToken.objects.create(
+        env="live", prefix=f"idle{number:08d}", org_id=member.workspace.org_id, token_name=f"Idle {number}",
+        role=member.role, scopes=["read"],
+        first_used_at=now - timedelta(days=90), last_used_at=now - timedelta(days=40),
+    )
+    claim_token(env="live", prefix=token.prefix, member=member, source="minted")
+print(json.dumps(1))
+"""
 
 
 def test_a_campaign_is_started_followed_and_closed(visit: Visitor, console: Served) -> None:
@@ -60,6 +79,28 @@ def test_a_campaign_is_started_followed_and_closed(visit: Visitor, console: Serv
         ana.sees(f"Final result (closed by {owner['name']}")
         assert assistant.calls().status == 200
         assert window.complaints == []
+
+
+def test_idle_tokens_are_revoked_at_their_owners_request_in_four_clicks(visit: Visitor, console: Served) -> None:
+    owner = console.person("OWNER")
+    console.shell(IDLE)
+    with visit() as window:
+        ana = Person(window.page, owner["password"])
+        window.goto("/tokens/")
+        ana.click("Idle for 30 days 2")
+        ana.click("Select all 2 that match")
+        ana.click("Request revocation", within="main")
+        ana.sees("Revoke 2 tokens")
+        ana.click("Request revocation", within="main")
+        ana.sees("2 of 2 · Revocation requested: 2")
+        assert ana.clicks <= 4, ana.story
+        assert window.complaints == []
+    with visit("MANAGER") as window:
+        carla = Walker(window, [each for each in console.people if each["role"] == "MANAGER"][-1]["password"])
+        window.goto("/")
+        ask = window.page.locator(".todo li", has_text="Idle 0").filter(has_text="Revoke your token")
+        ask.get_by_role("link", name="Start revocation").click()
+        carla.step_is("Revoke old token")
 
 
 def told(assistant: Assistant) -> str:

@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from hoursmith_console.token_inventory.models import BulkItem, BulkJob, BulkOutcome
+from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
+from hoursmith_console.workspaces.viewer import Viewer
 
 MOST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRow:
+    """One token of a job, with its label."""
+
+    item: BulkItem
+    card: TokenLabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +27,8 @@ class BulkProgress:
     total: int
     done: int
     waiting: int
-    done_items: Sequence[BulkItem]
-    other_items: Sequence[BulkItem]
+    done_items: Sequence[BulkRow]
+    other_items: Sequence[BulkRow]
 
     @property
     def others(self) -> int:
@@ -46,15 +56,18 @@ class BulkProgress:
         return self.others - len(self.other_items)
 
 
-def progress_of(job: BulkJob) -> BulkProgress:
-    """Return the progress of `job`, in three queries."""
+def progress_of(viewer: Viewer, job: BulkJob) -> BulkProgress:
+    """Return the progress of `job`, in a constant number of queries."""
     counted = job.items.order_by().values_list("outcome").annotate(count=Count("pk"))
     counts = dict(counted.values_list("outcome", "count"))
     others = job.items.exclude(outcome__in=(BulkOutcome.WAITING, BulkOutcome.DONE))
+    found = [*job.items.filter(outcome=BulkOutcome.DONE)[:MOST_SHOWN], *others[:MOST_SHOWN]]
+    labels = token_labels(viewer, found)
+    rows = [BulkRow(item, labels[ref_of(item)]) for item in found]
     return BulkProgress(
         total=sum(counts.values()),
         done=counts.get(BulkOutcome.DONE, 0),
         waiting=counts.get(BulkOutcome.WAITING, 0),
-        done_items=list(job.items.filter(outcome=BulkOutcome.DONE)[:MOST_SHOWN]),
-        other_items=list(others[:MOST_SHOWN]),
+        done_items=[row for row in rows if row.item.outcome == BulkOutcome.DONE],
+        other_items=[row for row in rows if row.item.outcome != BulkOutcome.DONE],
     )

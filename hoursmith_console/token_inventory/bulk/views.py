@@ -46,9 +46,9 @@ class _Words:
 
 
 WORDS = {
-    BulkAction.BLOCK: _Words("Block tokens", "Block", "blocked", "not blocked"),
-    BulkAction.ROTATION: _Words("Request rotation", "Rotate", "rotation requested", "not requested"),
-    BulkAction.REVOCATION: _Words("Request revocation", "Revoke", "revocation requested", "not requested"),
+    BulkAction.BLOCK: _Words("Block tokens", "Block", "Blocked", "Not blocked"),
+    BulkAction.ROTATION: _Words("Request rotation", "Rotate", "Rotation requested", "Not requested"),
+    BulkAction.REVOCATION: _Words("Request revocation", "Revoke", "Revocation requested", "Not requested"),
 }
 
 
@@ -72,12 +72,14 @@ class BulkViews:
     def job(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Show the progress of a job, then its result for each token."""
         job = self._job(request, key)
-        return render_page(request, "tokens/bulk_job.html", title=job.get_action_display(), **_job_context(job))
+        return render_page(
+            request, "tokens/bulk_job.html", title=job.get_action_display(), **_job_context(request, job)
+        )
 
     def live(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """htmx fragment polled while the job runs."""
         job = self._job(request, key)
-        answer = render(request, "tokens/_bulk_progress.html", _job_context(job))
+        answer = render(request, "tokens/_bulk_progress.html", _job_context(request, job))
         if job.ended_at is not None:
             answer["HX-Refresh"] = "true"
         return answer
@@ -190,5 +192,5 @@ def _step(request: ConsoleRequest, job: BulkJob) -> None:
         messages.error(request, f"{error} The rest is done as soon as it can be recorded.")
 
 
-def _job_context(job: BulkJob) -> dict[str, Any]:
-    return {"job": job, "words": WORDS[BulkAction(job.action)], "progress": progress_of(job)}
+def _job_context(request: ConsoleRequest, job: BulkJob) -> dict[str, Any]:
+    return {"job": job, "words": WORDS[BulkAction(job.action)], "progress": progress_of(request.viewer, job)}

@@ -76,7 +76,7 @@ def test_selected_tokens_are_blocked_with_one_entry_each(cast: Cast, trusted: Br
         token.prefix for token in tokens
     }
     assert sorted(events("token_block")) == sorted(token.prefix for token in tokens)
-    assert "2 of 2: 2 blocked" in text(trusted("owner").get(answer["Location"]))
+    assert "2 of 2 · Blocked: 2" in text(trusted("owner").get(answer["Location"]))
 
 
 def test_what_cannot_be_done_is_left_out_with_its_reason(cast: Cast, trusted: Browse) -> None:
