@@ -149,6 +149,10 @@ PAGE_TEXTS = {
         "Fix what is marked, then restart the assistant.",
         "connections#when-it-does-not-work",
     ),
+    "connections:change": PageHelp(
+        "Rename the connection, or change what the assistant may do. With other permissions its address changes.",
+        "connections#read-only-or-full-access",
+    ),
     "connections:remove": PageHelp(
         "Removes the connection from lists and keeps its activity. The token is not revoked by this.",
         "connections#remove-a-connection",

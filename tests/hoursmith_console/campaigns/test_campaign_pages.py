@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hoursmith_console.campaigns.models import Campaign
 from hoursmith_console.rotations.models import Rotation, RotationMail
+from hoursmith_console.rotations.services import cancel_rotation
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import TokenTool
 from tests.hoursmith_console.campaigns.test_campaigns import NOW, events, start
@@ -181,6 +182,25 @@ def test_reminding_and_closing_by_a_button(cast: Cast, browse: Browse, campaign:
     assert "0 of 2 done, 2 open" in page
     assert "This campaign is closed" in text(owner.post(f"{LIST}{campaign.pk}/close/", follow=True))
     assert [len(events(action)) for action in ("campaign_start", "campaign_remind", "campaign_close")] == [1, 1, 1]
+
+
+def test_a_campaign_and_its_open_rotations_get_another_due_date(cast: Cast, browse: Browse, campaign: Campaign) -> None:
+    first, day = Rotation.objects.order_by("pk").first(), (NOW + timedelta(days=40)).date()
+    assert first is not None
+    cancel_rotation(rotation=first, actor="Ana")
+    address, owner = f"{LIST}{campaign.pk}/extend/", browse("owner")
+    assert "Choose a date in the future." in text(owner.post(address, {"due_on": "2020-01-31"}, follow=True))
+    assert "Due date set to" in text(owner.post(address, {"due_on": day.isoformat()}, follow=True))
+    before = campaign.due_on
+    campaign.refresh_from_db()
+    assert campaign.due_on == day
+    assert set(Rotation.objects.filter(ended_at=None).values_list("due_on", flat=True)) == {day}
+    first.refresh_from_db()
+    assert first.due_on == before
+    (entry,) = events("campaign_extend")
+    assert entry.arguments["due_on"] == f"{before.isoformat()} → {day.isoformat()}"
+    for person, status in (("manager", 403), ("outsider", 404)):
+        assert browse(person).post(address, {"due_on": day.isoformat()}).status_code == status
 
 
 def test_members_still_see_their_requests(browse: Browse, campaign: Campaign) -> None:
