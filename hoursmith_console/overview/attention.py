@@ -14,7 +14,7 @@ from hoursmith_console.core.templatetags.console import thousands
 from hoursmith_console.core.times.rendering import ago, exact
 from hoursmith_console.overview import queries
 from hoursmith_console.rotations.progress.late_use import LastLateUse, last_late_uses
-from hoursmith_console.tokens.labels import ref_of
+from hoursmith_console.tokens.labels import linked_token, ref_of
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_destinations as failing_now
@@ -140,7 +140,7 @@ def refused_tokens(viewer: Viewer) -> Iterator[AttentionItem]:
                 thousands(entry["attempts"]),
                 "" if entry["attempts"] == 1 else "s",
             ),
-            second=format_html("<code>{}</code> · last attempt {}", token.masked_token, ago(entry["last_at"])),
+            second=format_html("{} · last attempt {}", linked_token(token), ago(entry["last_at"])),
             about=token.token_name,
             address=f"{reverse('console:tokens:detail', args=[token.pk])}#refused",
         )
@@ -164,7 +164,7 @@ def _late_use(token: ObservedToken, late_use: LastLateUse, entry: Mapping[str, A
             late_use.label,
             token.token_name or "an unnamed token",
         ),
-        second=format_html("<code>{}</code> · last attempt {}", token.masked_token, ago(entry["last_at"])),
+        second=format_html("{} · last attempt {}", linked_token(token), ago(entry["last_at"])),
         about=token.token_name,
         address=reverse("console:rotations:detail", args=[late_use.rotation.pk]),
     )

@@ -41,7 +41,10 @@ def _item(rotation: Rotation) -> AttentionItem:
         sign="↻",
         what=what,
         second=format_html(
-            '<code>{}</code> · requested by <span class="name">{}</span>', rotation.masked_token, rotation.requester
+            '<a href="{}"><code>{}</code></a> · requested by <span class="name">{}</span>',
+            reverse("console:rotations:detail", args=[rotation.pk]),
+            rotation.masked_token,
+            rotation.requester,
         ),
         action=f"Continue {noun}" if rotation.minted_at or rotation.revoked_at else f"Start {noun}",
         about=f"of {rotation.token_name or rotation.masked_token}",

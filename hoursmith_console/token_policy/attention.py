@@ -13,6 +13,7 @@ from hoursmith_console.core.times.rendering import day
 from hoursmith_console.token_policy.evaluation import PolicyStatus, count_due, in_status, without_open_rotation
 from hoursmith_console.token_policy.models import TokenPolicy
 from hoursmith_console.token_policy.services import get_policy
+from hoursmith_console.tokens.labels import linked_token
 from hoursmith_console.tokens.querysets import visible_tokens
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedToken
@@ -76,7 +77,7 @@ def _token_item(token: ObservedToken, status: PolicyStatus, policy: TokenPolicy)
             exceeds,
             policy.max_age_days,
         ),
-        second=format_html("<code>{}</code>", token.masked_token),
+        second=linked_token(token),
         about=token.token_name or token.masked_token,
         address=reverse("console:tokens:detail", args=[token.pk]),
     )

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from hoursmith_console.tokens.blocks import BlockLabel, blocks_of
 from hoursmith_console.tokens.models import TokenClaim
@@ -42,6 +45,12 @@ class TokenLabel:
     def public(self) -> str:
         """The token up to its prefix, for copying."""
         return f"hsk_{self.env}_{self.prefix}"
+
+
+def linked_token(token: ObservedToken) -> SafeString:
+    """Return a visible token, masked, as a link to its page."""
+    address = reverse("console:tokens:detail", args=[token.pk])
+    return format_html('<a href="{}"><code>{}</code></a>', address, token.masked_token)
 
 
 def token_labels(viewer: Viewer, rows: Iterable[TokenIdentity]) -> Mapping[TokenRef, TokenLabel]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import AT_MOST, parse_token_prefixes
@@ -77,7 +78,7 @@ def test_a_member_learns_only_whether_it_is_theirs_and_the_admins_hear_of_it(cas
     assert set(LeakReport.objects.values_list("prefix", flat=True)) == {own, foreign}
     for_admin = browse("admin").get(PAGE).content.decode()
     assert f"hsk_live_{foreign}_••••" in for_admin
-    assert 'reported by <strong class="name">Member Person' in for_admin
+    assert "reported by Member Person" in strip_tags(for_admin)
 
 
 def test_a_whole_token_that_comes_all_the_same_is_kept_nowhere(cast: Cast, browse: Browse) -> None:

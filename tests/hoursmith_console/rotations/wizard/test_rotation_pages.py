@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from hoursmith_console.rotations.models import Rotation, RotationKind
 from hoursmith_console.rotations.services import cancel_rotation, start_rotation
@@ -74,9 +75,8 @@ def test_creating_and_revoking_require_re_authentication(browse: Browse, rotatio
 @pytest.mark.parametrize("person", ["owner", "admin"])
 def test_a_member_cannot_create_a_token_for_another(trusted: Browse, rotation: Rotation, person: str) -> None:
     assert trusted(person).post(f"/rotations/{rotation.pk}/mint/", {"name": "x", "form": "x" * 22}).status_code == 403
-    assert '<strong class="name">Manager Person</strong> can create the new token' in page_of(
-        trusted(person), f"/rotations/{rotation.pk}/"
-    )
+    page = page_of(trusted(person), f"/rotations/{rotation.pk}/")
+    assert "Only Manager Person can create the new token" in strip_tags(page)
 
 
 def test_a_planned_rotation_refuses_to_revoke_before_the_new_token_was_seen(
