@@ -3,24 +3,7 @@
 A new page adds its own here; a test opens every page and fails for one without.
 """
 
-from dataclasses import dataclass
-
-from django.urls import reverse
-
-
-@dataclass(frozen=True, slots=True)
-class PageHelp:
-    """Two sentences about a page, and where the help says more: a page, with an anchor if it is one section."""
-
-    text: str
-    more: str
-
-    @property
-    def address(self) -> str:
-        """The path of the help page."""
-        slug, sharp, anchor = self.more.partition("#")
-        return f"{reverse('console:help:page', args=[slug])}{sharp}{anchor}"
-
+from hoursmith_console.help.page_help import PageHelp
 
 PAGE_TEXTS = {
     "index": PageHelp(
@@ -55,6 +38,11 @@ PAGE_TEXTS = {
         "A blocked token is rejected here from its next request on. "
         "It still works at Hoursmith until it is revoked there.",
         "tokens#block-rotate-or-revoke",
+    ),
+    "tokens:bulk_job": PageHelp(
+        "What was done for each of the selected tokens, and why not for the others. "
+        "It continues when you leave the page.",
+        "tokens#many-tokens-at-once",
     ),
     "tokens:unblock": PageHelp(
         "Unblocking lets the token's assistants call again at once. "
@@ -140,6 +128,11 @@ PAGE_TEXTS = {
         "The assistant is connected: try one of these prompts. Each call appears here and in the activity log.",
         "connections#connect-an-assistant",
     ),
+    "connections:change": PageHelp(
+        "Change the name of the connection and what the assistant may do. "
+        "Its address stays the same, unless its access changes.",
+        "connections#read-only-or-full-access",
+    ),
     "connections:detail": PageHelp(
         "What was observed of this assistant, and how it is set up. The status follows its real calls.",
         "connections#what-the-status-means",
@@ -217,6 +210,35 @@ PAGE_TEXTS = {
         "Which calls need approval, and who gives it. A change applies to the next call.",
         "approvals#set-up-approvals",
     ),
+    "alerts:list": PageHelp(
+        "Rules that send an email or a chat message when something happens, and the channels that they use. "
+        "Tool calls never wait for an alert.",
+        "alerts",
+    ),
+    "alerts:rule": PageHelp(
+        "What this rule is about, where it sends, and what it sent. Send a test to see whether it arrives.",
+        "alerts#rules",
+    ),
+    "alerts:rule_new": PageHelp(
+        "Choose what to be alerted of, where, and when. A rule needs a channel to send to.",
+        "alerts#rules",
+    ),
+    "alerts:rule_edit": PageHelp(
+        "What this rule is limited to, where it sends, and when. Changes are recorded in the audit log.",
+        "alerts#when-alerts-are-sent",
+    ),
+    "alerts:channel_new": PageHelp(
+        "Where alerts go: email addresses, or the webhook of a chat. The address of a webhook is not shown again.",
+        "alerts#channels",
+    ),
+    "alerts:channel": PageHelp(
+        "Where alerts of this channel go. It can be deleted when no rule uses it.",
+        "alerts#channels",
+    ),
+    "alerts:deliveries": PageHelp(
+        "Every alert that was sent, and how it ended. Failed deliveries are repeated.",
+        "alerts#deliveries",
+    ),
     "members:list": PageHelp(
         "The members of the workspace, their roles, and whether they can sign in here. Roles come from Hoursmith.",
         "members",
@@ -243,11 +265,3 @@ PAGE_TEXTS = {
         "getting-started",
     ),
 }
-
-
-def help_for(view_name: str) -> PageHelp | None:
-    """Return the help of the page with this address name, else that of its section; None outside the console."""
-    namespace, _, name = view_name.partition(":")
-    if namespace != "console":
-        return None
-    return PAGE_TEXTS.get(name) or PAGE_TEXTS.get(f"{name.partition(':')[0]}:list")

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from hoursmith_console.core.attention import AttentionItem, Tone
 from hoursmith_console.core.templatetags.counts import count
+from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.leaked_tokens.services import open_reports
 from hoursmith_console.workspaces.viewer import Viewer
 
@@ -26,8 +28,13 @@ def leaked_token_attention(viewer: Viewer) -> Iterator[AttentionItem]:
                 "was" if number == 1 else "were",
                 "is" if number == 1 else "are",
             ),
-            second=format_html("<code>{}</code>", report.masked_token) if report else "",
+            second=_token(report) if report else "",
             action="Rotate now" if report else "Open",
             about=report.masked_token if report else "leaked tokens",
             address=now or address,
         )
+
+
+def _token(report: LeakReport) -> SafeString:
+    address = f"{reverse('console:leaked_tokens:list')}?t={report.env}_{report.prefix}"
+    return format_html('<a href="{}"><code>{}</code></a>', address, report.masked_token)

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from hoursmith_console.core.banners import Banner
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.times.rendering import ago
+from hoursmith_console.workspaces.links import linked_actor
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.auth.restrictions.pauses import pause_destructive_tools, resume_destructive_tools
 from mcpbridge.models import Freeze
@@ -40,9 +41,8 @@ def pause_banner(viewer: Viewer) -> Iterator[Banner]:
     may_resume = viewer.member.administers
     yield Banner(
         what=format_html(
-            '<strong>Destructive tools are paused in this workspace.</strong> Paused by <span class="name">{}</span> '
-            "{}{}.{}",
-            pause.frozen_by,
+            "<strong>Destructive tools are paused in this workspace.</strong> Paused by {} {}{}.{}",
+            linked_actor(viewer, pause.frozen_by),
             ago(pause.frozen_at),
             format_html(': <q class="name">{}</q>', pause.reason) if pause.reason else "",
             "" if may_resume else SafeString(" Ask an Owner or Admin to resume them."),

@@ -16,7 +16,7 @@ Browse = Callable[[str], Client]
 _TOKEN = re.compile(r"hsk_(?:live|test)_[0-9A-Za-z]{12}_••••")
 _NAME = "Quill Person"
 # What is no place for a link: controls, what only helps to tell them apart, titles, notes, and code to copy.
-_NO_PLACE = {"a", "button", "option", "label", "summary", "h1", "title", "q", "nav", "header", "script", "pre"}
+_NO_PLACE = {"a", "button", "option", "label", "summary", "h1", "title", "q", "nav", "header", "footer", "pre"}
 _VOID = {"input", "br", "img", "meta", "link", "use", "path", "rect", "hr"}
 
 

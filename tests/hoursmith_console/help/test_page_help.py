@@ -9,7 +9,8 @@ from django.urls import resolve
 from django.utils.html import escape
 
 from hoursmith_console.help.library import library
-from hoursmith_console.help.page_texts import PAGE_TEXTS, PageHelp
+from hoursmith_console.help.page_help import PageHelp
+from hoursmith_console.help.page_texts import PAGE_TEXTS
 from tests.page_urls import console_routes
 from tests.security.conftest import World, hostile, nothing_listens  # noqa: F401 – fixtures
 
