@@ -128,11 +128,6 @@ PAGE_TEXTS = {
         "The assistant is connected: try one of these prompts. Each call appears here and in the activity log.",
         "connections#connect-an-assistant",
     ),
-    "connections:change": PageHelp(
-        "Change the name of the connection and what the assistant may do. "
-        "Its address stays the same, unless its access changes.",
-        "connections#read-only-or-full-access",
-    ),
     "connections:detail": PageHelp(
         "What was observed of this assistant, and how it is set up. The status follows its real calls.",
         "connections#what-the-status-means",
