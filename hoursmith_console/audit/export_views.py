@@ -88,11 +88,13 @@ class ExportView:
         return cast(KeysetChangeList, self._admin.get_changelist_instance(request))
 
     def _page(self, request: ConsoleRequest, form: ExportForm, status: int = 200) -> HttpResponse:
+        changes = self._changes(request)
         context = {
             "title": "Export audit log",
             "form": form,
-            "rows": self._selection(request).events().order_by().count(),
-            "is_narrowed": self._changes(request).is_narrowed,
+            "listed": changes.total,
+            "list_address": reverse(f"console:{self._admin.area}:list") + changes.address(),
+            "is_narrowed": changes.is_narrowed,
             **progress_context(request, self._admin.area),
         }
         return TemplateResponse(request, "audit/export.html", context, status=status)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -39,6 +39,7 @@ class StateFilter(ChoiceFilter):
             ("under_way", "in progress"),
             ("late", "overdue"),
             ("confirming", "confirming that it is unused"),
+            ("settled", "nothing left to do"),
             *RotationOutcome.choices,
         ]
 
@@ -51,6 +52,9 @@ class StateFilter(ChoiceFilter):
                 return queryset.filter(pk__in=_keys(late))
             case "confirming":
                 return queryset.filter(pk__in=_keys(Rotation.objects.confirming()))
+            case "settled":
+                is_confirming = Q(pk__in=_keys(Rotation.objects.confirming()))
+                return queryset.filter(is_confirming | Q(outcome=RotationOutcome.DONE))
         return queryset.filter(outcome=value)
 
 
@@ -89,6 +93,21 @@ class OwnerFilter(ChoiceFilter):
         return list(offered.items())
 
 
+class CampaignFilter(ChoiceFilter):
+    """Rotations of one campaign. Set by links, so it is offered only while it is active."""
+
+    title = "campaign"
+    parameter_name = "campaign"
+    field = "campaign_id"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        asked = self.value() or ""
+        if not asked.isdecimal():
+            return []
+        found = Rotation.objects.visible_to(self.viewer).filter(campaign_id=asked[:18]).order_by("pk")
+        return [(asked, title) for title in found.values_list("campaign__title", flat=True)[:1]]
+
+
 class OpenRotationsFirst(KeysetChangeList):
     """List open rotations first, all of them, then a page of ended ones."""
 
@@ -113,7 +132,7 @@ class RotationAdmin(ReadOnlyModelAdmin):
     menu_order = 4
     orders = {"": Order("requested_at")}
     is_short = True
-    list_filter = (StateFilter, KindFilter, OwnerFilter)
+    list_filter = (StateFilter, KindFilter, OwnerFilter, CampaignFilter)
     search_fields = ("token_name", "prefix", "owner_name", "reason")
     search_help_text = "Token, prefix or owner"
 
