@@ -11,7 +11,7 @@ from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.campaigns.forms import DEFAULT_PERIOD, RequestForm
 from hoursmith_console.campaigns.models import CampaignKind
 from hoursmith_console.campaigns.services import start_campaign
-from hoursmith_console.core.views import render_page
+from hoursmith_console.core.views import next_page, render_page
 from hoursmith_console.rotations.notices.mails import is_mail_configured
 from hoursmith_console.rotations.services import latest_rotation
 from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
@@ -58,7 +58,7 @@ def _requested(request: ConsoleRequest, token: ObservedToken, card: TokenLabel, 
     )
     who = f"{card.owner.name} has been notified." if card.owner else "It has no known owner to notify."
     messages.success(request, f"{campaign.asks_for.capitalize()} requested. {who}")
-    return HttpResponseRedirect(reverse("console:campaigns:detail", args=[campaign.pk]))
+    return HttpResponseRedirect(next_page(request) or reverse("console:campaigns:detail", args=[campaign.pk]))
 
 
 def _page(
@@ -75,6 +75,7 @@ def _page(
         token=token,
         card=card,
         form=form,
+        next=next_page(request),
         rotation=latest if latest is not None and latest.ended_at is None else None,
         can_mail=is_mail_configured(),
     )

@@ -35,3 +35,10 @@ def page_to_return_to(request: HttpRequest) -> str:
     """Return the page of this console that the posted form names in `next`; empty if it names none."""
     page = request.POST.get("next", "")
     return page if page.startswith("/") and url_has_allowed_host_and_scheme(page, allowed_hosts=None) else ""
+
+
+def next_page(request: HttpRequest) -> str:
+    """Return the page of this console that the address names in `next`, to go back to; empty if it names none."""
+    target = request.GET.get("next", "")
+    is_ours = target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None)
+    return target if is_ours else ""

@@ -107,10 +107,11 @@ def test_details_ask_little(cast: Cast, browse: Browse, django_assert_max_num_qu
         intent, call = make_audit(token), make_call(token)
         make_client(token, name=f"assistant {call.pk}")
     visitor = browse(person)
+    # An entry also asks for the entries before and after it, and for the state of its token.
     for address, bound in {
         f"/tokens/{token.pk}/": 35,
-        f"/audit/{intent.call_id}/": 15,
-        f"/activity/{call.pk}/": 10,
+        f"/audit/{intent.call_id}/": 17,
+        f"/activity/{call.pk}/": 12,
     }.items():
         # The first look at what a call sent is itself written down.
         visitor.get(address)

@@ -21,7 +21,7 @@ from hoursmith_console.core.times import rendering, zones
 from mcpbridge.redaction.visible_text import marked
 
 register = template.Library()
-for each in (rendering.when, rendering.ago, rendering.exact, rendering.moment, rendering.day):
+for each in (rendering.when, rendering.ago, rendering.exact, rendering.exact_now, rendering.moment, rendering.day):
     register.simple_tag(each)
 register.simple_tag(zones.current_zone_name, name="time_zone")
 

@@ -41,6 +41,11 @@ def exact(instant: datetime | None) -> SafeString | str:
     return _time(aware, _exact(aware))
 
 
+def exact_now() -> SafeString | str:
+    """Write the present instant in full."""
+    return exact(timezone.now())
+
+
 def moment(instant: datetime) -> SafeString:
     """Write `instant` for a sentence: "Mon 30 Nov 2026 at 03:12:07 CET"."""
     return _time(instant, _exact(instant).replace(", ", " at "))

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from hoursmith_console.core.forms import Form
 from hoursmith_console.core.permissions import recent_auth_required
+from hoursmith_console.core.views import next_page
 from hoursmith_console.rotations.permissions import can_block, can_unblock, liftable_by
 from hoursmith_console.rotations.services import latest_rotation
 from hoursmith_console.tokens.labels import TokenLabel, visible_token_or_none
@@ -105,7 +106,9 @@ def token_card(request: ConsoleRequest) -> TokenLabel:
 
 
 def _next(request: ConsoleRequest, card: TokenLabel) -> str:
-    """Return where to continue: the token's open rotation, or its page."""
+    """Return where to continue: the page that the address names, the token's open rotation, or its page."""
+    if target := next_page(request):
+        return target
     rotation = latest_rotation(env=card.env, prefix=card.prefix, workspace=request.viewer.member.workspace)
     if rotation is not None and rotation.ended_at is None:
         return reverse("console:rotations:detail", args=[rotation.pk])

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from hoursmith_console.core.times.zones import COOKIE
+from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.models import AuditEvent, AuditPhase, Result
 from tests.hoursmith_console.conftest import Cast
@@ -110,6 +113,69 @@ def test_calls_lead_to_the_ones_before_and_after(cast: Cast, browse: Browse) -> 
     assert _links(_get(visitor, f"/activity/{first.pk}/"))["Later →"] == f"/activity/{second.pk}/"
     assert _links(_get(visitor, f"/activity/{second.pk}/"))["← Earlier"] == f"/activity/{first.pk}/"
     assert "Later →" not in _links(_get(visitor, f"/activity/{second.pk}/"))
+
+
+# Actions
+
+BLOCK, ROTATE, REVOKE, REQUEST = "Block token", "Rotate token", "Revoke token", "Request rotation"
+EVIDENCE, RESTORE = "Download evidence", "Restore client"
+
+
+def _actions(page: str) -> set[str]:
+    return {name for name in (BLOCK, ROTATE, REVOKE, REQUEST, EVIDENCE, RESTORE) if f">{name}<" in page}
+
+
+@pytest.mark.parametrize(
+    ("person", "offered"),
+    [
+        ("admin", {BLOCK, ROTATE, REVOKE, REQUEST, EVIDENCE, RESTORE}),
+        ("manager", {BLOCK, ROTATE, REVOKE, RESTORE}),
+        ("auditor", {EVIDENCE}),
+    ],
+)
+def test_the_reader_is_offered_what_they_may_do(cast: Cast, browse: Browse, person: str, offered: set[str]) -> None:
+    intent = make_audit(cast.tokens["manager"])
+    call = make_call(cast.tokens["manager"], "delete_client", call_id=intent.call_id)
+    if person == "auditor":
+        Member.objects.filter(pk=cast.people["member"].pk).update(is_auditor=True)
+    visitor = browse("member" if person == "auditor" else person)
+    assert _actions(_get(visitor, f"/audit/{intent.call_id}/")) == offered
+    assert _actions(_get(visitor, f"/activity/{call.pk}/")) == offered - {EVIDENCE, RESTORE}
+
+
+def test_a_token_is_blocked_from_the_entry_which_then_says_so(cast: Cast, trusted: Browse) -> None:
+    intent, visitor = make_audit(cast.tokens["manager"]), trusted("admin")
+    here = f"/audit/{intent.call_id}/"
+    form = _links(_get(visitor, here))[BLOCK]
+    assert f'action="{form}"' in _get(visitor, form).replace("&amp;", "&")
+    answer = visitor.post(form, {"reason": "Deleted a client"})
+    assert (answer.status_code, answer["Location"]) == (302, here)
+    page = _get(visitor, here)
+    assert "Deleted a client" in page
+    assert BLOCK not in _actions(page)
+
+
+def test_rotation_is_requested_from_the_entry_which_then_says_so(cast: Cast, trusted: Browse) -> None:
+    intent, visitor = make_audit(cast.tokens["manager"]), trusted("admin")
+    here = f"/audit/{intent.call_id}/"
+    form = _links(_get(visitor, here))[REQUEST]
+    due = (timezone.now() + timedelta(days=9)).date().isoformat()
+    answer = visitor.post(form, {"kind": "planned", "reason": "Deleted a client", "due_on": due})
+    assert (answer.status_code, answer["Location"]) == (302, here)
+    page = _get(visitor, here)
+    assert "Rotation in progress." in page
+    assert not {REQUEST, ROTATE} & _actions(page)
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "audit/"]
+)
+def test_a_form_never_leads_elsewhere(cast: Cast, trusted: Browse, target: str) -> None:
+    token = cast.tokens["manager"]
+    answer = trusted("admin").post(
+        f"/tokens/block/?{urlencode({'token': f'live_{token.prefix}', 'next': target})}", {"reason": "because"}
+    )
+    assert (answer.status_code, answer["Location"]) == (302, f"/tokens/{token.pk}/")
 
 
 # Contents in the list
