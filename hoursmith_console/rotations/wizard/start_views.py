@@ -132,7 +132,11 @@ def _start(request: ConsoleRequest, card: TokenLabel) -> HttpResponse:
         if kind == RotationKind.LEAKED and has_recent_auth(request):
             mark = request.POST.get("mark", "")
             rotation, minted = rotate_leaked_token(ref=ref, member=member, reason=reason, form=mark)
-            return minted_page(request, rotation, minted) if minted is not None else back_to(rotation)
+            if minted is not None:
+                return minted_page(request, rotation, minted)
+            done = "revoked" if current_issuer().supports_minting else "blocked"
+            messages.success(request, f"{rotation.masked_token} {done}.")
+            return back_to(rotation)
         rotation = start_rotation(
             env=ref.env,
             prefix=ref.prefix,

@@ -71,7 +71,9 @@ def test_an_admin_stops_the_token_and_its_owner_creates_the_new_one(acme: Town) 
     assert answer.headers["Location"] == rotation.get_absolute_url()
     assert is_revoked(acme["member"])
     assert rotation.new_prefix == ""
-    assert "can create the new token" in client.get(answer.headers["Location"]).content.decode()
+    page = client.get(answer.headers["Location"]).content.decode()
+    assert f"{rotation.masked_token} revoked." in page
+    assert "can create the new token" in page
 
 
 def test_with_hosted_hoursmith_it_is_blocked_until_it_is_revoked_there(acme: Town, settings: Any) -> None:
