@@ -53,9 +53,7 @@ class Person:
     @property
     def account_text(self) -> str:
         """Return the access status as text."""
-        return {"none": "no account", "revoked": "access removed", "left": "no longer a member"}.get(
-            self.account, self.account
-        )
+        return self.member.lost_access or {"none": "no account"}.get(self.account, self.account)
 
 
 def visible_members(viewer: Viewer) -> QuerySet[Member]:

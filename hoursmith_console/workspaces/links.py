@@ -1,4 +1,4 @@
-"""Links to the pages of members, for those who may open them."""
+"""Links to the pages of members, for those who may open them; each says if the member cannot use the console."""
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -14,8 +14,8 @@ def linked_member(viewer: Viewer | None, member: Member | None, name: str, unkno
     if not shown:
         return format_html('<span class="quiet">{}</span>', unknown)
     if viewer and member and (viewer.member.sees_workspace or viewer.member.pk == member.pk):
-        return _link(member.pk, shown, member.email)
-    return format_html('<span class="name">{}</span>', shown)
+        return _link(member, shown, member.email)
+    return format_html('<span class="name">{}</span>{}', shown, _lost_access(member))
 
 
 def linked_actor(viewer: Viewer | None, identity: str, unknown: str = "an unknown user") -> SafeString:
@@ -23,23 +23,28 @@ def linked_actor(viewer: Viewer | None, identity: str, unknown: str = "an unknow
     name, _, address = identity.partition(" <")
     if not name:
         return format_html('<span class="quiet">{}</span>', unknown)
-    if viewer and address and (pk := _pages(viewer).get((name, address.removesuffix(">").lower()))):
-        return _link(pk, name, identity)
+    if viewer and address and (member := _members(viewer).get((name, address.removesuffix(">").lower()))):
+        return _link(member, name, identity)
     return format_html('<span class="name" title="{}">{}</span>', identity, name)
 
 
-def _pages(viewer: Viewer) -> dict[tuple[str, str], int]:
-    """Return the keys of the members that `viewer` sees, in one query for each request."""
-    if "member_pages" not in viewer.cache:
+def _members(viewer: Viewer) -> dict[tuple[str, str], Member]:
+    """Return the members that `viewer` sees, by name and address, in one query for each request."""
+    if "members_by_identity" not in viewer.cache:
         members = Member.objects.filter(workspace_id=viewer.member.workspace_id).order_by()
         if not viewer.member.sees_workspace:
             members = members.filter(pk=viewer.member.pk)
-        rows = members.values_list("name", "email", "pk")
-        viewer.cache["member_pages"] = {(name, email.lower()): pk for name, email, pk in rows}
-    pages: dict[tuple[str, str], int] = viewer.cache["member_pages"]
-    return pages
+        viewer.cache["members_by_identity"] = {(each.name, each.email.lower()): each for each in members}
+    found: dict[tuple[str, str], Member] = viewer.cache["members_by_identity"]
+    return found
 
 
-def _link(pk: int, text: str, title: str) -> SafeString:
-    address = reverse("console:members:detail", args=[pk])
-    return format_html('<a class="name" href="{}" title="{}">{}</a>', address, title, text)
+def _link(member: Member, text: str, title: str) -> SafeString:
+    address = reverse("console:members:detail", args=[member.pk])
+    return format_html('<a class="name" href="{}" title="{}">{}</a>{}', address, title, text, _lost_access(member))
+
+
+def _lost_access(member: Member | None) -> SafeString | str:
+    if member is None or not member.lost_access:
+        return ""
+    return format_html(' <span class="token-state is-blocked">⊘ {}</span>', member.lost_access)

@@ -112,6 +112,13 @@ class Member(models.Model):
         return self.role in (Role.OWNER, Role.ADMIN) and not self.is_auditor
 
     @property
+    def lost_access(self) -> str:
+        """Return why this member cannot use the console any more; empty if they can."""
+        if not self.is_active:
+            return "no longer a member"
+        return "access removed" if self.access_revoked_at is not None else ""
+
+    @property
     def shown_role(self) -> str:
         """Return the role that applies in the console."""
         return "AUDITOR" if self.is_auditor else self.role
