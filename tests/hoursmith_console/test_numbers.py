@@ -19,6 +19,8 @@ from hoursmith_console.core.templatetags.counts import count
 from hoursmith_console.token_policy.models import TokenPolicy
 from mcpbridge.activity.batch import Batch, write_batch
 from mcpbridge.activity.observed import EndedCall
+from mcpbridge.activity.retention import ACTION
+from mcpbridge.audit.console_events import record_event
 from mcpbridge.core.types import CallResult, Identity
 from mcpbridge.models import (
     CallHour,
@@ -228,3 +230,20 @@ def test_rows_beyond_the_bound_are_not_counted(cast: Cast) -> None:
     assert 'data-count="3+"' in count(found, "/tokens/")
     assert count_text(BoundedCount(3, 3)) == "3"
     assert count_text(12_345) == "12,345"
+
+
+@pytest.mark.usefixtures("worked")
+def test_a_number_whose_calls_are_not_kept_any_more_is_no_link(cast: Cast, browse: Browse) -> None:
+    client, token = browse("owner"), cast.tokens["manager"]
+    edge = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=3)
+    ToolCall.objects.filter(at__lt=edge).delete()
+    record_event(
+        org_id=cast.org_id, action=ACTION, actor="x", target_type="activity", details={"before": edge.isoformat()}
+    )
+    ObservedToken.objects.filter(pk=token.pk).update(first_used_at=edge - timedelta(days=9))
+    for address in (f"/tokens/{token.pk}/", "/tokens/", "/?days=30"):
+        page = client.get(address).content.decode()
+        for rows, number in set(_counts(page, address)):
+            assert str(_rows(client, rows)) == number, (address, rows)
+        if address != "/?days=30":
+            assert 'title="Older entries have been removed from the log.">13' in page
