@@ -314,7 +314,7 @@ def test_offboarding_lists_tokens_without_a_known_owner(cast: Cast, trusted: Bro
     make_token(cast.org_id, "a" * 12, role="ADMIN")
     make_token(cast.other.org_id, "b" * 12, role="MEMBER")
     page = trusted("owner").get(f"/rotations/offboarding/{member.pk}/").content.decode()
-    assert "3 tokens with this role have no known owner" in page
+    assert "3 tokens with this role have no known owner" in strip_tags(page)
     assert cast.tokens["member"].prefix in page
     assert "all their tokens" not in page + trusted("owner").get("/rotations/offboarding/").content.decode()
 
