@@ -114,9 +114,9 @@ def _request_counts(workspace: Workspace, refs: Collection[TokenRef]) -> dict[st
     prefixes = [ref.prefix for ref in refs]
     elsewhere = Rotation.objects.filter(workspace=workspace, ended_at=None, campaign__closed_at=None)
     taken = _refs(elsewhere.exclude(campaign=None).filter(prefix__in=prefixes))
-    owned = _refs(TokenClaim.objects.filter(member__workspace=workspace, prefix__in=prefixes))
     assigned = Rotation.objects.filter(workspace=workspace, ended_at=None, prefix__in=prefixes).exclude(owner=None)
-    unowned = [ref for ref in refs if ref not in taken and ref not in owned | _refs(assigned)]
+    owned = _refs(TokenClaim.objects.filter(member__workspace=workspace, prefix__in=prefixes)) | _refs(assigned)
+    unowned = [ref for ref in refs if ref not in taken and ref not in owned]
     return {"joined_another_campaign": len(taken & set(refs)), "without_owner": len(unowned)}
 
 

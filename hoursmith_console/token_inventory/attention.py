@@ -16,7 +16,7 @@ MOST_SHOWN = 5
 
 def blocked_token_attention(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield an item for each blocked token of the member that was used here."""
-    blocked = dict(own_blocked_tokens(viewer.member))
+    blocked = own_blocked_tokens(viewer.member)
     if not blocked:
         return
     used = visible_tokens(viewer).filter(prefix__in=[ref.prefix for ref in blocked]).order_by("-last_used_at", "-pk")

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.models import TokenBlock, TokenRef
@@ -31,15 +33,20 @@ class BlockLabel:
 def blocks_of(org_id: str, refs: Iterable[TokenRef]) -> Mapping[TokenRef, BlockLabel]:
     """Return the blocks in force of those of `refs` that the workspace has blocked, in one query."""
     wanted = set(refs)
-    rows = TokenBlock.objects.filter(org_id=org_id, lifted_at=None, prefix__in=[ref.prefix for ref in wanted])
-    found = rows.order_by().values_list("env", "prefix", "blocked_by", "reason", "blocked_at")
-    blocks = {TokenRef(env, prefix): BlockLabel(by, reason, at) for env, prefix, by, reason, at in found}
+    blocks = _labels(_in_force(org_id).filter(prefix__in=[ref.prefix for ref in wanted]))
     return {ref: block for ref, block in blocks.items() if ref in wanted}
 
 
-def own_blocked_tokens(member: Member) -> list[tuple[TokenRef, BlockLabel]]:
-    """Return the tokens of `member` that are blocked, in two queries."""
-    claims = TokenClaim.objects.filter(member=member).order_by("claimed_at", "pk").values_list("env", "prefix")
-    refs = [TokenRef(env, prefix) for env, prefix in claims]
-    blocks = blocks_of(member.workspace.org_id, refs)
-    return [(ref, blocks[ref]) for ref in refs if ref in blocks]
+def own_blocked_tokens(member: Member) -> Mapping[TokenRef, BlockLabel]:
+    """Return the blocks in force of the tokens that `member` has claimed, in one query."""
+    claims = TokenClaim.objects.filter(member=member, env=OuterRef("env"), prefix=OuterRef("prefix"))
+    return _labels(_in_force(member.workspace.org_id).filter(Exists(claims)))
+
+
+def _in_force(org_id: str) -> QuerySet[TokenBlock]:
+    return TokenBlock.objects.filter(org_id=org_id, lifted_at=None).order_by()
+
+
+def _labels(rows: QuerySet[TokenBlock]) -> dict[TokenRef, BlockLabel]:
+    found = rows.values_list("env", "prefix", "blocked_by", "reason", "blocked_at")
+    return {TokenRef(env, prefix): BlockLabel(by, reason, at) for env, prefix, by, reason, at in found}

@@ -13,6 +13,7 @@ from hoursmith_console.campaigns.services import (
     CampaignError,
     close_campaign,
     is_reminder_day,
+    open_campaign,
     queue_reminders,
     remind_owners,
     start_campaign,
@@ -90,6 +91,22 @@ def test_each_owner_is_asked_once_and_it_is_logged(cast: Cast) -> None:
     (row,) = events("campaign_start")
     assert (row.target_label, row.note, row.actor) == ("Rotate all", "New rules", OWNER)
     assert (row.arguments["count"], row.arguments["without_owner"]) == (2, 0)
+
+
+def test_opening_a_campaign_asks_the_same_of_the_database_for_any_number_of_tokens(
+    cast: Cast, django_assert_max_num_queries: Any
+) -> None:
+    tokens = [make_token(cast.org_id, f"{number:012d}") for number in range(40)]
+    with django_assert_max_num_queries(14):
+        open_campaign(
+            workspace=cast.workspace,
+            title="Many",
+            criteria=Criteria(selected=40),
+            due_on=NOW.date() + timedelta(days=14),
+            tokens=tokens,
+            actor=OWNER,
+        )
+    assert events("campaign_start")[0].arguments["without_owner"] == 40
 
 
 def test_nothing_to_ask_for_starts_nothing(cast: Cast) -> None:
