@@ -49,7 +49,7 @@ AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
 # Sign a checkpoint of each workspace's audit log after this many rows, and at least every so many minutes.
 AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
 AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
-# Where destinations may send the record beside the public internet, and where those that are files lie.
+# Where log destinations and alerts may send to beside the public internet, and where destinations that are files lie.
 LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(
     "LOG_DESTINATION_PRIVATE_NETWORKS", env.list("LOG_DESTINATION_PRIVATE_NETWORKS", default=[])
 )

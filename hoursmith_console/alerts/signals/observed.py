@@ -34,6 +34,8 @@ from mcpbridge.models import (
 
 LOOKED_BACK = timedelta(days=7)
 FAILING_FOR = timedelta(minutes=5)
+# The newest of a kind: assistants name themselves, and can do so without end.
+MOST_LOOKED = 1_000
 Look = Callable[[AlertRule, datetime, datetime], Iterator[Event]]
 
 
@@ -60,7 +62,7 @@ def _facts(token: ObservedToken) -> dict[str, str]:
 
 def _new_assistants(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
     clients = ObservedClient.objects.filter(token__in=_tokens(rule).order_by())
-    names = {row["name"]: row["first"] for row in new_assistant_names(clients, since)}
+    names = {row["name"]: row["first"] for row in new_assistant_names(clients, since)[:MOST_LOOKED]}
     firsts = clients.filter(name__in=names, first_seen_at__gte=since).select_related("token")
     for client in firsts.order_by("first_seen_at", "pk"):
         if names.pop(client.name, None):
@@ -71,7 +73,7 @@ def _new_assistants(rule: AlertRule, since: datetime, now: datetime) -> Iterator
 
 def _new_networks(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
     rows = new_networks(_tokens(rule), since, older_than=now - LEARNING)
-    for row in rows.select_related("token"):
+    for row in rows.select_related("token").order_by("-first_at", "-pk")[:MOST_LOOKED]:
         yield Event(f"network:{row.pk}", row.first_at, {**_facts(row.token), "network": row.network})
 
 
