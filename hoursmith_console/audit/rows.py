@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hoursmith_console.audit.calls import DestructiveCall, with_outcomes
 from hoursmith_console.audit.descriptions import EventDescription, describe_event
+from hoursmith_console.audit.restorations import Restoration, restorations
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import AuditEvent, AuditPhase
@@ -17,6 +18,7 @@ class AuditRow:
     call: DestructiveCall | None
     card: TokenLabel | None
     event: EventDescription | None = None
+    restoration: Restoration | None = None
 
     @property
     def key(self) -> str:
@@ -34,7 +36,10 @@ def audit_rows(viewer: Viewer, rows: Iterable[AuditEvent]) -> list[AuditRow]:
     found = list(rows)
     calls = {call.intent.pk: call for call in with_outcomes(row for row in found if row.phase == AuditPhase.INTENT)}
     cards = token_labels(viewer, [call.intent for call in calls.values()])
+    restored = restorations(call.intent for call in calls.values() if call.is_restorable)
     return [
-        AuditRow(calls[row.pk], cards[ref_of(row)]) if row.pk in calls else AuditRow(None, None, describe_event(row))
+        AuditRow(calls[row.pk], cards[ref_of(row)], restoration=restored.get(row.call_id))
+        if row.pk in calls
+        else AuditRow(None, None, describe_event(row))
         for row in found
     ]

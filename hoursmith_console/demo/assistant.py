@@ -22,6 +22,7 @@ class Assistant:
     token: str = field(repr=False)
     path: str = "/mcp"
     protocol: str = MODERN
+    label: str = ""
     calls: int = 0
     session: str = ""
 

@@ -209,7 +209,7 @@ async def _switch(stage: Stage, rotation: Rotation, key: str, member: Any) -> No
     """Create the new token of a rotation, and let the assistant use it."""
     assistant = stage.assistants[key]
     minted = await console(
-        mint_new_token, rotation=rotation, member=member, name=f"{member.name} ({assistant.name})", form=new_form_id()
+        mint_new_token, rotation=rotation, member=member, name=f"{assistant.label} (new)", form=new_form_id()
     )
     stage.pause(300, 900)
     assistant.token, assistant.session = minted.plaintext, ""

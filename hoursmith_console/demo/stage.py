@@ -67,7 +67,9 @@ class Stage:
             connect_with_token, owner=owner, client=client, label=label, access=access, form=new_form_id()
         )
         path = f"/mcp/c/{connection.slug}"
-        return self._add(key, minted.plaintext, path=f"{path}/readonly" if access == "readonly" else path, **about)
+        return self._add(
+            key, minted.plaintext, label=label, path=f"{path}/readonly" if access == "readonly" else path, **about
+        )
 
     async def equip(self, key: str, member: str, label: str, **about: Any) -> Assistant:
         """Create a token for a member, without a connection, and return their assistant."""
@@ -81,7 +83,7 @@ class Stage:
             form=new_form_id(),
             actor=owner.display_identity,
         )
-        return self._add(key, minted.plaintext, **about)
+        return self._add(key, minted.plaintext, label=label, **about)
 
     def _add(self, key: str, token: str, *, name: str, version: str, is_old: bool = False, **more: Any) -> Assistant:
         more.setdefault("address", OFFICE)
