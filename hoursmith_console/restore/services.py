@@ -8,7 +8,7 @@ the end cannot be recorded             the attempt stays open, and counts as unk
 
 import logging
 
-from django.db import IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.utils import timezone
 
 from hoursmith_console.restore.models import Restore
@@ -25,7 +25,6 @@ from mcpbridge.models import AuditEvent, Result
 logger = logging.getLogger(__name__)
 
 TOKEN_NAME = "Restore (used once)"  # noqa: S105 - a name, not a token
-_NOT_RECORDED = "The audit log could not be written afterwards."
 
 
 class AlreadyRestoredError(Exception):
@@ -68,10 +67,10 @@ def restore_record(plan: RestorePlan, *, member: Member, token: str) -> Restore:
         outcome = send_restore(plan, credential)
     try:
         _finish(plan, attempt, outcome)
-    except AuditUnavailableError:
+    except (AuditUnavailableError, DatabaseError):
+        # Open, as the stored row is: it counts as unknown after a while.
         logger.error("The outcome of a restore is not recorded: call %s, %s.", attempt.call_id, outcome.result)
-        attempt.refresh_from_db()
-        attempt.problem = f"{outcome.problem} {_NOT_RECORDED}".strip()
+        attempt.result, attempt.is_void = "", False
     return attempt
 
 

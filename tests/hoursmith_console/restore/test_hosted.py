@@ -2,10 +2,14 @@
 
 import json
 import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from hoursmith_console.restore.models import Restore
 from hoursmith_console.tokens.models import TokenClaim
@@ -13,9 +17,10 @@ from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
 from mcpbridge.auth.restrictions.blocks import block_token
 from mcpbridge.models import AuditEvent, ObservedToken
-from tests.faults.upstream import Fault, Hoursmith, answering, drop_at_once, new_token, refusing
+from tests.faults.upstream import Fault, Hoursmith, Line, Seen, answering, drop_at_once, new_token, refusing
 from tests.hoursmith_console.records import make_audit, make_token
 from tests.reauthentication import trusted_client
+from tests.unavailable import refused_inserts
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -229,3 +234,23 @@ def test_a_response_without_a_body_leaves_the_new_id_open(
         assert browser.post(address(entry), {"token": hosted.mint()}).status_code == 302
     found: Any = Restore.objects.get()
     assert (found.result, found.record_id) == ("succeeded", "")
+
+
+def test_an_outcome_that_cannot_be_recorded_counts_as_unknown(
+    hosted: Hoursmith, browser: Client, token: ObservedToken, stop_clock: Callable[[datetime], None]
+) -> None:
+    entry, pasted = destroyed(token), hosted.mint()
+    with ExitStack() as faults:
+
+        def fail(line: Line, request: Seen) -> None:
+            faults.enter_context(refused_inserts(AuditEvent._meta.db_table))
+            line.answer(201, {"data": {"id": NEW_ID}})
+
+        with hosted.failing("POST", fail):
+            assert browser.post(address(entry), {"token": pasted}).status_code == 502
+    assert (Restore.objects.get().result, Restore.objects.get().is_void) == ("", False)
+    assert "Restore in progress" in browser.get(address(entry)).content.decode()
+    stop_clock(timezone.now() + timedelta(minutes=3))
+    assert "outcome of the restore is unknown" in browser.get(address(entry)).content.decode()
+    assert browser.post(f"{address(entry)}resolve/", {"found": "yes"}).status_code == 302
+    assert [row.result for row in AuditEvent.objects.filter(tool__startswith="console.restore")].count("succeeded") == 2
