@@ -137,5 +137,5 @@ def _record_recovery_code(form: Any, user: User, request: HttpRequest) -> None:
 def _record_failure(form: Any, user: User, request: HttpRequest) -> None:
     # Attempts over the rate limit are not recorded, so that they cannot flood the audit log.
     if form.has_error("code", "incorrect_code") or form.has_error("credential", "incorrect_code"):
-        method = "second factor" if "code" in form.fields else "passkey"
+        method = "two-factor code" if "code" in form.fields else "passkey"
         record_account_failure(user=user, address=get_adapter().get_client_ip(request), method=method)
