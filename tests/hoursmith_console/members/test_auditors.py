@@ -15,7 +15,7 @@ from tests.hoursmith_console.test_every_address import _addresses
 Browse = Callable[[str], Client]
 # Forms that change nothing of the workspace: whose look one looks at it with, a proof and copies, one's own views.
 READING = {"/workspace/", "/audit/verify/", "/audit/export/", "/activity/export/"}
-READING |= {each for each in _addresses() if "/views/" in each}
+READING |= {each for each in _addresses() if "/views/" in each or (each.startswith("/audit/") and "/evidence/" in each)}
 
 
 @pytest.fixture
@@ -65,13 +65,21 @@ def test_an_auditor_is_offered_no_form_that_they_may_not_send(cast: Cast, audito
     ):
         page = auditor.get(address).content.decode()
         forms = [part.partition('"')[0] for part in page.split('<form method="post" action="')[1:]]
-        assert set(forms) <= allowed, address
+        assert {form for form in forms if not form.endswith("/evidence/")} <= allowed, address
 
 
 def test_an_auditor_verifies_and_exports(auditor: Client) -> None:
     assert auditor.post("/audit/verify/").status_code in (200, 302)
     for area in ("audit", "activity"):
         assert auditor.post(f"/{area}/export/", {"format": "jsonl"}).status_code == 200
+
+
+def test_an_auditor_downloads_the_evidence_of_an_entry(cast: Cast, auditor: Client) -> None:
+    intent = make_audit(cast.tokens["owner"])
+    answer = auditor.post(f"/audit/{intent.call_id}/evidence/")
+    assert answer.status_code == 200
+    assert str(intent.call_id) in answer.headers["Content-Disposition"]
+    assert auditor.post(f"/audit/{make_audit(cast.tokens['outsider']).call_id}/evidence/").status_code == 404
 
 
 def test_being_appointed_and_dismissed_is_recorded(cast: Cast, trusted: Browse) -> None:
