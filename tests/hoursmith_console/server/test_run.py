@@ -23,7 +23,7 @@ def _is_ready(port: int) -> bool:
 
 
 def test_a_fresh_copy_without_any_setting_makes_its_secrets_and_serves(tmp_path: Path) -> None:
-    for name in ("hoursmith_console", "mcpbridge", "templates", "static"):
+    for name in ("hoursmith_console", "mcpbridge", "templates", "static", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     port = free_port()
     log = tmp_path / "log"
