@@ -109,7 +109,7 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_second_factor(
     page.get_by_role("link", name="Remove").click()
     page.get_by_role("button", name="Remove passkey").click()
     page.wait_for_url("**/2fa/passkeys/")
-    assert "No passkeys." in page.locator("main").inner_text()
+    assert "No passkeys yet." in page.locator("main").inner_text()
     assert complaints == []
 
 
