@@ -262,6 +262,8 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 _https = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
+# No cookie of their own, in which messages could be read and forged before they are shown.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known-browser" if _https else "known-browser"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

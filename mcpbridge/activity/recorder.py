@@ -186,7 +186,7 @@ class ActivityRecorder:
         try:
             with bounded_transaction(self._alias, limit_s=self._limit_s):
                 if not (batch.is_doubtful and self._is_present(batch)):
-                    write_batch(self._alias, batch)
+                    self._record(batch)
                 is_committing = True
         except Exception as error:
             batch.is_doubtful = batch.is_doubtful or is_committing
@@ -234,6 +234,9 @@ class ActivityRecorder:
         # A transaction is atomic, so any of its calls proves that all are stored.
         calls = ToolCall.objects.using(self._alias)
         return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
+
+    def _record(self, batch: Batch) -> None:
+        write_batch(self._alias, batch)
 
     def _recover(self, batch: Batch, error: Exception) -> bool:
         """Requeue `batch` after a database failure; otherwise split it to find the faulty row, and drop that one."""

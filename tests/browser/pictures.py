@@ -1,6 +1,5 @@
-"""Takes the pictures in `docs/images` from a console that this starts and puts to work (`make pictures`)."""
+"""Takes the pictures in `docs/images` from a console in which this plays the demo (`make pictures`)."""
 
-import functools
 import shutil
 import sys
 import tempfile
@@ -9,33 +8,11 @@ from pathlib import Path
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
-from tests.faults.mcp import call_tool
 from tests.paths import ROOT
 from tests.servers import Served, served_console
-from tests.token_shapes import assembled_token
 
 FOLDER = ROOT / "docs/images"
 SIZE: ViewportSize = {"width": 1280, "height": 860}
-
-
-def work(console: Served) -> None:
-    """Let three assistants work as they would in a week, and one attempt with a revoked token."""
-    owner_token = console.mint_for("OWNER", "Ana's laptop")
-    manager_token = console.mint_for("MANAGER", "Carla's desktop")
-    owner = functools.partial(call_tool, console, owner_token, client="Claude Desktop")
-    manager = functools.partial(call_tool, console, manager_token, client="Cursor")
-    member = functools.partial(call_tool, console, console.mint_for("MEMBER", "Notebook"), client="Codex CLI")
-    made = owner("create_client", {"name": "Vandelay Industries", "notes": "Ask for Art.", "currency": "USD"})
-    owner("delete_client", {"id": made.result["structuredContent"]["data"]["id"]})
-    projects = manager("list_projects", {"limit": 200}).result["structuredContent"]["data"]
-    for number in range(48):
-        manager("get_project", {"id": projects[number % len(projects)]["id"]})
-    for client in manager("list_clients", {"limit": 3}).result["structuredContent"]["data"]:
-        manager("delete_client", {"id": client["id"]})
-    for _ in range(9):
-        member("list_time_entries", {"limit": 5})
-    member("list_clients")
-    call_tool(console, assembled_token(prefix=manager_token.split("_")[2]), "get_me", client="Cursor")
 
 
 def sign_in(page: Page, console: Served) -> None:
@@ -67,7 +44,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="console-pictures-"))
     try:
         with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off"}) as console, sync_playwright() as playwright:
-            work(console)
+            console.manage("play_demo")
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
             page = browser.new_page(viewport=SIZE, color_scheme="light")
             sign_in(page, console)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from mcpbridge.activity import batch as activity
 from mcpbridge.activity import order
-from mcpbridge.activity import recorder as activity
 from mcpbridge.activity.order import whole_until
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.models import CallKind, ToolCall
