@@ -92,7 +92,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(http.HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        # The parser leaves what follows a value (RFC 9112, section 5.1).
+        super().on_header(name, value.rstrip(b" \t"))
         if len(name) + len(value) > LONGEST_HEADER or len(self.headers) > MOST_HEADERS:
             self._refuse(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 

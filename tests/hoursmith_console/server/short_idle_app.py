@@ -22,7 +22,7 @@ if (slowly := Path(os.environ["LOADS_SLOWLY"])).exists():
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer twenty megabytes at `/big`, nothing at `/never`, and with the process's number elsewhere."""
+    """Answer `X-Echo`, twenty megabytes at `/big`, nothing at `/never`, and the process id elsewhere."""
     if scope["type"] == "lifespan":
         for step in ("startup", "shutdown"):
             await receive()
@@ -30,7 +30,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/never":
         await asyncio.Event().wait()
-    body = BIG if scope["path"] == "/big" else str(os.getpid()).encode()
+    echo = dict(scope["headers"]).get(b"x-echo", str(os.getpid()).encode())
+    body = BIG if scope["path"] == "/big" else echo
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": 200, "headers": [length]})
     await send({"type": "http.response.body", "body": body})

@@ -225,6 +225,14 @@ def test_a_request_that_could_hide_another_is_refused(running: Running) -> None:
             assert (answer.split(b" ")[1], answer.count(b"HTTP/1.1")) == (b"400", 1), ambiguous
 
 
+def test_white_space_around_a_value_is_no_part_of_it(running: Running) -> None:
+    with running.connected() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Echo: \t a b \t \r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.read() == b"a b"
+
+
 def test_the_oldest_idle_connection_makes_room_for_a_new_one(running: Running) -> None:
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(running.connected()) for _ in range(WORKERS * CONNECTIONS + 20)]
