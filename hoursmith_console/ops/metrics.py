@@ -84,23 +84,34 @@ def _look() -> dict[str, float]:
         with bounded_read(alias, limit_s=LIMIT_S):
             chains = chain_statuses(alias)
             destinations = all_destination_statuses()
-            alerts = waiting_deliveries()
             open_calls = unresolved(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
         return {"hoursmith_database_up": 0}
+    else:
+        alerts = _alerts_waiting(alias)
     finally:
         drop_connection(alias)
     ages = [(now - chain.signed_at).total_seconds() for chain in chains if chain.signed_at is not None]
     return {
         "hoursmith_database_up": 1,
-        "hoursmith_alerts_waiting": alerts,
+        **alerts,
         "hoursmith_audit_unsettled_calls": open_calls,
         "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
         "hoursmith_audit_failing_destinations": sum(each.state == DestinationState.FAILING for each in destinations),
         "hoursmith_audit_destination_rows_behind": sum(each.behind for each in destinations),
         "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
     }
+
+
+def _alerts_waiting(alias: str) -> dict[str, float]:
+    """Return the number of alerts to send; nothing where it cannot be read, which leaves the others readable."""
+    try:
+        with bounded_read(alias, limit_s=LIMIT_S):
+            return {"hoursmith_alerts_waiting": waiting_deliveries()}
+    except Error as error:
+        logger.warning("The number of waiting alerts could not be read: %s", type(error).__name__)
+        return {}
 
 
 class Metrics:

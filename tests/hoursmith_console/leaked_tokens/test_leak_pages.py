@@ -13,6 +13,7 @@ from hoursmith_console.rotations.models import Rotation
 from mcpbridge.models import AuditEvent, TokenBlock, TokenRef
 from tests.hoursmith_console.conftest import PASSWORD, Cast
 from tests.hoursmith_console.records import make_client, make_refusal
+from tests.same_pages import without_times
 from tests.token_shapes import assembled_token
 
 Browse = Callable[[str], Client]
@@ -64,7 +65,8 @@ def test_another_workspaces_token_is_as_unknown_as_one_that_never_was(cast: Cast
 
 
 def _same(one: str, other: str) -> bool:
-    plain = [[line for line in page.splitlines() if "csrfmiddlewaretoken" not in line] for page in (one, other)]
+    pages = map(without_times, (one, other))
+    plain = [[line for line in page.splitlines() if "csrfmiddlewaretoken" not in line] for page in pages]
     return plain[0] == plain[1]
 
 

@@ -33,7 +33,7 @@ def test_an_unexpected_fault_shows_a_number_that_the_log_has_and_nothing_else(
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(LineFormatter().format(record))
 
-    monkeypatch.setattr(page.queries, "tokens_by_freshness", broken)
+    monkeypatch.setattr(page.queries, "tokens_in_use", broken)
     kept = Kept()
     logging.getLogger("django.request").addHandler(kept)
     visitor = browse("owner")
