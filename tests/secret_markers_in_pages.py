@@ -78,7 +78,13 @@ def _new_forms(reader: Reader, walk: Walk) -> Iterator[SentForm]:
 
 def _unknown(walk: Walk, found: Iterable[SentForm]) -> Iterator[SentForm]:
     for form in found:
-        if form.kind not in walk.forms:
+        if form.method == "get":
+            # Of the forms that filter one list, each field once: it says the same beside whatever others are chosen.
+            known = {
+                name for (action, method, names) in walk.forms if (action, method) == form.kind[:2] for name in names
+            }
+            form = SentForm(form.action, form.method, {k: v for k, v in form.controls.items() if k not in known})
+        if form.controls and form.kind not in walk.forms and form.method != "dialog":
             walk.forms[form.kind] = form
             yield form
 

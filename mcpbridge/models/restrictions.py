@@ -19,6 +19,9 @@ class Lifted(models.Model):
 class TokenBlock(TokenIdentity, Lifted):
     """A token that is blocked at the bridge."""
 
+    # Not stored: whether the call of `block_token` that returned this made it.
+    is_new = False
+
     org_id = MaskedCharField("workspace", max_length=64, db_index=True)
     reason = MaskedCharField(max_length=200, blank=True)
     blocked_at = models.DateTimeField()

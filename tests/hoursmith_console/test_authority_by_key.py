@@ -19,7 +19,7 @@ NAMES = re.compile(r"named|asker|closer|owner_name|actor|(?!liftable)\w+_by")
 # Whose a token is, or must be, before anything is done to it.
 SCOPES = {"org_id", "workspace", "member", "viewer", "rotation"}
 # What only reads; none of it changes what a token may do.
-HARMLESS = {"token_name", "find_token_owner", "holds", "notice"}
+HARMLESS = {"token_name", "find_token_owner", "holds", "notice", "linked_token"}
 
 
 def tree(path: Path) -> ast.Module:

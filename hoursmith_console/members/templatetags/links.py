@@ -29,8 +29,8 @@ def actor(context: template.Context, identity: str, unknown: str = "an unknown u
     return linked_actor(_viewer(context), identity, unknown)
 
 
-@register.simple_tag(takes_context=True)
-def token(context: template.Context, env: str, prefix: str) -> SafeString:
+@register.simple_tag(takes_context=True, name="token")
+def linked_token(context: template.Context, env: str, prefix: str) -> SafeString:
     """A masked token, as a link to its page. For one token; rows of a list have their labels already."""
     viewer, ref = _viewer(context), TokenRef(env, prefix)
     masked = f"hsk_{env}_{prefix}_••••"

@@ -141,7 +141,6 @@ def _act(job: BulkJob, item: BulkItem) -> Obstacle | None:
 
 
 def _block(job: BulkJob, member: Member, token: ObservedToken) -> Obstacle | None:
-    started = timezone.now()
     block = block_token(
         env=token.env,
         prefix=token.prefix,
@@ -150,7 +149,7 @@ def _block(job: BulkJob, member: Member, token: ObservedToken) -> Obstacle | Non
         reason=job.reason[:200],
         liftable_by=liftable_by(member),
     )
-    if block.blocked_by == job.actor and block.blocked_at >= started:
+    if block.is_new:
         return None
     return Obstacle(BulkOutcome.ALREADY, f"Blocked by {block.blocked_by.partition(' <')[0]}.")
 

@@ -15,6 +15,7 @@ def block_token(
 
     `liftable_by` is the key of the member who may unblock it besides the workspace's admins; None means admins only.
     If an admin blocks a token that a member could unblock, the block becomes the admin's and is recorded again.
+    The returned block's `is_new` says whether this call made it.
     Raises AuditUnavailableError if the block cannot be recorded; then nothing changes.
     """
     with transaction.atomic():
@@ -29,6 +30,7 @@ def block_token(
         if made:
             notify_restrictions_changed()
             _record("console.token_block", block, actor=actor, note=reason)
+    block.is_new = made
     return block
 
 

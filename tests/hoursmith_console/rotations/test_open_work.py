@@ -98,8 +98,8 @@ PLACES = {
     "list": ("owner", "/rotations/?state=under_way", "manager's laptop"),
     "overdue": ("owner", "/rotations/?state=late", "manager's laptop"),
     "tokens": ("owner", "/tokens/?state=replacing", "manager's laptop"),
-    "campaign": ("owner", "/rotations/campaigns/{campaign}/", "1 open"),
-    "campaigns": ("owner", "/rotations/campaigns/", "1 open"),
+    "campaign": ("owner", "/rotations/campaigns/{campaign}/", "1</a> open"),
+    "campaigns": ("owner", "/rotations/campaigns/", "1</a> open"),
     "reminder": None,
 }
 

@@ -17,6 +17,7 @@ _ALLOWED = {
     "mcpbridge/stdio/server.py": "the start of the bridge, behind the greeting",
     "mcpbridge/observability/telemetry/exporter.py": "the last flush of the process",
     "hoursmith_console/audit/verification/jobs.py": "one verification, which a person started and watches",
+    "hoursmith_console/demo/services.py": "waits for the process of the demo, so that it is no zombie",
 }
 
 
