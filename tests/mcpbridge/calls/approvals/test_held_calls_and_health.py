@@ -11,6 +11,7 @@ from hoursmith_console.ops.health import Health
 from hoursmith_console.ops.metrics import Metrics
 from mcpbridge.app import Bridge
 from mcpbridge.calls.approvals.policy import change_approval_rule
+from mcpbridge.workers import attempts
 from tests.databases import RecordDatabase
 from tests.mcpbridge.fixtures import CLIENT_ID, ME, Talk, bridge_to, hoursmith
 from tests.waiting import eventually_async
@@ -22,6 +23,12 @@ def _client(application: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=application, client=("127.0.0.1", 1)), base_url="http://localhost"
     )
+
+
+@pytest.fixture(autouse=True)
+def _own_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Readiness tells of the jobs of this test alone, and not of one that another test's bridge left.
+    monkeypatch.setattr(attempts, "_running", {})
 
 
 @pytest.fixture(autouse=True)
