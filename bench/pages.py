@@ -163,12 +163,15 @@ def measure(repeat: int, person: str, only: str, most: int) -> list[Sort]:
     from django.test import Client, RequestFactory
     from django.test.utils import CaptureQueriesContext
 
+    from hoursmith_console.workspaces.viewer import find_viewer
+
     user, client, chance = User.objects.get(email=person), Client(SERVER_NAME="localhost"), random.Random(5)
     client.force_login(user)
 
     def request_of(address: str) -> Any:
         request = RequestFactory(SERVER_NAME="localhost").get(address)
         request.user, request.session = user, client.session
+        request.viewer = find_viewer(request)
         return request
 
     sorts: dict[str, Sort] = {}
