@@ -5,15 +5,13 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
-from hoursmith_console.audit.exporting import export_lines, record_export
-from hoursmith_console.core.export_progress import ExportProgress
+from hoursmith_console.audit.exporting import recorded_download
 from hoursmith_console.core.permissions import recent_auth_required, reviewer_required
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 from mcpbridge.models import AuditEvent
 
@@ -34,25 +32,10 @@ class _OfCall:
 @recent_auth_required
 def download_evidence(request: ConsoleRequest, row: AuditEvent) -> HttpResponseBase:
     """Stream the entries of the call of `row`, keys and checkpoints as JSON Lines, after recording the export."""
-    viewer, call_id = request.viewer, row.call_id
+    call_id = row.call_id
     selection = Selection(workspace=row.org_id, narrow=_OfCall(call_id), also=(("call", str(call_id)),))
     try:
-        record_export(
-            org_id=viewer.org_id,
-            org_name=viewer.member.workspace.name,
-            actor=viewer.member.display_identity,
-            format=_FORMAT,
-            selection=selection,
-        )
+        return recorded_download(request.viewer, selection, _FORMAT, name=f"evidence-{call_id}")
     except AuditUnavailableError as error:
         messages.error(request, str(error))
         return HttpResponseRedirect(reverse("console:audit:detail", args=[call_id]))
-    chosen, total = FORMATS[_FORMAT], selection.events().order_by().count()
-    return StreamingHttpResponse(
-        export_lines(selection, _FORMAT, ExportProgress(member=viewer.member, area="audit", total=total)),
-        content_type=chosen.content_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="evidence-{call_id}.{chosen.suffix}"',
-            "X-Accel-Buffering": "no",
-        },
-    )

@@ -2,19 +2,18 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from hoursmith_console.audit.exporting import Filtered, export_lines, record_export
+from hoursmith_console.audit.exporting import Filtered, recorded_download
 from hoursmith_console.audit.forms import ExportForm
-from hoursmith_console.core.export_progress import ExportProgress, last_export
+from hoursmith_console.core.export_progress import last_export
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.permissions import recent_auth_required, reviewer_required
 from hoursmith_console.workspaces.viewer import ConsoleRequest
 from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 
 if TYPE_CHECKING:
@@ -53,27 +52,12 @@ class ExportView:
         form = ExportForm(request.POST)
         if not form.is_valid():
             return self._page(request, form, status=400)
-        viewer, format_name = request.viewer, form.cleaned_data["format"]
-        selection = self._selection(request)
+        name = f"audit-{timezone.now():%Y%m%dT%H%M%SZ}"
         try:
-            record_export(
-                org_id=viewer.org_id,
-                org_name=viewer.member.workspace.name,
-                actor=viewer.member.display_identity,
-                format=format_name,
-                selection=selection,
-            )
+            return recorded_download(request.viewer, self._selection(request), form.cleaned_data["format"], name=name)
         except AuditUnavailableError as error:
             form.add_error(None, str(error))
             return self._page(request, form, status=503)
-        chosen, total = FORMATS[format_name], selection.events().order_by().count()
-        progress = ExportProgress(member=viewer.member, area=self._admin.area, total=total)
-        name = f"audit-{timezone.now():%Y%m%dT%H%M%SZ}.{chosen.suffix}"
-        return StreamingHttpResponse(
-            export_lines(selection, format_name, progress),
-            content_type=chosen.content_type,
-            headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Accel-Buffering": "no"},
-        )
 
     def _selection(self, request: ConsoleRequest) -> Selection:
         org_id = request.viewer.org_id

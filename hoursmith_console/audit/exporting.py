@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 
 from hoursmith_console.core.export_progress import ExportProgress
+from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.export.formats import FORMATS
@@ -48,6 +50,26 @@ def record_export(*, org_id: str, org_name: str, actor: str, format: str, select
     except UnannouncedKeyError:
         # The last entries are then exported unsigned, which the verifier reports.
         return
+
+
+def recorded_download(viewer: Viewer, selection: Selection, format: str, *, name: str) -> StreamingHttpResponse:
+    """Return a download of `selection` as the file `name`, without its suffix, after recording the export.
+
+    Raises AuditUnavailableError; then nothing may be exported.
+    """
+    record_export(
+        org_id=viewer.org_id,
+        org_name=viewer.member.workspace.name,
+        actor=viewer.member.display_identity,
+        format=format,
+        selection=selection,
+    )
+    chosen, total = FORMATS[format], selection.events().order_by().count()
+    return StreamingHttpResponse(
+        export_lines(selection, format, ExportProgress(member=viewer.member, area="audit", total=total)),
+        content_type=chosen.content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}.{chosen.suffix}"', "X-Accel-Buffering": "no"},
+    )
 
 
 def export_lines(selection: Selection, format: str, progress: ExportProgress) -> AsyncIterator[bytes]:
