@@ -46,7 +46,7 @@ class Row:
 
     @property
     def audit_rows(self) -> int:
-        """How many audit rows a call has to leave."""
+        """How many audit entries a call must leave."""
         return 2 if self.kind == "delete_time_entry" and not self.priced else 0
 
 
@@ -121,9 +121,9 @@ def _under_uvicorn(module: str) -> Start:
 
 
 def _bridge(*, filled: Path | None = None, **environment: str) -> Start:
-    """The product as `make run` serves it, with one worker, hosted mode and a database of its own on this disk.
+    """Start the product as `make run` does, with one worker, in hosted mode, with its own database on this disk.
 
-    `filled` is a database to begin with a copy of, in the place of an empty one.
+    `filled` is a database to copy; without it, the database is empty.
     """
 
     @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 _NOTHING = "\\N"
-# Of this connection alone. What is lost in a crash is made anew.
+# For this connection only. A database lost in a crash is generated again.
 _QUICK = {
     "sqlite": (
         "PRAGMA journal_mode=OFF",

@@ -143,14 +143,14 @@ def _others(client: Any) -> Iterator[tuple[str, str]]:
     for call in ToolCall.objects.filter(org_id=ORG).order_by("-at")[:3]:
         yield "a call", f"/activity/{call.pk}/"
     for row in AuditEvent.objects.filter(org_id=ORG, phase="intent").order_by("-recorded_at")[:3]:
-        yield "an audit row", f"/audit/{row.call_id}/"
+        yield "an audit entry", f"/audit/{row.call_id}/"
     for member in Member.objects.filter(workspace__org_id=ORG).order_by("pk")[:3]:
         yield "a member", f"/members/{member.pk}/"
     for connection in Connection.objects.filter(workspace__org_id=ORG).order_by("pk")[:3]:
         yield "a connection", f"/connections/{connection.slug}/"
     for route in console_routes():
         if "<" not in route and f"/{route}" not in _LISTS and client.get(f"/{route}").status_code == HTTPStatus.OK:
-            yield f"{route.partition('/')[0]}, whatever else", f"/{route}"
+            yield f"{route.partition('/')[0]}, other pages", f"/{route}"
     page = client.get("/activity/").content.decode().replace("&amp;", "&")
     if match := re.search(r'hx-get="(/activity/tail/[^"]*)"', page):
         yield "live tail, nothing new", match[1]

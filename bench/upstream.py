@@ -1,4 +1,4 @@
-"""A Hoursmith that costs next to nothing: `/me`, one client and one time entry for whoever asks.
+"""Serve a minimal Hoursmith API at little cost: `/me`, one client and one time entry for every caller.
 
 Written on asyncio's protocols, since every framework would cost more than the thing to be measured. Each answer
 carries a mark derived from the whole token, so that the caller can tell whether it is theirs.

@@ -39,7 +39,7 @@ _SPECIFICATION = {
 
 
 class _CallersOwnToken(httpx2.Auth):
-    """Sends on the Authorization header of the request being served; FastMCP leaves it out by itself."""
+    """Forwards the Authorization header of the current request, which FastMCP does not do."""
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         request.headers["authorization"] = get_http_headers(include={"authorization"})["authorization"]

@@ -139,18 +139,18 @@ def _figures(found: look.Findings, soak: Soak, peak: float, pace: float) -> None
     found.figures |= {
         "calls": told.calls,
         "peak and pace, calls/s": f"{peak:,.0f}, {pace:,.0f}",
-        "turns skipped, because the call before was not over": told.skipped,
+        "turns skipped because the previous call had not ended": told.skipped,
         "faults": dict(soak.happened),
         "how calls ended": dict(endings.most_common()),
         "ms outside of faults, p50 / p95 / p99": _quantiles(told.took_s),
         "ms in faults, p50 / p95 / p99": _quantiles(told.took_in_faults_s),
-        "eldest worker: minutes": round((longest[-1][0] - longest[0][0]) / 60, 1),
-        "eldest worker: MB at first, in the middle, at last": [
+        "longest-running worker: minutes": round((longest[-1][0] - longest[0][0]) / 60, 1),
+        "longest-running worker: MB at the start, in the middle, at the end": [
             round(longest[place][1]) for place in (0, len(longest) // 2, -1)
         ],
-        "eldest worker: growth in its second half, MB/hour": round(slope_mb_an_hour(longest), 1),
-        "eldest worker: files open at most, at last": [max(files for _, _, files in longest), longest[-1][2]],
-        "most that a worker held, MB": round(soak.memory.most_mb()),
+        "longest-running worker: growth in its second half, MB/hour": round(slope_mb_an_hour(longest), 1),
+        "longest-running worker: open files, most and at the end": [max(files for _, _, files in longest), longest[-1][2]],
+        "peak memory of a worker, MB": round(soak.memory.most_mb()),
     }
 
 

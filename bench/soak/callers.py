@@ -76,7 +76,7 @@ class Voice:
         ending = await self._ending_of(tool, record_id)
         if tool == _DELETE:
             self._told.deletions[record_id] = ending
-        # A line breaks in what goes on when it breaks; everything else follows from what went on when it began.
+        # A dropped connection is due to the fault at its end, everything else to the fault at the call's start.
         fault = (self._fault() or fault) if ending == "dropped" else (fault or self._fault())
         self._told.endings[fault, tool, ending] += 1
         took = self._told.took_in_faults_s if fault else self._told.took_s

@@ -1,7 +1,7 @@
-"""A Hoursmith that fails as it is told, and remembers what it destroyed whatever became of the answer.
+"""Serve a Hoursmith API that fails on demand and remembers what it deleted, even if the response was lost.
 
-A process of its own. Each line on standard input is a mode, or `report` and the name of a file for the ids of what it
-destroyed, in that order; each is answered by a line when it is done.
+A separate process. Each line on standard input is a mode, or `report` and the name of a file for the ids of what it
+deleted, in order; it writes a line when each is done.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Hoursmith:
                 line.abort()
 
     def answer(self, method: str, path: str, token: str) -> bytes:
-        """The answer of a well Hoursmith, which destroys what it is told to."""
+        """Return the response of a healthy Hoursmith, and delete what is asked."""
         resource, _, record_id = path.removeprefix("/").partition("/")
         echo = echo_of(token)
         if method == "DELETE":
