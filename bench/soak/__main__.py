@@ -149,7 +149,10 @@ def _figures(found: look.Findings, soak: Soak, peak: float, pace: float) -> None
             round(longest[place][1]) for place in (0, len(longest) // 2, -1)
         ],
         "longest-running worker: growth in its second half, MB/hour": round(slope_mb_an_hour(longest), 1),
-        "longest-running worker: open files, most and at the end": [max(files for _, _, files in longest), longest[-1][2]],
+        "longest-running worker: open files, most and at the end": [
+            max(files for _, _, files in longest),
+            longest[-1][2],
+        ],
         "peak memory of a worker, MB": round(soak.memory.most_mb()),
     }
 

@@ -74,7 +74,7 @@ def hammer(bench: Bench, half_way: Callable[[], None]) -> tuple[dict[str, str], 
             is_half_way = True
             half_way()
         time.sleep(1)
-        # The eldest has had the time to begin: it serves, with calls under way.
+        # The oldest has had the time to begin: it serves, with calls under way.
         os.kill(bench.served.worker_pids()[0], signal.SIGKILL)
         kills += 1
     stop.set()

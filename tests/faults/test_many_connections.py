@@ -55,7 +55,7 @@ def test_ten_thousand_idle_lines_stop_nobody_and_give_their_memory_back(sqlite_b
                 if number % 1000 == 0:
                     assert call_tool(sqlite_bench.served, token, "list_clients").result["isError"] is False
             assert call_tool(sqlite_bench.served, token, "get_me").result["isError"] is False
-            # The eldest gave way to the newest: neither the worker nor the machine runs out of files.
+            # The oldest gave way to the newest: neither the worker nor the machine runs out of files.
             assert files_of(sqlite_bench) < files + 4_100
         sqlite_bench.eventually(lambda: files_of(sqlite_bench) <= files + 20)
         memory.append(resident_mb(sqlite_bench))
