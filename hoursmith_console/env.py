@@ -4,6 +4,7 @@ Separate from `settings`, so that each check can be tested without loading Djang
 """
 
 import ipaddress
+import json
 import os
 import secrets
 from collections.abc import Sequence
@@ -116,6 +117,24 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name} is {value!r}; use {' or '.join(choices)}.")
     return value
+
+
+def check_anchor(value: str) -> str:
+    """Return `value`, where audit anchors are kept. Raises ImproperlyConfigured."""
+    if value == "witness":
+        raise ImproperlyConfigured("AUDIT_ANCHOR is 'witness', which this release does not support; use file or none.")
+    return check_choice("AUDIT_ANCHOR", value, ("file", "none"))
+
+
+def check_anchor_floor(text: str) -> str:
+    """Return `text`, empty or a checkpoint as one line of JSON. Raises ImproperlyConfigured."""
+    try:
+        kinds = [json.loads(line)["type"] for line in text.splitlines() if line.strip()]
+    except (ValueError, KeyError, TypeError):
+        kinds = [""]
+    if any(kind != "checkpoint" for kind in kinds):
+        raise ImproperlyConfigured("AUDIT_ANCHOR_FLOOR is not a checkpoint; use its line from the server's log.")
+    return text
 
 
 def check_folder(name: str, path: str) -> Path:

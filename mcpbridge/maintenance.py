@@ -1,4 +1,4 @@
-"""Background thread for periodic maintenance: checkpoints, unknown outcomes, expired approvals, activity retention.
+"""Background thread for periodic maintenance: anchors, checkpoints, unknown outcomes, expired approvals, retention.
 
 It has its own database connection, so that calls and pages never wait for it. Failed jobs are retried.
 """
@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import router
 
 from mcpbridge.activity.retention import ActivityRetention
+from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
-from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.audit.keyring import UnannouncedKeyError
+from mcpbridge.audit.errors import AuditUnavailableError, SigningRefusedError
 from mcpbridge.audit.reconcile import OutcomeReconciler
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.calls.approvals.requests import expire_approvals
@@ -36,6 +37,7 @@ class MaintenanceThread:
         self._reconciler = OutcomeReconciler(audit.record)
         retention = ActivityRetention(settings.ACTIVITY_DAYS)
         jobs = (
+            TimedJob(_attempts("anchors", "Comparing the audit log with its anchors", look_every_s), self._compare),
             TimedJob(_attempts("checkpoints", "Checkpoints", look_every_s), self._look),
             TimedJob(
                 _attempts("expired-approvals", "Expiry of approval requests", _EXPIRE_EVERY_S),
@@ -51,7 +53,7 @@ class MaintenanceThread:
             ),
         )
         self._file_lock = FileLock(lock_path, limit_s=_LIMIT_S)
-        alias = router.db_for_write(AuditEvent)
+        self._alias = alias = router.db_for_write(AuditEvent)
         self._worker = Timetable(
             "maintenance", jobs, look_every_s=look_every_s, alias=alias, limit_s=_LIMIT_S, leave=self._leave
         )
@@ -63,6 +65,9 @@ class MaintenanceThread:
     async def stop(self) -> None:
         """Sign the rows since the last checkpoint and stop the thread."""
         await self._worker.stop(within_s=3 * _LIMIT_S)
+
+    def _compare(self) -> None:
+        look(node_anchors(), self._alias)
 
     def _look(self) -> None:
         make_due_checkpoints(self._schedule, file_lock=self._file_lock)
@@ -78,6 +83,6 @@ class MaintenanceThread:
 
 
 def _attempts(job: str, title: str, every_s: float, again_s: float | None = None) -> Attempts:
-    expected = (AuditUnavailableError, UnannouncedKeyError)
+    expected = (AuditUnavailableError, SigningRefusedError)
     # Retry failures soon, even of jobs with a long period.
     return Attempts(job, title=title, every_s=every_s, again_s=again_s or min(every_s, 2.0), expected=expected)

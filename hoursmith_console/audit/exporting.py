@@ -13,9 +13,9 @@ from hoursmith_console.core.export_progress import ExportProgress
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
+from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
-from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.models import AuditEvent
 
 # Lines per switch from the database's thread to the event loop.
@@ -47,7 +47,7 @@ def record_export(*, org_id: str, org_name: str, actor: str, format: str, select
     )
     try:
         make_checkpoints(reason="demand", org_id=org_id)
-    except UnannouncedKeyError:
+    except SigningRefusedError:
         # The last entries are then exported unsigned, which the verifier reports.
         return
 

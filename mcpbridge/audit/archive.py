@@ -1,7 +1,6 @@
 """Export rows to an archive file before pruning, flush it to disk, then read it back and verify it."""
 
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -13,9 +12,9 @@ from pathlib import Path
 from django.utils import timezone
 
 from mcpbridge.audit.export.jsonl import first_line, record_lines
-from mcpbridge.audit.export.source import Selection, chain_records, checkpoint_of
-from mcpbridge.audit.keyring import published_keys
-from mcpbridge.audit.verification import UnusableInputError, trust_from_text
+from mcpbridge.audit.export.source import Selection, alias, chain_records, checkpoint_of
+from mcpbridge.audit.keyring import key_line
+from mcpbridge.audit.verification import UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.audit.verification.sources import verify_export
 from mcpbridge.core.durable_files import sync_directory
@@ -103,7 +102,7 @@ def _records(cut: AuditCut) -> Iterator[Record]:
 
 def _verify(path: Path, cut: AuditCut) -> None:
     """Read the file back and verify it as an independent auditor would. Raises ArchiveError."""
-    trust = trust_from_text(json.dumps(published_keys()))
+    trust = key_line(alias())
     try:
         with path.open("rb") as lines:
             verdict = verify_export(lines, trust)

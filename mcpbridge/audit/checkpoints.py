@@ -1,5 +1,8 @@
 """Sign the heads of the chains, so that a copy of a checkpoint kept elsewhere reveals later changes.
 
+Nothing is signed on the word of the database: each row since the anchor of this node is hashed again first, and
+nothing is signed while the database contradicts an anchor (`mcpbridge.audit.anchors`).
+
 Each workspace gets a checkpoint after a number of rows and after a number of minutes, even without new rows. Each is
 stored, logged and passed to `listeners`. A lock ensures that only one of the processes that share a database makes
 it.
@@ -17,8 +20,11 @@ from django.conf import settings
 from django.db import router, transaction
 from django.utils import timezone
 
-from mcpbridge.audit.hashchain import instant
-from mcpbridge.audit.heads import ChainStatus, chain_statuses, head_of
+from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.watch import verified_heads
+from mcpbridge.audit.export.source import checkpoint_of
+from mcpbridge.audit.hashchain import Head, instant
+from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.signing import SigningKeyPair, head_message
 from mcpbridge.db.locks import acquire_locks, try_acquire_lock
@@ -62,7 +68,7 @@ class Schedule:
 def make_due_checkpoints(schedule: Schedule, *, file_lock: AbstractContextManager[None]) -> list[SigningHead]:
     """Make the checkpoints that are due, within `file_lock`; none if another process is making them.
 
-    Raises UnannouncedKeyError.
+    Raises SigningRefusedError.
     """
     alias = router.db_for_write(SigningHead)
     with bounded_read(alias, limit_s=LIMIT_S):
@@ -77,7 +83,7 @@ def make_checkpoints(
 ) -> list[SigningHead]:
     """Make checkpoints now, for one workspace or all; `reason` is demand, prune or shutdown.
 
-    At shutdown only chains with new rows get one. Raises UnannouncedKeyError.
+    At shutdown only chains with new rows get one. Raises SigningRefusedError.
     """
 
     def is_wanted(status: ChainStatus) -> str:
@@ -85,31 +91,43 @@ def make_checkpoints(
             return ""
         return reason if reason != "shutdown" or status.sequence > status.signed else ""
 
-    return _make(router.db_for_write(SigningHead), is_wanted, file_lock=file_lock or nullcontext(), waits=True)
+    alias = router.db_for_write(SigningHead)
+    return _make(alias, is_wanted, file_lock=file_lock or nullcontext(), waits=True, is_strict=org_id is not None)
 
 
 def _make(
-    alias: str, reason_of: Callable[[ChainStatus], str], *, file_lock: AbstractContextManager[None], waits: bool
+    alias: str,
+    reason_of: Callable[[ChainStatus], str],
+    *,
+    file_lock: AbstractContextManager[None],
+    waits: bool,
+    is_strict: bool = False,
 ) -> list[SigningHead]:
+    """Make the wanted checkpoints; `is_strict` raises for a log without an anchor instead of omitting it."""
     made: dict[str, SigningHead] = {}
+    # Verified before the lock, which holds up every writer on SQLite.
+    with bounded_read(alias, limit_s=LIMIT_S):
+        org_ids = [each.org_id for each in chain_statuses(alias) if reason_of(each)]
+    heads = verified_heads(node_anchors(), alias, org_ids, is_strict=is_strict)
     while True:
         with file_lock, bounded_transaction(alias, limit_s=LIMIT_S):
             if waits:
                 acquire_locks(alias, _LOCK)
             elif not try_acquire_lock(alias, _LOCK):
                 break
-            wanted = [each for each in chain_statuses(alias) if each.org_id not in made and reason_of(each)]
+            wanted = [each for each in chain_statuses(alias) if each.org_id in heads and each.org_id not in made]
+            wanted = [each for each in wanted if reason_of(each)]
             if not wanted:
                 break
             key = signing_key(alias)
             for status in wanted[:_IN_ONE_TRANSACTION]:
-                made[status.org_id] = _sign(alias, key, status.org_id, reason_of(status))
+                made[status.org_id] = _sign(alias, key, status.org_id, heads[status.org_id], reason_of(status))
     return list(made.values())
 
 
-def _sign(alias: str, key: SigningKeyPair, org_id: str, reason: str) -> SigningHead:
-    # The chain may grow meanwhile; the row that is read here is committed and does not change.
-    sequence, hash = head_of(alias, org_id)
+def _sign(alias: str, key: SigningKeyPair, org_id: str, verified: Head, reason: str) -> SigningHead:
+    """Sign what this process has verified, not what the database says now."""
+    sequence, hash = verified
     at = timezone.now()
     head = SigningHead.objects.using(alias).create(
         org_id=org_id,
@@ -140,6 +158,7 @@ def checkpoint_line(head: SigningHead) -> str:
 
 
 def _publish(head: SigningHead) -> None:
+    node_anchors().move(checkpoint_of(head))
     logger.info("%s", checkpoint_line(head))
     for listener in listeners:
         try:

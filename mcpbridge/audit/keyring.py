@@ -1,7 +1,7 @@
-"""Signing keys: the first signs itself, and each further key is announced by the key in use.
+"""Signing keys: the first signs itself, and each further key is announced by the key in use and signs that, too.
 
-The table only grows. A verifier that trusts one key follows the announcements to the next. A key that only appears in
-the settings is unannounced, so nothing is signed with it.
+The table only grows. A verifier that trusts one key follows the announcements to all others. A key that only appears
+in the settings is unannounced, so nothing is signed with it. A key whose successor has signed is retired.
 """
 
 import logging
@@ -11,18 +11,25 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.audit.console_events import record_event
+from mcpbridge.audit.errors import SigningRefusedError
+from mcpbridge.audit.export.source import stored_keys
 from mcpbridge.audit.hashchain import instant
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
+from mcpbridge.audit.verification.trust import Trust, fingerprint_of, is_countersigned, is_first
 from mcpbridge.db.locks import acquire_locks
-from mcpbridge.models import SigningKey
+from mcpbridge.models import AuditCut, SigningHead, SigningKey
 
 logger = logging.getLogger(__name__)
 
 _LOCK = "audit signing keys"
 
 
-class UnannouncedKeyError(Exception):
+class LostKeysError(SigningRefusedError):
+    """The key table is empty beside a log that was signed before. The text may be shown to users."""
+
+
+class UnannouncedKeyError(SigningRefusedError):
     """AUDIT_SIGNING_KEY is a key that no known key has announced. The text may be shown to users."""
 
 
@@ -36,15 +43,64 @@ def signing_key(alias: str) -> SigningKeyPair:
     if not keys.exists():
         acquire_locks(alias, _LOCK)
         if not keys.exists():
+            if has_lost_keys(alias):
+                raise LostKeysError(
+                    "The table of signing keys is empty, but the audit log was signed before: somebody has deleted the"
+                    " keys from the database."
+                )
             _register(alias, key, announced_by=key, is_first=True)
             logger.info("The key %s signs the audit log from now on.", key.key_id)
-    if not keys.filter(key_id=key.key_id, public_key=key.public_key).exists():
+    refuse_unannounced(key)
+    if SigningHead.objects.using(alias).filter(key_id=(later := key_line(alias).successor(key.key_id))).exists():
+        raise UnannouncedKeyError(
+            f"The signing key {key.key_id} is retired: its successor {later} has signed already. Set AUDIT_SIGNING_KEY"
+            " to the new key everywhere."
+        )
+    return key
+
+
+def refuse_unannounced(key: SigningKeyPair) -> None:
+    """Raise UnannouncedKeyError unless `key` is stored as the first one, or with a valid announcement."""
+    if not is_registered(key):
         raise UnannouncedKeyError(
             f"The signing key changed without announcement: AUDIT_SIGNING_KEY is now the key {key.key_id}, which no"
             " known key has announced, so no checkpoints are made. Set the key that was in use, and change it with"
             " `manage.py audit_keygen --rotate`."
         )
-    return key
+
+
+def usable_key(alias: str) -> SigningKeyPair | None:
+    """Return the configured key if it is known and not retired, else None; register nothing."""
+    key = configured_key()
+    if not is_registered(key):
+        return None
+    later = key_line(alias).successor(key.key_id)
+    return None if SigningHead.objects.using(alias).filter(key_id=later).exists() else key
+
+
+def has_lost_keys(alias: str) -> bool:
+    """Return whether something was signed although no key is stored."""
+    if SigningKey.objects.using(alias).exists():
+        return False
+    return SigningHead.objects.using(alias).exists() or AuditCut.objects.using(alias).exists()
+
+
+def key_line(alias: str) -> Trust:
+    """Return the keys that this console trusts: its configured key, and the stored keys in the line of it."""
+    trust = Trust()
+    trust.anchor(configured_key().public_key)
+    for key in stored_keys():
+        trust.learn(key)
+    return trust
+
+
+def is_registered(key: SigningKeyPair) -> bool:
+    """Return whether the key is stored as the first one, or with an announcement that it signed, too."""
+    for stored in stored_keys():
+        if (stored.key_id, stored.public_key) == (key.key_id, key.public_key):
+            # Announcements of earlier releases have one signature only.
+            return is_first(stored) or is_countersigned(stored) or not stored.countersignature
+    return False
 
 
 def key_fault() -> str:
@@ -59,8 +115,8 @@ def key_fault() -> str:
 def announce_key(*, text: str, actor: str) -> SigningKeyPair:
     """Announce the key derived from `text` with the configured key, and record that in every workspace.
 
-    Raises UnannouncedKeyError if the configured key must not sign, ValueError if the new key is already known, and
-    AuditUnavailableError.
+    Raises SigningRefusedError if the configured key must not sign, ValueError if the new key is already known or the
+    configured key already has a successor, and AuditUnavailableError.
     """
     alias = router.db_for_write(SigningKey)
     made = key_pair(text)
@@ -69,6 +125,11 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
         acquire_locks(alias, _LOCK)
         if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
             raise ValueError(f"The key {made.key_id} is already known.")
+        if later := key_line(alias).successor(current.key_id):
+            raise ValueError(
+                f"The key {current.key_id} has announced its successor {later}, and a key has one only. Set"
+                " AUDIT_SIGNING_KEY to that key; it can announce the next one."
+            )
         _register(alias, made, announced_by=current)
         for status in chain_statuses(alias):
             record_event(
@@ -92,6 +153,7 @@ def _register(alias: str, key: SigningKeyPair, *, announced_by: SigningKeyPair, 
         since=since,
         announced_by=announcer,
         signature=announced_by.sign(message),
+        countersignature="" if is_first else key.sign(message),
     )
 
 
@@ -104,6 +166,8 @@ def published_keys() -> dict[str, Any]:
             "since": instant(key.since),
             "announced_by": key.announced_by,
             "signature": key.signature,
+            **({"countersignature": key.countersignature} if key.countersignature else {}),
+            "fingerprint": fingerprint_of(key.public_key),
         }
         for key in SigningKey.objects.order_by("id")
     ]

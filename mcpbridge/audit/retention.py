@@ -18,6 +18,8 @@ from pathlib import Path
 from django.db import router
 from django.utils import timezone
 
+from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.watch import verified_heads
 from mcpbridge.audit.archive import Archive, write_archive
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
@@ -77,7 +79,7 @@ def prune_audit_log(
         ArchiveError            the archive cannot be written or does not verify
         UndeliveredRowsError    a log destination lacks rows, unless `include_undelivered`
         PruneInProgressError      another pruning of the workspace is running
-        UnannouncedKeyError     the signing key must not sign
+        SigningRefusedError       the signing key must not sign
         AuditUnavailableError   the pruning cannot be recorded
     """
     if before > timezone.now():
@@ -91,6 +93,8 @@ def prune_audit_log(
             return None
         behind = _undelivered_to(org_id, end.sequence, is_allowed=include_undelivered)
         places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
+        # A cut signs as a checkpoint does, so nothing is cut while the database contradicts the anchor.
+        verified_heads(node_anchors(), alias, [org_id], is_strict=True)
         with bounded_transaction(alias, limit_s=_LIMIT_S):
             key = signing_key(alias)
         last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])

@@ -1,14 +1,18 @@
 """Build audit rows and append them to the chain of their workspace."""
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import lock_heads
 from mcpbridge.core.ids import new_id
@@ -16,6 +20,8 @@ from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.db.bulk import insert, masked
 from mcpbridge.models import AuditEvent, AuditPhase, CallKind, Result
+
+logger = logging.getLogger(__name__)
 
 # Columns that only some phases fill.
 _EMPTY = {
@@ -142,8 +148,23 @@ def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     # Counted under the chain locks, so that concurrent intents are counted too.
     over = _over_limits(alias, rows)
     wanted = [row for row in rows if row not in over]
-    insert(alias, AuditEvent, _chained([row for row in wanted if _is_wanted(alias, row, wanted)], heads))
+    stored = [row for row in wanted if _is_wanted(alias, row, wanted)]
+    new = [org_id for org_id, head in heads.items() if head.sequence == 0]
+    insert(alias, AuditEvent, _chained(stored, heads))
+    _remember(alias, new, heads)
     return over
+
+
+def _remember(alias: str, new: Sequence[str], heads: dict[str, Head]) -> None:
+    """Anchor the `new` chains at their beginning, and remember all heads once they are committed."""
+    anchors = node_anchors()
+    for org_id in new:
+        try:
+            anchors.begin(org_id)
+        except OSError as error:
+            # Without its anchor this node does not sign the chain.
+            logger.error("The anchor of workspace %s cannot be written: %s", org_id, error.strerror)
+    transaction.on_commit(partial(anchors.remember_written, tuple(heads.items())), using=alias)
 
 
 def _is_wanted(alias: str, row: AuditRow, others: Sequence[AuditRow]) -> bool:

@@ -55,6 +55,9 @@ class SigningKey(models.Model):
         max_length=16, blank=True, help_text="The key that announced it; empty for the first."
     )
     signature = models.CharField(max_length=88, help_text="The signature of that key; the first key signs itself.")
+    countersignature = models.CharField(
+        max_length=88, blank=True, help_text="The signature of the key itself; empty for the first."
+    )
 
     class Meta:
         ordering = ["id"]

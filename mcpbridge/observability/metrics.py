@@ -60,6 +60,16 @@ restrictions_known = Gauge(
 restrictions_unknown = Counter(
     "hoursmith_refused_without_restrictions", "MCP requests answered with 503 because the restrictions are unknown."
 )
+audit_anchor_fault = Gauge(
+    "hoursmith_audit_anchor_fault",
+    "Audit logs that contradict the anchor of this node; while there is one, nothing is signed or deleted.",
+    multiprocess_mode="livemax",
+)
+audit_anchor_missing = Gauge(
+    "hoursmith_audit_anchor_missing",
+    "Audit logs with entries of which this node has no anchor, so that it does not sign them.",
+    multiprocess_mode="livemax",
+)
 # Created at the start, so that an alert on their increase sees the first one too.
 for _fault in sorted(_FAULTS):
     _refused.labels(_fault)

@@ -42,6 +42,11 @@ def first_line(workspaces: list[str], *, filters: dict[str, str], is_whole: bool
     )
 
 
+def checkpoint_line(checkpoint: Checkpoint) -> bytes:
+    """Return a checkpoint as a line of an export, line break included."""
+    return _line(_object(checkpoint))
+
+
 def record_lines(records: Iterable[Record]) -> Iterator[bytes]:
     """Yield one line for each record, and the last line."""
     count = 0
@@ -63,6 +68,7 @@ def _object(record: Record) -> dict[str, Any]:
             "since": record.since,
             "announced_by": record.announced_by,
             "signature": record.signature,
+            **({"countersignature": record.countersignature} if record.countersignature else {}),
         }
     said = {
         "workspace": record.workspace,
@@ -188,6 +194,14 @@ def _event(value: dict[str, Any]) -> Event:
     )
 
 
+def checkpoint_from_line(line: bytes) -> Checkpoint:
+    """Return the checkpoint on a line of an export or of the server log. Raises UnusableInputError."""
+    record = _record(1, _read(1, line))
+    if not isinstance(record, Checkpoint) or record.is_cut:
+        raise UnusableInputError("The line is not a checkpoint.")
+    return record
+
+
 def _checkpoint(value: dict[str, Any], *, is_cut: bool) -> Checkpoint:
     return Checkpoint(
         workspace=_text(value["workspace"]),
@@ -196,6 +210,7 @@ def _checkpoint(value: dict[str, Any], *, is_cut: bool) -> Checkpoint:
         at=_text(value["at"]),
         key_id=_text(value["key_id"]),
         signature=_text(value["signature"]),
+        reason="" if is_cut else _text(value.get("reason", "")),
         rows=_number(value["rows"]) if is_cut else None,
     )
 

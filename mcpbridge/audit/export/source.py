@@ -90,7 +90,7 @@ def known_workspaces() -> list[str]:
 
 def stored_keys() -> Iterator[Key]:
     """Yield the signing keys in the order of their announcement."""
-    columns = ("key_id", "public_key", "since", "announced_by", "signature")
+    columns = ("key_id", "public_key", "since", "announced_by", "signature", "countersignature")
     for row in SigningKey.objects.using(alias()).order_by("id").values(*columns):
         yield Key(**{**row, "since": instant(row["since"])})
 

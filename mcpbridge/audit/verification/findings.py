@@ -15,6 +15,9 @@ class FindingKind(StrEnum):
     CUT = "cut tail"
     FORKED = "forked"
     WRONG_KEY = "wrong key"
+    UNKNOWN_KEY = "unknown key"
+    RETIRED_KEY = "retired key"
+    UNSIGNED = "unsigned"
     REPLACED = "replaced"
     GENESIS = "other genesis"
 
@@ -90,8 +93,8 @@ class VerificationReport:
 
     @property
     def is_ok(self) -> bool:
-        """Return whether every chain is valid."""
-        return all(chain.finding is None for chain in self.chains)
+        """Return whether there is a chain and every one is valid."""
+        return bool(self.chains) and all(chain.finding is None for chain in self.chains)
 
     @property
     def first_bad(self) -> Finding | None:

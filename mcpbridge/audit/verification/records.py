@@ -67,13 +67,14 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Key:
-    """A public key with its announcement by the key before it."""
+    """A public key with its announcement, signed by the key before it and by itself (`countersignature`)."""
 
     key_id: str
     public_key: str
     since: str
     announced_by: str
     signature: str
+    countersignature: str = ""
 
     def message(self) -> bytes | None:
         """Return the message that the announcing key signed."""

@@ -11,10 +11,9 @@ from django.db import Error
 
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import operator, record_event
-from mcpbridge.audit.errors import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError, SigningRefusedError
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection, alias, known_workspaces, workspaces_of
-from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.db.timeouts import bounded_read
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import progress_line
@@ -74,7 +73,7 @@ class Command(BaseCommand):
                 raise CommandError(f"Nothing was exported, because the export could not be recorded: {error}") from None
         try:
             make_checkpoints(reason="demand", org_id=selection.workspace)
-        except UnannouncedKeyError as error:
+        except SigningRefusedError as error:
             self.stderr.write(f"The last rows are not signed. {error}")
 
     def _write(self, line: bytes) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.errors import AuditUnavailableError
-from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key
+from mcpbridge.audit.errors import AuditUnavailableError, SigningRefusedError
+from mcpbridge.audit.keyring import announce_key
 
 NEW = "AUDIT_SIGNING_KEY_NEW"
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             self.stdout.flush()
         try:
             key = announce_key(text=text, actor=operator())
-        except (UnannouncedKeyError, AuditUnavailableError, ValueError) as error:
+        except (SigningRefusedError, AuditUnavailableError, ValueError) as error:
             raise CommandError(f"Nothing was announced: {error}") from None
         self.stderr.write(f"The key {key.key_id} is announced. Set AUDIT_SIGNING_KEY to the new value and restart.")
 

@@ -8,9 +8,8 @@ from django.db import Error
 
 from mcpbridge.audit.archive import ArchiveError
 from mcpbridge.audit.console_events import operator
-from mcpbridge.audit.errors import AuditUnavailableError
+from mcpbridge.audit.errors import AuditUnavailableError, SigningRefusedError
 from mcpbridge.audit.export.source import known_workspaces
-from mcpbridge.audit.keyring import UnannouncedKeyError
 from mcpbridge.audit.retention import PruneInProgressError, UndeliveredRowsError, prune_audit_log
 from mcpbridge.management.arguments import instant
 from mcpbridge.management.progress import ProgressLine
@@ -20,7 +19,7 @@ _REFUSALS = (
     AuditUnavailableError,
     PruneInProgressError,
     UndeliveredRowsError,
-    UnannouncedKeyError,
+    SigningRefusedError,
     ValueError,
 )
 

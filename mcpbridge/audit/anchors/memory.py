@@ -1,0 +1,221 @@
+"""Remember this node's anchors, the rows that this process wrote, and the findings against the database.
+
+One object per process, shared by its threads. It asks the database nothing; `mcpbridge.audit.anchors.watch` does.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from django.conf import settings
+from django.utils import timezone
+
+from mcpbridge.audit.anchors.faults import AnchorFault, FaultKind
+from mcpbridge.audit.anchors.files import AnchorFolder, UnreadableAnchorError
+from mcpbridge.audit.errors import SigningRefusedError
+from mcpbridge.audit.export.jsonl import checkpoint_from_line
+from mcpbridge.audit.hashchain import Head, genesis, instant
+from mcpbridge.audit.signing import SigningKeyPair, configured_key, head_message
+from mcpbridge.audit.verification.records import Checkpoint
+from mcpbridge.observability import metrics
+
+logger = logging.getLogger("mcpbridge.anchor")
+
+FILE, NONE = "file", "none"
+
+
+class AnchorFaultError(SigningRefusedError):
+    """A finding stands, so this node signs nothing. The text may be shown to users."""
+
+
+class UnadoptedLogError(SigningRefusedError):
+    """This node has no anchor of a log that has entries, so it does not sign it. The text may be shown to users."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorSettings:
+    """AUDIT_ANCHOR, AUDIT_ANCHOR_DIR and AUDIT_ANCHOR_FLOOR."""
+
+    mode: str
+    folder: Path
+    floor: str
+
+    @classmethod
+    def configured(cls) -> "AnchorSettings":
+        folder = settings.AUDIT_ANCHOR_DIR or Path(settings.VAR_DIR) / "anchors"
+        return cls(settings.AUDIT_ANCHOR, Path(folder), settings.AUDIT_ANCHOR_FLOOR)
+
+
+class NodeAnchors:
+    """The anchors of this node as this process knows them."""
+
+    def __init__(self, configured: AnchorSettings) -> None:
+        self.folder = AnchorFolder(configured.folder) if configured.mode == FILE else None
+        self.floors = {
+            each.workspace: each
+            for each in (checkpoint_from_line(line.encode()) for line in configured.floor.splitlines() if line.strip())
+        }
+        # For looks at the database, which may take seconds; the other lock is never held so long.
+        self.looking = threading.RLock()
+        self._lock = threading.RLock()
+        self._anchors: dict[str, Checkpoint] = {}
+        self._verified: dict[str, Head] = {}
+        self._written: dict[str, Head] = {}
+        self._faults: dict[str, AnchorFault] = {}
+        self._unsaved: set[str] = set()
+        self.unadopted: set[str] = set()
+        self.has_looked = False
+
+    @property
+    def is_outside(self) -> bool:
+        """Return whether anything outside the database holds the logs."""
+        return self.folder is not None
+
+    @property
+    def faults(self) -> list[AnchorFault]:
+        """Return the findings that stand, the oldest first."""
+        return list(self._faults.values())
+
+    def refuse_if_faulty(self) -> None:
+        """Raise AnchorFaultError if a finding stands."""
+        if fault := next(iter(self._faults.values()), None):
+            raise AnchorFaultError(
+                f"The audit log does not agree with the anchor of this node ({fault.kind}), so nothing is signed."
+                " An operator finds the reason with `manage.py audit_anchor`."
+            )
+
+    def workspaces(self) -> set[str]:
+        """Return the workspaces that have an anchor or a lower bound."""
+        return {*self._anchors, *self.floors}
+
+    def anchor(self, org_id: str) -> Checkpoint | None:
+        """Return the workspace's anchor, or its lower bound; None if there is neither."""
+        return self._anchors.get(org_id) or self.floors.get(org_id)
+
+    def verified(self, org_id: str) -> Head | None:
+        """Return the last row up to which this process has verified the chain, at least the anchor's."""
+        anchor, verified = self.anchor(org_id), self._verified.get(org_id)
+        if anchor is not None and (verified is None or verified.sequence < anchor.sequence):
+            return Head(anchor.sequence, anchor.hash)
+        return verified
+
+    def written(self, org_id: str) -> Head | None:
+        """Return the last row that this process has committed."""
+        return self._written.get(org_id)
+
+    def remember_verified(self, org_id: str, head: Head) -> None:
+        """Remember that the chain is verified up to `head`."""
+        self._verified[org_id] = head
+
+    def remember_written(self, heads: Iterable[tuple[str, Head]]) -> None:
+        """Remember heads that this process has just committed."""
+        self._written.update(heads)
+
+    def begin(self, org_id: str) -> None:
+        """Anchor a chain without entries at its genesis, unless this node has an anchor of it. Raises OSError."""
+        with self._lock:
+            if self.anchor(org_id) is None and not (self.folder is not None and self.folder.has(org_id)):
+                self._set(sign_head(configured_key(), org_id, genesis(org_id), reason="anchor"))
+
+    def move(self, anchor: Checkpoint) -> None:
+        """Move the anchor on to a checkpoint that was signed and committed; never back."""
+        with self._lock:
+            known = self.anchor(anchor.workspace)
+            if known is None or known.sequence <= anchor.sequence:
+                try:
+                    self._set(anchor)
+                except OSError as error:
+                    self._unsaved.add(anchor.workspace)
+                    logger.error("The anchor of workspace %s cannot be written: %s", anchor.workspace, error.strerror)
+
+    def adopt(self, anchor: Checkpoint) -> None:
+        """Replace the anchor of the workspace, and drop the finding about it. Raises OSError."""
+        with self._lock:
+            if self.folder is not None:
+                self.folder.write(anchor, is_replacing=True)
+            org_id = anchor.workspace
+            self._anchors[org_id], self._verified[org_id] = anchor, Head(anchor.sequence, anchor.hash)
+            self._faults.pop(org_id, None)
+            self._written.pop(org_id, None)
+            self.unadopted.discard(org_id)
+            metrics.audit_anchor_fault.set(len(self._faults))
+
+    def sync(self) -> None:
+        """Take over what other processes of this node wrote, and report files that went back. Raises OSError."""
+        if self.folder is None:
+            return
+        with self._lock:
+            for org_id in list(self._unsaved):
+                self.folder.write(self._anchors[org_id])
+                self._unsaved.discard(org_id)
+            for found in self.folder.changed():
+                if isinstance(found, UnreadableAnchorError):
+                    self.report(FaultKind.CHANGED, "", str(found))
+                else:
+                    self._take(found)
+            for org_id in self._anchors:
+                if not self.folder.has(org_id):
+                    self.report(FaultKind.CHANGED, org_id, "The file of its anchor was removed.")
+            for fault in self.folder.faults().values():
+                self._remember_fault(fault)
+
+    def report(self, kind: FaultKind, org_id: str, reason: str) -> None:
+        """Record a finding: in memory, beside the anchors and in the server log."""
+        with self._lock:
+            if org_id in self._faults:
+                return
+            fault = AnchorFault(kind, org_id, reason, instant(timezone.now()))
+            self._remember_fault(fault)
+            try:
+                if self.folder is not None:
+                    self.folder.keep(fault)
+            except OSError as error:
+                logger.error("The finding about workspace %s cannot be written: %s", org_id, error.strerror)
+
+    def _remember_fault(self, fault: AnchorFault) -> None:
+        if fault.workspace not in self._faults:
+            self._faults[fault.workspace] = fault
+            metrics.audit_anchor_fault.set(len(self._faults))
+            logger.critical("%s", orjson.dumps(fault.as_dict()).decode())
+
+    def _set(self, anchor: Checkpoint) -> None:
+        self._anchors[anchor.workspace] = anchor
+        self.unadopted.discard(anchor.workspace)
+        if self.folder is not None:
+            self.folder.write(anchor)
+
+    def _take(self, found: Checkpoint) -> None:
+        org_id, known = found.workspace, self._anchors.get(found.workspace)
+        if known is None or found.sequence > known.sequence:
+            self._anchors[org_id] = found
+            self.unadopted.discard(org_id)
+        elif found.sequence < known.sequence:
+            reason = f"The file of its anchor went back from entry {known.sequence} to {found.sequence}."
+            self.report(FaultKind.CHANGED, org_id, reason)
+        elif found.hash != known.hash:
+            reason = f"The file of its anchor names another hash for entry {known.sequence}."
+            self.report(FaultKind.CHANGED, org_id, reason)
+
+
+def sign_head(key: SigningKeyPair, org_id: str, head: Head, *, reason: str) -> Checkpoint:
+    """Sign a checkpoint at `head` with `key`."""
+    at = timezone.now()
+    message = head_message(org_id=org_id, sequence=head.sequence, hash=head.hash, at=at)
+    return Checkpoint(org_id, head.sequence, head.hash, instant(at), key.key_id, key.sign(message), reason)
+
+
+_current: tuple[AnchorSettings, NodeAnchors] | None = None
+_making = threading.Lock()
+
+
+def node_anchors() -> NodeAnchors:
+    """Return the anchors of this node."""
+    global _current
+    configured = AnchorSettings.configured()
+    with _making:
+        if _current is None or _current[0] != configured:
+            _current = (configured, NodeAnchors(configured))
+        return _current[1]
