@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """Verify an audit export of the Hoursmith console, without the console and without trusting its operator.
 
-    python verify_audit.py EXPORT KEY [--workspace W] [--head HASH] [--partial] [--json]
+    python verify_audit.py EXPORT [KEY] --fingerprint F [--workspace W] [--head HASH] [--partial] [--json]
 
-EXPORT is a file from `manage.py audit_export --format jsonl` (- for standard input). KEY is the key file that
-`/audit/key` serves, or one public key as PEM; get it from a source that cannot be changed together with the export.
+EXPORT is a file from `manage.py audit_export --format jsonl` (- for standard input). F is the fingerprint of one of
+the operator's signing keys: the SHA-256 of its 32 bytes, 64 hexadecimal digits. Get it by another way than the export,
+because whoever can change both can make both agree. KEY is the key file that `/audit/key` serves; it is needed only if
+the export lacks keys. Instead of F, KEY may be a public key as PEM that you got by another way.
+
 HASH is a head that you kept elsewhere, as HASH or as SEQUENCE:HASH. --partial verifies a filtered export, in which
-rows were omitted; nothing is verified about omitted rows.
+rows were omitted; nothing is verified about omitted rows. --allow-unsigned-tail accepts rows after the last checkpoint,
+which nobody has signed.
 
 Exit codes: 0 verified; 1 not verified, the first bad row is named; 2 the input cannot be used.
 
@@ -150,41 +154,90 @@ def sealed_place(row: Object, near: int, highest: int) -> int | None:
 
 
 class Trust:
-    """The trusted keys: those given, and those that a trusted one announced (§ 6)."""
+    """The trusted keys as a line: those given, and the keys before and after them (§ 6)."""
 
-    def __init__(self) -> None:
-        """Start without trusted keys."""
+    def __init__(self, fingerprint: str = "") -> None:
+        """Start without trusted keys; one with `fingerprint` is trusted as soon as it is seen."""
+        self.fingerprint = fingerprint
+        self.given: dict[str, bytes] = {}
+        self.known: list[Object] = []
         self.keys: dict[str, bytes] = {}
-        self.unannounced: list[Object] = []
+        self.successors: dict[str, str] = {}
 
     def anchor(self, raw: bytes) -> None:
         """Trust a key from the start."""
-        self.keys[hashlib.sha256(raw).hexdigest()[:16]] = raw
+        self.given[hashlib.sha256(raw).hexdigest()[:16]] = raw
+        self.follow()
 
     def learn(self, key: Object) -> None:
-        """Trust a key as soon as the key that announced it is trusted."""
-        self.unannounced.append(key)
-        while known := [each for each in self.unannounced if self.is_announced(each)]:
-            for each in known:
-                self.unannounced.remove(each)
-                self.anchor(base64.b64decode(each["public_key"]))
+        """Take the announcement of a key into account, now and whenever another key becomes trusted."""
+        raw = raw_key(key["public_key"])
+        if raw is None or hashlib.sha256(raw).hexdigest()[:16] != key["key_id"] or key in self.known:
+            return
+        self.known.append(key)
+        if self.fingerprint and hashlib.sha256(raw).hexdigest() == self.fingerprint:
+            self.given[key["key_id"]] = raw
+        self.follow()
 
-    def is_announced(self, key: Object) -> bool:
-        """Return whether a trusted key signed this one and its id is right."""
-        raw, announcer = raw_key(key["public_key"]), self.keys.get(key["announced_by"])
-        if raw is None or announcer is None or hashlib.sha256(raw).hexdigest()[:16] != key["key_id"]:
+    def follow(self) -> None:
+        """Build the line: back from each given key by announcements that both keys signed, then forward."""
+        self.keys, self.successors = dict(self.given), {}
+        for key_id in self.given:
+            while (earlier := self.before(key_id)) is not None and earlier["key_id"] not in self.keys:
+                self.keys[earlier["key_id"]] = base64.b64decode(earlier["public_key"])
+                self.successors[earlier["key_id"]] = key_id
+                key_id = earlier["key_id"]
+        ends = [key_id for key_id in self.keys if key_id not in self.successors]
+        while ends:
+            end = ends.pop()
+            after = {key["key_id"]: key for key in self.known if self.is_announced(key, end)}
+            # One of two successors was announced with a stolen key; neither is trusted.
+            if len(after) == 1:
+                ((key_id, key),) = after.items()
+                self.successors[end] = key_id
+                if key_id not in self.keys:
+                    self.keys[key_id] = base64.b64decode(key["public_key"])
+                    ends.append(key_id)
+
+    def before(self, key_id: str) -> Object | None:
+        """Return the key that announced this one, if this one signed the announcement, too."""
+        for key in self.known:
+            raw, message = self.keys[key_id], statement("hoursmith-key-1", key)
+            if key["key_id"] != key_id or base64.b64decode(key["public_key"]) != raw:
+                continue
+            for earlier in self.known if is_signed(raw, message, key.get("countersignature", "")) else ():
+                announcer = base64.b64decode(earlier["public_key"])
+                if earlier["key_id"] == key["announced_by"] and is_signed(announcer, message, key["signature"]):
+                    return earlier
+        return None
+
+    def is_announced(self, key: Object, by: str) -> bool:
+        """Return whether the trusted key `by` announced this one, and this one signed that unless it is an old one."""
+        message, own = statement("hoursmith-key-1", key), key.get("countersignature", "")
+        if key["announced_by"] != by or key["key_id"] == by:
             return False
-        return is_signed(announcer, statement("hoursmith-key-1", key), key["signature"])
+        if own and not is_signed(base64.b64decode(key["public_key"]), message, own):
+            return False
+        return is_signed(self.keys[by], message, key["signature"])
 
-    def fault(self, checkpoint: Object) -> str:
-        """Return why the signature of a checkpoint or cut is invalid, or an empty text (§ 4, § 5)."""
+    def predecessors(self, key_id: str) -> Iterator[str]:
+        """Yield the keys of the line before this one."""
+        before = {later: earlier for earlier, later in self.successors.items()}
+        while key_id := before.pop(key_id, ""):
+            yield key_id
+
+    def fault(self, checkpoint: Object) -> tuple[str, str] | None:
+        """Return the kind and reason if the signature of a checkpoint or cut is invalid (§ 4, § 5)."""
         raw = self.keys.get(checkpoint["key_id"])
         if raw is None:
-            return f"it is signed with the key {checkpoint['key_id']}, neither trusted nor announced by a trusted key"
+            return (
+                "unknown key",
+                f"it is signed with the key {checkpoint['key_id']}, not one of the trusted line",
+            )
         form = "hoursmith-cut-1" if checkpoint["type"] == "cut" else "hoursmith-checkpoint-1"
         if not is_signed(raw, statement(form, checkpoint), checkpoint["signature"]):
-            return f"its signature is not by the key {checkpoint['key_id']} that it names"
-        return ""
+            return "wrong key", f"its signature is not by the key {checkpoint['key_id']} that it names"
+        return None
 
 
 SIGNED_FACTS = {
@@ -217,30 +270,51 @@ def raw_key(text: str) -> bytes | None:
     return raw if len(raw) == 32 else None
 
 
-def trust_from(text: str) -> Trust:
-    """Build the trusted keys from the text of a key file (§ 6)."""
-    trust = Trust()
+def parsed_fingerprint(text: str) -> str:
+    """Return a fingerprint as 64 hexadecimal digits in lower case."""
+    made = "".join(text.split()).replace(":", "").lower()
+    if not HASH.fullmatch(made):
+        raise UnusableInputError("A fingerprint is the whole SHA-256 of a public key: 64 hexadecimal digits.")
+    return made
+
+
+def trust_from(text: str, fingerprint: str = "") -> Trust:
+    """Build the trusted keys from the text of a key file, which may be empty, and a fingerprint (§ 6)."""
+    fingerprint = parsed_fingerprint(fingerprint) if fingerprint else ""
+    trust = Trust(fingerprint)
     try:
         if text.lstrip().startswith("-----BEGIN"):
             pem = load_pem_public_key(text.encode())
             if not isinstance(pem, Ed25519PublicKey):
                 raise UnusableInputError("The key file contains a public key that is not Ed25519.")
-            trust.anchor(pem.public_bytes_raw())
+            raw_pem = pem.public_bytes_raw()
+            if fingerprint not in ("", hashlib.sha256(raw_pem).hexdigest()):
+                raise UnusableInputError("The public key in the key file has another fingerprint than the given one.")
+            trust.anchor(raw_pem)
             return trust
+        if not fingerprint:
+            raise UnusableInputError("Give the fingerprint of a key that you trust, got by another way: --fingerprint.")
+        if not text:
+            return trust
+        forward = Trust()
         keys = json.loads(text)["keys"]
         first = keys[0]
-        check(first, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+        check_key(first)
         raw = raw_key(first["public_key"])
         if raw is None or not is_signed(raw, statement("hoursmith-key-1", first), first["signature"]):
             raise UnusableInputError(f"The first key of the key file, {first['key_id']}, does not sign itself.")
-        trust.anchor(raw)
-        if first["announced_by"] or first["key_id"] not in trust.keys:
+        forward.anchor(raw)
+        if first["announced_by"] or first["key_id"] not in forward.keys:
             raise UnusableInputError(f"The key file's first key {first['key_id']} has a wrong id or announcer.")
+        trust.learn(first)
         for key in keys[1:]:
-            check(key, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+            check_key(key)
+            forward.learn(key)
             trust.learn(key)
-            if key["key_id"] not in trust.keys:
+            if key["key_id"] not in forward.keys:
                 raise UnusableInputError(f"The key file's key {key['key_id']} was not announced by one before it.")
+        if not trust.keys:
+            raise UnusableInputError("No key of the key file has the given fingerprint.")
     except (ValueError, KeyError, IndexError, TypeError, UnsupportedAlgorithm) as error:
         raise UnusableInputError(f"The key file is neither PEM nor a file from /audit/key: {error!r}") from None
     return trust
@@ -250,10 +324,15 @@ class Chain:
     """One workspace's chain (§ 7): verifies up to the first mismatch, then reads on to find out what happened."""
 
     def __init__(
-        self, workspace: str, trust: Trust, origins: dict[str, str], head: Object | None, partial: bool
+        self, workspace: str, trust: Trust, origins: dict[str, str], head: Object | None, partial: bool, tail: bool
     ) -> None:
-        """`origins` maps each genesis to its workspace; `head` was kept elsewhere."""
+        """`origins` maps each genesis to its workspace; `head` was kept elsewhere; `tail` allows an unsigned one."""
         self.workspace, self.trust, self.origins, self.head, self.partial = workspace, trust, origins, head, partial
+        self.tail = tail
+        # The first row since the last signed one, and the first before an omission, which no checkpoint can reach.
+        self.unsigned_from: int | None = None
+        self.never_signed_from: int | None = None
+        self.retired_at: dict[str, int] = {}
         self.rows = self.checkpoints = self.left_out = self.behind = self.vouched = self.at = 0
         self.hash = genesis(workspace)
         self.cuts: dict[int, str] = {}
@@ -287,6 +366,8 @@ class Chain:
         sealed = is_sealed(row)
         if self.partial and number > self.at + 1:
             self.left_out += number - self.at - 1
+            self.never_signed_from = self.never_signed_from or self.unsigned_from
+            self.unsigned_from = None
             self.at, self.hash, self.ahead = number - 1, row["previous_hash"], None
             self.recent.clear()
         if not sealed or number != self.at + 1 or row["previous_hash"] != self.hash:
@@ -299,6 +380,7 @@ class Chain:
                 {"id": id_of(row), **{name: row[name] for name in ("sequence", "previous_hash", "hash")}}
             )
             self.first_unvouched = self.first_unvouched or id_of(row)
+            self.unsigned_from = self.unsigned_from or number
             self.reach()
 
     def begin(self, first: Object | None) -> None:
@@ -327,7 +409,7 @@ class Chain:
     def agree(self, hash: str, source: str) -> None:
         """Compare the last row with a trusted statement of its hash."""
         if hash == self.hash:
-            self.vouched, self.first_unvouched = self.at, None
+            self.vouched, self.first_unvouched, self.unsigned_from = self.at, None, None
         else:
             self.disagrees = (hash, source)
 
@@ -339,8 +421,9 @@ class Chain:
                 self.watch_checkpoint(checkpoint)
             return
         self.checkpoints += kind == "checkpoint"
+        fault = fault or self.retired(checkpoint)
         if fault:
-            self.settle("wrong key", place, fault, kind)
+            self.settle(fault[0], place, fault[1], kind)
         elif self.begun or (kind == "checkpoint" and place == 0):
             if place == self.at:
                 self.agree(checkpoint["hash"], f"a {kind}")
@@ -355,6 +438,26 @@ class Chain:
                 self.settle("replaced", place, "a checkpoint and a cut at the same row name two hashes", "cut")
         elif place > max(self.cuts, default=0):
             self.ahead = checkpoint
+
+    def retired(self, checkpoint: Object) -> tuple[str, str] | None:
+        """Return a fault if the key was retired before this row; else retire the keys before it (§ 6)."""
+        key_id, place = checkpoint["key_id"], checkpoint["sequence"]
+        last = self.retired_at.get(key_id)
+        if last is not None and place > last:
+            return "retired key", f"it is signed with the key {key_id}, whose successor had signed row {last}"
+        if checkpoint["type"] == "checkpoint":
+            for earlier in self.trust.predecessors(key_id):
+                self.retired_at.setdefault(earlier, place)
+        return None
+
+    def find_unsigned(self) -> None:
+        """Find rows that lie under no signature, or a log without any (§ 7)."""
+        if not (self.checkpoints or self.behind or self.head_found):
+            self.settle("unsigned", 1, "nothing is signed: no checkpoint of a trusted key", until=self.at or None)
+        elif self.never_signed_from is not None:
+            self.settle("unsigned", self.never_signed_from, "no checkpoint confirms it before rows are omitted")
+        elif self.unsigned_from is not None and not self.tail:
+            self.settle("unsigned", self.unsigned_from, "no checkpoint covers these rows", until=self.at)
 
     def settle(self, kind: str, place: int, reason: str, record: str = "event", **more: Any) -> None:
         """Record a fault that is clear already."""
@@ -403,6 +506,8 @@ class Chain:
             self.settle("cut tail", self.at + 1, f"a checkpoint says that there were rows up to {until}", until=until)
         if self.holds and self.head is not None and not self.head_found:
             self.miss_head(self.head["sequence"])
+        if self.holds:
+            self.find_unsigned()
         bad = self.bad
         if self.disagrees is not None:
             bad = self.rewritten(*self.disagrees)
@@ -519,6 +624,13 @@ def check(value: Object, *texts: str) -> None:
         raise TypeError("a text is missing")
 
 
+def check_key(value: Object) -> None:
+    """Raise TypeError or KeyError unless this is the announcement of a key."""
+    check(value, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+    if not isinstance(value.get("countersignature", ""), str):
+        raise TypeError("a text is missing")
+
+
 def parsed(number: int, line: bytes) -> Object:
     """Parse one line of the export as an object without duplicate names (I-JSON, RFC 7493)."""
 
@@ -557,7 +669,7 @@ def read(lines: Iterable[bytes]) -> Iterator[Object]:
                 if any(type(number) is not int or number < 0 for number in numbers):
                     raise TypeError("a number is missing")
             elif kind == "key":
-                check(value, *SIGNED_FACTS["hoursmith-key-1"], "signature")
+                check_key(value)
             elif kind != "end":
                 raise UnusableInputError(f"Line {number} has the unknown type {kind!r}.")
         except (KeyError, TypeError) as error:
@@ -567,7 +679,14 @@ def read(lines: Iterable[bytes]) -> Iterator[Object]:
 
 
 def verify(
-    lines: Iterable[bytes], key_text: str, *, only: str | None = None, head: str = "", partial: bool = False
+    lines: Iterable[bytes],
+    key_text: str,
+    *,
+    fingerprint: str = "",
+    only: str | None = None,
+    head: str = "",
+    partial: bool = False,
+    tail: bool = False,
 ) -> Object:
     """Return the verdict on an export; raise UnusableInputError."""
     lines = iter(lines)
@@ -582,9 +701,9 @@ def verify(
             "This export is filtered, so it cannot prove completeness."
             " Use --partial to verify the rows that it contains."
         )
-    trust, kept = trust_from(key_text), parsed_head(head)
+    trust, kept = trust_from(key_text, fingerprint), parsed_head(head)
     origins = {genesis(name): name for name in names}
-    chains = {name: Chain(name, trust, origins, kept, partial) for name in (names if only is None else [only])}
+    chains = {name: Chain(name, trust, origins, kept, partial, tail) for name in (names if only is None else [only])}
     count, said, seen = 0, None, False
     for value in read(lines):
         if value["type"] == "end":
@@ -594,7 +713,7 @@ def verify(
         if value["type"] == "key":
             trust.learn(value)
         elif only in (None, name := value["workspace"]):
-            chain = chains.setdefault(name, Chain(name, trust, origins, kept, partial))
+            chain = chains.setdefault(name, Chain(name, trust, origins, kept, partial, tail))
             (chain.row if value["type"] == "event" else chain.checkpoint)(value)
             seen = True
     if kept and len(chains) != 1:
@@ -602,7 +721,9 @@ def verify(
     if only is not None and only not in names and not seen and not kept:
         raise UnusableInputError(f"The export does not contain the workspace {only}.")
     reports = [chain.finish() for chain in chains.values()]
-    bad = next((report["bad"] for report in reports if report["bad"]), None)
+    nothing = {"kind": "unsigned", "workspace": "", "sequence": 0, "id": None, "record": "checkpoint", "until": None}
+    found = [report["bad"] for report in reports if report["bad"]]
+    bad = found[0] if found else None if reports else {**nothing, "reason": "there is no log"}
     if bad is None and said != count:
         raise UnusableInputError(f"The export is incomplete: it has {count} lines, and its last line says {said}.")
     return {"ok": bad is None, "partial": partial, "workspaces": reports, "bad": bad}
@@ -620,6 +741,8 @@ def parsed_head(text: str) -> Object | None:
 
 def summary(verdict: Object) -> Iterator[str]:
     """Yield the verdict as text, line by line."""
+    if not verdict["workspaces"]:
+        yield "  BAD: unsigned, there is no log in the export"
     for chain in verdict["workspaces"]:
         start = f"after the cut at row {chain['behind']}" if chain["behind"] else "from the beginning"
         yield f"{chain['workspace']}: {chain['rows']} rows {start}, {chain['checkpoints']} checkpoints"
@@ -639,17 +762,23 @@ def main() -> int:
     """Run the command line and return the exit code."""
     asked = argparse.ArgumentParser(description="Verify an audit export of the Hoursmith console.")
     asked.add_argument("export", help="a JSON Lines export, or - for standard input")
-    asked.add_argument("key", help="the key file from /audit/key, or a public key as PEM")
+    asked.add_argument("key", nargs="?", help="the key file from /audit/key, or a public key as PEM")
+    asked.add_argument("--fingerprint", default="", help="the SHA-256 of a key that you trust, got by another way")
     asked.add_argument("--workspace", help="verify only the chain of this workspace")
     asked.add_argument("--head", default="", help="a head kept elsewhere: HASH or SEQUENCE:HASH")
     asked.add_argument("--partial", action="store_true", help="verify a filtered export, with rows omitted")
+    asked.add_argument("--allow-unsigned-tail", action="store_true", help="accept rows after the last checkpoint")
     asked.add_argument("--json", action="store_true", help="print the verdict as JSON")
     given = asked.parse_args()
     try:
-        with open(given.key, encoding="utf-8") as key_file:
-            key_text = key_file.read()
+        key_text = ""
+        if given.key:
+            with open(given.key, encoding="utf-8") as key_file:
+                key_text = key_file.read()
+        asked_for = {"only": given.workspace, "head": given.head, "partial": given.partial}
+        asked_for |= {"fingerprint": given.fingerprint, "tail": given.allow_unsigned_tail}
         with sys.stdin.buffer if given.export == "-" else open(given.export, "rb") as lines:
-            verdict = verify(lines, key_text, only=given.workspace, head=given.head, partial=given.partial)
+            verdict = verify(lines, key_text, **asked_for)
     except (UnusableInputError, OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -25,12 +25,13 @@ def a_key(pair: SigningKeyPair = KEY, announced_by: SigningKeyPair | None = None
     """The record of a key; the first one unless another announces it."""
     announcer = announced_by.key_id if announced_by else ""
     message = key_message(key_id=pair.key_id, public_key=pair.public_key, since=START, announced_by=announcer)
-    return Key(pair.key_id, pair.public_key, instant(START), announcer, (announced_by or pair).sign(message))
+    own = pair.sign(message) if announced_by else ""
+    return Key(pair.key_id, pair.public_key, instant(START), announcer, (announced_by or pair).sign(message), own)
 
 
 def key_file(*keys: Key) -> str:
     """What /audit/key serves."""
-    names = ("key_id", "public_key", "since", "announced_by", "signature")
+    names = ("key_id", "public_key", "since", "announced_by", "signature", "countersignature")
     listed = [{name: getattr(key, name) for name in names} for key in keys or (a_key(),)]
     return json.dumps({"keys": listed, "current": listed[-1]["key_id"]})
 

@@ -96,7 +96,7 @@ def _wrong_key() -> Attack:
         a_checkpoint(head_of(chain[each.sequence - 1]), key=STRANGER) if isinstance(each, Checkpoint) else each
         for each in untouched()
     ]
-    return Attack([a_key(STRANGER), *records], "wrong key", 2)
+    return Attack([a_key(STRANGER), *records], "unknown key", 2)
 
 
 ATTACKS: dict[str, Callable[[], Attack]] = {

@@ -1,6 +1,7 @@
 """Both verifiers, asked the same: the console's own and the stand-alone file, which must always agree."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mcpbridge.audit.verification import OutsideHead, Record, UnusableInputError, trust_from_text, verify
+from mcpbridge.audit.verification import OutsideHead, Record, Unsigned, UnusableInputError, trust_from_text, verify
 from mcpbridge.audit.verification.sources import verify_export
+from mcpbridge.audit.verification.trust import fingerprint_of
 from tests.audit_chains import WORKSPACE, export_of, key_file
 
 STANDALONE = Path(__file__).resolve().parents[1] / "docs" / "verify_audit.py"
@@ -30,29 +32,60 @@ standalone = _loaded()
 
 
 def verdict_on(
-    lines: Sequence[bytes], keys: str | None = None, *, only: str | None = None, head: str = "", partial: bool = False
+    lines: Sequence[bytes],
+    keys: str | None = None,
+    *,
+    fingerprint: str | None = None,
+    only: str | None = None,
+    head: str = "",
+    partial: bool = False,
+    tail: bool = False,
 ) -> dict[str, Any]:
-    """What both verifiers say of an export, or `UNUSABLE` where it cannot be used; only their reasons may differ."""
+    """What both verifiers say of an export, or `UNUSABLE` where it cannot be used; only their reasons may differ.
+
+    The fingerprint is that of the first key of the file unless another is given; `tail` allows an unsigned one.
+    """
     keys = key_file() if keys is None else keys
+    given = fingerprint_in(keys) if fingerprint is None else fingerprint
+    unsigned = Unsigned.TAIL if tail else Unsigned.REFUSED
     own: dict[str, Any] = {UNUSABLE: True}
     other: dict[str, Any] = {UNUSABLE: True}
     with suppress(UnusableInputError):
         kept = OutsideHead.from_text(head) if head else None
-        own = verify_export(lines, trust_from_text(keys), workspace=only, head=kept, is_partial=partial).as_dict()
+        trust = trust_from_text(keys, given)
+        own = verify_export(lines, trust, workspace=only, head=kept, is_partial=partial, unsigned=unsigned).as_dict()
     with suppress(standalone.UnusableInputError):
-        other = standalone.verify(lines, keys, only=only, head=head, partial=partial)
+        other = standalone.verify(lines, keys, fingerprint=given, only=only, head=head, partial=partial, tail=tail)
     assert _without_reasons(own) == _without_reasons(other)
     return own
 
 
+def fingerprint_in(keys: str) -> str:
+    """The fingerprint of the first key of a key file; none for PEM, some other one where the file is broken."""
+    if keys.lstrip().startswith("-----BEGIN"):
+        return ""
+    try:
+        return fingerprint_of(json.loads(keys)["keys"][0]["public_key"])
+    except (ValueError, LookupError, TypeError):
+        return "0" * 64
+
+
 def finding_in(
-    records: Sequence[Record], *, head: str = "", workspaces: Sequence[str] = (WORKSPACE,), keys: str | None = None
+    records: Sequence[Record],
+    *,
+    head: str = "",
+    workspaces: Sequence[str] = (WORKSPACE,),
+    keys: str | None = None,
+    tail: bool = False,
 ) -> dict[str, Any] | None:
     """What both verifiers find first in an export of `records`, and the console's own in the records as they are."""
-    verdict = verdict_on(export_of(records, workspaces), keys, head=head)
+    verdict = verdict_on(export_of(records, workspaces), keys, head=head, tail=tail)
     assert UNUSABLE not in verdict
     kept = OutsideHead.from_text(head) if head else None
-    direct = verify(records, trust_from_text(keys or key_file()), workspaces=workspaces, head=kept).as_dict()
+    keys = keys or key_file()
+    unsigned = Unsigned.TAIL if tail else Unsigned.REFUSED
+    trust = trust_from_text(keys, fingerprint_in(keys))
+    direct = verify(records, trust, workspaces=workspaces, head=kept, unsigned=unsigned).as_dict()
     assert direct == verdict
     assert verdict["ok"] is (verdict["bad"] is None)
     bad: dict[str, Any] | None = verdict["bad"]

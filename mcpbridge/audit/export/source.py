@@ -8,7 +8,7 @@ must be read after them.
 import heapq
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -100,10 +100,12 @@ def workspaces_of(selection: Selection) -> list[str]:
     return known_workspaces() if selection.workspace is None else [selection.workspace]
 
 
-def chain_records(selection: Selection) -> Iterator[Record]:
-    """Yield keys, cuts, rows and checkpoints in the order that a verifier needs."""
+def chain_records(selection: Selection, anchors: Mapping[str, Checkpoint] | None = None) -> Iterator[Record]:
+    """Yield keys, cuts, rows and checkpoints in the order that a verifier needs, `anchors` among the checkpoints."""
     keys_said: set[str] = set()
-    for workspace in workspaces_of(selection):
+    anchors = anchors or {}
+    names = workspaces_of(selection)
+    for workspace in (*names, *(name for name in sorted(anchors) if name not in names and selection.workspace is None)):
         heads = _started(_checkpoints(SigningHead, selection, workspace))
         rows = _started(_events(selection, workspace))
         for key in stored_keys():
@@ -111,8 +113,24 @@ def chain_records(selection: Selection) -> Iterator[Record]:
                 keys_said.add(key.key_id)
                 yield key
         yield from _checkpoints(AuditCut, selection, workspace)
-        both: list[Iterator[Event | Checkpoint]] = [rows, heads]
+        both: list[Iterator[Event | Checkpoint]] = [rows, _with_anchor(heads, anchors.get(workspace))]
         yield from heapq.merge(*both, key=chain_order)
+
+
+def _with_anchor(heads: Iterator[Checkpoint], anchor: Checkpoint | None) -> Iterator[Checkpoint]:
+    """Yield `heads` and, at its place, the anchor unless it is one of them."""
+    if anchor is None:
+        yield from heads
+        return
+    is_due = True
+    for head in heads:
+        if is_due and head.sequence > anchor.sequence:
+            is_due = False
+            yield anchor
+        is_due = is_due and head.signature != anchor.signature
+        yield head
+    if is_due:
+        yield anchor
 
 
 def chain_order(record: Event | Checkpoint) -> tuple[int, bool]:

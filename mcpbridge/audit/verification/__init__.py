@@ -11,6 +11,7 @@ from mcpbridge.audit.verification.findings import (
     ChainReport,
     Finding,
     FindingKind,
+    Unsigned,
     UnusableInputError,
     VerificationReport,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "OutsideHead",
     "Record",
     "Trust",
+    "Unsigned",
     "UnusableInputError",
     "VerificationReport",
     "trust_from_text",
@@ -45,12 +47,14 @@ def verify(
     only: str | None = None,
     head: OutsideHead | None = None,
     is_partial: bool = False,
+    unsigned: Unsigned = Unsigned.REFUSED,
     progress: Callable[[int], None] | None = None,
 ) -> VerificationReport:
     """Verify the chains in `records`: for each workspace its cuts, then its rows and checkpoints by sequence number.
 
     `workspaces` are reported even if they have no records. With `only`, other workspaces are skipped. `head` is a
-    hash that was kept elsewhere, and requires that there is one chain. With `is_partial` rows may be missing.
+    hash that was kept elsewhere, and requires that there is one chain. With `is_partial` rows may be missing; each row
+    that is there must still lie under a checkpoint, unless `unsigned` allows it.
     `progress` is called with the number of rows read so far. Raises UnusableInputError.
     """
     known = tuple(workspaces)
@@ -60,7 +64,7 @@ def verify(
 
     def chain(name: str) -> Chain:
         if name not in chains:
-            chains[name] = Chain(name, trust, origins=origins, head=head, is_partial=is_partial)
+            chains[name] = Chain(name, trust, origins=origins, head=head, is_partial=is_partial, unsigned=unsigned)
         return chains[name]
 
     for name in names:
@@ -87,4 +91,7 @@ def verify(
         raise UnusableInputError(f"Unknown workspace {only}.")
     if head is not None and len(chains) != 1:
         raise UnusableInputError("--head belongs to one chain, but there are several: give --workspace too.")
-    return VerificationReport([chain.finish() for chain in chains.values()], is_partial=is_partial)
+    report = VerificationReport([chain.finish() for chain in chains.values()], is_partial=is_partial)
+    if not chains and unsigned is not Unsigned.ALLOWED:
+        report.nothing = Finding(FindingKind.UNSIGNED, "", 0, None, "there is no log", record="checkpoint")
+    return report

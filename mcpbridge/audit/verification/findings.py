@@ -22,6 +22,14 @@ class FindingKind(StrEnum):
     GENESIS = "other genesis"
 
 
+class Unsigned(StrEnum):
+    """Which rows may lie under no checkpoint: none, those after the last one, or all of a log not signed yet."""
+
+    REFUSED = "refused"
+    TAIL = "tail"
+    ALLOWED = "allowed"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The first problem of a chain.
@@ -86,20 +94,21 @@ class ChainReport:
 
 @dataclass(slots=True)
 class VerificationReport:
-    """Result for all chains, in the order of the input."""
+    """Result for all chains, in the order of the input. `nothing` is set if there should be a chain and is none."""
 
     chains: list[ChainReport] = field(default_factory=list)
     is_partial: bool = False
+    nothing: Finding | None = None
 
     @property
     def is_ok(self) -> bool:
-        """Return whether there is a chain and every one is valid."""
-        return bool(self.chains) and all(chain.finding is None for chain in self.chains)
+        """Return whether every chain is valid."""
+        return self.first_bad is None
 
     @property
     def first_bad(self) -> Finding | None:
-        """Return the finding of the first invalid chain, or None."""
-        return next((chain.finding for chain in self.chains if chain.finding), None)
+        """Return the finding of the first invalid chain, or that there is no chain at all; None if all is well."""
+        return next((chain.finding for chain in self.chains if chain.finding), self.nothing)
 
     @property
     def rows(self) -> int:

@@ -2,32 +2,28 @@
 
 from collections.abc import Callable, Iterable
 
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.export.jsonl import Export
-from mcpbridge.audit.export.source import Selection, alias, chain_records, known_workspaces, stored_keys
-from mcpbridge.audit.signing import configured_key
-from mcpbridge.audit.verification import OutsideHead, Trust, UnusableInputError, VerificationReport, verify
-from mcpbridge.audit.verification.trust import is_first
+from mcpbridge.audit.export.source import Selection, alias, chain_records, known_workspaces
+from mcpbridge.audit.keyring import key_line
+from mcpbridge.audit.verification import (
+    Checkpoint,
+    OutsideHead,
+    Trust,
+    Unsigned,
+    UnusableInputError,
+    VerificationReport,
+    verify,
+)
 from mcpbridge.models import AuditEvent
 
 
-def stored_trust() -> Trust:
-    """Return the keys that this console trusts: its configured key, and the stored keys that lead to it.
-
-    Someone who can write to the database can replace the first key, so a proof to others needs a key file from
-    elsewhere.
-    """
-    configured = configured_key()
-    keys = list(stored_keys())
-    if keys and is_first(keys[0]):
-        trust = Trust()
-        trust.anchor(keys[0].public_key)
-        for key in keys[1:]:
-            trust.learn(key)
-        if configured.key_id in trust:
-            return trust
-    trust = Trust()
-    trust.anchor(configured.public_key)
-    return trust
+def stored_anchors() -> dict[str, Checkpoint]:
+    """Return the anchors of this node by workspace, but for those of empty logs. Raises OSError."""
+    anchors = node_anchors()
+    anchors.sync()
+    found = {org_id: anchors.anchor(org_id) for org_id in anchors.workspaces()}
+    return {org_id: anchor for org_id, anchor in found.items() if anchor is not None and anchor.sequence}
 
 
 def stored_rows(workspace: str | None = None) -> int:
@@ -41,18 +37,22 @@ def verify_stored(
     workspace: str | None = None,
     head: OutsideHead | None = None,
     trust: Trust | None = None,
+    is_anchored: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> VerificationReport:
-    """Verify the chain of `workspace`, or all chains, in the database. Raises UnusableInputError.
+    """Verify the chain of `workspace`, or all chains, in the database and, if `is_anchored`, against the anchors.
 
-    `progress` is called with the number of rows read so far.
+    Rows after the last checkpoint are no finding: they are signed within minutes. `progress` is called with the number
+    of rows read so far. Raises UnusableInputError, and OSError if the anchors cannot be read.
     """
+    anchors = stored_anchors() if is_anchored else {}
     return verify(
-        chain_records(Selection(workspace=workspace)),
-        trust or stored_trust(),
-        workspaces=known_workspaces(),
+        chain_records(Selection(workspace=workspace), anchors),
+        trust or key_line(alias()),
+        workspaces=sorted({*known_workspaces(), *anchors}),
         only=workspace,
         head=head,
+        unsigned=Unsigned.ALLOWED,
         progress=progress,
     )
 
@@ -64,6 +64,7 @@ def verify_export(
     workspace: str | None = None,
     head: OutsideHead | None = None,
     is_partial: bool = False,
+    unsigned: Unsigned = Unsigned.REFUSED,
     progress: Callable[[int], None] | None = None,
 ) -> VerificationReport:
     """Verify the lines of an export. Raises UnusableInputError if they are not a complete export."""
@@ -80,6 +81,7 @@ def verify_export(
         only=workspace,
         head=head,
         is_partial=is_partial,
+        unsigned=unsigned,
         progress=progress,
     )
     if verdict.is_ok:

@@ -14,7 +14,7 @@ from mcpbridge.audit.verification.diagnosis import (
     MismatchDiagnosis,
     UnexpectedRow,
 )
-from mcpbridge.audit.verification.findings import ChainReport, Finding, FindingKind, UnusableInputError
+from mcpbridge.audit.verification.findings import ChainReport, Finding, FindingKind, Unsigned, UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint, Event, has_valid_hash
 from mcpbridge.audit.verification.trust import Trust
 
@@ -51,6 +51,7 @@ class Chain:
         origins: Mapping[str, str],
         head: OutsideHead | None = None,
         is_partial: bool = False,
+        unsigned: Unsigned = Unsigned.REFUSED,
     ) -> None:
         """`origins` maps each genesis hash to its workspace; `is_partial` allows missing rows."""
         self._report = ChainReport(workspace)
@@ -64,6 +65,12 @@ class Chain:
         self._at, self._hash = genesis(workspace)
         self._recent: deque[AcceptedRow] = deque(maxlen=_RECENT)
         self._first_unvouched: str | None = None
+        self._unsigned = unsigned
+        # The first row since the last signed one, and the first before an omission, which no checkpoint can reach.
+        self._unsigned_from: int | None = None
+        self._never_signed_from: int | None = None
+        # The last row that each retired key may sign: the first that a key after it signed.
+        self._retired_at: dict[str, int] = {}
         # A checkpoint whose row has not come yet.
         self._ahead: Checkpoint | None = None
         self._diagnosis: MismatchDiagnosis | None = None
@@ -95,8 +102,9 @@ class Chain:
                 self._diagnosis.watch_checkpoint(checkpoint)
             return
         self._report.checkpoints += not checkpoint.is_cut
+        fault = fault or self._retired(checkpoint)
         if fault:
-            self._conclude(FindingKind.WRONG_KEY, checkpoint.sequence, fault, record=checkpoint.record)
+            self._conclude(fault[0], checkpoint.sequence, fault[1], record=checkpoint.record)
         elif checkpoint.is_cut and not self._is_begun:
             self._cuts[checkpoint.sequence] = checkpoint.hash
         elif self._is_begun or checkpoint.sequence == 0:
@@ -108,6 +116,18 @@ class Chain:
         elif checkpoint.sequence > max(self._cuts, default=0):
             self._ahead = checkpoint
 
+    def _retired(self, checkpoint: Checkpoint) -> tuple[FindingKind, str] | None:
+        """Return what is wrong if the key was retired before this row; else retire the keys before it."""
+        last = self._retired_at.get(checkpoint.key_id)
+        if last is not None and checkpoint.sequence > last:
+            reason = f"it is signed with the key {checkpoint.key_id}, whose successor had signed row {last}"
+            return FindingKind.RETIRED_KEY, reason
+        # A cut is made long after its row, so it says nothing about when a key was in use.
+        if not checkpoint.is_cut:
+            for earlier in self._trust.predecessors(checkpoint.key_id):
+                self._retired_at.setdefault(earlier, checkpoint.sequence)
+        return None
+
     def finish(self) -> ChainReport:
         """Return the report after the last record. Raises UnusableInputError for a head below the cut."""
         report = self._report
@@ -118,6 +138,8 @@ class Chain:
             self._conclude(FindingKind.CUT, self._at + 1, reason, until=self._ahead.sequence)
         if self._diagnosis is None and self._head is not None and not self._is_head_found:
             self._conclude_missing_head(self._head)
+        if self._diagnosis is None:
+            self._conclude_unsigned()
         report.sequence, report.hash = self._at, self._hash
         report.finding = self._diagnosis.finding() if self._diagnosis else None
         return report
@@ -139,6 +161,9 @@ class Chain:
 
     def _skip_omitted(self, event: Event) -> None:
         self._report.left_out += event.sequence - self._at - 1
+        if self._never_signed_from is None:
+            self._never_signed_from = self._unsigned_from
+        self._unsigned_from = None
         self._at, self._hash = event.sequence - 1, event.previous_hash
         self._recent.clear()
         self._ahead = None
@@ -148,6 +173,8 @@ class Chain:
         self._recent.append(AcceptedRow(event.sequence, event.id, event.previous_hash, event.hash))
         if self._first_unvouched is None:
             self._first_unvouched = event.id
+        if self._unsigned_from is None:
+            self._unsigned_from = event.sequence
         self._check_claims()
 
     def _check_claims(self) -> None:
@@ -178,7 +205,21 @@ class Chain:
             self._diagnosis = HashDisagreement(self._position(), hash, source=source)
             return
         self._report.vouched = self._at
-        self._first_unvouched = None
+        self._first_unvouched = self._unsigned_from = None
+
+    def _conclude_unsigned(self) -> None:
+        """Find rows that lie under no signature, or a log without any."""
+        if self._unsigned is Unsigned.ALLOWED:
+            return
+        report, first = self._report, self._never_signed_from
+        if not (report.checkpoints or report.behind or self._is_head_found):
+            reason = "nothing is signed: there is no checkpoint of a trusted key"
+            self._conclude(FindingKind.UNSIGNED, 1, reason, until=self._at or None)
+        elif first is not None:
+            self._conclude(FindingKind.UNSIGNED, first, "no checkpoint confirms this row before rows are omitted")
+        elif self._unsigned_from is not None and self._unsigned is Unsigned.REFUSED:
+            reason = "no checkpoint covers these rows"
+            self._conclude(FindingKind.UNSIGNED, self._unsigned_from, reason, until=self._at)
 
     def _conclude_missing_head(self, head: OutsideHead) -> None:
         first = self._at + 1

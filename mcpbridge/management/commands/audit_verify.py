@@ -12,6 +12,7 @@ from mcpbridge.audit.verification import (
     ChainReport,
     OutsideHead,
     Trust,
+    Unsigned,
     UnusableInputError,
     VerificationReport,
     trust_from_text,
@@ -34,12 +35,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--export", help="Verify this JSON Lines export (- for standard input) instead of the database."
         )
+        parser.add_argument("--key", help="A key file from /audit/key, or a public key as PEM.")
         parser.add_argument(
-            "--key", help="Trust this key file (from /audit/key, or PEM) instead of the keys in the database."
+            "--fingerprint",
+            default="",
+            help="Trust the key with this SHA-256 (64 hexadecimal digits) and its line, not the configured key.",
         )
         parser.add_argument("--head", default="", help="A head that you kept elsewhere: HASH or SEQUENCE:HASH.")
         parser.add_argument(
             "--partial", action="store_true", help="Verify a filtered export, in which rows are missing."
+        )
+        parser.add_argument(
+            "--allow-unsigned-tail", action="store_true", help="Accept rows of an export after its last checkpoint."
         )
         parser.add_argument("--json", action="store_true", help="Print the verdict as JSON.")
 
@@ -57,14 +64,14 @@ class Command(BaseCommand):
 
     def _verdict(self, options: dict[str, Any]) -> VerificationReport:
         head = OutsideHead.from_text(options["head"]) if options["head"] else None
-        trust = trust_from_text(Path(options["key"]).read_text(encoding="utf-8")) if options["key"] else None
+        trust = _trust(options["key"], options["fingerprint"])
         if options["export"] is None:
             if options["partial"]:
                 raise UnusableInputError("--partial is for filtered exports.")
             progress = progress_line(self.stderr, total=stored_rows(options["workspace"]))
             return verify_stored(workspace=options["workspace"], head=head, trust=trust, progress=progress)
         if trust is None:
-            raise UnusableInputError("--export needs --key, a key file that you trust.")
+            raise UnusableInputError("--export needs --fingerprint, or --key with a public key as PEM.")
         return self._verdict_on_export(options, trust, head)
 
     def _verdict_on_export(self, options: dict[str, Any], trust: Trust, head: OutsideHead | None) -> VerificationReport:
@@ -76,11 +83,21 @@ class Command(BaseCommand):
                 workspace=options["workspace"],
                 head=head,
                 is_partial=options["partial"],
+                unsigned=Unsigned.TAIL if options["allow_unsigned_tail"] else Unsigned.REFUSED,
                 progress=progress_line(self.stderr),
             )
 
 
+def _trust(key_file: str | None, fingerprint: str) -> Trust | None:
+    """Return the keys that were given, or None."""
+    if not key_file and not fingerprint:
+        return None
+    return trust_from_text(Path(key_file).read_text(encoding="utf-8") if key_file else "", fingerprint)
+
+
 def _summary(verdict: VerificationReport) -> list[str]:
+    if verdict.nothing:
+        return [f"  BAD: {verdict.nothing.kind}, there is no log in the export."]
     if not verdict.chains:
         return ["There are no audit rows yet."]
     lines = [line for chain in verdict.chains for line in _chain_summary(chain)]

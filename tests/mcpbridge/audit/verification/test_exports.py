@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.verification import OutsideHead, UnusableInputError, trust_from_text, verify
+from mcpbridge.audit.verification.trust import fingerprint_of
 from tests.audit_chains import (
     KEY,
     NEXT_KEY,
@@ -27,7 +29,7 @@ from tests.audit_chains import (
     rows_behind,
 )
 from tests.payloads import ATTACKS, LENGTH, expected, first_bad, untouched
-from tests.verifiers import UNUSABLE, finding_in, run_standalone, standalone, verdict_on
+from tests.verifiers import UNUSABLE, finding_in, fingerprint_in, run_standalone, standalone, verdict_on
 
 
 @pytest.fixture
@@ -41,6 +43,8 @@ def run_both(files: tuple[Path, Path], lines: Sequence[bytes], keys: str, *optio
     export, key = files
     export.write_bytes(b"".join(lines))
     key.write_text(keys)
+    if given := fingerprint_in(keys):
+        options = (*options, "--fingerprint", given)
     alone = run_standalone(str(export), str(key), *options)
     out = io.StringIO()
     status = 0
@@ -83,7 +87,7 @@ def test_each_attack_is_found_in_records_and_in_exports(name):
 def test_a_head_kept_outside_shows_a_cut_that_nothing_else_shows(files):
     rows = rows_behind(genesis(WORKSPACE), 5)
     kept = head_of(rows[-1])
-    export = export_of(a_chain(0, (2,), rows=rows[:3]))
+    export = export_of(a_chain(0, (2, 3), rows=rows[:3]))
     assert run_both(files, export, key_file())[0] == 0
     for head in (kept.hash, kept.hash.upper(), f"5:{kept.hash}"):
         status, told, _ = run_both(files, export, key_file(), "--head", head)
@@ -100,14 +104,14 @@ def test_a_head_that_is_none_cannot_be_used(files):
 
 def test_a_head_below_the_cut_has_nothing_to_be_compared_with():
     rows = rows_behind(genesis(WORKSPACE), 6)
-    lines = export_of(a_chain(0, cut=4, rows=rows))
+    lines = export_of(a_chain(0, (6,), cut=4, rows=rows))
     assert UNUSABLE in verdict_on(lines, head=f"2:{rows[1].hash}")
     assert verdict_on(lines, head=f"4:{rows[3].hash}")["ok"]
     assert verdict_on(lines, head=rows[3].hash)["ok"]
 
 
 def test_a_head_needs_one_chain():
-    lines = export_of([*untouched(), *a_chain(2, workspace="org-2")], [WORKSPACE, "org-2"])
+    lines = export_of([*untouched(), *a_chain(2, (2,), workspace="org-2")], [WORKSPACE, "org-2"])
     head = rows_behind(genesis("org-2"), 2, "org-2")[-1].hash
     assert UNUSABLE in verdict_on(lines, head=head)
     assert verdict_on(lines, head=head, only="org-2")["ok"]
@@ -128,7 +132,7 @@ def test_each_workspace_has_a_verdict_of_its_own():
     assert [(chain["workspace"], chain["rows"], bool(chain["bad"])) for chain in verdict["workspaces"]] == [
         ("org-2", 3, False),
         (WORKSPACE, 8, True),
-        ("org-3", 0, False),
+        ("org-3", 0, True),
     ]
     assert first_bad(verdict) == expected(broken)
     assert verdict_on(export_of([*other, *broken.records], ["org-2", WORKSPACE]), only="org-2")["ok"]
@@ -136,7 +140,11 @@ def test_each_workspace_has_a_verdict_of_its_own():
 
 def test_the_report_says_how_far_checkpoints_vouch():
     rows = rows_behind(genesis(WORKSPACE), 9)
-    (chain,) = verdict_on(export_of(a_chain(0, (3, 4, 4, 7), cut=4, rows=rows)))["workspaces"]
+    lines = export_of(a_chain(0, (3, 4, 4, 7), cut=4, rows=rows))
+    bad = verdict_on(lines)["bad"]
+    assert (bad["kind"], bad["sequence"], bad["until"]) == ("unsigned", 8, 9)
+    (chain,) = verdict_on(lines, tail=True)["workspaces"]
+    assert chain["bad"] is None
     assert (chain["rows"], chain["checkpoints"], chain["behind"]) == (5, 4, 4)
     assert (chain["vouched"], chain["sequence"], chain["hash"]) == (7, 9, rows[8].hash)
 
@@ -151,9 +159,10 @@ def test_a_chain_that_was_removed_up_to_its_end_holds_and_a_checkpoint_behind_it
 def test_rows_that_remain_below_a_later_cut_are_compared_with_it():
     rows = rows_behind(genesis(WORKSPACE), 6)
     later = a_chain(0, cut=4, rows=rows)[:2]
-    assert verdict_on(export_of([*later, *rows]))["ok"]
+    last = a_checkpoint(head_of(rows[-1]))
+    assert verdict_on(export_of([*later, *rows, last]))["ok"]
     earlier = a_chain(0, cut=2, rows=rows)
-    assert verdict_on(export_of([earlier[0], earlier[1], later[1], *rows[2:]]))["ok"]
+    assert verdict_on(export_of([earlier[0], earlier[1], later[1], *rows[2:], last]))["ok"]
     rewritten = [*rows[:2], *rows_behind(head_of(rows[1]), 4, tool="get_me")]
     bad = verdict_on(export_of([earlier[0], earlier[1], later[1], *rewritten[2:]]))["bad"]
     assert (bad["kind"], bad["sequence"], bad["until"]) == ("replaced", 3, 4)
@@ -170,7 +179,9 @@ def test_a_filtered_export_proves_itself_only_in_part(files):
     assert (status, told) == (2, "")
     assert "filtered" in errors
     status, told, errors = run_both(files, lines, key_file(), "--partial", "--json")
-    assert (status, errors) == (0, "")
+    assert (status, errors) == (1, "")
+    bad = json.loads(told)["bad"]
+    assert (bad["kind"], bad["sequence"]) == ("unsigned", 2)
     (chain,) = json.loads(told)["workspaces"]
     assert (chain["rows"], chain["left_out"], chain["vouched"], chain["checkpoints"]) == (4, 5, 6, 1)
     assert UNUSABLE in verdict_on(export_of([a_key(), *some], filters={}, complete=False))
@@ -295,18 +306,25 @@ def test_a_row_without_a_fact_is_an_edited_one(missing):
 def test_numbers_are_compared_by_value_and_printed_as_the_standard_says():
     numbers = [0.1, 1e-7, 5e-324, 1e21, 123456789012345680000.0, 0.000001, 1.5e300, -0.0, 9007199254740991, 1e16, 4.35]
     row = an_event(genesis(WORKSPACE), snapshot=numbers)
-    assert verdict_on(export_of([row]))["ok"]
-    lines = export_of([row])
-    lines[1] = lines[1].replace(b"0.1,", b"1.0e-1,").replace(b"9007199254740991", b"9007199254740991.0")
+    signed = [a_key(), row, a_checkpoint(head_of(row))]
+    assert verdict_on(export_of(signed))["ok"]
+    lines = export_of(signed)
+    lines[2] = lines[2].replace(b"0.1,", b"1.0e-1,").replace(b"9007199254740991", b"9007199254740991.0")
     assert verdict_on(lines)["ok"]
 
 
 ROTATED = (a_key(), a_key(NEXT_KEY, announced_by=KEY))
+# As earlier releases announced keys: the new key did not sign it.
+ROTATED_BEFORE = (ROTATED[0], replace(ROTATED[1], countersignature=""))
 
 
 def rotated_chain():
     rows = rows_behind(genesis(WORKSPACE), 4)
     return [rows[0], rows[1], a_checkpoint(head_of(rows[1])), *rows[2:], a_checkpoint(head_of(rows[3]), key=NEXT_KEY)]
+
+
+def fingerprint(pair):
+    return fingerprint_of(pair.public_key)
 
 
 def test_a_key_that_a_trusted_one_announced_is_trusted():
@@ -316,22 +334,90 @@ def test_a_key_that_a_trusted_one_announced_is_trusted():
     assert verdict_on(export_of(rotated_chain()), key_file(*ROTATED))["ok"]
 
 
-def test_a_key_that_announced_a_trusted_one_is_not_trusted_for_it():
-    bad = verdict_on(export_of([*ROTATED, *rotated_chain()]), pem(NEXT_KEY))["bad"]
-    assert (bad["kind"], bad["record"], bad["sequence"]) == ("wrong key", "checkpoint", 2)
+def test_a_key_that_announced_a_trusted_one_is_trusted_if_that_one_signed_it_too():
+    assert verdict_on(export_of([*ROTATED, *rotated_chain()]), pem(NEXT_KEY))["ok"]
+    assert verdict_on(export_of([*ROTATED, *rotated_chain()]), "", fingerprint=fingerprint(NEXT_KEY))["ok"]
+    bad = verdict_on(export_of([*ROTATED_BEFORE, *rotated_chain()]), pem(NEXT_KEY))["bad"]
+    assert (bad["kind"], bad["record"], bad["sequence"]) == ("unknown key", "checkpoint", 2)
+    assert verdict_on(export_of([*ROTATED_BEFORE, *rotated_chain()]), pem(KEY))["ok"]
+
+
+def test_a_stranger_s_key_that_announces_ours_is_not_trusted():
+    stranger, ours = a_key(STRANGER), a_key(announced_by=STRANGER)
+    for forged in (ours, replace(ours, countersignature=""), replace(ours, countersignature=ours.signature)):
+        rows = rows_behind(genesis(WORKSPACE), 2)
+        signed = [rows[0], a_checkpoint(head_of(rows[0]), key=STRANGER), rows[1], a_checkpoint(head_of(rows[1]))]
+        is_ours = forged is ours
+        verdict = verdict_on(export_of([stranger, forged, *signed]), pem())
+        # Only our own key could have countersigned it, as `a_key` does here.
+        assert verdict["ok"] is is_ours
+        if not is_ours:
+            assert (verdict["bad"]["kind"], verdict["bad"]["sequence"]) == ("unknown key", 1)
+
+
+def test_a_retired_key_counts_up_to_the_first_row_that_its_successor_signed():
+    rows = rows_behind(genesis(WORKSPACE), 4)
+    signed = [*rows[:2], a_checkpoint(head_of(rows[1]), key=NEXT_KEY), a_checkpoint(head_of(rows[1])), *rows[2:]]
+    good = [*ROTATED, *signed, a_checkpoint(head_of(rows[3]), key=NEXT_KEY)]
+    assert verdict_on(export_of(good), pem())["ok"]
+    for keys in (pem(), pem(NEXT_KEY)):
+        bad = verdict_on(export_of([*ROTATED, *signed, a_checkpoint(head_of(rows[3]))]), keys)["bad"]
+        assert (bad["kind"], bad["record"], bad["sequence"]) == ("retired key", "checkpoint", 4)
+
+
+def test_of_two_successors_only_the_one_that_leads_to_the_given_key_is_trusted():
+    second = a_key(STRANGER, announced_by=KEY)
+    for keys in ([*ROTATED, second], [ROTATED[0], second, ROTATED[1]]):
+        bad = verdict_on(export_of([*keys, *rotated_chain()]), pem())["bad"]
+        assert (bad["kind"], bad["sequence"]) == ("unknown key", 4)
+        assert verdict_on(export_of([*keys, *rotated_chain()]), pem(NEXT_KEY))["ok"]
+
+
+def test_a_fingerprint_must_be_given_and_be_whole():
+    lines = export_of(untouched())
+    assert verdict_on(lines, "", fingerprint=fingerprint(KEY))["ok"]
+    for wrong in ("", KEY.key_id, fingerprint(KEY)[:-1], "x" * 64):
+        assert UNUSABLE in verdict_on(lines, key_file(), fingerprint=wrong)
+    assert UNUSABLE in verdict_on(lines, key_file(), fingerprint=fingerprint(STRANGER))
+    assert UNUSABLE in verdict_on(lines, pem(), fingerprint=fingerprint(STRANGER))
+    assert verdict_on(lines, "", fingerprint=fingerprint(STRANGER))["bad"]["kind"] == "unknown key"
+    spaced = " ".join(fingerprint(KEY)[place : place + 8].upper() for place in range(0, 64, 8))
+    assert verdict_on(lines, "", fingerprint=spaced)["ok"]
+
+
+def test_what_nobody_signed_does_not_verify():
+    rows = rows_behind(genesis(WORKSPACE), 3)
+    for records in ([], rows, [a_key(), *rows]):
+        for tail in (False, True):
+            bad = verdict_on(export_of(records), tail=tail)["bad"]
+            assert (bad["kind"], bad["sequence"]) == ("unsigned", 1)
+    for tail in (False, True):
+        assert verdict_on(export_of([a_key()], []), tail=tail)["bad"]["kind"] == "unsigned"
+    assert verdict_on(export_of([a_key(), a_checkpoint(genesis(WORKSPACE))]))["ok"]
+    lines = export_of([a_key(), rows[0], a_checkpoint(head_of(rows[0])), *rows[1:]])
+    assert verdict_on(lines)["bad"]["kind"] == "unsigned"
+    assert verdict_on(lines, tail=True)["ok"]
+
+
+def test_rows_of_a_filtered_export_that_no_checkpoint_confirms_do_not_verify():
+    rows = rows_behind(genesis(WORKSPACE), 5)
+    invented = export_of([a_key(), rows[2]], **FILTERED)
+    assert verdict_on(invented, partial=True, tail=True)["bad"]["kind"] == "unsigned"
+    shown = [a_key(), rows[2], a_checkpoint(head_of(rows[2])), rows[4], a_checkpoint(head_of(rows[4]))]
+    assert verdict_on(export_of(shown, **FILTERED), partial=True)["ok"]
 
 
 def test_a_key_that_nobody_announced_is_not_trusted():
     for late in ([], [a_key(NEXT_KEY)], [a_key(NEXT_KEY, announced_by=STRANGER)]):
         bad = verdict_on(export_of([a_key(), *late, *rotated_chain()]))["bad"]
-        assert (bad["kind"], bad["sequence"]) == ("wrong key", 4)
+        assert (bad["kind"], bad["sequence"]) == ("unknown key", 4)
 
 
 def test_a_key_under_another_key_s_name_is_not_trusted():
     forged = a_key(STRANGER, announced_by=KEY)
     forged.key_id = NEXT_KEY.key_id
     bad = verdict_on(export_of([a_key(), forged, *rotated_chain()]))["bad"]
-    assert (bad["kind"], bad["sequence"]) == ("wrong key", 4)
+    assert (bad["kind"], bad["sequence"]) == ("unknown key", 4)
 
 
 def broken_key_files():
@@ -366,7 +452,7 @@ def test_a_file_that_is_not_there_cannot_be_used(tmp_path):
     assert refusal.value.returncode == 2
     with pytest.raises(CommandError) as refusal:
         call_command("audit_verify", export=gone)
-    assert (refusal.value.returncode, "--key" in str(refusal.value)) == (2, True)
+    assert (refusal.value.returncode, "--fingerprint" in str(refusal.value)) == (2, True)
 
 
 def test_the_stand_alone_verifier_reads_standard_input(files):
@@ -384,7 +470,7 @@ def test_the_stand_alone_verifier_imports_nothing_of_the_project():
 
 def test_progress_is_told_in_rows():
     told: list[int] = []
-    verify(a_chain(1_200), trust_from_text(key_file()), progress=told.append)
+    verify(a_chain(1_200), trust_from_text(pem()), progress=told.append)
     assert told == [500, 1000, 1200]
 
 
