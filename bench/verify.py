@@ -93,14 +93,14 @@ def _cpu_s() -> float:
 def _alone(export: Path, keys: Path) -> bool:
     """Whether the chain holds by the file that stands alone, in a process of its own."""
     command = [sys.executable, "-I", str(ROOT / "docs" / "verify_audit.py"), str(export), str(keys)]
+    command += ["--fingerprint", json.loads(keys.read_text(encoding="utf-8"))["keys"][0]["fingerprint"]]
     return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def _measure(rows: int, folder: Path) -> None:
     from mcpbridge.audit.export.jsonl import lines
     from mcpbridge.audit.export.source import Selection
-    from mcpbridge.audit.keyring import published_keys
-    from mcpbridge.audit.verification import trust_from_text
+    from mcpbridge.audit.keyring import key_line, published_keys
     from mcpbridge.audit.verification.sources import verify_export, verify_stored
 
     export, keys = folder / "export.jsonl", folder / "key.json"
@@ -113,7 +113,7 @@ def _measure(rows: int, folder: Path) -> None:
 
     def from_export() -> bool:
         with export.open("rb") as file:
-            return verify_export(file, trust_from_text(keys.read_text(encoding="utf-8"))).is_ok
+            return verify_export(file, key_line("default")).is_ok
 
     _timed("console's, in the database", rows, lambda: verify_stored(workspace=_ORG).is_ok)
     _timed("exporting it", rows, written)

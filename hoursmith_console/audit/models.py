@@ -41,7 +41,7 @@ class Verification(models.Model):
     @property
     def is_about_a_key(self) -> bool:
         """Whether the entries are consistent but signed with an unknown key."""
-        return self.bad_kind == FindingKind.WRONG_KEY
+        return self.bad_kind in (FindingKind.WRONG_KEY, FindingKind.UNKNOWN_KEY, FindingKind.RETIRED_KEY)
 
     @property
     def what_is_wrong(self) -> str:

@@ -26,12 +26,12 @@ def block(language: str) -> str:
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     (tmp_path / "export.jsonl").write_text(block("jsonl"), encoding="utf-8")
-    (tmp_path / "key.json").write_text(block("json"), encoding="utf-8")
     return tmp_path
 
 
 def verdict(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "docs/verify_audit.py"), "export.jsonl", "key.json"]
+    (fingerprint,) = re.findall(r"--fingerprint ([0-9a-f]{64})", PAGE)
+    command = [sys.executable, str(ROOT / "docs/verify_audit.py"), "export.jsonl", "--fingerprint", fingerprint]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
 
 

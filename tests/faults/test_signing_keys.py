@@ -60,6 +60,7 @@ def test_a_console_changes_its_key_and_outsiders_follow(hoursmith: Hoursmith, tm
         (tmp_path / "export.jsonl").write_text(served.manage("audit_export", "--format", "jsonl"))
         last = logged(running)[-1]
         command = [sys.executable, str(ROOT / "docs" / "verify_audit.py"), "export.jsonl", "key.json"]
+        command += ["--fingerprint", published(running)["keys"][0]["fingerprint"]]
         head = f"{last['sequence']}:{last['hash']}"
         done = subprocess.run([*command, "--head", head], capture_output=True, text=True, timeout=60, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -83,6 +83,7 @@ def proved_elsewhere(archive: Path, tmp_path: Path) -> bool:
     key = tmp_path / "key.json"
     key.write_text(json.dumps(published_keys()))
     command = [sys.executable, str(ROOT / "docs" / "verify_audit.py"), str(archive), str(key)]
+    command += ["--fingerprint", published_keys()["keys"][0]["fingerprint"]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return done.returncode == 0
 

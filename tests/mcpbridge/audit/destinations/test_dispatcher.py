@@ -192,6 +192,7 @@ def test_what_a_file_holds_can_be_proved_as_the_docs_say(world: World, tmp_path:
     for content, code in ((assembled.stdout, 0), (assembled.stdout.replace(b"Studio Nord", b"Studio Sued", 1), 1)):
         export.write_bytes(content)
         command = [sys.executable, str(ROOT / "docs" / "verify_audit.py"), str(export), str(key)]
+        command += ["--fingerprint", published_keys()["keys"][0]["fingerprint"]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == code, done.stdout + done.stderr
 

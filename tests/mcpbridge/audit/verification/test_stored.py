@@ -13,14 +13,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, router, transaction
 
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.hashchain import Head, genesis, link
-from mcpbridge.audit.keyring import announce_key, published_keys
+from mcpbridge.audit.keyring import announce_key, key_line, published_keys
 from mcpbridge.audit.signing import configured_key, cut_message
-from mcpbridge.audit.verification import OutsideHead, VerificationReport, trust_from_text
+from mcpbridge.audit.verification import OutsideHead, Unsigned, VerificationReport
 from mcpbridge.audit.verification.sources import stored_rows, verify_export, verify_stored
+from mcpbridge.audit.verification.trust import fingerprint_of
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from tests.audit_chains import START, STRANGER, a_key, columns
@@ -43,14 +45,18 @@ def grow(head: Head, until: int, workspace: str = "org-1", **more: object) -> He
 
 @pytest.fixture
 def record(database: RecordDatabase) -> RecordDatabase:
-    """Nine rows of one workspace, checkpoints at 4, 8 and at the last; three rows of another without any."""
+    """Nine rows of one workspace, checkpoints at 4, 8 and at the last; three rows of another, signed up to 2."""
     head = genesis("org-1")
+    for workspace in ("org-1", "org-2"):
+        node_anchors().begin(workspace)
     for until in (4, 8):
         head = grow(head, until)
         make_checkpoints(reason="demand")
     grow(head, LENGTH)
     make_checkpoints(reason="demand")
-    grow(genesis("org-2"), 3, "org-2")
+    other = grow(genesis("org-2"), 2, "org-2")
+    make_checkpoints(reason="demand", org_id="org-2")
+    grow(other, 3, "org-2")
     return database
 
 
@@ -87,7 +93,9 @@ def agrees_with_an_export(verdict: VerificationReport, *, head: OutsideHead | No
     """An export of it has the same result, by either verifier."""
     lines = list(FORMATS["jsonl"].lines(Selection()))
     kept = f"{head.sequence or ''}:{head.hash}".lstrip(":") if head else ""
-    exported = verdict_on(lines, json.dumps(published_keys()), head=kept, only=more.get("workspace"))
+    trusted = fingerprint_of(configured_key().public_key)
+    keys = json.dumps(published_keys())
+    exported = verdict_on(lines, keys, fingerprint=trusted, head=kept, only=more.get("workspace"), tail=True)
     assert without_ids(exported) == without_ids(verdict.as_dict())
 
 
@@ -100,7 +108,7 @@ def test_an_untouched_record_holds(record):
     verdict = verify_stored()
     assert [(chain.workspace, chain.rows, chain.vouched) for chain in verdict.chains] == [
         ("org-1", LENGTH, LENGTH),
-        ("org-2", 3, 0),
+        ("org-2", 3, 2),
     ]
     assert stored_rows() == LENGTH + 3
     assert stored_rows("org-2") == 3
@@ -147,14 +155,14 @@ ATTACKS = {
     "edit a checkpoint's place": ([f"UPDATE {HEADS} SET sequence = 5 {WHERE} = 4"], ("wrong key", 5)),
     "edit a checkpoint's instant": ([f"UPDATE {HEADS} SET at = '2026-01-01 00:00:00' {WHERE} = 8"], ("wrong key", 8)),
     "edit a signature": ([f"UPDATE {HEADS} SET signature = 'AAAA' {WHERE} = 4"], ("wrong key", 4)),
-    "name another key": ([f"UPDATE {HEADS} SET key_id = 'unknown' {WHERE} = 4"], ("wrong key", 4)),
+    "name another key": ([f"UPDATE {HEADS} SET key_id = 'unknown' {WHERE} = 4"], ("unknown key", 4)),
     "a forged cut": (
         [
             f"DELETE FROM {EVENTS} {WHERE} <= 2",
             f"INSERT INTO {CUTS} (org_id, sequence, hash, at, key_id, signature, rows)"
             f" SELECT org_id, 2, previous_hash, recorded_at, 'unknown', 'AAAA', 2 FROM {EVENTS} {WHERE} = 3",
         ],
-        ("wrong key", 2),
+        ("unknown key", 2),
     ),
 }
 
@@ -259,7 +267,7 @@ def test_the_database_s_own_keys_are_trusted_where_they_lead_to_the_configured_o
     assert SigningHead.objects.order_by("-id").values_list("key_id", flat=True).first() == configured_key().key_id
     assert found() is None
     settings.AUDIT_SIGNING_KEY = "a key that nobody announced"
-    assert verify_stored().first_bad.kind == "wrong key"
+    assert verify_stored().first_bad.kind == "unknown key"
 
 
 def test_a_key_put_into_the_table_counts_for_nothing(record, sql):
@@ -269,20 +277,21 @@ def test_a_key_put_into_the_table_counts_for_nothing(record, sql):
         f" signature = '{stranger.signature}', since = '{stranger.since}'",
         f"UPDATE {HEADS} SET key_id = '{stranger.key_id}'",
     )
-    assert verify_stored().first_bad.kind == "wrong key"
+    assert verify_stored().first_bad.kind == "unknown key"
 
 
 def test_a_key_file_from_elsewhere_decides_whom_the_command_trusts(record, tmp_path):
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps(published_keys()))
     out = io.StringIO()
-    call_command("audit_verify", key=str(keys), stdout=out)
+    ours, strangers = fingerprint_of(configured_key().public_key), fingerprint_of(STRANGER.public_key)
+    call_command("audit_verify", key=str(keys), fingerprint=ours, stdout=out)
     assert "org-1: 9 rows from the beginning, 3 checkpoints" in out.getvalue()
     keys.write_text(json.dumps({"keys": [vars_of(a_key(STRANGER))]}))
     with pytest.raises(SystemExit) as ending:
-        call_command("audit_verify", key=str(keys), stdout=out)
+        call_command("audit_verify", key=str(keys), fingerprint=strangers, stdout=out)
     assert ending.value.code == 1
-    assert "BAD: wrong key, checkpoint at row 4" in out.getvalue()
+    assert "BAD: unknown key, checkpoint at row 4" in out.getvalue()
 
 
 def vars_of(key) -> dict[str, str]:
@@ -292,7 +301,7 @@ def vars_of(key) -> dict[str, str]:
 def test_the_command_says_what_holds_and_how_far(record):
     out = io.StringIO()
     call_command("audit_verify", stdout=out)
-    assert "rows after row 0 are not yet signed" in out.getvalue()
+    assert "rows after row 2 are not yet signed" in out.getvalue()
     assert f"valid through row {LENGTH}, " in out.getvalue()
     call_command("audit_verify", workspace="org-1", json=True, stdout=(out := io.StringIO()))
     assert json.loads(out.getvalue())["workspaces"][0]["vouched"] == LENGTH
@@ -334,7 +343,7 @@ def exported(**options: object) -> bytes:
 
 def test_an_export_is_recorded_first_and_ends_signed(record):
     lines = exported(format="jsonl", workspace="org-2").splitlines(keepends=True)
-    verdict = verify_export(lines, trust_from_text(json.dumps(published_keys())))
+    verdict = verify_export(lines, key_line("default"))
     assert verdict.is_ok
     assert [(chain.workspace, chain.rows, chain.vouched) for chain in verdict.chains] == [("org-2", 4, 4)]
     row = AuditEvent.objects.get(org_id="org-2", sequence=4)
@@ -395,7 +404,7 @@ def test_rows_that_are_written_during_a_verification_do_not_disturb_it(record):
     last = AuditEvent.objects.get(org_id="org-1", sequence=LENGTH)
     grow(Head(LENGTH, last.hash), LENGTH + 3)
     make_checkpoints(reason="demand")
-    verdict = verify_export([*begun, *lines], trust_from_text(json.dumps(published_keys())), progress=meanwhile)
+    verdict = verify_export([*begun, *lines], key_line("default"), unsigned=Unsigned.TAIL, progress=meanwhile)
     assert verdict.is_ok
     assert told == [verdict.rows]
     assert found() is None
