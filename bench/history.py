@@ -151,7 +151,9 @@ def _finish(connection: Any) -> None:
     from django.utils import timezone
 
     from mcpbridge.activity.usage import delete_old_hours
+    from mcpbridge.audit.anchors.adoption import adopt_log
     from mcpbridge.audit.checkpoints import make_checkpoints
+    from mcpbridge.audit.heads import chain_statuses
 
     delete_old_hours("default", now=timezone.now())
     if connection.vendor == "sqlite":
@@ -164,6 +166,8 @@ def _finish(connection: Any) -> None:
     else:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")
+    for status in chain_statuses("default"):
+        adopt_log(org_id=status.org_id, reason="The rows were loaded.", actor="bench")
     make_checkpoints(reason="demand")
 
 

@@ -10,6 +10,7 @@ from django.db import connections
 
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.console_events import set_audit_writer
+from mcpbridge.audit.destinations.alarms import AlarmSender
 from mcpbridge.audit.destinations.dispatcher import Dispatcher
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.accepted_tokens import AcceptedTokens
@@ -37,6 +38,7 @@ class Bridge:
         self.audit = AuditWriter(timeout_s=settings.AUDIT_WRITE_TIMEOUT_MS / 1000, lock_path=_lock_path())
         self.maintenance = MaintenanceThread(self.audit, lock_path=_lock_path())
         self.dispatcher = Dispatcher(lock_path=_lock_path())
+        self.alarms = AlarmSender()
         self.rejected_tokens = RejectedTokens(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
         self.accepted = AcceptedTokens()
         self.identities = IdentityCache(
@@ -72,6 +74,7 @@ class Bridge:
         self.activity.start()
         self.maintenance.start()
         self.dispatcher.start()
+        self.alarms.start()
         # Loaded modules stay: excluding them from garbage collection avoids long pauses under load.
         gc.collect()
         gc.freeze()
@@ -84,7 +87,11 @@ class Bridge:
         await self.audit.stop()
         # At the same time: each waits if the database is unavailable, and the server does not wait forever.
         await asyncio.gather(
-            self.maintenance.stop(), self.dispatcher.stop(), self.activity.stop(), self.restrictions.stop()
+            self.maintenance.stop(),
+            self.dispatcher.stop(),
+            self.alarms.stop(),
+            self.activity.stop(),
+            self.restrictions.stop(),
         )
         self.approvals.close()
         self.accepted.close()

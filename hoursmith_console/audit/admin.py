@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db import router
 from django.db.models import Q, QuerySet
@@ -231,7 +230,6 @@ class AuditAdmin(LiveListAdmin):
             **self.neighbours(viewer, row, phase=row.phase),
             "entry": row,
             "proofs": entry_proofs(row.org_id, row.call_id),
-            "public_url": settings.PUBLIC_URL,
             "verification": _verification_status(viewer),
         }
         if row.phase == AuditPhase.EVENT:

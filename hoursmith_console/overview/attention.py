@@ -25,10 +25,19 @@ MOST_SHOWN = 5
 
 
 def failed_verification(viewer: Viewer) -> Iterator[AttentionItem]:
-    """The last verification of the audit log found tampering."""
+    """The last verification of the audit log, or its comparison with the anchor, found tampering."""
     if not viewer.member.sees_workspace:
         return
     verification = verification_status(org_id=viewer.org_id)
+    if verification.anchor.is_stopped:
+        yield AttentionItem(
+            tone=Tone.LOST,
+            sign="✕",
+            what=format_html("<strong>{}</strong>", verification.anchor.what_is_wrong),
+            second=SafeString("Destructive tools are refused."),
+            about="the audit log",
+            address=reverse("console:audit:list"),
+        )
     if verification.is_broken and verification.last is not None:
         yield AttentionItem(
             tone=Tone.LOST,

@@ -59,6 +59,14 @@ def signing_key(alias: str) -> SigningKeyPair:
     return key
 
 
+def register_first_key(alias: str) -> None:
+    """Register the configured key as the first one if no key is stored, even beside a log that was signed with it."""
+    acquire_locks(alias, _LOCK)
+    if not SigningKey.objects.using(alias).exists():
+        key = configured_key()
+        _register(alias, key, announced_by=key, is_first=True)
+
+
 def refuse_unannounced(key: SigningKeyPair) -> None:
     """Raise UnannouncedKeyError unless `key` is stored as the first one, or with a valid announcement."""
     if not is_registered(key):

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from mcpbridge.activity.recorder import ActivityRecorder
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.errors import AuditUnavailableError, HourlyLimitError
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.identity import ME, IdentityCache, IdentityUnavailableError
@@ -122,8 +123,8 @@ class ToolCallService:
         if faults := tool.faults(arguments):
             return self._finish(call, ToolResult.of(errors.from_invalid_arguments(faults)), started)
         call.target_id = tool.target_id(arguments)
-        if tool.kind is CallKind.DESTRUCTIVE and self._is_frozen(call):
-            return self._finish(call, ToolResult.of(errors.tool_error("frozen", 403, Result.REFUSED)), started)
+        if tool.kind is CallKind.DESTRUCTIVE and (error := self._refusal(call)) is not None:
+            return self._finish(call, ToolResult.of(error), started)
         match tool.kind:
             case CallKind.READ:
                 return await self._run_call(tool, arguments, credential, call, started)
@@ -173,9 +174,14 @@ class ToolCallService:
             # Other calls were committed meanwhile. This one now needs approval, so it cannot happen twice.
             return await attempt(is_over_limit=True)
 
-    def _is_frozen(self, call: Call) -> bool:
+    def _refusal(self, call: Call) -> ToolError | None:
+        """Return why no destructive call may be sent now: tools are paused, or the audit log was tampered with."""
         caller = call.caller
-        return self._restrictions.now().pauses_destructive_tools(call.identity.org_id, caller.token_ref)
+        if self._restrictions.now().pauses_destructive_tools(call.identity.org_id, caller.token_ref):
+            return errors.tool_error("frozen", 403, Result.REFUSED)
+        if fault := next(iter(node_anchors().faults), None):
+            return errors.tool_error(f"audit_{fault.kind}", 503, Result.REFUSED)
+        return None
 
     async def _run_uncancelled(self, work: Coroutine[Any, Any, ToolResult]) -> ToolResult:
         task = asyncio.create_task(work)
@@ -223,12 +229,12 @@ class ToolCallService:
         return self._finish(call, answer, started, credential)
 
     async def _consume_approval(self, approval: int, arguments: dict[str, Any], call: Call) -> ToolError | None:
-        """Consume the approval. Return an error if it is gone, or if destructive tools were paused meanwhile."""
+        """Consume the approval. Return an error if it is gone, or if destructive calls are refused meanwhile."""
         caller = call.caller
         if self._restrictions.now().is_blocked(caller.token_ref):
             raise CredentialError(CredentialErrorCode.BLOCKED, token=caller.token_ref)
-        if self._is_frozen(call):
-            return errors.tool_error("frozen", 403, Result.REFUSED)
+        if (error := self._refusal(call)) is not None:
+            return error
         return await self._approvals.consume(approval, arguments)
 
     async def _snapshot(

@@ -50,6 +50,8 @@ MADE = {
     "upstream_unreachable",
     "upstream_error",
     "audit_unavailable",
+    "audit_changed",
+    "audit_behind",
     "restrictions_unknown",
     "read_only",
     "frozen",

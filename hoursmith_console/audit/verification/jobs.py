@@ -9,6 +9,7 @@ from django.db import Error, close_old_connections, connections, router, transac
 from django.utils import timezone
 
 from hoursmith_console.audit.models import Verification
+from hoursmith_console.audit.verification.anchors import AnchorStatus, anchor_status
 from mcpbridge.audit.export.source import known_workspaces
 from mcpbridge.audit.verification import UnusableInputError, VerificationReport
 from mcpbridge.audit.verification.sources import stored_rows, verify_stored
@@ -24,10 +25,11 @@ _FAILED = "The verification failed; see the server log."
 
 @dataclass(frozen=True, slots=True)
 class VerificationStatus:
-    """The run in progress, if any, and the last one that ended."""
+    """The run in progress, if any, the last one that ended, and what the anchor of this node says."""
 
     running: Verification | None
     last: Verification | None
+    anchor: AnchorStatus
 
     @property
     def is_broken(self) -> bool:
@@ -39,7 +41,8 @@ def verification_status(*, org_id: str) -> VerificationStatus:
     """Return the state of the workspace's verifications, in one query."""
     runs = list(Verification.objects.filter(org_id=org_id)[:5])
     running = runs[0] if runs and runs[0].is_running else None
-    return VerificationStatus(running, next((run for run in runs if run.ended_at or run.is_lost), None))
+    last = next((run for run in runs if run.ended_at or run.is_lost), None)
+    return VerificationStatus(running, last, anchor_status(org_id))
 
 
 def start_verification(*, org_id: str, actor: str) -> Verification:

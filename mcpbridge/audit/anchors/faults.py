@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+# Stands for the workspace in a finding about a file that cannot be read.
+NODE = ""
+
 
 class FaultKind(StrEnum):
     """`changed`: another history than the one that was signed. `behind`: the end of it is missing."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mcpbridge.audit.anchors.faults import AnchorFault, FaultKind
+from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
 from mcpbridge.audit.export.jsonl import checkpoint_from_line, checkpoint_line
 from mcpbridge.audit.verification.findings import UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint
@@ -59,7 +59,7 @@ class AnchorFolder:
     def write(self, anchor: Checkpoint, *, is_replacing: bool = False) -> bool:
         """Replace the file by `anchor` durably and atomically; return False if it already names a later row.
 
-        With `is_replacing`, replace any anchor and remove the finding. Raises OSError.
+        With `is_replacing`, replace any anchor and remove the finding, and one about the node. Raises OSError.
         """
         path = self._path_of(anchor.workspace, _ANCHOR)
         with self._alone():
@@ -72,7 +72,8 @@ class AnchorFolder:
                     return False
             _replace(path, checkpoint_line(anchor))
             if is_replacing:
-                self._path_of(anchor.workspace, _FAULT).unlink(missing_ok=True)
+                for org_id in (anchor.workspace, NODE):
+                    self._path_of(org_id, _FAULT).unlink(missing_ok=True)
             self._seen[path.name] = _state_of(path)
         return True
 
@@ -90,7 +91,7 @@ class AnchorFolder:
             except FileNotFoundError:
                 continue
             except (ValueError, KeyError, TypeError):
-                fault = AnchorFault(FaultKind.CHANGED, "", f"The finding in {path.name} cannot be read.", "")
+                fault = AnchorFault(FaultKind.CHANGED, NODE, f"The finding in {path.name} cannot be read.", "")
             found[fault.workspace] = fault
         return found
 

@@ -13,7 +13,7 @@ import orjson
 from django.conf import settings
 from django.utils import timezone
 
-from mcpbridge.audit.anchors.faults import AnchorFault, FaultKind
+from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
 from mcpbridge.audit.anchors.files import AnchorFolder, UnreadableAnchorError
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.jsonl import checkpoint_from_line
@@ -139,6 +139,7 @@ class NodeAnchors:
             org_id = anchor.workspace
             self._anchors[org_id], self._verified[org_id] = anchor, Head(anchor.sequence, anchor.hash)
             self._faults.pop(org_id, None)
+            self._faults.pop(NODE, None)
             self._written.pop(org_id, None)
             self.unadopted.discard(org_id)
             metrics.audit_anchor_fault.set(len(self._faults))
@@ -153,7 +154,7 @@ class NodeAnchors:
                 self._unsaved.discard(org_id)
             for found in self.folder.changed():
                 if isinstance(found, UnreadableAnchorError):
-                    self.report(FaultKind.CHANGED, "", str(found))
+                    self.report(FaultKind.CHANGED, NODE, str(found))
                 else:
                     self._take(found)
             for org_id in self._anchors:

@@ -1,5 +1,6 @@
 """Send a batch by the transport of its destination."""
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,17 @@ from datetime import datetime
 
 import orjson
 
+from mcpbridge.audit.anchors.faults import AnchorFault
 from mcpbridge.audit.destinations.batches import Batch, message_id
 from mcpbridge.audit.destinations.errors import DestinationError, UndeliveredError
 from mcpbridge.audit.destinations.secret_box import decrypt
 from mcpbridge.audit.destinations.transports.file import append_to_file, file_path
-from mcpbridge.audit.destinations.transports.syslog import record_frames, send_syslog, test_message_frame
+from mcpbridge.audit.destinations.transports.syslog import (
+    alarm_frame,
+    record_frames,
+    send_syslog,
+    test_message_frame,
+)
 from mcpbridge.audit.destinations.transports.webhook import post_webhook
 from mcpbridge.audit.hashchain import instant
 from mcpbridge.models.destinations import DestinationKind, LogDestination
@@ -40,19 +47,36 @@ def send_test(destination: LogDestination, *, now: datetime, limit_s: float) -> 
         _send_test(destination, now, limit_s)
 
 
+def send_alarm(destination: LogDestination, fault: AnchorFault, *, now: datetime, limit_s: float) -> None:
+    """Send a finding about the audit log as one line that is not an audit row. Raises DestinationError."""
+    line = orjson.dumps(fault.as_dict(), option=orjson.OPT_APPEND_NEWLINE)
+    frame = alarm_frame(workspace=fault.workspace, at=fault.at, line=line)
+    # The same on every node and each time, so that receivers can drop repetitions.
+    id = f"alarm_{hashlib.sha256(line).hexdigest()[:32]}"
+    with _as_delivery_errors(destination):
+        _send_line(destination, line, frame=frame, id=id, now=now, limit_s=limit_s)
+
+
 def _send_test(destination: LogDestination, now: datetime, limit_s: float) -> None:
     at = instant(now)
     message = {"type": "test", "workspace": destination.org_id, "destination": destination.name, "at": at}
+    text = f"A test of the log destination {destination.name}."
+    frame = test_message_frame(workspace=destination.org_id, at=at, text=text)
+    id = f"test_{destination.pk}_{now.timestamp():.0f}"
     line = orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    _send_line(destination, line, frame=frame, id=id, now=now, limit_s=limit_s)
+
+
+def _send_line(
+    destination: LogDestination, line: bytes, *, frame: bytes, id: str, now: datetime, limit_s: float
+) -> None:
+    """Send `line`, as `frame` to syslog, beside the batches."""
     if destination.kind == DestinationKind.FILE:
         append_to_file(file_path(destination.org_id, destination.address), line)
     elif destination.kind == DestinationKind.SYSLOG:
-        text = f"A test of the log destination {destination.name}."
-        send_syslog(
-            destination.address, test_message_frame(workspace=destination.org_id, at=at, text=text), limit_s=limit_s
-        )
+        send_syslog(destination.address, frame, limit_s=limit_s)
     else:
-        _post(destination, line, f"test_{destination.pk}_{now.timestamp():.0f}", now, limit_s)
+        _post(destination, line, id, now, limit_s)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from mcpbridge.models import AuditPhase
 from mcpbridge.models.destinations import DestinationFormat
 
 _LOG_AUDIT = 13
-_WARNING, _NOTICE, _INFORMATIONAL = 4, 5, 6
+_CRITICAL, _WARNING, _NOTICE, _INFORMATIONAL = 2, 4, 5, 6
 _APP = "hoursmith-console"
 # The enterprise number that RFC 5612 reserves for examples; Hoursmith has none.
 _DATA_ID = "hoursmith@32473"
@@ -48,6 +48,11 @@ def record_frames(records: Iterable[Event | Checkpoint], format: str) -> bytes:
 def test_message_frame(*, workspace: str, at: str, text: str) -> bytes:
     """Return the frame of a test message, which is not an audit row."""
     return _frame(_INFORMATIONAL, at, _host(), "test", {"workspace": workspace}, text.encode())
+
+
+def alarm_frame(*, workspace: str, at: str, line: bytes) -> bytes:
+    """Return the frame of an alarm about the audit log, given its line of JSON."""
+    return _frame(_CRITICAL, at, _host(), "alarm", {"workspace": workspace}, line)
 
 
 def _record_frame(record: Event | Checkpoint, format: str, host: str) -> bytes:

@@ -1,0 +1,82 @@
+"""Adopt an audit log: verify it whole, and let the anchor of this node begin at its end.
+
+For logs that were written before this node had anchors, and after an operator has found out what a finding means.
+Nothing is adopted that does not verify, and the adoption is an entry of the log.
+"""
+
+from django.db import router, transaction
+
+from mcpbridge.audit.anchors.memory import node_anchors, sign_head
+from mcpbridge.audit.checkpoints import make_checkpoints
+from mcpbridge.audit.console_events import record_event
+from mcpbridge.audit.errors import SigningRefusedError
+from mcpbridge.audit.export.source import stored_keys
+from mcpbridge.audit.hashchain import Head
+from mcpbridge.audit.keyring import key_line, register_first_key, signing_key
+from mcpbridge.audit.signing import configured_key
+from mcpbridge.audit.verification import UnusableInputError
+from mcpbridge.audit.verification.sources import verify_stored
+from mcpbridge.audit.verification.trust import Trust, trust_from_text
+from mcpbridge.models import AuditEvent
+
+
+class AdoptionRefusedError(Exception):
+    """The log does not verify, so it is not adopted. The text may be shown to operators."""
+
+
+def adopt_log(*, org_id: str, reason: str, actor: str, fingerprint: str = "") -> Head:
+    """Verify the whole log of the workspace, record the adoption and anchor the log; return the verified head.
+
+    `fingerprint` names a key that is trusted besides the line of the configured one, for logs whose keys were announced
+    by an earlier release. Raises ValueError without a reason, AdoptionRefusedError, SigningRefusedError,
+    AuditUnavailableError and OSError.
+    """
+    if not (reason := reason.strip()):
+        raise ValueError("Give a reason with --reason; it is written into the audit log.")
+    alias, anchors = router.db_for_write(AuditEvent), node_anchors()
+    anchors.sync()
+    before = anchors.anchor(org_id)
+    found = _verified(alias, org_id, fingerprint)
+    with transaction.atomic(using=alias):
+        register_first_key(alias)
+        key = signing_key(alias)
+        record_event(
+            org_id=org_id,
+            action="console.audit_anchor",
+            actor=actor,
+            target_type="audit_record",
+            target_label=f"up to row {found.sequence}",
+            note=reason,
+            details={
+                "sequence": found.sequence,
+                "hash": found.hash,
+                **({"given_up": {"sequence": before.sequence, "hash": before.hash}} if before is not None else {}),
+            },
+        )
+    anchors.adopt(sign_head(key, org_id, found, reason="anchor"))
+    if not anchors.faults:
+        make_checkpoints(reason="demand", org_id=org_id)
+    return found
+
+
+def _verified(alias: str, org_id: str, fingerprint: str) -> Head:
+    """Return the head of the log after verifying all of it. Raises AdoptionRefusedError."""
+    try:
+        trust = _trust(alias, fingerprint)
+        (chain,) = verify_stored(workspace=org_id, trust=trust, is_anchored=False).chains
+    except UnusableInputError as error:
+        raise AdoptionRefusedError(str(error)) from None
+    if bad := chain.finding:
+        raise AdoptionRefusedError(f"The log does not verify: {bad.kind} at row {bad.sequence}: {bad.reason}.")
+    return Head(chain.sequence, chain.hash)
+
+
+def _trust(alias: str, fingerprint: str) -> Trust:
+    if not fingerprint:
+        return key_line(alias)
+    trust = trust_from_text("", fingerprint)
+    for key in stored_keys():
+        trust.learn(key)
+    if configured_key().key_id not in trust:
+        raise SigningRefusedError("The key with this fingerprint does not lead to the configured key.")
+    return trust
