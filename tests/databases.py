@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from django.conf import settings
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -67,7 +68,13 @@ class RecordDatabase:
         beginning = "import django; django.setup()\n"
         return subprocess.Popen(
             [sys.executable, "-c", beginning + code],
-            env={**os.environ, "DATABASE_URL": self.url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            env={
+                **os.environ,
+                "DATABASE_URL": self.url,
+                "DJANGO_SETTINGS_MODULE": "tests.settings",
+                # The test's own, where the anchors of this database lie.
+                "VAR_DIR": str(settings.VAR_DIR),
+            },
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 """What consoles of tests begin with: migrated and seeded databases and static files, made once a test run."""
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from tests.paths import ROOT, made_once, run_folder
 EMPTY, SEEDED = "console_empty", "console_seeded"
 POSTGRES = "postgres"
 SEED_PRINTED = "seed.json"
+ANCHORS = "anchors"
 
 
 def console_environment(
@@ -29,7 +31,8 @@ def console_environment(
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),
         "SECRET_KEY": secrets.token_urlsafe(48),
-        "AUDIT_SIGNING_KEY": secrets.token_urlsafe(48),
+        # One for the whole run: what was prepared has anchors of the audit log, which it signed.
+        "AUDIT_SIGNING_KEY": hashlib.sha256(str(run_folder()).encode()).hexdigest(),
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": database_url or f"sqlite:///{folder}/console.sqlite3",
         **env,
@@ -73,13 +76,20 @@ def copy_static(folder: Path) -> None:
     shutil.copytree(made_once("static", _make_static) / "static", folder / "static", dirs_exist_ok=True)
 
 
-def fill_database(database_url: str, *, seed: bool) -> str:
+def fill_database(database_url: str, *, folder: Path, seed: bool) -> str:
     """Put into the database at `database_url` all that a console begins with; what the seed printed, if there was one.
 
-    A database on a server is replaced, in its place on the disk.
+    A database on a server is replaced, in its place on the disk. The anchors in `folder`, the console's own, become
+    those of the database.
     """
     path = database_url.removeprefix("sqlite:///")
-    return _fill_postgres(database_url, seed) if path == database_url else _fill_sqlite(Path(path), seed)
+    is_sqlite = path != database_url
+    printed = _fill_sqlite(Path(path), seed) if is_sqlite else _fill_postgres(database_url, seed)
+    shutil.rmtree(folder / ANCHORS, ignore_errors=True)
+    made = run_folder() / ("seeded" if is_sqlite else POSTGRES) / ANCHORS
+    if seed and made.exists():
+        shutil.copytree(made, folder / ANCHORS)
+    return printed
 
 
 def _fill_sqlite(path: Path, seed: bool) -> str:

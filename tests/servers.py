@@ -163,7 +163,7 @@ def served_console(
     seed = seed and "HOURSMITH_API_URL" not in environment
     if static:
         copy_static(folder)
-    printed = fill_database(environment["DATABASE_URL"], seed=seed)
+    printed = fill_database(environment["DATABASE_URL"], folder=folder, seed=seed)
     served.people = json.loads(printed)["members"] if seed else []
     if start:
         served.start()

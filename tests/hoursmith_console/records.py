@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from mcpbridge.activity.observed import known_tokens
 from mcpbridge.activity.usage import add_to_usage_counters
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import head_of
 from mcpbridge.models import (
@@ -165,5 +166,7 @@ def save_audit(rows: list[AuditEvent]) -> list[AuditEvent]:
     for row in rows:
         columns = {field.attname: getattr(row, field.attname) for field in AuditEvent._meta.concrete_fields}
         heads[row.org_id] = link(columns, heads.get(row.org_id) or head_of("default", row.org_id))
+        if columns["sequence"] == 1:
+            node_anchors().begin(row.org_id)
         row.sequence, row.previous_hash, row.hash = columns["sequence"], columns["previous_hash"], columns["hash"]
     return AuditEvent.objects.bulk_create(rows)

@@ -24,7 +24,7 @@ def hosted(hosted_console):
         hosted_console.stop()
     for left in hosted_console.var.glob("console.sqlite3-*"):
         left.unlink()
-    fill_database(hosted_console.environment["DATABASE_URL"], seed=False)
+    fill_database(hosted_console.environment["DATABASE_URL"], folder=hosted_console.var, seed=False)
 
 
 def browser():
