@@ -6,6 +6,7 @@ One object per process, shared by its threads. It asks the database nothing; `mc
 import logging
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,11 @@ class NodeAnchors:
         self._unsaved: set[str] = set()
         self.unadopted: set[str] = set()
         self.has_looked = False
+        if self.folder is not None:
+            # So that a process that begins refuses what the one before it refused.
+            with suppress(OSError):
+                for fault in self.folder.faults().values():
+                    self._remember_fault(fault)
 
     @property
     def is_outside(self) -> bool:
@@ -150,8 +156,8 @@ class NodeAnchors:
             return
         with self._lock:
             for org_id in list(self._unsaved):
-                self.folder.write(self._anchors[org_id])
                 self._unsaved.discard(org_id)
+                self.move(self._anchors[org_id])
             for found in self.folder.changed():
                 if isinstance(found, UnreadableAnchorError):
                     self.report(FaultKind.CHANGED, NODE, str(found))

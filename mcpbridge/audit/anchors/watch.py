@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, sign_head
+from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import Selection, checkpoint_of, event_records
 from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.heads import ChainStatus, chain_statuses
@@ -201,9 +202,13 @@ class AnchorWatch:
 def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, is_strict: bool) -> dict[str, Head]:
     """Return the rows that may be signed, after a look at all logs: one finding stops every signature.
 
-    A log without an anchor is omitted; with `is_strict` it raises UnadoptedLogError. Raises AnchorFaultError.
+    A log without an anchor is omitted; with `is_strict` it raises UnadoptedLogError. Raises AnchorFaultError, and
+    SigningRefusedError if the anchors cannot be read.
     """
-    look(anchors, alias)
+    try:
+        look(anchors, alias)
+    except OSError as error:
+        raise SigningRefusedError(f"The anchors of this node cannot be read: {error.strerror}.") from None
     anchors.refuse_if_faulty()
     found = {org_id: head for org_id in org_ids if (head := anchors.verified(org_id)) is not None}
     if is_strict and (missing := next((org_id for org_id in org_ids if org_id not in found), "")):
