@@ -71,6 +71,7 @@ _HELP = {
     "hoursmith_audit_failing_destinations": "Log destinations whose last attempt failed and that keep retrying.",
     "hoursmith_audit_destination_rows_behind": "Audit rows not acknowledged by log destinations, paused ones included.",
     "hoursmith_alerts_waiting": "Alerts that are not sent yet, those that are retried included.",
+    "hoursmith_audit_anchored": "0 if AUDIT_ANCHOR is none: nothing outside the database holds the audit logs.",
     "hoursmith_audit_unsigned_rows": "Audit rows after the last checkpoint of their workspace, in total.",
 }
 
@@ -100,6 +101,7 @@ def _look() -> dict[str, float]:
         "hoursmith_audit_checkpoint_age_seconds": max(ages, default=0),
         "hoursmith_audit_failing_destinations": sum(each.state == DestinationState.FAILING for each in destinations),
         "hoursmith_audit_destination_rows_behind": sum(each.behind for each in destinations),
+        "hoursmith_audit_anchored": settings.AUDIT_ANCHOR != "none",
         "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
     }
 

@@ -1,6 +1,5 @@
 """Build audit rows and append them to the chain of their workspace."""
 
-import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +19,6 @@ from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.db.bulk import insert, masked
 from mcpbridge.models import AuditEvent, AuditPhase, CallKind, Result
-
-logger = logging.getLogger(__name__)
 
 # Columns that only some phases fill.
 _EMPTY = {
@@ -159,11 +156,7 @@ def _remember(alias: str, new: Sequence[str], heads: dict[str, Head]) -> None:
     """Anchor the `new` chains at their beginning, and remember all heads once they are committed."""
     anchors = node_anchors()
     for org_id in new:
-        try:
-            anchors.begin(org_id)
-        except OSError as error:
-            # Without its anchor this node does not sign the chain.
-            logger.error("The anchor of workspace %s cannot be written: %s", org_id, error.strerror)
+        anchors.begin(org_id)
     transaction.on_commit(partial(anchors.remember_written, tuple(heads.items())), using=alias)
 
 

@@ -121,7 +121,7 @@ class NodeAnchors:
         self._written.update(heads)
 
     def begin(self, org_id: str) -> None:
-        """Anchor a chain without entries at its genesis, unless this node has an anchor of it. Raises OSError."""
+        """Anchor a chain without entries at its genesis, unless this node has an anchor of it."""
         with self._lock:
             if self.anchor(org_id) is None and not (self.folder is not None and self.folder.has(org_id)):
                 self._set(sign_head(configured_key(), org_id, genesis(org_id), reason="anchor"))
@@ -131,11 +131,7 @@ class NodeAnchors:
         with self._lock:
             known = self.anchor(anchor.workspace)
             if known is None or known.sequence <= anchor.sequence:
-                try:
-                    self._set(anchor)
-                except OSError as error:
-                    self._unsaved.add(anchor.workspace)
-                    logger.error("The anchor of workspace %s cannot be written: %s", anchor.workspace, error.strerror)
+                self._set(anchor)
 
     def adopt(self, anchor: Checkpoint) -> None:
         """Replace the anchor of the workspace, and drop the finding about it. Raises OSError."""
@@ -164,7 +160,7 @@ class NodeAnchors:
                 else:
                     self._take(found)
             for org_id in self._anchors:
-                if not self.folder.has(org_id):
+                if org_id not in self._unsaved and not self.folder.has(org_id):
                     self.report(FaultKind.CHANGED, org_id, "The file of its anchor was removed.")
             for fault in self.folder.faults().values():
                 self._remember_fault(fault)
@@ -191,14 +187,21 @@ class NodeAnchors:
     def _set(self, anchor: Checkpoint) -> None:
         self._anchors[anchor.workspace] = anchor
         self.unadopted.discard(anchor.workspace)
-        if self.folder is not None:
-            self.folder.write(anchor)
+        try:
+            if self.folder is not None:
+                self.folder.write(anchor)
+        except OSError as error:
+            # In memory until the next look.
+            self._unsaved.add(anchor.workspace)
+            logger.error("The anchor of workspace %s cannot be written: %s", anchor.workspace, error.strerror)
 
     def _take(self, found: Checkpoint) -> None:
         org_id, known = found.workspace, self._anchors.get(found.workspace)
         if known is None or found.sequence > known.sequence:
             self._anchors[org_id] = found
             self.unadopted.discard(org_id)
+        elif org_id in self._unsaved:
+            return
         elif found.sequence < known.sequence:
             reason = f"The file of its anchor went back from entry {known.sequence} to {found.sequence}."
             self.report(FaultKind.CHANGED, org_id, reason)

@@ -1,80 +1,30 @@
 """Somebody who writes the database behind the console never gets a signature over a changed history."""
 
 import sqlite3
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from django.db import connections, transaction
+from django.db import connections
 
-from mcpbridge.audit.anchors import memory
-from mcpbridge.audit.anchors.faults import AnchorFault
 from mcpbridge.audit.anchors.memory import AnchorFaultError, UnadoptedLogError, node_anchors
-from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.errors import SigningRefusedError
-from mcpbridge.audit.rows import append_rows, outcome_row
-from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
-from tests.call_records import SUCCEEDED, a_call
+from mcpbridge.models import SigningHead
 from tests.databases import RecordDatabase
-
-EVENTS, HEADS, CUTS, KEYS = (model._meta.db_table for model in (AuditEvent, SigningHead, AuditCut, SigningKey))
-WORKSPACE = "org-1"
-Sql = Callable[..., None]
-
-
-def write(rows: int) -> None:
-    with transaction.atomic():
-        append_rows("default", [outcome_row(a_call(), SUCCEEDED) for _ in range(rows)])
-
-
-def sign() -> int:
-    (head,) = make_checkpoints(reason="demand", org_id=WORKSPACE)
-    return head.sequence
-
-
-def restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what the process had in memory, as a restart does."""
-    monkeypatch.setattr(memory, "_current", None)
-
-
-def found() -> AnchorFault | None:
-    look(node_anchors(), "default")
-    return next(iter(node_anchors().faults), None)
-
-
-@pytest.fixture
-def signed(database: RecordDatabase) -> RecordDatabase:
-    """Eight rows, checkpoints at 4 and 8."""
-    for _ in range(2):
-        write(4)
-        sign()
-    return database
-
-
-@pytest.fixture
-def sql(signed: RecordDatabase) -> Sql:
-    """Run statements as the owner of the database, with the triggers disabled."""
-
-    def run(*statements: str) -> None:
-        if signed.path is not None:
-            with sqlite3.connect(signed.path) as raw:
-                for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-                    raw.execute(f"DROP TRIGGER {name}")
-                for statement in statements:
-                    raw.execute(statement)
-            raw.close()
-            return
-        with psycopg.connect(signed.url) as raw_postgres:
-            raw_postgres.execute("SET session_replication_role = replica")
-            for statement in statements:
-                raw_postgres.execute(statement)
-
-    return run
-
+from tests.mcpbridge.audit.anchors.conftest import (
+    CUTS,
+    EVENTS,
+    HEADS,
+    KEYS,
+    WORKSPACE,
+    Restart,
+    Sql,
+    anchor_file,
+    found,
+    sign,
+    write,
+)
 
 ATTACKS = {
     "newest rows deleted": ([f"DELETE FROM {EVENTS} WHERE sequence > 6"], "behind"),
@@ -112,13 +62,11 @@ ATTACKS = {
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["while serving", "at rest"])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_changed_history_is_found_and_never_signed(
-    name: str, is_restarted: bool, sql: Sql, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_history_is_found_and_never_signed(name: str, is_restarted: bool, sql: Sql, restart: Restart) -> None:
     statements, kind = ATTACKS[name]
     sql(*statements)
     if is_restarted:
-        restart(monkeypatch)
+        restart()
     before = SigningHead.objects.count()
     with pytest.raises(AnchorFaultError):
         sign()
@@ -127,7 +75,7 @@ def test_a_changed_history_is_found_and_never_signed(
     assert (fault.kind, fault.workspace) == (kind, WORKSPACE)
     assert SigningHead.objects.count() == before
     # The finding outlasts the process, and a database that is put right again.
-    restart(monkeypatch)
+    restart()
     assert found() == fault
     with pytest.raises(AnchorFaultError):
         make_checkpoints(reason="demand")
@@ -151,29 +99,29 @@ def test_rows_that_this_process_wrote_are_missed_before_anybody_signed_them(sql:
     assert (fault.kind, "entry 10" in fault.reason) == ("behind", True)
 
 
-def test_the_anchor_moves_on_behind_unsigned_rows(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_anchor_moves_on_behind_unsigned_rows(sql: Sql, restart: Restart, monkeypatch: pytest.MonkeyPatch) -> None:
     write(2)
     assert found() is None
     later = datetime.now().astimezone() + timedelta(seconds=11)
     monkeypatch.setattr("django.utils.timezone.now", lambda: later)
     assert found() is None
-    restart(monkeypatch)
+    restart()
     sql(f"DELETE FROM {EVENTS} WHERE sequence > 8")
     fault = found()
     assert fault is not None
     assert fault.kind == "behind"
 
 
-def test_a_log_that_was_only_written_to_is_signed(signed: RecordDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_was_only_written_to_is_signed(signed: RecordDatabase, restart: Restart) -> None:
     write(3)
     assert sign() == 11
-    restart(monkeypatch)
+    restart()
     write(1)
     assert found() is None
     assert sign() == 12
 
 
-def test_a_replayed_old_database_is_found(sqlite_database: RecordDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replayed_old_database_is_found(sqlite_database: RecordDatabase, restart: Restart) -> None:
     write(4)
     sign()
     assert sqlite_database.path is not None
@@ -182,7 +130,7 @@ def test_a_replayed_old_database_is_found(sqlite_database: RecordDatabase, monke
     sign()
     connections["default"].close()
     _restore(sqlite_database.path, old)
-    restart(monkeypatch)
+    restart()
     with pytest.raises(AnchorFaultError):
         sign()
     fault = found()
@@ -191,9 +139,7 @@ def test_a_replayed_old_database_is_found(sqlite_database: RecordDatabase, monke
 
 
 def test_an_anchor_that_is_put_back_alone_is_found_in_memory(signed: RecordDatabase) -> None:
-    folder = node_anchors().folder
-    assert folder is not None
-    (file,) = folder.path.glob("*.anchor")
+    file = anchor_file()
     old = file.read_bytes()
     write(4)
     sign()
@@ -204,23 +150,17 @@ def test_an_anchor_that_is_put_back_alone_is_found_in_memory(signed: RecordDatab
 
 
 def test_an_anchor_that_is_removed_is_found_in_memory(signed: RecordDatabase) -> None:
-    folder = node_anchors().folder
-    assert folder is not None
-    (file,) = folder.path.glob("*.anchor")
+    file = anchor_file()
     file.unlink()
     fault = found()
     assert fault is not None
     assert "removed" in fault.reason
 
 
-def test_without_its_anchor_a_node_signs_nothing_after_a_restart(
-    signed: RecordDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = node_anchors().folder
-    assert folder is not None
-    (file,) = folder.path.glob("*.anchor")
+def test_without_its_anchor_a_node_signs_nothing_after_a_restart(signed: RecordDatabase, restart: Restart) -> None:
+    file = anchor_file()
     file.unlink()
-    restart(monkeypatch)
+    restart()
     write(1)
     with pytest.raises(UnadoptedLogError, match="--adopt"):
         sign()
@@ -229,52 +169,46 @@ def test_without_its_anchor_a_node_signs_nothing_after_a_restart(
     assert node_anchors().unadopted == {WORKSPACE}
 
 
-def test_an_anchor_of_another_workspace_or_another_key_is_none(
-    signed: RecordDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = node_anchors().folder
-    assert folder is not None
-    (file,) = folder.path.glob("*.anchor")
+def test_an_anchor_of_another_workspace_or_another_key_is_none(signed: RecordDatabase, restart: Restart) -> None:
+    file = anchor_file()
     good = file.read_bytes()
     for bad in (good.replace(b'"org-1"', b'"org-2"'), good.replace(b'"sequence":8', b'"sequence":4'), b"[]", b""):
         file.write_bytes(bad)
-        for kept in folder.path.glob("*.fault"):
+        for kept in file.parent.glob("*.fault"):
             kept.unlink()
-        restart(monkeypatch)
+        restart()
         assert found() is not None, bad
         with pytest.raises(SigningRefusedError):
             make_checkpoints(reason="demand")
 
 
 def test_what_is_not_found_an_anchor_and_a_database_put_back_together(
-    sqlite_database: RecordDatabase, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: RecordDatabase, restart: Restart
 ) -> None:
     """Only a witness, another node, a receiver or a watcher finds it: this node alone then signs the old history."""
     write(4)
     sign()
-    folder = node_anchors().folder
     assert sqlite_database.path is not None
-    assert folder is not None
-    (file,) = folder.path.glob("*.anchor")
+    file = anchor_file()
     old, anchor = _contents(sqlite_database.path), file.read_bytes()
     write(4)
     sign()
     connections["default"].close()
     _restore(sqlite_database.path, old)
     file.write_bytes(anchor)
-    restart(monkeypatch)
+    restart()
     assert found() is None
     assert sign() == 4
 
 
-def _contents(path: Path) -> dict[str, Any]:
+def _contents(path: Path) -> dict[str, bytes]:
     with sqlite3.connect(path) as raw:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     raw.close()
     return {each.name: each.read_bytes() for each in path.parent.glob(f"{path.name}*") if "lock" not in each.name}
 
 
-def _restore(path: Path, contents: dict[str, Any]) -> None:
+def _restore(path: Path, contents: dict[str, bytes]) -> None:
     for each in path.parent.glob(f"{path.name}-*"):
         each.unlink()
     for name, content in contents.items():
