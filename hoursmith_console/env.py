@@ -129,10 +129,11 @@ def check_anchor(value: str) -> str:
 def check_anchor_floor(text: str) -> str:
     """Return `text`, empty or a checkpoint as one line of JSON. Raises ImproperlyConfigured."""
     try:
-        kinds = [json.loads(line)["type"] for line in text.splitlines() if line.strip()]
+        said = [json.loads(line) for line in text.splitlines() if line.strip()]
+        kinds = [each["type"] for each in said if each["workspace"] and each["hash"] and each["signature"]]
     except (ValueError, KeyError, TypeError):
-        kinds = [""]
-    if any(kind != "checkpoint" for kind in kinds):
+        said, kinds = [""], []
+    if any(kind != "checkpoint" for kind in kinds) or len(kinds) != len(said):
         raise ImproperlyConfigured("AUDIT_ANCHOR_FLOOR is not a checkpoint; use its line from the server's log.")
     return text
 

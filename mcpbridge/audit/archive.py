@@ -4,8 +4,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from mcpbridge.audit.export.jsonl import first_line, record_lines
 from mcpbridge.audit.export.source import Selection, alias, chain_records, checkpoint_of
 from mcpbridge.audit.keyring import key_line
-from mcpbridge.audit.verification import UnusableInputError
+from mcpbridge.audit.verification import UnusableInputError, VerificationReport
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.audit.verification.sources import verify_export
 from mcpbridge.core.durable_files import sync_directory
@@ -29,20 +29,25 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A verified archive file on disk."""
+    """A verified archive file on disk; `hashes` are those of the rows in it that were asked for, by sequence."""
 
     path: Path
     sha256: str
+    hashes: Mapping[int, str] = field(default_factory=dict)
 
 
 Progress = Callable[[str, int, int], None]
 
 
-def write_archive(cut: AuditCut, *, first: int, folder: Path, progress: Progress | None = None) -> Archive:
+def write_archive(
+    cut: AuditCut, *, first: int, folder: Path, places: Sequence[int] = (), progress: Progress | None = None
+) -> Archive:
     """Write the rows from `first` up to `cut` to a new file in `folder`, with mode 0600.
 
-    The file is an ordinary export, which `docs/verify_audit.py` verifies. Raises ArchiveError.
+    The file is an ordinary export, which `docs/verify_audit.py` verifies. The hashes of the rows at `places` are
+    returned as they were written and verified. Raises ArchiveError.
     """
+    hashes: dict[int, str] = {}
     written_at = timezone.now().strftime("%Y%m%dT%H%M%SZ")
     # The last part is random, so that writers on several machines never use the same name.
     name = f"audit-{_NOT_IN_NAMES.sub('_', cut.org_id)}-rows-{first}-{cut.sequence}-{written_at}-{secrets.token_hex(4)}"
@@ -53,7 +58,8 @@ def write_archive(cut: AuditCut, *, first: int, folder: Path, progress: Progress
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # From here on, remove the file on failure.
         try:
-            sha256 = _write(descriptor, _with_progress(_records(cut), cut.sequence - first + 1, progress), cut.org_id)
+            records = _with_hashes(_records(cut), places, hashes)
+            sha256 = _write(descriptor, _with_progress(records, cut.sequence - first + 1, progress), cut.org_id)
             _verify(part, cut)
             # Only a complete file gets the final name.
             part.rename(path)
@@ -62,7 +68,7 @@ def write_archive(cut: AuditCut, *, first: int, folder: Path, progress: Progress
         sync_directory(folder)
     except OSError as error:
         raise ArchiveError(f"The archive {path} cannot be written: {error.strerror}.") from None
-    return Archive(path, sha256)
+    return Archive(path, sha256, hashes)
 
 
 def _write(descriptor: int, records: Iterator[Record], org_id: str) -> str:
@@ -75,6 +81,14 @@ def _write(descriptor: int, records: Iterator[Record], org_id: str) -> str:
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def _with_hashes(records: Iterator[Record], places: Sequence[int], hashes: dict[int, str]) -> Iterator[Record]:
+    """Yield `records`, and put the hashes of the rows at `places` into `hashes`."""
+    for record in records:
+        if isinstance(record, Event) and record.sequence in places:
+            hashes[record.sequence] = record.hash
+        yield record
 
 
 def _with_progress(records: Iterator[Record], rows: int, progress: Progress | None) -> Iterator[Record]:
@@ -100,6 +114,15 @@ def _records(cut: AuditCut) -> Iterator[Record]:
         yield record
 
 
+def refuse_tampered(verdict: VerificationReport) -> None:
+    """Raise ArchiveError if the verification found something."""
+    if bad := verdict.first_bad:
+        raise ArchiveError(
+            f"The rows do not verify, so none was removed. {bad.kind} at row {bad.sequence}: {bad.reason}."
+            " Run `manage.py audit_verify` for details."
+        )
+
+
 def _verify(path: Path, cut: AuditCut) -> None:
     """Read the file back and verify it as an independent auditor would. Raises ArchiveError."""
     trust = key_line(alias())
@@ -108,11 +131,7 @@ def _verify(path: Path, cut: AuditCut) -> None:
             verdict = verify_export(lines, trust)
     except UnusableInputError as error:
         raise ArchiveError(f"The archive cannot be read back, so no row was removed. {error}") from None
-    if bad := verdict.first_bad:
-        raise ArchiveError(
-            f"The rows do not verify, so none was removed. {bad.kind} at row {bad.sequence}: {bad.reason}."
-            " Run `manage.py audit_verify` for details."
-        )
+    refuse_tampered(verdict)
     (found,) = verdict.chains
     if (found.sequence, found.hash, found.vouched) != (cut.sequence, cut.hash, cut.sequence):
         raise ArchiveError(

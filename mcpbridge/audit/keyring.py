@@ -10,6 +10,7 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import stored_keys
@@ -51,7 +52,7 @@ def signing_key(alias: str) -> SigningKeyPair:
             _register(alias, key, announced_by=key, is_first=True)
             logger.info("The key %s signs the audit log from now on.", key.key_id)
     refuse_unannounced(key)
-    if SigningHead.objects.using(alias).filter(key_id=(later := key_line(alias).successor(key.key_id))).exists():
+    if later := _successor_that_signed(alias, key):
         raise UnannouncedKeyError(
             f"The signing key {key.key_id} is retired: its successor {later} has signed already. Set AUDIT_SIGNING_KEY"
             " to the new key everywhere."
@@ -80,10 +81,13 @@ def refuse_unannounced(key: SigningKeyPair) -> None:
 def usable_key(alias: str) -> SigningKeyPair | None:
     """Return the configured key if it is known and not retired, else None; register nothing."""
     key = configured_key()
-    if not is_registered(key):
-        return None
+    return key if is_registered(key) and not _successor_that_signed(alias, key) else None
+
+
+def _successor_that_signed(alias: str, key: SigningKeyPair) -> str:
+    """Return the id of the key after `key` if it has signed a checkpoint; empty if not."""
     later = key_line(alias).successor(key.key_id)
-    return None if SigningHead.objects.using(alias).filter(key_id=later).exists() else key
+    return later if later and SigningHead.objects.using(alias).filter(key_id=later).exists() else ""
 
 
 def has_lost_keys(alias: str) -> bool:
@@ -128,6 +132,7 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
     """
     alias = router.db_for_write(SigningKey)
     made = key_pair(text)
+    node_anchors().refuse_if_faulty()
     with transaction.atomic(using=alias):
         current = signing_key(alias)
         acquire_locks(alias, _LOCK)

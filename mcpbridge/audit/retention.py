@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.anchors.watch import verified_heads
-from mcpbridge.audit.archive import Archive, write_archive
+from mcpbridge.audit.archive import Archive, ArchiveError, refuse_tampered, write_archive
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.destinations.status import destinations_behind
@@ -29,6 +29,8 @@ from mcpbridge.audit.heads import chain_lock, head_of
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.reconcile import unresolved
 from mcpbridge.audit.signing import SigningKeyPair, cut_message
+from mcpbridge.audit.verification import OutsideHead, UnusableInputError
+from mcpbridge.audit.verification.sources import verify_stored
 from mcpbridge.db.locks import acquire_locks, exclusive_lock
 from mcpbridge.db.timeouts import bounded_transaction
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
@@ -93,8 +95,7 @@ def prune_audit_log(
             return None
         behind = _undelivered_to(org_id, end.sequence, is_allowed=include_undelivered)
         places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
-        # A cut signs as a checkpoint does, so nothing is cut while the database contradicts the anchor.
-        verified_heads(node_anchors(), alias, [org_id], is_strict=True)
+        _refuse_unverified(alias, org_id, end)
         with bounded_transaction(alias, limit_s=_LIMIT_S):
             key = signing_key(alias)
         last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])
@@ -102,17 +103,30 @@ def prune_audit_log(
             rows=end.sequence - begin,
             sequence=end.sequence,
             unresolved=unresolved(org_id).filter(sequence__lte=end.sequence).count(),
-            archive=write_archive(last, first=begin + 1, folder=export_to, progress=progress),
+            archive=write_archive(last, first=begin + 1, folder=export_to, places=places, progress=progress),
             destinations_behind=behind,
         )
         _record(org_id, pruned, before=before, actor=actor)
         for reached, place in pairwise(places):
-            _remove(alias, last if place == end.sequence else _cut_at(alias, key, org_id, place, rows=place - reached))
+            head = Head(place, pruned.archive.hashes[place])
+            _remove(alias, last if place == end.sequence else _signed_cut(key, org_id, head, rows=place - reached))
             if progress:
                 progress("removed", place - begin, pruned.rows)
             time.sleep(_PAUSE_S)
     make_checkpoints(reason="prune", org_id=org_id)
     return pruned
+
+
+def _refuse_unverified(alias: str, org_id: str, end: Head) -> None:
+    """Verify the whole log against the anchor of this node: a cut signs all that it removes.
+
+    Raises SigningRefusedError and ArchiveError.
+    """
+    verified_heads(node_anchors(), alias, [org_id], is_strict=True)
+    try:
+        refuse_tampered(verify_stored(workspace=org_id, head=OutsideHead(end.hash, end.sequence)))
+    except UnusableInputError as error:
+        raise ArchiveError(str(error)) from None
 
 
 def _last_cut(alias: str, org_id: str) -> int:
@@ -174,13 +188,6 @@ def _signed_cut(key: SigningKeyPair, org_id: str, head: Head, *, rows: int) -> A
         signature=key.sign(message),
         rows=rows,
     )
-
-
-def _cut_at(alias: str, key: SigningKeyPair, org_id: str, place: int, *, rows: int) -> AuditCut:
-    row = AuditEvent.objects.using(alias).filter(org_id=org_id, sequence=place).first()
-    if row is None:
-        raise PruneInProgressError(_IN_PROGRESS)
-    return _signed_cut(key, org_id, Head(row.sequence, row.hash), rows=rows)
 
 
 def _remove(alias: str, cut: AuditCut) -> None:

@@ -133,6 +133,12 @@ class NodeAnchors:
             if known is None or known.sequence <= anchor.sequence:
                 self._set(anchor)
 
+    def disown(self, org_id: str) -> None:
+        """Forget the anchor of the workspace: its log must be adopted."""
+        with self._lock:
+            self._anchors.pop(org_id, None)
+            self.unadopted.add(org_id)
+
     def adopt(self, anchor: Checkpoint) -> None:
         """Replace the anchor of the workspace, and drop the finding about it. Raises OSError."""
         with self._lock:

@@ -5,6 +5,7 @@ it. Checkpoints of other nodes must be signed by our line of keys and name the h
 """
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import is_registered, key_line, refuse_unannounced, usable_key
 from mcpbridge.audit.signing import configured_key
-from mcpbridge.audit.verification.records import Checkpoint, has_valid_hash
+from mcpbridge.audit.verification.records import Checkpoint, Event, has_valid_hash
 from mcpbridge.db.timeouts import bounded_read
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from mcpbridge.observability import metrics
@@ -69,12 +70,16 @@ class AnchorWatch:
         anchor = self._anchors.anchor(org_id) or self._first_anchor(org_id, status)
         if anchor is None or any(fault.workspace == org_id for fault in self._anchors.faults):
             return False
-        if fault := self._trust.fault(anchor):
+        if (fault := self._trust.fault(anchor)) and anchor.sequence == 0:
+            # It says nothing yet, and may have been made while another key was configured.
+            self._anchors.disown(org_id)
+            return False
+        if fault:
             return self._report(FaultKind.CHANGED, org_id, f"Its anchor is not signed by our line of keys: {fault[1]}.")
-        known = [Head(anchor.sequence, anchor.hash), self._anchors.verified(org_id), self._anchors.written(org_id)]
+        known = {Head(anchor.sequence, anchor.hash), self._anchors.verified(org_id), self._anchors.written(org_id)}
         if floor := self._anchors.floors.get(org_id):
-            known.append(Head(floor.sequence, floor.hash))
-        if not all(self._stands(org_id, head) for head in known if head is not None):
+            known.add(Head(floor.sequence, floor.hash))
+        if not all(self._stands(org_id, head) for head in sorted(head for head in known if head is not None)):
             return False
         return self._extend(org_id, anchor)
 
@@ -138,39 +143,46 @@ class AnchorWatch:
 
     def _extend(self, org_id: str, anchor: Checkpoint) -> bool:
         """Verify the rows behind the last verified one, for 5 seconds at most; the next look goes on."""
-        begun = head = self._anchors.verified(org_id) or Head(anchor.sequence, anchor.hash)
-        heads = SigningHead.objects.using(self._alias).filter(org_id=org_id, sequence__gt=head.sequence)
+        begun = self._anchors.verified(org_id) or Head(anchor.sequence, anchor.hash)
+        heads = SigningHead.objects.using(self._alias).filter(org_id=org_id, sequence__gt=begun.sequence)
         # Read before the rows, so that the row of each is there.
-        signed = [checkpoint_of(each) for each in heads.order_by("sequence", "id")]
-        key_id, until = anchor.key_id, time.monotonic() + LIMIT_S
+        signed = deque(checkpoint_of(each) for each in heads.order_by("sequence", "id"))
         rows = Selection(workspace=org_id, narrow=lambda events: events.filter(sequence__gt=begun.sequence))
-        place = 0
+        head, last, until = begun, anchor, time.monotonic() + LIMIT_S
         for event in event_records(rows):
-            if event.sequence > head.sequence + 1 and head == begun:
-                # Pruned since: go on after the cut.
-                cut = self._cut(org_id, event.sequence - 1)
-                head = Head(cut.sequence, cut.hash) if cut and cut.sequence == event.sequence - 1 else head
+            head = self._after_cut(event, begun) if head == begun else head
             if event.sequence != head.sequence + 1 or event.previous_hash != head.hash or not has_valid_hash(event):
                 reason = f"Entry {event.sequence} does not follow entry {head.sequence}, or its facts were changed."
                 return self._report(FaultKind.CHANGED, org_id, reason)
             head = Head(event.sequence, event.hash)
-            while place < len(signed) and signed[place].sequence <= head.sequence:
-                if not self._agrees(signed[place], head, key_id):
+            while signed and signed[0].sequence <= head.sequence:
+                if not self._agrees(signed[0], head, last.key_id):
                     return False
-                key_id, place = signed[place].key_id, place + 1
+                last = signed.popleft()
             if time.monotonic() > until:
                 break
         else:
-            for missing in signed[place:]:
-                if fault := self._trust.fault(missing):
-                    reason = f"A checkpoint in the database is not ours: {fault[1]}."
-                    return self._report(FaultKind.CHANGED, org_id, reason)
-                reason = f"The log ends at entry {head.sequence}, but a checkpoint names entry {missing.sequence}."
-                return self._report(FaultKind.BEHIND, org_id, reason)
+            if signed:
+                return self._report_missing(signed[0], head)
         self._anchors.remember_verified(org_id, head)
-        if place and signed[place - 1].sequence > anchor.sequence:
-            self._anchors.move(signed[place - 1])
+        if last.sequence > anchor.sequence:
+            self._anchors.move(last)
         return True
+
+    def _after_cut(self, event: Event, head: Head) -> Head:
+        """Return where the chain begins anew in front of `event` if rows behind `head` were pruned, else `head`."""
+        if event.sequence <= head.sequence + 1:
+            return head
+        cut = self._cut(event.workspace, event.sequence - 1)
+        return Head(cut.sequence, cut.hash) if cut and cut.sequence == event.sequence - 1 else head
+
+    def _report_missing(self, signed: Checkpoint, head: Head) -> bool:
+        """Report a checkpoint behind the last row."""
+        if fault := self._trust.fault(signed):
+            reason = f"A checkpoint in the database is not ours: {fault[1]}."
+            return self._report(FaultKind.CHANGED, signed.workspace, reason)
+        reason = f"The log ends at entry {head.sequence}, but a checkpoint names entry {signed.sequence}."
+        return self._report(FaultKind.BEHIND, signed.workspace, reason)
 
     def _agrees(self, signed: Checkpoint, head: Head, key_id: str) -> bool:
         org_id = signed.workspace

@@ -33,14 +33,16 @@ class Trust:
         self._known: list[Key] = []
         self._line: dict[str, str] = {}
         self._successors: dict[str, str] = {}
+        self._is_current = True
 
     def __contains__(self, key_id: str) -> bool:
+        self._follow()
         return key_id in self._line
 
     @property
     def is_empty(self) -> bool:
         """Return whether no key is trusted yet."""
-        return not self._line
+        return not self._given
 
     def anchor(self, public_key: str) -> str:
         """Trust `public_key` (base64 of 32 bytes) and return its id. Raises ValueError if it is not a key."""
@@ -48,7 +50,7 @@ class Trust:
         Ed25519PublicKey.from_public_bytes(raw)
         key_id = key_id_of(raw)
         self._given[key_id] = public_key
-        self._follow()
+        self._is_current = False
         return key_id
 
     def learn(self, key: Key) -> None:
@@ -58,10 +60,11 @@ class Trust:
         self._known.append(key)
         if self._fingerprint and fingerprint_of(key.public_key) == self._fingerprint:
             self._given[key.key_id] = key.public_key
-        self._follow()
+        self._is_current = False
 
     def fault(self, checkpoint: Checkpoint) -> tuple[FindingKind, str] | None:
         """Return what is wrong with the signature; None if it is valid."""
+        self._follow()
         public_key = self._line.get(checkpoint.key_id)
         if public_key is None:
             reason = f"it is signed with the key {checkpoint.key_id}, which is not in the line of the trusted key"
@@ -73,16 +76,21 @@ class Trust:
 
     def predecessors(self, key_id: str) -> Iterator[str]:
         """Yield the keys of the line before this one, the nearest first."""
+        self._follow()
         before = {later: earlier for earlier, later in self._successors.items()}
         while (key_id := before.pop(key_id, "")) != "":
             yield key_id
 
     def successor(self, key_id: str) -> str:
         """Return the key that follows this one, or an empty text."""
+        self._follow()
         return self._successors.get(key_id, "")
 
     def _follow(self) -> None:
-        """Build the line anew: back from each given key, then forward from its ends."""
+        """Build the line, if a key came since: back from each given key, then forward from its ends."""
+        if self._is_current:
+            return
+        self._is_current = True
         self._line, self._successors = dict(self._given), {}
         for key_id in self._given:
             self._go_back(key_id)
