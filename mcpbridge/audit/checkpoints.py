@@ -72,7 +72,8 @@ def make_due_checkpoints(schedule: Schedule, *, file_lock: AbstractContextManage
     """
     alias = router.db_for_write(SigningHead)
     with bounded_read(alias, limit_s=LIMIT_S):
-        is_due = any(schedule.reason(status) for status in chain_statuses(alias))
+        unadopted = node_anchors().unadopted
+        is_due = any(schedule.reason(each) for each in chain_statuses(alias) if each.org_id not in unadopted)
     if not is_due:
         return []
     return _make(alias, schedule.reason, file_lock=file_lock, waits=False)
@@ -109,14 +110,17 @@ def _make(
     with bounded_read(alias, limit_s=LIMIT_S):
         org_ids = [each.org_id for each in chain_statuses(alias) if reason_of(each)]
     heads = verified_heads(node_anchors(), alias, org_ids, is_strict=is_strict)
+    if not heads:
+        return []
     while True:
         with file_lock, bounded_transaction(alias, limit_s=LIMIT_S):
             if waits:
                 acquire_locks(alias, _LOCK)
             elif not try_acquire_lock(alias, _LOCK):
                 break
-            wanted = [each for each in chain_statuses(alias) if each.org_id in heads and each.org_id not in made]
-            wanted = [each for each in wanted if reason_of(each)]
+            left = [each for each in chain_statuses(alias) if each.org_id in heads and each.org_id not in made]
+            # Another process may have signed later rows meanwhile; checkpoints never go back.
+            wanted = [each for each in left if each.signed <= heads[each.org_id].sequence and reason_of(each)]
             if not wanted:
                 break
             key = signing_key(alias)

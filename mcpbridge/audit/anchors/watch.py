@@ -134,9 +134,8 @@ class AnchorWatch:
 
     def _cut(self, org_id: str, sequence: int) -> Checkpoint | None:
         """Return the nearest cut at or after `sequence` that our keys signed."""
-        for cut in (
-            AuditCut.objects.using(self._alias).filter(org_id=org_id, sequence__gte=sequence).order_by("sequence")
-        ):
+        cuts = AuditCut.objects.using(self._alias).filter(org_id=org_id, sequence__gte=sequence)
+        for cut in cuts.order_by("sequence"):
             if self._trust.fault(found := checkpoint_of(cut)) is None:
                 return found
         return None

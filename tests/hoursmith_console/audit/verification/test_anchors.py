@@ -1,12 +1,16 @@
 """What pages say of a log that contradicts its anchor, has none, or is held by nothing outside the database."""
 
+from collections.abc import Callable
+
+from django.test import Client
 from pytest_django import Settings
 
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import node_anchors
-from tests.hoursmith_console.conftest import Browse, Cast
+from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
 
+Browse = Callable[[str], Client]
 REASON = "The log ends at entry 1, but it had entry 2."
 
 
