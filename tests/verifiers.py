@@ -105,6 +105,11 @@ def run_standalone(*arguments: str, given: bytes = b"") -> "subprocess.Completed
     )
 
 
+def given_keys(keys: Path) -> list[str]:
+    """The arguments that name the keys: the file from /audit/key, and the fingerprint that came by another way."""
+    return [str(keys), "--fingerprint", fingerprint_in(keys.read_text())]
+
+
 def _without_reasons(verdict: dict[str, Any]) -> dict[str, Any]:
     def stripped(bad: dict[str, Any] | None) -> dict[str, Any] | None:
         return bad and {name: value for name, value in bad.items() if name != "reason"}

@@ -15,7 +15,7 @@ from tests.faults.conftest import prefix_of
 from tests.faults.mcp import call_tool
 from tests.interop.clients import python_over_http
 from tests.servers import Served
-from tests.verifiers import run_standalone
+from tests.verifiers import given_keys, run_standalone
 
 CLIENT, LOST = "Night Shift", "Soylent Corporation"
 
@@ -83,13 +83,14 @@ def answers_from_the_entry(ben: Person, night: Assistant, folder: Path) -> str:
     return entry
 
 
-def proves_the_deletion(ben: Person, url: str, folder: Path) -> None:
-    """With the evidence and the public key alone, as an outsider would."""
+def shows_the_deletion(ben: Person, url: str, folder: Path) -> None:
+    """With the evidence and the public key alone, as an outsider would; no signature reaches entries alone."""
     keys = folder / "key.json"
     keys.write_bytes(ben.page.request.get(f"{url}/audit/key").body())
     rows = [json.loads(line) for line in (folder / "evidence.jsonl").read_bytes().splitlines()]
     assert {row["tool"] for row in rows if row["type"] == "event"} == {"delete_client"}
-    assert run_standalone(str(folder / "evidence.jsonl"), str(keys), "--partial").returncode == 0
+    told = run_standalone(str(folder / "evidence.jsonl"), *given_keys(keys), "--partial")
+    assert (told.returncode, b"BAD: unsigned" in told.stdout) == (1, True)
 
 
 def takes_the_evidence(ben: Walker, folder: Path) -> None:
@@ -107,12 +108,13 @@ def takes_the_evidence(ben: Walker, folder: Path) -> None:
     everything = export(page, folder / "all.jsonl")
     assert {row["tool"] for row in some if row["type"] == "event"} == {"delete_client"}
     assert {"console.token_block", "console.campaign_start"} <= {row.get("tool") for row in everything}
-    assert run_standalone(str(folder / "some.jsonl"), str(keys)).returncode == 2
-    assert run_standalone(str(folder / "some.jsonl"), str(keys), "--partial").returncode == 0
-    proved = run_standalone(str(folder / "all.jsonl"), str(keys), "--json")
+    assert run_standalone(str(folder / "some.jsonl"), *given_keys(keys)).returncode == 2
+    told = run_standalone(str(folder / "some.jsonl"), *given_keys(keys), "--partial")
+    assert (told.returncode, b"BAD: unsigned" in told.stdout) == (1, True)
+    proved = run_standalone(str(folder / "all.jsonl"), *given_keys(keys), "--json")
     assert (proved.returncode, json.loads(proved.stdout)["ok"]) == (0, True)
     forged = (folder / "all.jsonl").read_bytes().replace(b"delete_client", b"archive_clien", 1)
-    assert run_standalone("-", str(keys), given=forged).returncode == 1
+    assert run_standalone("-", *given_keys(keys), given=forged).returncode == 1
 
 
 def follows_the_record(ben: Walker, night: Assistant, token: str) -> None:
@@ -147,7 +149,7 @@ def test_an_admin_and_a_member_spend_their_morning(
         person = Person(window.page, password=ben.password)
         deletion = answers_from_the_entry(person, night, tmp_path).removeprefix(window.url)
         token = str(window.page.locator("main .facts .chip a").first.get_attribute("href"))
-        proves_the_deletion(person, window.url, tmp_path)
+        shows_the_deletion(person, window.url, tmp_path)
         takes_the_evidence(ben, tmp_path)
         follows_the_record(ben, night, tokens["OWNER"])
         foreign = of_others(ben, tokens["OWNER"])
