@@ -1,6 +1,7 @@
 """A log without an anchor, or one that disagrees, is signed again only after an operator has adopted it."""
 
 import io
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -109,11 +110,11 @@ def test_a_key_table_that_was_emptied_is_filled_again_by_an_adoption(sql: Sql, r
 
 
 def test_keys_that_an_earlier_release_announced_need_the_first_one_s_fingerprint(
-    sql: Sql, restart: Restart, settings: pytest.FixtureRequest
+    sql: Sql, restart: Restart, settings: Any
 ) -> None:
-    first = key_pair(settings.AUDIT_SIGNING_KEY)  # type: ignore[attr-defined]
+    first = key_pair(settings.AUDIT_SIGNING_KEY)
     announce_key(text="the second", actor="Ana")
-    settings.AUDIT_SIGNING_KEY = "the second"  # type: ignore[attr-defined]
+    settings.AUDIT_SIGNING_KEY = "the second"
     sql(f"UPDATE {KEYS} SET countersignature = ''")
     anchor_file().unlink()
     restart()
