@@ -444,7 +444,7 @@ class Chain:
         key_id, place = checkpoint["key_id"], checkpoint["sequence"]
         last = self.retired_at.get(key_id)
         if last is not None and place > last:
-            return "retired key", f"it is signed with the key {key_id}, whose successor had signed row {last}"
+            return "retired key", f"it is signed with the key {key_id}, but the next key had signed row {last}"
         if checkpoint["type"] == "checkpoint":
             for earlier in self.trust.predecessors(key_id):
                 self.retired_at.setdefault(earlier, place)

@@ -1,7 +1,7 @@
 """Signing keys: the first signs itself, and each further key is announced by the key in use and signs that, too.
 
 The table only grows. A verifier that trusts one key follows the announcements to all others. A key that only appears
-in the settings is unannounced, so nothing is signed with it. A key whose successor has signed is retired.
+in the settings is unannounced, so nothing is signed with it. A key is retired once the next one has signed.
 """
 
 import logging
@@ -46,15 +46,15 @@ def signing_key(alias: str) -> SigningKeyPair:
         if not keys.exists():
             if has_lost_keys(alias):
                 raise LostKeysError(
-                    "The table of signing keys is empty, but the audit log was signed before: somebody has deleted the"
-                    " keys from the database."
+                    "The table of signing keys is empty, but the audit log was signed before: the keys"
+                    " were deleted from the database."
                 )
             _register(alias, key, announced_by=key, is_first=True)
             logger.info("The key %s signs the audit log from now on.", key.key_id)
     refuse_unannounced(key)
     if later := _successor_that_signed(alias, key):
         raise UnannouncedKeyError(
-            f"The signing key {key.key_id} is retired: its successor {later} has signed already. Set AUDIT_SIGNING_KEY"
+            f"The signing key {key.key_id} is retired: the next key {later} has signed already. Set AUDIT_SIGNING_KEY"
             " to the new key everywhere."
         )
     return key
@@ -86,7 +86,7 @@ def usable_key(alias: str) -> SigningKeyPair | None:
 
 def _successor_that_signed(alias: str, key: SigningKeyPair) -> str:
     """Return the id of the key after `key` if it has signed a checkpoint; empty if not."""
-    later = key_line(alias).successor(key.key_id)
+    later = key_line(alias).next_key(key.key_id)
     return later if later and SigningHead.objects.using(alias).filter(key_id=later).exists() else ""
 
 
@@ -128,7 +128,7 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
     """Announce the key derived from `text` with the configured key, and record that in every workspace.
 
     Raises SigningRefusedError if the configured key must not sign, ValueError if the new key is already known or the
-    configured key already has a successor, and AuditUnavailableError.
+    configured key has already announced one, and AuditUnavailableError.
     """
     alias = router.db_for_write(SigningKey)
     made = key_pair(text)
@@ -138,9 +138,9 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
         acquire_locks(alias, _LOCK)
         if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
             raise ValueError(f"The key {made.key_id} is already known.")
-        if later := key_line(alias).successor(current.key_id):
+        if later := key_line(alias).next_key(current.key_id):
             raise ValueError(
-                f"The key {current.key_id} has announced its successor {later}, and a key has one only. Set"
+                f"The key {current.key_id} has announced the next key {later}, and a key announces one only. Set"
                 " AUDIT_SIGNING_KEY to that key; it can announce the next one."
             )
         _register(alias, made, announced_by=current)

@@ -141,7 +141,7 @@ class AnchorWatch:
         return None
 
     def _extend(self, org_id: str, anchor: Checkpoint) -> bool:
-        """Verify the rows behind the last verified one, for 5 seconds at most; the next look goes on."""
+        """Verify the rows behind the last verified one, for 5 seconds at most; the next look continues."""
         begun = self._anchors.verified(org_id) or Head(anchor.sequence, anchor.hash)
         heads = SigningHead.objects.using(self._alias).filter(org_id=org_id, sequence__gt=begun.sequence)
         # Read before the rows, so that the row of each is there.
@@ -169,7 +169,7 @@ class AnchorWatch:
         return True
 
     def _after_cut(self, event: Event, head: Head) -> Head:
-        """Return where the chain begins anew in front of `event` if rows behind `head` were pruned, else `head`."""
+        """Return where the chain continues before `event` if rows behind `head` were pruned, else `head`."""
         if event.sequence <= head.sequence + 1:
             return head
         cut = self._cut(event.workspace, event.sequence - 1)
@@ -196,7 +196,7 @@ class AnchorWatch:
         return True
 
     def _renew(self, org_id: str) -> None:
-        """Sign the anchor anew if rows came and the last one is some seconds old, so that little stays unsigned."""
+        """Sign a new anchor if rows came and the last one is some seconds old, so that little stays unsigned."""
         anchor, head = self._anchors.anchor(org_id), self._anchors.verified(org_id)
         if anchor is None or head is None or head.sequence <= anchor.sequence or self._anchors.faults:
             return

@@ -1,7 +1,7 @@
 """Tell the log destinations of a workspace that its audit log contradicts the anchor of this node.
 
-Sent beside the batches, because the rows can no longer be trusted. Best effort: destinations are stored in the
-database, so whoever changed that can silence them.
+Sent beside the batches, because the rows can no longer be trusted. Best effort: an attacker who can
+change the database can silence destinations.
 """
 
 import logging

@@ -67,7 +67,7 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Key:
-    """A public key with its announcement, signed by the key before it and by itself (`countersignature`)."""
+    """A public key with its announcement, signed by the key before it and by the key (`countersignature`)."""
 
     key_id: str
     public_key: str

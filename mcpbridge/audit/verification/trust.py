@@ -1,6 +1,6 @@
 """A line of trusted keys: those given beforehand, and the keys before and after them.
 
-A key has one successor. The old key announces it, and the new key signs the same announcement, so that one known key
+A key announces one next key, and the new key signs the same announcement, so that one known key
 is enough to find all others.
 """
 
@@ -81,7 +81,7 @@ class Trust:
         while (key_id := before.pop(key_id, "")) != "":
             yield key_id
 
-    def successor(self, key_id: str) -> str:
+    def next_key(self, key_id: str) -> str:
         """Return the key that follows this one, or an empty text."""
         self._follow()
         return self._successors.get(key_id, "")
@@ -98,7 +98,7 @@ class Trust:
         while ends:
             announcer = ends.pop()
             after = {key.key_id: key for key in self._known if self._is_announced_by(key, announcer)}
-            # Of two successors one was announced with a stolen key, and the keys do not tell which.
+            # Of two next keys one was announced with a stolen key, and the keys do not tell which.
             if len(after) == 1:
                 (key,) = after.values()
                 self._successors[announcer] = key.key_id
@@ -183,7 +183,7 @@ def trust_from_text(text: str, fingerprint: str = "") -> Trust:
     if not fingerprint:
         raise UnusableInputError(
             "Give the fingerprint of a key that you trust with --fingerprint: keys that come from the operator prove"
-            " nothing by themselves."
+            " nothing alone."
         )
     if not text:
         return trust

@@ -120,7 +120,7 @@ class Chain:
         """Return what is wrong if the key was retired before this row; else retire the keys before it."""
         last = self._retired_at.get(checkpoint.key_id)
         if last is not None and checkpoint.sequence > last:
-            reason = f"it is signed with the key {checkpoint.key_id}, whose successor had signed row {last}"
+            reason = f"it is signed with the key {checkpoint.key_id}, but the next key had signed row {last}"
             return FindingKind.RETIRED_KEY, reason
         # A cut is made long after its row, so it says nothing about when a key was in use.
         if not checkpoint.is_cut:
