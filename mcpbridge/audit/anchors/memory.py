@@ -137,7 +137,17 @@ class NodeAnchors:
         """Forget the anchor of the workspace: its log must be adopted."""
         with self._lock:
             self._anchors.pop(org_id, None)
+            self.await_adoption(org_id)
+
+    def await_adoption(self, org_id: str) -> None:
+        """Remember, and log once, that this node does not sign the log of the workspace until it is adopted."""
+        if org_id not in self.unadopted:
             self.unadopted.add(org_id)
+            logger.warning(
+                "No anchor of the audit log of workspace %s: this node does not sign it. Check the log, then run"
+                " manage.py audit_anchor --adopt --reason …",
+                org_id,
+            )
 
     def adopt(self, anchor: Checkpoint) -> None:
         """Replace the anchor of the workspace, and drop the finding about it. Raises OSError."""

@@ -93,7 +93,7 @@ class AnchorWatch:
         if is_new or has_begun:
             self._anchors.begin(org_id)
             return self._anchors.anchor(org_id)
-        self._anchors.unadopted.add(org_id)
+        self._anchors.await_adoption(org_id)
         return None
 
     def _stored_anchor(self, org_id: str) -> Checkpoint | None:
