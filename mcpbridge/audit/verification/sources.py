@@ -8,6 +8,7 @@ from mcpbridge.audit.export.source import Selection, alias, chain_records, known
 from mcpbridge.audit.keyring import key_line
 from mcpbridge.audit.verification import (
     Checkpoint,
+    FindingKind,
     OutsideHead,
     Trust,
     Unsigned,
@@ -84,6 +85,7 @@ def verify_export(
         unsigned=unsigned,
         progress=progress,
     )
-    if verdict.is_ok:
+    # A truncated export is not an unsigned one.
+    if verdict.first_bad is None or verdict.first_bad.kind is FindingKind.UNSIGNED:
         export.check_complete()
     return verdict

@@ -422,7 +422,6 @@ def test_a_key_under_another_key_s_name_is_not_trusted():
 
 def broken_key_files():
     first, second = json.loads(key_file(*ROTATED))["keys"]
-    yield ""
     yield "[]"
     yield '{"keys": []}'
     yield '{"keys": [1]}'
