@@ -452,7 +452,7 @@ class Chain:
 
     def find_unsigned(self) -> None:
         """Find rows that lie under no signature, or a log without any (§ 7)."""
-        if not (self.checkpoints or self.behind or self.head_found):
+        if not (self.checkpoints or self.behind or self.vouched or self.head_found):
             self.settle("unsigned", 1, "nothing is signed: no checkpoint of a trusted key", until=self.at or None)
         elif self.never_signed_from is not None:
             self.settle("unsigned", self.never_signed_from, "no checkpoint confirms it before rows are omitted")

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from mcpbridge.audit.anchors.faults import FaultKind
+from mcpbridge.audit.anchors.faults import NODE, FaultKind
 from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, sign_head
 from mcpbridge.audit.errors import SigningRefusedError
-from mcpbridge.audit.export.source import Selection, checkpoint_of, event_records
+from mcpbridge.audit.export.source import UNREADABLE, Selection, checkpoint_of, event_records
 from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import is_registered, key_line, refuse_unannounced, usable_key
@@ -25,6 +25,7 @@ from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from mcpbridge.observability import metrics
 
 LIMIT_S = 5.0
+UNREADABLE_TEXT = "A column in the database holds a value that its type does not allow."
 RENEW_AFTER = timedelta(seconds=10)
 
 
@@ -43,8 +44,11 @@ class AnchorWatch:
             statuses = {status.org_id: status for status in chain_statuses(self._alias)}
             self._check_keys()
             for org_id in sorted({*self._anchors.workspaces(), *statuses}):
-                if self._check(org_id, statuses.get(org_id)):
-                    self._renew(org_id)
+                try:
+                    if self._check(org_id, statuses.get(org_id)):
+                        self._renew(org_id)
+                except UNREADABLE:
+                    self._report(FaultKind.CHANGED, org_id, UNREADABLE_TEXT)
             self._anchors.has_looked = True
             metrics.audit_anchor_missing.set(len(self._anchors.unadopted))
 
@@ -233,4 +237,7 @@ def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, 
 def look(anchors: NodeAnchors, alias: str) -> None:
     """Compare the database with every anchor; findings are kept, not raised."""
     with bounded_read(alias, limit_s=LIMIT_S):
-        AnchorWatch(anchors, alias).look()
+        try:
+            AnchorWatch(anchors, alias).look()
+        except UNREADABLE:
+            anchors.report(FaultKind.CHANGED, NODE, UNREADABLE_TEXT)

@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 # Rows in memory at a time; each may have a snapshot of 256 KiB.
 _CHUNK = 100
 _Numbered = TypeVar("_Numbered", Event, Checkpoint)
-_UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError)
+# What the database driver or a column raises on a value that the column's type does not allow.
+UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _numbered(rows: "QuerySet[Any]", record_of: Callable[[dict[str, Any], bool],
                 yield record_of(row, True)
                 reached = row["sequence"]
             return
-        except _UNREADABLE:
+        except UNREADABLE:
             # A column contains a value that its type does not allow; report an edited row instead of failing.
             row = _as_text(rows.filter(sequence__gt=reached).order_by("sequence", "id"))
             logger.warning("Row %s of workspace %s cannot be read.", row["sequence"], row["org_id"])

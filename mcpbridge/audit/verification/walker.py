@@ -212,7 +212,7 @@ class Chain:
         if self._unsigned is Unsigned.ALLOWED:
             return
         report, first = self._report, self._never_signed_from
-        if not (report.checkpoints or report.behind or self._is_head_found):
+        if not (report.checkpoints or report.behind or report.vouched or self._is_head_found):
             reason = "nothing is signed: there is no checkpoint of a trusted key"
             self._conclude(FindingKind.UNSIGNED, 1, reason, until=self._at or None)
         elif first is not None:

@@ -121,6 +121,26 @@ def test_a_log_that_was_only_written_to_is_signed(signed: RecordDatabase, restar
     assert sign() == 12
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE {KEYS} SET since = 'garbage'",
+        f"UPDATE {HEADS} SET at = 'garbage', sequence = 9 WHERE sequence = 8",
+        f"UPDATE {EVENTS} SET at = 'garbage' WHERE sequence = 9",
+        f"UPDATE {EVENTS} SET arguments = '{{' WHERE sequence = 9",
+    ],
+)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_value_that_no_column_should_hold_is_a_finding(statement: str, sql: Sql) -> None:
+    write(1)
+    sql("PRAGMA ignore_check_constraints = ON", statement)
+    fault = found()
+    assert fault is not None
+    assert fault.kind == "changed"
+    with pytest.raises(AnchorFaultError):
+        sign()
+
+
 def test_a_replayed_old_database_is_found(sqlite_database: RecordDatabase, restart: Restart) -> None:
     write(4)
     sign()

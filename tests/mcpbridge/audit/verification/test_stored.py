@@ -220,7 +220,7 @@ GARBAGE = {
     f"UPDATE {EVENTS} SET id = 'garbage' {WHERE} = 5": ("edited", 5),
     f"UPDATE {EVENTS} SET arguments = '[1e999, 123456789012345678901234567890]' {WHERE} = 5": ("edited", 5),
     f"UPDATE {EVENTS} SET arguments = '\"\\ud800\"' {WHERE} = 5": ("edited", 5),
-    f"UPDATE {HEADS} SET at = 'garbage' {WHERE} = 8": ("wrong key", 8),
+    f"UPDATE {HEADS} SET at = 'garbage' {WHERE} = 8": ("unknown key", 8),
 }
 
 
