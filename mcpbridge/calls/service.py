@@ -123,8 +123,8 @@ class ToolCallService:
         if faults := tool.faults(arguments):
             return self._finish(call, ToolResult.of(errors.from_invalid_arguments(faults)), started)
         call.target_id = tool.target_id(arguments)
-        if tool.kind is CallKind.DESTRUCTIVE and (error := self._refusal(call)) is not None:
-            return self._finish(call, ToolResult.of(error), started)
+        if tool.kind is CallKind.DESTRUCTIVE and (refusal := self._refusal(call)) is not None:
+            return self._finish(call, ToolResult.of(refusal), started)
         match tool.kind:
             case CallKind.READ:
                 return await self._run_call(tool, arguments, credential, call, started)
