@@ -49,8 +49,6 @@ AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
 # Sign a checkpoint of each workspace's audit log after this many rows, and at least every so many minutes.
 AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
 AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
-# Where this node keeps the last signed head of each audit log, outside the database: `file` or `none`. The folder is by
-# default `anchors` in VAR_DIR. The floor is a checkpoint, as one line of JSON, below which no log may fall.
 AUDIT_ANCHOR = configuration.check_anchor(env.str("AUDIT_ANCHOR", default="file"))
 AUDIT_ANCHOR_DIR = env.str("AUDIT_ANCHOR_DIR", default="")
 AUDIT_ANCHOR_FLOOR = configuration.check_anchor_floor(env.str("AUDIT_ANCHOR_FLOOR", default=""))

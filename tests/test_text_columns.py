@@ -14,7 +14,8 @@ DIGEST = "a digest or a signature that is made here"
 MADE_HERE = "an id that is made here"
 REASONS = {
     **dict.fromkeys(("env", "prefix", "new_env", "new_prefix", "fault_env", "fault_prefix"), PUBLIC),
-    **dict.fromkeys(("hash", "previous_hash", "signature", "public_key", "key_id", "announced_by", "digest"), DIGEST),
+    **dict.fromkeys(("hash", "previous_hash", "signature", "countersignature", "public_key"), DIGEST),
+    **dict.fromkeys(("key_id", "announced_by", "digest"), DIGEST),
     **dict.fromkeys(("slug", "session_key", "lease_holder"), MADE_HERE),
     **dict.fromkeys(("encrypted_secret", "encrypted_address"), "ciphertext"),
     "cache_key": "a digest that is made here, with the name of what is counted",
