@@ -126,3 +126,22 @@ def test_a_missing_secret_is_one_sentence(tmp_path):
     assert refused.returncode == 1
     assert refused.stderr.startswith("Not started: SECRET_KEY is not set.")
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_anchors_are_kept_in_files_or_outright_nowhere():
+    assert [configuration.check_anchor(value) for value in ("file", "none")] == ["file", "none"]
+    for value in ("witness", "", "disk"):
+        with pytest.raises(ImproperlyConfigured, match="AUDIT_ANCHOR"):
+            configuration.check_anchor(value)
+    line = '{"type":"checkpoint","workspace":"org-1","sequence":1,"hash":"ab","signature":"x"}'
+    assert configuration.check_anchor_floor(line) == line
+    for text in (
+        "x",
+        "[]",
+        "1",
+        '{"type":"checkpoint"}',
+        line.replace("checkpoint", "cut"),
+        line.replace('"ab"', '""'),
+    ):
+        with pytest.raises(ImproperlyConfigured, match="AUDIT_ANCHOR_FLOOR"):
+            configuration.check_anchor_floor(text)
