@@ -65,7 +65,6 @@ class Migration(migrations.Migration):
                 ('since', models.DateTimeField()),
                 ('announced_by', models.CharField(blank=True, help_text='The key that announced it; empty for the first.', max_length=16)),
                 ('signature', models.CharField(help_text='The signature of that key; the first key signs itself.', max_length=88)),
-                ('countersignature', models.CharField(blank=True, help_text='The signature of the key itself; empty for the first.', max_length=88)),
             ],
             options={
                 'ordering': ['id'],
