@@ -1,6 +1,6 @@
-"""Claim tokens by proof of possession: a member who can present a token counts as its owner.
+"""Check tokens with one `GET /me` at Hoursmith, and claim them: a member who can present a token counts as its owner.
 
-The token is verified with one `GET /me` at Hoursmith and then dropped. Its workspace and role must match the member.
+The token is dropped afterwards. To be claimed, its workspace and role must match the member.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from mcpbridge.audit.console_events import TokenNamed, record_event
 from mcpbridge.auth.credentials import credential_from_text
 from mcpbridge.calls.errors import from_response, from_upstream_error
 from mcpbridge.core.credential import EXPLANATIONS, Credential, CredentialErrorCode
+from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import Result
 from mcpbridge.tools import RestRequest
 from mcpbridge.upstream import ApiResponse, Upstream, UpstreamError
@@ -34,7 +35,18 @@ PER_PERSON_WITHIN = timedelta(minutes=10)
 
 
 class ClaimError(Exception):
-    """The token could not be claimed. The text explains why to the user and repeats no part of the token."""
+    """The token cannot be used or claimed. The text explains why to the user and repeats no part of the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedToken:
+    """A token that Hoursmith has just accepted, and what it said about it. Only for the length of one request."""
+
+    credential: Credential
+    org_id: str
+    org_name: str
+    role: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +65,21 @@ def verify_and_claim(
 
     Raises CredentialError (malformed; Hoursmith was not asked), ClaimError or AuditUnavailableError.
     """
+    checked = check_token(text=text, member=member, upstream=upstream)
+    require_own(member, checked)
+    token = TokenNamed(checked.credential.env, checked.credential.prefix, checked.name)
+    return claim_checked(member=member, token=token, actor=actor)
+
+
+def check_token(
+    *, text: str, member: Member | None = None, address: str = "", upstream: Callable[[], Upstream] | None = None
+) -> CheckedToken:
+    """Ask Hoursmith about the token `text`. Rejected ones count for `member`, or else for the client's `address`.
+
+    Raises CredentialError (malformed; Hoursmith was not asked) or ClaimError.
+    """
     credential = credential_from_text(text)
-    attempt = _attempt(member)
+    attempt = _attempt(member, address)
     try:
         reply = async_to_sync(_ask)(credential, upstream or _upstream)
     except ClaimError:
@@ -66,21 +91,30 @@ def verify_and_claim(
     if not reply.is_success:
         found = from_response(reply, ME)
         raise ClaimError(f"{found.message} {found.hint}")
-    return _claim(member, credential, reply, actor)
+    data = reply.payload.get("data")
+    me = data if isinstance(data, dict) else {}
+    return CheckedToken(
+        credential,
+        org_id=str(me.get("orgId") or "")[:64],
+        org_name=str(me.get("orgName") or "")[:200],
+        role=str(me.get("role") or "")[:16],
+        name=str(me.get("tokenName") or "")[:200],
+    )
 
 
-def _attempt(member: Member) -> ClaimAttempt:
+def _attempt(member: Member | None, address: str) -> ClaimAttempt:
     """Count the attempt before asking Hoursmith, so that a burst cannot exceed the limit. Raises ClaimError."""
-    now = timezone.now()
-    with transaction.atomic(using=router.db_for_write(ClaimAttempt)):
-        # Serialise attempts of one member, also on databases with concurrent transactions.
-        list(Member.objects.select_for_update().filter(pk=member.pk))
+    now, alias = timezone.now(), router.db_for_write(ClaimAttempt)
+    with transaction.atomic(using=alias):
+        # Also on databases with concurrent transactions, each attempt sees those before it.
+        acquire_locks(alias, "claim attempts")
         ClaimAttempt.objects.filter(at__lt=now - PER_PERSON_WITHIN).delete()
-        if ClaimAttempt.objects.filter(member=member).count() >= REFUSED_PER_PERSON:
+        of_person = {"member": member} if member is not None else {"member": None, "address": address}
+        if ClaimAttempt.objects.filter(**of_person).count() >= REFUSED_PER_PERSON:
             raise ClaimError("Too many rejected tokens. Wait ten minutes, then try again.")
         if ClaimAttempt.objects.filter(at__gte=now - IN_ALL_WITHIN).count() >= REFUSED_IN_ALL:
-            raise ClaimError("Too many rejected tokens from other members. Wait a minute, then try again.")
-        return ClaimAttempt.objects.create(member=member, at=now)
+            raise ClaimError("Too many rejected tokens in the last minute. Wait a minute, then try again.")
+        return ClaimAttempt.objects.create(**of_person, at=now)
 
 
 def _upstream() -> Upstream:
@@ -98,23 +132,29 @@ async def _ask(credential: Credential, upstream: Callable[[], Upstream]) -> ApiR
         await asked.aclose()
 
 
-def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: str) -> ClaimResult:
-    me = reply.payload.get("data")
-    if not isinstance(me, dict) or me.get("orgId") != member.workspace.org_id:
+def require_own(member: Member, checked: CheckedToken) -> None:
+    """Raise ClaimError unless the token can be the member's own, by its workspace, role and known owner."""
+    if not checked.org_id or checked.org_id != member.workspace.org_id:
         raise ClaimError("This token belongs to another workspace. Switch to that workspace to claim it.")
-    if me.get("role") != member.role:
+    if checked.role != member.role:
         # A token acts as the membership that created it, so a member's own token has the member's role.
         raise ClaimError(
-            f"This token has the role {str(me.get('role'))[:16]}, but yours is {member.role}. Either it is another "
+            f"This token has the role {checked.role}, but yours is {member.role}. Either it is another "
             "member's, or your role changed at Hoursmith; then ask the operator to run members_sync."
         )
-    owner = current_issuer().find_token_owner(env=credential.env, prefix=credential.prefix)
+    owner = current_issuer().find_token_owner(env=checked.credential.env, prefix=checked.credential.prefix)
     if owner and owner != member.user_ref:
         raise ClaimError("This token belongs to another member of this workspace. Let them know that you have it.")
-    name = str(me.get("tokenName") or "")[:200]
+
+
+def claim_checked(*, member: Member, token: TokenNamed, actor: str) -> ClaimResult:
+    """Claim a token that was checked to be the member's own, and record it.
+
+    Raises ClaimError if another member has claimed it, which is recorded, or AuditUnavailableError.
+    """
     with transaction.atomic(using=router.db_for_write(TokenClaim)):
-        known = TokenClaim.objects.filter(env=credential.env, prefix=credential.prefix).exists()
-        claim = claim_token(env=credential.env, prefix=credential.prefix, member=member, source=VERIFIED)
+        known = TokenClaim.objects.filter(env=token.env, prefix=token.prefix).exists()
+        claim = claim_token(env=token.env, prefix=token.prefix, member=member, source=VERIFIED)
         is_theirs = claim.member_id == member.pk
         if not known or not is_theirs:
             record_event(
@@ -123,9 +163,9 @@ def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: st
                 action="console.token_claim",
                 actor=actor,
                 target_type="token",
-                target_id=credential.prefix,
-                target_label=name,
-                token=TokenNamed(credential.env, credential.prefix, name),
+                target_id=token.prefix,
+                target_label=token.name,
+                token=token,
                 result=Result.SUCCEEDED if is_theirs else Result.REFUSED,
             )
     if not is_theirs:
@@ -133,4 +173,4 @@ def _claim(member: Member, credential: Credential, reply: ApiResponse, actor: st
             f"{claim.masked_token} is already claimed by {claim.member.name}. If you created it, ask an Owner or Admin "
             "to release that claim on the token's page. If not, let them know that you have it."
         )
-    return ClaimResult(claim, name, is_new=not known)
+    return ClaimResult(claim, token.name, is_new=not known)

@@ -35,13 +35,16 @@ class TokenClaim(TokenIdentity):
 
 
 class ClaimAttempt(models.Model):
-    """Attempt to claim a token that Hoursmith rejected or has not answered yet."""
+    """A pasted token that Hoursmith rejected or has not answered yet, of a member or of an address without one."""
 
-    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="claim_attempts")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, null=True, related_name="claim_attempts")
+    address = MaskedCharField(
+        max_length=45, blank=True, help_text="Of the client, for attempts without a signed-in member."
+    )
     at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.member} at {self.at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.member or self.address} at {self.at:%Y-%m-%d %H:%M:%S}"

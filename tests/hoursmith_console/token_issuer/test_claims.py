@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hoursmith_console.token_issuer.claims import ClaimError, ClaimResult, verify_and_claim
+from hoursmith_console.token_issuer.claims import ClaimError, ClaimResult, check_token, verify_and_claim
 from hoursmith_console.tokens.models import ClaimAttempt, TokenClaim
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.core.credential import CredentialError
@@ -109,7 +109,7 @@ def test_bad_tokens_are_limited_for_each_person_and_for_all(cast: Cast) -> None:
     for _ in range(2):
         with pytest.raises(ClaimError, match="does not accept"):
             prove(cast.people["member"], TOKEN, no)
-    with pytest.raises(ClaimError, match="from other members"):
+    with pytest.raises(ClaimError, match="in the last minute"):
         prove(cast.people["admin"], TOKEN, no)
     ClaimAttempt.objects.update(at=timezone.now() - timedelta(minutes=2))
     with pytest.raises(ClaimError, match="does not accept"):
@@ -122,6 +122,28 @@ def test_bad_tokens_are_limited_for_each_person_and_for_all(cast: Cast) -> None:
     ClaimAttempt.objects.update(at=timezone.now() - timedelta(minutes=11))
     prove(cast.people["member"], assembled_token(prefix="dddddddddddd"), answering(200, me(cast.org_id, "MEMBER")))
     assert not ClaimAttempt.objects.exists()
+
+
+def test_bad_tokens_without_a_member_are_limited_for_each_address_and_with_all_others(cast: Cast) -> None:
+    asked = list[httpx.Request]()
+    no = answering(401, asked=asked)
+    with pytest.raises(ClaimError, match="does not accept"):
+        check_token(text=TOKEN, address="192.0.2.1", upstream=no)
+    with pytest.raises(ClaimError, match="does not accept"):
+        prove(cast.people["member"], TOKEN, no)
+    with pytest.raises(ClaimError, match="in the last minute"):
+        check_token(text=TOKEN, address="192.0.2.2", upstream=no)
+    for _ in range(2):
+        ClaimAttempt.objects.update(at=timezone.now() - timedelta(minutes=2))
+        with pytest.raises(ClaimError, match="does not accept"):
+            check_token(text=TOKEN, address="192.0.2.1", upstream=no)
+    ClaimAttempt.objects.update(at=timezone.now() - timedelta(minutes=2))
+    with pytest.raises(ClaimError, match="Wait ten minutes"):
+        check_token(text=TOKEN, address="192.0.2.1", upstream=no)
+    assert len(asked) == 4
+    checked = check_token(text=TOKEN, address="192.0.2.2", upstream=answering(200, me(cast.org_id, "MEMBER")))
+    assert (checked.org_id, checked.org_name, checked.role, checked.name) == (cast.org_id, "Acme", "MEMBER", "Laptop")
+    assert SECRET not in repr(checked)
 
 
 @pytest.mark.parametrize("text", ["", "${HOURSMITH_API_TOKEN}", f'"{TOKEN}"', TOKEN[:-1], "<paste here>"])
