@@ -20,10 +20,11 @@ class AddColumn(AddField):
         to_state: ProjectState,
     ) -> None:
         """Add the column; existing rows get its default."""
-        if schema_editor.connection.vendor != "sqlite":
+        model = to_state.apps.get_model(app_label, self.model_name)
+        connection = schema_editor.connection
+        if connection.vendor != "sqlite" or not self.allow_migrate_model(connection.alias, model):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
-        model = to_state.apps.get_model(app_label, self.model_name)
         field = model._meta.get_field(self.name)
         definition, values = schema_editor.column_sql(model, field, include_default=True)
         table, column = map(schema_editor.quote_name, (model._meta.db_table, field.column))
