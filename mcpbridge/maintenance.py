@@ -1,4 +1,4 @@
-"""Background thread for periodic maintenance: anchors, checkpoints, unknown outcomes, expired approvals, retention.
+"""Background thread for periodic maintenance of the audit log, of approvals and of what is kept.
 
 It has its own database connection, so that calls and pages never wait for it. Failed jobs are retried.
 """
@@ -10,6 +10,7 @@ from django.db import router
 
 from mcpbridge.activity.retention import ActivityRetention
 from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.rounds import EVERY_S, OldRows
 from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
 from mcpbridge.audit.errors import AuditUnavailableError, SigningRefusedError
@@ -35,9 +36,14 @@ class MaintenanceThread:
         """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
         self._schedule = Schedule.configured()
         self._reconciler = OutcomeReconciler(audit.record)
+        self._alias = alias = router.db_for_write(AuditEvent)
+        self._old_rows = OldRows(alias)
         retention = ActivityRetention(settings.ACTIVITY_DAYS)
         jobs = (
             TimedJob(_attempts("anchors", "Comparing the audit log with its anchors", look_every_s), self._compare),
+            TimedJob(
+                _attempts("old-entries", "Verifying old audit entries again", EVERY_S), self._old_rows.verify_some
+            ),
             TimedJob(_attempts("checkpoints", "Checkpoints", look_every_s), self._look),
             TimedJob(
                 _attempts("expired-approvals", "Expiry of approval requests", _EXPIRE_EVERY_S),
@@ -53,7 +59,6 @@ class MaintenanceThread:
             ),
         )
         self._file_lock = FileLock(lock_path, limit_s=_LIMIT_S)
-        self._alias = alias = router.db_for_write(AuditEvent)
         self._worker = Timetable(
             "maintenance", jobs, look_every_s=look_every_s, alias=alias, limit_s=_LIMIT_S, leave=self._leave
         )

@@ -20,6 +20,7 @@ from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import is_registered, key_line, refuse_unannounced, usable_key
 from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.verification.records import Checkpoint, Event, has_valid_hash
+from mcpbridge.audit.verification.trust import Trust
 from mcpbridge.db.timeouts import bounded_read
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from mcpbridge.observability import metrics
@@ -137,12 +138,7 @@ class AnchorWatch:
         return self._report(FaultKind.BEHIND, org_id, reason)
 
     def _cut(self, org_id: str, sequence: int) -> Checkpoint | None:
-        """Return the nearest cut at or after `sequence` that our keys signed."""
-        cuts = AuditCut.objects.using(self._alias).filter(org_id=org_id, sequence__gte=sequence)
-        for cut in cuts.order_by("sequence"):
-            if self._trust.fault(found := checkpoint_of(cut)) is None:
-                return found
-        return None
+        return signed_cut(self._alias, self._trust, org_id, sequence)
 
     def _extend(self, org_id: str, anchor: Checkpoint) -> bool:
         """Verify the rows behind the last verified one, for 5 seconds at most; the next look continues."""
@@ -155,8 +151,7 @@ class AnchorWatch:
         for event in event_records(rows):
             head = self._after_cut(event, begun) if head == begun else head
             if event.sequence != head.sequence + 1 or event.previous_hash != head.hash or not has_valid_hash(event):
-                reason = f"Entry {event.sequence} does not follow entry {head.sequence}, or its facts were changed."
-                return self._report(FaultKind.CHANGED, org_id, reason)
+                return self._report(FaultKind.CHANGED, org_id, not_following(event, head))
             head = Head(event.sequence, event.hash)
             while signed and signed[0].sequence <= head.sequence:
                 if not self._agrees(signed[0], head, last.key_id):
@@ -212,6 +207,20 @@ class AnchorWatch:
     def _report(self, kind: FaultKind, org_id: str, reason: str) -> bool:
         self._anchors.report(kind, org_id, reason)
         return False
+
+
+def not_following(event: Event, head: Head) -> str:
+    """Return the reason of a finding: `event` is not the row behind `head`."""
+    return f"Entry {event.sequence} does not follow entry {head.sequence}, or its facts were changed."
+
+
+def signed_cut(alias: str, trust: Trust, org_id: str, sequence: int) -> Checkpoint | None:
+    """Return the nearest cut at or after `sequence` that a trusted key signed."""
+    cuts = AuditCut.objects.using(alias).filter(org_id=org_id, sequence__gte=sequence)
+    for cut in cuts.order_by("sequence"):
+        if trust.fault(found := checkpoint_of(cut)) is None:
+            return found
+    return None
 
 
 def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, is_strict: bool) -> dict[str, Head]:
