@@ -100,12 +100,12 @@ def canonical_bytes(value: Any) -> bytes | None:
 
 
 def genesis(workspace: str) -> str:
-    """Return the previous hash of the first row of a workspace (§ 3)."""
+    """Return the previous hash of the first row of a workspace (§ 4)."""
     return hashlib.sha256(f"{FORMAT}\n{workspace}".encode()).hexdigest()
 
 
 def is_sealed(row: Object, sequence: int | None = None) -> bool:
-    """Return whether the row's hash is right (§ 3); with `sequence`, whether it would be under that number."""
+    """Return whether the row's hash is right (§ 4); with `sequence`, whether it would be under that number."""
     facts = facts_of(row)
     if facts is None:
         return False
@@ -133,7 +133,7 @@ def id_of(row: Object) -> str:
 
 
 def sealed_place(row: Object, near: int, highest: int) -> int | None:
-    """Return the number under which the row was hashed, searched from `near` outwards (§ 8)."""
+    """Return the number under which the row was hashed, searched from `near` outwards (§ 12)."""
     facts = facts_of(row)
     if facts is None:
         return None
@@ -154,7 +154,7 @@ def sealed_place(row: Object, near: int, highest: int) -> int | None:
 
 
 class Trust:
-    """The trusted keys as a line: those given, and the keys before and after them (§ 6)."""
+    """The trusted keys as a line: those given, and the keys before and after them (§ 8)."""
 
     def __init__(self, fingerprint: str = "") -> None:
         """Start without trusted keys; one with `fingerprint` is trusted as soon as it is seen."""
@@ -227,16 +227,16 @@ class Trust:
             yield key_id
 
     def fault(self, checkpoint: Object) -> tuple[str, str] | None:
-        """Return the kind and reason if the signature of a checkpoint or cut is invalid (§ 4, § 5)."""
+        """Return the kind and reason if the signature of a checkpoint or cut is invalid (§ 6, § 7)."""
         raw = self.keys.get(checkpoint["key_id"])
         if raw is None:
             return (
-                "unknown key",
+                "unknown-key",
                 f"it is signed with the key {checkpoint['key_id']}, not one of the trusted line",
             )
         form = "hoursmith-cut-1" if checkpoint["type"] == "cut" else "hoursmith-checkpoint-1"
         if not is_signed(raw, statement(form, checkpoint), checkpoint["signature"]):
-            return "wrong key", f"its signature is not by the key {checkpoint['key_id']} that it names"
+            return "wrong-key", f"its signature is not by the key {checkpoint['key_id']} that it names"
         return None
 
 
@@ -279,7 +279,7 @@ def parsed_fingerprint(text: str) -> str:
 
 
 def trust_from(text: str, fingerprint: str = "") -> Trust:
-    """Build the trusted keys from the text of a key file, which may be empty, and a fingerprint (§ 6)."""
+    """Build the trusted keys from the text of a key file, which may be empty, and a fingerprint (§ 8)."""
     fingerprint = parsed_fingerprint(fingerprint) if fingerprint else ""
     trust = Trust(fingerprint)
     try:
@@ -321,7 +321,7 @@ def trust_from(text: str, fingerprint: str = "") -> Trust:
 
 
 class Chain:
-    """One workspace's chain (§ 7): verifies up to the first mismatch, then reads on to find out what happened."""
+    """One workspace's chain (§ 11): verifies up to the first mismatch, then reads on to find out what happened."""
 
     def __init__(
         self, workspace: str, trust: Trust, origins: dict[str, str], head: Object | None, partial: bool, tail: bool
@@ -384,7 +384,7 @@ class Chain:
             self.reach()
 
     def begin(self, first: Object | None) -> None:
-        """Begin at the cut or genesis that the first row names, otherwise at the nearest cut below it (§ 5)."""
+        """Begin at the cut or genesis that the first row names, otherwise at the nearest cut below it (§ 7)."""
         self.begun = True
         previous_hash = first.get("previous_hash") if first else None
         start = [place for place, hash in self.cuts.items() if hash == previous_hash]
@@ -440,18 +440,18 @@ class Chain:
             self.ahead = checkpoint
 
     def retired(self, checkpoint: Object) -> tuple[str, str] | None:
-        """Return a fault if the key was retired before this row; else retire the keys before it (§ 6)."""
+        """Return a fault if the key was retired before this row; else retire the keys before it (§ 8)."""
         key_id, place = checkpoint["key_id"], checkpoint["sequence"]
         last = self.retired_at.get(key_id)
         if last is not None and place > last:
-            return "retired key", f"it is signed with the key {key_id}, but the next key had signed row {last}"
+            return "retired-key", f"it is signed with the key {key_id}, but the next key had signed row {last}"
         if checkpoint["type"] == "checkpoint":
             for earlier in self.trust.predecessors(key_id):
                 self.retired_at.setdefault(earlier, place)
         return None
 
     def find_unsigned(self) -> None:
-        """Find rows that lie under no signature, or a log without any (§ 7)."""
+        """Find rows that lie under no signature, or a log without any (§ 11)."""
         if not (self.checkpoints or self.behind or self.vouched or self.head_found):
             self.settle("unsigned", 1, "nothing is signed: no checkpoint of a trusted key", until=self.at or None)
         elif self.never_signed_from is not None:
@@ -464,12 +464,12 @@ class Chain:
         self.bad = self.finding(kind, place, None, reason, record=record, **more)
 
     def finding(self, kind: str, place: int, id: str | None, reason: str, **more: Any) -> Object:
-        """Return a finding: what is wrong, and where (§ 8)."""
+        """Return a finding: what is wrong, and where (§ 12)."""
         named = {"kind": kind, "workspace": self.workspace, "sequence": place, "id": id}
         return {**named, "record": "event", "until": None, "reason": reason, **more}
 
     def watch(self, row: Object) -> None:
-        """Collect signs from a row after the mismatch (§ 8)."""
+        """Collect signs from a row after the mismatch (§ 12)."""
         number, hash, previous_hash = number_of(row), row.get("hash"), row.get("previous_hash")
         self.highest = max(self.highest, number)
         if self.misfit is None:
@@ -503,7 +503,7 @@ class Chain:
             self.begin(None)
         if self.holds and self.ahead is not None and not self.partial:
             until = self.ahead["sequence"]
-            self.settle("cut tail", self.at + 1, f"a checkpoint says that there were rows up to {until}", until=until)
+            self.settle("cut-tail", self.at + 1, f"a checkpoint says that there were rows up to {until}", until=until)
         if self.holds and self.head is not None and not self.head_found:
             self.miss_head(self.head["sequence"])
         if self.holds:
@@ -524,7 +524,7 @@ class Chain:
         if place is None:
             below = ", or it is below the cut" if self.behind else ""
             reason = f"no row has the hash given as --head: the tail was cut, or the chain rewritten{below}"
-        self.settle("cut tail", self.at + 1, reason, until=place)
+        self.settle("cut-tail", self.at + 1, reason, until=place)
 
     def rewritten(self, hash: str, source: str) -> Object:
         """Return the finding for a last row whose hash differs from a trusted statement."""
@@ -539,7 +539,7 @@ class Chain:
         return self.finding("replaced", first, self.first_unvouched, reason, until=self.at)
 
     def explain(self, misfit: Object) -> Object:
-        """Return the finding for a mismatch, from the signs in the order of § 8."""
+        """Return the finding for a mismatch, from the signs in the order of § 12."""
         awaited, place = self.at + 1, number_of(misfit)
         follows = "expected follows" in self.signs
         if not is_sealed(misfit):
@@ -571,14 +571,14 @@ class Chain:
             return self.missing(misfit, place)
         other = self.origins.get(misfit.get("previous_hash", ""))
         if self.at == 0 and other not in (None, self.workspace):
-            return self.here("other genesis", misfit, f"the chain begins at the genesis of the workspace {other}")
+            return self.here("other-genesis", misfit, f"the chain begins at the genesis of the workspace {other}")
         return self.here("edited", misfit, "its hash is not that of its facts and the previous hash it names")
 
     def explain_link(self, misfit: Object) -> Object:
         """Return the finding for a valid row at this position whose previous hash is another one."""
         if self.at == 0:
             other = self.origins.get(misfit["previous_hash"], "no known workspace")
-            return self.here("other genesis", misfit, f"the chain begins at the genesis of {other}")
+            return self.here("other-genesis", misfit, f"the chain begins at the genesis of {other}")
         if not self.recent or self.vouched == self.at:
             return self.here("edited", misfit, "its previous hash is not the proven hash of the row before it")
         return self.finding("edited", self.at, self.recent[-1]["id"], "the row after it names another hash for it")
@@ -652,7 +652,7 @@ def parsed(number: int, line: bytes) -> Object:
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Object]:
-    """Yield the checked objects of the export (§ 9); the last one is `end` if there is one."""
+    """Yield the checked objects of the export (§ 13); the last one is `end` if there is one."""
     ended = False
     for number, line in enumerate(lines, start=2):
         value = parsed(number, line)

@@ -66,7 +66,7 @@ def _reordered() -> Attack:
 def _cut() -> Attack:
     records = untouched()
     kept = [each for each in records if not isinstance(each, Event) or each.sequence < 7]
-    return Attack(kept, "cut tail", 7)
+    return Attack(kept, "cut-tail", 7)
 
 
 def _replaced() -> Attack:
@@ -87,7 +87,7 @@ def _forked() -> Attack:
 
 def _genesis() -> Attack:
     strange = rows_behind(genesis("org-2"), LENGTH)
-    return Attack([a_key(), *strange], "other genesis", 1, strange[0].id)
+    return Attack([a_key(), *strange], "other-genesis", 1, strange[0].id)
 
 
 def _wrong_key() -> Attack:
@@ -96,7 +96,7 @@ def _wrong_key() -> Attack:
         a_checkpoint(head_of(chain[each.sequence - 1]), key=STRANGER) if isinstance(each, Checkpoint) else each
         for each in untouched()
     ]
-    return Attack([a_key(STRANGER), *records], "unknown key", 2)
+    return Attack([a_key(STRANGER), *records], "unknown-key", 2)
 
 
 ATTACKS: dict[str, Callable[[], Attack]] = {

@@ -41,7 +41,9 @@ class Verification(models.Model):
     @property
     def is_about_a_key(self) -> bool:
         """Whether the entries are consistent but signed with an unknown key."""
-        return self.bad_kind in (FindingKind.WRONG_KEY, FindingKind.UNKNOWN_KEY, FindingKind.RETIRED_KEY)
+        # Earlier releases stored the names with spaces.
+        kind = self.bad_kind.replace(" ", "-")
+        return kind in (FindingKind.WRONG_KEY, FindingKind.UNKNOWN_KEY, FindingKind.RETIRED_KEY)
 
     @property
     def what_is_wrong(self) -> str:
@@ -49,7 +51,7 @@ class Verification(models.Model):
         return (
             "The audit log is signed with an unknown key"
             if self.is_about_a_key
-            else f"The audit log was tampered with: {self.bad_kind}"
+            else f"The audit log was tampered with: {self.bad_kind.replace('-', ' ')}"
         )
 
     @property

@@ -64,7 +64,7 @@ def test_the_page_names_every_fact_phase_and_kind_of_finding() -> None:
     named = set(re.findall(r"`([a-z_]+)`", PAGE))
     assert {*FACTS, "format", "workspace"} <= named
     assert set(AuditPhase.values) <= named
-    assert {kind.value for kind in FindingKind} <= set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", PAGE, re.MULTILINE))
+    assert {kind.value for kind in FindingKind} <= set(re.findall(r"^\| \*\*([a-z-]+)\*\* \|", PAGE, re.MULTILINE))
 
 
 def test_the_page_names_the_keys_of_cef() -> None:

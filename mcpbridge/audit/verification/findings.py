@@ -12,14 +12,18 @@ class FindingKind(StrEnum):
     REMOVED = "removed"
     INSERTED = "inserted"
     REORDERED = "reordered"
-    CUT = "cut tail"
+    CUT = "cut-tail"
     FORKED = "forked"
-    WRONG_KEY = "wrong key"
-    UNKNOWN_KEY = "unknown key"
-    RETIRED_KEY = "retired key"
+    WRONG_KEY = "wrong-key"
+    UNKNOWN_KEY = "unknown-key"
+    RETIRED_KEY = "retired-key"
     UNSIGNED = "unsigned"
     REPLACED = "replaced"
-    GENESIS = "other genesis"
+    GENESIS = "other-genesis"
+    BAD_PROOF = "bad-proof"
+    BAD_SALT = "bad-salt"
+    BAD_EPOCH = "bad-epoch"
+    INCONSISTENT = "inconsistent"
 
 
 class Unsigned(StrEnum):

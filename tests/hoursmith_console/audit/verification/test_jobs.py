@@ -74,7 +74,7 @@ def test_a_wrong_key_is_told_apart_from_rows_that_were_changed(cast: Cast, brows
     make_checkpoints(reason="demand", org_id=cast.org_id)
     settings.AUDIT_SIGNING_KEY = "a text that nobody announced " * 2
     run = _run(cast.org_id)
-    assert (run.is_sound, run.bad_kind) == (False, "unknown key")
+    assert (run.is_sound, run.bad_kind) == (False, "unknown-key")
     for address in ("/", "/audit/"):
         page = browse("owner").get(address).content.decode()
         assert "signed with an unknown key" in page

@@ -118,7 +118,7 @@ def test_keys_that_an_earlier_release_announced_need_the_first_one_s_fingerprint
     sql(f"UPDATE {KEYS} SET countersignature = ''")
     anchor_file().unlink()
     restart()
-    with pytest.raises(CommandError, match="unknown key"):
+    with pytest.raises(CommandError, match="unknown-key"):
         told("--adopt", "--reason", "upgraded")
     assert told("--adopt", "--reason", "upgraded", "--fingerprint", fingerprint_of(first.public_key))[0] == 0
     restart()

@@ -92,7 +92,7 @@ def test_a_head_kept_outside_shows_a_cut_that_nothing_else_shows(files):
     for head in (kept.hash, kept.hash.upper(), f"5:{kept.hash}"):
         status, told, _ = run_both(files, export, key_file(), "--head", head)
         assert status == 1
-        assert "cut tail, event at row 4" in told
+        assert "cut-tail, event at row 4" in told
 
 
 def test_a_head_that_is_none_cannot_be_used(files):
@@ -115,14 +115,14 @@ def test_a_head_needs_one_chain():
     head = rows_behind(genesis("org-2"), 2, "org-2")[-1].hash
     assert UNUSABLE in verdict_on(lines, head=head)
     assert verdict_on(lines, head=head, only="org-2")["ok"]
-    assert verdict_on(lines, head=head, only=WORKSPACE)["bad"]["kind"] == "cut tail"
+    assert verdict_on(lines, head=head, only=WORKSPACE)["bad"]["kind"] == "cut-tail"
 
 
 def test_a_workspace_that_vanished_shows_against_a_head_kept_outside():
     lines = export_of(untouched())
     assert UNUSABLE in verdict_on(lines, only="org-9")
     verdict = verdict_on(lines, only="org-9", head="0" * 64)
-    assert (verdict["bad"]["kind"], verdict["bad"]["sequence"]) == ("cut tail", 1)
+    assert (verdict["bad"]["kind"], verdict["bad"]["sequence"]) == ("cut-tail", 1)
 
 
 def test_each_workspace_has_a_verdict_of_its_own():
@@ -244,7 +244,7 @@ def test_an_export_that_broke_off_is_not_taken_for_a_short_one():
     lines = export_of(untouched())
     for end in range(2, len(lines)):
         verdict = verdict_on(lines[:end])
-        assert UNUSABLE in verdict or verdict["bad"]["kind"] == "cut tail"
+        assert UNUSABLE in verdict or verdict["bad"]["kind"] == "cut-tail"
 
 
 def test_a_row_that_says_two_things_under_one_name_cannot_be_used():
@@ -338,7 +338,7 @@ def test_a_key_that_announced_a_trusted_one_is_trusted_if_that_one_signed_it_too
     assert verdict_on(export_of([*ROTATED, *rotated_chain()]), pem(NEXT_KEY))["ok"]
     assert verdict_on(export_of([*ROTATED, *rotated_chain()]), "", fingerprint=fingerprint(NEXT_KEY))["ok"]
     bad = verdict_on(export_of([*ROTATED_BEFORE, *rotated_chain()]), pem(NEXT_KEY))["bad"]
-    assert (bad["kind"], bad["record"], bad["sequence"]) == ("unknown key", "checkpoint", 2)
+    assert (bad["kind"], bad["record"], bad["sequence"]) == ("unknown-key", "checkpoint", 2)
     assert verdict_on(export_of([*ROTATED_BEFORE, *rotated_chain()]), pem(KEY))["ok"]
 
 
@@ -352,7 +352,7 @@ def test_a_stranger_s_key_that_announces_ours_is_not_trusted():
         # Only our own key could have countersigned it, as `a_key` does here.
         assert verdict["ok"] is is_ours
         if not is_ours:
-            assert (verdict["bad"]["kind"], verdict["bad"]["sequence"]) == ("unknown key", 1)
+            assert (verdict["bad"]["kind"], verdict["bad"]["sequence"]) == ("unknown-key", 1)
 
 
 def test_a_retired_key_counts_up_to_the_first_row_that_its_successor_signed():
@@ -362,14 +362,14 @@ def test_a_retired_key_counts_up_to_the_first_row_that_its_successor_signed():
     assert verdict_on(export_of(good), pem())["ok"]
     for keys in (pem(), pem(NEXT_KEY)):
         bad = verdict_on(export_of([*ROTATED, *signed, a_checkpoint(head_of(rows[3]))]), keys)["bad"]
-        assert (bad["kind"], bad["record"], bad["sequence"]) == ("retired key", "checkpoint", 4)
+        assert (bad["kind"], bad["record"], bad["sequence"]) == ("retired-key", "checkpoint", 4)
 
 
 def test_of_two_successors_only_the_one_that_leads_to_the_given_key_is_trusted():
     second = a_key(STRANGER, announced_by=KEY)
     for keys in ([*ROTATED, second], [ROTATED[0], second, ROTATED[1]]):
         bad = verdict_on(export_of([*keys, *rotated_chain()]), pem())["bad"]
-        assert (bad["kind"], bad["sequence"]) == ("unknown key", 4)
+        assert (bad["kind"], bad["sequence"]) == ("unknown-key", 4)
         assert verdict_on(export_of([*keys, *rotated_chain()]), pem(NEXT_KEY))["ok"]
 
 
@@ -380,7 +380,7 @@ def test_a_fingerprint_must_be_given_and_be_whole():
         assert UNUSABLE in verdict_on(lines, key_file(), fingerprint=wrong)
     assert UNUSABLE in verdict_on(lines, key_file(), fingerprint=fingerprint(STRANGER))
     assert UNUSABLE in verdict_on(lines, pem(), fingerprint=fingerprint(STRANGER))
-    assert verdict_on(lines, "", fingerprint=fingerprint(STRANGER))["bad"]["kind"] == "unknown key"
+    assert verdict_on(lines, "", fingerprint=fingerprint(STRANGER))["bad"]["kind"] == "unknown-key"
     spaced = " ".join(fingerprint(KEY)[place : place + 8].upper() for place in range(0, 64, 8))
     assert verdict_on(lines, "", fingerprint=spaced)["ok"]
 
@@ -410,14 +410,14 @@ def test_rows_of_a_filtered_export_that_no_checkpoint_confirms_do_not_verify():
 def test_a_key_that_nobody_announced_is_not_trusted():
     for late in ([], [a_key(NEXT_KEY)], [a_key(NEXT_KEY, announced_by=STRANGER)]):
         bad = verdict_on(export_of([a_key(), *late, *rotated_chain()]))["bad"]
-        assert (bad["kind"], bad["sequence"]) == ("unknown key", 4)
+        assert (bad["kind"], bad["sequence"]) == ("unknown-key", 4)
 
 
 def test_a_key_under_another_key_s_name_is_not_trusted():
     forged = a_key(STRANGER, announced_by=KEY)
     forged.key_id = NEXT_KEY.key_id
     bad = verdict_on(export_of([a_key(), forged, *rotated_chain()]))["bad"]
-    assert (bad["kind"], bad["sequence"]) == ("unknown key", 4)
+    assert (bad["kind"], bad["sequence"]) == ("unknown-key", 4)
 
 
 def broken_key_files():

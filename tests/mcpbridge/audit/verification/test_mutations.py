@@ -209,7 +209,7 @@ def test_a_tail_that_was_cut(story):
     first = story.pick(story.first, story.last)
     rows = [row for row in story.rows if row.sequence < first]
     end = story.head(story.last)
-    cut_tail = ("cut tail", first, None)
+    cut_tail = ("cut-tail", first, None)
     if story.next_signed(first):
         assert found(story.records(rows, in_order=True)) == cut_tail
     without = [place for place in story.signed if place < first]
@@ -264,11 +264,11 @@ def test_the_genesis_of_another_workspace(story, is_known):
     assume(story.cut == 0)
     strange = rows_behind(genesis("org-2"), len(story.rows))
     known = [WORKSPACE, "org-2"] if is_known else [WORKSPACE]
-    assert found(story.records(strange), workspaces=known) == ("other genesis", 1, strange[0].id)
+    assert found(story.records(strange), workspaces=known) == ("other-genesis", 1, strange[0].id)
     relabelled = [changed(row, workspace=WORKSPACE) for row in rows_behind(genesis("org-2"), 3, "org-2")]
     for row in relabelled:
         row.workspace = WORKSPACE
-    kind = "other genesis" if is_known else "edited"
+    kind = "other-genesis" if is_known else "edited"
     assert found(story.records(relabelled, signed=[]), workspaces=known) == (kind, 1, relabelled[0].id)
 
 
@@ -285,7 +285,7 @@ def test_checkpoints_by_another_key(story, is_listed):
             if number >= first:
                 record = a_checkpoint(Head(record.sequence, record.hash), key=STRANGER)
         records.append(record)
-    assert found(records) == ("unknown key", story.signed[first], None)
+    assert found(records) == ("unknown-key", story.signed[first], None)
 
 
 @many
@@ -299,12 +299,12 @@ def test_an_edited_checkpoint_or_cut(story, name, is_cut):
     if name == "workspace":
         checkpoint.workspace = "org-2"
         records = [a_key(), checkpoint]
-        assert found(records, workspaces=["org-2"]) == ("wrong key", checkpoint.sequence, None)
+        assert found(records, workspaces=["org-2"]) == ("wrong-key", checkpoint.sequence, None)
         return
     setattr(checkpoint, name, values[name])
     bad = finding_in(records)
     assert bad is not None
-    kind = "unknown key" if name == "key_id" else "wrong key"
+    kind = "unknown-key" if name == "key_id" else "wrong-key"
     assert (bad["kind"], bad["sequence"], bad["id"]) == (kind, checkpoint.sequence, None)
     assert bad["record"] == ("cut" if is_cut else "checkpoint")
 
@@ -323,7 +323,7 @@ def test_a_checkpoint_that_was_moved_to_another_line_or_number(story):
     moved_to = [*others[:moved], checkpoint, *others[moved:]]
     assert found(moved_to) == ("reordered", checkpoint.sequence, None)
     checkpoint.sequence += 1
-    assert found(sorted_again(records)) == ("wrong key", checkpoint.sequence, None)
+    assert found(sorted_again(records)) == ("wrong-key", checkpoint.sequence, None)
 
 
 def sorted_again(records: list[Record]) -> list[Record]:

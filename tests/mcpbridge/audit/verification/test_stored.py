@@ -139,8 +139,8 @@ ATTACKS = {
         ],
         ("reordered", 3),
     ),
-    "cut": ([f"DELETE FROM {EVENTS} {WHERE} > 6"], ("cut tail", 7)),
-    "empty": ([f"DELETE FROM {EVENTS} {WHERE} > 0"], ("cut tail", 1)),
+    "cut": ([f"DELETE FROM {EVENTS} {WHERE} > 6"], ("cut-tail", 7)),
+    "empty": ([f"DELETE FROM {EVENTS} {WHERE} > 0"], ("cut-tail", 1)),
     "another workspace's rows": (
         [
             f"DELETE FROM {EVENTS} WHERE org_id = 'org-1'",
@@ -149,20 +149,20 @@ ATTACKS = {
             f"INSERT INTO {CUTS} (org_id, sequence, hash, at, key_id, signature, rows)"
             " VALUES ('org-2', 0, '', '2026-01-01 00:00:00', '', '', 0)",
         ],
-        ("other genesis", 1),
+        ("other-genesis", 1),
     ),
-    "edit a checkpoint": ([f"UPDATE {HEADS} SET hash = '{'0' * 64}' {WHERE} = 4"], ("wrong key", 4)),
-    "edit a checkpoint's place": ([f"UPDATE {HEADS} SET sequence = 5 {WHERE} = 4"], ("wrong key", 5)),
-    "edit a checkpoint's instant": ([f"UPDATE {HEADS} SET at = '2026-01-01 00:00:00' {WHERE} = 8"], ("wrong key", 8)),
-    "edit a signature": ([f"UPDATE {HEADS} SET signature = 'AAAA' {WHERE} = 4"], ("wrong key", 4)),
-    "name another key": ([f"UPDATE {HEADS} SET key_id = 'unknown' {WHERE} = 4"], ("unknown key", 4)),
+    "edit a checkpoint": ([f"UPDATE {HEADS} SET hash = '{'0' * 64}' {WHERE} = 4"], ("wrong-key", 4)),
+    "edit a checkpoint's place": ([f"UPDATE {HEADS} SET sequence = 5 {WHERE} = 4"], ("wrong-key", 5)),
+    "edit a checkpoint's instant": ([f"UPDATE {HEADS} SET at = '2026-01-01 00:00:00' {WHERE} = 8"], ("wrong-key", 8)),
+    "edit a signature": ([f"UPDATE {HEADS} SET signature = 'AAAA' {WHERE} = 4"], ("wrong-key", 4)),
+    "name another key": ([f"UPDATE {HEADS} SET key_id = 'unknown' {WHERE} = 4"], ("unknown-key", 4)),
     "a forged cut": (
         [
             f"DELETE FROM {EVENTS} {WHERE} <= 2",
             f"INSERT INTO {CUTS} (org_id, sequence, hash, at, key_id, signature, rows)"
             f" SELECT org_id, 2, previous_hash, recorded_at, 'unknown', 'AAAA', 2 FROM {EVENTS} {WHERE} = 3",
         ],
-        ("unknown key", 2),
+        ("unknown-key", 2),
     ),
 }
 
@@ -220,7 +220,7 @@ GARBAGE = {
     f"UPDATE {EVENTS} SET id = 'garbage' {WHERE} = 5": ("edited", 5),
     f"UPDATE {EVENTS} SET arguments = '[1e999, 123456789012345678901234567890]' {WHERE} = 5": ("edited", 5),
     f"UPDATE {EVENTS} SET arguments = '\"\\ud800\"' {WHERE} = 5": ("edited", 5),
-    f"UPDATE {HEADS} SET at = 'garbage' {WHERE} = 8": ("unknown key", 8),
+    f"UPDATE {HEADS} SET at = 'garbage' {WHERE} = 8": ("unknown-key", 8),
 }
 
 
@@ -267,7 +267,7 @@ def test_the_database_s_own_keys_are_trusted_where_they_lead_to_the_configured_o
     assert SigningHead.objects.order_by("-id").values_list("key_id", flat=True).first() == configured_key().key_id
     assert found() is None
     settings.AUDIT_SIGNING_KEY = "a key that nobody announced"
-    assert verify_stored().first_bad.kind == "unknown key"
+    assert verify_stored().first_bad.kind == "unknown-key"
 
 
 def test_a_key_put_into_the_table_counts_for_nothing(record, sql):
@@ -277,7 +277,7 @@ def test_a_key_put_into_the_table_counts_for_nothing(record, sql):
         f" signature = '{stranger.signature}', since = '{stranger.since}'",
         f"UPDATE {HEADS} SET key_id = '{stranger.key_id}'",
     )
-    assert verify_stored().first_bad.kind == "unknown key"
+    assert verify_stored().first_bad.kind == "unknown-key"
 
 
 def test_a_key_file_from_elsewhere_decides_whom_the_command_trusts(record, tmp_path):
@@ -291,7 +291,7 @@ def test_a_key_file_from_elsewhere_decides_whom_the_command_trusts(record, tmp_p
     with pytest.raises(SystemExit) as ending:
         call_command("audit_verify", key=str(keys), fingerprint=strangers, stdout=out)
     assert ending.value.code == 1
-    assert "BAD: unknown key, checkpoint at row 4" in out.getvalue()
+    assert "BAD: unknown-key, checkpoint at row 4" in out.getvalue()
 
 
 def vars_of(key) -> dict[str, str]:
