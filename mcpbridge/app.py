@@ -25,6 +25,9 @@ from mcpbridge.maintenance import MaintenanceThread
 from mcpbridge.protocol.server import Catalogue, HoursmithTools, build_server, context_from
 from mcpbridge.upstream import Upstream
 
+# How long deliveries wait at the end for the last checkpoints.
+_LAST_CHECKPOINTS_S = 5.0
+
 
 class Bridge:
     """The parts of the bridge. `start` and `stop` are called by the serving process."""
@@ -87,8 +90,7 @@ class Bridge:
         await self.audit.stop()
         # At the same time: each waits if the database is unavailable, and the server does not wait forever.
         await asyncio.gather(
-            self.maintenance.stop(),
-            self.dispatcher.stop(),
+            self._stop_signing(),
             self.alarms.stop(),
             self.activity.stop(),
             self.restrictions.stop(),
@@ -97,6 +99,12 @@ class Bridge:
         self.accepted.close()
         self.rejected_tokens.close()
         await self.upstream.aclose()
+
+    async def _stop_signing(self) -> None:
+        """Stop maintenance, and then deliveries, so that the last checkpoints leave, too."""
+        signing = asyncio.ensure_future(self.maintenance.stop())
+        await asyncio.wait([signing], timeout=_LAST_CHECKPOINTS_S)
+        await asyncio.gather(signing, self.dispatcher.stop())
 
 
 def _lock_path() -> Path | None:

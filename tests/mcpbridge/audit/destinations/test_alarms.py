@@ -8,10 +8,11 @@ from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.destinations import alarms
 from mcpbridge.audit.destinations.alarms import AlarmSender
+from mcpbridge.audit.destinations.signing import signed_headers
 from mcpbridge.audit.destinations.transports.file import file_path
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.destinations.conftest import World
-from tests.mcpbridge.audit.destinations.receivers import SyslogReceiver, parse_syslog
+from tests.mcpbridge.audit.destinations.receivers import HttpReceiver, SyslogReceiver, parse_syslog
 
 
 @pytest.fixture
@@ -56,3 +57,27 @@ def test_it_is_tried_again_after_a_failure(world: World, monkeypatch: pytest.Mon
     path.rmdir()
     sender.send()
     assert len(path.read_text().splitlines()) == 1
+
+
+def test_a_webhook_gets_it_signed_and_under_one_id_however_often_it_is_tried(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alarms, "_AGAIN_S", 0.0)
+    with HttpReceiver(500, 200) as receiver:
+        destination = world.destination(receiver.url)
+        node_anchors().report(FaultKind.BEHIND, "org-1", "The log ends at entry 1, but it had entry 2.")
+        sender = AlarmSender()
+        for _ in range(3):
+            sender.send()
+    first, second = receiver.requests
+    assert first.body == second.body
+    (alarm,) = second.records
+    assert (alarm["type"], alarm["kind"], alarm["workspace"]) == ("alarm", "behind", "org-1")
+    headers = {name.lower(): value for name, value in second.headers.items()}
+    message_id, at = headers["webhook-id"], int(headers["webhook-timestamp"])
+    assert message_id.startswith("alarm_")
+    assert message_id in first.headers.values()
+    expected = signed_headers(
+        secret=world.secrets[destination.pk], message_id=message_id, timestamp=at, body=second.body
+    )
+    assert headers["webhook-signature"] == expected["webhook-signature"]
