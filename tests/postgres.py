@@ -9,7 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,20 @@ class Cluster:
             self._process.send_signal(how)
             self._process.wait(timeout=30)
             self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the server keep all connections and answer nothing, as one does whose disk or machine hangs."""
+        assert self._process is not None
+        pids = [self._process.pid]
+        pids += map(int, Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text(encoding="ascii").split())
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
 
     def copy_files(self, folder: Path) -> None:
         """Copy the files of the stopped server to `folder`."""

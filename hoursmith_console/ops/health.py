@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +20,14 @@ from mcpbridge.workers import overdue_jobs
 
 TIMEOUT_S = 2.0
 REMEMBER_S = 2.0
+# Below this, SQLite and the shared counters of monitoring soon fail.
+FULL_BELOW_BYTES = 8 * 1024 * 1024
 
 
 class Health:
     """ASGI app of `/healthz` (always ok) and `/readyz` (checks the database, Hoursmith and the restrictions).
 
-    Overdue background jobs are listed, but do not make a node unready, since it still serves requests.
+    Full disks and overdue background jobs are listed, but do not make a node unready, since it still serves reads.
     """
 
     def __init__(self, upstream: Upstream, restrictions: RestrictionStore) -> None:
@@ -47,6 +51,8 @@ class Health:
             faults = await self._look()
             if fault := self._restrictions.fault():
                 faults = {**faults, "restrictions": fault}
+            if disks := full_disks():
+                more["disks"] = disks
             if jobs := overdue_jobs():
                 more["background"] = jobs
         body = json.dumps({"status": "unavailable" if faults else "ok", **faults, **more}).encode()
@@ -88,6 +94,26 @@ class Health:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
         return ""
+
+
+def full_disks() -> dict[str, str]:
+    """Return the folders of the console on a full disk, by what they hold, each with what that means."""
+    folders = {"var": Path(settings.VAR_DIR)}
+    database: dict[str, Any] = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        folders["database"] = Path(database["NAME"]).parent
+    found = {}
+    for holds, folder in folders.items():
+        try:
+            free = os.statvfs(folder)
+        except OSError as error:
+            found[holds] = f"The folder cannot be read ({error.strerror})."
+            continue
+        left = free.f_bavail * free.f_frsize
+        # Some file systems count no inodes.
+        if left < FULL_BELOW_BYTES or (free.f_files and not free.f_favail):
+            found[holds] = f"The disk is full ({left // 2**20} MB free): destructive calls are refused or soon will be."
+    return found
 
 
 def _select_one() -> None:

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from hoursmith_console.alerts.sending import waiting_deliveries
 from hoursmith_console.audit.calls import unresolved
 from hoursmith_console.env import is_address
-from hoursmith_console.server.prometheus import FOLDER_VARIABLE
+from hoursmith_console.server.prometheus import SHARED_VARIABLE
 from mcpbridge.audit.destinations.status import DestinationState, all_destination_statuses
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.core.networks import is_within, parse_networks
@@ -37,26 +37,41 @@ from mcpbridge.models import AuditEvent
 logger = logging.getLogger(__name__)
 
 LIMIT_S = 2.0
+ANSWER_WITHIN_S = 1.0
 REMEMBER_S = 10.0
 UNSETTLED_FOR = timedelta(days=30)
 
 
 class Record(Collector):
-    """How the record stands, asked of the database at most every ten seconds."""
+    """The state of the audit log, read from the database at most every ten seconds.
+
+    A database that does not respond within a second counts as down, so that monitoring, which gives up after a few
+    seconds, gets all other metrics; its response is used at the next request.
+    """
 
     def __init__(self) -> None:
-        self._looked_at = float("-inf")
+        self._reader = ThreadPoolExecutor(1, "metrics-database")
+        self._reading: Future[dict[str, float]] | None = None
+        self._read_at = float("-inf")
         self._found: dict[str, float] = {}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        if time.monotonic() - self._looked_at > REMEMBER_S:
-            self._found = _look()
-            self._looked_at = time.monotonic()
-        for name, value in self._found.items():
-            yield GaugeMetricFamily(name, _HELP[name], value=value)
+        found = self._current()
+        for name, value in found.items():
+            yield GaugeMetricFamily(name, HELP[name], value=value)
         for name, current in _DEPRECATED.items():
-            if current in self._found:
-                yield GaugeMetricFamily(name, f"Deprecated: use {current}.", value=self._found[current])
+            if current in found:
+                yield GaugeMetricFamily(name, f"Deprecated: use {current}.", value=found[current])
+
+    def _current(self) -> dict[str, float]:
+        if self._reading is None and time.monotonic() - self._read_at > REMEMBER_S:
+            self._reading = self._reader.submit(_look)
+        if self._reading is not None:
+            if wait([self._reading], ANSWER_WITHIN_S).not_done:
+                return {"hoursmith_database_up": 0}
+            self._found, self._read_at = self._reading.result(), time.monotonic()
+            self._reading = None
+        return self._found
 
 
 # Former names of metrics, kept until the next release: docs/operating.md marks them as deprecated.
@@ -64,7 +79,7 @@ _DEPRECATED = {
     "hoursmith_audit_failing_sinks": "hoursmith_audit_failing_destinations",
     "hoursmith_audit_sink_rows_behind": "hoursmith_audit_destination_rows_behind",
 }
-_HELP = {
+HELP = {
     "hoursmith_database_up": "1 if the database answers, else 0.",
     "hoursmith_audit_unsettled_calls": "Destructive calls of the last 30 days with an unresolved unknown outcome.",
     "hoursmith_audit_checkpoint_age_seconds": "Age of the latest checkpoint, of the workspace where it is oldest.",
@@ -164,9 +179,9 @@ class Metrics:
 
     def _text(self) -> bytes:
         registry = REGISTRY
-        if os.environ.get(FOLDER_VARIABLE):
+        if folder := os.environ.get(SHARED_VARIABLE):
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
         own.register(self._record)
         return generate_latest(registry) + generate_latest(own)

@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 _BYTES = 256 * 1024
 _KINDS = ("counter", "gauge_livemin", "gauge_livesum", "histogram")
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# The same folder, also in a worker that cannot count there: it reports what the others count, as they do.
+SHARED_VARIABLE = "HOURSMITH_COUNTERS_DIR"
 
 
 def share_counters(folder: Path) -> None:
@@ -20,7 +22,7 @@ def share_counters(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in (*folder.glob("*.db"), *folder.glob("*.part")):
         left.unlink(missing_ok=True)
-    os.environ[FOLDER_VARIABLE] = str(folder)
+    os.environ[FOLDER_VARIABLE] = os.environ[SHARED_VARIABLE] = str(folder)
 
 
 def reserve_counters(pid: int) -> None:

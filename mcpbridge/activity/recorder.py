@@ -23,6 +23,7 @@ from mcpbridge.activity.observed import EndedCall
 from mcpbridge.activity.rejections import Rejection, delete_old_rejections, overflow_bucket
 from mcpbridge.activity.usage import delete_old_hours
 from mcpbridge.core.types import Call, CallResult
+from mcpbridge.db.reasons import plain_reason
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import ToolCall
 from mcpbridge.observability import metrics
@@ -76,7 +77,8 @@ class ActivityRecorder:
             limit_s=limit_s,
             leave=self._leave,
         )
-        self._is_failing = False
+        # Why the last batch could not be written; empty while activity is recorded.
+        self._fault = ""
         self._tell_at = 0.0
         self.lost = 0
 
@@ -139,7 +141,7 @@ class ActivityRecorder:
         is_done = self._empty_queue()
         self._counts.flush()
         if not is_done:
-            raise AlreadyLoggedError
+            raise AlreadyLoggedError(self._fault)
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOSSES_EVERY_S
             self._record_orphaned_counts()
@@ -194,8 +196,8 @@ class ActivityRecorder:
         self._pending_calls.settled(Counter(each.call.identity.org_id for each in batch.ended))
         self._pending_calls.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
         self._tell_operators(batch.unattributed)
-        if self._is_failing:
-            self._is_failing = False
+        if self._fault:
+            self._fault = ""
             logger.warning("Activity can be recorded again.")
         return True
 
@@ -241,9 +243,9 @@ class ActivityRecorder:
     def _recover(self, batch: Batch, error: Exception) -> bool:
         """Requeue `batch` after a database failure; otherwise split it to find the faulty row, and drop that one."""
         if isinstance(error, Error) and not isinstance(error, DataError | IntegrityError):
-            if not self._is_failing:
-                self._is_failing = True
+            if not self._fault:
                 logger.error("Activity cannot be recorded now: %s: %s", type(error).__name__, error)
+            self._fault = plain_reason(error)
             drop_connection(self._alias)
             self._pending.appendleft(batch)
             return False

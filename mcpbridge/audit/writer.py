@@ -29,6 +29,7 @@ from mcpbridge.audit.queue import QueueEntry, settle, wait_for
 from mcpbridge.audit.rows import AuditRow, append_rows, intent_row, outcome_row, refusal_row
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.locks import FileLock
+from mcpbridge.db.reasons import plain_reason
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
 from mcpbridge.models import AuditEvent, AuditPhase, Result
 from mcpbridge.observability import metrics
@@ -76,7 +77,8 @@ class AuditWriter:
         )
         self._stop_at: float | None = None
         self._is_open = False
-        self._is_failing = False
+        # Why the last commit failed; empty while the audit log can be written.
+        self._fault = ""
         # Callers between the start of their intent and the end of their outcome.
         self._in_progress = 0
         self.outcomes_lost = 0
@@ -193,8 +195,10 @@ class AuditWriter:
     def _round(self) -> None:
         metrics.audit_waiting.set(len(self._queue))
         self._gather()
-        if not self._write():
-            raise AlreadyLoggedError
+        is_written = self._write()
+        metrics.audit_waiting.set(len(self._queue))
+        if not is_written:
+            raise AlreadyLoggedError(self._fault)
 
     def _leave(self) -> None:
         self._lose([entry for entry in self._queue if entry.row.phase == AuditPhase.OUTCOME])
@@ -236,8 +240,8 @@ class AuditWriter:
                 is_committing = True
         except Exception as error:
             return self._recover(entries, error, is_doubtful=is_committing)
-        if self._is_failing:
-            self._is_failing = False
+        if self._fault:
+            self._fault = ""
             logger.warning("The audit log can be written again.")
         for entry in over:
             entry.is_over_limit, entry.is_claimed = True, False
@@ -267,9 +271,9 @@ class AuditWriter:
     def _recover(self, entries: list[QueueEntry], error: Exception, *, is_doubtful: bool) -> bool:
         """Requeue `entries` after a database failure; otherwise find the faulty row and fail only that one."""
         if not entries or (isinstance(error, Error) and not isinstance(error, DataError | IntegrityError)):
-            if not self._is_failing:
-                self._is_failing = True
+            if not self._fault:
                 logger.error("The audit log cannot be written now: %s: %s", type(error).__name__, error)
+            self._fault = plain_reason(error)
             with self._changed:
                 for entry in entries:
                     entry.is_doubtful = entry.is_doubtful or is_doubtful

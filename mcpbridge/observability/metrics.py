@@ -43,11 +43,12 @@ activity_waiting = Gauge(
     "hoursmith_activity_waiting", "Calls whose activity row is not written yet.", multiprocess_mode="livesum"
 )
 audit_waiting = Gauge("hoursmith_audit_waiting", "Audit rows that are not committed yet.", multiprocess_mode="livesum")
-_background_runs = Counter("hoursmith_background_runs", "Runs of background jobs, by result.", ["job", "result"])
+_background_runs = Counter("hoursmith_background_runs", "Runs of background jobs, by result.", ["task", "result"])
 _background_succeeded = Gauge(
     "hoursmith_background_last_success_timestamp_seconds",
     "When the background job last succeeded; the oldest of several processes.",
-    ["job"],
+    # Not "job", which is what Prometheus itself calls the scraped service.
+    ["task"],
     multiprocess_mode="livemin",
 )
 alerts_sent = Counter("hoursmith_alerts_sent", "Alerts that a channel accepted.")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from django.db import Error
 
+from mcpbridge.db.reasons import plain_reason
 from mcpbridge.observability import metrics
 
 logger = logging.getLogger(__name__)
@@ -16,12 +17,14 @@ LOG_AGAIN_S = 3600.0
 # A job is overdue without success for this many periods and at least this many seconds.
 _OVERDUE_PERIODS = 5
 _OVERDUE_S = 30.0
+# A job on demand that failed is not tried again without a demand, so its last failure says little after this time.
+_FAULT_HOLDS_S = 300.0
 _FAULTS_REMEMBERED = 50
 _running: "dict[int, Attempts]" = {}
 
 
 class AlreadyLoggedError(Exception):
-    """Raised by a job that failed and has logged the reason; it is counted and retried."""
+    """Raised by a job that failed and has logged the error; it is counted and retried. Its text is the reason."""
 
 
 class Attempts:
@@ -51,7 +54,7 @@ class Attempts:
         self._expected: tuple[type[Exception], ...] = (Error, OSError, *expected)
         self._is_on_demand = is_on_demand
         self._logged: dict[str, float] = {}
-        self._succeeded_at = time.monotonic()
+        self._succeeded_at = self._failed_at = time.monotonic()
         self._fault = ""
         self.pause_s = every_s
 
@@ -87,7 +90,7 @@ class Attempts:
 
     def overdue(self) -> str:
         """Return a text for operators about how long the job has failed and why; empty while it is on time."""
-        if self._is_on_demand and not self._fault:
+        if self._is_on_demand and (not self._fault or time.monotonic() - self._failed_at > _FAULT_HOLDS_S):
             return ""
         since_s = time.monotonic() - self._succeeded_at
         if since_s <= max(_OVERDUE_S, _OVERDUE_PERIODS * self._every_s):
@@ -103,7 +106,8 @@ class Attempts:
         metrics.count_background_run(self.job, is_success=True, is_timed=not self._is_on_demand)
 
     def _failed(self, error: Exception) -> None:
-        is_first, self._fault = not self._fault, type(error).__name__
+        self._failed_at = time.monotonic()
+        is_first, self._fault = not self._fault, _reason(error)
         self.pause_s = self._again_s if is_first else min(max(2 * self.pause_s, 0.1), self._longest_pause_s)
         metrics.count_background_run(self.job, is_success=False, is_timed=False)
         if isinstance(error, AlreadyLoggedError):
@@ -120,6 +124,12 @@ class Attempts:
             logger.error("%s: failed, will retry. %s", self._title, fault)
         else:
             logger.error("%s failed.", self._title, exc_info=error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AlreadyLoggedError):
+        return str(error) or "see the log"
+    return plain_reason(error)
 
 
 def overdue_jobs() -> dict[str, str]:

@@ -62,7 +62,7 @@ def test_calls_of_both_workers_are_counted_together(monitored: Served) -> None:
     for name in ("audit_checkpoint_age_seconds", "upstream_answers_total", "activity_waiting", "audit_waiting"):
         assert f"hoursmith_{name}" in text
     labels = set(re.findall(r'[{,](\w+)="', "\n".join(re.findall(r"^hoursmith_.*$", text, re.MULTILINE))))
-    assert labels == {"tool", "kind", "result", "status", "fault", "job", "le"}
+    assert labels == {"tool", "kind", "result", "status", "fault", "task", "le"}
     # Neither names nor public parts of tokens leave by this way.
     assert token.split("_")[2] not in text
     assert "Metrics" not in text

@@ -1,5 +1,6 @@
 """The database is locked, full or away: destructive calls are refused unsent, reads go on, and it heals by itself."""
 
+import json
 import os
 import resource
 import shutil
@@ -7,10 +8,12 @@ import signal
 import sqlite3
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -175,9 +178,17 @@ def test_a_worker_that_begins_on_a_full_disk_serves_all_the_same(sqlite_bench: B
         (before,) = sqlite_bench.served.worker_pids()
         os.kill(before, signal.SIGKILL)
         sqlite_bench.eventually(lambda: before not in sqlite_bench.served.worker_pids() and sqlite_bench.answers(), 90)
+        counted = calls_in_metrics(sqlite_bench)
         call_tool(sqlite_bench.served, token, "get_me")
         refuse_and_survive(sqlite_bench, token)
+        # It reports what the other workers counted, as they do: sums must not depend on who answers.
+        assert calls_in_metrics(sqlite_bench) == counted
     heal(sqlite_bench, token)
+
+
+def calls_in_metrics(bench: Bench) -> list[str]:
+    with urllib.request.urlopen(f"{bench.served.url}/metrics", timeout=10) as answer:
+        return sorted(line for line in answer.read().decode().splitlines() if "hoursmith_tool_calls_total{" in line)
 
 
 def use_up(bench: Bench) -> None:
@@ -196,11 +207,23 @@ def fill_and_empty(bench: Bench, disk: SmallDisk) -> None:
     """The disk becomes full, stays so for a while, and has room again."""
     token = bench.hoursmith.mint()
     call_tool(bench.served, token, "get_me")
+    is_here = str(disk.path) in bench.database_url
+    assert "disks" not in readiness(bench)
     disk.fill()
     use_up(bench)
     refuse_and_survive(bench, token)
+    if is_here:
+        assert "disk is full" in readiness(bench)["disks"]["database"]
     disk.empty()
     heal(bench, token)
+    assert "disks" not in readiness(bench)
+
+
+def readiness(bench: Bench) -> dict[str, Any]:
+    """What the node says of itself; it is ready, since it serves reads."""
+    with urllib.request.urlopen(f"{bench.served.url}/readyz", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def read_only_and_not(bench: Bench, disk: SmallDisk) -> None:
@@ -223,7 +246,7 @@ def read_only_and_not(bench: Bench, disk: SmallDisk) -> None:
 
 
 def test_a_disk_that_is_really_full_and_then_read_only_under_sqlite(tmp_path: Path, hoursmith: Hoursmith) -> None:
-    with small_disk(tmp_path / "disk", megabytes=8) as disk:
+    with small_disk(tmp_path / "disk", megabytes=24) as disk:
         url = f"sqlite:///{disk.path}/console.sqlite3"
         with bench(tmp_path / "console", hoursmith, database_url=url) as running:
             fill_and_empty(running, disk)

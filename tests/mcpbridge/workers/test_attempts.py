@@ -1,6 +1,7 @@
 """What the policy for background jobs does with faults."""
 
 import asyncio
+import errno
 import logging
 import threading
 import time
@@ -73,6 +74,39 @@ def test_a_job_that_does_not_succeed_for_long_is_overdue(monkeypatch: pytest.Mon
         assert "No success for 31 s (ValueError)" in overdue_jobs()["a-job"]
         assert "secret" not in overdue_jobs()["a-job"]
         job.run(lambda: None)
+        assert "a-job" not in overdue_jobs()
+    finally:
+        job.end()
+
+
+def test_the_reason_of_an_overdue_job_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = _job()
+    job.begin()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 40)
+    try:
+        for error, reason in (
+            (OperationalError("database or disk is full"), "the disk is full"),
+            (OperationalError("attempt to write a readonly database"), "the database is read-only"),
+            (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+            (AlreadyLoggedError("the disk is full"), "the disk is full"),
+            (AlreadyLoggedError(), "see the log"),
+        ):
+            job.run(_raises(error))
+            assert overdue_jobs()["a-job"] == f"No success for 40 s ({reason})."
+    finally:
+        job.end()
+
+
+def test_a_job_on_demand_that_nobody_asks_for_is_not_overdue_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = _job(is_on_demand=True)
+    job.begin()
+    began = time.monotonic()
+    try:
+        job.run(_raises(OperationalError("database or disk is full")))
+        monkeypatch.setattr(time, "monotonic", lambda: began + 60)
+        assert "a-job" in overdue_jobs()
+        monkeypatch.setattr(time, "monotonic", lambda: began + 400)
         assert "a-job" not in overdue_jobs()
     finally:
         job.end()
