@@ -26,6 +26,7 @@ from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.audit.verification.jobs import VerificationStatus, verification_status
 from hoursmith_console.audit.verification.proofs import entry_proofs
 from hoursmith_console.audit.verification.views import verification, verify
+from hoursmith_console.audit.watchers.views import WatcherPages
 from hoursmith_console.connections.filters import ConnectionFilter
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.live import MOST_AT_ONCE, LiveCursor, LiveListAdmin, LiveUpdate
@@ -139,6 +140,7 @@ class AuditAdmin(LiveListAdmin):
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
             path("<uuid:key>/evidence/", guard(auditor_may_post(require_POST(self.evidence_view))), name="evidence"),
             *DestinationPages(self.admin_site).urls(),
+            *WatcherPages(self.admin_site).urls(),
             *super().get_urls(),
         ]
 

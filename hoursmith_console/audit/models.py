@@ -1,4 +1,4 @@
-"""Verifications of audit logs started from the console, and their results."""
+"""Verifications of audit logs started from the console, and the keys of watchers."""
 
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from mcpbridge.redaction.fields import MaskedCharField
 
 # A run saves its progress every second; after this long without, its process has ended.
 LOST_AFTER = timedelta(seconds=60)
+WATCH_KEY_NAME_LENGTH = 80
 
 
 class Verification(models.Model):
@@ -63,3 +64,45 @@ class Verification(models.Model):
     def is_lost(self) -> bool:
         """Whether the process ended before the run did."""
         return self.ended_at is None and not self.is_running
+
+
+class WatchKeyQuerySet(models.QuerySet["WatchKey"]):
+    """Watch keys by state."""
+
+    def live(self) -> "WatchKeyQuerySet":
+        """Return those that are not revoked."""
+        return self.filter(revoked_at=None)
+
+
+class WatchKey(models.Model):
+    """A key with which a watcher reads the signed tree of one workspace's audit log.
+
+    The key is `hwk_<slug>_<random>`; only its digest is stored.
+    """
+
+    org_id = MaskedCharField("workspace", max_length=64)
+    name = MaskedCharField(max_length=WATCH_KEY_NAME_LENGTH)
+    slug = models.CharField(max_length=12, unique=True)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the key.")
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = MaskedCharField(max_length=255, blank=True)
+    rotated_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True, help_text="When a watcher last read a checkpoint, to the minute.")
+    seen_size = models.PositiveBigIntegerField(null=True, help_text="How many entries that checkpoint covers.")
+    cosigner = MaskedCharField(
+        max_length=400, blank=True, help_text="The verifier key of the watcher's cosignatures, once it sent one."
+    )
+
+    objects = WatchKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org_id", "name"], condition=models.Q(revoked_at=None), name="one_live_watch_key_a_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -83,6 +83,20 @@ PAGE_TEXTS = {
         "The secret with which the receiver checks that a request came from this console. It is shown only now.",
         "audit-log#log-destinations",
     ),
+    "audit:watchers": PageHelp(
+        "Other machines that check from outside that the audit log only grows, and witnesses that confirm it. "
+        "They find what this server cannot: an old log that was put back and signed again.",
+        "audit-log#watchers-and-witnesses",
+    ),
+    "audit:watch_key_new": PageHelp(
+        "A watch key lets a watcher read the signed tree of the audit log: hashes, but no entry. "
+        "It is shown once, and you can rotate or revoke it at any time.",
+        "audit-log#watchers-and-witnesses",
+    ),
+    "audit:watch_key_rotate": PageHelp(
+        "The new key of this watcher. It is shown only now, and the old one is refused.",
+        "audit-log#watchers-and-witnesses",
+    ),
     "restore:new": PageHelp(
         "What comes back of this record, and what does not. Nothing is sent before you confirm.",
         "restore",

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from hoursmith_console.alerts.kinds import AlertKind
 from hoursmith_console.alerts.services import RuleSettings, create_channel, create_rule, send_test
+from hoursmith_console.audit.watchers.services import create_watch_key
 from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.campaigns.services import start_campaign
 from hoursmith_console.connections.services import create_connection
@@ -100,6 +101,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
         from_first_row=True,
         actor=actor,
     )
+    watch_key, _ = create_watch_key(org_id=workspace.org_id, name=mark, actor=actor)
     connection = create_connection(
         workspace=workspace, owner=person, client="claude-code", label=mark, access="full", actor=actor
     )
@@ -142,6 +144,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
             "audit/<uuid:key>/resolve/": str(open_call.call_id),
             "audit/destinations/": str(destination.pk),
             "audit/sinks/": str(destination.pk),
+            "audit/watchers/": str(watch_key.pk),
             "connections/": connection.slug,
             "help/": "tokens",
             "members/": str(person.pk),
