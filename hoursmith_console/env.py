@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-GENERATED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY")
+GENERATED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY")
 # Close dead database connections after about ten seconds instead of 15 minutes (libpq parameters; seconds, the last in
 # milliseconds). Parameters in DATABASE_URL take precedence.
 _CONNECTION_TIMEOUTS = {

@@ -5,10 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
-from csp.constants import NONE, SELF
 
 from hoursmith_console import env as configuration
+from hoursmith_console.middleware import security_headers
+from hoursmith_console.oauth import settings as oauth
 from hoursmith_console.sign_in.settings import ACCOUNT_FORMS, MFA_FORMS  # noqa: F401 – settings of django-allauth
+from mcpbridge.observability.logs import logging_settings
 from mcpbridge.observability.telemetry.config import wants_traces
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -76,6 +78,17 @@ DOCS_DIR = configuration.check_folder("DOCS_DIR", env.str("DOCS_DIR", default=st
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # For the conformance tests, which serve their fixtures through the same path.
 MCP_CATALOGUE = "mcpbridge.protocol.server.HoursmithTools"
+
+# Sign-in of assistants (OAuth).
+_oauth = oauth.read_settings(env, VAR_DIR, public_url=PUBLIC_URL, is_sandbox=SANDBOX_MODE)
+OAUTH: bool = _oauth.is_on
+OAUTH_SEALING_KEY: str = _oauth.sealing_key
+OAUTH_SEALING_KEYS_OLD: list[str] = _oauth.old_keys
+OAUTH_CLIENTS: str = _oauth.clients
+OAUTH_REDIRECTS: list[str] = _oauth.redirects
+OAUTH_SIGN_IN: str = _oauth.sign_in
+OAUTH_ACCESS_HOURS: float = _oauth.access_hours
+OAUTH_GRANT_DAYS: float = _oauth.grant_days
 
 # Django
 
@@ -251,14 +264,7 @@ EMAIL_TIMEOUT = 10
 
 # browser security
 
-_kinds_from_self = ("script", "worker", "style", "img", "font", "connect")
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        **{directive: [NONE] for directive in ("default-src", "base-uri", "frame-ancestors")},
-        **{f"{kind}-src": [SELF] for kind in _kinds_from_self},
-        "form-action": [SELF],
-    }
-}
+CONTENT_SECURITY_POLICY = security_headers.CONTENT_SECURITY_POLICY
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -286,15 +292,4 @@ SECURE_PROXY_SSL_HEADER = None
 
 DEFAULT_EXCEPTION_REPORTER = "hoursmith_console.ops.error_reports.MaskedReporter"
 LOG_FORMAT = configuration.check_choice("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), ("line", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"()": "mcpbridge.observability.logs.LineFormatter"},
-        "json": {"()": "mcpbridge.observability.logs.JsonFormatter"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
-    # No handlers of their own: Django's would print unmasked lines and email tracebacks.
-    "loggers": {"django": {"handlers": []}, "django.server": {"handlers": [], "propagate": True}},
-}
+LOGGING = logging_settings(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO").upper())

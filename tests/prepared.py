@@ -31,6 +31,7 @@ def console_environment(
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),
         "SECRET_KEY": secrets.token_urlsafe(48),
+        "OAUTH_SEALING_KEY": secrets.token_urlsafe(48),
         # One for the whole run: what was prepared has anchors of the audit log, which it signed.
         "AUDIT_SIGNING_KEY": hashlib.sha256(str(run_folder()).encode()).hexdigest(),
         "PYTHONPATH": str(ROOT),

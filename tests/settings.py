@@ -10,6 +10,7 @@ if os.environ.get("CONSOLE_TESTS_PROCESS") != _process:
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="console-tests-var-")
 os.environ.setdefault("SECRET_KEY", "only for tests " * 4)
 os.environ.setdefault("AUDIT_SIGNING_KEY", "only for tests " * 4)
+os.environ.setdefault("OAUTH_SEALING_KEY", "only for tests " * 4)
 
 from hoursmith_console.settings import *  # noqa: E402, F403 – reads the variables as it loads
 

@@ -21,6 +21,8 @@ REASONS = {
     "cache_key": "a digest that is made here, with the name of what is counted",
     "value": "a count",
     "token_digest": DIGEST,
+    "client_digest": DIGEST,
+    "id": MADE_HERE,
 }
 
 

@@ -1,7 +1,9 @@
 """Security headers of every response, in addition to those of Django and django-csp."""
 
 from collections.abc import Callable
+from typing import Final
 
+from csp.constants import NONE, SELF
 from django.http import HttpRequest, HttpResponseBase
 
 # The pages use only passkeys and the clipboard. The rest is listed because the header has no "none".
@@ -13,6 +15,16 @@ _DENIED = (
 )  # fmt: skip
 _OURS = ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")
 PERMISSIONS_POLICY = ", ".join([*(f"{name}=()" for name in _DENIED), *(f"{name}=(self)" for name in _OURS)])
+
+# Of django-csp. No inline script or style, no third party.
+_KINDS_FROM_SELF = ("script", "worker", "style", "img", "font", "connect")
+CONTENT_SECURITY_POLICY: Final = {
+    "DIRECTIVES": {
+        **{directive: [NONE] for directive in ("default-src", "base-uri", "frame-ancestors")},
+        **{f"{kind}-src": [SELF] for kind in _KINDS_FROM_SELF},
+        "form-action": [SELF],
+    }
+}
 
 
 class SecurityHeadersMiddleware:

@@ -11,6 +11,7 @@ from mcpbridge.models.audit import AuditEvent
 # Django finds an application's models through this module.
 from mcpbridge.models.destinations import LogDestination
 from mcpbridge.models.enums import TOOL_KINDS, AuditPhase, CallKind, Result
+from mcpbridge.models.grants import GRANT_ID_LENGTH, EndReason, Grant, UsedCode
 from mcpbridge.models.observed import (
     ObservedClient,
     ObservedConnection,
@@ -25,6 +26,7 @@ from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
 from mcpbridge.models.usage import CallHour, TokenTool
 
 __all__ = [
+    "GRANT_ID_LENGTH",
     "PREFIX_LENGTH",
     "TOOL_KINDS",
     "ActivityLoss",
@@ -38,7 +40,9 @@ __all__ = [
     "CallHour",
     "CallKind",
     "Decision",
+    "EndReason",
     "Freeze",
+    "Grant",
     "LogDestination",
     "ObservedClient",
     "ObservedConnection",
@@ -56,4 +60,5 @@ __all__ = [
     "TokenRef",
     "TokenTool",
     "ToolCall",
+    "UsedCode",
 ]

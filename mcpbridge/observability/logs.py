@@ -4,6 +4,7 @@ import logging
 import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -67,3 +68,19 @@ def _message(record: logging.LogRecord) -> str:
 def _escaped(match: re.Match[str]) -> str:
     """Escape a character as in JSON."""
     return f"\\u{ord(match[0]):04x}"
+
+
+def logging_settings(format: str, level: str) -> dict[str, Any]:
+    """Return Django's LOGGING: everything from `level` to stderr, in `format`, which is `line` or `json`."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {"()": "mcpbridge.observability.logs.LineFormatter"},
+            "json": {"()": "mcpbridge.observability.logs.JsonFormatter"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": format}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # No handlers of their own: Django's would print unmasked lines and email tracebacks.
+        "loggers": {"django": {"handlers": []}, "django.server": {"handlers": [], "propagate": True}},
+    }

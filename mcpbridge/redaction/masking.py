@@ -9,6 +9,7 @@ Only the token prefix is kept: exactly 12 letters or digits after `hsk_live_` or
 - With `_` and more after it, it becomes `hsk_live_4f8a2c1bdedf_••••`. The mask covers everything up to the next space,
   and continues over spaces and line breaks until 32 letters and digits are masked, because a secret may be split.
 - With anything else directly after it, nothing is kept, because the end of the prefix is unknown.
+- Of an envelope, only its kind is kept: `hse_a1_••••`.
 - An incomplete beginning is kept: `hsk_`, `hsk_live_`, `hsk_live_…`.
 
 Masking is idempotent, so every layer may mask.
@@ -18,7 +19,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mcpbridge.redaction.patterns import is_suspect, tokens_in
+from mcpbridge.redaction.patterns import ENVELOPE, is_suspect, tokens_in
 
 MASK = "••••"
 # After masking, the texts before and after a mask may form another token.
@@ -33,10 +34,11 @@ _BEGINNING = re.compile(r"(?:live|test)?[^0-9A-Za-z]*", re.IGNORECASE | re.ASCII
 _LOOSE = re.compile(
     r"(?P<public>hsk_(?:live|test)_[0-9A-Za-z]{12})[\s:|=]{1,4}[0-9A-Za-z]{32}(?![0-9A-Za-z])", re.IGNORECASE | re.ASCII
 )
-_PASTED = re.compile(r"(?<![0-9A-Za-z_\-])(?:hsk[_\-]|bearer)", re.IGNORECASE | re.ASCII)
+_PASTED = re.compile(r"(?<![0-9A-Za-z_\-])(?:hsk[_\-]|hse_|bearer)", re.IGNORECASE | re.ASCII)
 # Words after “bearer” are ordinary words unless they contain a digit or are very long.
 _BEARER = re.compile(
-    r"(?P<said>bearer['\"]?(?:%20|[\s:=+])++['\"]?)(?!hsk[_\-])(?=[^\s'\",]{20}|[^\s'\",0-9]{0,19}[0-9])[^\s'\",]{8,}+",
+    r"(?P<said>bearer['\"]?(?:%20|[\s:=+])++['\"]?)(?!hsk[_\-]|hse_[a-z][0-9]_•)"
+    r"(?=[^\s'\",]{20}|[^\s'\",0-9]{0,19}[0-9])[^\s'\",]{8,}+",
     re.IGNORECASE,
 )
 
@@ -47,6 +49,7 @@ def redact(text: str) -> str:
         return text
     for _ in range(_ROUNDS):
         before = text
+        text = ENVELOPE.sub(rf"\g<kind>{MASK}", text)
         text = "".join(_mask_encoded(text))
         text = _LOOSE.sub(rf"\g<public>_{MASK}", text)
         text = _TOKEN.sub(_masked, text)

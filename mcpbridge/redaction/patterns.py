@@ -8,6 +8,9 @@ line breaks, quotation marks, zero-width characters and soft hyphens are left ou
 token's beginning becomes in it. Not recognised are a secret that stands alone, since nothing tells it from any other
 32 letters and digits, and what was encrypted, compressed or encoded twice by different means.
 
+An envelope (`mcpbridge.grants`) is `hse_`, the letter of its kind, `1_` and base64url: an encrypted token, which its
+holder can use like the token. `hse_d1_…` is a client_id, which is public.
+
 Everything here takes time in proportion to the length of the text, and nearly none where nothing is suspect.
 """
 
@@ -27,6 +30,7 @@ _SPLIT = re.compile(
     rf"|(?P<env2>live|test)_(?P<prefix2>[0-9a-z]{{12}})_(?P<secret2>[0-9a-z]{{{_LEAST_WITHOUT_HSK},32}})",
     re.IGNORECASE | re.ASCII,
 )
+ENVELOPE = re.compile(r"(?P<kind>hse_[a-ce-z][0-9]_)[0-9A-Za-z_\-]+", re.IGNORECASE | re.ASCII)
 _PIECE = re.compile(
     r"(?P<plain>[0-9A-Za-z_.\-]+)"
     r"|\\+u(?P<unit>[0-9a-f]{4})"
@@ -116,6 +120,7 @@ def _is_suspect(data: bytes) -> bool:
         or b"bearer" in plain
         or b"live_" in plain
         or b"test_" in plain
+        or b"hse_" in plain
         # The first characters of a token's beginning in base64.
         or ((b"aHNrX" in data or b"hza1" in data or b"oc2tf" in data) and _ENCODED_BYTES.search(data) is not None)
         or ((b"%" in data or b"\\" in data or b"&" in data or b"=5" in data) and _ESCAPED.search(data) is not None)

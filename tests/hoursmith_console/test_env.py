@@ -25,7 +25,7 @@ def test_a_setting_that_names_no_folder_is_refused(tmp_path):
 
 def test_secrets_are_generated_once_and_readable_by_the_owner_alone(tmp_path):
     var = tmp_path / "var"
-    assert configuration.generate_secrets(var) == ["SECRET_KEY", "AUDIT_SIGNING_KEY"]
+    assert configuration.generate_secrets(var) == ["SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY"]
     first = (var / "secret_key").read_text()
     assert configuration.generate_secrets(var) == []
     assert (var / "secret_key").read_text() == first

@@ -30,7 +30,9 @@ from mcpbridge.models import TokenBlock
 from mcpbridge.workers import Attempts, PeriodicWorker
 
 NAME = "restrictions"
-_FORMAT = 1
+_FORMAT = 2
+# Copies of releases without grants, which have no row for them.
+_WITHOUT_GRANTS = 1
 _PURPOSE = b"hoursmith last known restrictions"
 _LOOK_EVERY_S = 1.0
 _LIMIT_S = 3.0
@@ -61,7 +63,7 @@ class LastKnownFile:
         if not any(hmac.compare_digest(seal, _seal(key, content)) for key in keys):
             raise NoUsableCopyError(f"{self._path} is damaged, or was sealed under another SECRET_KEY")
         found: dict[str, Any] = json.loads(content)
-        if found["format"] != _FORMAT or found["database"] != self._database:
+        if found["format"] not in (_FORMAT, _WITHOUT_GRANTS) or found["database"] != self._database:
             raise NoUsableCopyError(f"{self._path} is of another database or release")
         return Restrictions.from_rows(*found["rows"]), str(found["at"])
 

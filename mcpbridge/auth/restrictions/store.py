@@ -8,7 +8,16 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connections, transaction
 
 from mcpbridge.auth.restrictions.change_marker import ChangeMarker
-from mcpbridge.models import ApprovalRequest, ApprovalRule, Freeze, SnapshotStop, TokenBlock, TokenNotice, TokenRef
+from mcpbridge.models import (
+    ApprovalRequest,
+    ApprovalRule,
+    Freeze,
+    Grant,
+    SnapshotStop,
+    TokenBlock,
+    TokenNotice,
+    TokenRef,
+)
 
 NOTIFY_CHANNEL = "mcpbridge_restrictions"
 _BLOCKS = f"SELECT env, prefix FROM {TokenBlock._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
@@ -16,8 +25,10 @@ _FREEZES = f"SELECT org_id, env, prefix FROM {Freeze._meta.db_table} WHERE lifte
 _NOTICES = f"SELECT env, prefix, text, is_in_text FROM {TokenNotice._meta.db_table} WHERE ended_at IS NULL"  # noqa: S608
 _STOPS = f"SELECT org_id FROM {SnapshotStop._meta.db_table} WHERE lifted_at IS NULL"  # noqa: S608
 _RULES = f"SELECT org_id, tools, tokens, hourly_limit, answered_in, holds_s, lasts_s FROM {ApprovalRule._meta.db_table}"  # noqa: S608
+# CURRENT_TIMESTAMP is UTC in both databases, and in SQLite compares with the texts that Django stores.
+_ENDED_GRANTS = f"SELECT id FROM {Grant._meta.db_table} WHERE refused_until > CURRENT_TIMESTAMP"  # noqa: S608
 _UNDECIDED = f"SELECT id FROM {ApprovalRequest._meta.db_table} WHERE closed_at IS NULL AND decision = ''"  # noqa: S608
-QUERIES = (_BLOCKS, _FREEZES, _NOTICES, _STOPS, _RULES, _UNDECIDED)
+QUERIES = (_BLOCKS, _FREEZES, _NOTICES, _STOPS, _RULES, _ENDED_GRANTS, _UNDECIDED)
 
 
 class Notice(NamedTuple):
@@ -52,6 +63,7 @@ class Restrictions:
     notices: Mapping[TokenRef, Notice] = field(default_factory=dict)
     snapshot_stops: frozenset[str] = frozenset()
     approval_policies: Mapping[str, ApprovalPolicy] = field(default_factory=dict)
+    ended_grants: frozenset[str] = frozenset()
     undecided: frozenset[int] = frozenset()
 
     @classmethod
@@ -62,9 +74,10 @@ class Restrictions:
         notices: Iterable[Iterable[Any]],
         stops: Iterable[Iterable[Any]],
         rules: Iterable[Iterable[Any]],
+        ended_grants: Iterable[Iterable[Any]] = (),
         undecided: Iterable[Iterable[Any]] = (),
     ) -> "Restrictions":
-        """Build Restrictions from the rows of the six queries in QUERIES, in that order."""
+        """Build Restrictions from the rows of the seven queries in QUERIES, in that order."""
         return cls(
             blocks=frozenset(TokenRef(env, prefix) for env, prefix in blocks),
             freezes=frozenset((org_id, env, prefix) for org_id, env, prefix in freezes),
@@ -75,12 +88,17 @@ class Restrictions:
                 for org_id, tools, tokens, *rest in rules
                 if (rule := ApprovalPolicy(frozenset(_list(tools)), frozenset(_list(tokens)), *rest)).is_active
             },
+            ended_grants=frozenset(grant for (grant,) in ended_grants),
             undecided=frozenset(pk for (pk,) in undecided),
         )
 
     def is_blocked(self, token: TokenRef) -> bool:
         """Return whether the token is blocked."""
         return token in self.blocks
+
+    def has_ended(self, grant: str) -> bool:
+        """Return whether the grant with this id has ended; its envelopes may not have expired."""
+        return grant in self.ended_grants
 
     def pauses_destructive_tools(self, org_id: str, token: TokenRef) -> bool:
         """Return whether destructive tools are paused for the token, or for its whole workspace."""

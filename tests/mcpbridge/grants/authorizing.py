@@ -1,0 +1,66 @@
+"""What an assistant sends to be authorized, and a grant that was made by it."""
+
+import base64
+import hashlib
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from mcpbridge.core.credential import Credential
+from mcpbridge.core.types import Identity
+from mcpbridge.grants.carrying import open_pending, seal_pending
+from mcpbridge.grants.decisions import Allowed, allow
+from mcpbridge.grants.requests import AuthorizationRequest, check_request
+
+CLAUDE = "https://claude.ai/oauth/mcp-oauth-client-metadata"
+CLAUDE_REDIRECT = "https://claude.ai/api/mcp/auth_callback"
+VERIFIER = "v3r1f13r-" * 6
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+BROWSER = "the secret in a cookie"
+ORG_ID = "org-acme"
+IDENTITY = Identity(ORG_ID, "Acme Studio", "agency", "MEMBER", "my laptop", ("read", "write"))
+SECRET = "Zx9Kq2mW7vB4nT6yR8cL1sD3fG5hJ0pA"
+
+
+def parameters(**more: Any) -> dict[str, list[str]]:
+    """The parameters of Claude's request; None leaves one out, a list repeats it."""
+    said: dict[str, Any] = {
+        "response_type": "code",
+        "client_id": CLAUDE,
+        "redirect_uri": CLAUDE_REDIRECT,
+        "state": "s&t=a te",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        **more,
+    }
+    return {name: value if isinstance(value, list) else [value] for name, value in said.items() if value is not None}
+
+
+def request(**more: Any) -> AuthorizationRequest:
+    return check_request(parameters(**more))
+
+
+def allowed(
+    asked: AuthorizationRequest | None = None,
+    *,
+    prefix: str = "4f8a2c1bdedf",
+    lasts: timedelta = timedelta(days=30),
+    is_read_only: bool = False,
+    connection: str = "",
+) -> Allowed:
+    """What the pages do, from the token to the answer."""
+    sealed = seal_pending(
+        request=asked or request(),
+        credential=Credential(env="live", prefix=prefix, secret=SECRET),
+        identity=IDENTITY,
+        lasts=lasts,
+        is_read_only=is_read_only,
+        browser=BROWSER,
+    )
+    pending = open_pending(sealed.reveal(), browser=BROWSER)
+    return allow(pending, actor="Ana <ana@example.com>", connection=connection)
+
+
+def answered(address: str) -> dict[str, str]:
+    """The parameters in the address to which the browser is led."""
+    return {name: value for name, (value,) in parse_qs(urlsplit(address).query).items()}
