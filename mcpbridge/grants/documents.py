@@ -1,6 +1,6 @@
 """Fetch the metadata document of an unknown assistant (CIMD, draft-ietf-oauth-client-id-metadata-document).
 
-Only with OAUTH_CLIENTS=any. The address comes from whoever opens the page (SSRF), so the connection goes to a checked
+Only with OAUTH_CLIENTS=any. The address comes from the link to the page (SSRF), so the connection goes to a checked
 public address, without redirects and within small limits.
 """
 

@@ -21,7 +21,7 @@ _ACTIONS = {
 def end_grant(*, grant: Grant, why: EndReason, actor: str, note: str = "") -> bool:
     """End the grant and record who ended it and why; return False if it had ended before.
 
-    Raises AuditUnavailableError if that cannot be recorded; then the grant goes on.
+    Raises AuditUnavailableError if that cannot be recorded; then the grant continues.
     """
     now = timezone.now()
     with transaction.atomic(using=router.db_for_write(Grant)):

@@ -1,4 +1,4 @@
-"""The protected resources: `/mcp`, `/mcp/readonly` and `/mcp/c/<connection>`, and what clients are told of them.
+"""The protected resources: `/mcp`, `/mcp/readonly` and `/mcp/c/<connection>`, and their metadata.
 
 Sources: RFC 9728 (metadata and the challenge's resource_metadata), RFC 8707 (the resource parameter), RFC 8414.
 """

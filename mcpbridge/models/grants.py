@@ -29,7 +29,7 @@ class Grant(TokenIdentity):
     org_id = MaskedCharField("workspace", max_length=64)
     token_name = MaskedCharField(max_length=200, blank=True)
     role = MaskedCharField(max_length=16, blank=True)
-    connection = models.CharField(max_length=40, help_text="The id of its ObservedConnection.", db_index=True)
+    connection = MaskedCharField(max_length=40, help_text="The id of its ObservedConnection.", db_index=True)
     client_name = MaskedCharField("assistant", max_length=120)
     client_host = MaskedCharField(max_length=255, blank=True, help_text="Empty unless the assistant is verified.")
     client_digest = models.BinaryField(max_length=16, help_text="Digest of the client_id.")
