@@ -211,7 +211,7 @@ class AnchorWatch:
 
 def not_following(event: Event, head: Head) -> str:
     """Return the reason of a finding: `event` is not the row behind `head`."""
-    return f"Entry {event.sequence} does not follow entry {head.sequence}, or its facts were changed."
+    return f"Entry {event.sequence} does not follow entry {head.sequence}, or its content was changed."
 
 
 def signed_cut(alias: str, trust: Trust, org_id: str, sequence: int) -> Checkpoint | None:
