@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hoursmith_console.sign_in.urls")),
     path("", include("hoursmith_console.ops.oauth_discovery")),
     path("audit/key", key, name="audit_key"),
+    path("", include("hoursmith_console.connections.bundle")),
     path("", include("hoursmith_console.redirects")),
 ]
 if settings.SANDBOX_MODE:

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from hoursmith_console.accounts.reauthentication import has_recent_auth
 from hoursmith_console.connections.catalogue import MCP_CLIENTS
-from hoursmith_console.connections.catalogue.mcp_client import SLOT, McpClient
+from hoursmith_console.connections.catalogue.mcp_client import SLOT, Family, McpClient
 from hoursmith_console.connections.catalogue.pages import catalogue_families, example_prompts
 from hoursmith_console.connections.context import (
     current_status,
@@ -55,7 +55,8 @@ def details(request: ConsoleRequest) -> HttpResponseBase:
     if request.method == "POST":
         return _create(request, client)
     member = request.viewer.member
-    proposed = f"{client.title} on {member.name.partition(' ')[0]}’s machine"
+    place = "in {}’s account" if client.family is Family.HOSTED else "on {}’s machine"
+    proposed = f"{client.title} {place.format(member.name.partition(' ')[0])}"
     page = recent_auth_required(_name_page) if current_issuer().supports_minting else _name_page
     return page(request, client, ConnectionForm(initial={"label": proposed}))
 

@@ -20,6 +20,7 @@ RUN_TIMEOUT_S = 120
 
 CONFORMANCE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
 INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+MCPB = MODULES / "@anthropic-ai/mcpb/dist/cli/cli.js"
 MCP_REMOTE = MODULES / "mcp-remote/dist/proxy.js"
 AXE = MODULES / "axe-core/axe.min.js"
 TYPESCRIPT_CLIENT = HERE / "typescript_client.mjs"

@@ -4,17 +4,9 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hoursmith_console.connections.catalogue import agents, claude, commands, editors, terminals
-from hoursmith_console.connections.catalogue.mcp_client import (
-    SLOT,
-    Access,
-    Family,
-    Link,
-    McpClient,
-    Secret,
-    Snippet,
-    System,
-)
+from hoursmith_console.connections.catalogue import agents, claude, commands, editors, hosted, terminals
+from hoursmith_console.connections.catalogue.config_files import System
+from hoursmith_console.connections.catalogue.mcp_client import SLOT, Access, Family, Link, McpClient, Secret, Snippet
 
 __all__ = [
     "MCP_CLIENTS",
@@ -29,7 +21,9 @@ __all__ = [
     "identify_client",
 ]
 
-_ALL = (*claude.MCP_CLIENTS, *editors.MCP_CLIENTS, *terminals.MCP_CLIENTS, *agents.MCP_CLIENTS, *commands.MCP_CLIENTS)
+_ALL: tuple[McpClient, ...] = tuple(
+    client for module in (claude, hosted, editors, terminals, agents, commands) for client in module.MCP_CLIENTS
+)
 
 MCP_CLIENTS: Mapping[str, McpClient] = MappingProxyType({client.key: client for client in _ALL})
 

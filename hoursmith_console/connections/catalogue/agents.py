@@ -5,6 +5,7 @@ and its config-yaml schemas; Crush’s README and internal/config; docs.factory.
 ampcode.com/docs/customize/mcp. Where sources disagree, the entry says so.
 """
 
+from hoursmith_console.connections.catalogue.config_files import own_file, project_file
 from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
@@ -15,8 +16,6 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     Secret,
     Target,
     bearer,
-    own_file,
-    project_file,
 )
 
 _BRACED = f"${{{VARIABLE}}}"

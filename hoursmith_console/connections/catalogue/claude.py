@@ -1,24 +1,42 @@
 """Claude Desktop and Claude Code."""
 
-from hoursmith_console.connections.catalogue.commands import NODE_FACT, REMOTE_PROBLEMS, remote_command
+from hoursmith_console.connections.catalogue.config_files import own_file, project_file
 from hoursmith_console.connections.catalogue.mcp_client import (
+    BUNDLE,
     SERVER,
+    SLOT,
     VARIABLE,
     Config,
     Family,
+    Link,
     McpClient,
+    Method,
     Secret,
+    Step,
     Target,
     bearer,
-    own_file,
-    project_file,
+    value_to_enter,
 )
 
 _REFERENCE = f"${{{VARIABLE}}}"
 
 
-def _desktop(target: Target) -> Config:
-    return {"mcpServers": {SERVER: remote_command(target)}}
+def _desktop(target: Target) -> tuple[Method, ...]:
+    download = Link(f"Download {BUNDLE}", target.bundle_address)
+    return (
+        Method(
+            "Install the extension",
+            (
+                Step("Download the extension. It holds the address of this connection, and no token.", link=download),
+                Step(
+                    "Open the file. If nothing opens: in Claude Desktop, select Settings → Extensions → Advanced "
+                    "settings → Install extension, and choose it."
+                ),
+                Step("Select Install, and paste the token.", value_to_enter("Token", SLOT)),
+                Step("Turn the extension on."),
+            ),
+        ),
+    )
 
 
 def _code(target: Target) -> Config:
@@ -34,27 +52,22 @@ CLAUDE_DESKTOP = McpClient(
     key="claude-desktop",
     title="Claude Desktop",
     family=Family.APP,
-    secret=Secret.LITERAL,
-    config_files=(
-        own_file(
-            "~/.config/Claude/claude_desktop_config.json",
-            macos="~/Library/Application Support/Claude/claude_desktop_config.json",
-            windows=r"%APPDATA%\Claude\claude_desktop_config.json",
-        ),
-    ),
-    config=_desktop,
-    restart="Quit Claude Desktop completely (Windows: from the tray; macOS: ⌘Q) and restart it.",
+    secret=Secret.PROMPT,
+    methods=_desktop,
+    restart="Not needed. After a new token: Settings → Extensions → Hoursmith → Configure, and paste it there.",
     problems=(
-        "Closing the window is not enough: the app reads its configuration at start.",
-        *REMOTE_PROBLEMS,
+        "If hoursmith is also in claude_desktop_config.json, remove it there, or every tool is there twice.",
+        "In a Team or Enterprise plan, an owner may have to allow the extension.",
+        "It rejects http:// addresses of other machines: serve the console over https.",
     ),
     notes=(
-        "Its file supports commands only, so it connects through mcp-remote.",
-        "It can’t reference variables: the token is stored in the file. Don’t share the file.",
-        NODE_FACT,
+        "Claude Desktop keeps the token in the operating system’s keychain, not in a file.",
+        "The extension is two readable files, which send messages to this console and to nothing else. It is not "
+        "signed, so Claude Desktop warns before it installs it.",
+        "It runs on this computer, so the console may be on your own network. Connectors of your Claude account do "
+        "not: see Claude (claude.ai).",
     ),
     aliases=("claude-ai", "claude-desktop", "claude"),
-    needs_node=True,
     is_desktop=True,
 )
 

@@ -1,7 +1,10 @@
 """Editors, and assistants inside VS Code."""
 
 from hoursmith_console.connections.catalogue.commands import remote_command
+from hoursmith_console.connections.catalogue.config_files import own_file, project_file
 from hoursmith_console.connections.catalogue.mcp_client import (
+    BY_SIGN_IN,
+    PASTE_AND_ALLOW,
     SERVER,
     SLOT,
     VARIABLE,
@@ -9,17 +12,27 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     Family,
     Link,
     McpClient,
+    Method,
     Secret,
+    Snippet,
+    Step,
     Target,
     bearer,
-    own_file,
-    project_file,
 )
-from hoursmith_console.connections.catalogue.rendering import base64_in_query, json_in_query
+from hoursmith_console.connections.catalogue.rendering import as_json, base64_in_query, json_in_query
 
 _IN_ENVIRONMENT = f"${{env:{VARIABLE}}}"
 _DOCK_PROBLEM = f"If started from the dock or start menu, it may not see your shell’s {VARIABLE}."
 _STORAGE = "Code/User/globalStorage"
+_CURSOR_FILES = (own_file("~/.cursor/mcp.json"), project_file(".cursor/mcp.json"))
+_VSCODE_FILES = (
+    own_file(
+        "~/.config/Code/User/mcp.json",
+        macos="~/Library/Application Support/Code/User/mcp.json",
+        windows=r"%APPDATA%\Code\User\mcp.json",
+    ),
+    project_file(".vscode/mcp.json"),
+)
 
 
 def _cursor_entry(target: Target) -> Config:
@@ -33,6 +46,20 @@ def _cursor(target: Target) -> Config:
 def _cursor_link(target: Target) -> Link:
     config = base64_in_query(_cursor_entry(target))
     return Link("Add to Cursor", f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER}&config={config}")
+
+
+def _cursor_sign_in(target: Target) -> tuple[Method, ...]:
+    entry = {"url": target.address}
+    address = f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER}&config={base64_in_query(entry)}"
+    config = Snippet(
+        "Or add this configuration", "json", as_json({"mcpServers": {SERVER: entry}}), config_files=_CURSOR_FILES
+    )
+    steps = (
+        Step("Add the server.", config, Link("Add to Cursor", address)),
+        Step("In Cursor’s settings, under MCP, select Connect beside hoursmith."),
+        PASTE_AND_ALLOW,
+    )
+    return (Method(BY_SIGN_IN, steps, signs_in=True),)
 
 
 def _vscode_inputs(target: Target) -> list[Config]:
@@ -51,6 +78,20 @@ def _vscode(target: Target) -> Config:
 def _vscode_link(target: Target) -> Link:
     config = {"name": SERVER, **_vscode_entry(target), "inputs": _vscode_inputs(target)}
     return Link("Add to VS Code", f"vscode:mcp/install?{json_in_query(config)}", "VS Code asks for the token.")
+
+
+def _vscode_sign_in(target: Target) -> tuple[Method, ...]:
+    entry = {"type": "http", "url": target.address}
+    address = f"vscode:mcp/install?{json_in_query({'name': SERVER, **entry})}"
+    config = Snippet(
+        "Or add this configuration", "json", as_json({"servers": {SERVER: entry}}), config_files=_VSCODE_FILES
+    )
+    steps = (
+        Step("Add the server.", config, Link("Add to VS Code", address)),
+        Step("Start hoursmith, and allow VS Code to open this console’s page."),
+        PASTE_AND_ALLOW,
+    )
+    return (Method(BY_SIGN_IN, steps, signs_in=True),)
 
 
 def _windsurf(target: Target) -> Config:
@@ -87,9 +128,10 @@ CURSOR = McpClient(
     title="Cursor",
     family=Family.EDITOR,
     secret=Secret.VARIABLE,
-    config_files=(own_file("~/.cursor/mcp.json"), project_file(".cursor/mcp.json")),
+    config_files=_CURSOR_FILES,
     reference=_IN_ENVIRONMENT,
     config=_cursor,
+    methods=_cursor_sign_in,
     link=_cursor_link,
     restart="Reload Cursor’s window. After changing the variable, quit Cursor completely and restart it.",
     problems=(_DOCK_PROBLEM,),
@@ -102,16 +144,10 @@ VS_CODE = McpClient(
     title="VS Code",
     family=Family.EDITOR,
     secret=Secret.PROMPT,
-    config_files=(
-        own_file(
-            "~/.config/Code/User/mcp.json",
-            macos="~/Library/Application Support/Code/User/mcp.json",
-            windows=r"%APPDATA%\Code\User\mcp.json",
-        ),
-        project_file(".vscode/mcp.json"),
-    ),
+    config_files=_VSCODE_FILES,
     reference="${input:hoursmith-token}",
     config=_vscode,
+    methods=_vscode_sign_in,
     link=_vscode_link,
     restart="Run “MCP: List Servers” and restart hoursmith; VS Code then asks for the token.",
     problems=(

@@ -9,38 +9,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from hoursmith_console.connections.catalogue import rendering
+from hoursmith_console.connections.catalogue.config_files import EVERYWHERE, POSIX, ConfigFile, System
 from mcpbridge.auth.credentials import credential_from_text
 
 SERVER = "hoursmith"
 VARIABLE = "HOURSMITH_API_TOKEN"
 SLOT = "<paste the token here>"
 FOLDER = "/path/to/hoursmith-console"
+BUNDLE = "hoursmith.mcpb"
 
 Config = dict[str, Any]
 Access = Literal["full", "readonly"]
 Language = Literal["json", "toml", "yaml"]
 
 _PREFIX = re.compile(r"[0-9A-Za-z]{12}", re.ASCII)
-
-
-class System(StrEnum):
-    """An operating system that clients run on."""
-
-    MACOS = "macos"
-    WINDOWS = "windows"
-    LINUX = "linux"
-
-    @property
-    def label(self) -> str:
-        return {"macos": "macOS", "windows": "Windows", "linux": "Linux"}[self.value]
-
-
-EVERYWHERE = tuple(System)
-POSIX = (System.MACOS, System.LINUX)
 
 
 class Secret(StrEnum):
@@ -58,13 +44,21 @@ class Family(StrEnum):
     """The kind of program that a client is."""
 
     APP = "app"
+    # It calls from its vendor's servers, so this console must be reachable from the internet.
+    HOSTED = "hosted"
     EDITOR = "editor"
     TERMINAL = "terminal"
     COMMAND = "command"
 
     @property
     def label(self) -> str:
-        titles = {"app": "Desktop apps", "editor": "Editors", "terminal": "Terminal", "command": "Any client"}
+        titles = {
+            "app": "Desktop apps",
+            "hosted": "Hosted assistants",
+            "editor": "Editors",
+            "terminal": "Terminal",
+            "command": "Any client",
+        }
         return titles[self.value]
 
 
@@ -89,6 +83,18 @@ class Target:
         return self.url.rstrip("/") + ("/readonly" if self.is_readonly else "")
 
     @property
+    def origin(self) -> str:
+        """The console's address: scheme and host."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def bundle_address(self) -> str:
+        """The address of the extension that connects to `address` (`connections.bundle`)."""
+        path = urlsplit(self.address).path.removeprefix("/mcp")
+        return f"{self.origin}/connect{path}/{BUNDLE}"
+
+    @property
     def connection(self) -> str:
         """The connection id in the address; empty without one."""
         _, is_one, slug = self.url.rstrip("/").rpartition("/mcp/c/")
@@ -101,34 +107,6 @@ class Target:
 
 
 INPUT_FAMILY = "hoursmith-token"
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
-    """A configuration file. `is_shared`: whether it is usually committed to version control."""
-
-    title: str
-    paths: Mapping[System, str]
-    is_shared: bool = False
-
-
-def own_file(
-    path: str,
-    *,
-    windows: str | None = None,
-    macos: str | None = None,
-    title: str = "For you, in all projects",
-) -> ConfigFile:
-    """Return the user's file: `path` on Linux, and on other systems unless given."""
-    home = path.replace("~/", "%USERPROFILE%\\").replace("/", "\\")
-    paths = {System.MACOS: macos or path, System.WINDOWS: windows or home, System.LINUX: path}
-    return ConfigFile(title, MappingProxyType(paths))
-
-
-def project_file(path: str) -> ConfigFile:
-    """Return a file in a project's folder, which is usually committed."""
-    paths = {system: path.replace("/", "\\") if system is System.WINDOWS else path for system in System}
-    return ConfigFile("For one project", MappingProxyType(paths), is_shared=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +159,44 @@ class Link:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step in a client's own settings, with what it needs: a value to copy, or a link."""
+
+    text: str
+    snippet: Snippet | None = None
+    link: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to connect that is clicked through in the client instead of written to a file.
+
+    `signs_in`: the client opens this console's page, which asks for the token; its settings hold none.
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+    signs_in: bool = False
+    note: str = ""
+
+
+BY_SIGN_IN = "By sign-in"
+PASTE_AND_ALLOW = Step("This console’s page opens. Paste the token there, check what it shows, and select Allow.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpClient:
-    """One client. `config` returns its whole configuration file with this server only."""
+    """One client. `config` returns its whole configuration file with this server only; None if it reads no file."""
 
     key: str
     title: str
     family: Family
     secret: Secret
-    config: Callable[[Target], Config]
     restart: str
+    config: Callable[[Target], Config] | None = None
+    # Other ways to connect, the recommended one first.
+    methods: Callable[[Target], tuple[Method, ...]] | None = None
     language: Language = "json"
     config_files: tuple[ConfigFile, ...] = ()
     # The client's syntax to reference the variable; empty if it has none.
@@ -227,6 +233,10 @@ class McpClient:
         target = Target(url, prefix, access == "readonly", folder)
         return [*self._configurations(target), *self._commands(target)]
 
+    def methods_for(self, *, url: str, access: Access = "full") -> tuple[Method, ...]:
+        """Return the ways to connect without a file, the recommended one first; none contains a token."""
+        return () if self.methods is None else self.methods(Target(url, None, access == "readonly"))
+
     def command_line(self, *, url: str) -> str:
         """Return the POSIX shell command that adds the entry; empty if the client has none."""
         return rendering.posix_command(self.command(Target(url))) if self.command is not None else ""
@@ -236,6 +246,8 @@ class McpClient:
         return None if self.link is None else self.link(Target(url, prefix, access == "readonly"))
 
     def _configurations(self, target: Target) -> list[Snippet]:
+        if self.config is None:
+            return []
         own = tuple(file for file in self.config_files if not file.is_shared)
         shared = tuple(file for file in self.config_files if file.is_shared)
         made = self.render(self.config(target))
@@ -268,3 +280,8 @@ class McpClient:
 def bearer(reference: str) -> dict[str, str]:
     """Return the Authorization header with `reference` as the token."""
     return {"Authorization": f"Bearer {reference}"}
+
+
+def value_to_enter(title: str, value: str, *, note: str = "") -> Snippet:
+    """Return a value for a field of the client's settings; it may be the slot."""
+    return Snippet(title, "text", value, note=note)

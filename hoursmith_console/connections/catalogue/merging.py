@@ -29,11 +29,11 @@ def merge_contract(
 ) -> dict[str, Any] | None:
     """Return `language`, `text` (the whole file, if the user has none) and `pieces`, each with `path` and `value`.
 
-    Return None for YAML, which the browser cannot merge. A piece with `family` is an item of the list at `path` and
-    replaces an item whose id starts with it, unless another server uses that item. The token is included only if it
-    is given and the client needs it. Raises CredentialError as `Snippet.render` does.
+    Return None for YAML, which the browser cannot merge, and for a client that reads no file. A piece with `family` is
+    an item of the list at `path` and replaces an item whose id starts with it, unless another server uses that item.
+    The token is included only if it is given and the client needs it. Raises CredentialError as `Snippet.render` does.
     """
-    if client.language == "yaml":
+    if client.language == "yaml" or client.config is None:
         return None
     config = client.config(Target(url, prefix, access == "readonly", folder))
     pieces: list[dict[str, Any]] = []

@@ -4,9 +4,14 @@
 """
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
 
 from hoursmith_console.connections.catalogue import MCP_CLIENTS
+from hoursmith_console.connections.catalogue.config_files import System
 from hoursmith_console.connections.catalogue.mcp_client import (
     FOLDER,
     SLOT,
@@ -14,13 +19,20 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     Family,
     Link,
     McpClient,
+    Method,
     Secret,
     Snippet,
-    System,
 )
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from hoursmith_console.connections.catalogue.variables import variable_snippets
+from hoursmith_console.env import is_loopback
 from mcpbridge.tools.prompts import Prompt, prompts_for
+
+_TITLES = {
+    Secret.VARIABLE: "With the token in an environment variable",
+    Secret.PROMPT: "With the token in a header",
+    Secret.LITERAL: "With the token in the file",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,25 @@ class ShownSnippet:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step as shown, with the token if the page has one."""
+
+    text: str
+    snippet: ShownSnippet | None
+    link: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMethod:
+    """A way to connect without a file, as shown. `is_off`: this console does not offer it."""
+
+    title: str
+    steps: tuple[ShownStep, ...]
+    note: str
+    is_off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClientSetup:
     """The setup instructions of one client."""
 
@@ -66,6 +97,9 @@ class ClientSetup:
     configurations: tuple[ShownSnippet, ...]
     commands: tuple[ShownSnippet, ...]
     link: Link | None
+    methods: tuple[ShownMethod, ...]
+    # The console's address, if the client's vendor cannot reach it from the internet.
+    unreachable: str
     # None if the browser cannot merge the client's file.
     merge: dict[str, Any] | None
     # Files that are usually committed to version control.
@@ -84,7 +118,21 @@ class ClientSetup:
     @property
     def has_placeholder(self) -> bool:
         """Whether the configuration has a placeholder instead of the token."""
-        return SLOT in self.configurations[0].text
+        return bool(self.configurations) and SLOT in self.configurations[0].text
+
+    @property
+    def names_systems(self) -> bool:
+        """Whether anything is different on other operating systems."""
+        shown = [*self.variables, *self.configurations, *self.commands]
+        shown += [step.snippet for method in self.methods for step in method.steps if step.snippet]
+        return any(each.is_for_some or each.files for each in shown)
+
+    @property
+    def title_of_file(self) -> str:
+        """What the way with a file is called, if there are others beside it."""
+        if not self.configurations or not self.methods:
+            return ""
+        return _TITLES[self.client.secret]
 
 
 def client_setup(
@@ -98,6 +146,7 @@ def client_setup(
 ) -> ClientSetup:
     """Build the setup instructions of `client`. Pass `token` only for the one response that shows it."""
     snippets = client.snippets(url=url, prefix=prefix, access=access, folder=folder)
+    methods = client.methods_for(url=url, access=access)
     shown = [_shown(snippet, token) for snippet in snippets]
     return ClientSetup(
         client=client,
@@ -106,6 +155,8 @@ def client_setup(
         configurations=tuple(snippet for snippet in shown if snippet.language == client.language),
         commands=tuple(snippet for snippet in shown if snippet.language != client.language),
         link=client.install_link(url=url, prefix=prefix, access=access),
+        methods=tuple(_shown_method(method, token) for method in methods),
+        unreachable=url if client.family is Family.HOSTED and not _is_public(url) else "",
         merge=merge_contract(client, url=url, prefix=prefix, access=access, folder=folder, token=token),
         shared_files=tuple(file.paths[System.LINUX] for file in client.config_files if file.is_shared),
     )
@@ -119,6 +170,25 @@ def catalogue_families() -> list[tuple[Family, list[McpClient]]]:
 def example_prompts(*, is_readonly: bool = False) -> tuple[Prompt, ...]:
     """Return example prompts, for `templates/connections/_ask.html` as `prompts`."""
     return prompts_for(read_only=is_readonly)
+
+
+def _is_public(url: str) -> bool:
+    """Return whether `url` may be reachable from the internet, as far as the text of the address tells."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or is_loopback(parts.hostname):
+        return False
+    try:
+        return ip_address(parts.hostname or "").is_global
+    except ValueError:
+        return "." in (parts.hostname or "")
+
+
+def _shown_method(method: Method, token: str | None) -> ShownMethod:
+    steps = tuple(
+        ShownStep(step.text, _shown(step.snippet, token) if step.snippet else None, step.link) for step in method.steps
+    )
+    is_off = method.signs_in and not getattr(settings, "OAUTH", False)
+    return ShownMethod(method.title, steps, method.note, is_off)
 
 
 def _shown(snippet: Snippet, token: str | None) -> ShownSnippet:

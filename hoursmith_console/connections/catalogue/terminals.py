@@ -1,5 +1,6 @@
 """Terminal assistants, LM Studio and Goose."""
 
+from hoursmith_console.connections.catalogue.config_files import own_file, project_file
 from hoursmith_console.connections.catalogue.mcp_client import (
     SERVER,
     SLOT,
@@ -11,8 +12,6 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     Secret,
     Target,
     bearer,
-    own_file,
-    project_file,
 )
 from hoursmith_console.connections.catalogue.rendering import base64_in_query
 

@@ -2,15 +2,8 @@
 
 from types import MappingProxyType
 
-from hoursmith_console.connections.catalogue.mcp_client import (
-    SLOT,
-    VARIABLE,
-    ConfigFile,
-    McpClient,
-    Secret,
-    Snippet,
-    System,
-)
+from hoursmith_console.connections.catalogue.config_files import ConfigFile, System
+from hoursmith_console.connections.catalogue.mcp_client import SLOT, VARIABLE, McpClient, Secret, Snippet
 
 _LINE = f"export {VARIABLE}='{SLOT}'\n"
 

@@ -128,6 +128,8 @@ def _file(client: McpClient, evidence: Evidence) -> Check:
         return Check("file", title, CheckResult.FOUND, reason, fixes)
     if evidence.has_arrived:
         return Check("file", title, CheckResult.CLEAR, "Requests arrive at this connection's address.")
+    if client.config is None:
+        return Check("file", title, CheckResult.CLEAR, f"{client.title} has no configuration file.")
     return Check("file", title, CheckResult.POSSIBLE, "No requests received.", tuple(_paths(client)))
 
 
