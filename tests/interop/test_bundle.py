@@ -134,8 +134,8 @@ HELLO = {
 
 def test_a_token_that_is_refused_is_explained(node: Node, extension: Path) -> None:
     for token, said in {
-        assembled_token(): "Hoursmith rejects this token",
-        "${user_config.token}": "was not replaced",
+        assembled_token(): "Hoursmith does not accept this token: it is unknown or was revoked",
+        "${user_config.token}": "sent the name of a variable instead of its value",
         "<paste the token here>": "placeholder",
     }.items():
         with running(*command_of(node, extension, token)) as program:
@@ -168,7 +168,7 @@ def test_an_address_that_answers_something_else_is_explained(console: Served, no
     for address, said in {
         nobody: f"The Hoursmith console at {nobody} can’t be reached: ECONNREFUSED",
         # A page of the console, and one that leads elsewhere: the token does not follow.
-        f"{console.url}/accounts/signup/": "answered with HTTP 403 instead of an MCP message",
+        f"{console.url}/nothing": "answered with HTTP 404 instead of an MCP message",
         f"{console.url}/tokens": "can’t be reached: unexpected redirect",
         "http://console.example/mcp": "must begin with https://",
         "console.example": "Invalid URL",
@@ -180,7 +180,7 @@ def test_an_address_that_answers_something_else_is_explained(console: Served, no
 
 def test_lines_end_at_line_feeds_alone(owner_token: str, node: Node, extension: Path) -> None:
     """Other separators may stand in a text: U+2028 is one of a line, and valid in JSON."""
-    name = "Two\u2028lines\u0085and a café"
+    name = "Two\u2028lines in a café"
     with running(*command_of(node, extension, owner_token)) as program:
         program.ask("initialize", **HELLO)
         made = program.ask("tools/call", 2, name="create_client", arguments={"name": name})

@@ -49,13 +49,10 @@ def check(seen: Seen, access: str) -> None:
 
 
 @pytest.mark.parametrize("access", ["full", "readonly"])
-@pytest.mark.parametrize("key", ["claude-desktop", "mcp-remote"])
-def test_mcp_remote_lists_the_tools(
-    console: Served, owner_token: str, npx: dict[str, str], key: str, access: Any
-) -> None:
-    made = entry(key, 0, owner_token, url=console.mcp_url, access=access)
+def test_mcp_remote_lists_the_tools(console: Served, owner_token: str, npx: dict[str, str], access: Any) -> None:
+    made = entry("mcp-remote", 0, owner_token, url=console.mcp_url, access=access)
 
-    check(started(made, npx, f"Catalogue {key} {access}", HERE), access)
+    check(started(made, npx, f"Catalogue mcp-remote {access}", HERE), access)
 
 
 def test_a_projects_file_of_roo_code_lists_the_tools_once_the_variable_is_expanded(

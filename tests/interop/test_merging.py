@@ -23,7 +23,7 @@ FILES = {name: sorted((HERE / "merge/files").glob(f"*.{name}")) for name in ("js
 READERS = {"json": json.loads, "toml": tomllib.loads}
 REFUSED = {
     "cursor.twice.json": "appears in the file more than once",
-    "claude-desktop.half-saved.json": "Invalid JSON: missing comma or bracket in line 6",
+    "mcp-remote.half-saved.json": "Invalid JSON: missing comma or bracket in line 6",
     "cursor.json5.json": "Invalid JSON: missing name in double quotes in line 2",
     "codex.inline-ours.toml": "“mcp_servers.hoursmith” is in a format that this page can’t merge",
     "codex.dotted-ours.toml": "“mcp_servers.hoursmith” is in a format that this page can’t merge",
@@ -133,7 +133,7 @@ def test_what_goes_leaves_its_comments_behind(node: Node, home: Path) -> None:
 
 def test_an_old_token_does_not_stay_in_a_variable_that_is_no_longer_used(node: Node, home: Path) -> None:
     old = {"command": "npx", "env": {"HTTPS_PROXY": "http://proxy", "HOURSMITH_API_TOKEN": "old"}}
-    after = json.loads(merged(node, home, "claude-desktop", json.dumps({"mcpServers": {"hoursmith": old}})))
+    after = json.loads(merged(node, home, "mcp-remote", json.dumps({"mcpServers": {"hoursmith": old}})))
 
     environment = after["mcpServers"]["hoursmith"]["env"]
     assert environment == {"HTTPS_PROXY": "http://proxy", "AUTH_HEADER": "Bearer <paste the token here>"}

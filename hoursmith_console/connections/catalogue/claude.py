@@ -32,8 +32,7 @@ def _desktop(target: Target) -> tuple[Method, ...]:
                     "Open the file. If nothing opens: in Claude Desktop, select Settings → Extensions → Advanced "
                     "settings → Install extension, and choose it."
                 ),
-                Step("Select Install, and paste the token.", value_to_enter("Token", SLOT)),
-                Step("Turn the extension on."),
+                Step("Select Install, and paste the token.", (value_to_enter("Token", SLOT),)),
             ),
         ),
     )
@@ -54,7 +53,7 @@ CLAUDE_DESKTOP = McpClient(
     family=Family.APP,
     secret=Secret.PROMPT,
     methods=_desktop,
-    restart="Not needed. After a new token: Settings → Extensions → Hoursmith → Configure, and paste it there.",
+    restart="Turn the extension on. Paste a new token under Settings → Extensions → Hoursmith → Configure.",
     problems=(
         "If hoursmith is also in claude_desktop_config.json, remove it there, or every tool is there twice.",
         "In a Team or Enterprise plan, an owner may have to allow the extension.",

@@ -27,11 +27,12 @@ from hoursmith_console.connections.catalogue.rendering import posix_command
 WITH_HEADER = "With the token in a header"
 _HEADER_VALUE = f"Bearer {SLOT}"
 _GEMINI_REDIRECT = "https://vertexaisearch.cloud.google.com/oauth-redirect"
+_OTHERS = "The address of this connection is for you alone; calls at the shared one are listed under Activity."
 _SHARED = "Everyone in the organization who uses it then works with your token."
 
 
-def _address(target: Target, title: str) -> Snippet:
-    return value_to_enter(title, target.address)
+def _address(target: Target, title: str) -> tuple[Snippet, ...]:
+    return (value_to_enter(title, target.address),)
 
 
 def _claude(target: Target) -> tuple[Method, ...]:
@@ -41,11 +42,11 @@ def _claude(target: Target) -> tuple[Method, ...]:
     )
     header = Step(
         "Under Request headers, add authorization with this value. Then select Add.",
-        value_to_enter("Value of authorization", _HEADER_VALUE),
+        (value_to_enter("Value of authorization", _HEADER_VALUE),),
     )
     note = (
-        "Without a section Request headers, your account does not have it yet: use sign-in. In a Team or Enterprise "
-        f"plan, an owner adds the connector: use sign-in there too. {_SHARED}"
+        "If there is no section Request headers, your account does not have it yet: sign in instead. So too in a Team "
+        f"or Enterprise plan, where an owner adds the connector. {_SHARED}"
     )
     return (
         Method(WITH_HEADER, (add, header), note=note),
@@ -59,7 +60,6 @@ def _chatgpt(target: Target) -> tuple[Method, ...]:
         Step("Select Create app, name it Hoursmith, and enter the address.", _address(target, "MCP server URL")),
         Step("As authentication choose OAuth. Then select Create."),
         PASTE_AND_ALLOW,
-        Step("In a chat, select + → More → Developer mode → Hoursmith."),
     )
     return (Method(BY_SIGN_IN, steps, signs_in=True),)
 
@@ -72,10 +72,10 @@ def _copilot_studio(target: Target) -> tuple[Method, ...]:
     )
     key = Step("As authentication choose API key, of type Header, with the header name Authorization. Select Create.")
     connection = Step(
-        "Select Create new connection, and enter this value.", value_to_enter("Authorization", _HEADER_VALUE)
+        "Select Create new connection, and enter this value.", (value_to_enter("Authorization", _HEADER_VALUE),)
     )
-    own = "Under Additional details, let users provide their own credentials. With the maker’s credentials, everyone "
-    own += "who uses the agent works with your token."
+    own = "Under Additional details, let users provide their own credentials: with the maker’s, everyone who uses the "
+    own += f"agent works with your token. If others use it, enter {target.shared_address} instead. {_OTHERS}"
     return (
         Method(WITH_HEADER, (add, key, connection), note=own),
         Method(
@@ -99,10 +99,11 @@ def _le_chat(target: Target) -> tuple[Method, ...]:
         _address(target, "Connection server"),
     )
     token = Step(
-        "As authentication method choose the bearer token, and paste it. Select Connect.", value_to_enter("Token", SLOT)
+        "As authentication method choose the bearer token, and paste it. Select Connect.",
+        (value_to_enter("Token", SLOT),),
     )
     return (
-        Method(WITH_HEADER, (add, token), note=f"If the form offers no such choice, use sign-in. {_SHARED}"),
+        Method(WITH_HEADER, (add, token), note=f"If the form offers no such choice, sign in instead. {_SHARED}"),
         Method(BY_SIGN_IN, (add, Step("Select Connect."), PASTE_AND_ALLOW), signs_in=True),
     )
 
@@ -118,14 +119,16 @@ def _gemini(target: Target) -> tuple[Method, ...]:
     enterprise = (
         Step(
             "In Cloud Shell or another terminal, get a client id and a client secret from this console.",
-            Snippet("Command", "sh", posix_command([*register, f"{target.origin}/register"])),
+            (Snippet("Command", "sh", posix_command([*register, f"{target.origin}/register"])),),
         ),
         Step(
             "In the Google Cloud console, add a data store of the kind Custom MCP server to the Gemini Enterprise app. "
             "Enter the addresses, the id and the secret.",
-            value_to_enter(
-                "MCP server URL · Authorization URL · Token URL · Scopes",
-                f"{target.address}\n{target.origin}/authorize\n{target.origin}/token\n{scopes}\n",
+            (
+                value_to_enter("MCP server URL", target.shared_address),
+                value_to_enter("Authorization URL", f"{target.origin}/authorize"),
+                value_to_enter("Token URL", f"{target.origin}/token"),
+                value_to_enter("Scopes", scopes),
             ),
         ),
         Step("Each person who uses it authorizes it once."),
@@ -141,7 +144,7 @@ def _gemini(target: Target) -> tuple[Method, ...]:
     )
     return (
         Method("Gemini with a personal account, by sign-in", spark, signs_in=True),
-        Method("Gemini Enterprise, by sign-in (an admin sets it up)", enterprise, signs_in=True),
+        Method("Gemini Enterprise, by sign-in (an admin sets it up)", enterprise, signs_in=True, note=_OTHERS),
     )
 
 
@@ -151,7 +154,7 @@ CLAUDE = McpClient(
     family=Family.HOSTED,
     secret=Secret.PROMPT,
     methods=_claude,
-    restart="Not needed: the connector is there in the next chat.",
+    restart="Start a new chat.",
     notes=(
         "It works on the web, in Claude Desktop, in Cowork and on phones; it is added on the web.",
         "Disconnecting in Claude deletes Claude’s copy. End the sign-in here as well, or revoke the token.",
@@ -165,7 +168,7 @@ CHATGPT = McpClient(
     family=Family.HOSTED,
     secret=Secret.PROMPT,
     methods=_chatgpt,
-    restart="Not needed. After a change of tools, select Refresh in the app’s settings.",
+    restart="Start a new chat, and select + → More → Developer mode → Hoursmith.",
     notes=("ChatGPT takes no header: sign-in is the only way.", "Developer mode may have to be allowed by an admin."),
     aliases=("openai-mcp", "chatgpt", "chatgpt-user"),
 )
@@ -176,7 +179,7 @@ COPILOT_STUDIO = McpClient(
     family=Family.HOSTED,
     secret=Secret.PROMPT,
     methods=_copilot_studio,
-    restart="Not needed. Publish the agent to let others use it.",
+    restart="Test the agent, then publish it.",
     problems=("The value is the word Bearer, a space, and the token.",),
     aliases=("copilot-studio", "mcs"),
 )
@@ -187,7 +190,7 @@ LE_CHAT = McpClient(
     family=Family.HOSTED,
     secret=Secret.PROMPT,
     methods=_le_chat,
-    restart="Not needed. Enable the connector under Tools, below the input field.",
+    restart="In a chat, enable the connector under Tools.",
     notes=("Connectors are added by an admin; on a personal plan that is you.",),
     aliases=("le-chat", "mistral"),
 )
@@ -198,7 +201,7 @@ GEMINI = McpClient(
     family=Family.HOSTED,
     secret=Secret.PROMPT,
     methods=_gemini,
-    restart="Not needed.",
+    restart="Start a new chat.",
     problems=(
         "With Gemini Enterprise, a policy of the organization blocks custom MCP servers until an admin overrides it.",
     ),

@@ -89,6 +89,11 @@ class Target:
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
+    def shared_address(self) -> str:
+        """The address for several people: no member's connection."""
+        return f"{self.origin}/mcp" + ("/readonly" if self.is_readonly else "")
+
+    @property
     def bundle_address(self) -> str:
         """The address of the extension that connects to `address` (`connections.bundle`)."""
         path = urlsplit(self.address).path.removeprefix("/mcp")
@@ -161,10 +166,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step in a client's own settings, with what it needs: a value to copy, or a link."""
+    """One step in a client's own settings, with what it needs: values to copy, or a link."""
 
     text: str
-    snippet: Snippet | None = None
+    snippets: tuple[Snippet, ...] = ()
     link: Link | None = None
 
 

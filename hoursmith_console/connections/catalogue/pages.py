@@ -22,6 +22,7 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     Method,
     Secret,
     Snippet,
+    Target,
 )
 from hoursmith_console.connections.catalogue.merging import merge_contract
 from hoursmith_console.connections.catalogue.variables import variable_snippets
@@ -73,7 +74,7 @@ class ShownStep:
     """A step as shown, with the token if the page has one."""
 
     text: str
-    snippet: ShownSnippet | None
+    snippets: tuple[ShownSnippet, ...]
     link: Link | None
 
 
@@ -124,8 +125,13 @@ class ClientSetup:
     def names_systems(self) -> bool:
         """Whether anything is different on other operating systems."""
         shown = [*self.variables, *self.configurations, *self.commands]
-        shown += [step.snippet for method in self.methods for step in method.steps if step.snippet]
+        shown += [snippet for method in self.methods for step in method.steps for snippet in step.snippets]
         return any(each.is_for_some or each.files for each in shown)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is more than one way to connect."""
+        return len(self.methods) + bool(self.configurations) > 1
 
     @property
     def title_of_file(self) -> str:
@@ -156,7 +162,7 @@ def client_setup(
         commands=tuple(snippet for snippet in shown if snippet.language != client.language),
         link=client.install_link(url=url, prefix=prefix, access=access),
         methods=tuple(_shown_method(method, token) for method in methods),
-        unreachable=url if client.family is Family.HOSTED and not _is_public(url) else "",
+        unreachable=Target(url).origin if client.family is Family.HOSTED and not _is_public(url) else "",
         merge=merge_contract(client, url=url, prefix=prefix, access=access, folder=folder, token=token),
         shared_files=tuple(file.paths[System.LINUX] for file in client.config_files if file.is_shared),
     )
@@ -185,7 +191,8 @@ def _is_public(url: str) -> bool:
 
 def _shown_method(method: Method, token: str | None) -> ShownMethod:
     steps = tuple(
-        ShownStep(step.text, _shown(step.snippet, token) if step.snippet else None, step.link) for step in method.steps
+        ShownStep(step.text, tuple(_shown(snippet, token) for snippet in step.snippets), step.link)
+        for step in method.steps
     )
     is_off = method.signs_in and not getattr(settings, "OAUTH", False)
     return ShownMethod(method.title, steps, method.note, is_off)

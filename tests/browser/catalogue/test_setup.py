@@ -48,10 +48,10 @@ def files(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("system", AGENTS)
 def test_the_viewers_own_system_is_chosen(opened: Opened, system: str) -> None:
-    page = opened("claude-desktop", platform=AGENTS[system]).page
+    page = opened("zed", platform=AGENTS[system]).page
 
     assert page.locator(".systems input:checked").get_attribute("value") == system
-    places = MCP_CLIENTS["claude-desktop"].config_files
+    places = MCP_CLIENTS["zed"].config_files
     assert files(page) == [paths for place in places for name, paths in place.paths.items() if name.value == system]
 
 

@@ -33,8 +33,9 @@ def test_it_connects_to_the_address_of_the_same_path(path: str) -> None:
     manifest = json.loads(found["manifest.json"])
 
     assert set(found) == {"manifest.json", "server/index.js"}
-    assert manifest["user_config"]["url"]["default"] == f"{settings.PUBLIC_URL}/mcp{path}"
-    assert Target(f"{settings.PUBLIC_URL}/mcp{path}").bundle_address == f"{settings.PUBLIC_URL}/connect{path}/hoursmith.mcpb"
+    address = f"{settings.PUBLIC_URL}/mcp{path}"
+    assert manifest["user_config"]["url"]["default"] == address
+    assert Target(address).bundle_address == f"{settings.PUBLIC_URL}/connect{path}/hoursmith.mcpb"
 
 
 def test_the_app_asks_for_the_token_and_keeps_it() -> None:

@@ -40,6 +40,11 @@ from hoursmith_console.connections.catalogue import MCP_CLIENTS, McpClient, iden
         ("github-copilot-developer", "copilot-cli"),
         ("claude-ai (via mcp-remote 0.1.37)", "claude-desktop"),
         ("mcp-remote", "mcp-remote"),
+        ("Anthropic/ClaudeAI", "claude"),
+        ("Claude-User", "claude"),
+        ("openai-mcp", "chatgpt"),
+        ("ChatGPT-User/1.0", "chatgpt"),
+        ("mcs", "copilot-studio"),
     ],
 )
 def test_a_known_name_is_recognised(name: str, key: str) -> None:

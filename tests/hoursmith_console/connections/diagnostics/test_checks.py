@@ -12,7 +12,7 @@ from mcpbridge.core.credential import CredentialErrorCode
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)
-NODE, PLAIN = "claude-desktop", "cursor"
+NODE, PLAIN = "mcp-remote", "cursor"
 
 # What was seen → the result on token, plan, Node, file, restart, for a client that starts npx and for one that not.
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
