@@ -17,7 +17,7 @@ CSRF = "csrfmiddlewaretoken"
 _KEY = re.compile(r"/(?:\d+|[0-9a-f-]{36}|(?:live|test)_[0-9A-Za-z]{12}|[a-z2-9]{12})(?=/|$)")
 # All documents of the help are one kind of page.
 _DOCUMENT = re.compile(r"/help/(?:files/)?[\w.-]+/?")
-_LEAVE = ("/accounts/logout", "/static/", "/mcp", "/sandbox/", "/audit/key", "/healthz")
+_LEAVE = ("/accounts/logout", "/static/", "/mcp", "/sandbox/", "/audit/key", "/connect/", "/healthz")
 
 
 @dataclass

@@ -13,8 +13,8 @@ from tests.servers import Served, served_console
 
 HOST = "console.example.com"
 PROXIED = {"Host": HOST, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
-# Whoever verifies an export wants these from anywhere; scripts and styles have names that change with them.
-PUBLIC = ("/audit/key", "/static/")
+# Keys for verifiers, an extension without secrets, and scripts and styles, whose names change with them: may be kept.
+PUBLIC = ("/audit/key", "/connect/", "/static/")
 # Scripts and styles in the page itself; a block of JSON is data.
 _INLINE = r"<script(?![^>]*\b(?:src=|type=\"application/json\"))|<style|\sstyle=|<[^>]*\son\w+="
 
@@ -129,6 +129,7 @@ def test_every_page_that_the_console_has(served: Served, owner: Browser) -> None
         ("GET", "/accounts/login/", 301, {"headers": {"X-Forwarded-Proto": "http"}}),
         ("TRACE", "/tokens/", 302, {}),
         ("GET", "/audit/key", 200, {}),
+        ("GET", "/connect/hoursmith.mcpb", 200, {}),
         ("GET", "/register", 400, {}),
         ("GET", "/.well-known/oauth-protected-resource", 404, {}),
         ("GET", "/sandbox/api/v1/me", 401, {}),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tests.browser.conftest import Visit
 from tests.page_walk import kind_of
 
-_NOT_PAGES = ("/accounts/logout/", "/audit/key", "/static/", "/mcp", "/sandbox/")
+_NOT_PAGES = ("/accounts/logout/", "/audit/key", "/connect/", "/static/", "/mcp", "/sandbox/")
 
 
 def pages(window: Visit, *, start: str = "/", at_most: int = 80) -> Iterator[str]:
