@@ -17,7 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.contents import call_title, entry_contents
 from hoursmith_console.audit.destinations.views import DestinationPages
-from hoursmith_console.audit.evidence_views import download_evidence
+from hoursmith_console.audit.evidence.scopes import scope_of_call
+from hoursmith_console.audit.evidence.views import ListEvidence, evidence_page
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.related import related_lists
@@ -128,17 +129,15 @@ class AuditAdmin(LiveListAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         guard, progress = self.admin_site.admin_view, partial(export_progress, area=self.area)
+        form = require_http_methods(["GET", "POST"])
         return [
-            path(
-                "export/",
-                guard(auditor_may_post(require_http_methods(["GET", "POST"])(ExportView(self)))),
-                name="export",
-            ),
+            path("export/", guard(auditor_may_post(form(ExportView(self)))), name="export"),
             path("export/progress/", guard(require_safe(progress)), name="export_progress"),
             path("verify/", guard(auditor_may_post(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
-            path("<uuid:key>/evidence/", guard(auditor_may_post(require_POST(self.evidence_view))), name="evidence"),
+            path("evidence/", guard(auditor_may_post(form(ListEvidence(self)))), name="list_evidence"),
+            path("<uuid:key>/evidence/", guard(auditor_may_post(form(self.evidence_view))), name="evidence"),
             *DestinationPages(self.admin_site).urls(),
             *WatcherPages(self.admin_site).urls(),
             *super().get_urls(),
@@ -168,8 +167,8 @@ class AuditAdmin(LiveListAdmin):
         return page
 
     def evidence_view(self, request: ConsoleRequest, key: UUID) -> HttpResponseBase:
-        """Download what proves one entry."""
-        return download_evidence(request, get_object_or_404(self.get_queryset(request), call_id=key))
+        """Offer and download the evidence of one call or event."""
+        return evidence_page(request, scope_of_call(get_object_or_404(self.get_queryset(request), call_id=key)))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
         phases = [AuditPhase.INTENT]

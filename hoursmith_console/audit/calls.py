@@ -1,6 +1,6 @@
 """Join the intents of destructive calls with their outcomes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -93,16 +93,16 @@ def with_outcomes(intents: Iterable[AuditEvent]) -> list[DestructiveCall]:
             phase__in=(AuditPhase.OUTCOME, AuditPhase.UNKNOWN, AuditPhase.RESOLUTION),
         ).defer("arguments", "snapshot")
     }
-    now = timezone.now()
-    calls = []
-    for intent in found:
-        outcome, unknown, resolution = (
-            rows.get((intent.call_id, phase))
-            for phase in (AuditPhase.OUTCOME, AuditPhase.UNKNOWN, AuditPhase.RESOLUTION)
-        )
-        state = State.UNKNOWN if unknown and not outcome else _state(intent, outcome, now)
-        calls.append(DestructiveCall(intent, outcome, state, unknown, resolution))
-    return calls
+    return [join_call(intent, rows) for intent in found]
+
+
+def join_call(intent: AuditEvent, rows: Mapping[tuple[UUID, str], AuditEvent]) -> DestructiveCall:
+    """Join `intent` with those of `rows`, by call and phase, that were recorded about it since."""
+    outcome, unknown, resolution = (
+        rows.get((intent.call_id, phase)) for phase in (AuditPhase.OUTCOME, AuditPhase.UNKNOWN, AuditPhase.RESOLUTION)
+    )
+    state = State.UNKNOWN if unknown and not outcome else _state(intent, outcome, timezone.now())
+    return DestructiveCall(intent, outcome, state, unknown, resolution)
 
 
 def in_state(intents: QuerySet[AuditEvent], state: State) -> QuerySet[AuditEvent]:

@@ -15,6 +15,7 @@ _PREDICATES = {
     "invite": ("invited", True),
     "members_sync": ("synced the members of", True),
     "export": ("exported the audit log", False),
+    "evidence_download": ("downloaded evidence of", True),
     "prune": ("exported and removed old entries of the audit log", False),
     "activity_prune": ("removed old entries of the activity log", False),
     "plan_change": ("changed the plan of", True),

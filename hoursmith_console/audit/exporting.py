@@ -77,14 +77,21 @@ def export_lines(selection: Selection, format: str, progress: ExportProgress) ->
     return stream_parts(FORMATS[format].lines(selection), progress)
 
 
-async def stream_parts(lines: Iterator[bytes], progress: ExportProgress) -> AsyncIterator[bytes]:
+def stream_parts(lines: Iterator[bytes], progress: ExportProgress) -> AsyncIterator[bytes]:
     """Yield `lines` in parts of 200 without blocking the event loop, and track the progress."""
+    return stream_counted(_parts(lines), progress)
+
+
+async def stream_counted(parts: Iterator[tuple[int, bytes]], progress: ExportProgress) -> AsyncIterator[bytes]:
+    """Yield the bytes of `parts` without blocking the event loop; the number of each is added to the progress."""
     # One thread for the whole stream: a database cursor stays on its thread.
-    next_part, is_complete = sync_to_async(_part, thread_sensitive=True), False
+    next_part, is_complete = sync_to_async(_next, thread_sensitive=True), False
     try:
-        while part := await next_part(lines):
-            yield b"".join(part)
-            progress.count(len(part))
+        while (part := await next_part(parts)) is not None:
+            number, made = part
+            if made:
+                yield made
+            progress.count(number)
             if progress.is_due:
                 await sync_to_async(progress.publish, thread_sensitive=False)()
             await asyncio.sleep(0)
@@ -93,5 +100,10 @@ async def stream_parts(lines: Iterator[bytes], progress: ExportProgress) -> Asyn
         await sync_to_async(progress.end, thread_sensitive=False)(is_complete=is_complete)
 
 
-def _part(lines: Iterator[bytes]) -> list[bytes]:
-    return list(itertools.islice(lines, _LINES))
+def _parts(lines: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    while part := list(itertools.islice(lines, _LINES)):
+        yield len(part), b"".join(part)
+
+
+def _next(parts: Iterator[tuple[int, bytes]]) -> tuple[int, bytes] | None:
+    return next(parts, None)

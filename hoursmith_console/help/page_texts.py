@@ -64,6 +64,21 @@ PAGE_TEXTS = {
         "The export is itself recorded in the audit log.",
         "audit-log#export-and-verify",
     ),
+    "audit:evidence": PageHelp(
+        "Download this entry with everything that proves it to someone who does not trust this console. "
+        "The download is itself recorded in the audit log.",
+        "evidence",
+    ),
+    "audit:list_evidence": PageHelp(
+        "Download the listed entries with everything that proves them to someone who does not trust this console. "
+        "The download is itself recorded in the audit log.",
+        "evidence",
+    ),
+    "rotations:evidence": PageHelp(
+        "Download the audit entries of this rotation with everything that proves them to someone outside. "
+        "The download is itself recorded in the audit log.",
+        "evidence",
+    ),
     "audit:destinations": PageHelp(
         "Systems that receive a copy of the audit log as it grows. "
         "A copy elsewhere shows whether the log here was changed.",

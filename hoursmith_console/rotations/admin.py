@@ -5,25 +5,29 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hoursmith_console.audit.evidence.views import evidence_page
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.changelist import ChoiceFilter, KeysetChangeList
 from hoursmith_console.core.lists.pagination import Order
+from hoursmith_console.core.permissions import auditor_may_post
 from hoursmith_console.core.site import site
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
 from hoursmith_console.rotations.notices.views import snooze
 from hoursmith_console.rotations.rows import rotation_rows
 from hoursmith_console.rotations.state import Step
+from hoursmith_console.rotations.wizard.evidence import scope_of_rotation
 from hoursmith_console.rotations.wizard.screen import build_screen, screen_context
 from hoursmith_console.rotations.wizard.setups import setups_of
 from hoursmith_console.rotations.wizard.start_views import StartViews
 from hoursmith_console.rotations.wizard.views import Wizard
 from hoursmith_console.workspaces.models import Member
-from hoursmith_console.workspaces.viewer import Viewer
+from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 
 MAX_OPEN_ROTATIONS = 100
 
@@ -144,12 +148,17 @@ class RotationAdmin(ReadOnlyModelAdmin):
             path("new/", guard(form(start.new)), name="new"),
             path("offboarding/", guard(require_safe(start.offboarding)), name="offboarding"),
             path("offboarding/<int:member>/", guard(form(start.offboard)), name="offboard"),
+            path("<int:key>/evidence/", guard(auditor_may_post(form(self.evidence_view))), name="evidence"),
             *Wizard(self).urls(),
             *super().get_urls(),
         ]
 
     def visible_to(self, viewer: Viewer) -> QuerySet[Rotation]:
         return Rotation.objects.visible_to(viewer)
+
+    def evidence_view(self, request: ConsoleRequest, key: int) -> HttpResponseBase:
+        """Offer and download the evidence of one rotation."""
+        return evidence_page(request, scope_of_rotation(get_object_or_404(self.get_queryset(request), pk=key)))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return OpenRotationsFirst

@@ -1,0 +1,90 @@
+"""What evidence is about: the entries of one call, of a filtered list, or of anything else that a page shows."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from hoursmith_console.audit.contents import call_title
+from hoursmith_console.audit.descriptions import describe_event
+from hoursmith_console.audit.exporting import Filtered
+from hoursmith_console.core.lists.changelist import KeysetChangeList
+from mcpbridge.audit.export.source import Selection
+from mcpbridge.models import AuditEvent, AuditPhase
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Entries of one workspace, in words and as a selection.
+
+    `title` names them, `plain_title` without names of people, tokens and records; `name` is that of the file without
+    its suffix. `page` is the address that the viewer came from, `label` what its link says. `is_single`: they are
+    those of one call.
+    """
+
+    title: str
+    plain_title: str
+    name: str
+    selection: Selection
+    page: str
+    label: str
+    is_single: bool = False
+
+    @property
+    def org_id(self) -> str:
+        """Hoursmith's id of the workspace."""
+        return self.selection.workspace or ""
+
+    def entries(self, *, until: int) -> "QuerySet[AuditEvent]":
+        """Return the entries up to the one with number `until`, by number."""
+        return self.selection.events().filter(sequence__lte=until).order_by("sequence")
+
+    def last(self) -> int:
+        """Return the number of the last entry; 0 if there is none."""
+        found = self.selection.events().order_by("-sequence").values_list("sequence", flat=True)[:1]
+        return next(iter(found), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfCall:
+    """Narrow entries to those of one call or event."""
+
+    call_id: UUID
+
+    def __call__(self, rows: "QuerySet[AuditEvent]") -> "QuerySet[AuditEvent]":
+        return rows.filter(call_id=self.call_id)
+
+
+def scope_of_call(row: AuditEvent) -> Scope:
+    """Return the entries of the call or event of `row`, in every phase."""
+    is_event = row.phase == AuditPhase.EVENT
+    title = describe_event(row).title if is_event else call_title(row)
+    return Scope(
+        title=title,
+        plain_title=title if is_event else row.tool,
+        name=f"evidence-{row.call_id}",
+        selection=Selection(workspace=row.org_id, narrow=_OfCall(row.call_id), also=(("call", str(row.call_id)),)),
+        page=reverse("console:audit:detail", args=[row.call_id]),
+        label=title,
+        is_single=True,
+    )
+
+
+def scope_of_list(changes: KeysetChangeList, *, org_id: str, query: str, page: str) -> Scope:
+    """Return the calls and events on a filtered list, in every phase; `query` is its address's."""
+    selection, title = Selection(workspace=org_id), "whole audit log"
+    if changes.is_narrowed:
+        title = changes.describe() or "filtered audit log"
+        bounds = changes.time.recorded_bounds() if changes.time else {}
+        also = (("page", query), *bounds.items())
+        selection = Selection(workspace=org_id, narrow=Filtered(changes.queryset), also=also)
+    return Scope(
+        title=title,
+        plain_title="filtered audit log",
+        name=f"evidence-{timezone.now():%Y%m%dT%H%M%SZ}",
+        selection=selection,
+        page=page,
+        label="Audit log",
+    )
