@@ -30,6 +30,7 @@ _GROUP_OF = {
     "errors": USING,
     "glossary": USING,
     "audit-format": AUDITING,
+    "evidence": AUDITING,
     "security": AUDITING,
     "architecture": DEVELOPING,
 }

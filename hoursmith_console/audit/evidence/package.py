@@ -208,6 +208,7 @@ class EvidencePackage:
             "left_out": [label for member, label in MEMBERS.items() if member in left_out],
             "is_left_out": {member: member in left_out for member in MEMBERS},
             "older_size": TreeHead.parse(parse_note(self._older).text).size if self._older else head.size,
+            "has_older": bool(self._older),
             "head": head,
             "root": head.root.hex(),
             "signed_at": datetime.fromisoformat(self.log.statement.at),

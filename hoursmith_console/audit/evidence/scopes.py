@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from hoursmith_console.audit.contents import call_title
+from hoursmith_console.audit.calls import with_outcomes
 from hoursmith_console.audit.descriptions import describe_event
 from hoursmith_console.audit.exporting import Filtered
 from hoursmith_console.core.lists.changelist import KeysetChangeList
@@ -59,11 +59,14 @@ class _OfCall:
 
 def scope_of_call(row: AuditEvent) -> Scope:
     """Return the entries of the call or event of `row`, in every phase."""
-    is_event = row.phase == AuditPhase.EVENT
-    title = describe_event(row).title if is_event else call_title(row)
+    if row.phase == AuditPhase.EVENT:
+        title = plain_title = describe_event(row).title
+    else:
+        plain_title = with_outcomes([row])[0].description.title
+        title = f"{plain_title} {row.target_label or row.target_id}".strip()
     return Scope(
         title=title,
-        plain_title=title if is_event else row.tool,
+        plain_title=plain_title,
         name=f"evidence-{row.call_id}",
         selection=Selection(workspace=row.org_id, narrow=_OfCall(row.call_id), also=(("call", str(row.call_id)),)),
         page=reverse("console:audit:detail", args=[row.call_id]),
