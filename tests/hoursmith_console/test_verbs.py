@@ -41,14 +41,14 @@ Verbs = Mapping[str, set[str]]
 TABLE: Mapping[str, Verbs] = {
     "rotation": {
         "manager": UPDATE | {"Create another token"},
-        "owner": UPDATE | {"Send reminder"},
-        "admin": UPDATE | {"Send reminder"},
-        "member": {"Save and exit"},
+        "owner": UPDATE | {"Send reminder", "Download evidence"},
+        "admin": UPDATE | {"Send reminder", "Download evidence"},
+        "member": {"Save and exit", "Download evidence"},
     },
     "cancelled rotation": {
         "manager": {"Resume rotation", "Start a new rotation"},
-        "owner": {"Resume rotation", "Start a new rotation"},
-        "member": set(),
+        "owner": {"Resume rotation", "Start a new rotation", "Download evidence"},
+        "member": {"Download evidence"},
     },
     "connection": {
         "manager": READ | TOKEN_VERBS | {"Try a prompt", "Edit connection", "Remove connection"},

@@ -79,7 +79,8 @@ def scope_of_list(changes: KeysetChangeList, *, org_id: str, query: str, page: s
     """Return the calls and events on a filtered list, in every phase; `query` is its address's."""
     selection, title = Selection(workspace=org_id), "whole audit log"
     if changes.is_narrowed:
-        title = changes.describe() or "filtered audit log"
+        named = ", ".join(f"{chip['title']} “{chip['label']}”" for chip in changes.chips())
+        title = f"audit log, {named}" if named else "filtered audit log"
         bounds = changes.time.recorded_bounds() if changes.time else {}
         also = (("page", query), *bounds.items())
         selection = Selection(workspace=org_id, narrow=Filtered(changes.queryset), also=also)

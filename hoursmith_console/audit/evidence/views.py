@@ -46,7 +46,10 @@ def evidence_page(request: ConsoleRequest, scope: Scope) -> HttpResponseBase:
     except ChoiceError as error:
         form.add_error(None, str(error))
         return _page(request, scope, form, status=400)
-    except (EvidenceUnavailableError, AuditUnavailableError) as error:
+    except EvidenceUnavailableError as error:
+        form.add_error(None, str(error))
+        return _page(request, scope, form, status=409)
+    except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, scope, form, status=503)
 
