@@ -10,6 +10,7 @@ from hoursmith_console import env as configuration
 from hoursmith_console.middleware import security_headers
 from hoursmith_console.oauth import settings as oauth
 from hoursmith_console.sign_in.settings import ACCOUNT_FORMS, MFA_FORMS  # noqa: F401 – settings of django-allauth
+from mcpbridge.audit.witnesses.config import check_witnesses
 from mcpbridge.observability.logs import logging_settings
 from mcpbridge.observability.telemetry.config import wants_traces
 
@@ -54,6 +55,7 @@ AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
 AUDIT_ANCHOR = configuration.check_anchor(env.str("AUDIT_ANCHOR", default="file"))
 AUDIT_ANCHOR_DIR = env.str("AUDIT_ANCHOR_DIR", default="")
 AUDIT_ANCHOR_FLOOR = configuration.check_anchor_floor(env.str("AUDIT_ANCHOR_FLOOR", default=""))
+AUDIT_WITNESSES = check_witnesses(env.str("AUDIT_WITNESSES", default=""))
 # Where log destinations and alerts may send to beside the public internet, and where destinations that are files lie.
 LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(
     "LOG_DESTINATION_PRIVATE_NETWORKS", env.list("LOG_DESTINATION_PRIVATE_NETWORKS", default=[])
