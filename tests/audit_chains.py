@@ -12,6 +12,7 @@ from typing import Any
 from mcpbridge.audit.export.jsonl import record_lines
 from mcpbridge.audit.hashchain import FORMAT, Head, canonical, facts, genesis, instant, link, row_hash
 from mcpbridge.audit.signing import SigningKeyPair, cut_message, head_message, key_message, key_pair
+from mcpbridge.audit.tree.sealed import MEMBERS
 from mcpbridge.audit.verification import Checkpoint, Event, Key, Record
 
 KEY = key_pair("the signing key of a test")
@@ -82,11 +83,12 @@ def columns(number: int, workspace: str = WORKSPACE, **more: Any) -> dict[str, A
     }
 
 
-def an_event(previous: Head, workspace: str = WORKSPACE, **more: Any) -> Event:
-    """The next row behind `previous`."""
+def an_event(previous: Head, workspace: str = WORKSPACE, *, epoch: int = 0, **more: Any) -> Event:
+    """The next row behind `previous`, of format 2 if it has an epoch."""
     row = columns(previous.sequence + 1, workspace, **more)
-    link(row, previous)
-    return Event(workspace, row["sequence"], str(row["id"]), facts(row), row["previous_hash"], row["hash"])
+    link(row, previous, epoch=epoch)
+    opened = {"shown": {name: row[name] for name in MEMBERS}, "seal": row["seal"].hex()} if epoch else {}
+    return Event(workspace, row["sequence"], str(row["id"]), facts(row), row["previous_hash"], row["hash"], **opened)
 
 
 def rows_behind(head: Head, count: int, workspace: str = WORKSPACE, **more: Any) -> list[Event]:

@@ -23,6 +23,10 @@ REASONS = {
     "token_digest": DIGEST,
     "client_digest": DIGEST,
     "id": MADE_HERE,
+    **dict.fromkeys(("root", "signed_note", "line", "hashes"), DIGEST),
+    "seal": "random bytes that are made here",
+    "origin": "the name of the installation, by its operator, and ids",
+    "use": "one of two words",
 }
 
 

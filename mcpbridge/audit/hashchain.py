@@ -2,12 +2,15 @@
 
     hash = SHA-256(canonical JSON of the row's facts ‖ the 32 bytes of the previous row's hash)
 
+In format 2, seven facts are hashed through salted commitments, so that they can be left out of what is shown.
+
 The canonical form is RFC 8785 (JSON Canonicalization Scheme). Rows are written with orjson, whose sorted output has
 the same bytes for nearly all audit rows at a fiftieth of the cost; rows for which it may differ use the reference
 implementation.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -17,8 +20,11 @@ from uuid import UUID
 import orjson
 import rfc8785
 
-FORMAT = "hoursmith-audit-1"
-# Columns that the hash of a row covers: all but the two hashes; `org_id` is named `workspace`.
+from mcpbridge.audit.tree.sealed import MEMBERS, commitments, new_seal
+
+FORMAT, FORMAT_2 = "hoursmith-audit-1", "hoursmith-audit-2"
+# Columns that the hash of a row covers: all but the two hashes; `org_id` is named `workspace`. Rows of format 2 have
+# an `epoch`, too, and are hashed with `seal`, which is no fact.
 FACTS = (
     "id",
     "sequence",
@@ -53,8 +59,12 @@ FACTS = (
     "address",
     "request_id",
 )
+_OPEN_FACTS = tuple(name for name in FACTS if name not in MEMBERS)
 # orjson sorts by code point and RFC 8785 by UTF-16 unit, which differ from U+E000 on; both agree below.
 _HIGH = re.compile(rb"[\xee-\xf4]")
+# Numbers that orjson may print differently, besides. Anything that matches, even within a text, is printed by the
+# reference implementation.
+_NEEDS_REFERENCE = re.compile(rb"[\xee-\xf4]|[:\[,]-?\d+(?:\.0[,}\]]|\.?\d*e|\d{15})")
 # Types that JSON has; most facts are of one of them.
 _AS_IT_IS = frozenset({str, int, bool, type(None), dict, list})
 
@@ -72,13 +82,21 @@ def genesis(org_id: str) -> Head:
 
 
 def facts(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a row in JSON types, from its columns."""
-    made = {name: columns[name] for name in FACTS}
+    """Return the facts of a row in JSON types, from its columns: those of format 2 if it has an epoch.
+
+    Raises ValueError for a row of format 2 without a seal of 32 bytes.
+    """
+    epoch = columns.get("epoch", 0)
+    made = {name: columns[name] for name in (_OPEN_FACTS if epoch else FACTS)}
     for name, value in made.items():
         if type(value) not in _AS_IT_IS:
             made[name] = _plain(value)
-    made["format"] = FORMAT
+    made["format"] = FORMAT_2 if epoch else FORMAT
     made["workspace"] = columns["org_id"]
+    if epoch:
+        # Used for rows from databases, too, which may hold any value.
+        forms = {member: quick_canonical(columns[member]) for member in MEMBERS}
+        made["epoch"], made["sealed"] = epoch, commitments(bytes(columns["seal"] or b""), forms)
     return made
 
 
@@ -108,13 +126,39 @@ def fast_canonical(value: Any) -> bytes:
     return canonical(value) if _HIGH.search(made) else made
 
 
+def quick_canonical(value: Any) -> bytes:
+    """Return the same bytes for any value, by orjson where it can. Raises as `canonical` does."""
+    try:
+        made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return canonical(value)
+    if type(value) is str:
+        return made
+    # orjson writes null for NaN and infinity.
+    is_same = not _NEEDS_REFERENCE.search(made) and (b"null" not in made or is_finite(value))
+    return made if is_same else canonical(value)
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether `value` has no NaN or infinity."""
+    if isinstance(value, dict):
+        return all(map(is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def row_hash(canonical_facts: bytes, previous_hash: str) -> str:
     """Return the hash of a row, in hexadecimal."""
     return hashlib.sha256(canonical_facts + bytes.fromhex(previous_hash)).hexdigest()
 
 
-def link(columns: dict[str, Any], previous: Head) -> Head:
-    """Link a row to `previous`: fill its `sequence`, `previous_hash` and `hash`, and return the new head."""
+def link(columns: dict[str, Any], previous: Head, *, epoch: int = 0) -> Head:
+    """Link a row to `previous` and return the new head: fill its `sequence`, `previous_hash` and `hash`.
+
+    With an `epoch`, the row is of format 2, and its `epoch` and a new `seal` are filled, too.
+    """
+    columns["epoch"], columns["seal"] = epoch, new_seal() if epoch else None
     columns["sequence"] = previous.sequence + 1
     columns["previous_hash"] = previous.hash
     columns["hash"] = row_hash(fast_canonical(facts(columns)), previous.hash)

@@ -22,7 +22,7 @@ from mcpbridge.models.observed import (
 )
 from mcpbridge.models.refs import TokenRef
 from mcpbridge.models.restrictions import Freeze, SnapshotStop, TokenBlock, TokenNotice
-from mcpbridge.models.signing import AuditCut, SignedHead, SigningHead, SigningKey
+from mcpbridge.models.signing import AuditCut, AuditTile, Cosignature, SignedHead, SigningHead, SigningKey
 from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
 from mcpbridge.models.usage import CallHour, TokenTool
 
@@ -38,9 +38,11 @@ __all__ = [
     "AuditEpoch",
     "AuditEvent",
     "AuditPhase",
+    "AuditTile",
     "CallFacts",
     "CallHour",
     "CallKind",
+    "Cosignature",
     "Decision",
     "EndReason",
     "Freeze",

@@ -12,8 +12,8 @@ from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 class AuditEvent(CallFacts):
     """One row of a workspace's audit chain: an intent, an outcome or a console event.
 
-    Written only by `mcpbridge.audit`; triggers refuse changes and deletions. `hash` covers every other column, as
-    `docs/audit-format.md` specifies.
+    Written only by `mcpbridge.audit`; triggers refuse changes and deletions. `hash` covers every other column, some
+    through salted commitments, as `docs/audit-format.md` specifies.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -28,6 +28,8 @@ class AuditEvent(CallFacts):
     duration_ms = models.FloatField(null=True)
     actor = MaskedCharField(max_length=200, blank=True, help_text="The member or operator, for a console event.")
     note = MaskedCharField(max_length=1000, blank=True, help_text="The note of the actor.")
+    epoch = models.PositiveIntegerField(default=0, editable=False, help_text="From 1; 0 for a row of format 1.")
+    seal = models.BinaryField(null=True, help_text="32 random bytes, from which the salts of sealed members are made.")
     sequence = models.PositiveBigIntegerField(editable=False, help_text="The row's number in the workspace's chain.")
     previous_hash = models.CharField(max_length=64, editable=False)
     hash = models.CharField(max_length=64, editable=False)

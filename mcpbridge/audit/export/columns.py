@@ -10,13 +10,13 @@ VENDOR = "Hoursmith"
 PRODUCT = "Hoursmith Console"
 # Columns with JSON objects.
 JSON_COLUMNS = frozenset({"arguments", "snapshot"})
-COLUMNS = ("id", "sequence", "workspace", *FACTS[2:], "previous_hash", "hash")
+COLUMNS = ("id", "sequence", "workspace", *FACTS[2:], "epoch", "seal", "previous_hash", "hash")
 
 
 def columns_of(event: Event) -> dict[str, Any]:
     """Return every column of the row, even if its facts are unreadable."""
     known = {"id": event.id, "sequence": event.sequence, "workspace": event.workspace}
-    facts = event.facts or {}
+    facts = {**(event.facts or {}), **(event.shown or {}), "seal": event.seal or None}
     return (
         {name: facts.get(name) for name in COLUMNS}
         | known

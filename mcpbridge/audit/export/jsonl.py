@@ -13,9 +13,10 @@ import orjson
 from django.utils import timezone
 
 from mcpbridge.audit.export.source import Selection, chain_records, workspaces_of
-from mcpbridge.audit.hashchain import FORMAT, instant
+from mcpbridge.audit.hashchain import FORMAT, FORMAT_2, instant, is_finite
+from mcpbridge.audit.tree.sealed import MEMBERS
 from mcpbridge.audit.verification.findings import UnusableInputError
-from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record, is_finite
+from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.audit.verification.trust import key_of
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -59,7 +60,7 @@ def record_lines(records: Iterable[Record]) -> Iterator[bytes]:
 def _object(record: Record) -> dict[str, Any]:
     if isinstance(record, Event):
         facts = record.facts or {"workspace": record.workspace, "sequence": record.sequence, "id": record.id}
-        return {"type": "event", **facts, "previous_hash": record.previous_hash, "hash": record.hash}
+        return {"type": "event", **facts, **_shown(record), "previous_hash": record.previous_hash, "hash": record.hash}
     if isinstance(record, Key):
         return {
             "type": "key",
@@ -83,6 +84,14 @@ def _object(record: Record) -> dict[str, Any]:
     return {"type": "checkpoint", **said, "reason": record.reason}
 
 
+def _shown(event: Event) -> dict[str, Any]:
+    """Return the sealed members that the row shows, with what opens them."""
+    if event.facts is None or event.shown is None:
+        return {}
+    opened = {"seal": event.seal} if event.seal else {"salts": event.salts}
+    return {**event.shown, **opened}
+
+
 def _line(value: dict[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -91,7 +100,11 @@ def _record_line(record: Record) -> bytes:
     try:
         line = _line(_object(record))
         # orjson writes null for NaN and infinity.
-        if b"null" not in line or not isinstance(record, Event) or is_finite(record.facts):
+        if (
+            b"null" not in line
+            or not isinstance(record, Event)
+            or (is_finite(record.facts) and is_finite(record.shown))
+        ):
             return line
     except orjson.JSONEncodeError:
         pass
@@ -109,7 +122,7 @@ class Export:
         self._stated_lines: int | None = None
         number, first = next(self._lines, (1, b""))
         header = _read(number, first)
-        if header.get("type") != "export" or header.get("format") != FORMAT:
+        if header.get("type") != "export" or header.get("format") not in (FORMAT, FORMAT_2):
             raise UnusableInputError(f"This is not an export in the format {FORMAT}: its first line says otherwise.")
         workspaces = header.get("workspaces")
         if not isinstance(workspaces, list) or not all(isinstance(name, str) for name in workspaces):
@@ -184,6 +197,9 @@ def _record(number: int, value: dict[str, Any]) -> Record:
 def _event(value: dict[str, Any]) -> Event:
     previous_hash, hash = (value.pop(name, "") for name in _HASHES)
     sequence = value["sequence"]
+    is_sealed = value.get("format") == FORMAT_2
+    shown = {name: value.pop(name) for name in MEMBERS if name in value} if is_sealed else None
+    seal, salts = (value.pop("seal", ""), value.pop("salts", None)) if is_sealed else ("", None)
     return Event(
         workspace=_text(value["workspace"]),
         sequence=sequence if type(sequence) is int else 0,
@@ -191,6 +207,9 @@ def _event(value: dict[str, Any]) -> Event:
         facts=value,
         previous_hash=previous_hash if isinstance(previous_hash, str) else "",
         hash=hash if isinstance(hash, str) else "",
+        shown=shown,
+        seal=seal,
+        salts=salts,
     )
 
 

@@ -19,6 +19,7 @@ from django.db.models.functions import Cast
 
 from mcpbridge.audit.hashchain import facts, instant
 from mcpbridge.audit.heads import chain_statuses
+from mcpbridge.audit.tree.sealed import MEMBERS
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 
@@ -190,6 +191,7 @@ def _as_text(rows: "QuerySet[Any]") -> dict[str, Any]:
 
 
 def _event(row: dict[str, Any], is_readable: bool) -> Event:
+    is_sealed = is_readable and row["epoch"] > 0
     return Event(
         workspace=row["org_id"],
         sequence=row["sequence"],
@@ -197,6 +199,8 @@ def _event(row: dict[str, Any], is_readable: bool) -> Event:
         facts=facts(row) if is_readable else None,
         previous_hash=row.get("previous_hash", ""),
         hash=row["hash"],
+        shown={name: row[name] for name in MEMBERS} if is_sealed else None,
+        seal=bytes(row["seal"]).hex() if is_sealed else "",
     )
 
 

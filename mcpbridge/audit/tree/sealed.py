@@ -12,7 +12,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from mcpbridge.audit.hashchain import canonical, fast_canonical
+import rfc8785
+
 from mcpbridge.audit.tree.encoding import hash_from_hex
 from mcpbridge.audit.tree.errors import ProofError
 
@@ -42,16 +43,19 @@ def commitment(member: str, salt: bytes, value: Any) -> str:
     if len(salt) != SALT_SIZE:
         raise ProofError("the salt does not have 32 bytes")
     try:
-        form = canonical(value)
-    except ValueError:
+        form = rfc8785.dumps(value)
+    except (ValueError, RecursionError):
         raise ProofError(f"the value of {member} has no canonical form") from None
     return hashlib.sha256(_BEGINNINGS[member] + salt + form).hexdigest()
 
 
-def commitments(seal: bytes, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the commitments to the seven members of `facts`, which are in JSON types and were sanitized."""
+def commitments(seal: bytes, forms: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the commitments to the seven members, given the RFC 8785 form of each value.
+
+    Raises ProofError for a seal of another size.
+    """
     return {
-        member: hashlib.sha256(_BEGINNINGS[member] + salt + fast_canonical(facts[member])).hexdigest()
+        member: hashlib.sha256(_BEGINNINGS[member] + salt + forms[member]).hexdigest()
         for member, salt in salts(seal).items()
     }
 

@@ -1,21 +1,16 @@
 """Records that a verifier reads, from the database or an export: events, checkpoints, cuts and keys."""
 
 import hashlib
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 import rfc8785
 
-from mcpbridge.audit.hashchain import FORMAT, canonical
+from mcpbridge.audit.hashchain import FORMAT, FORMAT_2, quick_canonical
 from mcpbridge.audit.signing import CHECKPOINT_FORMAT, CUT_FORMAT, KEY_FORMAT
 
-# Where the output of orjson may differ from RFC 8785: keys with characters from U+E000 on sort differently, and these
-# numbers are printed differently. Anything that matches, even within a text, uses the reference implementation.
-_NEEDS_REFERENCE: Final = re.compile(rb"[\xee-\xf4]|[:\[,]-?\d+(?:\.0[,}\]]|\.?\d*e|\d{15})")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 # Limit of bytes to hash in the search for the original number of a row.
 _SEARCH_BYTES: Final = 256 * 1024 * 1024
@@ -24,7 +19,11 @@ _SEARCH_BEYOND: Final = 10_000
 
 @dataclass(slots=True)
 class Event:
-    """An audit row as it was read: `facts` in JSON types, None if they are unreadable."""
+    """An audit row as it was read: `facts` in JSON types, None if they are unreadable.
+
+    Of a row of format 2, `shown` are the sealed members that it shows, opened by `seal` if they are all, else by
+    `salts`; both are what an export says, and None and empty if it says nothing.
+    """
 
     workspace: str
     sequence: int
@@ -32,6 +31,9 @@ class Event:
     facts: dict[str, Any] | None
     previous_hash: str
     hash: str
+    shown: dict[str, Any] | None = None
+    seal: Any = ""
+    salts: Any = None
 
 
 @dataclass(slots=True)
@@ -86,27 +88,11 @@ Record = Event | Checkpoint | Key
 
 
 def canonical_or_none(value: Any) -> bytes | None:
-    """Return the RFC 8785 form, by orjson where it gives the same bytes; None if there is none."""
+    """Return the RFC 8785 form; None if there is none."""
     try:
-        made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        # orjson writes null for NaN and infinity.
-        if not _NEEDS_REFERENCE.search(made) and (b"null" not in made or is_finite(value)):
-            return made
-    except orjson.JSONEncodeError:
-        pass
-    try:
-        return canonical(value)
+        return quick_canonical(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
         return None
-
-
-def is_finite(value: Any) -> bool:
-    """Return whether `value` has no NaN or infinity."""
-    if isinstance(value, dict):
-        return all(map(is_finite, value.values()))
-    if isinstance(value, list):
-        return all(map(is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def has_valid_hash(event: Event) -> bool:
@@ -166,6 +152,6 @@ def _around_sequence(event: Event) -> tuple[bytes, bytes] | None:
 
 
 def _is_whole(event: Event) -> bool:
-    if event.facts is None or event.facts.get("format") != FORMAT:
+    if event.facts is None or event.facts.get("format") not in (FORMAT, FORMAT_2):
         return False
     return bool(_HASH.fullmatch(event.previous_hash) and _HASH.fullmatch(event.hash))

@@ -8,24 +8,32 @@ from typing import Any
 
 from mcpbridge.audit.export.cef import key_of
 from mcpbridge.audit.export.columns import COLUMNS
-from mcpbridge.audit.hashchain import FORMAT
+from mcpbridge.audit.hashchain import FORMAT, FORMAT_2
 
-NUMBERS = {"sequence", "status", "duration_ms"}
+NUMBERS = {"sequence", "status", "duration_ms", "epoch"}
 JSON = {"arguments", "snapshot"}
 LINE_BREAKS = {"n": "\n", "r": "\r"}
-ABSENT = {"snapshot", "status", "duration_ms"}
+ABSENT = {"snapshot", "status", "duration_ms", "epoch", "seal"}
 
 
 def facts_from_texts(texts: dict[str, str]) -> dict[str, Any]:
     """The columns from their texts, empty where there is none."""
-    made: dict[str, Any] = {"format": FORMAT}
+    made: dict[str, Any] = {}
     for name in COLUMNS:
         text = texts.get(name, "")
         if name in ABSENT and text == "":
             made[name] = None
         else:
             made[name] = json.loads(text) if name in NUMBERS | JSON else text
-    return made
+    return of_its_format(made)
+
+
+def of_its_format(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the name of its format; one of format 1 has neither epoch nor seal."""
+    if row["epoch"] is not None:
+        return {**row, "format": FORMAT_2}
+    assert row["seal"] is None
+    return {**{name: value for name, value in row.items() if name not in ("epoch", "seal")}, "format": FORMAT}
 
 
 def rows_of_csv(export: bytes) -> list[dict[str, Any]]:
@@ -96,7 +104,6 @@ def rows_of_ocsf(export: bytes) -> list[dict[str, Any]]:
 def ocsf_row(event: dict[str, Any]) -> dict[str, Any]:
     metadata = event["metadata"]
     made = {
-        "format": FORMAT,
         **event["unmapped"],
         "id": metadata["uid"],
         "sequence": metadata["sequence"],
@@ -117,4 +124,4 @@ def ocsf_row(event: dict[str, Any]) -> dict[str, Any]:
             made[name] = target.get(attribute, absent)
     if "api" in event:
         made["arguments"] = event["api"]["request"]["data"]
-    return made
+    return of_its_format(made)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mcpbridge import __version__
 from mcpbridge.audit.export import cef, csv, jsonl, ocsf
 from mcpbridge.audit.export.columns import COLUMNS
-from mcpbridge.audit.hashchain import FACTS, canonical, genesis, row_hash
+from mcpbridge.audit.hashchain import FACTS, FORMAT, canonical, genesis, row_hash
+from mcpbridge.audit.tree.sealed import MEMBERS, commitments
 from mcpbridge.audit.verification import Event
 from mcpbridge.core.sanitize import sanitize_snapshot
 from tests.audit_chains import a_chain, an_event, export_of, head_of
@@ -86,12 +87,24 @@ def events(draw: st.DrawFn) -> Event:
         "status": draw(st.none() | st.integers(0, 599)),
         "duration_ms": draw(st.none() | st.integers(0, 9) | st.floats(0.001, 1e6)),
     }
-    return an_event(genesis(draw(NAMES)), draw(NAMES), **more)
+    return an_event(genesis(draw(NAMES)), draw(NAMES), epoch=draw(st.integers(0, 2)), **more)
 
 
 def whole_row(event: Event) -> dict[str, Any]:
+    """Every value of the row; its commitments follow from them."""
     assert event.facts is not None
-    return {**event.facts, "previous_hash": event.previous_hash, "hash": event.hash}
+    opened = {**(event.shown or {}), "seal": event.seal} if event.seal else {}
+    said = {name: value for name, value in event.facts.items() if name != "sealed"}
+    return {**said, **opened, "previous_hash": event.previous_hash, "hash": event.hash}
+
+
+def facts_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What the hash of a row covers, made from its values."""
+    names = (*FACTS, "format", "workspace")
+    if row["format"] == FORMAT:
+        return {name: row[name] for name in names}
+    sealed = commitments(bytes.fromhex(row["seal"]), {name: canonical(row[name]) for name in MEMBERS})
+    return {**{name: row[name] for name in (*names, "epoch") if name not in MEMBERS}, "sealed": sealed}
 
 
 READERS = {
@@ -108,10 +121,12 @@ READERS = {
 def test_every_row_comes_back_from_every_format_with_its_hash(name, rows):
     write, read = READERS[name]
     came_back = read(b"".join(write(rows)))
+    told = [row.pop("sealed", None) for row in came_back]
+    if name == "jsonl":
+        assert told == [(row.facts or {}).get("sealed") for row in rows]
     assert [canonical(row) for row in came_back] == [canonical(whole_row(row)) for row in rows]
     for row in came_back:
-        told = {name: row[name] for name in (*FACTS, "format", "workspace")}
-        assert row_hash(canonical(told), row["previous_hash"]) == row["hash"]
+        assert row_hash(canonical(facts_of(row)), row["previous_hash"]) == row["hash"]
 
 
 @pytest.mark.parametrize("text", AWKWARD)
@@ -136,9 +151,10 @@ def test_an_export_full_of_awkward_names_still_proves_itself():
 @given(events())
 def test_json_lines_carry_each_fact_under_its_own_name(row):
     *_, line, end = export_of([row])
-    assert json.loads(line) == {"type": "event", **whole_row(row)}
+    sealed = {"sealed": row.facts["sealed"]} if row.seal else {}
+    assert json.loads(line) == {"type": "event", **whole_row(row), **sealed}
     (read,) = list(jsonl.Export(export_of([row])).records())
-    assert read.facts == row.facts
+    assert read == row
     assert json.loads(end) == {"type": "end", "lines": 1}
 
 
@@ -153,7 +169,7 @@ def test_a_csv_has_a_line_of_names_and_lines_that_end_as_the_standard_says():
     first, second = csv.lines([an_event(genesis("org-1"))])
     assert first == ",".join(COLUMNS).encode() + b"\r\n"
     assert second.endswith(b"\r\n")
-    assert set(COLUMNS) == {*FACTS, "workspace", "hash", "previous_hash"}
+    assert set(COLUMNS) == {*FACTS, "workspace", "epoch", "seal", "hash", "previous_hash"}
 
 
 def cef_line(**more: Any) -> str:

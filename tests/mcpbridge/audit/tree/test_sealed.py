@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpbridge.audit.hashchain import fast_canonical
 from mcpbridge.audit.tree.errors import ProofError, TreeError
 from mcpbridge.audit.tree.sealed import MEMBERS, commitment, commitments, new_seal, salts, verify_shown
 
@@ -15,8 +16,14 @@ FACTS = {
     "token_name": "Ana's laptop",
 }
 SEAL = bytes(range(32))
+
+
+def forms(facts):
+    return {member: fast_canonical(facts[member]) for member in MEMBERS}
+
+
 SALTS = {member: salt.hex() for member, salt in salts(SEAL).items()}
-SEALED = commitments(SEAL, FACTS)
+SEALED = commitments(SEAL, forms(FACTS))
 
 
 def test_all_or_some_or_none_of_the_members_can_be_shown():
@@ -25,13 +32,13 @@ def test_all_or_some_or_none_of_the_members_can_be_shown():
 
 
 def test_equal_values_look_different_in_each_row_and_member():
-    empty = dict.fromkeys(MEMBERS, "")
+    empty = dict.fromkeys(MEMBERS, b'""')
     assert len({*commitments(SEAL, empty).values(), *commitments(new_seal(), empty).values()}) == 14
 
 
 @given(st.dictionaries(st.text(max_size=3), st.one_of(st.text(), st.integers(0, 9), st.none()), max_size=4))
 def test_the_writer_and_the_verifier_commit_to_the_same_bytes(value):
-    assert commitments(SEAL, {**FACTS, "arguments": value})["arguments"] == commitment(
+    assert commitments(SEAL, forms({**FACTS, "arguments": value}))["arguments"] == commitment(
         "arguments", salts(SEAL)["arguments"], value
     )
 

@@ -117,7 +117,7 @@ def test_the_sealed_members_have_the_published_salt_and_commitments():
     salt = salts(SEAL)["arguments"]
     assert salt.hex() == "7314a8a09fd7df63ed2e198a8e7e9f8e68b0bf1b00ea2899fc51354f544e4e3b"
     assert commitment("arguments", salt, {"rows": 2}) == ROW["sealed"]["arguments"]
-    assert commitments(SEAL, shown) == ROW["sealed"]
+    assert commitments(SEAL, {name: canonical(value) for name, value in shown.items()}) == ROW["sealed"]
 
 
 def test_the_row_of_format_2_has_the_published_hash():
