@@ -5,8 +5,6 @@ Separate from `settings`, so that each check can be tested without loading Djang
 
 import ipaddress
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +12,6 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-GENERATED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY")
 # Close dead database connections after about ten seconds instead of 15 minutes (libpq parameters; seconds, the last in
 # milliseconds). Parameters in DATABASE_URL take precedence.
 _CONNECTION_TIMEOUTS = {
@@ -44,72 +41,6 @@ def is_address(host: str | None) -> bool:
         return bool(ipaddress.ip_address((host or "").strip("[]")))
     except ValueError:
         return False
-
-
-def secret_path(var: Path, name: str) -> Path:
-    """Return the path of the secret that `make run` generated for the setting `name`."""
-    return var / name.lower()
-
-
-def fresh_secret() -> str:
-    """Return a new random secret."""
-    return secrets.token_urlsafe(48)
-
-
-def read_optional_secret(env: environ.Env, name: str) -> str:
-    """Return the secret `name` from the environment or the file in `<name>_FILE`; empty if neither is set.
-
-    Raises ImproperlyConfigured if that file cannot be read or is empty.
-    """
-    if value := str(env.str(name, default="")):
-        return value
-    path = env.str(f"{name}_FILE", default="")
-    if not path:
-        return ""
-    try:
-        value = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE: {path} cannot be read ({error.strerror}).") from None
-    if not value:
-        raise ImproperlyConfigured(f"{name}_FILE: {path} is empty.")
-    return value
-
-
-def read_secret(env: environ.Env, var: Path, name: str, *, default: str = "") -> str:
-    """Return the secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
-
-    Raises ImproperlyConfigured if all of them are empty.
-    """
-    if value := read_optional_secret(env, name):
-        return value
-    generated = secret_path(var, name)
-    if generated.exists():
-        return generated.read_text(encoding="utf-8").strip()
-    if default:
-        return default
-    raise ImproperlyConfigured(f"{name} is not set. Set {name} or {name}_FILE, or run `make run` once to generate it.")
-
-
-def generate_secrets(var: Path) -> list[str]:
-    """Write missing secrets into `var`, readable only by the owner (0600); return the names of those written."""
-    var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    written = []
-    for name in GENERATED_SECRETS:
-        path = secret_path(var, name)
-        if path.exists():
-            continue
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.touch(mode=0o600)
-        part.write_text(fresh_secret() + "\n", encoding="utf-8")
-        try:
-            # Atomic, and never replaces a secret that another process wrote.
-            os.link(part, path)
-        except FileExistsError:
-            continue
-        finally:
-            part.unlink()
-        written.append(name)
-    return written
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
@@ -196,47 +127,6 @@ def check_sandbox_is_meant(*, upstream_url: str, debug: bool, public_url: str, s
             f"PUBLIC_URL is {public_url}, but HOURSMITH_API_URL is unset: this would serve the sandbox publicly. "
             "Set HOURSMITH_API_URL, or SANDBOX=on to allow it."
         )
-
-
-def read_oidc(env: environ.Env, var: Path) -> dict[str, str]:
-    """Return the OpenID Connect settings: issuer, client_id, secret, name; empty if none is set.
-
-    Raises ImproperlyConfigured if a setting is missing, or the issuer is not https.
-    """
-    issuer, client = env.str("OIDC_ISSUER", default=""), env.str("OIDC_CLIENT_ID", default="")
-    # The blank default means unset, which is not an error here.
-    secret = read_secret(env, var, "OIDC_CLIENT_SECRET", default=" ").strip()
-    given = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client, "OIDC_CLIENT_SECRET": secret}
-    missing = [name for name, value in given.items() if not value]
-    if len(missing) == len(given):
-        return {}
-    if missing:
-        there = " and ".join(name for name in given if name not in missing)
-        lacking = " and ".join(missing)
-        raise ImproperlyConfigured(f"Besides {there}, OpenID Connect also needs {lacking}.")
-    parts = urlsplit(issuer)
-    if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ImproperlyConfigured(
-            f"OIDC_ISSUER is {issuer!r}; it must be an https:// URL without user name, query or fragment."
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise ImproperlyConfigured(
-            f"OIDC_ISSUER is {issuer!r}; it must be https:// (http:// is allowed for loopback addresses)."
-        )
-    name = env.str("OIDC_NAME", default=parts.hostname)
-    return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name}
-
-
-def oidc_provider(oidc: dict[str, str]) -> dict[str, object]:
-    """Return allauth's SOCIALACCOUNT_PROVIDERS for the provider in `oidc`; without a provider if `oidc` is empty."""
-    app = {
-        "provider_id": "oidc",
-        "name": oidc.get("name"),
-        "client_id": oidc.get("client_id"),
-        "secret": oidc.get("secret"),
-        "settings": {"server_url": oidc.get("issuer")},
-    }
-    return {"openid_connect": {"APPS": [app] if oidc else [], "OAUTH_PKCE_ENABLED": True}}
 
 
 def sqlite_options(*, durable: bool) -> dict[str, object]:

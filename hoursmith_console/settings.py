@@ -7,14 +7,17 @@ from urllib.parse import urlsplit
 import environ
 
 from hoursmith_console import env as configuration
+from hoursmith_console import secret_settings
 from hoursmith_console.middleware import security_headers
 from hoursmith_console.oauth import settings as oauth
+from hoursmith_console.paths import FILES_DIR, data_dir
+from hoursmith_console.sign_in.oidc.settings import oidc_provider, read_oidc
 from hoursmith_console.sign_in.settings import ACCOUNT_FORMS, MFA_FORMS  # noqa: F401 – settings of django-allauth
 from mcpbridge.audit.witnesses.config import check_witnesses
 from mcpbridge.observability.logs import logging_settings
 from mcpbridge.observability.telemetry.config import wants_traces
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = data_dir()
 
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
@@ -22,7 +25,7 @@ env.read_env(BASE_DIR / ".env")
 # settings from the environment
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
-VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+secret_settings.create_private_folder(VAR_DIR)
 
 DEBUG = env.bool("DEBUG", default=False)
 HOST = env.str("HOST", default="127.0.0.1")
@@ -33,9 +36,9 @@ TRUSTED_PROXIES = configuration.check_networks("TRUSTED_PROXIES", env.list("TRUS
 
 if DEBUG:
     # Also stored with DEBUG on, so that earlier signatures stay verifiable.
-    configuration.generate_secrets(VAR_DIR)
-SECRET_KEY = configuration.read_secret(env, VAR_DIR, "SECRET_KEY")
-AUDIT_SIGNING_KEY = configuration.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY")
+    secret_settings.generate_secrets(VAR_DIR, os.environ)
+SECRET_KEY = secret_settings.read_secret(env, VAR_DIR, "SECRET_KEY")
+AUDIT_SIGNING_KEY = secret_settings.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY")
 
 HOURSMITH_API_URL = env.str("HOURSMITH_API_URL", default="")
 if HOURSMITH_API_URL:
@@ -68,14 +71,14 @@ ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
 UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
 IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
 # Access to /metrics: with this token or, if none is set, by direct requests from these networks.
-METRICS_TOKEN = configuration.read_optional_secret(env, "METRICS_TOKEN")
+METRICS_TOKEN = secret_settings.read_optional_secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
 # Traces to a collector, by OpenTelemetry's own variables.
-if _collector_headers := configuration.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
+if _collector_headers := secret_settings.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
     os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = _collector_headers
 TRACES = wants_traces(os.environ)
 # The documents that /help/ shows.
-DOCS_DIR = configuration.check_folder("DOCS_DIR", env.str("DOCS_DIR", default=str(BASE_DIR / "docs")))
+DOCS_DIR = configuration.check_folder("DOCS_DIR", env.str("DOCS_DIR", default=str(FILES_DIR / "docs")))
 # Hours without an attempt after which a revoked token counts as unused.
 ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
 # For the conformance tests, which serve their fixtures through the same path.
@@ -173,7 +176,7 @@ _LOADERS = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [FILES_DIR / "templates"],
         "OPTIONS": {
             "loaders": [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": [
@@ -186,9 +189,9 @@ TEMPLATES = [
     },
 ]
 
-DATABASE_DIRECT_URL = configuration.read_optional_secret(env, "DATABASE_DIRECT_URL")
+DATABASE_DIRECT_URL = secret_settings.read_optional_secret(env, "DATABASE_DIRECT_URL")
 DATABASES = configuration.databases(
-    configuration.read_secret(env, VAR_DIR, "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'console.sqlite3'}"),
+    secret_settings.read_secret(env, VAR_DIR, "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'console.sqlite3'}"),
     direct_url=DATABASE_DIRECT_URL,
 )
 DATABASE_ROUTERS = ["hoursmith_console.sandbox.router.SandboxRouter"] if "sandbox" in DATABASES else []
@@ -202,7 +205,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [FILES_DIR / "static"]
 # No other origin needs our static files.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
@@ -245,11 +248,11 @@ MFA_TOTP_TOLERANCE = 1
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Browsers refuse passkeys over http except on localhost.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = configuration.is_loopback(_public.hostname)
-OIDC = configuration.read_oidc(env, VAR_DIR)
+OIDC = read_oidc(env, VAR_DIR)
 SOCIALACCOUNT_ADAPTER = "hoursmith_console.sign_in.oidc.provider.OidcAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
 SOCIALACCOUNT_LOGIN_ON_GET = SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(OIDC)
+SOCIALACCOUNT_PROVIDERS = oidc_provider(OIDC)
 # Rate limits count for all workers and nodes together.
 CACHES = {
     "default": {
@@ -259,7 +262,7 @@ CACHES = {
     }
 }
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
-if _mail_server := configuration.read_optional_secret(env, "EMAIL_URL"):
+if _mail_server := secret_settings.read_optional_secret(env, "EMAIL_URL"):
     vars().update(env.email_url_config(_mail_server))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname or 'localhost'}")
 EMAIL_TIMEOUT = 10

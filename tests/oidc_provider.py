@@ -21,7 +21,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
-from hoursmith_console import env
+from hoursmith_console.sign_in.oidc import settings as oidc_settings
 
 CLIENT_ID, CLIENT_SECRET = "console", "known to both"
 
@@ -101,7 +101,7 @@ class Provider:
 def configure(settings: Any, provider: Provider) -> None:
     """Let the console use `provider`, as after a start with its issuer in OIDC_ISSUER."""
     settings.OIDC = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
-    settings.SOCIALACCOUNT_PROVIDERS = env.oidc_provider(settings.OIDC)
+    settings.SOCIALACCOUNT_PROVIDERS = oidc_settings.oidc_provider(settings.OIDC)
 
 
 class _Stay(HTTPRedirectHandler):

@@ -12,7 +12,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 from pytest_django import Settings
 
-from hoursmith_console import env as configuration
+from hoursmith_console.sign_in.oidc import settings as oidc_settings
 from tests.faults.upstream import Hoursmith, serving
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, oidc_provider
 from tests.servers import Served, served_console
@@ -54,7 +54,7 @@ def mail_folder(settings: Settings, tmp_path: Path) -> Path:
 def issuer_use(settings: Any, provider: Provider) -> None:
     """Let people sign in with `provider` from now on, as an operator would by OIDC_ISSUER."""
     settings.OIDC = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "name": "Example"}
-    settings.SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(settings.OIDC)
+    settings.SOCIALACCOUNT_PROVIDERS = oidc_settings.oidc_provider(settings.OIDC)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hoursmith_console.demo.clock import DemoClock
 from hoursmith_console.demo.player import play
 from hoursmith_console.demo.progress import DemoState, begin, demo_state, publish
 from hoursmith_console.demo.stage import console
+from hoursmith_console.paths import IMPORT_DIR
 from hoursmith_console.sandbox.seed.members import ORG_ID
 from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import ObservedToken
@@ -52,7 +53,7 @@ def play_in_background() -> None:
     claim_run()
     with (Path(settings.VAR_DIR) / "demo.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            _COMMAND, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            _COMMAND, cwd=IMPORT_DIR, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     # So that it is not left as a zombie.
     threading.Thread(target=process.wait, name="demo", daemon=True).start()
@@ -61,7 +62,7 @@ def play_in_background() -> None:
 def play_in_foreground(*, is_brief: bool) -> int:
     """Play in a process of its own and wait for it; return its exit code."""
     command = [*_COMMAND, *([BRIEF] if is_brief else [])]
-    return subprocess.call(command, cwd=settings.BASE_DIR)  # noqa: S603 - our own module
+    return subprocess.call(command, cwd=IMPORT_DIR)  # noqa: S603 - our own module
 
 
 async def play_here(clock: DemoClock, out: TextIO, *, is_brief: bool) -> None:

@@ -23,6 +23,7 @@ from hoursmith_console.core.texts import one_line
 from hoursmith_console.core.views import render_page
 from hoursmith_console.members.forms import InviteForm
 from hoursmith_console.members.queries import list_people, search_members, visible_members
+from hoursmith_console.paths import manage_command
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels, tokens_claimed_by
@@ -199,7 +200,7 @@ def _command(invitation: Invitation) -> str:
     """Return the command that prints a link, with the address quoted for the shell."""
     given = ["--email", invitation.email, "--role", invitation.role.lower()]
     given += ["--workspace", invitation.member.workspace.org_id]
-    return f".venv/bin/python manage.py console_invite {shlex.join(given)}"
+    return f"{manage_command()} console_invite {shlex.join(given)}"
 
 
 def _detail(viewer: Viewer, member: Member) -> dict[str, Any]:

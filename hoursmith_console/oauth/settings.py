@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from hoursmith_console.env import check_choice, is_loopback, read_optional_secret, read_secret
+from hoursmith_console.env import check_choice, is_loopback
+from hoursmith_console.secret_settings import read_optional_secret, read_secret
 from mcpbridge.grants.limits import MAX_ACCESS_HOURS, MAX_GRANT_DAYS
 
 KEY = "OAUTH_SEALING_KEY"

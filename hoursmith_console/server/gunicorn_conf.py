@@ -4,6 +4,7 @@ gunicorn --config python:hoursmith_console.server.gunicorn_conf hoursmith_consol
 """
 
 import gc
+import os
 import resource
 import sys
 from typing import Any
@@ -17,6 +18,8 @@ from hoursmith_console.server.prometheus import discard_gauges, reserve_counters
 from hoursmith_console.server.reload import rolling_reload
 from hoursmith_console.server.worker import end_on_signals
 
+# Whatever the umask of the service: only its own user may read these files.
+os.umask(0o077)
 share_counters(settings.VAR_DIR / "metrics")
 
 # The usual limit of 1024 open files is below a worker's connection limit.

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 # What our counters fill, many times over. More than the library takes at first, so that no file ever grows.
 _BYTES = 256 * 1024
-_KINDS = ("counter", "gauge_livemin", "gauge_livesum", "histogram")
+_KINDS = ("counter", "gauge_livemax", "gauge_livemin", "gauge_livesum", "histogram")
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # The same folder, also in a worker that cannot count there: it reports what the others count, as they do.
 SHARED_VARIABLE = "HOURSMITH_COUNTERS_DIR"

@@ -1,25 +1,34 @@
-"""`make run`: prepare the database and the sandbox, print the sign-ins, then run the server. `--demo`: `make demo`."""
+"""`make run` and `hoursmith-console serve`: prepare the database and the sandbox, print the sign-ins, then serve.
+
+`--demo`, as in `make demo`: play two weeks of work in the sandbox instead.
+"""
 
 import json
 import os
 import sys
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from hoursmith_console import env
+from hoursmith_console.paths import data_dir
+from hoursmith_console.secret_settings import generate_secrets
 
 EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
+    """Become the server, or play the demo where the first of `arguments` is `--demo`."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoursmith_console.settings")
-    base = Path(__file__).resolve().parents[2]
+    # Whatever the umask of the service: only its own user may read these files.
+    os.umask(0o077)
+    environ.Env.read_env(data_dir() / ".env")
     try:
-        env.generate_secrets(Path(os.environ.get("VAR_DIR", base / "var")))
-        if sys.argv[1:2] == ["--demo"]:
-            _manage("play_demo", *sys.argv[2:])
+        generate_secrets(Path(os.environ.get("VAR_DIR") or data_dir() / "var"), os.environ)
+        if arguments[:1] == ["--demo"]:
+            _manage("play_demo", *arguments[1:])
             return
         _prepare()
     except ImproperlyConfigured as error:
@@ -84,4 +93,4 @@ def _prepare_sandbox() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -10,9 +10,9 @@ from tests.paths import ROOT
 
 def test_packaging_reads_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["dynamic"] == ["version"]
+    assert "version" in project["project"]["dynamic"]
     assert "version" not in project["project"]
-    assert project["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "mcpbridge.__version__"
+    assert project["tool"]["hatch"]["version"]["path"] == "mcpbridge/__init__.py"
 
 
 def test_the_newest_release_in_the_changelog_is_this_one() -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import env as configuration
+from hoursmith_console.secret_settings import generate_secrets, read_secret
 from tests.paths import ROOT
 
 
@@ -25,19 +26,38 @@ def test_a_setting_that_names_no_folder_is_refused(tmp_path):
 
 def test_secrets_are_generated_once_and_readable_by_the_owner_alone(tmp_path):
     var = tmp_path / "var"
-    assert configuration.generate_secrets(var) == ["SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY"]
+    var.mkdir(mode=0o755)
+    assert generate_secrets(var, {}) == ["SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY"]
     first = (var / "secret_key").read_text()
-    assert configuration.generate_secrets(var) == []
+    assert generate_secrets(var, {}) == []
     assert (var / "secret_key").read_text() == first
     assert stat.S_IMODE((var / "secret_key").stat().st_mode) == 0o600
     assert stat.S_IMODE(var.stat().st_mode) == 0o700
+
+
+def test_no_secret_is_generated_where_one_is_given(tmp_path):
+    given = {"SECRET_KEY": "set", "AUDIT_SIGNING_KEY_FILE": "/etc/key", "OAUTH_SEALING_KEY": "set"}
+    assert generate_secrets(tmp_path, given) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_front_of_hosted_hoursmith_a_missing_secret_is_refused_and_not_made(tmp_path):
+    hosted = {"HOURSMITH_API_URL": "https://hoursmith.app/api/v1", "PUBLIC_URL": "https://console.example.com"}
+    with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY is not set.*keep a copy apart from the database"):
+        generate_secrets(tmp_path, hosted)
+    assert list(tmp_path.iterdir()) == []
+    # To try it on one's own machine, one variable is enough.
+    made = generate_secrets(tmp_path, {**hosted, "PUBLIC_URL": "http://127.0.0.1:8000"})
+    assert made == ["SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY"]
+    # What was made once is kept.
+    assert generate_secrets(tmp_path, hosted) == []
 
 
 def test_a_secret_comes_from_the_environment_then_its_file_then_var(tmp_path):
     (tmp_path / "secret_key").write_text("generated\n")
     named = tmp_path / "named"
     named.write_text("from the file\n")
-    read = configuration.read_secret
+    read = read_secret
     assert read(environment(SECRET_KEY="set"), tmp_path, "SECRET_KEY", default="") == "set"
     assert read(environment(SECRET_KEY_FILE=str(named)), tmp_path, "SECRET_KEY", default="") == "from the file"
     assert read(environment(), tmp_path, "SECRET_KEY", default="") == "generated"
@@ -49,7 +69,7 @@ def test_a_secrets_file_that_is_missing_or_empty_is_named(tmp_path, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ImproperlyConfigured, match=f"SECRET_KEY_FILE: {path}"):
-        configuration.read_secret(environment(SECRET_KEY_FILE=str(path)), tmp_path, "SECRET_KEY", default="")
+        read_secret(environment(SECRET_KEY_FILE=str(path)), tmp_path, "SECRET_KEY", default="")
 
 
 @pytest.mark.parametrize(

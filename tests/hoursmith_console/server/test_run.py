@@ -22,6 +22,12 @@ def _is_ready(port: int) -> bool:
         return False
 
 
+def kept_from_others(folder: Path) -> list[Path]:
+    """What is in `folder`, or the folder itself, that somebody else may read; but for what is served to everybody."""
+    private = [path for path in folder.rglob("*") if not path.is_relative_to(folder / "static")]
+    return [path for path in (folder, *private) if path.stat().st_mode & 0o077]
+
+
 def test_a_fresh_copy_without_any_setting_makes_its_secrets_and_serves(tmp_path: Path) -> None:
     for name in ("hoursmith_console", "mcpbridge", "templates", "static", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -34,6 +40,7 @@ def test_a_fresh_copy_without_any_setting_makes_its_secrets_and_serves(tmp_path:
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port)},
             stdout=output,
             stderr=subprocess.STDOUT,
+            umask=0o002,
         )
     try:
         eventually(
@@ -41,7 +48,7 @@ def test_a_fresh_copy_without_any_setting_makes_its_secrets_and_serves(tmp_path:
         )
         assert served.poll() is None, log.read_text(errors="replace")
         assert "Example token of" in log.read_text(errors="replace")
-        assert (tmp_path / "var").is_dir()
+        assert kept_from_others(tmp_path / "var") == []
     finally:
         served.send_signal(signal.SIGTERM)
         served.wait(30)

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 from django.core.management.base import BaseCommand, CommandError
 
+from hoursmith_console.paths import manage_command
 from hoursmith_console.workspaces.member_list import MemberList, MemberListError, fetch_member_list
 from hoursmith_console.workspaces.member_sync import SyncResult, sync_members
 from hoursmith_console.workspaces.services import import_workspace
@@ -45,7 +46,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{old} is now {new}.")
         for problem in synced.problems:
             self.stderr.write(f"Check: {problem}")
-        self.stdout.write("To invite one: manage.py console_invite --email … --role …")
+        self.stdout.write(f"To invite one: {manage_command()} console_invite --email … --role …")
 
     async def _read(self, credential: Credential) -> MemberList:
         upstream, progress = (

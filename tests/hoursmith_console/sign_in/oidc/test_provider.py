@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from environ import Env
 
-from hoursmith_console import env as configuration
 from hoursmith_console.accounts.models import OidcIdentity
+from hoursmith_console.sign_in.oidc import settings as oidc_settings
 from hoursmith_console.workspaces.access import revoke_access
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
@@ -160,7 +160,7 @@ def test_an_answer_that_was_not_asked_for_lets_nobody_in(provider: Provider) -> 
 
 def test_a_provider_that_is_away_is_said_so(provider: Provider, settings: Any) -> None:
     settings.OIDC = {**settings.OIDC, "issuer": "http://127.0.0.1:9"}
-    settings.SOCIALACCOUNT_PROVIDERS = configuration.oidc_provider(settings.OIDC)
+    settings.SOCIALACCOUNT_PROVIDERS = oidc_settings.oidc_provider(settings.OIDC)
     assert Client().post("/accounts/openid/login/").status_code == 503
 
 
@@ -224,14 +224,14 @@ def test_a_half_or_unsafe_setting_is_named_at_the_start(tmp_path: Any, given: di
     env = Env()
     env.ENVIRON = given
     with pytest.raises(ImproperlyConfigured, match=words):
-        configuration.read_oidc(env, tmp_path)
+        oidc_settings.read_oidc(env, tmp_path)
 
 
 def test_full_settings_are_taken_and_the_secret_may_be_a_file(tmp_path: Any) -> None:
     (tmp_path / "secret").write_text("from the file\n")
     env = Env()
     env.ENVIRON = {**FULL, "OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
-    found = configuration.read_oidc(env, tmp_path)
+    found = oidc_settings.read_oidc(env, tmp_path)
     assert found == {
         "issuer": "https://login.example.com",
         "client_id": "c",
