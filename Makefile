@@ -50,6 +50,10 @@ bench/.venv/.contenders: bench/requirements.txt
 	bench/.venv/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
 
+.PHONY: wheel
+wheel: $(VENV)/bin/python ## Build the wheel into dist/
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzzing ## Fuzz untrusted-input parsers (SECONDS each, default 60); failures are saved as seeds
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)

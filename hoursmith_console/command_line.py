@@ -14,7 +14,7 @@ _USAGE = """Usage: hoursmith-console COMMAND
   mcp […]          serve MCP over standard input and output with the token in HOURSMITH_API_TOKEN
   version          print the version
 
-Settings are read from the environment and from .env in the data folder; see docs/operating.md.
+Settings are read from the environment, then from the file ENV_FILE or .env in the data folder; see docs/operating.md.
 """
 
 
@@ -54,7 +54,7 @@ def manage(arguments: Sequence[str]) -> None:
     try:
         execute_from_command_line(list(arguments))
     except ImproperlyConfigured as error:
-        # A wrong setting is the operator's to mend: one sentence, not a traceback.
+        # A wrong setting is the operator's to correct: one sentence, not a traceback.
         sys.exit(f"Not started: {error}")
 
 

@@ -22,6 +22,11 @@ def data_dir() -> Path:
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "share") / "hoursmith-console"
 
 
+def env_file() -> Path:
+    """Return the file of settings that the environment does not set: ENV_FILE, or `.env` in the data folder."""
+    return Path(os.environ.get("ENV_FILE") or data_dir() / ".env")
+
+
 def manage_command() -> str:
     """Return how a management command is run here, as an operator types it."""
     return "hoursmith-console manage" if IS_INSTALLED else ".venv/bin/python manage.py"

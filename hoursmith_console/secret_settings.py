@@ -17,6 +17,16 @@ _NEEDED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY")
 _KEY_COMMAND = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
+def read_env_file(path: Path) -> None:
+    """Set what `path` sets and the environment does not. Raises ImproperlyConfigured if ENV_FILE cannot be read."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            environ.Env.read_env(file)
+    except OSError as error:
+        if os.environ.get("ENV_FILE"):
+            raise ImproperlyConfigured(f"ENV_FILE: {path} cannot be read ({error.strerror}).") from None
+
+
 def secret_path(var: Path, name: str) -> Path:
     """Return the path of the secret that `make run` generated for the setting `name`."""
     return var / name.lower()

@@ -10,7 +10,7 @@ from hoursmith_console import env as configuration
 from hoursmith_console import secret_settings
 from hoursmith_console.middleware import security_headers
 from hoursmith_console.oauth import settings as oauth
-from hoursmith_console.paths import FILES_DIR, data_dir
+from hoursmith_console.paths import FILES_DIR, data_dir, env_file
 from hoursmith_console.sign_in.oidc.settings import oidc_provider, read_oidc
 from hoursmith_console.sign_in.settings import ACCOUNT_FORMS, MFA_FORMS  # noqa: F401 – settings of django-allauth
 from mcpbridge.audit.witnesses.config import check_witnesses
@@ -20,7 +20,7 @@ from mcpbridge.observability.telemetry.config import wants_traces
 BASE_DIR = data_dir()
 
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+secret_settings.read_env_file(env_file())
 
 # settings from the environment
 

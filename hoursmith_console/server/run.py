@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from hoursmith_console.paths import data_dir
-from hoursmith_console.secret_settings import generate_secrets
+from hoursmith_console.paths import data_dir, env_file
+from hoursmith_console.secret_settings import generate_secrets, read_env_file
 
 EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
@@ -24,8 +23,8 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoursmith_console.settings")
     # Whatever the umask of the service: only its own user may read these files.
     os.umask(0o077)
-    environ.Env.read_env(data_dir() / ".env")
     try:
+        read_env_file(env_file())
         generate_secrets(Path(os.environ.get("VAR_DIR") or data_dir() / "var"), os.environ)
         if arguments[:1] == ["--demo"]:
             _manage("play_demo", *arguments[1:])

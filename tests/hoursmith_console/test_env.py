@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import env as configuration
-from hoursmith_console.secret_settings import generate_secrets, read_secret
+from hoursmith_console.paths import env_file
+from hoursmith_console.secret_settings import generate_secrets, read_env_file, read_secret
 from tests.paths import ROOT
 
 
@@ -165,3 +166,22 @@ def test_anchors_are_kept_in_files_or_outright_nowhere():
     ):
         with pytest.raises(ImproperlyConfigured, match="AUDIT_ANCHOR_FLOOR"):
             configuration.check_anchor_floor(text)
+
+
+def test_the_file_of_settings_sets_what_the_environment_does_not(tmp_path, monkeypatch):
+    path = tmp_path / "environment"
+    path.write_text("# A comment\nPORT=9000\nPUBLIC_URL=https://console.example.com\n")
+    monkeypatch.setenv("ENV_FILE", str(path))
+    monkeypatch.setenv("PORT", "8001")
+    # Set first, so that it is put back as it was.
+    monkeypatch.setenv("PUBLIC_URL", "")
+    monkeypatch.delenv("PUBLIC_URL")
+    read_env_file(env_file())
+    assert (os.environ["PORT"], os.environ["PUBLIC_URL"]) == ("8001", "https://console.example.com")
+
+
+def test_a_named_file_of_settings_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    read_env_file(tmp_path / "none")
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "none"))
+    with pytest.raises(ImproperlyConfigured, match="ENV_FILE"):
+        read_env_file(env_file())
