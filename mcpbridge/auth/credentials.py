@@ -8,13 +8,15 @@ Source: RFC 6750 section 2.1 (the header), the Hoursmith contract section 2 (the
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.token_digest import token_digests
 from mcpbridge.models import TokenRef
 
 MAX_HEADER_LENGTH = 4096
+# What an envelope begins with.
+ENVELOPE = "hse_"
 
 _TOKEN = re.compile(r"hsk_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})", re.ASCII)
 _REFERENCE = re.compile(r"\$\{[^}]*\}?|\{(?:env|input|file):[^}]*\}?|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%", re.ASCII)
@@ -23,8 +25,18 @@ _PLACEHOLDER = re.compile(
 )
 
 
-def credential_from_headers(values: Sequence[bytes]) -> Credential:
-    """Return the credential in the Authorization header lines `values`; raise CredentialError."""
+def credential_from_headers(
+    values: Sequence[bytes], *, open_envelope: Callable[[str], Credential] | None = None
+) -> Credential:
+    """Return the credential in the Authorization header lines `values`; raise CredentialError.
+
+    `open_envelope` returns the one in an envelope (`mcpbridge.grants`); without it, envelopes are not accepted.
+    """
+    text = _bearer(values)
+    return open_envelope(text) if open_envelope and text.startswith(ENVELOPE) else credential_from_text(text)
+
+
+def _bearer(values: Sequence[bytes]) -> str:
     if not values:
         raise CredentialError(CredentialErrorCode.MISSING)
     if len(values) > 1:
@@ -41,7 +53,7 @@ def credential_from_headers(values: Sequence[bytes]) -> Credential:
         raise _fault(
             text, CredentialErrorCode.UNEXPANDED if _REFERENCE.search(scheme) else CredentialErrorCode.OTHER_SCHEME
         )
-    return credential_from_text(rest)
+    return rest.strip()
 
 
 def credential_from_text(text: str) -> Credential:

@@ -27,6 +27,12 @@ class CredentialErrorCode(StrEnum):
     PLACEHOLDER = "placeholder"
     NOT_A_TOKEN = "not_hoursmith"  # noqa: S105 – the name of an error
     MALFORMED = "malformed"
+    # Of an assistant that signed in.
+    ENVELOPE_EXPIRED = "envelope_expired"
+    ENVELOPE_UNREADABLE = "envelope_unreadable"
+    GRANT_ENDED = "grant_ended"
+    WRONG_CONNECTION = "wrong_connection"
+    NOT_AN_ACCESS_ENVELOPE = "not_an_access_envelope"
     # Found later: by Hoursmith, or in the block list.
     REJECTED = "rejected"
     BLOCKED = "blocked"
@@ -54,6 +60,21 @@ EXPLANATIONS: dict[CredentialErrorCode, str] = {
     CredentialErrorCode.MALFORMED: (
         "The token is incomplete. A whole token is hsk_live_ or hsk_test_, 12 characters, an underscore and "
         "32 characters."
+    ),
+    CredentialErrorCode.ENVELOPE_EXPIRED: (
+        "The assistant's access token has expired, and the assistant did not renew it. Connect it again."
+    ),
+    CredentialErrorCode.ENVELOPE_UNREADABLE: (
+        "This console did not issue the assistant's access token, or no longer accepts it. Connect the assistant again."
+    ),
+    CredentialErrorCode.GRANT_ENDED: (
+        "The access of this assistant was ended in the Hoursmith console. Connect it again if it should go on."
+    ),
+    CredentialErrorCode.WRONG_CONNECTION: (
+        "The assistant signed in at another address than the one that it uses now. Remove it and connect it again."
+    ),
+    CredentialErrorCode.NOT_AN_ACCESS_ENVELOPE: (
+        "The assistant sent a code, a refresh token or a client id instead of its access token. Connect it again."
     ),
     CredentialErrorCode.REJECTED: (
         "Hoursmith does not accept this token: it is unknown or was revoked. Create a new one under Settings → API."

@@ -120,11 +120,6 @@ def new_grant_id() -> str:
     return base64.urlsafe_b64encode(os.urandom(9)).decode()
 
 
-def looks_like_envelope(text: str) -> bool:
-    """Return whether `text` begins like an envelope or another text that this console seals or signs."""
-    return text.startswith("hse_")
-
-
 def seal(envelope: Envelope) -> Sealed:
     """Seal `envelope`. The settings must have a sealing key."""
     key_id, cipher = keys.ciphers(envelope.kind)[0]

@@ -18,14 +18,14 @@ import orjson
 from mcpbridge.activity.connections import ID_PATTERN, Greeting
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.activity.rejections import Rejection
-from mcpbridge.auth.credentials import credential_from_headers
 from mcpbridge.auth.identity import IdentityCache, IdentityUnavailableError
 from mcpbridge.auth.rate_limit import TooManyAttemptsError
 from mcpbridge.auth.restrictions.store import Restrictions, RestrictionStore, RestrictionsUnknownError
-from mcpbridge.core.credential import CredentialError, CredentialErrorCode
+from mcpbridge.core.credential import CredentialError
 from mcpbridge.core.ids import new_text_id
 from mcpbridge.core.types import Caller
 from mcpbridge.http.addresses import AllowedHosts
+from mcpbridge.http.credentials import Authentication
 from mcpbridge.http.headers import plain_headers
 from mcpbridge.http.request import (
     HttpError,
@@ -49,7 +49,6 @@ logger = logging.getLogger(__name__)
 Scope = Mapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-UNAUTHENTICATED = -32040
 TOO_MANY_ATTEMPTS = -32041
 _UNKNOWN_WAIT_S = 5
 
@@ -114,15 +113,12 @@ class McpHttpApp:
             raise HttpError(405, "Send a POST: this server has no streams.", headers=[(b"allow", b"POST")])
         restrictions = self._current_restrictions()
         caller = self._caller(scope, headers, path["connection"] or "", request_id)
-        credential_lines = [value for name, value in scope["headers"] if name == b"authorization"]
+        authentication = Authentication(caller, scope["path"])
         try:
-            credential = credential_from_headers(credential_lines)
-            caller.env, caller.prefix, caller.digests = credential.env, credential.prefix, credential.digests
-            if restrictions.is_blocked(credential.token_ref):
-                raise CredentialError(CredentialErrorCode.BLOCKED, token=credential.token_ref)
+            credential = authentication.credential(scope["headers"], restrictions)
             check_media_types(headers)
             body = parse_body(await read_body(receive, headers))
-            read_only = bool(path["readonly"]) or is_read_only(headers)
+            read_only = authentication.is_read_only or bool(path["readonly"]) or is_read_only(headers)
             context = RequestContext(credential, caller, read_only, restrictions.notice(credential.token_ref))
             if isinstance(body, list) and dispatch.allows_batches(headers.get("mcp-protocol-version")):
                 return await self._answer_batch(body, headers, context)
@@ -131,7 +127,7 @@ class McpHttpApp:
             caller.env, caller.prefix = error.token
             caller.digests = caller.digests or error.digests
             self._activity.rejected(Rejection.of(caller, error.code))
-            raise _unauthorized(error) from None
+            raise authentication.refusal(error) from None
         except TooManyAttemptsError as error:
             self._activity.rejected(Rejection.of(caller, "too_many_attempts"))
             raise HttpError(
@@ -245,20 +241,6 @@ def _failed(error: Exception, request_id: str, rpc_id: str | int | None) -> Http
     logger.error("Request %s failed", request_id, exc_info=error)
     internal = jsonrpc.RpcError(types.INTERNAL_ERROR, "Internal error", data={"requestId": request_id})
     return HttpResponse(500, internal.body(rpc_id))
-
-
-def _unauthorized(error: CredentialError) -> HttpError:
-    """Build HTTP 401 with the challenge of RFC 6750 section 3; without an error code if no credential was sent."""
-    challenge = 'Bearer realm="hoursmith"'
-    if error.code is not CredentialErrorCode.MISSING:
-        challenge += f', error="invalid_token", error_description="{error.code.value}"'
-    return HttpError(
-        401,
-        error.explanation,
-        code=UNAUTHENTICATED,
-        headers=[(b"www-authenticate", challenge.encode())],
-        fault=error.code.value,
-    )
 
 
 async def _send(send: Send, answer: HttpResponse, request_id: str) -> None:

@@ -1,0 +1,1 @@
+"""Issue envelopes for codes and refresh envelopes, and accept access envelopes at `/mcp`."""
