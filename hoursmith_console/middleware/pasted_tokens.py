@@ -31,6 +31,8 @@ TAKES_TOKEN: Final = {
     "console:rotations:new_token": "token",
     "console:restore:new": "token",
 }
+# Forms of programs, which read the body themselves and store none of it.
+_FORMS_OF_PROGRAMS: Final = frozenset({"oauth_register", "oauth_token", "oauth_revoke"})
 _NOT_OURS = "/sandbox/api/"
 _SAFE = frozenset({"GET", "HEAD"})
 
@@ -61,6 +63,8 @@ class PastedTokens:
         if request.method in _SAFE or request.path.startswith(_NOT_OURS):
             return
         match = request.resolver_match
+        if match and match.view_name in _FORMS_OF_PROGRAMS:
+            return
         try:
             cleaned = mask_form(request.POST, meant=TAKES_TOKEN.get(match.view_name) if match else None)
         except UnreadablePostError:

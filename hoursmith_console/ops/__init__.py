@@ -1,1 +1,1 @@
-"""Endpoints for operators and clients: health, metrics, OAuth discovery."""
+"""Endpoints for operators: health, metrics."""

@@ -78,6 +78,10 @@ class Talk:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
         return await self._client.post(path, json=body, headers=sent)
 
+    async def bare(self, path: str, headers: dict[str, str]) -> httpx.Response:
+        """A request with nothing but these headers."""
+        return await self._client.post(path, headers=headers)
+
     async def call(
         self,
         tool: str,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from mcpbridge.core.credential import Credential
 from mcpbridge.core.types import Identity
-from mcpbridge.grants.carrying import open_pending, seal_pending
+from mcpbridge.grants.carrying import Pending, open_pending, seal_pending
 from mcpbridge.grants.decisions import Allowed, allow
 from mcpbridge.grants.requests import AuthorizationRequest, check_request
 
@@ -40,15 +40,14 @@ def request(**more: Any) -> AuthorizationRequest:
     return check_request(parameters(**more))
 
 
-def allowed(
+def pending(
     asked: AuthorizationRequest | None = None,
     *,
     prefix: str = "4f8a2c1bdedf",
     lasts: timedelta = timedelta(days=30),
     is_read_only: bool = False,
-    connection: str = "",
-) -> Allowed:
-    """What the pages do, from the token to the answer."""
+) -> Pending:
+    """What the first page leads to."""
     sealed = seal_pending(
         request=asked or request(),
         credential=Credential(env="live", prefix=prefix, secret=SECRET),
@@ -57,8 +56,12 @@ def allowed(
         is_read_only=is_read_only,
         browser=BROWSER,
     )
-    pending = open_pending(sealed.reveal(), browser=BROWSER)
-    return allow(pending, actor="Ana <ana@example.com>", connection=connection)
+    return open_pending(sealed.reveal(), browser=BROWSER)
+
+
+def allowed(asked: AuthorizationRequest | None = None, *, connection: str = "", **more: Any) -> Allowed:
+    """What both pages lead to."""
+    return allow(pending(asked, **more), actor="Ana <ana@example.com>", connection=connection)
 
 
 def answered(address: str) -> dict[str, str]:

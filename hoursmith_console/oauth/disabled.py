@@ -5,8 +5,6 @@ Sources: RFC 8414 and RFC 9728 (the addresses), RFC 7591 section 3.2.2 (the erro
 """
 
 from django.http import HttpRequest, JsonResponse
-from django.urls import URLPattern, path, re_path
-from django.views.decorators.csrf import csrf_exempt
 
 EXPLANATION = (
     "This server uses Hoursmith tokens, not OAuth. The token was refused: "
@@ -14,21 +12,10 @@ EXPLANATION = (
 )
 
 
-@csrf_exempt
 def reject_oauth(request: HttpRequest) -> JsonResponse:
-    """Respond 400 to a registration and 404 to a metadata request, with the same explanation."""
-    is_registration = request.path == "/register"
+    """Respond 400 to a registration and 404 to any other request, with the same explanation."""
     return JsonResponse(
         {"error": "invalid_request", "error_description": EXPLANATION},
-        status=400 if is_registration else 404,
+        status=400 if request.path == "/register" else 404,
         json_dumps_params={"ensure_ascii": False},
     )
-
-
-urlpatterns: list[URLPattern] = [
-    path("register", reject_oauth),
-    re_path(
-        r"^\.well-known/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:/.*)?$",
-        reject_oauth,
-    ),
-]
