@@ -130,8 +130,6 @@ def test_every_page_that_the_console_has(served: Served, owner: Browser) -> None
         ("TRACE", "/tokens/", 302, {}),
         ("GET", "/audit/key", 200, {}),
         ("GET", "/connect/hoursmith.mcpb", 200, {}),
-        ("GET", "/register", 400, {}),
-        ("GET", "/.well-known/oauth-protected-resource", 404, {}),
         ("GET", "/sandbox/api/v1/me", 401, {}),
         ("GET", "/sandbox/api/openapi.json", 200, {}),
         ("POST", "/workspace/", 403, {}),
@@ -140,6 +138,35 @@ def test_every_page_that_the_console_has(served: Served, owner: Browser) -> None
 def test_error_pages_and_what_is_no_page(served: Served, method: str, path: str, status: int, more: dict) -> None:
     answer = Browser(served.url).ask(method, path, **more)
     assert answer.status_code == status
+    assert_strict_page(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/.well-known/oauth-protected-resource", 200),
+        ("GET", "/.well-known/oauth-protected-resource/mcp/readonly", 200),
+        ("GET", "/.well-known/oauth-protected-resource/tokens", 404),
+        ("GET", "/.well-known/oauth-authorization-server", 200),
+        ("GET", "/.well-known/openid-configuration", 404),
+        ("GET", "/register", 405),
+        ("POST", "/register", 400),
+        ("OPTIONS", "/register", 204),
+        ("GET", "/token", 405),
+        ("POST", "/token", 400),
+        ("OPTIONS", "/token", 204),
+        ("POST", "/revoke", 400),
+        ("OPTIONS", "/revoke", 204),
+    ],
+)
+def test_programs_in_any_web_page_may_read_the_answers_of_oauth_without_cookies(
+    served: Served, method: str, path: str, status: int
+) -> None:
+    answer = Browser(served.url).ask(method, path, headers={"Origin": "https://inspector.example"})
+    assert answer.status_code == status
+    assert answer.headers.pop("access-control-allow-origin") == "*"
+    assert "access-control-allow-credentials" not in answer.headers
+    assert "set-cookie" not in answer.headers
     assert_strict_page(answer)
 
 

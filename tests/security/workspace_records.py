@@ -29,7 +29,8 @@ from tests.tenants import BOTH, Tenant
 
 # Routes that are patterns of their own, with an address that each takes.
 SAMPLES = {
-    r"^\.well-known/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:/.*)?$": (
+    r"^\.well-known/oauth-protected-resource(?P<path>/.*)?$": "/.well-known/oauth-protected-resource/mcp",
+    r"^\.well-known/(?:oauth-authorization-server|openid-configuration)(?P<path>/.*)?$": (
         "/.well-known/openid-configuration"
     ),
     r"sandbox/api/\A[\s\S]*\Z": "/sandbox/api/v1/nothing",
