@@ -1,4 +1,4 @@
-"""The frame of every OAuth endpoint: JSON answers, CORS, limits, and what is answered while the database is away."""
+"""The frame of every OAuth endpoint: JSON answers, CORS, limits, and answers while the database is unavailable."""
 
 import hashlib
 import ipaddress

@@ -68,7 +68,7 @@ EXPLANATIONS: dict[CredentialErrorCode, str] = {
         "This console did not issue the assistant's access token, or no longer accepts it. Connect the assistant again."
     ),
     CredentialErrorCode.GRANT_ENDED: (
-        "The access of this assistant was ended in the Hoursmith console. Connect it again if it should go on."
+        "The access of this assistant was ended in the Hoursmith console. Connect it again if it should continue."
     ),
     CredentialErrorCode.WRONG_CONNECTION: (
         "The assistant signed in at another address than the one that it uses now. Remove it and connect it again."
