@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import include, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -23,6 +23,7 @@ from hoursmith_console.connections.context import (
     verbs_for,
 )
 from hoursmith_console.connections.diagnostics.views import troubleshoot
+from hoursmith_console.connections.grants.admin import GrantAdmin
 from hoursmith_console.connections.models import Access, Connection
 from hoursmith_console.connections.services import connection_url
 from hoursmith_console.connections.status import ConnectionStatus, connection_statuses
@@ -35,6 +36,7 @@ from hoursmith_console.tokens.activity_rows import activity_rows
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.tokens.numbers import CALLS
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
+from mcpbridge.models import Grant
 
 LATEST = 10
 REMOVED_AT_MOST = 50
@@ -93,10 +95,11 @@ class ConnectionAdmin(ReadOnlyModelAdmin):
     search_fields = ("label", "slug", "owner__name")
     search_help_text = "Name, owner or id"
 
-    def get_urls(self) -> list[URLPattern]:
+    def get_urls(self) -> list[Any]:
         guard = self.admin_site.admin_view
         both = require_http_methods(["GET", "POST"])
         return [
+            path("authorizations/", include(GrantAdmin(Grant, self.admin_site).get_urls())),
             path("new/", guard(require_safe(setup_views.choose)), name="new"),
             path("new/details/", guard(both(setup_views.details)), name="details"),
             path("<slug:key>/token/", guard(both(setup_views.token)), name="token"),

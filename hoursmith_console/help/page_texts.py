@@ -135,6 +135,25 @@ PAGE_TEXTS = {
         "Each connection has an address of its own.",
         "connections",
     ),
+    "connections:grants": PageHelp(
+        "Every assistant that signed in with a token through this console, until when it may work, and its last call. "
+        "End an authorization to reject the assistant's next request.",
+        "connections#assistants-that-sign-in",
+    ),
+    "connections:grant": PageHelp(
+        "One assistant's authorization: the token it uses, its permissions and its calls. "
+        "The assistant holds the token encrypted; the console stores neither.",
+        "connections#assistants-that-sign-in",
+    ),
+    "connections:end_grant": PageHelp(
+        "Ending rejects the assistant's next request and cannot be undone; the assistant can be authorized again. "
+        "It does not revoke the token.",
+        "connections#end-an-authorization",
+    ),
+    "connections:register": PageHelp(
+        "Makes a client ID and secret for an assistant that cannot register itself. They are shown once.",
+        "connections#register-an-assistant-by-hand",
+    ),
     "connections:new": PageHelp(
         "Choose the assistant that you want to connect. The next pages give the exact configuration for it.",
         "connections#connect-an-assistant",

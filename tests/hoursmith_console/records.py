@@ -6,15 +6,18 @@ from typing import Any
 
 from django.utils import timezone
 
+from mcpbridge.activity.connections import open_connection
 from mcpbridge.activity.observed import known_tokens
 from mcpbridge.activity.usage import add_to_usage_counters
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.hashchain import Head, link
 from mcpbridge.audit.heads import head_of
+from mcpbridge.grants.envelopes import new_grant_id
 from mcpbridge.models import (
     AuditEvent,
     AuditPhase,
     CallKind,
+    Grant,
     ObservedClient,
     ObservedToken,
     RejectedCredential,
@@ -64,6 +67,29 @@ def make_refusal(token: ObservedToken, **more: Any) -> RejectedCredential:
     given.setdefault("first_at", now - timedelta(days=1))
     given.setdefault("last_at", now - timedelta(minutes=9))
     return RejectedCredential.objects.create(env=token.env, prefix=token.prefix, **given)
+
+
+def make_grant(token: ObservedToken, *, ago: timedelta = timedelta(hours=1), days: int = 30, **more: Any) -> Grant:
+    """A grant of `token` with a connection of its own, as after the authorization pages."""
+    at = timezone.now() - ago
+    given = {
+        "id": new_grant_id(),
+        "connection": "",
+        "client_name": "Claude",
+        "client_host": "claude.ai",
+        "client_digest": b"c" * 16,
+        "redirect_host": "claude.ai",
+        "token_name": token.token_name,
+        "role": token.role,
+        "authorized_by": f"token hsk_{token.env}_{token.prefix}",
+        "created_at": at,
+        "redeemed_at": at,
+        "expires_at": at + timedelta(days=days),
+        "generation": 1,
+        **more,
+    }
+    given["connection"] = given["connection"] or open_connection(org_id=token.org_id).slug
+    return Grant.objects.create(env=token.env, prefix=token.prefix, org_id=token.org_id, **given)
 
 
 def call_facts(token: ObservedToken, tool: str, at: datetime, **more: Any) -> dict[str, Any]:

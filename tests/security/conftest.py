@@ -31,7 +31,7 @@ from mcpbridge.models import ApprovalRequest, ObservedToken, RejectedCredential,
 from tests.hoursmith_console import conftest as people
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.connections.conftest import saw
-from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal
+from tests.hoursmith_console.records import make_audit, make_call, make_client, make_grant, make_refusal
 from tests.page_urls import KEYS, filled
 
 browse, cast, trusted, with_app = people.browse, people.cast, people.trusted, people.with_app
@@ -133,6 +133,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
     settings = RuleSettings(name=mark, channels=[channel], parameters={"tokens": [f"{token.env}_{token.prefix}"]})
     rule = create_rule(workspace=workspace, kind=AlertKind.DELETION, settings=settings, actor=actor)
     send_test(rule=rule, channel=channel, actor=actor)
+    grant = make_grant(token, client_name=mark, client_host=mark, token_name=mark, authorized_by=actor)
     return World(
         cast,
         {
@@ -146,6 +147,7 @@ def populate(cast: Cast, workspace: Workspace, person: Member, token: ObservedTo
             "audit/sinks/": str(destination.pk),
             "audit/watchers/": str(watch_key.pk),
             "connections/": connection.slug,
+            "connections/authorizations/": grant.pk,
             "help/": "tokens",
             "members/": str(person.pk),
             "tokens/bulk/": str(job.pk),

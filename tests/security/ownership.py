@@ -20,6 +20,7 @@ NOBODYS = {
     "socialaccount.SocialApp": "the providers stand in the settings",
     "mcpbridge.SigningKey": "the installation's",
     "accounts.SharedCount": "counts of all workers",
+    "tokens.ClaimAttempt": "counts of all workers; no page shows them",
     "sandbox.RateCounter": "Hoursmith's",
     "sandbox.Person": "Hoursmith's",
 }

@@ -277,7 +277,8 @@ class KeysetChangeList(ChangeList):
 
     def _key(self, cursor: str) -> Key | None:
         """The key in `cursor`; None where it is not one of ours."""
-        value, _, key = cursor.rpartition("_")
+        # A text may contain the separator; so may the key of a row, but then an instant comes first.
+        value, _, key = cursor.partition("_") if self.order.is_instant else cursor.rpartition("_")
         pk: Field[Any, Any] = self.lookup_opts.pk
         try:
             return Key(self._value(value), pk.to_python(key))

@@ -1,0 +1,1 @@
+"""Authorizations: assistants that signed in with a token, as the console shows and ends them."""
