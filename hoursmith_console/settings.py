@@ -122,6 +122,7 @@ INSTALLED_APPS = [
     "hoursmith_console.sign_in",
     "hoursmith_console.tokens",
     "hoursmith_console.connections",
+    "hoursmith_console.authorizing",
     "hoursmith_console.core",
     "hoursmith_console.core.saved_views",
     "hoursmith_console.help",
@@ -149,6 +150,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "hoursmith_console.middleware.pasted_tokens.PastedTokens",
     "django.middleware.security.SecurityMiddleware",
+    "hoursmith_console.authorizing.middleware.OpenerMiddleware",
     "hoursmith_console.middleware.static.StaticFilesMiddleware",
     "hoursmith_console.middleware.tracing.PageSpansMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -280,6 +282,7 @@ SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known-browser" if _https else "known-browser"
+AUTHORIZING_COOKIE_NAME = "__Host-authorizing" if _https else "authorizing"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_ENGINE = "hoursmith_console.backends.session_store"

@@ -9,6 +9,7 @@ from hoursmith_console.core.site import site
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hoursmith_console.sign_in.urls")),
     path("", include("hoursmith_console.oauth.urls")),
+    path("", include("hoursmith_console.authorizing.urls")),
     path("audit/key", key, name="audit_key"),
     path("", include("hoursmith_console.connections.bundle")),
     path("", include("hoursmith_console.redirects")),

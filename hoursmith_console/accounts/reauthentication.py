@@ -34,7 +34,7 @@ class Reauthentication(MiddlewareMixin):
         """Redirect to re-authentication, and from there to the empty form."""
         if not isinstance(exception, ReauthenticationRequired):
             return None
-        url = _reauthentication_url(request)
+        url = reauthentication_url(request)
         if url is None:
             return render(request, "account/reauthentication_impossible.html", status=403)
         target = request.get_full_path()
@@ -59,7 +59,7 @@ def record_sign_in_method(request: HttpRequest, user: User, *, method: str) -> N
     record_authentication(request, user, method)
 
 
-def _reauthentication_url(request: HttpRequest) -> str | None:
+def reauthentication_url(request: HttpRequest) -> str | None:
     """Return the URL where this user re-authenticates; None if the account has no method for it."""
     if not request.user.is_authenticated:
         return reverse("account_login")

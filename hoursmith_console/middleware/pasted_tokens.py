@@ -4,8 +4,8 @@ A URL with a token is redirected to the same URL without it, which keeps the tok
 links. Headers and form fields are masked. A form refuses a masked field (`hoursmith_console.core.forms`) and says what
 to paste instead; the page shows the masked value. A password field is emptied, since a mask leaves the public prefix.
 
-Three fields take a token (`TAKES_TOKEN`): it is sent to Hoursmith once and dropped. The embedded sandbox stands for
-Hoursmith itself, so its API is left out.
+Some fields take a token (`TAKES_TOKEN`): it is sent to Hoursmith once and dropped, or sealed for an assistant. The
+embedded sandbox stands for Hoursmith itself, so its API is left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +30,9 @@ TAKES_TOKEN: Final = {
     "console:tokens:claim": "token",
     "console:rotations:new_token": "token",
     "console:restore:new": "token",
+    "authorize": "token",
+    # The same token, sealed, on the next page.
+    "authorize_decision": "pending",
 }
 # Forms of programs, which read the body themselves and store none of it.
 _FORMS_OF_PROGRAMS: Final = frozenset({"oauth_register", "oauth_token", "oauth_revoke"})

@@ -181,6 +181,7 @@ def test_the_pages_that_take_a_token_get_it(cast: Cast, browse: Browse) -> None:
     addresses = {"console:tokens:claim": reverse("console:tokens:claim")}
     addresses["console:rotations:new_token"] = reverse("console:rotations:new_token", args=[1])
     addresses["console:restore:new"] = reverse("console:restore:new", args=[uuid4()])
+    addresses |= {name: reverse(name) for name in ("authorize", "authorize_decision")}
     assert addresses.keys() == TAKES_TOKEN.keys()
     for name, field in TAKES_TOKEN.items():
         request = RequestFactory().post(addresses[name], {field: TOKEN, "note": TOKEN})

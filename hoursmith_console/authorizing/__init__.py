@@ -1,0 +1,1 @@
+"""The pages on which a person lets an assistant use their Hoursmith token."""
