@@ -150,7 +150,6 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "hoursmith_console.middleware.pasted_tokens.PastedTokens",
     "django.middleware.security.SecurityMiddleware",
-    "hoursmith_console.authorizing.middleware.OpenerMiddleware",
     "hoursmith_console.middleware.static.StaticFilesMiddleware",
     "hoursmith_console.middleware.tracing.PageSpansMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -201,8 +200,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
-USE_I18N = False
-USE_TZ = True
+USE_I18N, USE_TZ = False, True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -282,7 +280,6 @@ SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known-browser" if _https else "known-browser"
-AUTHORIZING_COOKIE_NAME = "__Host-authorizing" if _https else "authorizing"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_ENGINE = "hoursmith_console.backends.session_store"

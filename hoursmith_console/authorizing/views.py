@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from hoursmith_console.authorizing.browser import browser_id, browser_id_or_new, keep_browser_id
+from hoursmith_console.authorizing.cookie import browser_id, keep_browser_id, new_browser_id
 from hoursmith_console.authorizing.decisions import Decision, allow
 from hoursmith_console.authorizing.forms import FIELD, AccessForm
 from hoursmith_console.authorizing.minting import (
@@ -94,7 +94,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _continue(request)
     asked = check_request(dict(request.GET.lists()))
-    browser = browser_id_or_new(request)
+    browser = browser_id(request) or new_browser_id()
     page = _sign_in_first(request, asked) or ask_page(
         request, asked, AccessForm(is_read_only=asked.asks_read_only), browser=browser
     )
@@ -107,7 +107,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 @_answering
 def decide(request: HttpRequest) -> HttpResponse:
     """Allow or deny access, and lead the browser on to the assistant."""
-    browser = browser_id(request)
+    browser = _browser(request)
     if request.POST.get("decision") != "allow":
         asked = read_request(request.POST.get("request", ""), browser=browser)
         return leading_page(request, asked, deny(asked), is_allowed=False)
@@ -122,7 +122,7 @@ def decide(request: HttpRequest) -> HttpResponse:
 
 def _continue(request: HttpRequest) -> HttpResponse:
     """Check the form of the first page, and show the second."""
-    browser = browser_id(request)
+    browser = _browser(request)
     asked = read_request(request.POST.get("request", ""), browser=browser)
     if elsewhere := _sign_in_first(request, asked):
         return elsewhere
@@ -197,6 +197,13 @@ def _sign_in_first(request: HttpRequest, asked: AuthorizationRequest) -> HttpRes
         return redirect_to_login(address_of(asked), reverse(settings.LOGIN_URL))
     has_workspace = bool(cast(ConsoleRequest, request).viewer)
     return refusal_page(request, WITHOUT_TWO_FACTOR if has_workspace else WITHOUT_WORKSPACE, status=403)
+
+
+def _browser(request: HttpRequest) -> str:
+    """Return the id of the browser that sends a form. Raises ExpiredPageError."""
+    if not (browser := browser_id(request)):
+        raise ExpiredPageError
+    return browser
 
 
 def _address(request: HttpRequest) -> str:

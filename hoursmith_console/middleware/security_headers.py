@@ -6,6 +6,8 @@ from typing import Final
 from csp.constants import NONE, SELF
 from django.http import HttpRequest, HttpResponseBase
 
+from hoursmith_console.authorizing.cookie import browser_id
+
 # The pages use only passkeys and the clipboard. The rest is listed because the header has no "none".
 _DENIED = (
     "accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media",
@@ -14,6 +16,7 @@ _DENIED = (
     "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
 )  # fmt: skip
 _OURS = ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")
+_SIGN_IN = "/accounts/"
 PERMISSIONS_POLICY = ", ".join([*(f"{name}=()" for name in _DENIED), *(f"{name}=(self)" for name in _OURS)])
 
 # Of django-csp. No inline script or style, no third party.
@@ -28,7 +31,10 @@ CONTENT_SECURITY_POLICY: Final = {
 
 
 class SecurityHeadersMiddleware:
-    """Add Permissions-Policy, CORP, X-Frame-Options and Cache-Control: no-store to every response."""
+    """Add Permissions-Policy, CORP, X-Frame-Options and Cache-Control: no-store to every response.
+
+    On the way of an assistant's user to the authorization pages, sign-in pages keep their opener.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -39,6 +45,10 @@ class SecurityHeadersMiddleware:
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         # Django's own middleware is further in, and some error responses do not pass it.
         response.setdefault("X-Frame-Options", "DENY")
+        if request.path.startswith(_SIGN_IN) and browser_id(request):
+            # On the way to an authorization page. An assistant that opened a window for its user loses it for good on
+            # any page with the console's own value, and takes the sign-in for cancelled.
+            response["Cross-Origin-Opener-Policy"] = "unsafe-none"
         # Error pages and redirects too, since they depend on the user.
         response.setdefault("Cache-Control", "no-store, private")
         return response
