@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from mcpbridge.audit.verification import OutsideHead, Record, Unsigned, UnusableInputError, trust_from_text, verify
+from mcpbridge.audit.verification.announcements import fingerprint_of
 from mcpbridge.audit.verification.sources import verify_export
-from mcpbridge.audit.verification.trust import fingerprint_of
 from tests.audit_chains import WORKSPACE, export_of, key_file
 
 STANDALONE = Path(__file__).resolve().parents[1] / "docs" / "verify_audit.py"
@@ -116,5 +116,8 @@ def _without_reasons(verdict: dict[str, Any]) -> dict[str, Any]:
 
     if UNUSABLE in verdict:
         return verdict
-    chains = [{**chain, "bad": stripped(chain["bad"])} for chain in verdict["workspaces"]]
+    chains = [
+        {**chain, "bad": stripped(chain["bad"]), "warnings": [stripped(each) for each in chain["warnings"]]}
+        for chain in verdict["workspaces"]
+    ]
     return {**verdict, "workspaces": chains, "bad": stripped(verdict["bad"])}

@@ -17,7 +17,8 @@ from mcpbridge.audit.export.source import stored_keys
 from mcpbridge.audit.hashchain import instant
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
-from mcpbridge.audit.verification.trust import Trust, fingerprint_of, is_countersigned, is_first
+from mcpbridge.audit.verification.announcements import fingerprint_of, is_countersigned, is_first
+from mcpbridge.audit.verification.trust import Trust
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AuditCut, SigningHead, SigningKey
 

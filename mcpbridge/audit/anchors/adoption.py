@@ -15,8 +15,9 @@ from mcpbridge.audit.hashchain import Head
 from mcpbridge.audit.keyring import key_line, register_first_key, signing_key
 from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.verification import UnusableInputError
+from mcpbridge.audit.verification.key_files import trust_from_text
 from mcpbridge.audit.verification.sources import verify_stored
-from mcpbridge.audit.verification.trust import Trust, trust_from_text
+from mcpbridge.audit.verification.trust import Trust
 from mcpbridge.models import AuditEvent
 
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
-from mcpbridge.audit.export.jsonl import checkpoint_from_line, checkpoint_line
+from mcpbridge.audit.export.jsonl import checkpoint_line
+from mcpbridge.audit.export.reading import checkpoint_from_line
 from mcpbridge.audit.verification.findings import UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.core.durable_files import sync_directory

@@ -17,7 +17,7 @@ from django.utils import timezone
 from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
 from mcpbridge.audit.anchors.files import AnchorFolder, UnreadableAnchorError
 from mcpbridge.audit.errors import SigningRefusedError
-from mcpbridge.audit.export.jsonl import checkpoint_from_line
+from mcpbridge.audit.export.reading import checkpoint_from_line
 from mcpbridge.audit.hashchain import Head, genesis, instant
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, head_message
 from mcpbridge.audit.verification.records import Checkpoint

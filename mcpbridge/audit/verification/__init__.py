@@ -7,6 +7,7 @@ is an independent implementation in one file, for users who do not trust this on
 from collections.abc import Callable, Iterable
 
 from mcpbridge.audit.hashchain import genesis
+from mcpbridge.audit.verification.claims import OutsideHead
 from mcpbridge.audit.verification.findings import (
     ChainReport,
     Finding,
@@ -15,9 +16,11 @@ from mcpbridge.audit.verification.findings import (
     UnusableInputError,
     VerificationReport,
 )
-from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
-from mcpbridge.audit.verification.trust import Trust, trust_from_text
-from mcpbridge.audit.verification.walker import Chain, OutsideHead
+from mcpbridge.audit.verification.key_files import trust_from_text
+from mcpbridge.audit.verification.older import OlderCheckpoint
+from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Range, Record, Restore
+from mcpbridge.audit.verification.trust import Trust
+from mcpbridge.audit.verification.walker import Chain
 
 __all__ = [
     "ChainReport",
@@ -46,6 +49,7 @@ def verify(
     workspaces: Iterable[str] = (),
     only: str | None = None,
     head: OutsideHead | None = None,
+    older: OlderCheckpoint | None = None,
     is_partial: bool = False,
     unsigned: Unsigned = Unsigned.REFUSED,
     progress: Callable[[int], None] | None = None,
@@ -53,8 +57,9 @@ def verify(
     """Verify the chains in `records`: for each workspace its cuts, then its rows and checkpoints by sequence number.
 
     `workspaces` are reported even if they have no records. With `only`, other workspaces are skipped. `head` is a
-    hash that was kept elsewhere, and requires that there is one chain. With `is_partial` rows may be missing; each row
-    that is there must still lie under a checkpoint, unless `unsigned` allows it.
+    hash that was kept elsewhere, and requires that there is one chain; `older` is a checkpoint that was kept, which
+    the log must extend. With `is_partial` rows may be missing; each row that is there must still lie under a
+    checkpoint, unless `unsigned` allows it.
     `progress` is called with the number of rows read so far. Raises UnusableInputError.
     """
     known = tuple(workspaces)
@@ -64,7 +69,9 @@ def verify(
 
     def chain(name: str) -> Chain:
         if name not in chains:
-            chains[name] = Chain(name, trust, origins=origins, head=head, is_partial=is_partial, unsigned=unsigned)
+            chains[name] = Chain(
+                name, trust, origins=origins, head=head, older=older, is_partial=is_partial, unsigned=unsigned
+            )
         return chains[name]
 
     for name in names:
@@ -76,9 +83,9 @@ def verify(
             continue
         is_wanted = only in (None, record.workspace)
         is_known |= is_wanted
-        if isinstance(record, Checkpoint):
+        if not isinstance(record, Event):
             if is_wanted:
-                chain(record.workspace).checkpoint(record)
+                _take(chain(record.workspace), record)
             continue
         if is_wanted:
             chain(record.workspace).event(record)
@@ -91,7 +98,21 @@ def verify(
         raise UnusableInputError(f"Unknown workspace {only}.")
     if head is not None and len(chains) != 1:
         raise UnusableInputError("--head belongs to one chain, but there are several: give --workspace too.")
+    if older is not None:
+        older.refuse_unsigned(trust)
+        if older.workspace not in chains:
+            raise UnusableInputError(f"The given checkpoint is of the workspace {older.workspace}.")
     report = VerificationReport([chain.finish() for chain in chains.values()], is_partial=is_partial)
     if not chains and unsigned is not Unsigned.ALLOWED:
         report.nothing = Finding(FindingKind.UNSIGNED, "", 0, None, "there is no log", record="checkpoint")
     return report
+
+
+def _take(chain: Chain, record: Checkpoint | Restore | Range) -> None:
+    match record:
+        case Checkpoint():
+            chain.checkpoint(record)
+        case Restore():
+            chain.restore(record)
+        case Range():
+            chain.range(record)

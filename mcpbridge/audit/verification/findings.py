@@ -68,7 +68,9 @@ class ChainReport:
     """Result for one workspace; `sequence` and `hash` are those of its last valid row.
 
     `behind` is the cut after which the chain begins, or 0; `vouched` the last row confirmed by a checkpoint or an
-    external head, or 0; `left_out` the number of rows that a filter omitted from the export.
+    external head, or 0; `left_out` the number of rows that a filter omitted from the export, `withheld` of those of
+    which only hashes are given. `epoch` is that of the last row, 0 for format 1. `cosigned` says which of the given
+    witnesses saw which row, `restores` what was given up, and `warnings` where times go back.
     """
 
     workspace: str
@@ -79,6 +81,11 @@ class ChainReport:
     hash: str = ""
     vouched: int = 0
     left_out: int = 0
+    withheld: int = 0
+    epoch: int = 0
+    cosigned: list[dict[str, Any]] = field(default_factory=list)
+    restores: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     finding: Finding | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,17 +99,26 @@ class ChainReport:
             "hash": self.hash,
             "vouched": self.vouched,
             "left_out": self.left_out,
+            "withheld": self.withheld,
+            "epoch": self.epoch,
+            "cosigned": self.cosigned,
+            "restores": self.restores,
+            "warnings": self.warnings,
             "bad": self.finding.as_dict() if self.finding else None,
         }
 
 
 @dataclass(slots=True)
 class VerificationReport:
-    """Result for all chains, in the order of the input. `nothing` is set if there should be a chain and is none."""
+    """Result for all chains, in the order of the input. `nothing` is set if there should be a chain and is none.
+
+    `evidence` is what evidence says about its making, in JSON types.
+    """
 
     chains: list[ChainReport] = field(default_factory=list)
     is_partial: bool = False
     nothing: Finding | None = None
+    evidence: dict[str, Any] | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -127,7 +143,20 @@ class VerificationReport:
             "partial": self.is_partial,
             "workspaces": [chain.as_dict() for chain in self.chains],
             "bad": bad.as_dict() if bad else None,
+            **({"evidence": self.evidence} if self.evidence else {}),
         }
+
+
+class FoundError(Exception):
+    """Something is not as it must be: the kind of the finding and the reason.
+
+    `place` may name `sequence`, `id`, `record` and `until` where they are not those of the record at hand.
+    """
+
+    def __init__(self, kind: FindingKind, reason: str, **place: Any) -> None:
+        """Name the finding."""
+        super().__init__(reason)
+        self.kind, self.reason, self.place = kind, reason, place
 
 
 class UnusableInputError(Exception):

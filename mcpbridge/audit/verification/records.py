@@ -10,6 +10,11 @@ import rfc8785
 
 from mcpbridge.audit.hashchain import FORMAT, FORMAT_2, quick_canonical
 from mcpbridge.audit.signing import CHECKPOINT_FORMAT, CUT_FORMAT, KEY_FORMAT
+from mcpbridge.audit.tree.sealed import MEMBERS
+from mcpbridge.audit.tree.statements import CHECKPOINT_FORMAT as CHECKPOINT_FORMAT_2
+from mcpbridge.audit.tree.statements import KEY_FORMAT as KEY_FORMAT_2
+
+RESTORE_FORMAT, BREAK_FORMAT = "hoursmith-restore-1", "hoursmith-break-1"
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 # Limit of bytes to hash in the search for the original number of a row.
@@ -38,7 +43,10 @@ class Event:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """A signed head of a chain. `rows` is set for a cut: the number of rows up to here that were pruned."""
+    """A signed head of a chain. `rows` is set for a cut: the number of rows up to here that were pruned.
+
+    A checkpoint of format 2 has an `origin`, `epoch` and `first` row, the `root` of the tree and the `note`.
+    """
 
     workspace: str
     sequence: int
@@ -48,6 +56,11 @@ class Checkpoint:
     signature: str
     reason: str = ""
     rows: int | None = None
+    origin: str = ""
+    epoch: int = 0
+    first: int = 0
+    root: str = ""
+    note: str = ""
 
     @property
     def is_cut(self) -> bool:
@@ -61,15 +74,26 @@ class Checkpoint:
 
     def message(self) -> bytes | None:
         """Return the signed message; None if it has no canonical form, so that no signature can be valid."""
-        said = {"workspace": self.workspace, "sequence": self.sequence, "hash": self.hash, "at": self.at}
+        said: dict[str, Any] = {
+            "workspace": self.workspace,
+            "sequence": self.sequence,
+            "hash": self.hash,
+            "at": self.at,
+        }
         if self.is_cut:
             return canonical_or_none({"format": CUT_FORMAT, "rows": self.rows, **said})
+        if self.origin:
+            said |= {"origin": self.origin, "epoch": self.epoch, "first": self.first, "root": self.root}
+            return canonical_or_none({"format": CHECKPOINT_FORMAT_2, **said})
         return canonical_or_none({"format": CHECKPOINT_FORMAT, **said})
 
 
 @dataclass(slots=True)
 class Key:
-    """A public key with its announcement, signed by the key before it and by the key (`countersignature`)."""
+    """A public key with its announcement, signed by the key before it and by the key (`countersignature`).
+
+    In format 2 it has a `use`, and its `predecessor` in full.
+    """
 
     key_id: str
     public_key: str
@@ -77,14 +101,82 @@ class Key:
     announced_by: str
     signature: str
     countersignature: str = ""
+    use: str = ""
+    predecessor: str = ""
 
     def message(self) -> bytes | None:
         """Return the message that the announcing key signed."""
+        if self.use:
+            named = {"public_key": self.public_key, "predecessor": self.predecessor, "use": self.use}
+            return canonical_or_none({"format": KEY_FORMAT_2, "since": self.since, **named})
         said = {"key_id": self.key_id, "public_key": self.public_key, "since": self.since}
         return canonical_or_none({"format": KEY_FORMAT, "announced_by": self.announced_by, **said})
 
 
-Record = Event | Checkpoint | Key
+@dataclass(slots=True)
+class Restore:
+    """The statement that a log continues in a new epoch after a restore, or after its signing key was lost.
+
+    `given_up` is the last head that was signed under the old origin, `kept` the head that is left; both have their
+    members of the statement. `lost` and `public_key` are empty unless the key was lost.
+    """
+
+    workspace: str
+    at: str
+    reason: str
+    given_up: dict[str, Any]
+    kept: dict[str, Any]
+    to: str
+    key_id: str
+    signature: str
+    lost: str = ""
+    public_key: str = ""
+
+    @property
+    def is_key_lost(self) -> bool:
+        """Return whether the key was lost, so that the new one alone signs."""
+        return bool(self.lost)
+
+    @property
+    def old_origin(self) -> str:
+        """Return the origin that ended."""
+        return str(self.given_up["origin"])
+
+    def statement(self) -> dict[str, Any]:
+        """Return the members of the statement."""
+        said: dict[str, Any] = {"workspace": self.workspace, "at": self.at, "reason": self.reason, "to": self.to}
+        said |= {"from": self.given_up, "kept": self.kept}
+        if self.is_key_lost:
+            return {"format": BREAK_FORMAT, **said, "lost": self.lost, "public_key": self.public_key}
+        return {"format": RESTORE_FORMAT, **said}
+
+    def message(self) -> bytes | None:
+        """Return the signed message."""
+        return canonical_or_none(self.statement())
+
+
+@dataclass(slots=True)
+class Range:
+    """The roots beside a range of rows, in hexadecimal, from left to right; `size` is that of the whole tree."""
+
+    workspace: str
+    origin: str
+    first: int
+    last: int
+    size: int
+    left: list[str]
+    right: list[str]
+
+
+@dataclass(slots=True)
+class Withheld:
+    """A row of which only the hash is given."""
+
+    sequence: int
+    hash: str
+
+
+Record = Event | Checkpoint | Key | Restore | Range
 
 
 def canonical_or_none(value: Any) -> bytes | None:
@@ -152,6 +244,15 @@ def _around_sequence(event: Event) -> tuple[bytes, bytes] | None:
 
 
 def _is_whole(event: Event) -> bool:
-    if event.facts is None or event.facts.get("format") not in (FORMAT, FORMAT_2):
+    """Return whether the row is of a known format and its hashes are such."""
+    facts = event.facts
+    if facts is None or not (_HASH.fullmatch(event.previous_hash) and _HASH.fullmatch(event.hash)):
         return False
-    return bool(_HASH.fullmatch(event.previous_hash) and _HASH.fullmatch(event.hash))
+    if facts.get("format") == FORMAT:
+        return True
+    epoch, sealed = facts.get("epoch"), facts.get("sealed")
+    if facts.get("format") != FORMAT_2 or type(epoch) is not int or epoch < 1 or not isinstance(sealed, dict):
+        return False
+    return set(sealed) == set(MEMBERS) and all(
+        isinstance(each, str) and _HASH.fullmatch(each) for each in sealed.values()
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from mcpbridge.audit.anchors.memory import node_anchors
-from mcpbridge.audit.export.jsonl import Export
+from mcpbridge.audit.export.reading import Export
 from mcpbridge.audit.export.source import Selection, alias, chain_records, known_workspaces
 from mcpbridge.audit.keyring import key_line
 from mcpbridge.audit.verification import (

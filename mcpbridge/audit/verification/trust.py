@@ -1,36 +1,46 @@
 """A line of trusted keys: those given beforehand, and the keys before and after them.
 
-A key announces one next key, and the new key signs the same announcement, so that one known key
-is enough to find all others.
+A key announces one next key, and the new key signs the same announcement, so that one known key is enough to find all
+others. `docs/audit-format.md`, section 8, specifies the line.
 """
 
 import base64
-import binascii
-import hashlib
-import json
-import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from mcpbridge.audit.signing import is_signed, key_id_of
-from mcpbridge.audit.verification.findings import FindingKind, UnusableInputError
-from mcpbridge.audit.verification.records import Checkpoint, Key
-
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+from mcpbridge.audit.tree.encoding import from_base64
+from mcpbridge.audit.tree.errors import FormatError
+from mcpbridge.audit.tree.notes import VerifierKey
+from mcpbridge.audit.verification.announcements import (
+    fingerprint_of,
+    is_announced_by,
+    is_countersigned,
+    is_from_before,
+    is_key,
+    is_recovery,
+)
+from mcpbridge.audit.verification.findings import FindingKind, FoundError
+from mcpbridge.audit.verification.records import Checkpoint, Key, Restore
+from mcpbridge.audit.verification.signed_notes import verify_note
 
 
 class Trust:
-    """The trusted keys, as a line. Besides the keys given, it grows only by announcements that lead to or from them."""
+    """The trusted keys, as a line. Besides the keys given, it grows only by announcements that lead to or from them.
 
-    def __init__(self, fingerprint: str = "") -> None:
-        """`fingerprint` is that of a key which is trusted as soon as it is seen. Raises UnusableInputError."""
-        self._fingerprint = parsed_fingerprint(fingerprint) if fingerprint else ""
+    `witnesses` must have cosigned; `origin` is the log that a given verifier key names, empty without one.
+    """
+
+    def __init__(self, fingerprint: str = "", *, witnesses: Sequence[VerifierKey] = ()) -> None:
+        """`fingerprint` (64 hexadecimal digits) is that of a key which is trusted as soon as it is seen."""
+        self._fingerprint = fingerprint
+        self.witnesses = tuple(witnesses)
+        self.origin = ""
         self._given: dict[str, str] = {}
         self._known: list[Key] = []
+        # The lost key before a key, by its id.
+        self._lost: dict[str, str] = {}
         self._line: dict[str, str] = {}
         self._successors: dict[str, str] = {}
         self._is_current = True
@@ -62,29 +72,62 @@ class Trust:
             self._given[key.key_id] = key.public_key
         self._is_current = False
 
+    def learn_break(self, restore: Restore) -> None:
+        """Take into account that a key was lost, if the key that followed it signed that."""
+        try:
+            lost, new = from_base64(restore.lost, size=32), from_base64(restore.public_key, size=32)
+        except FormatError:
+            return
+        message = restore.message()
+        if lost != new and message is not None and is_signed(restore.public_key, message, restore.signature):
+            self._lost[key_id_of(new)] = restore.lost
+            self._is_current = False
+
     def fault(self, checkpoint: Checkpoint) -> tuple[FindingKind, str] | None:
-        """Return what is wrong with the signature; None if it is valid."""
-        self._follow()
-        public_key = self._line.get(checkpoint.key_id)
-        if public_key is None:
-            reason = f"it is signed with the key {checkpoint.key_id}, which is not in the line of the trusted key"
-            return FindingKind.UNKNOWN_KEY, reason
-        message = checkpoint.message()
-        if message is None or not is_signed(public_key, message, checkpoint.signature):
-            return FindingKind.WRONG_KEY, f"its signature is not by the key {checkpoint.key_id} that it names"
+        """Return what is wrong with a checkpoint or cut, of format 2 also with its note; None if it is valid."""
+        try:
+            self.verify_head(checkpoint)
+        except FoundError as error:
+            return error.kind, error.reason
         return None
+
+    def verify_head(self, checkpoint: Checkpoint) -> dict[str, int]:
+        """Return when which witnesses cosigned a checkpoint, by name, in seconds since 1970. Raises FoundError."""
+        public_key = self.verify(checkpoint.key_id, checkpoint.message(), checkpoint.signature)
+        if not checkpoint.origin:
+            return {}
+        return verify_note(checkpoint, public_key, self.public_keys(), self.witnesses)
+
+    def verify(self, key_id: str, message: bytes | None, signature: str) -> str:
+        """Return the public key that signed a statement. Raises FoundError if it is not trusted or did not sign."""
+        self._follow()
+        public_key = self._line.get(key_id)
+        if public_key is None:
+            reason = f"it is signed with the key {key_id}, which is not in the line of the trusted key"
+            raise FoundError(FindingKind.UNKNOWN_KEY, reason)
+        if message is None or not is_signed(public_key, message, signature):
+            raise FoundError(FindingKind.WRONG_KEY, f"its signature is not by the key {key_id} that it names")
+        return public_key
+
+    def public_keys(self) -> list[str]:
+        """Return all keys of the line, in base64."""
+        self._follow()
+        return list(self._line.values())
 
     def predecessors(self, key_id: str) -> Iterator[str]:
         """Yield the keys of the line before this one, the nearest first."""
         self._follow()
-        before = {later: earlier for earlier, later in self._successors.items()}
-        while (key_id := before.pop(key_id, "")) != "":
-            yield key_id
+        yield from self._before_in_line(key_id)
 
     def next_key(self, key_id: str) -> str:
         """Return the key that follows this one, or an empty text."""
         self._follow()
         return self._successors.get(key_id, "")
+
+    def _before_in_line(self, key_id: str) -> Iterator[str]:
+        before = {later: earlier for earlier, later in self._successors.items()}
+        while (key_id := before.pop(key_id, "")) != "":
+            yield key_id
 
     def _follow(self) -> None:
         """Build the line, if a key came since: back from each given key, then forward from its ends."""
@@ -92,141 +135,76 @@ class Trust:
             return
         self._is_current = True
         self._line, self._successors = dict(self._given), {}
+        # A key that a recovery key announced follows the last key of the line, which is not known yet.
+        heirs: dict[str, str] = {}
         for key_id in self._given:
-            self._go_back(key_id)
+            self._go_back(key_id, heirs)
         ends = [key_id for key_id in self._line if key_id not in self._successors]
         while ends:
-            announcer = ends.pop()
-            after = {key.key_id: key for key in self._known if self._is_announced_by(key, announcer)}
-            # Of two next keys one was announced with a stolen key, and the keys do not tell which.
-            if len(after) == 1:
-                (key,) = after.values()
-                self._successors[announcer] = key.key_id
-                if key.key_id not in self._line:
-                    self._line[key.key_id] = key.public_key
-                    ends.append(key.key_id)
+            self._go_forward(ends.pop(), ends)
+        for earlier, heir in heirs.items():
+            if earlier not in self._before_in_line(heir):
+                self._successors[earlier] = heir
 
-    def _go_back(self, key_id: str) -> None:
-        while (earlier := next(self._before(key_id), None)) is not None and earlier.key_id not in self._line:
-            self._line[earlier.key_id] = earlier.public_key
-            self._successors[earlier.key_id] = key_id
-            key_id = earlier.key_id
+    def _go_back(self, key_id: str, heirs: dict[str, str]) -> None:
+        while (found := next(self._before(key_id), None)) is not None:
+            public_key, is_recovered = found
+            earlier = key_id_of(base64.b64decode(public_key))
+            if earlier in self._line:
+                return
+            self._line[earlier] = public_key
+            (heirs if is_recovered else self._successors)[earlier] = key_id
+            key_id = earlier
 
-    def _before(self, key_id: str) -> Iterator[Key]:
-        """Yield the keys that announced this one, if this one signed the announcement, too."""
+    def _before(self, key_id: str) -> Iterator[tuple[str, bool]]:
+        """Yield the keys before this one, which it signed, too, and whether a recovery key is between them."""
         for key in self._known:
-            if key.key_id != key_id or key.public_key != self._line[key_id] or not is_countersigned(key):
+            if key.public_key != self._line[key_id] or not is_countersigned(key):
                 continue
-            for earlier in self._known:
-                if earlier.key_id == key.announced_by and _signed_by(earlier.public_key, key, key.signature):
-                    yield earlier
+            for earlier in self._announcers(key):
+                if not is_recovery(earlier):
+                    yield earlier.public_key, False
+                elif is_countersigned(earlier):
+                    yield from ((each.public_key, True) for each in self._announcers(earlier) if not is_recovery(each))
+        if lost := self._lost.get(key_id):
+            yield lost, False
 
-    def _is_announced_by(self, key: Key, announcer: str) -> bool:
+    def _announcers(self, key: Key) -> Iterator[Key]:
+        for earlier in self._known:
+            if earlier.key_id == key.announced_by and is_announced_by(earlier.public_key, key):
+                yield earlier
+
+    def _go_forward(self, end: str, ends: list[str]) -> None:
+        after = self._after(end)
+        if after is None or after.key_id in self._before_in_line(end):
+            return
+        self._successors[end] = after.key_id
+        if after.key_id not in self._line:
+            self._line[after.key_id] = after.public_key
+            ends.append(after.key_id)
+
+    def _after(self, end: str) -> Key | None:
+        """Return the one key that the last key announced, or else the one that a recovery key of the line did."""
+        announced = {key.key_id: key for key in self._known if not is_recovery(key) and self._is_announced(key, end)}
+        if len(announced) != 1:
+            # Of two next keys one was announced with a stolen key; only a recovery key can decide.
+            announced = self._recovered([end, *self._before_in_line(end)])
+        return next(iter(announced.values())) if len(announced) == 1 else None
+
+    def _recovered(self, line: Sequence[str]) -> dict[str, Key]:
+        recovery = {
+            each.key_id: each.public_key
+            for each in self._known
+            if is_recovery(each) and any(self._is_announced(each, key_id) for key_id in line)
+        }
+        return {
+            key.key_id: key
+            for key in self._known
+            if not is_recovery(key) and key.announced_by in recovery and key.key_id not in line
+            if is_announced_by(recovery[key.announced_by], key) and is_countersigned(key)
+        }
+
+    def _is_announced(self, key: Key, announcer: str) -> bool:
         if key.announced_by != announcer or key.key_id == announcer:
             return False
-        # Announcements of earlier releases have one signature only.
-        if key.countersignature and not is_countersigned(key):
-            return False
-        return _signed_by(self._line[announcer], key, key.signature)
-
-
-def _signed_by(public_key: str, key: Key, signature: str) -> bool:
-    message = key.message()
-    return message is not None and is_signed(public_key, message, signature)
-
-
-def is_countersigned(key: Key) -> bool:
-    """Return whether the key itself signed its announcement, too."""
-    return _signed_by(key.public_key, key, key.countersignature)
-
-
-def is_key(key: Key) -> bool:
-    """Return whether the public key is valid and matches its id."""
-    try:
-        raw = base64.b64decode(key.public_key, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return len(raw) == 32 and key_id_of(raw) == key.key_id
-
-
-def is_first(key: Key) -> bool:
-    """Return whether the key is self-signed, as the first one is."""
-    return key.announced_by == "" and is_key(key) and _signed_by(key.public_key, key, key.signature)
-
-
-def fingerprint_of(public_key: str) -> str:
-    """Return the fingerprint of a public key (base64 of 32 bytes): their whole SHA-256, in hexadecimal."""
-    return hashlib.sha256(base64.b64decode(public_key, validate=True)).hexdigest()
-
-
-def parsed_fingerprint(text: str) -> str:
-    """Return a fingerprint as 64 hexadecimal digits in lower case. Raises UnusableInputError."""
-    made = "".join(text.split()).replace(":", "").lower()
-    if not _FINGERPRINT.fullmatch(made):
-        raise UnusableInputError("A fingerprint is the whole SHA-256 of a public key: 64 hexadecimal digits.")
-    return made
-
-
-def trust_from_text(text: str, fingerprint: str = "") -> Trust:
-    """Build the trusted keys from a key file and the fingerprint of one of its keys.
-
-    The file is the JSON of `/audit/key`, which needs a fingerprint, or one public key as PEM. It may be empty if the
-    export contains the keys. Raises UnusableInputError.
-    """
-    trust = Trust(fingerprint)
-    if text.lstrip().startswith("-----BEGIN"):
-        public_key = _raw_of_pem(text)
-        if fingerprint and fingerprint_of(public_key) != parsed_fingerprint(fingerprint):
-            raise UnusableInputError("The public key in the key file has another fingerprint than the given one.")
-        trust.anchor(public_key)
-        return trust
-    if not fingerprint:
-        raise UnusableInputError(
-            "Give the fingerprint of a key that you trust with --fingerprint: keys that come from the operator prove"
-            " nothing alone."
-        )
-    if not text:
-        return trust
-    for key in _keys_of(text):
-        trust.learn(key)
-    if trust.is_empty:
-        raise UnusableInputError("No key of the key file has the given fingerprint.")
-    return trust
-
-
-def _keys_of(text: str) -> list[Key]:
-    """Return the keys of a file from /audit/key. Raises UnusableInputError."""
-    try:
-        keys = [key_of(each) for each in json.loads(text)["keys"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnusableInputError(f"The key file is neither PEM nor a file from /audit/key: {error!r}") from None
-    if not keys:
-        raise UnusableInputError("The key file contains no key.")
-    if not is_first(keys[0]):
-        raise UnusableInputError(f"The first key of the key file, {keys[0].key_id}, does not sign itself.")
-    forward = Trust()
-    forward.anchor(keys[0].public_key)
-    for key in keys[1:]:
-        forward.learn(key)
-        if key.key_id not in forward:
-            raise UnusableInputError(f"The key file's key {key.key_id} was not announced by one before it.")
-    return keys
-
-
-def key_of(columns: dict[str, Any]) -> Key:
-    """Build a key from a JSON object. Raises KeyError or TypeError."""
-    texts = {name: columns[name] for name in ("key_id", "public_key", "since", "announced_by", "signature")}
-    texts["countersignature"] = columns.get("countersignature", "")
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise TypeError("a field of the key is not a text")
-    return Key(**texts)
-
-
-def _raw_of_pem(text: str) -> str:
-    try:
-        key = load_pem_public_key(text.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnusableInputError(f"The key file contains no public key: {error}") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise UnusableInputError("The key file contains a public key that is not Ed25519.")
-    return base64.b64encode(key.public_bytes_raw()).decode()
+        return (is_from_before(key) or is_countersigned(key)) and is_announced_by(self._line[announcer], key)

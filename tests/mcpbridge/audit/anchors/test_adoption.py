@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from mcpbridge.audit.anchors.memory import UnadoptedLogError, node_anchors
 from mcpbridge.audit.keyring import announce_key
 from mcpbridge.audit.signing import key_pair
+from mcpbridge.audit.verification.announcements import fingerprint_of
 from mcpbridge.audit.verification.sources import verify_stored
-from mcpbridge.audit.verification.trust import fingerprint_of
 from mcpbridge.models import AuditEvent, SigningKey
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.anchors.conftest import (

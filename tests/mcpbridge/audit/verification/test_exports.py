@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.verification import OutsideHead, UnusableInputError, trust_from_text, verify
-from mcpbridge.audit.verification.trust import fingerprint_of
+from mcpbridge.audit.verification.announcements import fingerprint_of
 from tests.audit_chains import (
     KEY,
     NEXT_KEY,

@@ -21,8 +21,8 @@ from mcpbridge.audit.hashchain import Head, genesis, link
 from mcpbridge.audit.keyring import announce_key, key_line, published_keys
 from mcpbridge.audit.signing import configured_key, cut_message
 from mcpbridge.audit.verification import OutsideHead, Unsigned, VerificationReport
+from mcpbridge.audit.verification.announcements import fingerprint_of
 from mcpbridge.audit.verification.sources import stored_rows, verify_export, verify_stored
-from mcpbridge.audit.verification.trust import fingerprint_of
 from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 from tests.audit_chains import START, STRANGER, a_key, columns
