@@ -1611,14 +1611,18 @@ def parsed_checkpoint(text: str) -> Object | None:
     return {**{name: said[name] for name in names}, **origin_text, "line": {**said, "type": "checkpoint"}}
 
 
+def verify_older(trust: Trust, older: Object) -> None:
+    """Raise FoundError unless a checkpoint that was kept elsewhere is signed by a key of the line."""
+    if "line" in older:
+        trust.verify(older["line"].get("format", "hoursmith-checkpoint-1"), older["line"])
+    elif not older["note"].signatures([VerifierKey(older["origin"], raw) for raw in trust.keys.values()]):
+        raise FoundError("unknown-key", "no key of the trusted line signed the older checkpoint")
+
+
 def refuse_unsigned(trust: Trust, older: Object) -> None:
     """Raise UnusableInputError unless a checkpoint that was kept elsewhere is signed by a key of the line."""
     try:
-        if "note" in older:
-            if older["note"].signatures([VerifierKey(older["origin"], raw) for raw in trust.keys.values()]):
-                return
-            raise FoundError("unknown-key", "no key of the trusted line signed it")
-        trust.verify(older["line"].get("format", "hoursmith-checkpoint-1"), older["line"])
+        verify_older(trust, older)
     except FoundError as error:
         raise UnusableInputError(f"The given checkpoint cannot be used: {error}.") from None
 
@@ -1875,36 +1879,31 @@ class Evidence:
             proof = [decoded(each, 32) for each in hashes]
         except ValueError as error:
             raise FoundError("bad-proof", f"consistency.txt: {error}") from None
-        older = self.checked_older({**older_of(Note(whole)), "note": Note(whole)})
+        older: Object = {**older_of(Note(whole)), "note": Note(whole)}
+        verify_older(self.trust, older)
+        self.refuse_newer(older)
         try:
             roots = roots_by_consistency(older["size"], self.size, bytes.fromhex(older["root"]), proof)
         except ValueError as error:
-            raise FoundError("bad-proof", f"consistency.txt: {error}") from None
+            raise FoundError("inconsistent", f"consistency.txt: {error}") from None
         if roots != (bytes.fromhex(older["root"]), self.root):
             raise FoundError("inconsistent", "the log does not extend the checkpoint of consistency.txt")
+        self.epochs.refuse_given_up(Origin(older["origin"]), older["sequence"])
         return older
 
-    def checked_older(self, older: Object) -> Object:
-        """Return an older checkpoint of the archive if it is signed and of this log; raise FoundError."""
-        origin = Origin(older["origin"])
-        if not older["note"].signatures([VerifierKey(origin.text, raw) for raw in self.trust.keys.values()]):
-            raise FoundError("unknown-key", "no key of the trusted line signed the older checkpoint")
-        if origin.epoch > self.origin.epoch or older["size"] > self.size:
-            raise FoundError("inconsistent", "the older checkpoint is not older than the checkpoint")
-        self.epochs.belongs(origin)
-        self.epochs.refuse_given_up(origin, older["sequence"])
-        return older
+    def refuse_newer(self, older: Object) -> None:
+        """Raise FoundError if an older checkpoint is of another log or not older."""
+        self.epochs.belongs(Origin(older["origin"]))
+        if older["sequence"] > self.checkpoint["sequence"]:
+            raise FoundError("inconsistent", "the checkpoint is older than the one that it should extend")
 
     def check_older(self, older: Object) -> None:
         """Verify that the log extends the checkpoint that the receiver kept."""
         refuse_unsigned(self.trust, older)
         if "root" not in older:
             raise UnusableInputError("The given checkpoint is of format 1, which no evidence can be compared with.")
-        origin = Origin(older["origin"])
-        self.epochs.belongs(origin)
-        self.epochs.refuse_given_up(origin, older["sequence"])
-        if older["sequence"] > self.checkpoint["sequence"]:
-            raise FoundError("inconsistent", "the evidence is older than the given checkpoint")
+        self.epochs.refuse_given_up(Origin(older["origin"]), older["sequence"])
+        self.refuse_newer(older)
         if older["sequence"] == self.checkpoint["sequence"]:
             if older["root"] != self.checkpoint["root"]:
                 raise FoundError("inconsistent", "the given checkpoint has another tree of the same size")

@@ -17,13 +17,16 @@ from mcpbridge.audit.verification.records import (
     RESTORE_FORMAT,
     Checkpoint,
     Event,
+    Key,
     Range,
     Record,
     Restore,
+    Withheld,
 )
 
 _HASHES = ("previous_hash", "hash")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_WITHHELD = re.compile(rb'\{"type":"withheld","sequence":([1-9][0-9]{0,14}),"hash":"([0-9a-f]{64})"\}\n?')
 
 
 class Export:
@@ -35,26 +38,47 @@ class Export:
         self._count = 0
         self._stated_lines: int | None = None
         number, first = next(self._lines, (1, b""))
-        header = _read(number, first)
+        header = parsed_object(number, first)
         if header.get("type") != "export" or header.get("format") not in (FORMAT, FORMAT_2):
             raise UnusableInputError(f"This is not an export in the format {FORMAT}: its first line says otherwise.")
         workspaces = header.get("workspaces")
         if not isinstance(workspaces, list) or not all(isinstance(name, str) for name in workspaces):
             raise UnusableInputError("Line 1: the workspaces of the export are missing.")
+        self.header = header
         self.workspaces: list[str] = workspaces
         self.is_filtered = bool(header.get("filters")) or header.get("complete") is False
 
     def records(self) -> Iterator[Record]:
         """Yield the records between the first and the last line."""
         for number, line in self._lines:
-            value = _read(number, line)
-            if self._stated_lines is not None:
-                raise UnusableInputError(f"Line {number}: there is data after the last line of the export.")
-            if value.get("type") == "end":
-                self._stated_lines = value.get("lines") if type(value.get("lines")) is int else -1
+            if (value := self._next(number, line)) is not None:
+                yield record_of(number, value)
+
+    def evidence_records(self) -> Iterator[Event | Restore | Range | Withheld]:
+        """Yield the records of evidence, which has withheld rows, but no keys, cuts and checkpoints of its own."""
+        for number, line in self._lines:
+            # There may be a million, so they are read without a JSON parser.
+            if self._stated_lines is None and (quick := _WITHHELD.fullmatch(line)):
+                self._count += 1
+                yield Withheld(int(quick[1]), quick[2].decode())
                 continue
-            self._count += 1
-            yield _record(number, value)
+            if (value := self._next(number, line)) is None:
+                continue
+            record = _withheld(number, value) if value.get("type") == "withheld" else record_of(number, value)
+            if isinstance(record, Key | Checkpoint):
+                raise UnusableInputError(f"Line {number} has a type that evidence does not have.")
+            yield record
+
+    def _next(self, number: int, line: bytes) -> dict[str, Any] | None:
+        """Return the object of a line; None for the last one."""
+        value = parsed_object(number, line)
+        if self._stated_lines is not None:
+            raise UnusableInputError(f"Line {number}: there is data after the last line of the export.")
+        if value.get("type") == "end":
+            self._stated_lines = value.get("lines") if type(value.get("lines")) is int else -1
+            return None
+        self._count += 1
+        return value
 
     def check_complete(self) -> None:
         """Raise UnusableInputError if lines are missing. Check the chains first."""
@@ -66,7 +90,8 @@ class Export:
             raise UnusableInputError(f"The export states {self._stated_lines} lines, but has {self._count}.")
 
 
-def _read(number: int, line: bytes) -> dict[str, Any]:
+def parsed_object(number: int, line: bytes) -> dict[str, Any]:
+    """Parse a line as an object without duplicate names (I-JSON, RFC 7493). Raises UnusableInputError."""
     try:
         value = orjson.loads(line)
         is_plain = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE) == line
@@ -94,7 +119,8 @@ def _refuse_constant(constant: str) -> Any:
     raise ValueError(f"{constant} is not a number")
 
 
-def _record(number: int, value: dict[str, Any]) -> Record:
+def record_of(number: int, value: dict[str, Any]) -> Record:
+    """Return the record of a parsed line. Raises UnusableInputError."""
     kind = value.pop("type", None)
     try:
         if kind == "event":
@@ -110,6 +136,15 @@ def _record(number: int, value: dict[str, Any]) -> Record:
     except (KeyError, TypeError) as error:
         raise UnusableInputError(f"Line {number} is not a valid {kind}: {error!r}") from None
     raise UnusableInputError(f"Line {number} is of the unknown type {kind!r}.")
+
+
+def _withheld(number: int, value: dict[str, Any]) -> Withheld:
+    try:
+        if not _HASH.fullmatch(_text(value["hash"])):
+            raise TypeError("a hash is missing")
+        return Withheld(_number(value["sequence"]), value["hash"])
+    except (KeyError, TypeError) as error:
+        raise UnusableInputError(f"Line {number} is not a withheld row: {error!r}") from None
 
 
 def _event(value: dict[str, Any]) -> Event:
@@ -138,7 +173,7 @@ def _event(value: dict[str, Any]) -> Event:
 
 def checkpoint_from_line(line: bytes) -> Checkpoint:
     """Return the checkpoint on a line of an export or of the server log. Raises UnusableInputError."""
-    record = _record(1, _read(1, line))
+    record = record_of(1, parsed_object(1, line))
     if not isinstance(record, Checkpoint) or record.is_cut:
         raise UnusableInputError("The line is not a checkpoint.")
     return record

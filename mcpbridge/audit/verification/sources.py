@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 
 from mcpbridge.audit.anchors.memory import node_anchors
-from mcpbridge.audit.export.reading import Export
+from mcpbridge.audit.export.reading import Export, parsed_object, record_of
 from mcpbridge.audit.export.source import Selection, alias, chain_records, known_workspaces
 from mcpbridge.audit.keyring import key_line
 from mcpbridge.audit.verification import (
     Checkpoint,
     FindingKind,
+    OlderCheckpoint,
     OutsideHead,
     Trust,
     Unsigned,
@@ -16,6 +17,7 @@ from mcpbridge.audit.verification import (
     VerificationReport,
     verify,
 )
+from mcpbridge.audit.verification.findings import FoundError
 from mcpbridge.models import AuditEvent
 
 
@@ -64,11 +66,12 @@ def verify_export(
     *,
     workspace: str | None = None,
     head: OutsideHead | None = None,
+    older: OlderCheckpoint | None = None,
     is_partial: bool = False,
     unsigned: Unsigned = Unsigned.REFUSED,
     progress: Callable[[int], None] | None = None,
 ) -> VerificationReport:
-    """Verify the lines of an export. Raises UnusableInputError if they are not a complete export."""
+    """Verify the lines of an export; it must extend `older`, if that is given. Raises UnusableInputError if they are not a complete export."""
     export = Export(lines)
     if export.is_filtered and not is_partial:
         raise UnusableInputError(
@@ -81,6 +84,7 @@ def verify_export(
         workspaces=export.workspaces,
         only=workspace,
         head=head,
+        older=older,
         is_partial=is_partial,
         unsigned=unsigned,
         progress=progress,
@@ -89,3 +93,22 @@ def verify_export(
     if verdict.first_bad is None or verdict.first_bad.kind is FindingKind.UNSIGNED:
         export.check_complete()
     return verdict
+
+
+def older_from_text(text: str) -> OlderCheckpoint | None:
+    """Read a checkpoint that was kept elsewhere: a note, or a line of either format; None if the text is empty.
+
+    Raises UnusableInputError.
+    """
+    if not text:
+        return None
+    try:
+        if text.lstrip().startswith("{"):
+            said = record_of(1, {**parsed_object(1, text.encode()), "type": "checkpoint"})
+            return OlderCheckpoint.from_statement(said) if isinstance(said, Checkpoint) else None
+        found = OlderCheckpoint.from_note(text)
+    except FoundError as error:
+        raise UnusableInputError(f"The given checkpoint cannot be used: {error}.") from None
+    if found.size == 0:
+        raise UnusableInputError("The given checkpoint is of an empty log, which says nothing.")
+    return found
