@@ -1,6 +1,7 @@
 """Both verifiers, asked the same: the console's own and the stand-alone file, which must always agree."""
 
 import importlib.util
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 
 from mcpbridge.audit.verification import OutsideHead, Record, Unsigned, UnusableInputError, trust_from_text, verify
 from mcpbridge.audit.verification.announcements import fingerprint_of
-from mcpbridge.audit.verification.sources import verify_export
+from mcpbridge.audit.verification.evidence import verify_evidence
+from mcpbridge.audit.verification.sources import older_from_text, verify_export
 from tests.audit_chains import WORKSPACE, export_of, key_file
 
 STANDALONE = Path(__file__).resolve().parents[1] / "docs" / "verify_audit.py"
@@ -40,6 +42,9 @@ def verdict_on(
     head: str = "",
     partial: bool = False,
     tail: bool = False,
+    vkey: str = "",
+    witnesses: Sequence[str] = (),
+    checkpoint: str = "",
 ) -> dict[str, Any]:
     """What both verifiers say of an export, or `UNUSABLE` where it cannot be used; only their reasons may differ.
 
@@ -52,10 +57,37 @@ def verdict_on(
     other: dict[str, Any] = {UNUSABLE: True}
     with suppress(UnusableInputError):
         kept = OutsideHead.from_text(head) if head else None
-        trust = trust_from_text(keys, given)
-        own = verify_export(lines, trust, workspace=only, head=kept, is_partial=partial, unsigned=unsigned).as_dict()
+        trust, older = trust_from_text(keys, given, vkey=vkey, witnesses=witnesses), older_from_text(checkpoint)
+        own = verify_export(
+            lines, trust, workspace=only, head=kept, older=older, is_partial=partial, unsigned=unsigned
+        ).as_dict()
     with suppress(standalone.UnusableInputError):
-        other = standalone.verify(lines, keys, fingerprint=given, only=only, head=head, partial=partial, tail=tail)
+        more = {"vkey": vkey, "witnesses": witnesses, "checkpoint": checkpoint}
+        other = standalone.verify(
+            lines, keys, fingerprint=given, only=only, head=head, partial=partial, tail=tail, **more
+        )
+    assert _without_reasons(own) == _without_reasons(other)
+    return own
+
+
+def verdict_on_evidence(
+    archive: bytes,
+    fingerprint: str = "",
+    *,
+    keys: str = "",
+    vkey: str = "",
+    witnesses: Sequence[str] = (),
+    checkpoint: str = "",
+) -> dict[str, Any]:
+    """What both verifiers say of evidence, or `UNUSABLE` where it cannot be used; only their reasons may differ."""
+    own: dict[str, Any] = {UNUSABLE: True}
+    other: dict[str, Any] = {UNUSABLE: True}
+    with suppress(UnusableInputError):
+        trust, older = trust_from_text(keys, fingerprint, vkey=vkey, witnesses=witnesses), older_from_text(checkpoint)
+        own = verify_evidence(io.BytesIO(archive), trust, older=older).as_dict()
+    with suppress(standalone.UnusableInputError):
+        more = {"vkey": vkey, "witnesses": witnesses, "checkpoint": checkpoint}
+        other = standalone.verify_evidence(io.BytesIO(archive), keys, fingerprint=fingerprint, **more)
     assert _without_reasons(own) == _without_reasons(other)
     return own
 

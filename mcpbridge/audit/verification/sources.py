@@ -71,7 +71,10 @@ def verify_export(
     unsigned: Unsigned = Unsigned.REFUSED,
     progress: Callable[[int], None] | None = None,
 ) -> VerificationReport:
-    """Verify the lines of an export; it must extend `older`, if that is given. Raises UnusableInputError if they are not a complete export."""
+    """Verify the lines of an export, which must extend `older` if that is given.
+
+    Raises UnusableInputError if they are not a complete export.
+    """
     export = Export(lines)
     if export.is_filtered and not is_partial:
         raise UnusableInputError(
