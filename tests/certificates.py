@@ -11,12 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(folder: Path, addresses: Sequence[str] = ("127.0.0.1",)) -> Path:
-    """A file with the key and the certificate of a server at `addresses`: it serves with it, clients trust it."""
+def self_signed(folder: Path, addresses: Sequence[str] = ("127.0.0.1",), *, names: Sequence[str] = ()) -> Path:
+    """A file with the key and the certificate of a server at `addresses`: it serves with it, clients trust it.
+
+    `names` are those of its hosts.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, addresses[0])])
     now = datetime.now(UTC)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(each)) for each in addresses])
+    numbers = [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+    alternative = x509.SubjectAlternativeName([*numbers, *(x509.DNSName(each) for each in names)])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
