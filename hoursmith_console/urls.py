@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from hoursmith_console.audit.verification.keys import key
+from hoursmith_console.audit.watchers.served import log_file
 from hoursmith_console.core.site import site
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("hoursmith_console.authorizing.urls")),
     path("audit/key", key, name="audit_key"),
     path("", include("hoursmith_console.connections.bundle")),
+    path("audit/log/<str:log>/<path:path>", log_file, name="audit_log_file"),
     path("", include("hoursmith_console.redirects")),
 ]
 if settings.SANDBOX_MODE:

@@ -25,6 +25,7 @@ from mcpbridge.models.restrictions import Freeze, SnapshotStop, TokenBlock, Toke
 from mcpbridge.models.signing import AuditCut, AuditTile, Cosignature, SignedHead, SigningHead, SigningKey
 from mcpbridge.models.token_ref import PREFIX_LENGTH, TokenIdentity
 from mcpbridge.models.usage import CallHour, TokenTool
+from mcpbridge.models.witnesses import WitnessStatus
 
 __all__ = [
     "GRANT_ID_LENGTH",
@@ -65,4 +66,5 @@ __all__ = [
     "TokenTool",
     "ToolCall",
     "UsedCode",
+    "WitnessStatus",
 ]

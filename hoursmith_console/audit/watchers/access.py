@@ -32,16 +32,21 @@ class RequestLimit:
     def count(self, name: str) -> None:
         """Count a request."""
         with self._lock:
-            self._forget()
+            self._begin_window()
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def is_reached(self, name: str) -> bool:
         """Return whether `name` has made as many requests as it may in this minute."""
         with self._lock:
-            self._forget()
+            self._begin_window()
             return self._counts.get(name, 0) >= self._most
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget all requests."""
+        with self._lock:
+            self._counts.clear()
+
+    def _begin_window(self) -> None:
         if self._clock() - self._begun >= _WINDOW_S:
             self._begun = self._clock()
             self._counts.clear()

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.audit.models import WatchKey, WatchKeyQuerySet
 from hoursmith_console.audit.watchers.forms import WatchKeyForm
+from hoursmith_console.audit.watchers.logs import watch_command
 from hoursmith_console.audit.watchers.services import (
     MOST_WATCH_KEYS,
     InvalidWatchKeyError,
@@ -18,6 +19,7 @@ from hoursmith_console.audit.watchers.services import (
     revoke_watch_key,
     rotate_watch_key,
 )
+from hoursmith_console.audit.watchers.witnesses import witness_rows
 from hoursmith_console.core.permissions import View, admin_required, recent_auth_required, reviewer_required
 from hoursmith_console.core.views import render_page
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -52,6 +54,7 @@ class WatcherPages:
             keys=_visible_to(request.viewer),
             most=MOST_WATCH_KEYS,
             command=watch_command(request.viewer.org_id),
+            witnesses=witness_rows(request.viewer.org_id),
         )
 
     def new(self, request: ConsoleRequest) -> HttpResponse:
@@ -101,11 +104,6 @@ class WatcherPages:
         else:
             messages.success(request, f"Watch key {found.name} revoked.")
         return _to_list()
-
-
-def watch_command(org_id: str) -> str:
-    """Return the command that watches the log of the workspace; empty while the log has no signed tree."""
-    return ""
 
 
 def _visible_to(viewer: Viewer) -> WatchKeyQuerySet:
