@@ -12,6 +12,7 @@ from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.console_events import set_audit_writer
 from mcpbridge.audit.destinations.alarms import AlarmSender
 from mcpbridge.audit.destinations.dispatcher import Dispatcher
+from mcpbridge.audit.witnesses.submission import WitnessSubmitter
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.auth.accepted_tokens import AcceptedTokens
 from mcpbridge.auth.identity import IdentityCache
@@ -42,6 +43,7 @@ class Bridge:
         self.maintenance = MaintenanceThread(self.audit, lock_path=_lock_path())
         self.dispatcher = Dispatcher(lock_path=_lock_path())
         self.alarms = AlarmSender()
+        self.witnesses = WitnessSubmitter(lock_path=_lock_path())
         self.rejected_tokens = RejectedTokens(Path(settings.VAR_DIR) / "refusals", workers=settings.WEB_CONCURRENCY)
         self.accepted = AcceptedTokens()
         self.identities = IdentityCache(
@@ -78,6 +80,7 @@ class Bridge:
         self.maintenance.start()
         self.dispatcher.start()
         self.alarms.start()
+        self.witnesses.start()
         # Loaded modules stay: excluding them from garbage collection avoids long pauses under load.
         gc.collect()
         gc.freeze()
@@ -92,6 +95,7 @@ class Bridge:
         await asyncio.gather(
             self._stop_signing(),
             self.alarms.stop(),
+            self.witnesses.stop(),
             self.activity.stop(),
             self.restrictions.stop(),
         )

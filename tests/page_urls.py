@@ -11,6 +11,7 @@ KEYS = {
     "uuid": "0b6fd4f6-0000-4000-8000-000000000000",
     "slug": "nothing-here",
     "str": "nothing-here",
+    "path": "nothing-here",
     "prefix": "live_000000000000",
 }
 _KEY = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")

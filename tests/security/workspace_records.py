@@ -25,6 +25,7 @@ from mcpbridge.models import LogDestination, ObservedToken
 from tests.hoursmith_console.conftest import Cast
 from tests.page_urls import filled
 from tests.security.conftest import populate
+from tests.signed_trees import sign_tree
 from tests.tenants import BOTH, Tenant
 
 # Routes that are patterns of their own, with an address that each takes.
@@ -87,6 +88,9 @@ def records_of(tenant: Tenant) -> Records:
     )
     keys = {area: {"key": key, "member": key} for area, key in made.keys.items()}
     keys["accounts/2fa/passkeys/"] = {"pk": str(passkey.pk)}
+    # Only a watch key opens it, which no visitor has.
+    origin = sign_tree(tenant.org_id).origin
+    keys["audit/log/"] = {"log": hashlib.sha256(origin.encode()).hexdigest(), "path": "checkpoint"}
     # The help is the same for all workspaces.
     keys["help/"] = {"name": "nothing-here"}
     # Whoever has the secret of a link may use it, so what is in the address here is none.
