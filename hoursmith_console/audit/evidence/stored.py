@@ -1,11 +1,46 @@
-"""Open the stored log of a workspace for evidence, after signing it up to the entries that are asked for."""
+"""Open the stored log of a workspace for evidence, after signing it up to the entries that are asked for.
+
+Nothing of the database is believed: the checkpoint counts only with a signature of this console's line of keys, and
+proofs only if they lead to its root.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import orjson
+from django.db import router
+from django.db.models import QuerySet
 
 from hoursmith_console.audit.evidence.log import EvidenceUnavailableError, ProvenLog
+from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.checkpoints import make_checkpoints
+from mcpbridge.audit.errors import SigningRefusedError
+from mcpbridge.audit.hashchain import instant
+from mcpbridge.audit.keyring import key_line, usable_key
+from mcpbridge.audit.log_tree.tiles import stored_nodes
+from mcpbridge.audit.signing import is_signed
+from mcpbridge.audit.tree.checkpoints import open_checkpoint
+from mcpbridge.audit.tree.encoding import from_base64
+from mcpbridge.audit.tree.errors import TreeError
+from mcpbridge.audit.tree.notes import SignatureLine, VerifierKey, parse_note
+from mcpbridge.audit.tree.statements import CheckpointStatement
+from mcpbridge.audit.verification.trust import fingerprint_of
+from mcpbridge.audit.witnesses.config import configured_witnesses
+from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead, SigningKey
+
+logger = logging.getLogger(__name__)
+
+OLDER_FORMAT = (
+    "This log is in the older format, of which no evidence can be made. Export it, or ask the operator to upgrade it"
+    " with `manage.py audit_upgrade`."
+)
+_UNSIGNED = "The checkpoint of the log is not signed by a key of this console. Tell the operator."
 
 
 def has_tree(org_id: str) -> bool:
     """Return whether the log has a signed tree."""
-    return False
+    return _heads(org_id).exists()
 
 
 def open_log(org_id: str, *, until: int) -> ProvenLog:
@@ -13,6 +48,103 @@ def open_log(org_id: str, *, until: int) -> ProvenLog:
 
     Raises EvidenceUnavailableError with the reason.
     """
-    raise EvidenceUnavailableError(
-        "The audit log of this workspace is in the older format, which can be exported but not shown in parts."
+    alias = _alias()
+    try:
+        node_anchors().refuse_if_faulty()
+        head = _head(org_id, until) or _signed_now(org_id, until)
+        key = usable_key(alias)
+    except SigningRefusedError as error:
+        raise EvidenceUnavailableError(str(error)) from None
+    if key is None:
+        raise EvidenceUnavailableError("This server has no key that may sign evidence now. Tell the operator.")
+    statement = CheckpointStatement(head.origin, head.sequence, head.hash, head.root, instant(head.at))
+    public_key = _public_key(alias, head, statement)
+    cosigned = list(_cosignatures(head))
+    oldest = _heads(org_id).filter(origin=head.origin, sequence__gte=statement.parts.first).order_by("sequence", "id")
+    return ProvenLog(
+        statement=statement,
+        note=head.signed_note + "".join(cosigned),
+        key_id=head.key_id,
+        signature=head.signature,
+        fingerprint=fingerprint_of(public_key),
+        nodes=stored_nodes(alias, org_id),
+        sign=lambda message: (key.key_id, key.sign(message)),
+        reason=head.reason,
+        oldest=oldest.values_list("signed_note", flat=True).first() or "",
+        cosignatures=len(cosigned),
+        restores=list(_restores(alias, org_id)),
+        old=_last_old(alias, org_id, head.sequence),
     )
+
+
+def _alias() -> str:
+    return router.db_for_write(SigningHead)
+
+
+def _heads(org_id: str) -> "QuerySet[SigningHead]":
+    return SigningHead.objects.using(_alias()).filter(org_id=org_id, origin__gt="")
+
+
+def _head(org_id: str, until: int) -> SigningHead | None:
+    """Return the newest checkpoint that covers entry `until`, one that a witness cosigned if there is one."""
+    covering = _heads(org_id).filter(sequence__gte=until).order_by("-sequence", "-id")
+    return covering.filter(cosignatures__isnull=False).first() or covering.first()
+
+
+def _signed_now(org_id: str, until: int) -> SigningHead:
+    if not has_tree(org_id):
+        raise EvidenceUnavailableError(OLDER_FORMAT)
+    make_checkpoints(reason="demand", org_id=org_id)
+    head = _head(org_id, until)
+    if head is None:
+        raise EvidenceUnavailableError("The newest entries are not signed yet. Try again in a minute.")
+    return head
+
+
+def _public_key(alias: str, head: SigningHead, statement: CheckpointStatement) -> str:
+    """Return the key that signed the checkpoint and its note. Raises EvidenceUnavailableError."""
+    key = SigningKey.objects.using(alias).filter(key_id=head.key_id).values_list("public_key", flat=True).first()
+    if key is None or head.key_id not in key_line(alias) or not is_signed(key, statement.message, head.signature):
+        raise EvidenceUnavailableError(_UNSIGNED)
+    try:
+        note = open_checkpoint(head.signed_note, VerifierKey(head.origin, from_base64(key, size=32)))
+        statement.refuse_other(note.head)
+    except TreeError as error:
+        raise EvidenceUnavailableError(_UNSIGNED) from error
+    return key
+
+
+def _cosignatures(head: SigningHead) -> Iterator[str]:
+    """Yield the signature lines of the configured witnesses that are right."""
+    keys = {witness.name: witness.key for witness in configured_witnesses()}
+    text = parse_note(head.signed_note).text
+    for found in head.cosignatures.all():
+        try:
+            line = SignatureLine.parse(found.line.removesuffix("\n"))
+            if (key := keys.get(line.name)) is not None and line.key_id == key.key_id:
+                key.verify(text, line.signature)
+                yield str(line)
+        except TreeError:
+            # A wrong line would make a verifier that knows the witness refuse the whole note.
+            logger.warning("A cosignature of %s under the log of %s is wrong.", found.cosigner, head.org_id)
+
+
+def _restores(alias: str, org_id: str) -> Iterator[bytes]:
+    """Yield the statements with which the log continued in a new epoch, as lines of an export."""
+    for found in AuditEpoch.objects.using(alias).filter(org_id=org_id).order_by("epoch"):
+        line = {"type": "restore", **json.loads(found.message), "key_id": found.key_id, "signature": found.signature}
+        yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _last_old(alias: str, org_id: str, last: int) -> int:
+    """Return the last entry in format 1, 0 if there is none; entries of format 1 never follow one of format 2."""
+    rows = AuditEvent.objects.using(alias).filter(org_id=org_id, sequence__lte=last)
+    first = rows.order_by("sequence").values_list("sequence", flat=True).first() or 1
+    low, high = first - 1, last
+    while low < high:
+        middle = (low + high + 1) // 2
+        if rows.filter(sequence=middle, epoch=0).exists():
+            low = middle
+        else:
+            high = middle - 1
+    return low if low >= first else 0
