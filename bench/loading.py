@@ -104,6 +104,8 @@ def _text(vendor: str, field: Any) -> Callable[[Any], Any] | None:
         return _json if sort == "JSONField" else None
     if sort == "JSONField":
         return lambda value: _NOTHING if value is None else _json(value)
+    if sort == "BinaryField":
+        return lambda value: _NOTHING if value is None else f"\\x{value.hex()}"
     if field.null:
         return lambda value: _NOTHING if value is None else value
     return None

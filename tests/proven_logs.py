@@ -3,18 +3,21 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from hoursmith_console.audit.evidence.log import ProvenLog
 from mcpbridge.audit.hashchain import instant, link
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.keyring import register_first_key
+from mcpbridge.audit.log_tree.tiles import extend_stored, stored_leaves
 from mcpbridge.audit.signing import configured_key
-from mcpbridge.audit.tree.merkle import leaf_hash, root_of
+from mcpbridge.audit.tree.merkle import CompactRange, leaf_hash, root_of
 from mcpbridge.audit.tree.proofs import nodes_of
 from mcpbridge.audit.tree.statements import CheckpointStatement
 from mcpbridge.audit.verification.trust import fingerprint_of
-from mcpbridge.models import AuditEvent
+from mcpbridge.models import AuditEvent, SigningHead
 from tests.hoursmith_console.records import audit_pair
 
 
@@ -64,3 +67,34 @@ def proven_log(org_id: str, *, until: int | None = None, at: datetime | None = N
         oldest=oldest,
         old=rows.filter(epoch=0).count(),
     )
+
+
+def store_tree(org_id: str) -> SigningHead:
+    """Store the tiles of the stored rows, and sign them."""
+    log, alias = proven_log(org_id), "default"
+    tree = CompactRange()
+    tree.extend(stored_leaves(alias, org_id, 1, log.last + 1))
+    with transaction.atomic():
+        assert extend_stored(alias, org_id, first=1, to=tree)
+    statement = log.statement
+    return SigningHead.objects.create(
+        org_id=org_id,
+        sequence=log.last,
+        hash=statement.hash,
+        at=datetime.fromisoformat(statement.at),
+        key_id=log.key_id,
+        signature=log.signature,
+        reason="rows",
+        origin=statement.origin,
+        root=statement.root,
+        signed_note=log.note,
+    )
+
+
+def rewrite(row: Model, **values: Any) -> None:
+    """Change a stored row of SQLite as someone with the database's password could; triggers return after the test."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [row._meta.db_table])
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP TRIGGER "{name}"')
+    type(row)._default_manager.filter(pk=row.pk).update(**values)

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 
 class _Output:
@@ -27,11 +26,11 @@ class _Output:
 class StreamedArchive:
     """A ZIP file in the making. `digests` has the SHA-256 of each file written so far, in hexadecimal, in order."""
 
-    def __init__(self, made_at: datetime) -> None:
+    def __init__(self) -> None:
         self.digests: dict[str, str] = {}
-        self._time = made_at.timetuple()[:6]
         self._output = _Output()
-        self._zip = ZipFile(self._output, "w")  # type: ignore[call-overload]
+        # Most of a large archive are hashes, of which a higher level would save nothing and take four times as long.
+        self._zip = ZipFile(self._output, "w", ZIP_DEFLATED, compresslevel=1)  # type: ignore[call-overload]
 
     def add(self, name: str, content: bytes) -> bytes:
         """Write one file, and return the bytes of the archive that are ready."""
@@ -39,10 +38,8 @@ class StreamedArchive:
 
     def stream(self, name: str, parts: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         """Write one file from numbered `parts`, and yield the number and what is ready of the archive for each."""
-        info = ZipInfo(name, self._time)
-        info.compress_type, info.external_attr = ZIP_DEFLATED, 0o644 << 16
         digest = hashlib.sha256()
-        with self._zip.open(info, "w") as file:
+        with self._zip.open(name, "w") as file:
             for number, part in parts:
                 file.write(part)
                 digest.update(part)

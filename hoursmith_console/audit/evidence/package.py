@@ -28,6 +28,8 @@ FORMAT = "hoursmith-evidence-1"
 # Entries with a proof each; of more, the range between them is proved.
 MOST_PROOFS = 200
 MOST_SHOWN, MOST_IN_RANGE = 100_000, 5_000_000
+# Of `entries.jsonl`, as verifiers accept it; less by what surrounds the entries.
+MOST_BYTES = (1 << 30) - (1 << 16)
 _VERIFIER = "verify_audit.py"
 
 
@@ -85,7 +87,7 @@ class EvidencePackage:
 
         Raises EvidenceUnavailableError where the entries of a range turn out not to be the signed ones.
         """
-        archive = StreamedArchive(self.made_at)
+        archive = StreamedArchive()
         context = self._context()
         yield 0, archive.add("README.txt", render_to_string("audit/evidence/README.txt", context).encode())
         yield 0, archive.add("report.html", render_report(context))
@@ -127,9 +129,9 @@ class EvidencePackage:
         return max(0, min(self.last, self.log.old) - self.first + 1) - shown
 
     def _older_note(self) -> str:
-        """Return the checkpoint that a receiver kept, else the oldest one that is stored."""
+        """Return the checkpoint that a receiver kept, else the oldest one that is stored; empty if none is older."""
         if not self.options.older.strip():
-            return self.log.oldest
+            return self.log.oldest if 0 < _size(self.log.oldest) < self.log.head.size else ""
         return checked_older(self.log, self.options.older, [key["public_key"] for key in self._keys["keys"]])
 
     def _inclusions(self) -> Iterator[tuple[int, tuple[str, str]]]:
@@ -149,10 +151,12 @@ class EvidencePackage:
             "complete": False,
         }
         yield 0, orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE)
-        count = len(self.log.restores)
+        count, size = len(self.log.restores), 0
         yield 0, b"".join(self.log.restores)
         for number, part in self._entry_lines():
-            count += number
+            count, size = count + number, size + len(part)
+            if size > MOST_BYTES:
+                raise EvidenceUnavailableError("The entries are larger than 1 GiB, which verifiers refuse.")
             yield number, part
         yield 0, b'{"type":"end","lines":%d}\n' % count
 
@@ -207,7 +211,7 @@ class EvidencePackage:
             "old": sum(number <= self.log.old for number in self.shown),
             "left_out": [label for member, label in MEMBERS.items() if member in left_out],
             "is_left_out": {member: member in left_out for member in MEMBERS},
-            "older_size": TreeHead.parse(parse_note(self._older).text).size if self._older else head.size,
+            "older_size": _size(self._older) if self._older else head.size,
             "has_older": bool(self._older),
             "head": head,
             "root": head.root.hex(),
@@ -215,3 +219,7 @@ class EvidencePackage:
             "fingerprint": self.log.fingerprint,
             "cosignatures": self.log.cosignatures,
         }
+
+
+def _size(note: str) -> int:
+    return TreeHead.parse(parse_note(note).text).size if note else 0

@@ -68,7 +68,7 @@ def scope_of_call(row: AuditEvent) -> Scope:
         title=title,
         plain_title=plain_title,
         name=f"evidence-{row.call_id}",
-        selection=Selection(workspace=row.org_id, narrow=_OfCall(row.call_id), also=(("call", str(row.call_id)),)),
+        selection=Selection(workspace=row.org_id, narrow=_OfCall(row.call_id), also=(("call_id", str(row.call_id)),)),
         page=reverse("console:audit:detail", args=[row.call_id]),
         label=title,
         is_single=True,

@@ -43,6 +43,12 @@ def has_tree(org_id: str) -> bool:
     return _heads(org_id).exists()
 
 
+def has_old_entries(org_id: str) -> bool:
+    """Return whether the log begins with entries of format 1."""
+    rows = AuditEvent.objects.using(_alias()).filter(org_id=org_id).order_by("sequence")
+    return rows.values_list("epoch", flat=True).first() == 0
+
+
 def open_log(org_id: str, *, until: int) -> ProvenLog:
     """Return the log at a checkpoint that covers entry `until`, signing one first if none does.
 
@@ -92,13 +98,12 @@ def _head(org_id: str, until: int) -> SigningHead | None:
 
 
 def _signed_now(org_id: str, until: int) -> SigningHead:
-    if not has_tree(org_id):
-        raise EvidenceUnavailableError(OLDER_FORMAT)
     make_checkpoints(reason="demand", org_id=org_id)
-    head = _head(org_id, until)
-    if head is None:
-        raise EvidenceUnavailableError("The newest entries are not signed yet. Try again in a minute.")
-    return head
+    if (head := _head(org_id, until)) is not None:
+        return head
+    if has_tree(org_id):
+        raise EvidenceUnavailableError("The newest entries could not be signed yet. Try again in a minute.")
+    raise EvidenceUnavailableError(OLDER_FORMAT)
 
 
 def _public_key(alias: str, head: SigningHead, statement: CheckpointStatement) -> str:

@@ -13,7 +13,7 @@ from hoursmith_console.audit.evidence.options import Options
 from hoursmith_console.audit.evidence.package import ChoiceError, EvidencePackage, Maker
 from hoursmith_console.audit.evidence.proofs import OlderCheckpointError
 from hoursmith_console.audit.evidence.scopes import Scope, scope_of_list
-from hoursmith_console.audit.evidence.stored import open_log
+from hoursmith_console.audit.evidence.stored import has_old_entries, open_log
 from hoursmith_console.audit.export_views import progress_context
 from hoursmith_console.audit.exporting import recorded_download, stream_counted
 from hoursmith_console.core.export_progress import ExportProgress
@@ -119,6 +119,7 @@ def _page(request: ConsoleRequest, scope: Scope, form: EvidenceForm, status: int
         "title": "Evidence",
         "scope": scope,
         "form": form,
+        "has_old": has_old_entries(scope.org_id),
         **progress_context(request, _AREA),
     }
     return TemplateResponse(request, "audit/evidence.html", context, status=status)

@@ -35,7 +35,9 @@ def scope_of_rotation(rotation: Rotation) -> Scope:
         plain_title=f"rotation of {rotation.masked_token}",
         name=f"evidence-rotation-{rotation.pk}",
         selection=Selection(
-            workspace=rotation.org_id, narrow=narrow, also=(("rotation", str(rotation.pk)), ("token", rotation.prefix))
+            workspace=rotation.org_id,
+            narrow=narrow,
+            also=(("rotation", str(rotation.pk)), ("target_id", rotation.prefix)),
         ),
         page=rotation.get_absolute_url(),
         label="Rotation",

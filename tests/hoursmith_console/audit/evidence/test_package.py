@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from hoursmith_console.audit.evidence.log import EvidenceUnavailableError, ProvenLog
 from hoursmith_console.audit.evidence.members import MEMBERS
@@ -24,7 +23,7 @@ from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.tree.checkpoints import TreeHead
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
-from tests.proven_logs import fingerprint, proven_log, sealed_calls
+from tests.proven_logs import fingerprint, proven_log, rewrite, sealed_calls
 from tests.verifiers import run_standalone
 
 SECRETS = {
@@ -81,7 +80,7 @@ def test_the_evidence_of_one_call_has_its_files_in_their_order_and_is_verified(c
     ]
     manifest = json.loads(files.pop("manifest.json"))
     assert manifest["files"] == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    assert (manifest["made_by"], manifest["filters"]) == ("Ana <ana@example.com>", {"call": str(intent.call_id)})
+    assert (manifest["made_by"], manifest["filters"]) == ("Ana <ana@example.com>", {"call_id": str(intent.call_id)})
     header, *events, end = _entries(archive)
     assert (header["complete"], header["filters"], end["lines"]) == (False, manifest["filters"], 2)
     assert [event["sequence"] for event in events] == [intent.sequence, outcome.sequence]
@@ -168,25 +167,16 @@ def test_the_others_can_be_shown_without_names_and_contents(cast: Cast, many: Sc
 
 def test_a_range_whose_entries_are_not_the_signed_ones_is_not_completed(cast: Cast, many: Scope) -> None:
     log = proven_log(cast.org_id)
-    other = list(AuditEvent.objects.filter(org_id=cast.org_id, tool="archive_project"))[3]
-    _rewritten(other, hash="0" * 64)
+    other = AuditEvent.objects.get(org_id=cast.org_id, sequence=126)
+    rewrite(other, hash="0" * 64)
     with pytest.raises(EvidenceUnavailableError, match="does not agree"):
         _made(many, log)
-
-
-def _rewritten(row: AuditEvent, **values: Any) -> None:
-    """Change a stored row as someone with the database's password could."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'mcpbridge_auditevent'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(f'DROP TRIGGER "{name}"')
-    AuditEvent.objects.filter(pk=row.pk).update(**values)
 
 
 def test_a_changed_entry_is_refused(cast: Cast) -> None:
     intent = sealed_calls(cast.tokens["manager"], 1)[0]
     log = proven_log(cast.org_id)
-    _rewritten(intent, target_label="Other")
+    rewrite(intent, target_label="Other")
     with pytest.raises(EvidenceUnavailableError, match="Entry 1 was changed"):
         _made(scope_of_call(intent), log)
 
