@@ -16,7 +16,7 @@ from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.tree.merkle import CompactRange, leaf_hash, root_of
 from mcpbridge.audit.tree.proofs import nodes_of
 from mcpbridge.audit.tree.statements import CheckpointStatement
-from mcpbridge.audit.verification.trust import fingerprint_of
+from mcpbridge.audit.verification.announcements import fingerprint_of
 from mcpbridge.models import AuditEvent, SigningHead
 from tests.hoursmith_console.records import audit_pair
 

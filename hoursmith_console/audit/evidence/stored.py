@@ -25,7 +25,7 @@ from mcpbridge.audit.tree.encoding import from_base64
 from mcpbridge.audit.tree.errors import TreeError
 from mcpbridge.audit.tree.notes import SignatureLine, VerifierKey, parse_note
 from mcpbridge.audit.tree.statements import CheckpointStatement
-from mcpbridge.audit.verification.trust import fingerprint_of
+from mcpbridge.audit.verification.announcements import fingerprint_of
 from mcpbridge.audit.witnesses.config import configured_witnesses
 from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead, SigningKey
 

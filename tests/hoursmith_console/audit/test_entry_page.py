@@ -253,7 +253,7 @@ def test_the_evidence_of_one_entry_is_downloaded_and_shows_a_forgery(
     told_of = run_standalone("-", *given_keys(keys), "--partial", given=forged)
     assert (told_of.returncode, b"BAD: edited" in told_of.stdout) == (1, True)
     row = AuditEvent.objects.get(tool="console.export")
-    assert (row.arguments["call"], row.actor) == (str(intent.call_id), cast.people["owner"].display_identity)
+    assert (row.arguments["call_id"], row.actor) == (str(intent.call_id), cast.people["owner"].display_identity)
 
 
 def test_evidence_is_for_reviewers_who_signed_in_recently(cast: Cast, browse: Browse, trusted: Browse) -> None:

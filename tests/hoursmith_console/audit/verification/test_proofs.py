@@ -60,7 +60,7 @@ def test_the_page_shows_the_proof_and_how_to_check_it(cast: Cast, browse: Browse
     assert page.count("not signed yet") == 2
     assert intent.hash in page
     assert intent.previous_hash in page
-    assert "python docs/verify_audit.py export.jsonl --fingerprint" in page
+    assert "python verify_audit.py evidence-" in page
     make_head(intent, 2)
     page = browse("manager").get(f"/audit/{intent.call_id}/").content.decode()
     assert page.count("<code>0000000000000002</code>") == 2
