@@ -194,7 +194,7 @@ def _shown_method(method: Method, token: str | None) -> ShownMethod:
         ShownStep(step.text, tuple(_shown(snippet, token) for snippet in step.snippets), step.link)
         for step in method.steps
     )
-    is_off = method.signs_in and not getattr(settings, "OAUTH", False)
+    is_off = method.signs_in and not settings.OAUTH
     return ShownMethod(method.title, steps, method.note, is_off)
 
 

@@ -1,0 +1,238 @@
+"""Each client from its first request to its refusal: it signs in, lists tools, refreshes, and loses its access."""
+
+import asyncio
+import json
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcp import Client, StdioServerParameters
+
+from tests.interop.claude_code import ClaudeCode
+from tests.interop.clients import _streams
+from tests.interop.node import INSPECTOR, MCP_REMOTE, RUN_TIMEOUT_S, Node
+from tests.interop.sign_in import consent, python_client
+from tests.servers import free_port
+
+TYPESCRIPT = Path(__file__).with_name("typescript_client.mjs")
+# Of the documents that the console knows, one whose answers go to the user's own computer.
+DOCUMENT = "https://claude.ai/oauth/claude-code-client-metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The console as one client's user knows it. `wait` ends when the access tokens of now are certainly expired."""
+
+    url: str
+    token: str
+    wait: Callable[[], None]
+    end: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What became of one client. `asked` counts how often its user had to sign in until the access was ended."""
+
+    tools: set[str]
+    asked: int
+    refusal: str
+    client: str = ""
+    # The tokens as the client last had them, where it shows them: first, and after the refresh.
+    first: dict[str, str] = field(default_factory=dict)
+    last: dict[str, str] = field(default_factory=dict)
+
+
+class _Process:
+    """A client that is told what to do on its standard input."""
+
+    def __init__(self, command: list[str], home: Path) -> None:
+        self.asked = 0
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"HOME": str(home), "PATH": os.environ["PATH"]},
+        )
+        self._watchdog = threading.Timer(RUN_TIMEOUT_S, self._process.kill)
+        self._watchdog.start()
+
+    def tell(self, token: str, decision: str = consent.ALLOW, **line: Any) -> dict[str, Any]:
+        """Send a line, and answer as its user for as long as it asks."""
+        answer = self._told(line)
+        while "open" in answer:
+            self.asked += 1
+            answer = self._told({"callback": consent.decide(answer["open"], token, decision)})
+        return answer
+
+    def _told(self, line: dict[str, Any]) -> dict[str, Any]:
+        stdin, stdout, stderr = _streams(self._process)
+        stdin.write(json.dumps(line) + "\n")
+        stdin.flush()
+        text = stdout.readline()
+        assert text, f"The client gave up: {stderr.read()}"
+        answer: dict[str, Any] = json.loads(text)
+        return answer
+
+    def close(self) -> None:
+        self._watchdog.cancel()
+        self._process.kill()
+        self._process.communicate()
+
+
+def official(command: list[str], site: Site, home: Path, *, pinned: bool, **job: Any) -> Story:
+    """Return the story of an official client, which `command` starts."""
+    # Nothing listens there: the user hands the answer over.
+    redirect = f"http://localhost:{free_port()}/callback"
+    process = _Process(command, home)
+    try:
+        document = DOCUMENT if pinned else None
+        seen = process.tell(
+            site.token, url=site.url, name="Interop sign-in", redirect=redirect, document=document, **job
+        )
+        assert "tools" in seen, seen
+        site.wait()
+        again = process.tell(site.token, name="get_me", arguments={})
+        assert again.get("is_error") is False, again
+        asked = process.asked
+        site.end()
+        ended = process.tell(site.token, consent.DENY, name="get_me", arguments={})
+        first, last = ({name: each[name] for name in ("access", "refresh")} for each in (seen, again))
+        return Story(set(seen["tools"]), asked, ended.get("fault", ""), seen["client"], first, last)
+    finally:
+        process.close()
+
+
+def python(binary: Path, site: Site, home: Path, *, pinned: bool) -> Story:
+    return official([str(binary), python_client.__file__], site, home, pinned=pinned)
+
+
+def typescript(node: Node, site: Site, home: Path, *, sdk: int, pinned: bool) -> Story:
+    return official([str(node.binary), str(TYPESCRIPT)], site, home, pinned=pinned, sdk=sdk)
+
+
+class Browser:
+    """What a client opens as its user's browser; the user of `token` answers in it."""
+
+    def __init__(self, folder: Path, token: str) -> None:
+        self._folder = folder
+        (folder / "token").write_text(token, encoding="utf-8")
+        self.decides(consent.ALLOW)
+        (folder / "opened").touch()
+        # By this name programs find it that do not ask for BROWSER.
+        path = folder / "xdg-open"
+        command = shlex.join([sys.executable, str(consent.__file__), str(folder)])
+        path.write_text(f'#!/bin/sh\nexec {command} "$1" >{folder}/said 2>&1\n', encoding="utf-8")
+        path.chmod(0o700)
+        self.environment = {"BROWSER": str(path), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+    def decides(self, decision: str) -> None:
+        (self._folder / "decision").write_text(decision, encoding="utf-8")
+
+    @property
+    def opened(self) -> int:
+        """How often it was opened."""
+        return len((self._folder / "opened").read_text(encoding="utf-8").splitlines())
+
+
+def in_terminal(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    """Run `command` in a terminal of its own; return its exit code and what it showed."""
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=side, stdout=side, stderr=side, env=environment, cwd=folder, start_new_session=True
+    ) as process:
+        os.close(side)
+        watchdog = threading.Timer(RUN_TIMEOUT_S, process.kill)
+        watchdog.start()
+        shown = b""
+        try:
+            while piece := os.read(main, 65536):
+                shown += piece
+        except OSError:
+            # So a terminal ends on Linux.
+            pass
+        finally:
+            os.close(main)
+            code = process.wait()
+            watchdog.cancel()
+    return code, shown.decode(errors="replace")
+
+
+def mcp_remote(node: Node, site: Site, home: Path) -> Story:
+    """Return the story of mcp-remote, behind a client that only starts commands."""
+    browser = Browser(home, site.token)
+    environment = {**browser.environment, "HOME": str(home), "MCP_REMOTE_CONFIG_DIR": str(home / "kept")}
+    command = [str(node.binary), str(MCP_REMOTE), site.url, "--transport", "http-only"]
+    return asyncio.run(
+        _over_stdio(StdioServerParameters(command=command[0], args=command[1:], env=environment), site, browser)
+    )
+
+
+async def _over_stdio(server: StdioServerParameters, site: Site, browser: Browser) -> Story:
+    async with Client(server, mode="legacy", read_timeout_seconds=RUN_TIMEOUT_S) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        await asyncio.to_thread(site.wait)
+        again = await client.call_tool("get_me", {})
+        assert not again.is_error, again
+        asked = browser.opened
+        await asyncio.to_thread(site.end)
+        browser.decides(consent.DENY)
+        try:
+            refusal = str(await client.call_tool("get_me", {}))
+        except Exception as error:
+            refusal = str(error)
+        return Story(tools, asked, refusal)
+
+
+def inspector(node: Node, site: Site, home: Path) -> Story:
+    """Return the story of the Inspector's command line, which starts anew for each request."""
+    browser = Browser(home, site.token)
+    environment = {**browser.environment, "HOME": str(home), "NO_COLOR": "1"}
+    base = [str(node.binary), str(INSPECTOR), "--cli", "--server-url", site.url, "--transport", "http"]
+
+    def run(*arguments: str) -> tuple[int, str]:
+        return in_terminal([*base, *arguments, "--format", "json"], environment, home)
+
+    code, shown = run("--method", "tools/list")
+    assert code == 0, shown
+    tools = set(re.findall(r'"name": ?"(\w+)"', shown))
+    site.wait()
+    code, again = run("--method", "tools/call", "--tool-name", "get_me")
+    assert code == 0, again
+    asked = browser.opened
+    site.end()
+    browser.decides(consent.DENY)
+    code, refusal = run("--method", "tools/call", "--tool-name", "get_me")
+    assert code != 0, refusal
+    return Story(tools, asked, refusal)
+
+
+def claude_code(node: Node, site: Site, home: Path) -> Story:
+    """Return the story of Claude Code, whose model is a stand-in."""
+    browser = Browser(home, site.token)
+    entry = {"mcpServers": {"hoursmith": {"type": "http", "url": site.url}}}
+    # No token in its environment: it has the address alone.
+    claude = ClaudeCode(node, home, "", json.dumps(entry))
+    claude.path.write_text(json.dumps(entry), encoding="utf-8")
+    environment = {**claude.environment("http://127.0.0.1:9"), **browser.environment, "HOME": str(home)}
+    login = [str(node.binary), str(claude.script), "mcp", "login", "hoursmith"]
+    code, shown = in_terminal(login, environment, home)
+    assert code == 0, shown
+    claude.configuration = ""
+    tools = claude.work(("get_me", {})).tools
+    site.wait()
+    (again,) = claude.work(("get_me", {})).answers
+    assert not again.is_error, again.text
+    asked = browser.opened
+    site.end()
+    done = claude.run("mcp", "list")
+    return Story(tools, asked, done.stdout + done.stderr)
