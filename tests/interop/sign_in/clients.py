@@ -10,15 +10,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from mcp import Client, StdioServerParameters
 
 from tests.interop.claude_code import ClaudeCode
 from tests.interop.clients import _streams
-from tests.interop.node import INSPECTOR, MCP_REMOTE, RUN_TIMEOUT_S, Node
+from tests.interop.node import CONFORMANCE, INSPECTOR, MCP_REMOTE, RUN_TIMEOUT_S, Node
 from tests.interop.sign_in import consent, python_client
 from tests.servers import free_port
 
@@ -44,10 +45,20 @@ class Story:
     tools: set[str]
     asked: int
     refusal: str
-    client: str = ""
-    # The tokens as the client last had them, where it shows them: first, and after the refresh.
-    first: dict[str, str] = field(default_factory=dict)
-    last: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficialStory(Story):
+    """The same of a client that shows what it holds: at first, and after the refresh.
+
+    `ended` and `renewal` are the console's answers to these tokens once the access was ended.
+    """
+
+    client: str
+    first: dict[str, str]
+    last: dict[str, str]
+    ended: httpx.Response
+    renewal: httpx.Response
 
 
 class _Process:
@@ -89,7 +100,7 @@ class _Process:
         self._process.communicate()
 
 
-def official(command: list[str], site: Site, home: Path, *, pinned: bool, **job: Any) -> Story:
+def official(command: list[str], site: Site, home: Path, *, pinned: bool, **job: Any) -> OfficialStory:
     """Return the story of an official client, which `command` starts."""
     # Nothing listens there: the user hands the answer over.
     redirect = f"http://localhost:{free_port()}/callback"
@@ -105,18 +116,32 @@ def official(command: list[str], site: Site, home: Path, *, pinned: bool, **job:
         assert again.get("is_error") is False, again
         asked = process.asked
         site.end()
-        ended = process.tell(site.token, consent.DENY, name="get_me", arguments={})
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        ended = httpx.post(site.url, json=ping, headers={"Authorization": f"Bearer {again['access']}"}, timeout=30)
+        refused = process.tell(site.token, consent.DENY, name="get_me", arguments={})
+        form = {"grant_type": "refresh_token", "refresh_token": again["refresh"], "client_id": seen["client"]}
+        form |= {"client_secret": seen["secret"]} if seen.get("secret") else {}
+        renewal = httpx.post(f"{site.url.partition('/mcp')[0]}/token", data=form, timeout=30)
         first, last = ({name: each[name] for name in ("access", "refresh")} for each in (seen, again))
-        return Story(set(seen["tools"]), asked, ended.get("fault", ""), seen["client"], first, last)
+        return OfficialStory(
+            set(seen["tools"]),
+            asked,
+            refused.get("fault", ""),
+            client=seen["client"],
+            first=first,
+            last=last,
+            ended=ended,
+            renewal=renewal,
+        )
     finally:
         process.close()
 
 
-def python(binary: Path, site: Site, home: Path, *, pinned: bool) -> Story:
+def python(binary: Path, site: Site, home: Path, *, pinned: bool) -> OfficialStory:
     return official([str(binary), python_client.__file__], site, home, pinned=pinned)
 
 
-def typescript(node: Node, site: Site, home: Path, *, sdk: int, pinned: bool) -> Story:
+def typescript(node: Node, site: Site, home: Path, *, sdk: int, pinned: bool) -> OfficialStory:
     return official([str(node.binary), str(TYPESCRIPT)], site, home, pinned=pinned, sdk=sdk)
 
 
@@ -196,7 +221,8 @@ async def _over_stdio(server: StdioServerParameters, site: Site, browser: Browse
 def inspector(node: Node, site: Site, home: Path) -> Story:
     """Return the story of the Inspector's command line, which starts anew for each request."""
     browser = Browser(home, site.token)
-    environment = {**browser.environment, "HOME": str(home), "NO_COLOR": "1"}
+    # It finds no keychain here, and would forget its tokens.
+    environment = {**browser.environment, "HOME": str(home), "NO_COLOR": "1", "MCP_INSPECTOR_SECRET_STORE": "file"}
     base = [str(node.binary), str(INSPECTOR), "--cli", "--server-url", site.url, "--transport", "http"]
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -236,3 +262,32 @@ def claude_code(node: Node, site: Site, home: Path) -> Story:
     site.end()
     done = claude.run("mcp", "list")
     return Story(tools, asked, done.stdout + done.stderr)
+
+
+def conformance(node: Node, url: str, revision: str, token: str, folder: Path) -> str:
+    """Return what the official suite for authorization servers printed; its user opens the address that it prints."""
+    port = free_port()
+    registration = {
+        "client_name": "Conformance",
+        "redirect_uris": [f"http://127.0.0.1:{port}/callback"],
+        "token_endpoint_auth_method": "none",
+    }
+    client = httpx.post(f"{url}/register", json=registration, timeout=30).json()["client_id"]
+    where = ("--url", url, "--resource", f"{url}/mcp", "--client-id", client, "--port", str(port))
+    command = [str(node.binary), str(CONFORMANCE), "authorization", *where, "--spec-version", revision]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env={"HOME": str(folder)}
+    ) as process:
+        watchdog = threading.Timer(RUN_TIMEOUT_S, process.kill)
+        watchdog.start()
+        shown = []
+        try:
+            for line in process.stdout or ():
+                shown.append(line)
+                if f"{url}/authorize?" in line:
+                    address = line[line.index(f"{url}/authorize?") :].strip()
+                    httpx.get(consent.decide(address, token), timeout=30)
+        finally:
+            watchdog.cancel()
+            process.kill()
+    return "".join(shown)

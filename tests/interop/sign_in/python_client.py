@@ -101,7 +101,8 @@ async def talk(job: dict[str, Any], storage: Storage) -> None:
     async with AsyncExitStack() as stack:
         client = await connect(stack, job, provider)
         tools = [tool.name for tool in (await client.list_tools()).tools]
-        say(tools=tools, client=storage.client.client_id, **storage.shown())
+        client_id, secret = storage.client.client_id, storage.client.client_secret
+        say(tools=tools, client=client_id, secret=secret, **storage.shown())
         while (call := await heard()) is not None:
             result = await client.call_tool(call["name"], call["arguments"])
             say(is_error=bool(result.is_error if not IS_FIRST else result.isError), **storage.shown())
