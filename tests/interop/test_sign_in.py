@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -118,8 +119,10 @@ def _end(console: Served, browser: httpx.Client, token: str) -> None:
 
 
 @pytest.fixture
-def story_of(futures: dict[str, Future[Any]], needs: Callable[[bool, str], None]) -> Callable[[str], Story]:
-    def find(name: str) -> Story:
+def result_of(futures: dict[str, Future[Any]], needs: Callable[[bool, str], None]) -> ResultOf:
+    """Waits for what became of one client, or of a run of the suite."""
+
+    def find(name: str) -> Any:
         try:
             return futures[name].result()
         except (NodeUnavailableError, ClientUnavailableError) as error:

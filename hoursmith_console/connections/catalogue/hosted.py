@@ -7,13 +7,12 @@ docs.mistral.ai, MCP connectors of Le Chat; docs.cloud.google.com/gemini/enterpr
 support.google.com/gemini/answer/17209137. Vendors move their menus often, so the steps name only a few.
 """
 
-import json
-
 from hoursmith_console.connections.catalogue.mcp_client import (
     BY_SIGN_IN,
     PASTE_AND_ALLOW,
     SLOT,
     Family,
+    Link,
     McpClient,
     Method,
     Secret,
@@ -22,11 +21,9 @@ from hoursmith_console.connections.catalogue.mcp_client import (
     Target,
     value_to_enter,
 )
-from hoursmith_console.connections.catalogue.rendering import posix_command
 
 WITH_HEADER = "With the token in a header"
 _HEADER_VALUE = f"Bearer {SLOT}"
-_GEMINI_REDIRECT = "https://vertexaisearch.cloud.google.com/oauth-redirect"
 _OTHERS = "The address of this connection is for you alone; calls at the shared one are listed under Activity."
 _SHARED = "Everyone in the organization who uses it then works with your token."
 
@@ -109,27 +106,17 @@ def _le_chat(target: Target) -> tuple[Method, ...]:
 
 
 def _gemini(target: Target) -> tuple[Method, ...]:
-    scopes = "hoursmith:read" if target.is_readonly else "hoursmith:read hoursmith:write"
-    registration = {
-        "client_name": "Gemini Enterprise",
-        "redirect_uris": [_GEMINI_REDIRECT],
-        "token_endpoint_auth_method": "client_secret_post",
-    }
-    register = ["curl", "-H", "Content-Type: application/json", "-d", json.dumps(registration)]
+    register = Link("Register Gemini Enterprise", f"{target.origin}/connections/authorizations/register/")
     enterprise = (
         Step(
-            "In Cloud Shell or another terminal, get a client id and a client secret from this console.",
-            (Snippet("Command", "sh", posix_command([*register, f"{target.origin}/register"])),),
+            "As an admin of this workspace, register Gemini Enterprise. The page shows what to enter.",
+            (),
+            register,
         ),
         Step(
             "In the Google Cloud console, add a data store of the kind Custom MCP server to the Gemini Enterprise app. "
-            "Enter the addresses, the id and the secret.",
-            (
-                value_to_enter("MCP server URL", target.shared_address),
-                value_to_enter("Authorization URL", f"{target.origin}/authorize"),
-                value_to_enter("Token URL", f"{target.origin}/token"),
-                value_to_enter("Scopes", scopes),
-            ),
+            "Enter those values, with this address.",
+            (value_to_enter("MCP server URL", target.shared_address),),
         ),
         Step("Each person who uses it authorizes it once."),
         PASTE_AND_ALLOW,
@@ -144,7 +131,7 @@ def _gemini(target: Target) -> tuple[Method, ...]:
     )
     return (
         Method("Gemini with a personal account, by sign-in", spark, signs_in=True),
-        Method("Gemini Enterprise, by sign-in (an admin sets it up)", enterprise, signs_in=True, note=_OTHERS),
+        Method("Gemini Enterprise, by sign-in", enterprise, signs_in=True, note=_OTHERS),
     )
 
 
@@ -205,10 +192,7 @@ GEMINI = McpClient(
     problems=(
         "With Gemini Enterprise, a policy of the organization blocks custom MCP servers until an admin overrides it.",
     ),
-    notes=(
-        "Custom apps of personal accounts need Gemini Spark, for now in the US and in English.",
-        "The client secret only tells this console that a request comes from Gemini. Treat it as a password.",
-    ),
+    notes=("Custom apps of personal accounts need Gemini Spark, for now in the US and in English.",),
     aliases=("gemini-enterprise", "gemini"),
 )
 

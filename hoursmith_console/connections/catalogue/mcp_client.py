@@ -187,7 +187,9 @@ class Method:
 
 
 BY_SIGN_IN = "By sign-in"
-PASTE_AND_ALLOW = Step("This console’s page opens. Paste the token there, check what it shows, and select Allow access.")
+PASTE_AND_ALLOW = Step(
+    "This console’s page opens. Paste the token there, check what it shows, and select Allow access."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

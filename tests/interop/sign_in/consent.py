@@ -4,6 +4,7 @@ Run as a script, it is the browser that a client opens: its folder says with whi
 """
 
 import sys
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 ALLOW, DENY = "allow", "deny"
+BUSY_S = 30.0
 
 
 @dataclass
@@ -65,15 +67,26 @@ def decide(address: str, token: str, decision: str = ALLOW) -> str:
         (secret,) = form.secrets
         # All that the token may do; the pages propose less.
         wider = {name: "full" for name, values in form.choices.items() if "full" in values}
-        allowing = browser.post(urljoin(address, form.action), data={**form.data, **wider, secret: token})
+        allowing = _posted(browser, urljoin(address, form.action), {**form.data, **wider, secret: token})
         agreement = next(each for each in _Page(_text(allowing)).forms if ("decision", decision) in each.buttons)
         sent = {**agreement.data, "decision": decision}
         return _led_to(browser.post(urljoin(address, agreement.action), data=sent))
 
 
+def _posted(browser: httpx.Client, address: str, form: dict[str, str]) -> httpx.Response:
+    """Send the token; try again while others sign in, since the console asks Hoursmith about few tokens at once."""
+    until = time.monotonic() + BUSY_S
+    answer = browser.post(address, data=form)
+    while answer.status_code == 409 and "Too many" in answer.text and time.monotonic() < until:
+        time.sleep(0.1)
+        answer = browser.post(address, data=form)
+    return answer
+
+
 def _text(answer: httpx.Response) -> str:
-    assert answer.status_code == 200, f"{answer.status_code} of {answer.url.path}: {answer.text[:2000]}"
-    return answer.text
+    text: str = answer.text
+    assert answer.status_code == 200, f"{answer.status_code} of {answer.url.path}: {text[:2000]}"
+    return text
 
 
 def _led_to(answer: httpx.Response) -> str:
@@ -81,7 +94,7 @@ def _led_to(answer: httpx.Response) -> str:
     _text(answer)
     refresh = answer.headers.get("Refresh", "")
     assert refresh.startswith("0"), answer.text[:2000]
-    target = refresh.partition("url=")[2].strip("'\"")
+    target: str = refresh.partition("url=")[2].strip("'\"")
     assert target in _Page(answer.text).links
     return target
 

@@ -2,13 +2,13 @@
 
 import base64
 import json
-import shlex
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from pytest_django import Settings
 
 from hoursmith_console.connections.catalogue import MCP_CLIENTS, Family
@@ -48,20 +48,16 @@ def test_exactly_this_is_entered(key: str) -> None:
     assert [title for title, method in found.items() if method.signs_in] == [t for t in found if t == SIGN_IN]
 
 
-def test_gemini_enterprise_is_given_all_that_its_form_asks_for() -> None:
+def test_gemini_enterprise_is_registered_by_an_admin_and_has_the_shared_address() -> None:
     spark, enterprise = methods("gemini").values()
-    command, *form = values(enterprise)
-    *arguments, address = shlex.split(command)
-    registration = json.loads(arguments[-1])
+    _, readonly = methods("gemini", access="readonly").values()
+    (register,) = [step.link.address for step in enterprise.steps if step.link]
 
     assert values(spark) == [URL]
-    assert (arguments[0], address) == ("curl", f"{ORIGIN}/register")
-    assert registration["redirect_uris"] == ["https://vertexaisearch.cloud.google.com/oauth-redirect"]
-    assert registration["token_endpoint_auth_method"] == "client_secret_post"
+    assert register == ORIGIN + reverse("console:connections:register")
     # Not the address of one member's connection: others sign in there too.
-    assert form == [f"{ORIGIN}/mcp", f"{ORIGIN}/authorize", f"{ORIGIN}/token", "hoursmith:read hoursmith:write"]
-    _, readonly = methods("gemini", access="readonly").values()
-    assert values(readonly)[1::3] == [f"{ORIGIN}/mcp/readonly", "hoursmith:read"]
+    assert values(enterprise) == [f"{ORIGIN}/mcp"]
+    assert values(readonly) == [f"{ORIGIN}/mcp/readonly"]
 
 
 @pytest.mark.parametrize("key", [key for key, client in MCP_CLIENTS.items() if client.methods])
@@ -125,7 +121,7 @@ def test_sign_in_is_explained_only_where_this_console_offers_it(settings: Settin
             assert step.text in offered
             assert method.signs_in or step.text in refused
     assert refused.count("An operator turns it on with") == len(signing_in)
-    assert "This console’s page opens" not in refused
+    assert "A page of this console opens" not in refused
     assert "An operator turns it on with" not in offered
 
 
