@@ -28,11 +28,12 @@ from hoursmith_console.env import is_address
 from hoursmith_console.server.prometheus import SHARED_VARIABLE
 from mcpbridge.audit.destinations.status import DestinationState, all_destination_statuses
 from mcpbridge.audit.heads import chain_statuses
+from mcpbridge.audit.witnesses.config import configured_witnesses
 from mcpbridge.core.networks import is_within, parse_networks
 from mcpbridge.db.timeouts import bounded_read, drop_connection, use_own_connection
 from mcpbridge.http.addresses import AllowedHosts
 from mcpbridge.http.headers import plain_headers
-from mcpbridge.models import AuditEvent
+from mcpbridge.models import AuditEvent, WitnessStatus
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ HELP = {
     "hoursmith_audit_destination_rows_behind": "Audit rows not acknowledged by log destinations, paused ones included.",
     "hoursmith_alerts_waiting": "Alerts that are not sent yet, those that are retried included.",
     "hoursmith_audit_anchored": "0 if AUDIT_ANCHOR is none: nothing outside the database holds the audit logs.",
+    "hoursmith_audit_uncosigned_logs": "Audit logs whose last submitted checkpoint a witness did not cosign.",
     "hoursmith_audit_unsigned_rows": "Audit rows after the last checkpoint of their workspace, in total.",
 }
 
@@ -100,6 +102,9 @@ def _look() -> dict[str, float]:
         with bounded_read(alias, limit_s=LIMIT_S):
             chains = chain_statuses(alias)
             destinations = all_destination_statuses()
+            witnesses = [witness.name for witness in configured_witnesses()]
+            statuses = WitnessStatus.objects.using(alias).filter(witness__in=witnesses)
+            uncosigned = statuses.exclude(refusal="").count()
             open_calls = unresolved(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
@@ -117,6 +122,7 @@ def _look() -> dict[str, float]:
         "hoursmith_audit_failing_destinations": sum(each.state == DestinationState.FAILING for each in destinations),
         "hoursmith_audit_destination_rows_behind": sum(each.behind for each in destinations),
         "hoursmith_audit_anchored": settings.AUDIT_ANCHOR != "none",
+        "hoursmith_audit_uncosigned_logs": uncosigned,
         "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
     }
 
