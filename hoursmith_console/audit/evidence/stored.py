@@ -13,6 +13,7 @@ from django.db import router
 from django.db.models import QuerySet
 
 from hoursmith_console.audit.evidence.log import EvidenceUnavailableError, ProvenLog
+from hoursmith_console.audit.watchers.logs import cosigners
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.errors import SigningRefusedError
@@ -26,7 +27,6 @@ from mcpbridge.audit.tree.errors import TreeError
 from mcpbridge.audit.tree.notes import SignatureLine, VerifierKey, parse_note
 from mcpbridge.audit.tree.statements import CheckpointStatement
 from mcpbridge.audit.verification.announcements import fingerprint_of
-from mcpbridge.audit.witnesses.config import configured_witnesses
 from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead, SigningKey
 
 logger = logging.getLogger(__name__)
@@ -120,8 +120,8 @@ def _public_key(alias: str, head: SigningHead, statement: CheckpointStatement) -
 
 
 def _cosignatures(head: SigningHead) -> Iterator[str]:
-    """Yield the signature lines of the configured witnesses that are right."""
-    keys = {witness.name: witness.key for witness in configured_witnesses()}
+    """Yield the signature lines of witnesses and watchers that are right."""
+    keys = {key.name: key for key in cosigners(head.org_id)}
     text = parse_note(head.signed_note).text
     for found in head.cosignatures.all():
         try:
