@@ -66,6 +66,10 @@ class FoundError(Exception):
         super().__init__(reason)
         self.kind, self.reason, self.more = kind, reason, more
 
+    def at(self, **place: Any) -> "FoundError":
+        """Return the same with its place, as far as it has none."""
+        return FoundError(self.kind, self.reason, **{**place, **self.more})
+
 
 # ---- Strict reading: each value has one spelling. ----
 
@@ -1106,8 +1110,19 @@ class Chain:
         if self.older is not None and self.holds and self.older["sequence"] == self.at:
             self.extend_older(self.older)
 
+    def refuse_given_up(self, older: Object) -> None:
+        """Settle it if a restore gave up the rows under the checkpoint that was kept elsewhere."""
+        if "origin" in older:
+            try:
+                self.epochs.refuse_given_up(Origin(older["origin"]), older["sequence"])
+            except FoundError as error:
+                self.settle(error.kind, older["sequence"], error.reason, "checkpoint", **error.more)
+
     def extend_older(self, older: Object) -> None:
         """Compare the log with the checkpoint that was kept elsewhere, at its last row."""
+        self.refuse_given_up(older)
+        if self.bad:
+            return
         comparable = self.tree is not None and self.tree_first == older.get("first") and self.holds
         if comparable and self.tree is not None and self.tree.root().hex() != older["root"]:
             self.settle("inconsistent", self.at, "the tree is not that of the given checkpoint", "checkpoint")
@@ -1273,12 +1288,9 @@ class Chain:
     def miss_older(self, older: Object) -> None:
         """Record that the log does not reach the checkpoint that was kept, or gave up its rows."""
         place = older["sequence"]
-        if "origin" in older:
-            try:
-                self.epochs.refuse_given_up(Origin(older["origin"]), place)
-            except FoundError as error:
-                self.settle(error.kind, place, error.reason, "checkpoint")
-                return
+        self.refuse_given_up(older)
+        if self.bad:
+            return
         if place > self.at:
             self.settle("cut-tail", self.at + 1, f"the given checkpoint is of row {place}", until=place)
         elif place <= self.behind and place < self.at:
@@ -1678,11 +1690,11 @@ class Archive:
                 while chunk := file.read(MIB):
                     digest.update(chunk)
                     size += len(chunk)
-                    if size > self.files[name].file_size:
-                        raise UnusableInputError(f"{name} is larger than it says.")
                     yield chunk
         except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, OSError) as error:
             raise UnusableInputError(f"{name} cannot be read: {error}") from None
+        if size != self.files[name].file_size:
+            raise UnusableInputError(f"{name} is not as large as it says.")
         self.digests[name] = digest.hexdigest()
 
     def content(self, name: str) -> bytes:
@@ -1796,7 +1808,7 @@ class Evidence:
             check_head(said)
             check(self.manifest, "at", "made_by", "workspace", "key_id", "signature")
             for name in ("filters", "files"):
-                check(self.manifest[name], *self.manifest[name])
+                check(self.manifest[name], *self.manifest[name].keys())
         except (KeyError, TypeError, AttributeError) as error:
             raise UnusableInputError(f"keys.json, checkpoint.json or manifest.json is malformed: {error!r}") from None
         for key in keys["keys"]:
@@ -1829,7 +1841,7 @@ class Evidence:
             if self.manifest["workspace"] != self.checkpoint["workspace"]:
                 raise FoundError("inconsistent", "it is of another workspace than the checkpoint")
         except FoundError as error:
-            raise FoundError(error.kind, error.reason, record="manifest") from None
+            raise error.at(record="manifest", sequence=0) from None
 
     def check_checkpoint(self) -> None:
         """Verify the checkpoint and its note (2)."""
@@ -1841,7 +1853,7 @@ class Evidence:
             if missing := [each.name for each in self.trust.witnesses if each.name not in self.cosigned]:
                 raise FoundError("unsigned", f"the witness {missing[0]} did not cosign it")
         except FoundError as error:
-            raise FoundError(error.kind, error.reason, record="checkpoint", sequence=said["sequence"]) from None
+            raise error.at(record="checkpoint", sequence=said["sequence"]) from None
 
     def check_restores(self) -> None:
         """Verify the statements of restores and lost keys (3)."""
@@ -1850,7 +1862,7 @@ class Evidence:
                 self.epochs.learn(self.trust, said)
             except FoundError as error:
                 place = said["kept"]["sequence"] + 1
-                raise FoundError(error.kind, error.reason, record="restore", sequence=place) from None
+                raise error.at(record="restore", sequence=place) from None
         self.kept = self.epochs.heads()
 
     def check_lineage(self) -> None:
@@ -1867,7 +1879,7 @@ class Evidence:
             if self.older is not None:
                 self.check_older(self.older)
         except FoundError as error:
-            raise FoundError(error.kind, error.reason, record="checkpoint", sequence=place) from None
+            raise error.at(record="checkpoint", sequence=place) from None
 
     def check_consistency(self, text: str) -> Object:
         """Verify that the log extends the older checkpoint of the archive, and return it."""
@@ -1941,7 +1953,7 @@ class Evidence:
 
     def check_row(self, row: Object) -> None:
         """Verify a row that is shown: its hash, its place, what it shows and its proof (4, 5)."""
-        place, named = number_of(row), {"id": id_of(row)}
+        place = number_of(row)
         try:
             if row["workspace"] != self.checkpoint["workspace"]:
                 raise FoundError("inserted", "it is of another workspace")
@@ -1953,7 +1965,7 @@ class Evidence:
             if self.tree is None:
                 self.check_proof(place, row["hash"])
         except FoundError as error:
-            raise FoundError(error.kind, error.reason, **{"sequence": place, **named, **error.more}) from None
+            raise error.at(sequence=place, id=id_of(row)) from None
         self.clock.row(row)
         self.rows += 1
         self.matching += self.matches(row)
@@ -1993,12 +2005,12 @@ class Evidence:
                 raise FoundError("bad-proof", "the range is of another log")
             if said["size"] != self.size or not start <= first <= last <= self.checkpoint["sequence"]:
                 raise FoundError("bad-proof", "the range is not one of the signed tree")
-            self.tree = Tree(first - start, [bytes.fromhex(hash) for hash in said["left"]])
+            tree = Tree(first - start, [bytes.fromhex(hash) for hash in said["left"]])
             if len(said["right"]) != len(subtrees(last - start + 1, self.size)):
                 raise FoundError("bad-proof", "the hashes beside the range do not fit its size")
         except FoundError as error:
-            raise FoundError(error.kind, error.reason, record="range", sequence=first) from None
-        self.expected, self.last, self.right = first, last, said["right"]
+            raise error.at(record="range", sequence=first) from None
+        self.tree, self.expected, self.last, self.right = tree, first, last, said["right"]
 
     def finish_range(self) -> None:
         """Verify that the rows of the range lead to the signed root (5)."""

@@ -327,7 +327,9 @@ def proof_of(log: Log, sequence: int, note: str, size: int | None = None) -> str
 
 def consistency_of(log: Log, older: int, note: str | None = None) -> str:
     proof = [b64(each) for each in consistency(older - log.first + 1, log.leaves())]
-    return "\n".join(["hoursmith-consistency-1", *proof, "", note or note_of(log, older)])
+    kept = [line["kept"]["sequence"] for line in log.restores]
+    epoch = max((number for number, place in enumerate(kept, start=2) if place < older), default=1)
+    return "\n".join(["hoursmith-consistency-1", *proof, "", note or note_of(log, older, epoch=epoch)])
 
 
 def evidence(

@@ -108,6 +108,9 @@ class ClaimedChain:
 
     def _compare_older(self, older: OlderCheckpoint) -> None:
         """Compare the log with the checkpoint that was kept elsewhere, at its last row."""
+        self._refuse_given_up(older)
+        if self._diagnosis is not None:
+            return
         is_known = self._walk.is_known(older.first)
         if is_known and not self._walk.has_root(older.root):
             reason = "the tree is not that of the given checkpoint"
@@ -143,11 +146,16 @@ class ClaimedChain:
             )
         return None
 
+    def _refuse_given_up(self, older: OlderCheckpoint) -> None:
+        origin = older.origin
+        if origin is not None:
+            place = older.sequence
+            self._try(lambda: self._walk.epochs.refuse_given_up(origin, place), place, "checkpoint")
+
     def _conclude_older(self, older: OlderCheckpoint) -> None:
         """Find that the log does not reach a checkpoint that was kept elsewhere, or gave up its rows."""
-        place, origin = older.sequence, older.origin
-        if origin is not None:
-            self._try(lambda: self._walk.epochs.refuse_given_up(origin, place), place, "checkpoint")
+        place = older.sequence
+        self._refuse_given_up(older)
         if self._diagnosis is not None:
             return
         if place > self._at:

@@ -98,11 +98,11 @@ class EvidenceArchive:
                 while chunk := file.read(MIB):
                     digest.update(chunk)
                     size += len(chunk)
-                    if size > self._sizes[name]:
-                        raise UnusableInputError(f"{name} is larger than it says.")
                     yield chunk
         except _UNREADABLE as error:
             raise UnusableInputError(f"{name} cannot be read: {error}") from None
+        if size != self._sizes[name]:
+            raise UnusableInputError(f"{name} is not as large as it says.")
         self.digests[name] = digest.hexdigest()
 
 

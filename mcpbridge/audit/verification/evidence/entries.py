@@ -108,9 +108,9 @@ class EvidenceEntries:
         self.sequence, self._hash = sequence, hash
         kept = self._kept.get(sequence)
         if sequence == self._checkpoint.sequence and hash != self._checkpoint.hash:
-            raise FoundError(FindingKind.FORKED, "the checkpoint names another hash for the last entry", id=None)
+            raise FoundError(FindingKind.FORKED, "the checkpoint names another hash for the last entry")
         if kept and hash != kept["hash"]:
-            raise FoundError(FindingKind.FORKED, "a restore statement names another hash for this entry", id=None)
+            raise FoundError(FindingKind.FORKED, "a restore statement names another hash for this entry")
 
     def _put(self, sequence: int, hash: str, given: Range) -> None:
         expected = self._expected

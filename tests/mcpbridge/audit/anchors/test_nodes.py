@@ -189,8 +189,8 @@ def test_a_key_that_was_put_into_the_table_signs_nothing_and_is_believed_nothing
     strange, ours = key_pair("strange"), configured_key()
     sql(
         f"UPDATE {KEYS} SET announced_by = '{strange.key_id}'",
-        f"INSERT INTO {KEYS} (key_id, public_key, since, announced_by, signature, countersignature)"
-        f" VALUES ('{strange.key_id}', '{strange.public_key}', '2026-01-01 00:00:00', '', 'AAAA', '')",
+        f"INSERT INTO {KEYS} (key_id, public_key, since, announced_by, signature, countersignature, use)"
+        f" VALUES ('{strange.key_id}', '{strange.public_key}', '2026-01-01 00:00:00', '', 'AAAA', '', '')",
     )
     assert usable_key("default") is None or usable_key("default") == ours
     write(1)
