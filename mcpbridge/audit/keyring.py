@@ -12,19 +12,23 @@ from django.utils import timezone
 
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.console_events import record_event
+from mcpbridge.audit.epochs.stored import stored_breaks
 from mcpbridge.audit.errors import SigningRefusedError
+from mcpbridge.audit.export.jsonl import key_facts
 from mcpbridge.audit.export.source import stored_keys
 from mcpbridge.audit.hashchain import instant
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
-from mcpbridge.audit.verification.announcements import fingerprint_of, is_countersigned, is_first
+from mcpbridge.audit.tree.statements import key_statement
+from mcpbridge.audit.verification.announcements import fingerprint_of, is_countersigned, is_first, is_recovery
+from mcpbridge.audit.verification.records import Key
 from mcpbridge.audit.verification.trust import Trust
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AuditCut, SigningHead, SigningKey
 
 logger = logging.getLogger(__name__)
 
-_LOCK = "audit signing keys"
+KEYS_LOCK = "audit signing keys"
 
 
 class LostKeysError(SigningRefusedError):
@@ -43,14 +47,14 @@ def signing_key(alias: str) -> SigningKeyPair:
     key = configured_key()
     keys = SigningKey.objects.using(alias)
     if not keys.exists():
-        acquire_locks(alias, _LOCK)
+        acquire_locks(alias, KEYS_LOCK)
         if not keys.exists():
             if has_lost_keys(alias):
                 raise LostKeysError(
                     "The table of signing keys is empty, but the audit log was signed before: the keys"
                     " were deleted from the database."
                 )
-            _register(alias, key, announced_by=key, is_first=True)
+            register(alias, key, announced_by=key)
             logger.info("The key %s signs the audit log from now on.", key.key_id)
     refuse_unannounced(key)
     if later := _successor_that_signed(alias, key):
@@ -63,10 +67,10 @@ def signing_key(alias: str) -> SigningKeyPair:
 
 def register_first_key(alias: str) -> None:
     """Register the configured key as the first one if no key is stored, even beside a log that was signed with it."""
-    acquire_locks(alias, _LOCK)
+    acquire_locks(alias, KEYS_LOCK)
     if not SigningKey.objects.using(alias).exists():
         key = configured_key()
-        _register(alias, key, announced_by=key, is_first=True)
+        register(alias, key, announced_by=key)
 
 
 def refuse_unannounced(key: SigningKeyPair) -> None:
@@ -99,7 +103,15 @@ def has_lost_keys(alias: str) -> bool:
 
 
 def key_line(alias: str) -> Trust:
-    """Return the keys that this console trusts: its configured key, and the stored keys in the line of it."""
+    """Return the keys that this console trusts: its configured key, the line of it, and the lost keys before it."""
+    trust = announced_line()
+    for restore in stored_breaks(alias):
+        trust.learn_break(restore)
+    return trust
+
+
+def announced_line() -> Trust:
+    """Return the configured key and the stored keys that announcements lead to from it, without lost ones."""
     trust = Trust()
     trust.anchor(configured_key().public_key)
     for key in stored_keys():
@@ -110,7 +122,7 @@ def key_line(alias: str) -> Trust:
 def is_registered(key: SigningKeyPair) -> bool:
     """Return whether the key is stored as the first one, or with an announcement that it signed, too."""
     for stored in stored_keys():
-        if (stored.key_id, stored.public_key) == (key.key_id, key.public_key):
+        if (stored.key_id, stored.public_key) == (key.key_id, key.public_key) and not is_recovery(stored):
             # Announcements of earlier releases have one signature only.
             return is_first(stored) or is_countersigned(stored) or not stored.countersignature
     return False
@@ -136,7 +148,7 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
     node_anchors().refuse_if_faulty()
     with transaction.atomic(using=alias):
         current = signing_key(alias)
-        acquire_locks(alias, _LOCK)
+        acquire_locks(alias, KEYS_LOCK)
         if SigningKey.objects.using(alias).filter(key_id=made.key_id).exists():
             raise ValueError(f"The key {made.key_id} is already known.")
         if later := key_line(alias).next_key(current.key_id):
@@ -144,7 +156,7 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
                 f"The key {current.key_id} has announced the next key {later}, and a key announces one only. Set"
                 " AUDIT_SIGNING_KEY to that key; it can announce the next one."
             )
-        _register(alias, made, announced_by=current)
+        register(alias, made, announced_by=current)
         for status in chain_statuses(alias):
             record_event(
                 org_id=status.org_id,
@@ -157,10 +169,18 @@ def announce_key(*, text: str, actor: str) -> SigningKeyPair:
     return made
 
 
-def _register(alias: str, key: SigningKeyPair, *, announced_by: SigningKeyPair, is_first: bool = False) -> None:
+def register(alias: str, key: SigningKeyPair, *, announced_by: SigningKeyPair, use: str = "") -> None:
+    """Store a key that `announced_by` announces, and that signs the announcement, too; of format 2 if it has a `use`.
+
+    The first key, and one that follows a lost key, announces itself.
+    """
+    is_first, since = announced_by == key, timezone.now()
     announcer = "" if is_first else announced_by.key_id
-    since = timezone.now()
-    message = key_message(key_id=key.key_id, public_key=key.public_key, since=since, announced_by=announcer)
+    message = (
+        key_statement(public_key=key.public_key, predecessor=announced_by.public_key, since=instant(since), use=use)
+        if use
+        else key_message(key_id=key.key_id, public_key=key.public_key, since=since, announced_by=announcer)
+    )
     SigningKey.objects.using(alias).create(
         key_id=key.key_id,
         public_key=key.public_key,
@@ -168,21 +188,16 @@ def _register(alias: str, key: SigningKeyPair, *, announced_by: SigningKeyPair, 
         announced_by=announcer,
         signature=announced_by.sign(message),
         countersignature="" if is_first else key.sign(message),
+        use=use,
     )
 
 
 def published_keys() -> dict[str, Any]:
-    """Return all known keys in order and the id of the last one, in JSON types, for verifiers."""
-    keys = [
-        {
-            "key_id": key.key_id,
-            "public_key": key.public_key,
-            "since": instant(key.since),
-            "announced_by": key.announced_by,
-            "signature": key.signature,
-            **({"countersignature": key.countersignature} if key.countersignature else {}),
-            "fingerprint": fingerprint_of(key.public_key),
-        }
-        for key in SigningKey.objects.order_by("id")
-    ]
-    return {"keys": keys, "current": keys[-1]["key_id"] if keys else ""}
+    """Return all known keys in order and the id of the last one that signs, in JSON types, for verifiers."""
+    keys = list(stored_keys())
+    signing = [key.key_id for key in keys if not is_recovery(key)]
+    return {"keys": [_published(key) for key in keys], "current": signing[-1] if signing else ""}
+
+
+def _published(key: Key) -> dict[str, Any]:
+    return {**key_facts(key), "key_id": key.key_id, "fingerprint": fingerprint_of(key.public_key)}

@@ -12,7 +12,7 @@ from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import stored_keys
 from mcpbridge.audit.hashchain import Head
-from mcpbridge.audit.keyring import key_line, register_first_key, signing_key
+from mcpbridge.audit.keyring import is_registered, key_line, register_first_key, signing_key
 from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.verification import UnusableInputError
 from mcpbridge.audit.verification.key_files import trust_from_text
@@ -78,6 +78,9 @@ def _trust(alias: str, fingerprint: str) -> Trust:
     trust = trust_from_text("", fingerprint)
     for key in stored_keys():
         trust.learn(key)
-    if configured_key().key_id not in trust:
-        raise SigningRefusedError("The key with this fingerprint does not lead to the configured key.")
+    if (configured := configured_key()).key_id not in trust:
+        if not is_registered(configured):
+            raise SigningRefusedError("The key with this fingerprint does not lead to the configured key.")
+        # Its first key was lost: the operator, who gives the fingerprint, trusts both.
+        trust.anchor(configured.public_key)
     return trust

@@ -1,6 +1,8 @@
 """Build the next batch for a log destination: rows in chain order, with the checkpoints that sign them.
 
-A batch is identified by its bounds. Audit rows never change, so the same bounds always give the same batch.
+A batch is identified by its bounds and the hash of its last record. Audit rows never change, but after a restore other
+rows may take the places of those that were lost. The statement of a restore goes before the first row of its epoch, and
+no row of an epoch goes without it.
 """
 
 import hashlib
@@ -12,9 +14,10 @@ from itertools import accumulate
 from django.db.models import BigIntegerField, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from mcpbridge.audit.epochs.stored import last_epoch, stored_restores
 from mcpbridge.audit.export.jsonl import record_lines
 from mcpbridge.audit.export.source import Selection, chain_order, checkpoint_of, event_records
-from mcpbridge.audit.verification.records import Checkpoint, Event
+from mcpbridge.audit.verification.records import Checkpoint, Event, Restore
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead
 from mcpbridge.models.destinations import LogDestination, LogDestinationQuerySet
 
@@ -24,6 +27,9 @@ CHECKPOINTS = 100
 BYTES = 1024 * 1024
 
 
+Delivered = Event | Checkpoint | Restore
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Records for a destination, in order. `last` and `checkpoint` are its new position once they are acknowledged.
@@ -31,7 +37,7 @@ class Batch:
     `lines` are the records as JSON Lines. `is_full`: the next record would have exceeded the size limit.
     """
 
-    records: tuple[Event | Checkpoint, ...]
+    records: tuple[Delivered, ...]
     lines: bytes
     rows: int
     last: int
@@ -40,8 +46,13 @@ class Batch:
 
     @property
     def is_divisible(self) -> bool:
-        """Return whether the batch can be split: it has more than one record that is not a cut."""
-        return sum(not (isinstance(record, Checkpoint) and record.is_cut) for record in self.records) > 1
+        """Return whether the batch can be split: it has more than one row or checkpoint."""
+        return sum(map(_is_counted, self.records)) > 1
+
+
+def _is_counted(record: Delivered) -> bool:
+    """Return whether the record is more than an explanation of the place at which rows continue."""
+    return isinstance(record, Event) or (isinstance(record, Checkpoint) and not record.is_cut)
 
 
 def waiting(destinations: LogDestinationQuerySet, alias: str) -> LogDestinationQuerySet:
@@ -70,7 +81,8 @@ def last_checkpoint(alias: str, org_id: str) -> int:
 def message_id(destination: LogDestination, batch: Batch) -> str:
     """Return an id that is stable across retries of a batch; restarting the destination changes it."""
     rows, checkpoints = (destination.acked, batch.last), (destination.acked_checkpoint, batch.checkpoint)
-    bounds = repr((destination.org_id, destination.pk, destination.restarts, rows, checkpoints))
+    last = next(record.hash for record in reversed(batch.records) if not isinstance(record, Restore))
+    bounds = repr((destination.org_id, destination.pk, destination.restarts, rows, checkpoints, last))
     return f"audit_{hashlib.sha256(bounds.encode()).hexdigest()[:32]}"
 
 
@@ -87,7 +99,7 @@ def next_batch(destination: LogDestination, alias: str) -> Batch | None:
 def _batch(destination: LogDestination, alias: str) -> Batch | None:
     # Read the checkpoints first, so that the row of each is visible to the query below.
     heads = list(_heads(destination, alias)[:CHECKPOINTS])
-    events, has_more = _rows(destination)
+    events, has_more = _rows(destination, last_epoch(alias, destination.org_id))
     if has_more:
         last = events[-1].sequence if events else destination.acked
         heads = [head for head in heads if head.sequence <= last]
@@ -100,14 +112,29 @@ def _batch(destination: LogDestination, alias: str) -> Batch | None:
     fitting = len(ahead) if _has_lease(destination) else _fitting(lines, destination.size_limit or BYTES)
     rows = [record for record in ahead[:fitting] if isinstance(record, Event)]
     cut, checkpoints = _cut_before(destination, alias, rows), fitting - len(rows)
+    records = [(record, line) for record, line in zip(ahead, lines, strict=True)][:fitting]
+    restores = list(stored_restores(alias, destination.org_id))
+    told = list(_explained([(each, record_line(each)) for each in cut] + records, restores, destination.acked))
     return Batch(
-        records=(*cut, *ahead[:fitting]),
-        lines=b"".join([*map(record_line, cut), *lines[:fitting]]),
+        records=tuple(record for record, _ in told),
+        lines=b"".join(line for _, line in told),
         rows=len(rows),
         last=rows[-1].sequence if rows else destination.acked,
         checkpoint=heads[checkpoints - 1].pk if checkpoints else destination.acked_checkpoint,
         is_full=fitting < len(ahead),
     )
+
+
+def _explained(
+    records: "list[tuple[Event | Checkpoint, bytes]]", restores: list[Restore], acked: int
+) -> Iterator[tuple[Delivered, bytes]]:
+    """Yield records with their lines, and before the first row of each epoch the statement that begins it."""
+    left = [restore for restore in restores if restore.kept["sequence"] >= acked]
+    for record, line in records:
+        while left and isinstance(record, Event) and record.sequence > left[0].kept["sequence"]:
+            restore = left.pop(0)
+            yield restore, record_line(restore)
+        yield record, line
 
 
 def _fitting(lines: list[bytes], limit: int) -> int:
@@ -116,7 +143,7 @@ def _fitting(lines: list[bytes], limit: int) -> int:
     return max(1, sum(end <= limit for end in ends))
 
 
-def record_line(record: Event | Checkpoint) -> bytes:
+def record_line(record: Delivered) -> bytes:
     """Return the record as a line of a JSON Lines export, line break included."""
     return next(record_lines([record]))
 
@@ -132,8 +159,8 @@ def _has_lease(destination: LogDestination) -> bool:
     return bool(destination.leased or destination.leased_checkpoint)
 
 
-def _rows(destination: LogDestination) -> tuple[list[Event], bool]:
-    """Return the rows of the batch, and whether more rows follow it."""
+def _rows(destination: LogDestination, epoch: int) -> tuple[list[Event], bool]:
+    """Return the rows of the batch, up to `epoch`, and whether more rows follow it."""
     rows: list[Event] = []
     size = 0
     limit = destination.size_limit or BYTES
@@ -141,7 +168,7 @@ def _rows(destination: LogDestination) -> tuple[list[Event], bool]:
         if _has_lease(destination):
             if event.sequence > destination.leased:
                 return rows, True
-        elif len(rows) == ROWS or size > limit:
+        elif len(rows) == ROWS or size > limit or (event.facts or {}).get("epoch", 0) > epoch:
             return rows, True
         size += len(record_line(event))
         rows.append(event)

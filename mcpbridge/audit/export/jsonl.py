@@ -60,7 +60,7 @@ def _object(record: Record) -> dict[str, Any]:
             hashes = {"previous_hash": record.previous_hash, "hash": record.hash}
             return {"type": "event", **facts, **_shown(record), **hashes}
         case Key():
-            return {"type": "key", **_key_facts(record)}
+            return {"type": "key", **key_facts(record)}
         case Restore():
             return {"type": "restore", **record.statement(), "key_id": record.key_id, "signature": record.signature}
         case Range():
@@ -76,7 +76,8 @@ def _shown(event: Event) -> dict[str, Any]:
     return {**event.shown, **({"seal": event.seal} if event.seal else {"salts": event.salts})}
 
 
-def _key_facts(key: Key) -> dict[str, Any]:
+def key_facts(key: Key) -> dict[str, Any]:
+    """Return the members of a key's announcement, as a line of an export has them."""
     signed = {"since": key.since, "signature": key.signature}
     if key.countersignature:
         signed["countersignature"] = key.countersignature

@@ -17,6 +17,7 @@ from django.db import models, router
 from django.db.models import QuerySet
 from django.db.models.functions import Cast
 
+from mcpbridge.audit.epochs.stored import stored_restores
 from mcpbridge.audit.hashchain import facts, instant
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.tree.sealed import MEMBERS
@@ -92,9 +93,12 @@ def known_workspaces() -> list[str]:
 
 def stored_keys() -> Iterator[Key]:
     """Yield the signing keys in the order of their announcement."""
-    columns = ("key_id", "public_key", "since", "announced_by", "signature", "countersignature")
+    columns = ("key_id", "public_key", "since", "announced_by", "signature", "countersignature", "use")
+    public_keys: dict[str, str] = {}
     for row in SigningKey.objects.using(alias()).order_by("id").values(*columns):
-        yield Key(**{**row, "since": instant(row["since"])})
+        public_keys[row["key_id"]] = row["public_key"]
+        predecessor = public_keys.get(row["announced_by"], "") if row["use"] else ""
+        yield Key(**{**row, "since": instant(row["since"]), "predecessor": predecessor})
 
 
 def workspaces_of(selection: Selection) -> list[str]:
@@ -103,7 +107,7 @@ def workspaces_of(selection: Selection) -> list[str]:
 
 
 def chain_records(selection: Selection, anchors: Mapping[str, Checkpoint] | None = None) -> Iterator[Record]:
-    """Yield keys, cuts, rows and checkpoints in the order that a verifier needs, `anchors` among the checkpoints."""
+    """Yield keys, cuts, restores, rows and checkpoints in a verifier's order, `anchors` among the checkpoints."""
     keys_said: set[str] = set()
     anchors = anchors or {}
     names = workspaces_of(selection)
@@ -115,6 +119,7 @@ def chain_records(selection: Selection, anchors: Mapping[str, Checkpoint] | None
                 keys_said.add(key.key_id)
                 yield key
         yield from _checkpoints(AuditCut, selection, workspace)
+        yield from stored_restores(alias(), workspace)
         both: list[Iterator[Event | Checkpoint]] = [rows, _with_anchor(heads, anchors.get(workspace))]
         yield from heapq.merge(*both, key=chain_order)
 

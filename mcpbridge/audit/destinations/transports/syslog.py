@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from mcpbridge.audit.destinations.batches import record_line
+from mcpbridge.audit.destinations.batches import Delivered, record_line
 from mcpbridge.audit.destinations.targets import syslog_target
 from mcpbridge.audit.destinations.transports.deadline_socket import DeadlineSocket
 from mcpbridge.audit.export import cef
-from mcpbridge.audit.verification.records import Checkpoint, Event
+from mcpbridge.audit.verification.records import Checkpoint, Event, Restore
 from mcpbridge.models import AuditPhase
 from mcpbridge.models.destinations import DestinationFormat
 
@@ -39,7 +39,7 @@ def send_syslog(address: str, frames: bytes, *, limit_s: float) -> None:
         connection.finish()
 
 
-def record_frames(records: Iterable[Event | Checkpoint], format: str) -> bytes:
+def record_frames(records: Iterable[Delivered], format: str) -> bytes:
     """Return the records as one stream of frames."""
     host = _host()
     return b"".join(_record_frame(record, format, host) for record in records)
@@ -55,9 +55,12 @@ def alarm_frame(*, workspace: str, at: str, line: bytes) -> bytes:
     return _frame(_CRITICAL, at, _host(), "alarm", {"workspace": workspace}, line)
 
 
-def _record_frame(record: Event | Checkpoint, format: str, host: str) -> bytes:
-    data = {"workspace": record.workspace, "sequence": str(record.sequence)}
+def _record_frame(record: Delivered, format: str, host: str) -> bytes:
     message = _cef(record) if format == DestinationFormat.CEF else record_line(record)
+    if isinstance(record, Restore):
+        kept = {"workspace": record.workspace, "sequence": str(record.kept["sequence"])}
+        return _frame(_WARNING, record.at, host, "restore", kept, message)
+    data = {"workspace": record.workspace, "sequence": str(record.sequence)}
     if isinstance(record, Checkpoint):
         return _frame(_INFORMATIONAL, record.at, host, record.record, data, message)
     facts = record.facts or {}
@@ -76,9 +79,11 @@ def _frame(severity: int, at: str, host: str, kind: str, data: dict[str, str], m
     return b"%d %s" % (len(frame), frame)
 
 
-def _cef(record: Event | Checkpoint) -> bytes:
+def _cef(record: Delivered) -> bytes:
     if isinstance(record, Event):
         return next(cef.lines([record]))
+    if isinstance(record, Restore):
+        return _cef_restore(record)
     kind = record.record
     extension = {
         "cs1": record.workspace,
@@ -94,6 +99,25 @@ def _cef(record: Event | Checkpoint) -> bytes:
         "HoursmithConsoleRows": "" if record.rows is None else str(record.rows),
     }
     return cef.cef_line(kind, kind, 1, {name: text for name, text in extension.items() if text})
+
+
+def _cef_restore(restore: Restore) -> bytes:
+    extension = {
+        "cs1": restore.workspace,
+        "cs1Label": "workspace",
+        "cn1": str(restore.kept["sequence"]),
+        "cn1Label": "sequence",
+        "cs2": str(restore.kept["hash"]),
+        "cs2Label": "hash",
+        "cs3": restore.to,
+        "cs3Label": "origin",
+        "HoursmithConsoleAt": restore.at,
+        "HoursmithConsoleGivenUpTo": str(restore.given_up["sequence"]),
+        "HoursmithConsoleKeyId": restore.key_id,
+        "HoursmithConsoleSignature": restore.signature,
+        "reason": restore.reason,
+    }
+    return cef.cef_line("restore", "restore", 8, extension)
 
 
 def _host() -> str:
