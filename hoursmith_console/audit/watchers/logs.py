@@ -96,10 +96,12 @@ def cosigners(org_id: str) -> Iterator[VerifierKey]:
             continue
 
 
-def watch_command(org_id: str) -> str:
-    """Return the command that watches the log of the workspace; empty while the log has no signed tree."""
+def log_vkey(org_id: str) -> str:
+    """Return the verifier key of the workspace's log, which names it; empty while the log has no signed tree."""
     head = newest_head(router.db_for_read(SigningHead), org_id)
-    if head is None:
-        return ""
-    vkey = key_named(head.origin, configured_key())
-    return f"python watch_audit.py --log {settings.PUBLIC_URL}/audit/log --vkey {vkey}"
+    return "" if head is None else str(key_named(head.origin, configured_key()))
+
+
+def watch_command(vkey: str) -> str:
+    """Return the command that watches the log with this verifier key."""
+    return f"python watch_audit.py --log {settings.PUBLIC_URL}/audit/log --vkey {vkey}" if vkey else ""

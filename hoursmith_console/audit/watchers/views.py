@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from hoursmith_console.audit.models import WatchKey, WatchKeyQuerySet
 from hoursmith_console.audit.watchers.forms import WatchKeyForm
-from hoursmith_console.audit.watchers.logs import watch_command
+from hoursmith_console.audit.watchers.logs import log_vkey, watch_command
 from hoursmith_console.audit.watchers.services import (
     MOST_WATCH_KEYS,
     InvalidWatchKeyError,
@@ -47,13 +47,15 @@ class WatcherPages:
 
     def list(self, request: ConsoleRequest) -> HttpResponse:
         """List the workspace's watch keys, and the witnesses of this console."""
+        vkey = log_vkey(request.viewer.org_id)
         return render_page(
             request,
             "audit/watchers/list.html",
             title="Watchers",
             keys=_visible_to(request.viewer),
             most=MOST_WATCH_KEYS,
-            command=watch_command(request.viewer.org_id),
+            command=watch_command(vkey),
+            vkey=vkey,
             witnesses=witness_rows(request.viewer.org_id),
         )
 
@@ -118,7 +120,7 @@ def _key_page(request: ConsoleRequest, key: WatchKey, text: str) -> HttpResponse
         title=f"Watch key of {key.name}",
         watch_key=key,
         text=text,
-        command=watch_command(key.org_id),
+        command=watch_command(log_vkey(key.org_id)),
     )
     response["Cache-Control"] = "no-store, private, max-age=0"
     response["Referrer-Policy"] = "no-referrer"
