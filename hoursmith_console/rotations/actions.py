@@ -26,7 +26,8 @@ from hoursmith_console.token_issuer.protocol import MintedToken, NotTokenOwnerEr
 from hoursmith_console.token_policy.services import get_policy
 from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.console_events import TokenNamed
-from mcpbridge.models import ObservedToken, TokenRef
+from mcpbridge.grants.ending import end_grants_of_token
+from mcpbridge.models import EndReason, ObservedToken, TokenRef
 
 SCOPES = ("read", "write")
 
@@ -152,7 +153,10 @@ def mark_target_unused(*, target: RotationTarget, member: Member) -> None:
 
 
 def _revoke(ref: TokenRef, member: Member) -> None:
-    """Revoke the token `ref` as `member`. Raises RotationError if Hoursmith does not let them."""
+    """Revoke the token `ref` as `member`, and end what assistants got with it.
+
+    Raises RotationError if Hoursmith does not let them.
+    """
     env, prefix = ref
     try:
         current_issuer().revoke_token(org_id=member.workspace.org_id, user_ref=member.user_ref, env=env, prefix=prefix)
@@ -160,6 +164,13 @@ def _revoke(ref: TokenRef, member: Member) -> None:
         raise RotationError(
             f"{ref} belongs to another member. Its owner, an Owner or an Admin can revoke it."
         ) from None
+    end_grants_of_token(
+        env=env,
+        prefix=prefix,
+        org_id=member.workspace.org_id,
+        why=EndReason.TOKEN_REVOKED,
+        actor=member.display_identity,
+    )
 
 
 def _refuse_used_new_token(rotation: Rotation) -> None:

@@ -13,8 +13,10 @@ from django.db.models import prefetch_related_objects
 
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
-from hoursmith_console.rotations.progress.targets import TokenUse, can_name_connection
-from mcpbridge.models import ObservedClient, ObservedConnection, ObservedToken, RejectedCredential, TokenRef
+from hoursmith_console.rotations.progress.grants import reconnections, with_grants
+from hoursmith_console.rotations.progress.targets import can_name_connection
+from hoursmith_console.rotations.progress.uses import TokenUse
+from mcpbridge.models import Grant, ObservedClient, ObservedConnection, ObservedToken, RejectedCredential, TokenRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,9 @@ class _ObservedRows:
         self.connections: defaultdict[TokenRef, list[ObservedConnection]] = defaultdict(list)
         for connection in ObservedConnection.objects.filter(prefix__in=prefixes).order_by():
             self.connections[TokenRef(connection.env, connection.prefix)].append(connection)
+        self.grants: defaultdict[TokenRef, list[Grant]] = defaultdict(list)
+        for grant in Grant.objects.filter(prefix__in=prefixes).order_by("created_at", "pk"):
+            self.grants[TokenRef(grant.env, grant.prefix)].append(grant)
         self.rejected: defaultdict[TokenRef, list[RejectedCredential]] = defaultdict(list)
         old_prefixes = [prefix for _, prefix in old]
         # Attempts that carried only the prefix say nothing about assistants.
@@ -158,11 +163,13 @@ class _ObservedRows:
         targets = self.targets[rotation.pk]
         old, new = self._token(rotation, ref), self._token(rotation, new_ref)
         uses = self._uses(rotation, ref, old)
+        places = {target.connection for target in targets}
+        again = reconnections(rotation, places, [*self.grants[ref], *self.grants[new_ref]])
         late_uses = [self._late_use(rotation, targets, row) for row in self.rejected[ref]]
         found = [
             TargetEvidence.of(
                 target,
-                new=self._new(rotation, new_ref, new, target),
+                new=self._new(rotation, new_ref, new, target, again.get(target.connection, target.connection)),
                 old_at=max((use.last_used_at for use in uses if _is_of(use, target)), default=None),
                 late_use=next((late_use for late_use in late_uses if late_use.target is target), None),
             )
@@ -184,23 +191,29 @@ class _ObservedRows:
     def _uses(self, rotation: Rotation, ref: TokenRef, token: ObservedToken | None) -> list[TokenUse]:
         clients = self.clients[token.pk] if token else []
         found = [TokenUse(client.connection, client.name, client.last_seen_at) for client in clients]
-        return found + [
+        found += [
             TokenUse(each.slug, each.client_name, each.last_seen_at)
             for each in self.connections[ref]
             if each.org_id == rotation.workspace.org_id and each.last_seen_at is not None
         ]
+        return with_grants(found, [each for each in self.grants[ref] if each.org_id == rotation.workspace.org_id])
 
     def _new(
-        self, rotation: Rotation, ref: TokenRef, token: ObservedToken | None, target: RotationTarget
+        self,
+        rotation: Rotation,
+        ref: TokenRef,
+        token: ObservedToken | None,
+        target: RotationTarget,
+        connection: str,
     ) -> Observation | None:
-        """Return the use of the new token by `target`: on its connection, or under its name on any."""
+        """Return the use of the new token by `target`: on its `connection`, or under its name on any."""
         seen = [
             Observation(client.last_seen_at, client.first_seen_at, client.name, client.version, "called a tool")
             for client in (self.clients[token.pk] if token else [])
-            if (client.connection == target.connection if target.connection else client.name == target.client_name)
+            if (client.connection == connection if connection else client.name == target.client_name)
         ]
         for each in self.connections[ref]:
-            is_here = target.connection == each.slug and each.org_id == rotation.workspace.org_id
+            is_here = connection == each.slug and each.org_id == rotation.workspace.org_id
             if is_here and each.last_seen_at is not None:
                 at, doing = each.last_seen_at, each.last_method
                 seen.append(Observation(at, at, each.client_name, each.client_version, f"called {doing}"))

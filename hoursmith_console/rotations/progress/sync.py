@@ -9,7 +9,8 @@ from django.db import transaction
 from hoursmith_console.rotations.models import Rotation, RotationKind, RotationOutcome
 from hoursmith_console.rotations.notices.assistants import refresh_rotation_notice
 from hoursmith_console.rotations.progress.evidence import Evidence, evidence_of
-from hoursmith_console.rotations.progress.targets import TokenUse, add_targets, target_key
+from hoursmith_console.rotations.progress.targets import add_targets, target_key
+from hoursmith_console.rotations.progress.uses import TokenUse
 from hoursmith_console.rotations.services import RotationError, end_rotation, lock_rotation, set_owner
 from hoursmith_console.rotations.state import Instants, current_step
 from hoursmith_console.token_issuer import current_issuer

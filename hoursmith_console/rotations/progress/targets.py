@@ -1,33 +1,21 @@
 """Find the assistants that use a token and must switch to the new one."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
 
 from hoursmith_console.connections.catalogue import identify_client
+from hoursmith_console.connections.grants.labels import grant_label
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.rotations.models import Rotation, RotationTarget
+from hoursmith_console.rotations.progress.grants import old_grants, with_grants
+from hoursmith_console.rotations.progress.uses import TokenUse
 from mcpbridge.models import ObservedClient, ObservedConnection
 
 # Assistants that have not called for this long are not listed, unless they call again.
 STALE = timedelta(days=90)
 MAX_TARGETS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class TokenUse:
-    """Use of the old token by an assistant, identified by its connection or else by its reported name."""
-
-    connection: str
-    client_name: str
-    last_used_at: datetime
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Identity of the assistant: its connection if it has one, else its reported name."""
-        return (self.connection, "") if self.connection else ("", self.client_name)
 
 
 def create_targets(rotation: Rotation) -> None:
@@ -43,15 +31,17 @@ def add_targets(rotation: Rotation, uses: Iterable[TokenUse]) -> None:
         latest[use.key] = use
     fresh = [use for key, use in latest.items() if key not in known][: max(0, MAX_TARGETS - len(known))]
     connections = _connections(rotation, [use.connection for use in fresh])
+    grants = {grant.connection: grant for grant in old_grants(rotation)}
     for use in fresh:
-        connection = connections.get(use.connection)
+        connection, grant = connections.get(use.connection), grants.get(use.connection)
+        label = connection.label if connection else grant_label(grant) if grant else use.client_name
         RotationTarget.objects.get_or_create(
             rotation=rotation,
             connection=use.connection,
             client_name="" if use.connection else use.client_name,
             defaults={
                 "client": connection.client if connection else identify_client(use.client_name),
-                "label": connection.label if connection else use.client_name or "Unnamed assistant",
+                "label": label or "Unnamed assistant",
                 "last_used_at": use.last_used_at,
             },
         )
@@ -65,7 +55,8 @@ def token_uses(rotation: Rotation) -> list[TokenUse]:
     found = [TokenUse(*row) for row in called.order_by().values_list("connection", "name", "last_seen_at")]
     greeted = ObservedConnection.objects.filter(env=rotation.env, prefix=rotation.prefix, org_id=rotation.org_id)
     rows = greeted.order_by().values_list("slug", "client_name", "last_seen_at")
-    return [*found, *(TokenUse(slug, name, at) for slug, name, at in rows if at is not None)]
+    found += [TokenUse(slug, name, at) for slug, name, at in rows if at is not None]
+    return with_grants(found, old_grants(rotation))
 
 
 def target_key(target: RotationTarget) -> tuple[str, str]:
