@@ -13,6 +13,8 @@ class AlertKind(TextChoices):
     FIRST_DELETION = "first_deletion", "First deletion with a token"
     UNKNOWN = "unknown_outcome", "Outcome unknown"
     NEW_ASSISTANT = "new_assistant", "New assistant"
+    AUTHORIZATION = "authorization", "Assistant authorized"
+    REUSE = "authorization_reuse", "Copied assistant sign-in"
     NEW_NETWORK = "new_network", "New network"
     ATTEMPT = "rejected_attempt", "Attempt with a blocked or revoked token"
     LEAK = "leaked_token", "Leaked token reported"
@@ -65,6 +67,18 @@ KINDS: dict[str, KindInfo] = {
         "An assistant with a name that was not seen in this workspace before made a call.",
         "new assistant was seen",
         "new assistants were seen",
+    ),
+    AlertKind.AUTHORIZATION: KindInfo(
+        "A token was given to an assistant that signs in: someone allowed it to work with the token.",
+        "assistant was authorized",
+        "assistants were authorized",
+        ("roles",),
+    ),
+    AlertKind.REUSE: KindInfo(
+        "An old code or refresh token of an assistant was used again, so it may be a copy. Its access was ended.",
+        "copied sign-in of an assistant was used",
+        "copied sign-ins of assistants were used",
+        ("roles",),
     ),
     AlertKind.NEW_NETWORK: KindInfo(
         "A token older than a week was used from a network (/24, or /48 for IPv6) for the first time.",

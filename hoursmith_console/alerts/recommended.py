@@ -15,10 +15,12 @@ RECOMMENDED: tuple[tuple[AlertKind, Timing, dict[str, Any]], ...] = (
     (AlertKind.FIRST_DELETION, Timing.AT_ONCE, {}),
     (AlertKind.UNKNOWN, Timing.AT_ONCE, {}),
     (AlertKind.LEAK, Timing.AT_ONCE, {}),
+    (AlertKind.REUSE, Timing.AT_ONCE, {}),
     (AlertKind.INTEGRITY, Timing.AT_ONCE, {}),
     (AlertKind.DESTINATION, Timing.AT_ONCE, {}),
     (AlertKind.DELETION, Timing.DAILY, {}),
     (AlertKind.NEW_ASSISTANT, Timing.DAILY, {}),
+    (AlertKind.AUTHORIZATION, Timing.DAILY, {}),
     (AlertKind.ATTEMPT, Timing.DAILY, {}),
 )
 

@@ -129,6 +129,10 @@ def _what(kind: str, facts: Mapping[str, Any]) -> str:
             return f"First deletion with this token, by {facts['tool']}"
         case AlertKind.NEW_ASSISTANT:
             return f"New assistant: {facts['assistant']}"
+        case AlertKind.AUTHORIZATION:
+            return f"{facts['assistant']} may now work with this token, allowed by {facts['member']}"
+        case AlertKind.REUSE:
+            return f"An old code or refresh token of {facts['assistant']} was used again. Its access was ended"
         case AlertKind.NEW_NETWORK:
             return "Token used from a new network:"
         case AlertKind.ATTEMPT:
@@ -172,6 +176,8 @@ def list_path(rule: AlertRule, since: datetime | None = None) -> str:
             return deletions_address(**begin)
         case AlertKind.NEW_ASSISTANT:
             return reverse("console:activity:list", query=begin)
+        case AlertKind.AUTHORIZATION | AlertKind.REUSE:
+            return reverse("console:connections:grants")
         case AlertKind.NEW_NETWORK | AlertKind.ATTEMPT:
             return reverse("console:tokens:list")
         case AlertKind.LEAK:

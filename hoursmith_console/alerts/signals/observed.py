@@ -15,6 +15,7 @@ from hoursmith_console.alerts.models import AlertRule
 from hoursmith_console.alerts.signals.found import Event, Found, token_facts
 from hoursmith_console.audit.models import Verification
 from hoursmith_console.audit.numbers import deletions_address
+from hoursmith_console.connections.grants.labels import grant_label
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.tokens.activity_rows import is_refused_for_plan
 from hoursmith_console.tokens.first_uses import LEARNING, new_assistant_names, new_networks
@@ -24,6 +25,8 @@ from mcpbridge.calls.approvals.policy import DESTRUCTIVE_TOOLS
 from mcpbridge.models import (
     AuditEvent,
     AuditPhase,
+    EndReason,
+    Grant,
     ObservedClient,
     ObservedToken,
     Result,
@@ -75,6 +78,30 @@ def _new_networks(rule: AlertRule, since: datetime, now: datetime) -> Iterator[E
     rows = new_networks(_tokens(rule), since, older_than=now - LEARNING)
     for row in rows.select_related("token").order_by("-first_at", "-pk")[:MOST_LOOKED]:
         yield Event(f"network:{row.pk}", row.first_at, {**_facts(row.token), "network": row.network})
+
+
+def _grants(rule: AlertRule) -> QuerySet[Grant]:
+    grants = Grant.objects.filter(org_id=rule.workspace.org_id)
+    roles = rule.parameters.get("roles")
+    return grants.filter(role__in=roles) if roles else grants
+
+
+def _grant_facts(grant: Grant) -> dict[str, str]:
+    path = reverse("console:connections:grant", args=[grant.pk])
+    facts = {**token_facts(grant, grant.token_name, grant.role), "path": path}
+    return {**facts, "assistant": grant_label(grant), "member": grant.authorized_by}
+
+
+def _authorizations(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
+    for grant in _grants(rule).filter(created_at__gte=since).order_by("-created_at", "-pk")[:MOST_LOOKED]:
+        yield Event(f"grant:{grant.pk}", grant.created_at, _grant_facts(grant))
+
+
+def _reuses(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
+    reused = (EndReason.CODE_REUSED, EndReason.REFRESH_REUSED)
+    grants = _grants(rule).filter(ended_at__gte=since, ended_why__in=reused)
+    for grant in grants.order_by("-ended_at", "-pk")[:MOST_LOOKED]:
+        yield Event(f"grant:{grant.pk}", grant.ended_at or now, _grant_facts(grant))
 
 
 def _first_deletions(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
@@ -143,6 +170,8 @@ def _plan(rule: AlertRule) -> Found:
 _LOOKS: dict[AlertKind, Look] = {
     AlertKind.FIRST_DELETION: _first_deletions,
     AlertKind.NEW_ASSISTANT: _new_assistants,
+    AlertKind.AUTHORIZATION: _authorizations,
+    AlertKind.REUSE: _reuses,
     AlertKind.NEW_NETWORK: _new_networks,
     AlertKind.ATTEMPT: _attempts,
     AlertKind.LEAK: _leaks,

@@ -12,9 +12,9 @@ from hoursmith_console.alerts.signals.observed import OBSERVED_KINDS
 from hoursmith_console.audit.models import Verification
 from hoursmith_console.leaked_tokens.services import report_leaked_tokens
 from mcpbridge.audit.destinations.services import create_destination
-from mcpbridge.models import LogDestination, ObservedToken, Result, TokenNetwork, TokenRef
+from mcpbridge.models import EndReason, LogDestination, ObservedToken, Result, TokenNetwork, TokenRef
 from tests.hoursmith_console.alerts.conftest import Alerts
-from tests.hoursmith_console.records import make_audit, make_call, make_client, make_refusal
+from tests.hoursmith_console.records import make_audit, make_call, make_client, make_grant, make_refusal
 
 Make = Callable[[Alerts, ObservedToken], object]
 
@@ -47,11 +47,20 @@ def _failing(alerts: Alerts, token: ObservedToken) -> None:
     alerts.wait(minutes=6)
 
 
+def _reuse(alerts: Alerts, token: ObservedToken) -> None:
+    make_grant(token, created_at=alerts.now, ended_at=alerts.now, ended_why=EndReason.REFRESH_REUSED)
+
+
 CASES: dict[AlertKind, tuple[Make, str]] = {
     AlertKind.NEW_ASSISTANT: (
         lambda alerts, token: make_client(token, "Cursor", first_seen_at=alerts.now),
         "New assistant: Cursor",
     ),
+    AlertKind.AUTHORIZATION: (
+        lambda alerts, token: make_grant(token, created_at=alerts.now, authorized_by="Bo <bo@example.com>"),
+        "Claude (claude ai) may now work with this token, allowed by Bo <bo example com>",
+    ),
+    AlertKind.REUSE: (_reuse, "An old code or refresh token of Claude (claude ai) was used again"),
     AlertKind.NEW_NETWORK: (_network, "Token used from a new network: 203.0.113.0/24"),
     AlertKind.FIRST_DELETION: (_first_deletion, "First deletion with this token, by delete_client"),
     AlertKind.ATTEMPT: (
