@@ -65,6 +65,7 @@ _PREDICATES = {
     "connection_create": ("created the connection", True),
     "connection_change": ("changed the connection", True),
     "connection_remove": ("removed the connection", True),
+    "connection_register": ("registered the assistant", True),
     "connection_authorize": ("gave access to the assistant", True),
     "connection_end": ("ended the access of the assistant", True),
     "connection_reuse": ("ended, because a copy of its credentials was used, the access of the assistant", True),
@@ -112,6 +113,8 @@ _PREDICATES = {
     "approval.refused": ("denied deleting or archiving", True),
     "approval.expired": ("closed the expired approval request for", True),
 }
+# Titles that are not the predicate.
+_TITLES = {"sign_in_failed": "Failed sign-in", "connection_reuse": "Access ended after reuse"}
 _UNSUCCESSFUL = {
     Result.REFUSED.value: "made an attempt that was refused",
     Result.FAILED.value: "made an attempt that failed",
@@ -146,13 +149,13 @@ def describe_event(row: AuditEvent) -> EventDescription:
     actor = row.actor or "The console"
     target = row.target_label or row.target_id
     if action == "sign_in_failed":
-        return EventDescription(row, "Failed sign-in", row.actor or "Someone", "failed to sign in as", target)
+        return EventDescription(row, _TITLES[action], row.actor or "Someone", "failed to sign in as", target)
     if action == "export" and row.target_type == "activity":
         predicate, names_target = "exported the activity log", False
     else:
         words = action.replace("_", " ").replace(".", " ")
         predicate, names_target = _PREDICATES.get(action, (f"did “{words}”" + (" on" if target else ""), True))
-    title = (predicate[:1].upper() + predicate[1:]).replace(" the ", " ").removesuffix(":")
+    title = _TITLES.get(action) or (predicate[:1].upper() + predicate[1:]).replace(" the ", " ").removesuffix(":")
     if row.result in _UNSUCCESSFUL:
         predicate = f"{_UNSUCCESSFUL[row.result]}: {predicate}"
     return EventDescription(row, title, actor, predicate, target if names_target else "")

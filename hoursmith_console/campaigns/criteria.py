@@ -4,13 +4,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from hoursmith_console.connections.grants.labels import in_force
 from hoursmith_console.token_policy.evaluation import active
 from hoursmith_console.token_policy.privilege_hints import over_privileged
 from hoursmith_console.tokens.models import TokenClaim
 from hoursmith_console.workspaces.models import Member, Workspace
-from mcpbridge.models import ObservedToken
+from mcpbridge.models import Grant, ObservedToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,11 @@ def tokens_matching(workspace: Workspace, criteria: Criteria, *, now: datetime) 
         claims = TokenClaim.objects.filter(member=criteria.member, env=OuterRef("env"), prefix=OuterRef("prefix"))
         tokens = tokens.filter(Exists(claims))
     if criteria.assistant:
-        tokens = tokens.filter(
-            pk__in=ObservedToken.objects.filter(org_id=workspace.org_id, clients__name=criteria.assistant)
-            .order_by()
-            .values("pk")
-        )
+        callers = ObservedToken.objects.filter(org_id=workspace.org_id, clients__name=criteria.assistant)
+        # An assistant that was authorized holds the token, whatever name it calls under.
+        grants = Grant.objects.filter(in_force(), org_id=workspace.org_id, client_name=criteria.assistant)
+        held = grants.order_by().filter(env=OuterRef("env"), prefix=OuterRef("prefix"))
+        tokens = tokens.filter(Q(pk__in=callers.order_by().values("pk")) | Exists(held))
     if criteria.is_over_privileged:
         tokens = over_privileged(tokens, now=now)
     if criteria.token:

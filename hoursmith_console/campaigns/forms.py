@@ -8,12 +8,14 @@ from django.utils import timezone
 
 from hoursmith_console.campaigns.criteria import Criteria
 from hoursmith_console.campaigns.models import CampaignKind
+from hoursmith_console.connections.grants.labels import in_force
 from hoursmith_console.core.forms import Form
 from hoursmith_console.rotations.services import REASON_LENGTH
 from hoursmith_console.tokens.prefixes import ref_from_address
 from hoursmith_console.workspaces.models import Member, Role, Workspace
-from mcpbridge.models import ObservedClient
+from mcpbridge.models import Grant, ObservedClient
 
+MOST_ASSISTANTS = 100
 MOST_DAYS = 3650
 DEFAULT_PERIOD = timedelta(days=14)
 
@@ -41,7 +43,10 @@ class CriteriaForm(Form):
         owners = Member.objects.filter(workspace=workspace)
         self.fields["member"].queryset = owners  # type: ignore[attr-defined]
         names = ObservedClient.objects.filter(token__org_id=workspace.org_id).exclude(name="").order_by("name")
-        offered = [(name, name) for name in names.values_list("name", flat=True).distinct()[:100]]
+        grants = Grant.objects.filter(in_force(), org_id=workspace.org_id).order_by("client_name")
+        found = {*names.values_list("name", flat=True).distinct()[:MOST_ASSISTANTS]}
+        found |= {*grants.values_list("client_name", flat=True).distinct()[:MOST_ASSISTANTS]}
+        offered = [(name, name) for name in sorted(found)]
         self.fields["assistant"].choices = [("", "any"), *offered]  # type: ignore[attr-defined]
 
     def clean_token(self) -> str:

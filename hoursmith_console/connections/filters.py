@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from hoursmith_console.connections.grants.labels import grant_label, grant_labels, visible_grants
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 
@@ -21,8 +22,11 @@ class ConnectionFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         rows = Connection.objects.visible_to(self.viewer)
         offered = dict(rows.values_list("slug", "label")[:MOST_OFFERED])
+        grants = visible_grants(self.viewer).order_by("-created_at", "-pk")
+        offered = {grant.connection: grant_label(grant) for grant in grants[:MOST_OFFERED]} | offered
         requested = self.value() or ""
         if requested not in offered:
+            offered.update(grant_labels(self.viewer, [requested]))
             offered.update(rows.filter(slug=requested).values_list("slug", "label"))
         return offered.items()
 

@@ -9,6 +9,8 @@ from django.utils.http import urlencode
 
 from hoursmith_console.audit.rows import AuditRow, audit_rows
 from hoursmith_console.campaigns.models import Campaign
+from hoursmith_console.connections.grants.admin import GrantAdmin
+from hoursmith_console.connections.grants.labels import grant_label
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.lists.admin import ReadOnlyModelAdmin
 from hoursmith_console.core.lists.pagination import Order, keyset_page_by_window
@@ -21,13 +23,24 @@ from hoursmith_console.search.results import MOST_COUNTED, MOST_SHOWN, Group, Hi
 from hoursmith_console.tokens.querysets import visible_clients
 from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest
-from mcpbridge.models import AuditEvent, LogDestination, ObservedToken
+from mcpbridge.models import AuditEvent, Grant, LogDestination, ObservedToken
 from mcpbridge.tools import TOOLS
 
 
 def groups_for(request: ConsoleRequest, query: str) -> Iterator[Group]:
     """Yield a group for each kind in which `query` finds something."""
-    kinds = (_tokens, _members, _connections, _assistants, _rotations, _campaigns, _destinations, _tools, _entries)
+    kinds = (
+        _tokens,
+        _members,
+        _connections,
+        _grants,
+        _assistants,
+        _rotations,
+        _campaigns,
+        _destinations,
+        _tools,
+        _entries,
+    )
     return (group for kind in kinds if (group := kind(request, query)) is not None)
 
 
@@ -56,6 +69,17 @@ def _connections(request: ConsoleRequest, query: str) -> Group | None:
         return Hit(connection.label, reverse("console:connections:detail", args=[connection.slug]), about)
 
     return _listed(request, Connection, query, "connections", hit, "owner")
+
+
+def _grants(request: ConsoleRequest, query: str) -> Group | None:
+    def hit(grant: Grant) -> Hit:
+        about = f"{grant.masked_token} · {'ended' if grant.ended_at else 'authorized'}"
+        return Hit(grant_label(grant), reverse("console:connections:grant", args=[grant.pk]), about, grant.created_at)
+
+    area = GrantAdmin(Grant, site)
+    rows, _ = area.get_search_results(request, area.get_queryset(request), query)
+    more = f"{reverse('console:connections:grants')}?{urlencode({'q': query})}"
+    return _group("Authorized assistants", rows, hit, more, "authorized assistants")
 
 
 def _rotations(request: ConsoleRequest, query: str) -> Group | None:

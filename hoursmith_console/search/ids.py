@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from hoursmith_console.approvals.queries import visible_requests
+from hoursmith_console.connections.grants.labels import visible_grants
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.core.site import site
 from hoursmith_console.members.queries import visible_members
@@ -106,4 +107,7 @@ def _member(request: ConsoleRequest, query: str) -> str | None:
 
 def _connection(request: ConsoleRequest, query: str) -> str | None:
     found = Connection.objects.visible_to(request.viewer).filter(slug=query).values_list("slug", flat=True)
-    return next((reverse("console:connections:detail", args=[slug]) for slug in found[:1]), None)
+    for slug in found[:1]:
+        return reverse("console:connections:detail", args=[slug])
+    grants = visible_grants(request.viewer).filter(Q(pk=query) | Q(connection=query)).order_by("-created_at")
+    return next((reverse("console:connections:grant", args=[grant.pk]) for grant in grants[:1]), None)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from hoursmith_console.connections.grants.labels import grant_label, visible_grants
 from hoursmith_console.connections.models import Connection
 from hoursmith_console.tokens.labels import token_labels
 from hoursmith_console.workspaces.links import linked_actor, linked_member
@@ -15,6 +16,8 @@ from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.models import ObservedToken, TokenRef
 
 register = template.Library()
+# Of those that a page can name.
+MOST_GRANTS = 1_000
 
 
 @register.simple_tag(takes_context=True)
@@ -56,6 +59,12 @@ def connection(context: template.Context, slug: str) -> SafeString:
         if label := viewer.cache["connections"].get(slug):
             address = reverse("console:connections:detail", args=[slug])
             return format_html('<a class="name" href="{}" title="{}">{}</a>', address, slug, label)
+        if "grants" not in viewer.cache:
+            newest = visible_grants(viewer).order_by("-created_at", "-pk")[:MOST_GRANTS]
+            viewer.cache["grants"] = {row.connection: row for row in reversed(newest)}
+        if grant := viewer.cache["grants"].get(slug):
+            address = reverse("console:connections:grant", args=[grant.pk])
+            return format_html('<a class="name" href="{}" title="{}">{}</a>', address, slug, grant_label(grant))
     return format_html("<code>{}</code>", slug)
 
 

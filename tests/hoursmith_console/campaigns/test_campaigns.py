@@ -23,7 +23,7 @@ from hoursmith_console.rotations.services import cancel_rotation, start_rotation
 from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.models import AuditEvent, ObservedToken, TokenNotice
 from tests.hoursmith_console.conftest import Cast
-from tests.hoursmith_console.records import make_client, make_token
+from tests.hoursmith_console.records import make_client, make_grant, make_token
 
 NOW = timezone.now()
 OWNER = "Owner Person <owner@example.com>"
@@ -54,11 +54,15 @@ def events(action: str) -> list[AuditEvent]:
         (Criteria(role="ADMIN"), {"admin"}),
         (Criteria(assistant="Cursor"), {"member"}),
         (Criteria(assistant="Cursor", role="ADMIN"), set()),
+        (Criteria(assistant="Claude"), {"manager"}),
     ],
 )
 def test_tokens_fit_when_all_that_is_given_holds(cast: Cast, criteria: Criteria, found: set[str]) -> None:
     for version in ("1", "2"):
         make_client(cast.tokens["member"], name="Cursor", version=version)
+    make_grant(cast.tokens["manager"])
+    make_grant(cast.tokens["admin"], ended_at=NOW)
+    make_grant(cast.tokens["outsider"])
     long_ago = {"first_used_at": NOW - timedelta(days=91), "last_used_at": NOW - timedelta(days=31)}
     make_token(cast.org_id, "aaaaaaaaaaaa", name="old's laptop", **long_ago)
     make_token(cast.other.org_id, "bbbbbbbbbbbb", name="foreign's laptop", **long_ago)
