@@ -14,7 +14,9 @@ from tests.servers import Served
 
 CSRF = "csrfmiddlewaretoken"
 # What differs between two pages of one kind: ids, call ids, the prefix of a token, a connection's id.
-_KEY = re.compile(r"/(?:\d+|[0-9a-f-]{36}|(?:live|test)_[0-9A-Za-z]{12}|[a-z2-9]{12})(?=/|$)")
+_KEY = re.compile(
+    r"/(?:\d+|[0-9a-f-]{36}|(?:live|test)_[0-9A-Za-z]{12}|[a-z2-9]{12}|(?<=/authorizations/)[\w-]{12})(?=/|$)"
+)
 # All documents of the help are one kind of page.
 _DOCUMENT = re.compile(r"/help/(?:files/)?[\w.-]+/?")
 _LEAVE = ("/accounts/logout", "/static/", "/mcp", "/sandbox/", "/audit/key", "/connect/", "/healthz")

@@ -33,7 +33,7 @@ from mcpbridge.models import (
 )
 from tests.call_records import a_call
 from tests.hoursmith_console.conftest import Cast
-from tests.hoursmith_console.records import make_audit, make_token
+from tests.hoursmith_console.records import make_audit, make_grant, make_token
 from tests.page_walk import kind_of
 from tests.security.conftest import populate
 
@@ -96,6 +96,9 @@ def worked(cast: Cast, settings: Any) -> None:
         access="full",
         actor="x",
     )
+    for name, number in (("owner", 2), ("manager", 3)):
+        for _ in range(number):
+            make_grant(cast.tokens[name], connection=connection.slug if name == "manager" else "")
     with transaction.atomic():
         write_batch("default", Batch(ended=[each for name in USES for each in _use(cast, name, connection.slug)]))
     now = timezone.now()

@@ -22,6 +22,7 @@ from tests.hoursmith_console.records import (
     make_audit,
     make_call,
     make_client,
+    make_grant,
     make_refusal,
     make_token,
     save_audit,
@@ -34,10 +35,11 @@ Browse = Callable[[str], Client]
 BOUNDS = {
     "/": 46,
     "/tokens/": 22,
-    "/audit/": 16,
-    "/audit/?live=1": 17,
-    "/activity/": 15,
+    "/audit/": 17,
+    "/audit/?live=1": 18,
+    "/activity/": 16,
     "/connections/": 12,
+    "/connections/authorizations/": 12,
     "/rotations/": 14,
     "/approvals/": 10,
 }
@@ -45,7 +47,7 @@ MOST_ELSEWHERE = 14
 # The frame of each page: the pause and the plan of the workspace, and the approvals that wait for an admin.
 FRAME = 3
 # Of a list: the filters' own choices, the rows in a few windows of time, and what is shown beside each.
-MOST_FILTERED = {"activity": 17, "audit": 18, "tokens": 22}
+MOST_FILTERED = {"activity": 18, "audit": 19, "tokens": 22}
 
 
 def _crowd() -> None:
@@ -58,6 +60,7 @@ def _crowd() -> None:
         for name in ("Cursor", "n8n", "Claude Code"):
             make_client(token, name=name)
         make_refusal(token)
+        make_grant(token)
         create_connection(workspace=workspace, owner=manager, client="cursor", label="x", access="full", actor="x")
         for index in range(5):
             at = now - timedelta(hours=index, minutes=number)
