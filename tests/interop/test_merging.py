@@ -223,10 +223,11 @@ def test_fifteen_megabytes_of_one_thing_are_merged(node: Node, home: Path) -> No
 
 
 def test_yaml_is_not_changed_in_the_browser() -> None:
-    assert [key for key, client in MCP_CLIENTS.items() if client.language == "yaml"] != []
-    assert {key for key, client in MCP_CLIENTS.items() if merge_contract(client, url=URL) is None} == {
-        key for key, client in MCP_CLIENTS.items() if client.language == "yaml"
-    }
+    with_a_file = {key: client for key, client in MCP_CLIENTS.items() if client.config is not None}
+    yaml = {key for key, client in with_a_file.items() if client.language == "yaml"}
+
+    assert yaml
+    assert {key for key, client in with_a_file.items() if merge_contract(client, url=URL) is None} == yaml
 
 
 def read_again(language: str, result: dict[str, Any]) -> bool:

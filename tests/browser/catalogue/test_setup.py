@@ -64,7 +64,8 @@ def test_another_system_is_chosen_with_the_keyboard(opened: Opened) -> None:
     page.keyboard.press("ArrowRight")
 
     assert page.locator(".systems input:checked").get_attribute("value") == "windows"
-    assert files(page) == [r"%USERPROFILE%\.cursor\mcp.json", r".cursor\mcp.json"]
+    # For the configuration with a variable, and for the one that signs in.
+    assert files(page) == [r"%USERPROFILE%\.cursor\mcp.json", r".cursor\mcp.json"] * 2
     assert page.get_by_text("setx HOURSMITH_API_TOKEN").is_visible()
     assert not page.get_by_text("launchctl setenv").is_visible()
 

@@ -254,14 +254,13 @@ def claude_code(node: Node, site: Site, home: Path) -> Story:
     code, shown = in_terminal(login, environment, home)
     assert code == 0, shown
     claude.configuration = ""
-    tools = claude.work(("get_me", {})).tools
     site.wait()
-    (again,) = claude.work(("get_me", {})).answers
-    assert not again.is_error, again.text
+    model = claude.work(("get_me", {}))
+    assert not model.answers[0].is_error, model.answers[0].text
     asked = browser.opened
     site.end()
     done = claude.run("mcp", "list")
-    return Story(tools, asked, done.stdout + done.stderr)
+    return Story(model.tools, asked, done.stdout + done.stderr)
 
 
 def conformance(node: Node, url: str, revision: str, token: str, folder: Path) -> str:
