@@ -84,7 +84,7 @@ class _Record:
         }
         row["snapshot"] = snapshot
         org_id = call["org_id"]
-        self._heads[org_id] = link(row, self._heads.get(org_id) or self._genesis(org_id))
+        self._heads[org_id] = link(row, self._heads.get(org_id) or self._genesis(org_id), epoch=1)
         return row
 
 

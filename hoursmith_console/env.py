@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mcpbridge.audit.tree.errors import FormatError
+from mcpbridge.audit.tree.origins import Origin
+
 # Close dead database connections after about ten seconds instead of 15 minutes (libpq parameters; seconds, the last in
 # milliseconds). Parameters in DATABASE_URL take precedence.
 _CONNECTION_TIMEOUTS = {
@@ -55,6 +58,18 @@ def check_anchor(value: str) -> str:
     if value == "witness":
         raise ImproperlyConfigured("AUDIT_ANCHOR is 'witness', which this release does not support; use file or none.")
     return check_choice("AUDIT_ANCHOR", value, ("file", "none"))
+
+
+def check_log_name(name: str) -> str:
+    """Return `name`, empty or the name under which audit logs are signed. Raises ImproperlyConfigured."""
+    try:
+        Origin(name or "x", "w" * 64)
+    except FormatError as error:
+        raise ImproperlyConfigured(
+            f"AUDIT_LOG_NAME: {error}. Use a name such as audit.example.com, of letters, digits and . - _ ~ : / that"
+            " begins with a letter or digit."
+        ) from None
+    return name
 
 
 def check_anchor_floor(text: str) -> str:

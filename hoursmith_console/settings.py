@@ -58,6 +58,7 @@ AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
 AUDIT_ANCHOR = configuration.check_anchor(env.str("AUDIT_ANCHOR", default="file"))
 AUDIT_ANCHOR_DIR = env.str("AUDIT_ANCHOR_DIR", default="")
 AUDIT_ANCHOR_FLOOR = configuration.check_anchor_floor(env.str("AUDIT_ANCHOR_FLOOR", default=""))
+AUDIT_LOG_NAME = configuration.check_log_name(env.str("AUDIT_LOG_NAME", default=""))
 AUDIT_WITNESSES = check_witnesses(env.str("AUDIT_WITNESSES", default=""))
 # Where log destinations and alerts may send to beside the public internet, and where destinations that are files lie.
 LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(

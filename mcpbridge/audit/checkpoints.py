@@ -12,21 +12,22 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-import orjson
 from django.conf import settings
 from django.db import router, transaction
 from django.utils import timezone
 
-from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.faults import FaultKind
+from mcpbridge.audit.anchors.memory import Verified, node_anchors, sign_head
 from mcpbridge.audit.anchors.watch import verified_heads
+from mcpbridge.audit.export import jsonl
 from mcpbridge.audit.export.source import checkpoint_of
-from mcpbridge.audit.hashchain import Head, instant
 from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import signing_key
-from mcpbridge.audit.signing import SigningKeyPair, head_message
+from mcpbridge.audit.log_tree.growing import LogTree, extend_tiles, rebuild_tiles
+from mcpbridge.audit.signing import SigningKeyPair
 from mcpbridge.db.locks import acquire_locks, try_acquire_lock
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction
 from mcpbridge.models import SigningHead
@@ -39,6 +40,8 @@ listeners: list[Callable[[SigningHead], None]] = []
 LIMIT_S = 5.0
 _LOCK = "audit checkpoints"
 _IN_ONE_TRANSACTION = 100
+# Making the tiles of a million rows takes some seconds, on SQLite with writers waiting.
+_REBUILD_S = 60.0
 # Tolerated clock difference between machines; a checkpoint further in the future is renewed.
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
@@ -105,14 +108,12 @@ def _make(
     is_strict: bool = False,
 ) -> list[SigningHead]:
     """Make the wanted checkpoints; `is_strict` raises for a log without an anchor instead of omitting it."""
-    made: dict[str, SigningHead] = {}
     # Verified before the lock, which holds up every writer on SQLite.
     with bounded_read(alias, limit_s=LIMIT_S):
         org_ids = [each.org_id for each in chain_statuses(alias) if reason_of(each)]
     heads = verified_heads(node_anchors(), alias, org_ids, is_strict=is_strict)
-    if not heads:
-        return []
-    while True:
+    made: dict[str, SigningHead] = {}
+    while heads.keys() - made.keys():
         with file_lock, bounded_transaction(alias, limit_s=LIMIT_S):
             if waits:
                 acquire_locks(alias, _LOCK)
@@ -120,49 +121,59 @@ def _make(
                 break
             left = [each for each in chain_statuses(alias) if each.org_id in heads and each.org_id not in made]
             # Another process may have signed later rows meanwhile; checkpoints never go back.
-            wanted = [each for each in left if each.signed <= heads[each.org_id].sequence and reason_of(each)]
+            wanted = [each for each in left if each.signed <= heads[each.org_id].head.sequence and reason_of(each)]
             if not wanted:
                 break
-            key = signing_key(alias)
+            key, wrong = signing_key(alias), []
             for status in wanted[:_IN_ONE_TRANSACTION]:
-                made[status.org_id] = _sign(alias, key, status.org_id, heads[status.org_id], reason_of(status))
+                verified = heads[status.org_id]
+                if verified.tree is not None and not extend_tiles(alias, verified.tree):
+                    wrong.append(verified.tree)
+                else:
+                    made[status.org_id] = _sign(alias, key, status.org_id, verified, reason_of(status))
+        for tree in wrong:
+            _rebuild(alias, tree, file_lock)
     return list(made.values())
 
 
-def _sign(alias: str, key: SigningKeyPair, org_id: str, verified: Head, reason: str) -> SigningHead:
+def _rebuild(alias: str, tree: LogTree, file_lock: AbstractContextManager[None]) -> None:
+    """Make wrong tiles again from the rows. Raises AnchorFaultError if they stay wrong."""
+    org_id = tree.origin.workspace
+    logger.warning("The tiles of workspace %s do not lead to its signed tree; they are made again.", org_id)
+    with file_lock, bounded_transaction(alias, limit_s=_REBUILD_S):
+        acquire_locks(alias, _LOCK)
+        is_right = rebuild_tiles(alias, tree)
+    if not is_right:
+        node_anchors().report(FaultKind.CHANGED, org_id, "The rows in the database do not lead to the tree of its log.")
+        node_anchors().refuse_if_faulty()
+
+
+def _sign(alias: str, key: SigningKeyPair, org_id: str, verified: Verified, reason: str) -> SigningHead:
     """Sign what this process has verified, not what the database says now."""
-    sequence, hash = verified
-    at = timezone.now()
+    signed = sign_head(key, org_id, verified.head, reason=reason, tree=verified.tree)
     head = SigningHead.objects.using(alias).create(
         org_id=org_id,
-        sequence=sequence,
-        hash=hash,
-        at=at,
-        key_id=key.key_id,
-        signature=key.sign(head_message(org_id=org_id, sequence=sequence, hash=hash, at=at)),
+        sequence=signed.sequence,
+        hash=signed.hash,
+        at=datetime.fromisoformat(signed.at),
+        key_id=signed.key_id,
+        signature=signed.signature,
         reason=reason,
+        origin=signed.origin,
+        root=signed.root,
+        signed_note=signed.note,
     )
-    transaction.on_commit(partial(_publish, head), using=alias)
+    transaction.on_commit(partial(_publish, head, verified.tree), using=alias)
     return head
 
 
 def checkpoint_line(head: SigningHead) -> str:
     """Return a checkpoint as a line of JSON in the export format, which the verifier accepts."""
-    facts = {
-        "type": "checkpoint",
-        "workspace": head.org_id,
-        "sequence": head.sequence,
-        "hash": head.hash,
-        "at": instant(head.at),
-        "key_id": head.key_id,
-        "signature": head.signature,
-        "reason": head.reason,
-    }
-    return orjson.dumps(facts).decode()
+    return jsonl.checkpoint_line(checkpoint_of(head)).decode().rstrip("\n")
 
 
-def _publish(head: SigningHead) -> None:
-    node_anchors().move(checkpoint_of(head))
+def _publish(head: SigningHead, tree: LogTree | None) -> None:
+    node_anchors().move(checkpoint_of(head), tree)
     logger.info("%s", checkpoint_line(head))
     for listener in listeners:
         try:

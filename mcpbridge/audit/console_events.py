@@ -60,8 +60,11 @@ def record_event(
     result: Result = Result.SUCCEEDED,
     address: str = "",
     request_id: str = "",
+    epoch: int | None = None,
 ) -> None:
     """Record `action`, such as `console.sign_in`, by `actor` in the audit log of workspace `org_id`.
+
+    With `epoch` the row begins that epoch; only an upgrade or a restore does so.
 
     Inside a transaction the row joins it, so that a change and its audit row are committed together; record last,
     because the chain is locked from then on. Outside of one, return once the row is durably committed.
@@ -82,7 +85,7 @@ def record_event(
         arguments=sanitize_arguments(_named(details or {}), "full"),
     )
     with spans.step("record event"):
-        record_row(alias, event_row(call, actor=actor, note=note, result=result))
+        record_row(alias, event_row(call, actor=actor, note=note, result=result, epoch=epoch))
 
 
 def _named(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import connections
 
 from mcpbridge.audit.hashchain import Head, genesis
+from mcpbridge.audit.tree.origins import Origin
 from mcpbridge.db.locks import acquire_locks
 from mcpbridge.models import AuditCut, AuditEvent, ObservedToken, SigningHead
 
@@ -20,7 +21,25 @@ class ChainStatus(NamedTuple):
     signed_at: datetime | None
 
 
-_LAST = "SELECT sequence, hash FROM {table} WHERE org_id = %s ORDER BY sequence DESC LIMIT 1"
+class ChainEnd(NamedTuple):
+    """The last row of a chain and the epoch it was written in; 0 if that row is of format 1 or there is none."""
+
+    sequence: int
+    hash: str
+    epoch: int
+
+    @property
+    def head(self) -> Head:
+        """Return the row without its epoch."""
+        return Head(self.sequence, self.hash)
+
+    @property
+    def next_epoch(self) -> int:
+        """Return the epoch of the next row: 1 if it is the first one, 0 if it is of format 1."""
+        return self.epoch or int(self.sequence == 0)
+
+
+_LAST = "SELECT sequence, hash{more} FROM {table} WHERE org_id = %s ORDER BY sequence DESC LIMIT 1"
 # Find the workspaces by skipping through an index, independent of the number of rows.
 _CHAIN_STATUSES = """
 WITH RECURSIVE hop(org_id) AS (
@@ -37,18 +56,29 @@ FROM known LEFT JOIN {heads} h ON h.id = (
 """
 
 
-def head_of(alias: str, org_id: str) -> Head:
+def head_of(alias: str, org_id: str) -> ChainEnd:
     """Return the head of the workspace's chain: its last row, else its last cut, else its genesis."""
     # Raw SQL, because it runs for each commit and the ORM takes as long to build it as SQLite to answer.
+    quote = connections[alias].ops.quote_name
     with connections[alias].cursor() as cursor:
-        for model in (AuditEvent, AuditCut):
-            cursor.execute(_LAST.format(table=connections[alias].ops.quote_name(model._meta.db_table)), [org_id])
-            if last := cursor.fetchone():
-                return Head(*last)
-    return genesis(org_id)
+        cursor.execute(_LAST.format(more=", epoch", table=quote(AuditEvent._meta.db_table)), [org_id])
+        if last := cursor.fetchone():
+            return ChainEnd(*last)
+        cursor.execute(_LAST.format(more="", table=quote(AuditCut._meta.db_table)), [org_id])
+        if last := cursor.fetchone():
+            return ChainEnd(last[0], last[1], _signed_epoch(alias, org_id))
+    beginning = genesis(org_id)
+    return ChainEnd(beginning.sequence, beginning.hash, 0)
 
 
-def lock_heads(alias: str, org_ids: Iterable[str]) -> dict[str, Head]:
+def _signed_epoch(alias: str, org_id: str) -> int:
+    """Return the epoch of the newest checkpoint, for a log of which all rows were pruned."""
+    heads = SigningHead.objects.using(alias).filter(org_id=org_id).order_by("-sequence", "-id")
+    newest = heads.values_list("origin", flat=True).first()
+    return Origin.parse(newest).epoch if newest else 0
+
+
+def lock_heads(alias: str, org_ids: Iterable[str]) -> dict[str, ChainEnd]:
     """Lock several chains until the transaction ends, and return their heads."""
     wanted = sorted(org_ids)
     acquire_locks(alias, *(chain_lock(org_id) for org_id in wanted))

@@ -18,6 +18,7 @@ from mcpbridge.audit.export.jsonl import key_facts
 from mcpbridge.audit.export.source import stored_keys
 from mcpbridge.audit.hashchain import instant
 from mcpbridge.audit.heads import chain_statuses
+from mcpbridge.audit.log_tree.origins import refuse_renamed
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, key_message, key_pair
 from mcpbridge.audit.tree.statements import key_statement
 from mcpbridge.audit.verification.announcements import fingerprint_of, is_countersigned, is_first, is_recovery
@@ -42,7 +43,7 @@ class UnannouncedKeyError(SigningRefusedError):
 def signing_key(alias: str) -> SigningKeyPair:
     """Return the configured key; register it as the first one if no key is known yet.
 
-    Raises UnannouncedKeyError. Call it within a transaction.
+    Raises UnannouncedKeyError, LostKeysError and RenamedLogError. Call it within a transaction.
     """
     key = configured_key()
     keys = SigningKey.objects.using(alias)
@@ -57,6 +58,7 @@ def signing_key(alias: str) -> SigningKeyPair:
             register(alias, key, announced_by=key)
             logger.info("The key %s signs the audit log from now on.", key.key_id)
     refuse_unannounced(key)
+    refuse_renamed(alias)
     if later := _successor_that_signed(alias, key):
         raise UnannouncedKeyError(
             f"The signing key {key.key_id} is retired: the next key {later} has signed already. Set AUDIT_SIGNING_KEY"

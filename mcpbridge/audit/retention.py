@@ -140,7 +140,7 @@ def _last_before(alias: str, org_id: str, before: datetime) -> Head:
     rows = AuditEvent.objects.using(alias).filter(org_id=org_id).order_by("sequence").values_list("sequence", "hash")
     kept = rows.filter(recorded_at__gte=before).first()
     if kept is None:
-        return head_of(alias, org_id)
+        return head_of(alias, org_id).head
     found = rows.filter(sequence__lt=kept[0]).last()
     return Head(*found) if found else Head(0, "")
 

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcpbridge.audit.anchors.memory import node_anchors
-from mcpbridge.audit.hashchain import Head, link
-from mcpbridge.audit.heads import lock_heads
+from mcpbridge.audit.hashchain import link
+from mcpbridge.audit.heads import ChainEnd, lock_heads
+from mcpbridge.audit.log_tree.origins import new_origin
 from mcpbridge.core.ids import new_id
 from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_columns
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
@@ -51,6 +52,8 @@ class AuditRow:
     unless: tuple[AuditPhase, ...] = ()
     after: tuple[AuditPhase, ...] = ()
     hourly_limit: int | None = None
+    # The epoch that begins with the row; None for that of the row before it.
+    epoch: int | None = None
     id: uuid.UUID = field(default_factory=new_id)
 
     @property
@@ -93,9 +96,9 @@ def resolution_row(call: Call, *, actor: str, note: str) -> AuditRow:
     return AuditRow(call, AuditPhase.RESOLUTION, _actor_and_note(actor, note))
 
 
-def event_row(call: Call, *, actor: str, note: str, result: Result) -> AuditRow:
-    """Build the row of a console event."""
-    return AuditRow(call, AuditPhase.EVENT, {"result": result.value, **_actor_and_note(actor, note)})
+def event_row(call: Call, *, actor: str, note: str, result: Result, epoch: int | None = None) -> AuditRow:
+    """Build the row of a console event, which begins an epoch if one is given."""
+    return AuditRow(call, AuditPhase.EVENT, {"result": result.value, **_actor_and_note(actor, note)}, epoch=epoch)
 
 
 def _actor_and_note(actor: str, note: str) -> dict[str, str]:
@@ -141,23 +144,24 @@ def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     Return the rows that were skipped because of hourly limits. The chains stay locked until the transaction ends, so it
     should end soon.
     """
-    heads = lock_heads(alias, {row.org_id for row in rows})
+    ends = lock_heads(alias, {row.org_id for row in rows})
     # Counted under the chain locks, so that concurrent intents are counted too.
     over = _over_limits(alias, rows)
     wanted = [row for row in rows if row not in over]
     stored = [row for row in wanted if _is_wanted(alias, row, wanted)]
-    new = [org_id for org_id, head in heads.items() if head.sequence == 0]
-    insert(alias, AuditEvent, _chained(stored, heads))
-    _remember(alias, new, heads)
+    new = [org_id for org_id, end in ends.items() if end.sequence == 0]
+    insert(alias, AuditEvent, _chained(stored, ends))
+    _remember(alias, new, ends)
     return over
 
 
-def _remember(alias: str, new: Sequence[str], heads: dict[str, Head]) -> None:
+def _remember(alias: str, new: Sequence[str], ends: dict[str, ChainEnd]) -> None:
     """Anchor the `new` chains at their beginning, and remember all heads once they are committed."""
     anchors = node_anchors()
     for org_id in new:
-        anchors.begin(org_id)
-    transaction.on_commit(partial(anchors.remember_written, tuple(heads.items())), using=alias)
+        anchors.begin(org_id, new_origin(alias, org_id))
+    heads = tuple((org_id, end.head) for org_id, end in ends.items())
+    transaction.on_commit(partial(anchors.remember_written, heads), using=alias)
 
 
 def _is_wanted(alias: str, row: AuditRow, others: Sequence[AuditRow]) -> bool:
@@ -200,8 +204,8 @@ def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most:
     return intents.order_by()[:most].count()
 
 
-def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str, Any]]:
-    """Return the columns of the rows, each linked to the head of its workspace in `heads`, which is updated."""
+def _chained(rows: Sequence[AuditRow], ends: dict[str, ChainEnd]) -> list[dict[str, Any]]:
+    """Return the columns of the rows, each linked to the end of its workspace in `ends`, which is updated."""
     now = timezone.now()
     made = []
     for row in rows:
@@ -216,6 +220,8 @@ def _chained(rows: Sequence[AuditRow], heads: dict[str, Head]) -> list[dict[str,
         }
         # Masked before it is linked, because the hash covers the stored values.
         columns = dict(masked(_COLUMNS, [columns])[0])
-        heads[columns["org_id"]] = link(columns, heads[columns["org_id"]])
+        end = ends[columns["org_id"]]
+        epoch = end.next_epoch if row.epoch is None else row.epoch
+        ends[columns["org_id"]] = ChainEnd(*link(columns, end.head, epoch=epoch), epoch)
         made.append(columns)
     return made

@@ -10,8 +10,9 @@ from mcpbridge.activity.connections import open_connection
 from mcpbridge.activity.observed import known_tokens
 from mcpbridge.activity.usage import add_to_usage_counters
 from mcpbridge.audit.anchors.memory import node_anchors
-from mcpbridge.audit.hashchain import Head, link
-from mcpbridge.audit.heads import head_of
+from mcpbridge.audit.hashchain import link
+from mcpbridge.audit.heads import ChainEnd, head_of
+from mcpbridge.audit.log_tree.origins import new_origin
 from mcpbridge.grants.envelopes import new_grant_id
 from mcpbridge.models import (
     AuditEvent,
@@ -187,12 +188,14 @@ def make_audit(
 
 
 def save_audit(rows: list[AuditEvent]) -> list[AuditEvent]:
-    """Save rows as links of their workspaces' chains."""
-    heads: dict[str, Head] = {}
+    """Save rows as links of their workspaces' chains, in the format of the row before them."""
+    ends: dict[str, ChainEnd] = {}
     for row in rows:
         columns = {field.attname: getattr(row, field.attname) for field in AuditEvent._meta.concrete_fields}
-        heads[row.org_id] = link(columns, heads.get(row.org_id) or head_of("default", row.org_id))
+        end = ends.get(row.org_id) or head_of("default", row.org_id)
+        ends[row.org_id] = ChainEnd(*link(columns, end.head, epoch=end.next_epoch), end.next_epoch)
         if columns["sequence"] == 1:
-            node_anchors().begin(row.org_id)
-        row.sequence, row.previous_hash, row.hash = columns["sequence"], columns["previous_hash"], columns["hash"]
+            node_anchors().begin(row.org_id, new_origin("default", row.org_id))
+        for name in ("epoch", "seal", "sequence", "previous_hash", "hash"):
+            setattr(row, name, columns[name])
     return AuditEvent.objects.bulk_create(rows)

@@ -6,19 +6,27 @@ Nothing is adopted that does not verify, and the adoption is an entry of the log
 
 from django.db import router, transaction
 
-from mcpbridge.audit.anchors.memory import node_anchors, sign_head
+from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.errors import SigningRefusedError
-from mcpbridge.audit.export.source import stored_keys
+from mcpbridge.audit.export.source import checkpoint_of, stored_keys
 from mcpbridge.audit.hashchain import Head
+from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.keyring import is_registered, key_line, register_first_key, signing_key
+from mcpbridge.audit.log_tree.growing import LogTree, signed_tree
+from mcpbridge.audit.log_tree.origins import log_name
+from mcpbridge.audit.log_tree.signed_heads import sign_head
+from mcpbridge.audit.log_tree.tiles import stored_leaves
 from mcpbridge.audit.signing import configured_key
+from mcpbridge.audit.tree.errors import ProofError
+from mcpbridge.audit.tree.merkle import CompactRange
+from mcpbridge.audit.tree.origins import Origin
 from mcpbridge.audit.verification import UnusableInputError
 from mcpbridge.audit.verification.key_files import trust_from_text
 from mcpbridge.audit.verification.sources import verify_stored
 from mcpbridge.audit.verification.trust import Trust
-from mcpbridge.models import AuditEvent
+from mcpbridge.models import AuditEvent, SigningHead
 
 
 class AdoptionRefusedError(Exception):
@@ -38,6 +46,7 @@ def adopt_log(*, org_id: str, reason: str, actor: str, fingerprint: str = "") ->
     anchors.sync()
     before = anchors.anchor(org_id)
     found = _verified(alias, org_id, fingerprint)
+    tree = _tree(alias, org_id, found)
     with transaction.atomic(using=alias):
         register_first_key(alias)
         key = signing_key(alias)
@@ -54,7 +63,7 @@ def adopt_log(*, org_id: str, reason: str, actor: str, fingerprint: str = "") ->
                 **({"given_up": {"sequence": before.sequence, "hash": before.hash}} if before is not None else {}),
             },
         )
-    anchors.adopt(sign_head(key, org_id, found, reason="anchor"))
+    anchors.adopt(sign_head(key, org_id, found, reason="anchor", tree=tree), tree)
     if not anchors.faults:
         make_checkpoints(reason="demand", org_id=org_id)
     return found
@@ -70,6 +79,25 @@ def _verified(alias: str, org_id: str, fingerprint: str) -> Head:
     if bad := chain.finding:
         raise AdoptionRefusedError(f"The log does not verify: {bad.kind} at row {bad.sequence}: {bad.reason}.")
     return Head(chain.sequence, chain.hash)
+
+
+def _tree(alias: str, org_id: str, head: Head) -> LogTree | None:
+    """Return the tree up to a verified head; None in format 1. Raises AdoptionRefusedError."""
+    epoch = head_of(alias, org_id).epoch
+    if not epoch:
+        return None
+    newest = SigningHead.objects.using(alias).filter(org_id=org_id, sequence__lte=head.sequence).exclude(origin="")
+    signed = newest.order_by("-sequence", "-id").first()
+    try:
+        tree = (
+            signed_tree(alias, checkpoint_of(signed))
+            if signed
+            else LogTree(Origin(log_name(alias), org_id, epoch), CompactRange())
+        )
+        tree.range.extend(stored_leaves(alias, org_id, tree.last + 1, head.sequence + 1))
+    except ProofError as error:
+        raise AdoptionRefusedError(f"The tree of the log cannot be made: {error}.") from None
+    return tree
 
 
 def _trust(alias: str, fingerprint: str) -> Trust:

@@ -1,7 +1,8 @@
 """Store anchors and findings as files, one of each a workspace, named by the SHA-256 of the workspace.
 
-An anchor file is JSON Lines: its first line is the newest signed checkpoint of the workspace, as an export has it.
-Other lines are kept for later formats. Nothing in it is believed unsigned.
+An anchor file is JSON Lines: its first line is the newest signed checkpoint of the workspace, as an export has it. In
+format 2 the second line has the nodes of its tree from which it grows, `{"type":"compact","nodes":[hex…]}`, whose root
+must be the signed one. Nothing in it is believed unsigned.
 """
 
 import fcntl
@@ -11,10 +12,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
 from mcpbridge.audit.export.jsonl import checkpoint_line
 from mcpbridge.audit.export.reading import checkpoint_from_line
+from mcpbridge.audit.log_tree.growing import LogTree
+from mcpbridge.audit.tree.encoding import hash_from_hex
+from mcpbridge.audit.tree.errors import ProofError
+from mcpbridge.audit.tree.merkle import CompactRange
 from mcpbridge.audit.verification.findings import UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.core.durable_files import sync_directory
@@ -27,6 +33,13 @@ class UnreadableAnchorError(Exception):
     """An anchor file is not one. The text may be shown to operators."""
 
 
+class StoredAnchor(NamedTuple):
+    """What an anchor file has; `tree` is None in format 1, and if the file has no second line."""
+
+    checkpoint: Checkpoint
+    tree: LogTree | None
+
+
 class AnchorFolder:
     """The folder of one node's anchors, which its processes share."""
 
@@ -34,7 +47,7 @@ class AnchorFolder:
         self.path = path
         self._seen: dict[str, _State] = {}
 
-    def read(self, org_id: str) -> Checkpoint | None:
+    def read(self, org_id: str) -> StoredAnchor | None:
         """Return the anchor of the workspace; None if there is no file. Raises UnreadableAnchorError and OSError."""
         path = self._path_of(org_id, _ANCHOR)
         try:
@@ -42,14 +55,14 @@ class AnchorFolder:
         except FileNotFoundError:
             return None
 
-    def changed(self) -> Iterator[Checkpoint | UnreadableAnchorError]:
+    def changed(self) -> Iterator[StoredAnchor | UnreadableAnchorError]:
         """Yield the anchors whose files changed since the last call, or what is wrong with them. Raises OSError."""
         for path in self._files(_ANCHOR):
             try:
                 state = _state_of(path)
                 if self._seen.get(path.name) == state:
                     continue
-                found: Checkpoint | UnreadableAnchorError = _parsed(path)
+                found: StoredAnchor | UnreadableAnchorError = _parsed(path)
             except FileNotFoundError:
                 continue
             except UnreadableAnchorError as error:
@@ -57,7 +70,7 @@ class AnchorFolder:
             self._seen[path.name] = state
             yield found
 
-    def write(self, anchor: Checkpoint, *, is_replacing: bool = False) -> bool:
+    def write(self, anchor: Checkpoint, tree: LogTree | None = None, *, is_replacing: bool = False) -> bool:
         """Replace the file by `anchor` durably and atomically; return False if it already names a later row.
 
         With `is_replacing`, replace any anchor and remove the finding, and one about the node. Raises OSError.
@@ -69,9 +82,9 @@ class AnchorFolder:
                     found = self.read(anchor.workspace)
                 except UnreadableAnchorError:
                     return False
-                if found is not None and found.sequence > anchor.sequence:
+                if found is not None and found.checkpoint.sequence > anchor.sequence:
                     return False
-            _replace(path, checkpoint_line(anchor))
+            _replace(path, checkpoint_line(anchor) + _compact_line(tree))
             if is_replacing:
                 for org_id in (anchor.workspace, NODE):
                     self._path_of(org_id, _FAULT).unlink(missing_ok=True)
@@ -124,15 +137,36 @@ class AnchorFolder:
             os.close(lock)
 
 
-def _parsed(path: Path) -> Checkpoint:
-    first, _, _ = path.read_bytes().partition(b"\n")
+def _compact_line(tree: LogTree | None) -> bytes:
+    if tree is None:
+        return b""
+    nodes = [node.hex() for node in tree.range.nodes]
+    return json.dumps({"type": "compact", "nodes": nodes}).encode() + b"\n"
+
+
+def _parsed(path: Path) -> StoredAnchor:
+    first, _, rest = path.read_bytes().partition(b"\n")
     try:
         anchor = checkpoint_from_line(first)
     except UnusableInputError as error:
         raise UnreadableAnchorError(f"The anchor file {path.name} cannot be read: {error}") from None
     if path.stem != hashlib.sha256(anchor.workspace.encode()).hexdigest():
         raise UnreadableAnchorError(f"The anchor file {path.name} is that of the workspace {anchor.workspace}.")
-    return anchor
+    try:
+        return StoredAnchor(anchor, _tree(anchor, rest) if anchor.origin and rest else None)
+    except (ValueError, KeyError, TypeError):
+        reason = f"The anchor file {path.name} does not have the nodes of the tree that it signs."
+        raise UnreadableAnchorError(reason) from None
+
+
+def _tree(anchor: Checkpoint, line: bytes) -> LogTree:
+    """Return the tree of an anchor from its nodes. Raises ValueError, also if their root is not the signed one."""
+    nodes = [hash_from_hex(node) for node in json.loads(line)["nodes"]]
+    head, origin = anchor.statement.head, anchor.statement.parts
+    found = CompactRange(head.size, nodes)
+    if found.root() != head.root:
+        raise ProofError("the nodes lead to another root")
+    return LogTree(origin, found)
 
 
 def _replace(path: Path, content: bytes) -> None:

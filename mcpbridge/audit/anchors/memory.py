@@ -9,17 +9,22 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 from django.conf import settings
 from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
-from mcpbridge.audit.anchors.files import AnchorFolder, UnreadableAnchorError
+from mcpbridge.audit.anchors.files import AnchorFolder, StoredAnchor, UnreadableAnchorError
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.reading import checkpoint_from_line
 from mcpbridge.audit.hashchain import Head, genesis, instant
+from mcpbridge.audit.log_tree.growing import LogTree
 from mcpbridge.audit.signing import SigningKeyPair, configured_key, head_message
+from mcpbridge.audit.tree.merkle import CompactRange
+from mcpbridge.audit.tree.origins import Origin
+from mcpbridge.audit.tree.statements import CheckpointStatement
 from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.observability import metrics
 
@@ -50,6 +55,13 @@ class AnchorSettings:
         return cls(settings.AUDIT_ANCHOR, Path(folder), settings.AUDIT_ANCHOR_FLOOR)
 
 
+class Verified(NamedTuple):
+    """A row up to which a chain was verified, and in format 2 the tree up to it."""
+
+    head: Head
+    tree: LogTree | None
+
+
 class NodeAnchors:
     """The anchors of this node as this process knows them."""
 
@@ -63,7 +75,8 @@ class NodeAnchors:
         self.looking = threading.RLock()
         self._lock = threading.RLock()
         self._anchors: dict[str, Checkpoint] = {}
-        self._verified: dict[str, Head] = {}
+        self._verified: dict[str, Verified] = {}
+        self._trees: dict[str, LogTree] = {}
         self._written: dict[str, Head] = {}
         self._faults: dict[str, AnchorFault] = {}
         self._unsaved: set[str] = set()
@@ -93,6 +106,12 @@ class NodeAnchors:
                 " An operator finds the reason with `manage.py audit_anchor`."
             )
 
+    @property
+    def log_name(self) -> str:
+        """Return the name under which the anchored logs are signed; empty if none is of format 2."""
+        origins = (anchor.origin for _, anchor in sorted(self._anchors.items()) if anchor.origin)
+        return Origin.parse(first).log_name if (first := next(origins, "")) else ""
+
     def workspaces(self) -> set[str]:
         """Return the workspaces that have an anchor or a lower bound."""
         return {*self._anchors, *self.floors}
@@ -103,35 +122,42 @@ class NodeAnchors:
 
     def verified(self, org_id: str) -> Head | None:
         """Return the last row up to which this process has verified the chain, at least the anchor's."""
+        found = self.verified_tree(org_id)
+        return found.head if found else None
+
+    def verified_tree(self, org_id: str) -> Verified | None:
+        """Return the same row with the tree up to it, which is None in format 1 and if it is not known."""
         anchor, verified = self.anchor(org_id), self._verified.get(org_id)
-        if anchor is not None and (verified is None or verified.sequence < anchor.sequence):
-            return Head(anchor.sequence, anchor.hash)
+        if anchor is not None and (verified is None or verified.head.sequence < anchor.sequence):
+            return Verified(Head(anchor.sequence, anchor.hash), self._trees.get(org_id))
         return verified
 
     def written(self, org_id: str) -> Head | None:
         """Return the last row that this process has committed."""
         return self._written.get(org_id)
 
-    def remember_verified(self, org_id: str, head: Head) -> None:
-        """Remember that the chain is verified up to `head`."""
-        self._verified[org_id] = head
+    def remember_verified(self, org_id: str, head: Head, tree: LogTree | None) -> None:
+        """Remember that the chain is verified up to `head`, and its tree up to there."""
+        self._verified[org_id] = Verified(head, tree)
 
     def remember_written(self, heads: Iterable[tuple[str, Head]]) -> None:
         """Remember heads that this process has just committed."""
         self._written.update(heads)
 
-    def begin(self, org_id: str) -> None:
-        """Anchor a chain without entries at its genesis, unless this node has an anchor of it."""
+    def begin(self, org_id: str, origin: str) -> None:
+        """Anchor a chain without entries at its genesis and the empty tree, unless this node has an anchor of it."""
         with self._lock:
             if self.anchor(org_id) is None and not (self.folder is not None and self.folder.has(org_id)):
-                self._set(sign_head(configured_key(), org_id, genesis(org_id), reason="anchor"))
+                tree = LogTree(Origin.parse(origin), CompactRange())
+                anchor = sign_head(configured_key(), org_id, genesis(org_id), reason="anchor", tree=tree)
+                self._set(anchor, tree)
 
-    def move(self, anchor: Checkpoint) -> None:
-        """Move the anchor on to a checkpoint that was signed and committed; never back."""
+    def move(self, anchor: Checkpoint, tree: LogTree | None = None) -> None:
+        """Move the anchor on to a checkpoint that was signed and committed, with its tree if known; never back."""
         with self._lock:
             known = self.anchor(anchor.workspace)
             if known is None or known.sequence <= anchor.sequence:
-                self._set(anchor)
+                self._set(anchor, tree)
 
     def disown(self, org_id: str) -> None:
         """Forget the anchor of the workspace: its log must be adopted."""
@@ -149,13 +175,14 @@ class NodeAnchors:
                 org_id,
             )
 
-    def adopt(self, anchor: Checkpoint) -> None:
+    def adopt(self, anchor: Checkpoint, tree: LogTree | None = None) -> None:
         """Replace the anchor of the workspace, and drop the finding about it. Raises OSError."""
         with self._lock:
             if self.folder is not None:
-                self.folder.write(anchor, is_replacing=True)
+                self.folder.write(anchor, tree, is_replacing=True)
             org_id = anchor.workspace
-            self._anchors[org_id], self._verified[org_id] = anchor, Head(anchor.sequence, anchor.hash)
+            self._keep(anchor, tree)
+            self._verified[org_id] = Verified(Head(anchor.sequence, anchor.hash), tree)
             self._faults.pop(org_id, None)
             self._faults.pop(NODE, None)
             self._written.pop(org_id, None)
@@ -169,7 +196,7 @@ class NodeAnchors:
         with self._lock:
             for org_id in list(self._unsaved):
                 self._unsaved.discard(org_id)
-                self.move(self._anchors[org_id])
+                self.move(self._anchors[org_id], self._trees.get(org_id))
             for found in self.folder.changed():
                 if isinstance(found, UnreadableAnchorError):
                     self.report(FaultKind.CHANGED, NODE, str(found))
@@ -200,21 +227,29 @@ class NodeAnchors:
             metrics.audit_anchor_fault.set(len(self._faults))
             logger.critical("%s", orjson.dumps(fault.as_dict()).decode())
 
-    def _set(self, anchor: Checkpoint) -> None:
+    def _keep(self, anchor: Checkpoint, tree: LogTree | None) -> None:
+        """Remember an anchor and a copy of its tree, which does not grow."""
         self._anchors[anchor.workspace] = anchor
+        self._trees.pop(anchor.workspace, None)
+        if tree is not None:
+            self._trees[anchor.workspace] = tree.copy()
+
+    def _set(self, anchor: Checkpoint, tree: LogTree | None) -> None:
+        self._keep(anchor, tree)
         self.unadopted.discard(anchor.workspace)
         try:
             if self.folder is not None:
-                self.folder.write(anchor)
+                self.folder.write(anchor, tree)
         except OSError as error:
             # In memory until the next look.
             self._unsaved.add(anchor.workspace)
             logger.error("The anchor of workspace %s cannot be written: %s", anchor.workspace, error.strerror)
 
-    def _take(self, found: Checkpoint) -> None:
+    def _take(self, stored: StoredAnchor) -> None:
+        found = stored.checkpoint
         org_id, known = found.workspace, self._anchors.get(found.workspace)
         if known is None or found.sequence > known.sequence:
-            self._anchors[org_id] = found
+            self._keep(found, stored.tree)
             self.unadopted.discard(org_id)
         elif org_id in self._unsaved:
             return
@@ -224,13 +259,32 @@ class NodeAnchors:
         elif found.hash != known.hash:
             reason = f"The file of its anchor names another hash for entry {known.sequence}."
             self.report(FaultKind.CHANGED, org_id, reason)
+        elif found.origin and not known.origin:
+            # Another process of this node upgraded the log.
+            self._keep(found, stored.tree)
 
 
-def sign_head(key: SigningKeyPair, org_id: str, head: Head, *, reason: str) -> Checkpoint:
-    """Sign a checkpoint at `head` with `key`."""
+def sign_head(key: SigningKeyPair, org_id: str, head: Head, *, reason: str, tree: LogTree | None = None) -> Checkpoint:
+    """Sign a checkpoint at `head` with `key`: of format 2 with the tree up to there, of format 1 without."""
     at = timezone.now()
-    message = head_message(org_id=org_id, sequence=head.sequence, hash=head.hash, at=at)
-    return Checkpoint(org_id, head.sequence, head.hash, instant(at), key.key_id, key.sign(message), reason)
+    if tree is None:
+        message = head_message(org_id=org_id, sequence=head.sequence, hash=head.hash, at=at)
+        return Checkpoint(org_id, head.sequence, head.hash, instant(at), key.key_id, key.sign(message), reason)
+    said = CheckpointStatement(str(tree.origin), head.sequence, head.hash, tree.root, instant(at))
+    return Checkpoint(
+        org_id,
+        head.sequence,
+        head.hash,
+        instant(at),
+        key.key_id,
+        key.sign(said.message),
+        reason,
+        origin=said.origin,
+        epoch=tree.origin.epoch,
+        first=tree.origin.first,
+        root=said.root,
+        note=said.head.signed(key),
+    )
 
 
 _current: tuple[AnchorSettings, NodeAnchors] | None = None

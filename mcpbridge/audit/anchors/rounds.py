@@ -16,7 +16,8 @@ import orjson
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.files import AnchorFolder
 from mcpbridge.audit.anchors.memory import NodeAnchors, node_anchors
-from mcpbridge.audit.anchors.watch import UNREADABLE_TEXT, not_following, signed_cut
+from mcpbridge.audit.anchors.new_rows import not_following, signed_cut
+from mcpbridge.audit.anchors.watch import UNREADABLE_TEXT
 from mcpbridge.audit.export.source import UNREADABLE, Selection, event_records
 from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.keyring import key_line

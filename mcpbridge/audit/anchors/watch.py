@@ -4,25 +4,24 @@ A chain is trusted from the anchor on: each row behind it is hashed again from i
 it. Checkpoints of other nodes must be signed by our line of keys and name the hash of that row.
 """
 
-import time
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import NODE, FaultKind
-from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, sign_head
+from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, Verified, sign_head
+from mcpbridge.audit.anchors.new_rows import NewRows, signed_cut
 from mcpbridge.audit.errors import SigningRefusedError
-from mcpbridge.audit.export.source import UNREADABLE, Selection, checkpoint_of, event_records
+from mcpbridge.audit.export.source import UNREADABLE, checkpoint_of
 from mcpbridge.audit.hashchain import Head, genesis
-from mcpbridge.audit.heads import ChainStatus, chain_statuses
+from mcpbridge.audit.heads import ChainStatus, chain_statuses, head_of
 from mcpbridge.audit.keyring import is_registered, key_line, refuse_unannounced, usable_key
+from mcpbridge.audit.log_tree.origins import new_origin
 from mcpbridge.audit.signing import configured_key
-from mcpbridge.audit.verification.records import Checkpoint, Event, has_valid_hash
-from mcpbridge.audit.verification.trust import Trust
+from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.db.timeouts import bounded_read
-from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
+from mcpbridge.models import AuditEvent, SigningHead, SigningKey
 from mcpbridge.observability import metrics
 
 LIMIT_S = 5.0
@@ -86,7 +85,7 @@ class AnchorWatch:
             known.add(Head(floor.sequence, floor.hash))
         if not all(self._stands(org_id, head) for head in sorted(head for head in known if head is not None)):
             return False
-        return self._extend(org_id, anchor)
+        return NewRows(self._anchors, self._alias, self._trust, anchor).verify()
 
     def _first_anchor(self, org_id: str, status: ChainStatus | None) -> Checkpoint | None:
         """Anchor a log that is new, or of which nothing outside the database may be kept; else None: to be adopted."""
@@ -96,7 +95,7 @@ class AnchorWatch:
         # It had no entries when this process first looked, so it began meanwhile, maybe on another node.
         has_begun = self._anchors.has_looked and org_id not in self._anchors.unadopted
         if is_new or has_begun:
-            self._anchors.begin(org_id)
+            self._anchors.begin(org_id, new_origin(self._alias, org_id))
             return self._anchors.anchor(org_id)
         self._anchors.await_adoption(org_id)
         return None
@@ -108,10 +107,13 @@ class AnchorWatch:
         if newest is not None:
             self._anchors.move(checkpoint_of(newest))
         elif cut is not None:
+            if head_of(self._alias, org_id).epoch:
+                self._report(FaultKind.CHANGED, org_id, "All its checkpoints are missing.")
+                return None
             head = Head(cut.sequence, cut.hash)
             self._anchors.move(sign_head(configured_key(), org_id, head, reason="anchor"))
         else:
-            self._anchors.begin(org_id)
+            self._anchors.begin(org_id, new_origin(self._alias, org_id))
         return self._anchors.anchor(org_id)
 
     def _stands(self, org_id: str, head: Head) -> bool:
@@ -140,101 +142,36 @@ class AnchorWatch:
     def _cut(self, org_id: str, sequence: int) -> Checkpoint | None:
         return signed_cut(self._alias, self._trust, org_id, sequence)
 
-    def _extend(self, org_id: str, anchor: Checkpoint) -> bool:
-        """Verify the rows behind the last verified one, for 5 seconds at most; the next look continues."""
-        begun = self._anchors.verified(org_id) or Head(anchor.sequence, anchor.hash)
-        heads = SigningHead.objects.using(self._alias).filter(org_id=org_id, sequence__gt=begun.sequence)
-        # Read before the rows, so that the row of each is there.
-        signed = deque(checkpoint_of(each) for each in heads.order_by("sequence", "id"))
-        rows = Selection(workspace=org_id, narrow=lambda events: events.filter(sequence__gt=begun.sequence))
-        head, last, until = begun, anchor, time.monotonic() + LIMIT_S
-        for event in event_records(rows):
-            head = self._after_cut(event, begun) if head == begun else head
-            if event.sequence != head.sequence + 1 or event.previous_hash != head.hash or not has_valid_hash(event):
-                return self._report(FaultKind.CHANGED, org_id, not_following(event, head))
-            head = Head(event.sequence, event.hash)
-            while signed and signed[0].sequence <= head.sequence:
-                if not self._agrees(signed[0], head, last.key_id):
-                    return False
-                last = signed.popleft()
-            if time.monotonic() > until:
-                break
-        else:
-            if signed:
-                return self._report_missing(signed[0], head)
-        self._anchors.remember_verified(org_id, head)
-        if last.sequence > anchor.sequence:
-            self._anchors.move(last)
-        return True
-
-    def _after_cut(self, event: Event, head: Head) -> Head:
-        """Return where the chain continues before `event` if rows behind `head` were pruned, else `head`."""
-        if event.sequence <= head.sequence + 1:
-            return head
-        cut = self._cut(event.workspace, event.sequence - 1)
-        return Head(cut.sequence, cut.hash) if cut and cut.sequence == event.sequence - 1 else head
-
-    def _report_missing(self, signed: Checkpoint, head: Head) -> bool:
-        """Report a checkpoint behind the last row."""
-        if fault := self._trust.fault(signed):
-            reason = f"A checkpoint in the database is not ours: {fault[1]}."
-            return self._report(FaultKind.CHANGED, signed.workspace, reason)
-        reason = f"The log ends at entry {head.sequence}, but a checkpoint names entry {signed.sequence}."
-        return self._report(FaultKind.BEHIND, signed.workspace, reason)
-
-    def _agrees(self, signed: Checkpoint, head: Head, key_id: str) -> bool:
-        org_id = signed.workspace
-        if fault := self._trust.fault(signed):
-            return self._report(FaultKind.CHANGED, org_id, f"A checkpoint in the database is not ours: {fault[1]}.")
-        if signed.key_id in self._trust.predecessors(key_id):
-            reason = f"The checkpoint at entry {signed.sequence} is signed with the retired key {signed.key_id}."
-            return self._report(FaultKind.CHANGED, org_id, reason)
-        if signed.sequence == head.sequence and signed.hash != head.hash:
-            reason = f"The checkpoint at entry {signed.sequence} names another hash."
-            return self._report(FaultKind.CHANGED, org_id, reason)
-        return True
-
     def _renew(self, org_id: str) -> None:
         """Sign a new anchor if rows came and the last one is some seconds old, so that little stays unsigned."""
-        anchor, head = self._anchors.anchor(org_id), self._anchors.verified(org_id)
-        if anchor is None or head is None or head.sequence <= anchor.sequence or self._anchors.faults:
+        anchor, verified = self._anchors.anchor(org_id), self._anchors.verified_tree(org_id)
+        if anchor is None or verified is None or self._anchors.faults:
+            return
+        head, tree = verified
+        if head.sequence <= anchor.sequence:
             return
         if abs(timezone.now() - datetime.fromisoformat(anchor.at)) < RENEW_AFTER:
             return
         if (key := usable_key(self._alias)) is not None:
-            self._anchors.move(sign_head(key, org_id, head, reason="anchor"))
+            self._anchors.move(sign_head(key, org_id, head, reason="anchor", tree=tree), tree)
 
     def _report(self, kind: FaultKind, org_id: str, reason: str) -> bool:
         self._anchors.report(kind, org_id, reason)
         return False
 
 
-def not_following(event: Event, head: Head) -> str:
-    """Return the reason of a finding: `event` is not the row behind `head`."""
-    return f"Entry {event.sequence} does not follow entry {head.sequence}, or its content was changed."
+def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, is_strict: bool) -> dict[str, Verified]:
+    """Return the rows that may be signed, in format 2 with their trees, after a look at all logs.
 
-
-def signed_cut(alias: str, trust: Trust, org_id: str, sequence: int) -> Checkpoint | None:
-    """Return the nearest cut at or after `sequence` that a trusted key signed."""
-    cuts = AuditCut.objects.using(alias).filter(org_id=org_id, sequence__gte=sequence)
-    for cut in cuts.order_by("sequence"):
-        if trust.fault(found := checkpoint_of(cut)) is None:
-            return found
-    return None
-
-
-def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, is_strict: bool) -> dict[str, Head]:
-    """Return the rows that may be signed, after a look at all logs: one finding stops every signature.
-
-    A log without an anchor is omitted; with `is_strict` it raises UnadoptedLogError. Raises AnchorFaultError, and
-    SigningRefusedError if the anchors cannot be read.
+    One finding stops every signature. A log without an anchor is omitted; with `is_strict` it raises
+    UnadoptedLogError. Raises AnchorFaultError, and SigningRefusedError if the anchors cannot be read.
     """
     try:
         look(anchors, alias)
     except OSError as error:
         raise SigningRefusedError(f"The anchors of this node cannot be read: {error.strerror}.") from None
     anchors.refuse_if_faulty()
-    found = {org_id: head for org_id in org_ids if (head := anchors.verified(org_id)) is not None}
+    found = {org_id: verified for org_id in org_ids if (verified := anchors.verified_tree(org_id)) is not None}
     if is_strict and (missing := next((org_id for org_id in org_ids if org_id not in found), "")):
         raise UnadoptedLogError(
             f"This node has no anchor of the audit log of workspace {missing}, so it does not sign it. An operator"

@@ -20,6 +20,8 @@ from django.db.models.functions import Cast
 from mcpbridge.audit.epochs.stored import stored_restores
 from mcpbridge.audit.hashchain import facts, instant
 from mcpbridge.audit.heads import chain_statuses
+from mcpbridge.audit.tree.errors import FormatError
+from mcpbridge.audit.tree.origins import Origin
 from mcpbridge.audit.tree.sealed import MEMBERS
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
@@ -220,6 +222,7 @@ def checkpoint_of(head: SigningHead | AuditCut) -> Checkpoint:
         signature=head.signature,
         reason=head.reason if isinstance(head, SigningHead) else "",
         rows=head.rows if isinstance(head, AuditCut) else None,
+        **_tree_columns(vars(head)),
     )
 
 
@@ -233,4 +236,17 @@ def _checkpoint(row: dict[str, Any], is_readable: bool) -> Checkpoint:
         signature=row.get("signature", ""),
         reason=row.get("reason", ""),
         rows=row.get("rows"),
+        **_tree_columns(row),
     )
+
+
+def _tree_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint of format 2 has besides; its epoch and first row are those that its origin names."""
+    if not (origin := columns.get("origin", "")):
+        return {}
+    try:
+        parts = Origin.parse(origin)
+        named = {"epoch": parts.epoch, "first": parts.first}
+    except FormatError:
+        named = {}
+    return {"origin": origin, **named, "root": columns["root"], "note": columns["signed_note"]}

@@ -13,6 +13,7 @@ from mcpbridge.audit.signing import CHECKPOINT_FORMAT, CUT_FORMAT, KEY_FORMAT
 from mcpbridge.audit.tree.sealed import MEMBERS
 from mcpbridge.audit.tree.statements import CHECKPOINT_FORMAT as CHECKPOINT_FORMAT_2
 from mcpbridge.audit.tree.statements import KEY_FORMAT as KEY_FORMAT_2
+from mcpbridge.audit.tree.statements import CheckpointStatement
 
 RESTORE_FORMAT, BREAK_FORMAT = "hoursmith-restore-1", "hoursmith-break-1"
 
@@ -61,6 +62,11 @@ class Checkpoint:
     first: int = 0
     root: str = ""
     note: str = ""
+
+    @property
+    def statement(self) -> CheckpointStatement:
+        """Return the statement of a checkpoint of format 2."""
+        return CheckpointStatement(self.origin, sequence=self.sequence, hash=self.hash, root=self.root, at=self.at)
 
     @property
     def is_cut(self) -> bool:
