@@ -40,8 +40,7 @@ if DEBUG:
 SECRET_KEY = secret_settings.read_secret(env, VAR_DIR, "SECRET_KEY")
 AUDIT_SIGNING_KEY = secret_settings.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY")
 
-HOURSMITH_API_URL = env.str("HOURSMITH_API_URL", default="")
-if HOURSMITH_API_URL:
+if HOURSMITH_API_URL := env.str("HOURSMITH_API_URL", default=""):
     HOURSMITH_API_URL = configuration.check_upstream_url(HOURSMITH_API_URL)
 SANDBOX_MODE = not HOURSMITH_API_URL
 configuration.check_sandbox_is_meant(

@@ -15,7 +15,7 @@ from mcpbridge.audit.export.jsonl import first_line, record_lines
 from mcpbridge.audit.export.source import Selection, alias, chain_records, checkpoint_of
 from mcpbridge.audit.keyring import key_line
 from mcpbridge.audit.verification import UnusableInputError, VerificationReport
-from mcpbridge.audit.verification.records import Checkpoint, Event, Record
+from mcpbridge.audit.verification.records import Checkpoint, Event, Range, Record
 from mcpbridge.audit.verification.sources import verify_export
 from mcpbridge.core.durable_files import sync_directory
 from mcpbridge.models import AuditCut
@@ -105,11 +105,11 @@ def _records(cut: AuditCut) -> Iterator[Record]:
     """Yield keys and cuts, the new cut last, then the rows and checkpoints up to it."""
     has_cut = False
     for record in chain_records(Selection(workspace=cut.org_id)):
-        if isinstance(record, Event) or (isinstance(record, Checkpoint) and not record.is_cut):
+        if isinstance(record, Event | Range) or (isinstance(record, Checkpoint) and not record.is_cut):
             if not has_cut:
                 has_cut = True
                 yield checkpoint_of(cut)
-            if record.sequence > cut.sequence:
+            if not isinstance(record, Range) and record.sequence > cut.sequence:
                 return
         yield record
 

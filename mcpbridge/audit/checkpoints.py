@@ -20,13 +20,14 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import FaultKind
-from mcpbridge.audit.anchors.memory import Verified, node_anchors, sign_head
+from mcpbridge.audit.anchors.memory import Verified, node_anchors
 from mcpbridge.audit.anchors.watch import verified_heads
 from mcpbridge.audit.export import jsonl
 from mcpbridge.audit.export.source import checkpoint_of
 from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.log_tree.growing import LogTree, extend_tiles, rebuild_tiles
+from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.signing import SigningKeyPair
 from mcpbridge.db.locks import acquire_locks, try_acquire_lock
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction

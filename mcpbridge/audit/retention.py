@@ -96,6 +96,9 @@ def prune_audit_log(
         behind = _undelivered_to(org_id, end.sequence, is_allowed=include_undelivered)
         places = [begin, *range(begin + ROWS_AT_ONCE, end.sequence, ROWS_AT_ONCE), end.sequence]
         _refuse_unverified(alias, org_id, end)
+        if not SigningHead.objects.using(alias).filter(org_id=org_id, sequence__gte=end.sequence).exists():
+            # So that tiles cover all that is removed.
+            make_checkpoints(reason="prune", org_id=org_id)
         with bounded_transaction(alias, limit_s=_LIMIT_S):
             key = signing_key(alias)
         last = _signed_cut(key, org_id, end, rows=end.sequence - places[-2])

@@ -21,10 +21,10 @@ from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.reading import checkpoint_from_line
 from mcpbridge.audit.hashchain import Head, genesis, instant
 from mcpbridge.audit.log_tree.growing import LogTree
-from mcpbridge.audit.signing import SigningKeyPair, configured_key, head_message
+from mcpbridge.audit.log_tree.signed_heads import sign_head
+from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.tree.merkle import CompactRange
 from mcpbridge.audit.tree.origins import Origin
-from mcpbridge.audit.tree.statements import CheckpointStatement
 from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.observability import metrics
 
@@ -262,29 +262,6 @@ class NodeAnchors:
         elif found.origin and not known.origin:
             # Another process of this node upgraded the log.
             self._keep(found, stored.tree)
-
-
-def sign_head(key: SigningKeyPair, org_id: str, head: Head, *, reason: str, tree: LogTree | None = None) -> Checkpoint:
-    """Sign a checkpoint at `head` with `key`: of format 2 with the tree up to there, of format 1 without."""
-    at = timezone.now()
-    if tree is None:
-        message = head_message(org_id=org_id, sequence=head.sequence, hash=head.hash, at=at)
-        return Checkpoint(org_id, head.sequence, head.hash, instant(at), key.key_id, key.sign(message), reason)
-    said = CheckpointStatement(str(tree.origin), head.sequence, head.hash, tree.root, instant(at))
-    return Checkpoint(
-        org_id,
-        head.sequence,
-        head.hash,
-        instant(at),
-        key.key_id,
-        key.sign(said.message),
-        reason,
-        origin=said.origin,
-        epoch=tree.origin.epoch,
-        first=tree.origin.first,
-        root=said.root,
-        note=said.head.signed(key),
-    )
 
 
 _current: tuple[AnchorSettings, NodeAnchors] | None = None

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import NODE, FaultKind
-from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, Verified, sign_head
+from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, Verified
 from mcpbridge.audit.anchors.new_rows import NewRows, signed_cut
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import UNREADABLE, checkpoint_of
@@ -18,6 +18,7 @@ from mcpbridge.audit.hashchain import Head, genesis
 from mcpbridge.audit.heads import ChainStatus, chain_statuses, head_of
 from mcpbridge.audit.keyring import is_registered, key_line, refuse_unannounced, usable_key
 from mcpbridge.audit.log_tree.origins import new_origin
+from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.db.timeouts import bounded_read

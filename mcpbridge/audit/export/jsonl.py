@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
-from mcpbridge.audit.export.source import Selection, chain_records, workspaces_of
-from mcpbridge.audit.hashchain import FORMAT, instant, is_finite
+from mcpbridge.audit.export.source import Selection, chain_records, has_format_2, workspaces_of
+from mcpbridge.audit.hashchain import FORMAT, FORMAT_2, instant, is_finite
 from mcpbridge.audit.tree.statements import CHECKPOINT_FORMAT, KEY_FORMAT
 from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Range, Record, Restore
 
@@ -30,7 +30,7 @@ def first_line(workspaces: list[str], *, filters: dict[str, str], is_whole: bool
     return _line(
         {
             "type": "export",
-            "format": FORMAT,
+            "format": FORMAT_2 if has_format_2(workspaces) else FORMAT,
             "workspaces": workspaces,
             "exported_at": instant(timezone.now()),
             "filters": filters,

@@ -8,22 +8,25 @@ must be read after them.
 import heapq
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+import rfc8785
 from django.db import models, router
 from django.db.models import QuerySet
 from django.db.models.functions import Cast
 
 from mcpbridge.audit.epochs.stored import stored_restores
 from mcpbridge.audit.hashchain import facts, instant
-from mcpbridge.audit.heads import chain_statuses
-from mcpbridge.audit.tree.errors import FormatError
+from mcpbridge.audit.heads import chain_statuses, head_of
+from mcpbridge.audit.log_tree.tiles import stored_nodes
+from mcpbridge.audit.tree.errors import FormatError, ProofError, TreeError
 from mcpbridge.audit.tree.origins import Origin
+from mcpbridge.audit.tree.proofs import compact_range, consistency_proof, verify_consistency
 from mcpbridge.audit.tree.sealed import MEMBERS
-from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Record
+from mcpbridge.audit.verification.records import Checkpoint, Event, Key, Range, Record
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
 
 logger = logging.getLogger(__name__)
@@ -103,6 +106,17 @@ def stored_keys() -> Iterator[Key]:
         yield Key(**{**row, "since": instant(row["since"]), "predecessor": predecessor})
 
 
+def has_format_2(workspaces: Sequence[str]) -> bool:
+    """Return whether a log of one of these workspaces has rows or checkpoints of format 2, which are its last ones."""
+    return any(head_of(alias(), workspace).epoch or _newest_tree(workspace) for workspace in workspaces)
+
+
+def _newest_tree(workspace: str) -> Checkpoint | None:
+    """Return the newest checkpoint if it is of format 2."""
+    newest = SigningHead.objects.using(alias()).filter(org_id=workspace).order_by("-sequence", "-id").first()
+    return checkpoint_of(newest) if newest is not None and newest.origin else None
+
+
 def workspaces_of(selection: Selection) -> list[str]:
     """Return the workspaces to read."""
     return known_workspaces() if selection.workspace is None else [selection.workspace]
@@ -122,8 +136,32 @@ def chain_records(selection: Selection, anchors: Mapping[str, Checkpoint] | None
                 yield key
         yield from _checkpoints(AuditCut, selection, workspace)
         yield from stored_restores(alias(), workspace)
+        if (first := next(rows, None)) is not None:
+            rows = itertools.chain([first], rows)
+            if selection.is_whole and (given := _range_before(workspace, first.sequence - 1)):
+                yield given
         both: list[Iterator[Event | Checkpoint]] = [rows, _with_anchor(heads, anchors.get(workspace))]
         yield from heapq.merge(*both, key=chain_order)
+
+
+def _range_before(workspace: str, cut: int) -> Range | None:
+    """Return the left part of the tree if its rows up to `cut` were pruned, so that the root can still be calculated.
+
+    None if the newest checkpoint does not prove it.
+    """
+    newest, cuts = _newest_tree(workspace), AuditCut.objects.using(alias()).filter(org_id=workspace, sequence=cut)
+    if newest is None or not newest.first <= cut < newest.sequence or not cuts.exists():
+        return None
+    nodes, size, head = stored_nodes(alias(), workspace), cut - newest.first + 1, newest.statement.head
+    try:
+        left = compact_range(nodes, size)
+        proof = consistency_proof(nodes, size, head.size)
+        verify_consistency(older=size, newer=head.size, older_root=left.root(), newer_root=head.root, proof=proof)
+    except TreeError:
+        logger.warning("The tiles of workspace %s do not lead to its signed tree.", workspace)
+        return None
+    nodes_of_left = [node.hex() for node in left.nodes]
+    return Range(workspace, newest.origin, cut + 1, newest.sequence, head.size, nodes_of_left, [])
 
 
 def _with_anchor(heads: Iterator[Checkpoint], anchor: Checkpoint | None) -> Iterator[Checkpoint]:
@@ -198,17 +236,26 @@ def _as_text(rows: "QuerySet[Any]") -> dict[str, Any]:
 
 
 def _event(row: dict[str, Any], is_readable: bool) -> Event:
-    is_sealed = is_readable and row["epoch"] > 0
+    said = _facts(row) if is_readable else None
+    is_sealed = said is not None and row["epoch"] > 0
     return Event(
         workspace=row["org_id"],
         sequence=row["sequence"],
         id=str(row["id"]),
-        facts=facts(row) if is_readable else None,
+        facts=said,
         previous_hash=row.get("previous_hash", ""),
         hash=row["hash"],
         shown={name: row[name] for name in MEMBERS} if is_sealed else None,
         seal=bytes(row["seal"]).hex() if is_sealed else "",
     )
+
+
+def _facts(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the facts of a row; None if a sealed value has no canonical form, which no hash can cover."""
+    try:
+        return facts(row)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, ProofError):
+        return None
 
 
 def checkpoint_of(head: SigningHead | AuditCut) -> Checkpoint:

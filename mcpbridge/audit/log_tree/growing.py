@@ -46,7 +46,7 @@ class LogTree:
 
 
 def signed_tree(alias: str, checkpoint: Checkpoint) -> LogTree:
-    """Return the tree that a checkpoint of format 2 signs, from the tiles or else from the rows.
+    """Return the signed tree of a checkpoint of format 2, from the tiles or else from the rows.
 
     The caller has verified the signature. Raises ProofError if neither leads to the signed root.
     """

@@ -13,11 +13,16 @@ from django.db import transaction
 
 from mcpbridge.audit import checkpoints
 from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
+from mcpbridge.audit.export.source import checkpoint_of
 from mcpbridge.audit.hashchain import genesis
 from mcpbridge.audit.heads import ChainStatus, chain_statuses
 from mcpbridge.audit.keyring import UnannouncedKeyError
+from mcpbridge.audit.log_tree.tiles import stored_leaves, stored_range
 from mcpbridge.audit.rows import append_rows, outcome_row
-from mcpbridge.audit.signing import configured_key, head_message, is_signed
+from mcpbridge.audit.signing import configured_key, is_signed
+from mcpbridge.audit.tree.checkpoints import open_checkpoint
+from mcpbridge.audit.tree.merkle import CompactRange
+from mcpbridge.audit.tree.notes import key_named
 from mcpbridge.db.timeouts import use_own_connection
 from mcpbridge.models import AuditEvent, ObservedToken, SigningHead, SigningKey
 from tests.call_records import OWNER, SUCCEEDED, a_call
@@ -45,8 +50,14 @@ def test_a_checkpoint_is_the_head_of_the_chain_signed() -> None:
     key = configured_key()
     assert (head.sequence, head.hash, head.key_id, head.reason) == (3, last.hash, key.key_id, "demand")
     kept = SigningHead.objects.get()
-    message = head_message(org_id="org-1", sequence=kept.sequence, hash=kept.hash, at=kept.at)
-    assert is_signed(SigningKey.objects.get().public_key, message, kept.signature)
+    statement = checkpoint_of(kept).statement
+    assert is_signed(SigningKey.objects.get().public_key, statement.message, kept.signature)
+    tree = CompactRange()
+    tree.extend(stored_leaves("default", "org-1", 1, 4))
+    assert statement.head.root == tree.root()
+    opened = open_checkpoint(kept.signed_note, key_named(kept.origin, key))
+    statement.refuse_other(opened.head)
+    assert stored_range("default", "org-1", 3, tree.root()) == tree
 
 
 def test_checkpoints_are_due_after_so_many_rows_and_after_so_long(clock: list[datetime]) -> None:
@@ -116,6 +127,12 @@ def test_the_log_has_each_checkpoint_as_a_line_that_the_verifier_reads(caplog: p
         "key_id": head.key_id,
         "signature": head.signature,
         "reason": "demand",
+        "format": "hoursmith-checkpoint-2",
+        "origin": head.origin,
+        "epoch": 1,
+        "first": 1,
+        "root": head.root,
+        "note": head.signed_note,
     }
 
 

@@ -18,6 +18,7 @@ from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import checkpoint_line, make_checkpoints
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key, usable_key
+from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.signing import configured_key, key_pair
 from mcpbridge.models import SigningHead
 from tests.databases import RecordDatabase
@@ -164,7 +165,7 @@ def test_a_checkpoint_by_a_retired_key_is_a_finding(sql: Sql, settings: Any) -> 
     write(1)
     sign()
     write(1)
-    head = memory.sign_head(old, WORKSPACE, head_of("default", WORKSPACE), reason="demand")
+    head = sign_head(old, WORKSPACE, head_of("default", WORKSPACE).head, reason="demand")
     SigningHead.objects.create(
         org_id=WORKSPACE,
         sequence=head.sequence,
@@ -208,4 +209,4 @@ def test_an_anchor_that_cannot_be_written_is_written_later(
     blocked.unlink()
     assert sign() == 2
     (file,) = blocked.glob("*.anchor")
-    assert json.loads(file.read_text())["sequence"] == 2
+    assert json.loads(file.read_text().splitlines()[0])["sequence"] == 2

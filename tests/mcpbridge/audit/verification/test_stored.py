@@ -19,6 +19,7 @@ from mcpbridge.audit.export.formats import FORMATS
 from mcpbridge.audit.export.source import Selection
 from mcpbridge.audit.hashchain import Head, genesis, link
 from mcpbridge.audit.keyring import announce_key, key_line, published_keys
+from mcpbridge.audit.log_tree.origins import new_origin
 from mcpbridge.audit.signing import configured_key, cut_message
 from mcpbridge.audit.verification import OutsideHead, Unsigned, VerificationReport
 from mcpbridge.audit.verification.announcements import fingerprint_of
@@ -38,7 +39,7 @@ def grow(head: Head, until: int, workspace: str = "org-1", **more: object) -> He
     rows = []
     while head.sequence < until:
         rows.append(columns(head.sequence + 1, workspace, **more))
-        head = link(rows[-1], head)
+        head = link(rows[-1], head, epoch=1)
     insert(router.db_for_write(AuditEvent), AuditEvent, rows)
     return head
 
@@ -48,7 +49,7 @@ def record(database: RecordDatabase) -> RecordDatabase:
     """Nine rows of one workspace, checkpoints at 4, 8 and at the last; three rows of another, signed up to 2."""
     head = genesis("org-1")
     for workspace in ("org-1", "org-2"):
-        node_anchors().begin(workspace)
+        node_anchors().begin(workspace, new_origin("default", workspace))
     for until in (4, 8):
         head = grow(head, until)
         make_checkpoints(reason="demand")
@@ -177,7 +178,7 @@ def test_what_somebody_does_with_sql_is_found(name, sql):
 def test_a_row_inserted_with_all_later_ones_renumbered_is_found(sql):
     before = AuditEvent.objects.get(org_id="org-1", sequence=4)
     strange = columns(5, tool="get_me", call_id=uuid.uuid4())
-    link(strange, Head(4, before.hash))
+    link(strange, Head(4, before.hash), epoch=1)
     sql(*(f"UPDATE {EVENTS} SET sequence = {n + 1} {WHERE} = {n}" for n in range(LENGTH, 4, -1)))
     insert("default", AuditEvent, [strange])
     bad = verify_stored().first_bad
@@ -197,7 +198,7 @@ def test_a_rewritten_chain_no_longer_agrees_with_its_checkpoints(sql):
 def test_a_fork_in_the_database_is_found(sql):
     before = AuditEvent.objects.get(org_id="org-1", sequence=4)
     twin = columns(5, tool="get_me", call_id=uuid.uuid4())
-    link(twin, Head(4, before.hash))
+    link(twin, Head(4, before.hash), epoch=1)
     index = "audit_one_place_a_row"
     if connection.vendor == "sqlite":
         sql(
