@@ -28,7 +28,7 @@ def fingerprint() -> str:
 
 def save_sealed(rows: list[AuditEvent], *, epoch: int = 1) -> list[AuditEvent]:
     """Save rows of format 2 (of format 1 with epoch 0) as links of their workspace's chain."""
-    head = head_of("default", rows[0].org_id)
+    head = head_of("default", rows[0].org_id).head
     for row in rows:
         columns = {field.attname: getattr(row, field.attname) for field in AuditEvent._meta.concrete_fields}
         head = link(columns, head, epoch=epoch)

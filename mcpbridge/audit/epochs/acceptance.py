@@ -147,6 +147,7 @@ def _record(statement: EpochStatement, actor: str, action: str) -> None:
         action=action,
         actor=actor,
         target_type="audit_record",
+        epoch=statement.to.epoch,
         target_label=f"epoch {statement.to.epoch}, kept up to row {statement.kept.sequence}",
         note=statement.reason,
         details={"epoch": statement.to.epoch, "kept": said["kept"], "given_up": said["from"]},
