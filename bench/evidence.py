@@ -133,12 +133,13 @@ def _cpu_s(who: int) -> float:
 
 def _measure(folder: Path, name: str, scope: Any) -> None:
     from hoursmith_console.audit.evidence.options import Options
-    from hoursmith_console.audit.evidence.package import EvidencePackage, Maker
+    from hoursmith_console.audit.evidence.package import EvidencePackage, Maker, selected
     from hoursmith_console.audit.evidence.stored import open_log
 
     started, cpu, path = time.perf_counter(), _cpu_s(resource.RUSAGE_SELF), folder / "evidence.zip"
-    log = open_log(_ORG, until=scope.last())
-    package = EvidencePackage(scope, Options(), log, Maker("Ana <ana@example.com>", "Studio Nord"))
+    numbers = selected(scope)
+    log = open_log(_ORG, until=numbers[-1])
+    package = EvidencePackage(scope, numbers, Options(), log, Maker("Ana <ana@example.com>", "Studio Nord"))
     first = None
     with path.open("wb") as file:
         for _, part in package.parts():
@@ -165,6 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with _console(arguments.database) as folder:
         from hoursmith_console.audit.evidence.scopes import Scope, scope_of_call
+        from hoursmith_console.audit.exporting import Filtered
         from mcpbridge.audit.export.source import Selection
         from mcpbridge.models import AuditEvent
 
@@ -176,7 +178,8 @@ def main() -> None:
         call = AuditEvent.objects.get(org_id=_ORG, sequence=arguments.rows // 2 + 1)
         for _ in range(2):
             _measure(folder, "One call", scope_of_call(call))
-        selection = Selection(workspace=_ORG, tool=_RARE)
+        listed = AuditEvent.objects.filter(org_id=_ORG, tool=_RARE, phase__in=("intent", "event"))
+        selection = Selection(workspace=_ORG, narrow=Filtered(listed), also=(("page", f"tool={_RARE}"),))
         _measure(folder, "A filtered list", Scope(_RARE, _RARE, "evidence", selection, "/audit/", "Audit log"))
 
 

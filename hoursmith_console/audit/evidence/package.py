@@ -45,17 +45,27 @@ class Maker:
     workspace: str
 
 
+def selected(scope: Scope) -> list[int]:
+    """Return the numbers of the selected entries. Raises EvidenceUnavailableError if there is none, and ChoiceError."""
+    numbers = scope.numbers(most=MOST_SHOWN + 1)
+    if not numbers:
+        raise EvidenceUnavailableError("No entry is selected.")
+    if len(numbers) > MOST_SHOWN:
+        raise ChoiceError(f"More than {MOST_SHOWN:,} entries are selected. Narrow the list, or export the log.")
+    return numbers
+
+
 class EvidencePackage:
     """One download: everything that can fail before the first byte is done when it is made."""
 
-    def __init__(self, scope: Scope, options: Options, log: ProvenLog, maker: Maker) -> None:
-        """Select the entries and make their proofs.
+    def __init__(self, scope: Scope, numbers: list[int], options: Options, log: ProvenLog, maker: Maker) -> None:
+        """Make the proofs of the entries with these numbers, all of which the log covers.
 
         Raises EvidenceUnavailableError, ChoiceError and OlderCheckpointError.
         """
         self.scope, self.options, self.log, self._maker = scope, options, log, maker
         self.made_at = timezone.now()
-        self.shown, withheld = self._selected()
+        self.shown, withheld = self._without_old(numbers)
         self.first, self.last = min([*self.shown, *withheld]), max([*self.shown, *withheld])
         self.is_range = options.shows_others or len(self.shown) > MOST_PROOFS
         self.guessable = self._guessable() if self.is_range else 0
@@ -104,16 +114,10 @@ class EvidencePackage:
         yield 0, archive.add("manifest.json", self._manifest(archive.digests))
         yield 0, archive.close()
 
-    def _selected(self) -> tuple[list[int], list[int]]:
+    def _without_old(self, numbers: list[int]) -> tuple[list[int], list[int]]:
         """Return the numbers of the entries that are shown, and of selected ones that are withheld."""
-        log, options = self.log, self.options
-        found = self.scope.entries(until=log.last).filter(sequence__gte=log.first)
-        numbers = list(found.values_list("sequence", flat=True)[: MOST_SHOWN + 1])
-        if not numbers:
-            raise EvidenceUnavailableError("No entry is selected.")
-        if len(numbers) > MOST_SHOWN:
-            raise ChoiceError(f"More than {MOST_SHOWN:,} entries are selected. Narrow the list, or export the log.")
-        old = [number for number in numbers if number <= log.old] if options.left_out else []
+        options, last = self.options, self.log.old if self.options.left_out else 0
+        old = [number for number in numbers if number <= last]
         if old and not options.withholds_old:
             raise ChoiceError(
                 f"{len(old):,} of the entries are in the older format, of which nothing can be left out. Choose"

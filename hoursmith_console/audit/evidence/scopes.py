@@ -37,14 +37,10 @@ class Scope:
         """Hoursmith's id of the workspace."""
         return self.selection.workspace or ""
 
-    def entries(self, *, until: int) -> "QuerySet[AuditEvent]":
-        """Return the entries up to the one with number `until`, by number."""
-        return self.selection.events().filter(sequence__lte=until).order_by("sequence")
-
-    def last(self) -> int:
-        """Return the number of the last entry; 0 if there is none."""
-        found = self.selection.events().order_by("-sequence").values_list("sequence", flat=True)[:1]
-        return next(iter(found), 0)
+    def numbers(self, *, most: int) -> list[int]:
+        """Return the numbers of the entries in order; of more than `most`, some of them."""
+        # Sorted here, because a database that sorts might look for the last entry among all of the log.
+        return sorted(self.selection.events().order_by().values_list("sequence", flat=True)[:most])
 
 
 @dataclass(frozen=True, slots=True)

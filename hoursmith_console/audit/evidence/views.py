@@ -10,7 +10,7 @@ from django.urls import reverse
 from hoursmith_console.audit.evidence.forms import EvidenceForm
 from hoursmith_console.audit.evidence.log import EvidenceUnavailableError
 from hoursmith_console.audit.evidence.options import Options
-from hoursmith_console.audit.evidence.package import ChoiceError, EvidencePackage, Maker
+from hoursmith_console.audit.evidence.package import ChoiceError, EvidencePackage, Maker, selected
 from hoursmith_console.audit.evidence.proofs import OlderCheckpointError
 from hoursmith_console.audit.evidence.scopes import Scope, scope_of_list
 from hoursmith_console.audit.evidence.stored import has_old_entries, open_log
@@ -85,7 +85,8 @@ class ListEvidence:
 def _download(viewer: Viewer, scope: Scope, options: Options) -> StreamingHttpResponse:
     member = viewer.member
     maker = Maker(member.display_identity, member.workspace.name)
-    package = EvidencePackage(scope, options, open_log(scope.org_id, until=scope.last()), maker)
+    numbers = selected(scope)
+    package = EvidencePackage(scope, numbers, options, open_log(scope.org_id, until=numbers[-1]), maker)
     record_event(
         org_id=scope.org_id,
         org_name=member.workspace.name,

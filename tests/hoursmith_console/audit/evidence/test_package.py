@@ -15,7 +15,7 @@ import pytest
 from hoursmith_console.audit.evidence.log import EvidenceUnavailableError, ProvenLog
 from hoursmith_console.audit.evidence.members import MEMBERS
 from hoursmith_console.audit.evidence.options import Options
-from hoursmith_console.audit.evidence.package import MOST_PROOFS, ChoiceError, EvidencePackage, Maker
+from hoursmith_console.audit.evidence.package import MOST_PROOFS, ChoiceError, EvidencePackage, Maker, selected
 from hoursmith_console.audit.evidence.proofs import OlderCheckpointError
 from hoursmith_console.audit.evidence.scopes import Scope, scope_of_call
 from mcpbridge.audit.export.source import Selection
@@ -38,7 +38,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
 def _made(scope: Scope, log: ProvenLog, **options: Any) -> bytes:
-    package = EvidencePackage(scope, Options(**options), log, Maker("Ana <ana@example.com>", "Acme Studio"))
+    package = EvidencePackage(scope, selected(scope), Options(**options), log, Maker("Ana <ana@example.com>", "Acme"))
     return b"".join(part for _, part in package.parts())
 
 
@@ -110,7 +110,8 @@ def test_the_report_escapes_everything_and_its_policy_allows_nothing(cast: Cast)
     facts = {**SECRETS, "target_label": HOSTILE, "token_name": HOSTILE, "client_name": HOSTILE}
     facts |= {"arguments": {HOSTILE: HOSTILE}, "snapshot": {HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}}
     intent = sealed_calls(cast.tokens["manager"], 1, **facts)[0]
-    package = EvidencePackage(scope_of_call(intent), Options(), proven_log(cast.org_id), Maker(HOSTILE, HOSTILE))
+    scope, maker = scope_of_call(intent), Maker(HOSTILE, HOSTILE)
+    package = EvidencePackage(scope, selected(scope), Options(), proven_log(cast.org_id), maker)
     report = _files(b"".join(part for _, part in package.parts()))["report.html"].decode()
     assert set(re.findall(r"<(\w+)", report)) == {
         *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "h4", "p", "section", "strong"),
