@@ -18,8 +18,7 @@ from hoursmith_console.audit.calls import State, in_state, with_outcomes
 from hoursmith_console.audit.contents import call_title, entry_contents
 from hoursmith_console.audit.destinations.views import DestinationPages
 from hoursmith_console.audit.evidence.scopes import scope_of_call
-from hoursmith_console.audit.evidence.stored import has_tree
-from hoursmith_console.audit.evidence.views import ListEvidence, download_export, evidence_page
+from hoursmith_console.audit.evidence.views import ListEvidence, evidence_page
 from hoursmith_console.audit.export_views import ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.related import related_lists
@@ -169,10 +168,7 @@ class AuditAdmin(LiveListAdmin):
 
     def evidence_view(self, request: ConsoleRequest, key: UUID) -> HttpResponseBase:
         """Offer and download the evidence of one call or event."""
-        scope = scope_of_call(get_object_or_404(self.get_queryset(request), call_id=key))
-        if request.method == "POST" and not has_tree(scope.org_id):
-            return download_export(request, scope)
-        return evidence_page(request, scope)
+        return evidence_page(request, scope_of_call(get_object_or_404(self.get_queryset(request), call_id=key)))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
         phases = [AuditPhase.INTENT]

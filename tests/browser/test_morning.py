@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +15,7 @@ from tests.browser.rotating import PATIENCE_MS, Assistant, Walker
 from tests.faults.conftest import prefix_of
 from tests.faults.mcp import call_tool
 from tests.interop.clients import python_over_http
+from tests.outsiders import Outsider
 from tests.servers import Served
 from tests.verifiers import given_keys, run_standalone
 
@@ -78,19 +80,23 @@ def answers_from_the_entry(ben: Person, night: Assistant, folder: Path) -> str:
     ben.sees("Rotation in progress")
     with page.expect_download() as downloading:
         ben.click("Download evidence")
-    downloading.value.save_as(folder / "evidence.jsonl")
+    downloading.value.save_as(folder / "evidence.zip")
     assert ben.clicks <= 6, ben.story
     return entry
 
 
-def shows_the_deletion(ben: Person, url: str, folder: Path) -> None:
-    """With the evidence and the public key alone, as an outsider would; no signature reaches entries alone."""
-    keys = folder / "key.json"
-    keys.write_bytes(ben.page.request.get(f"{url}/audit/key").body())
-    rows = [json.loads(line) for line in (folder / "evidence.jsonl").read_bytes().splitlines()]
-    assert {row["tool"] for row in rows if row["type"] == "event"} == {"delete_client"}
-    told = run_standalone(str(folder / "evidence.jsonl"), *given_keys(keys), "--partial")
-    assert (told.returncode, b"BAD: unsigned" in told.stdout) == (1, True)
+def proves_the_deletion(ben: Person, url: str, folder: Path) -> None:
+    """With one command on an outsider's computer, which has the evidence, the verifier and the key's fingerprint."""
+    keys = ben.page.request.get(f"{url}/audit/key").json()["keys"]
+    outsider, evidence, forged = Outsider(folder), folder / "evidence.zip", folder / "forged.zip"
+    assert all(outsider.lacks(module) for module in ("django", "mcpbridge", "hoursmith_console"))
+    assert outsider.verify(evidence, keys[0]["fingerprint"])["code"] == 0
+    with ZipFile(evidence) as read, ZipFile(forged, "w") as written:
+        for name in read.namelist():
+            written.writestr(name, read.read(name).replace(b"Green, mostly.", b"Green, partly."))
+        assert b"Green, mostly." in read.read("report.html")
+    found = outsider.verify(forged, keys[0]["fingerprint"])
+    assert (found["code"], found["ok"]) == (1, False)
 
 
 def takes_the_evidence(ben: Walker, folder: Path) -> None:
@@ -149,7 +155,7 @@ def test_an_admin_and_a_member_spend_their_morning(
         person = Person(window.page, password=ben.password)
         deletion = answers_from_the_entry(person, night, tmp_path).removeprefix(window.url)
         token = str(window.page.locator("main .facts .chip a").first.get_attribute("href"))
-        shows_the_deletion(person, window.url, tmp_path)
+        proves_the_deletion(person, window.url, tmp_path)
         takes_the_evidence(ben, tmp_path)
         follows_the_record(ben, night, tokens["OWNER"])
         foreign = of_others(ben, tokens["OWNER"])

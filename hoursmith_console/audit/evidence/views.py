@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -15,7 +14,7 @@ from hoursmith_console.audit.evidence.proofs import OlderCheckpointError
 from hoursmith_console.audit.evidence.scopes import Scope, scope_of_list
 from hoursmith_console.audit.evidence.stored import has_old_entries, open_log
 from hoursmith_console.audit.export_views import progress_context
-from hoursmith_console.audit.exporting import recorded_download, stream_counted
+from hoursmith_console.audit.exporting import stream_counted
 from hoursmith_console.core.export_progress import ExportProgress
 from hoursmith_console.core.lists.changelist import KeysetChangeList
 from hoursmith_console.core.permissions import recent_auth_required, reviewer_required
@@ -52,17 +51,6 @@ def evidence_page(request: ConsoleRequest, scope: Scope) -> HttpResponseBase:
     except AuditUnavailableError as error:
         form.add_error(None, str(error))
         return _page(request, scope, form, status=503)
-
-
-@reviewer_required
-@recent_auth_required
-def download_export(request: ConsoleRequest, scope: Scope) -> HttpResponseBase:
-    """Export the entries as JSON Lines, from a log that has no tree yet."""
-    try:
-        return recorded_download(request.viewer, scope.selection, "jsonl", name=scope.name)
-    except AuditUnavailableError as error:
-        messages.error(request, str(error))
-        return HttpResponseRedirect(scope.page)
 
 
 class ListEvidence:

@@ -1,11 +1,9 @@
 """What can be done from the page of an entry, and where it leads; what a row of the list holds; tabs."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -19,8 +17,6 @@ from mcpbridge.models import AuditEvent, AuditPhase, Result
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit, make_call, make_client
 from tests.hoursmith_console.sign_in.people import told
-from tests.security.conftest import content_of
-from tests.verifiers import given_keys, run_standalone
 
 Browse = Callable[[str], Client]
 NIGHT = datetime(2026, 3, 9, 2, 12, 7, tzinfo=UTC)
@@ -224,56 +220,6 @@ def test_contents_are_for_reviewers_and_only_of_what_one_sees(cast: Cast, browse
         assert "Owners, Admins and Auditors" in shown
     assert "row-contents" not in _get(browse("manager"), "/audit/") + _get(browse("manager"), "/activity/")
     assert told() == []
-
-
-# Evidence
-
-
-def test_the_evidence_of_one_entry_is_downloaded_and_shows_a_forgery(
-    cast: Cast, trusted: Browse, tmp_path: Any
-) -> None:
-    intent = make_audit(cast.tokens["manager"])
-    make_audit(cast.tokens["owner"])
-    visitor = trusted("owner")
-    answer = visitor.post(f"/audit/{intent.call_id}/evidence/")
-    assert answer["Content-Disposition"] == f'attachment; filename="evidence-{intent.call_id}.jsonl"'
-    evidence, keys = tmp_path / "evidence.jsonl", tmp_path / "key.json"
-    evidence.write_bytes(content_of(answer))
-    keys.write_bytes(visitor.get("/audit/key").content)
-    lines = [json.loads(line) for line in evidence.read_bytes().splitlines()]
-    events = [line for line in lines if line["type"] == "event"]
-    assert [(event["call_id"], event["phase"]) for event in events] == [
-        (str(intent.call_id), "intent"),
-        (str(intent.call_id), "outcome"),
-    ]
-    # The entries between these and the next checkpoint are missing, so no signature reaches them.
-    told_of = run_standalone(str(evidence), *given_keys(keys), "--partial")
-    assert (told_of.returncode, b"BAD: unsigned" in told_of.stdout) == (1, True)
-    forged = evidence.read_bytes().replace(b"delete_client", b"archive_clien", 1)
-    told_of = run_standalone("-", *given_keys(keys), "--partial", given=forged)
-    assert (told_of.returncode, b"BAD: edited" in told_of.stdout) == (1, True)
-    row = AuditEvent.objects.get(tool="console.export")
-    assert (row.arguments["call_id"], row.actor) == (str(intent.call_id), cast.people["owner"].display_identity)
-
-
-def test_evidence_is_for_reviewers_who_signed_in_recently(cast: Cast, browse: Browse, trusted: Browse) -> None:
-    intent = make_audit(cast.tokens["manager"])
-    address = f"/audit/{intent.call_id}/evidence/"
-    assert trusted("manager").post(address).status_code == 403
-    assert trusted("member").post(address).status_code == 404
-    assert trusted("outsider").post(address).status_code == 404
-    assert "Download evidence" in _get(trusted("owner"), address)
-    assert browse("owner").post(address)["Location"].startswith("/accounts/reauthenticate/")
-    assert told() == []
-    assert "Download evidence" in _get(browse("owner"), f"/audit/{intent.call_id}/")
-    assert "Download evidence" not in _get(browse("manager"), f"/audit/{intent.call_id}/")
-
-
-def test_what_cannot_be_recorded_is_not_downloaded(cast: Cast, trusted: Browse, request: pytest.FixtureRequest) -> None:
-    intent, visitor = make_audit(cast.tokens["manager"]), trusted("owner")
-    request.getfixturevalue("audit_unavailable")
-    answer = visitor.post(f"/audit/{intent.call_id}/evidence/")
-    assert (answer.status_code, answer["Location"]) == (302, f"/audit/{intent.call_id}/")
 
 
 # Tabs
