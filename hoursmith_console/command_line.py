@@ -50,12 +50,16 @@ def manage(arguments: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     try:
         execute_from_command_line(list(arguments))
     except ImproperlyConfigured as error:
         # A wrong setting is the operator's to correct: one sentence, not a traceback.
         sys.exit(f"Not started: {error}")
+    except OperationalError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        sys.exit(f"Not done: the database does not respond as it should: {reason}")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def unavailable_page(request: HttpRequest, error: BaseException | None) -> HttpR
     if not isinstance(error, _ERRORS):
         return None
     is_ours = isinstance(error, AuditUnavailableError)
-    # The audit log's writer has already logged the cause.
-    logger.error("Unavailable: %s %s", request.method, request.path, exc_info=None if is_ours else error)
+    # One line for each page: a traceback would say no more. The audit log's writer has already logged its error.
+    cause = "" if is_ours else f" {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    logger.error("Unavailable: %s %s%s", request.method, request.path, cause)
     # Without context processors, which may query the database that failed.
     is_safe = request.method in ("GET", "HEAD", "OPTIONS")
     # The audit log's error says what was done nevertheless, if anything.

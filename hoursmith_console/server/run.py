@@ -58,11 +58,12 @@ def _prepare() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
+    from hoursmith_console.server.database import prepare_databases
+
     print("Preparing the database …", flush=True)
-    for alias in settings.DATABASES:
-        call_command("migrate", database=alias, interactive=False, verbosity=0)
+    is_there = prepare_databases(lambda line: print(line, flush=True))
     call_command("collectstatic", interactive=False, verbosity=0)
-    if settings.SANDBOX_MODE:
+    if settings.SANDBOX_MODE and is_there:
         _prepare_sandbox()
     print(f"\nConsole  {settings.PUBLIC_URL}/\nMCP      {settings.PUBLIC_URL}/mcp\nStop with Ctrl-C.\n", flush=True)
 

@@ -212,9 +212,11 @@ class ActivityRecorder:
                         insert_losses(
                             self._alias, [(each.org_id, Loss(each.at, each.at, each.calls)) for each in counts]
                         )
-        except (Error, OSError):
+        except (Error, OSError) as error:
             # The file is kept and read again later.
-            logger.warning("The calls that a killed process lost are not counted yet; trying again.", exc_info=True)
+            logger.warning(
+                "The calls that a killed process lost are not counted yet; trying again: %s", plain_reason(error)
+            )
             drop_connection(self._alias)
             return
         for each in counts:
@@ -268,8 +270,9 @@ class ActivityRecorder:
             with bounded_transaction(self._alias, limit_s=self._limit_s):
                 delete_old_rejections(self._alias, now=timezone.now())
                 delete_old_hours(self._alias, now=timezone.now())
-        except Error:
+        except Error as error:
             logger.warning(
-                "Old rejected credentials and counters could not be deleted; trying again in an hour.", exc_info=True
+                "Old rejected credentials and counters could not be deleted; trying again in an hour: %s",
+                plain_reason(error),
             )
             drop_connection(self._alias)

@@ -1,9 +1,12 @@
 """A console that starts while its database is away: blocked stays blocked, and what is unknown is not served."""
 
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,8 @@ import pytest
 from tests.faults.conftest import Bench, bench, prefix_of
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith
-from tests.postgres import Cluster, shared_cluster
+from tests.paths import ROOT
+from tests.postgres import Cluster, end_with_parent, shared_cluster
 
 RECORD = "6f0c6f0e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
 
@@ -87,3 +91,56 @@ def test_a_block_holds_over_a_start_without_the_database(running: Bench, cluster
         lambda: all((_status(running, blocked), _status(running, free)) == (401, 200) for _ in range(6)), seconds=60
     )
     assert copy.exists()
+
+
+@contextmanager
+def started(running: Bench) -> Iterator[Callable[[], str]]:
+    """The console by the command that an operator uses; yields what reads all that it wrote."""
+    log = running.served.var / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hoursmith_console.server.run"],
+            cwd=ROOT,
+            env=running.served.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=end_with_parent,
+        )
+    try:
+        yield lambda: log.read_text(encoding="utf-8")
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def test_a_start_without_the_database_says_so_in_one_line(running: Bench, cluster: Cluster) -> None:
+    token = running.hoursmith.mint()
+    assert _status(running, token) == 200
+    running.served.stop()
+    with started(running):
+        running.eventually(running.answers, 60)
+    with stopped(cluster), started(running) as said:
+        running.eventually(running.answers, 60)
+        assert _status(running, token) == 200
+        assert said().count("only reads are served until it does") == 1
+        assert "Traceback" not in said()
+    # As after an upgrade: what this release needs of the database is not there yet.
+    (running.served.var / "migrated_default").unlink()
+    with ExitStack() as stack:
+        with stopped(cluster):
+            said = stack.enter_context(started(running))
+            running.eventually(lambda: "Waiting for the database" in said(), 60)
+            assert not running.answers()
+        running.eventually(running.answers, 60)
+        assert _status(running, token) == 200
+        assert said().count("Waiting for the database") == 1
+        assert "Traceback" not in said()
+
+
+@contextmanager
+def stopped(cluster: Cluster) -> Iterator[None]:
+    cluster.stop()
+    try:
+        yield
+    finally:
+        cluster.start()
