@@ -25,7 +25,7 @@ class ConnectionFilter(ChoiceFilter):
         grants = visible_grants(self.viewer).order_by("-created_at", "-pk")
         offered = {grant.connection: grant_label(grant) for grant in grants[:MOST_OFFERED]} | offered
         requested = self.value() or ""
-        if requested not in offered:
+        if requested and requested not in offered:
             offered.update(grant_labels(self.viewer, [requested]))
             offered.update(rows.filter(slug=requested).values_list("slug", "label"))
         return offered.items()
