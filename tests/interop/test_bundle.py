@@ -2,9 +2,11 @@
 
 import json
 import subprocess
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -121,8 +123,8 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Program
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         yield Program(process)
-        _, complaints = process.communicate(timeout=20)
-    assert (process.returncode, complaints) == (0, "")
+        more, complaints = process.communicate(timeout=20)
+    assert (process.returncode, more, complaints) == (0, "", "")
 
 
 HELLO = {
@@ -193,3 +195,39 @@ def test_lines_end_at_line_feeds_alone(owner_token: str, node: Node, extension: 
     assert made["result"]["structuredContent"]["data"]["name"] == name
     assert (broken["id"], broken["error"]["code"]) == (None, -32700)
     assert (pong["id"], pong["result"]) == (3, {})
+
+
+def test_a_cancelled_call_is_given_up_and_not_answered(node: Node, extension: Path) -> None:
+    """The server here answers no tool call before its client has left."""
+    arrived, left = threading.Event(), threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if message.get("method") == "tools/call":
+                arrived.set()
+                # An empty read: the other side closed the connection.
+                left.set() if not self.connection.recv(1) else None
+                return
+            body = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": {}}).encode()
+            self.send_response(200 if "id" in message else 202)
+            self.send_header("Content-Length", str(len(body) if "id" in message else 0))
+            self.end_headers()
+            self.wfile.write(body if "id" in message else b"")
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/mcp"
+        with running(*command_of(node, extension, assembled_token(), address)) as program:
+            call = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "get_me"}}
+            program.tell(call)
+            assert arrived.wait(20)
+            program.tell({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}})
+            assert left.wait(20)
+            pong = program.ask("ping", 6)
+        server.shutdown()
+
+    assert pong["id"] == 6

@@ -55,7 +55,7 @@ def _cursor_sign_in(target: Target) -> tuple[Method, ...]:
         "Or add this configuration", "json", as_json({"mcpServers": {SERVER: entry}}), config_files=_CURSOR_FILES
     )
     steps = (
-        Step("Add the server.", (config,), Link("Add to Cursor", address)),
+        Step("Add the server.", (config,), Link("Add to Cursor without a token", address)),
         Step("In Cursor’s settings, under MCP, select Connect beside hoursmith."),
         PASTE_AND_ALLOW,
     )
@@ -87,7 +87,7 @@ def _vscode_sign_in(target: Target) -> tuple[Method, ...]:
         "Or add this configuration", "json", as_json({"servers": {SERVER: entry}}), config_files=_VSCODE_FILES
     )
     steps = (
-        Step("Add the server.", (config,), Link("Add to VS Code", address)),
+        Step("Add the server.", (config,), Link("Add to VS Code without a token", address)),
         Step("Start hoursmith, and allow VS Code to open this console’s page."),
         PASTE_AND_ALLOW,
     )

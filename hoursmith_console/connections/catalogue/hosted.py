@@ -25,7 +25,7 @@ from hoursmith_console.connections.catalogue.mcp_client import (
 WITH_HEADER = "With the token in a header"
 _HEADER_VALUE = f"Bearer {SLOT}"
 _OTHERS = "The address of this connection is for you alone; calls at the shared one are listed under Activity."
-_SHARED = "Everyone in the organization who uses it then works with your token."
+_SHARED = "With a header, everyone who uses it works with your token."
 
 
 def _address(target: Target, title: str) -> tuple[Snippet, ...]:
@@ -42,8 +42,8 @@ def _claude(target: Target) -> tuple[Method, ...]:
         (value_to_enter("Value of authorization", _HEADER_VALUE),),
     )
     note = (
-        "If there is no section Request headers, your account does not have it yet: sign in instead. So too in a Team "
-        f"or Enterprise plan, where an owner adds the connector. {_SHARED}"
+        "If there is no section Request headers, your account does not have it yet: sign in instead. Do the same in a "
+        f"Team or Enterprise plan, where an owner adds the connector for all. {_SHARED}"
     )
     return (
         Method(WITH_HEADER, (add, header), note=note),

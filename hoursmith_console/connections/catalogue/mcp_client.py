@@ -188,7 +188,7 @@ class Method:
 
 BY_SIGN_IN = "By sign-in"
 PASTE_AND_ALLOW = Step(
-    "This console’s page opens. Paste the token there, check what it shows, and select Allow access."
+    "A page of this console opens. Paste the token there, check the details, and select Allow access."
 )
 
 
