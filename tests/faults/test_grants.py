@@ -1,0 +1,190 @@
+"""Assistants that signed in, on two nodes with one PostgreSQL: codes count once, ended grants are refused on both."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.faults.mcp import Answer, call_tool
+from tests.mcpbridge.grants.authorizing import CHALLENGE, CLAUDE, CLAUDE_REDIRECT, VERIFIER
+from tests.postgres import Cluster, shared_cluster
+from tests.prepared import copy_static
+from tests.servers import Served, free_port, served_console
+from tests.waiting import eventually
+
+# The address that users know, behind which both nodes are.
+PUBLIC_URL = "http://127.0.0.1:8123"
+WITHIN_S = 3.0
+_ALLOW = """
+import json
+from datetime import timedelta
+from mcpbridge.auth.credentials import credential_from_text
+from mcpbridge.core.types import Identity
+from mcpbridge.grants.carrying import open_pending, seal_pending
+from mcpbridge.grants.decisions import allow
+from mcpbridge.grants.requests import check_request
+asked = check_request({{
+    "response_type": ["code"], "client_id": [{client!r}], "redirect_uri": [{redirect!r}],
+    "code_challenge": [{challenge!r}], "code_challenge_method": ["S256"],
+}})
+sealed = seal_pending(
+    request=asked, credential=credential_from_text({token!r}), browser="b", is_read_only=False,
+    identity=Identity("org-of-a-test", "Acme", "agency", "OWNER", "t", ()), lasts=timedelta(days=1),
+)
+made = allow(open_pending(sealed.reveal(), browser="b"), actor="Ana")
+print(json.dumps([made.grant.pk, made.address]))
+"""
+_GRANT = "import json; from mcpbridge.models import EndReason, Grant; row = Grant.objects.get(pk={!r});"
+
+
+@dataclass
+class Nodes:
+    """Two nodes with one database and one key."""
+
+    cluster: Cluster
+    a: Served
+    b: Served
+    token: str
+
+    def code(self) -> tuple[str, str]:
+        """A new grant's id and its code."""
+        grant, address = self.a.shell(
+            _ALLOW.format(client=CLAUDE, redirect=CLAUDE_REDIRECT, challenge=CHALLENGE, token=self.token)
+        )
+        return grant, parse_qs(urlsplit(address).query)["code"][0]
+
+    def signed_in(self) -> tuple[str, dict[str, Any]]:
+        """A new grant's id, and the tokens of its assistant."""
+        grant, code = self.code()
+        answer = redeem(self.a, code)
+        assert answer.status_code == 200, answer.text
+        return grant, answer.json()
+
+    def ended(self, grant: str) -> str:
+        """Why the grant ended."""
+        found: str = self.a.shell(f"{_GRANT.format(grant)} print(json.dumps(row.ended_why))")
+        return found
+
+
+def ask(node: Served, **fields: str) -> httpx.Response:
+    return httpx.post(f"{node.url}/token", data={"client_id": CLAUDE, **fields}, timeout=30)
+
+
+def redeem(node: Served, code: str) -> httpx.Response:
+    return ask(node, grant_type="authorization_code", code=code, code_verifier=VERIFIER)
+
+
+def renew(node: Served, token: str) -> httpx.Response:
+    return ask(node, grant_type="refresh_token", refresh_token=token)
+
+
+def refusal(node: Served, token: str) -> Answer:
+    """The answer that refuses the token, which comes with the next request once the node was notified."""
+    answers: list[Answer] = []
+
+    def is_refused() -> bool:
+        answers.append(call_tool(node, token, "get_me"))
+        return answers[-1].status == 401
+
+    eventually(is_refused, WITHIN_S)
+    return answers[-1]
+
+
+@contextmanager
+def beside(first: Served, folder: Path) -> Iterator[Served]:
+    """A second node with the database and the keys of the first."""
+    port = free_port()
+    environment = {**first.environment, "VAR_DIR": str(folder), "PORT": str(port)}
+    folder.mkdir()
+    copy_static(folder)
+    node = Served(folder, port, environment, 1)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.dismiss_manager()
+        node.stop()
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], None]) -> Iterator[Nodes]:
+    folder, cluster = tmp_path_factory.mktemp("nodes"), shared_cluster(needs)
+    env = {"SANDBOX_RATE_LIMITS": "off", "PUBLIC_URL": PUBLIC_URL}
+    url = cluster.create_database("signed_in")
+    with served_console(folder / "a", env=env, database_url=url) as a, beside(a, folder / "b") as b:
+        yield Nodes(cluster, a, b, a.mint_for("OWNER"))
+
+
+def test_a_code_that_is_used_on_both_nodes_at_once_counts_once(nodes: Nodes) -> None:
+    for _ in range(5):
+        grant, code = nodes.code()
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda node, code=code: redeem(node, code), [nodes.a, nodes.b, nodes.a, nodes.b]))
+        assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+        assert {answer.json().get("error") for answer in answers} == {None, "invalid_grant"}
+        assert nodes.ended(grant) == "code_reused"
+
+
+def test_a_burst_of_refreshes_on_both_nodes_keeps_the_grant(nodes: Nodes) -> None:
+    grant, tokens = nodes.signed_in()
+    nodes.a.shell(
+        f"from datetime import timedelta; from django.utils import timezone; {_GRANT.format(grant)}"
+        "row.rotated_at = timezone.now() - timedelta(minutes=10); row.save(); print(json.dumps(1))"
+    )
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda node: renew(node, tokens["refresh_token"]), [nodes.a, nodes.b] * 3))
+    assert {answer.status_code for answer in answers} == {200}
+    for answer in answers:
+        assert call_tool(nodes.b, answer.json()["access_token"], "get_me").status == 200
+    assert nodes.ended(grant) == ""
+
+
+@pytest.mark.parametrize("how", ["revoke", "member", "reuse"])
+def test_a_grant_that_ended_on_one_node_is_refused_on_the_other(nodes: Nodes, how: str) -> None:
+    grant, tokens = nodes.signed_in()
+    other, token = nodes.signed_in()[1]["access_token"], tokens["access_token"]
+    assert call_tool(nodes.a, token, "get_me").status == call_tool(nodes.b, token, "get_me").status == 200
+    if how == "revoke":
+        data = {"client_id": CLAUDE, "token": tokens["refresh_token"]}
+        assert httpx.post(f"{nodes.a.url}/revoke", data=data).status_code == 200
+    elif how == "member":
+        nodes.a.shell(
+            f"from mcpbridge.grants.ending import end_grant; {_GRANT.format(grant)}"
+            "print(json.dumps(end_grant(grant=row, why=EndReason.MEMBER, actor='Ana')))"
+        )
+    else:
+        nodes.a.shell(f"{_GRANT.format(grant)} row.generation = 5; row.save(); print(json.dumps(1))")
+        assert renew(nodes.a, tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    for node in (nodes.a, nodes.b):
+        refused = refusal(node, token)
+        assert refused.body["error"]["data"]["fault"] == "grant_ended"
+        assert renew(node, tokens["refresh_token"]).json()["error"] == "invalid_grant"
+        # Of the same token, but another grant.
+        assert call_tool(node, other, "get_me").status == 200
+
+
+def test_without_the_database_nothing_ends_and_what_ended_stays_so(nodes: Nodes) -> None:
+    over, tokens = nodes.signed_in()
+    live = nodes.signed_in()[1]
+    said = {"client_id": CLAUDE, "token": tokens["access_token"]}
+    assert httpx.post(f"{nodes.b.url}/revoke", data=said).status_code == 200
+    refusal(nodes.a, tokens["access_token"])
+    _, code = nodes.code()
+    nodes.cluster.stop()
+    try:
+        assert call_tool(nodes.a, tokens["access_token"], "get_me").status == 401
+        with ThreadPoolExecutor(2) as pool:
+            asking = [pool.submit(renew, nodes.a, live["refresh_token"]), pool.submit(redeem, nodes.a, code)]
+            answers = [each.result() for each in asking]
+    finally:
+        nodes.cluster.start()
+    assert {(answer.status_code, answer.json()["error"]) for answer in answers} == {(503, "temporarily_unavailable")}
+    eventually(lambda: renew(nodes.a, live["refresh_token"]).status_code == 200)
+    assert redeem(nodes.a, code).status_code == 200
+    assert nodes.ended(over) == "assistant"
