@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,15 @@ _START_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A contender that answers on `port`. `database` is the URL of where it records, if it does."""
+    """A contender that answers on `port`. `database` is the URL of where it records, if it does.
+
+    `sign_in` returns for each token the access token that an assistant has which signed in with it.
+    """
 
     pid: int
     port: int
     database: str | None = None
+    sign_in: Callable[[list[str]], list[str]] | None = None
 
 
 Start = Callable[[int], AbstractContextManager[Running]]
@@ -43,6 +48,8 @@ class Row:
     plain: str = "fastmcp"
     # The dearer row that does the same and more: what it costs over this one is the price of that.
     priced: str = ""
+    # The callers are assistants that signed in, instead of having the token in their configuration.
+    is_signed_in: bool = False
 
     @property
     def audit_rows(self) -> int:
@@ -53,7 +60,8 @@ class Row:
 ROWS = (
     Row("direct", "upstream", kind="rest", version=""),
     Row("floor", "floor"),
-    Row("bridge", "bridge"),
+    Row("bridge", "bridge", priced="bridge-signed-in"),
+    Row("bridge-signed-in", "bridge", is_signed_in=True),
     Row("bridge-2025", "bridge", version=LEGACY, plain="fastmcp-2025"),
     Row("bridge-delete", "bridge", kind="delete_time_entry"),
     Row("bridge-pg", "bridge-pg"),
@@ -135,9 +143,26 @@ def _bridge(*, filled: Path | None = None, **environment: str) -> Start:
                 if filled is not None:
                     shutil.copy(filled, database)
                     served.start()
-                yield Running(served.pid, served.port, f"sqlite:///{database}")
+                yield Running(served.pid, served.port, f"sqlite:///{database}", partial(_signed_in, served))
 
     return start
+
+
+_SIGN_IN = """
+import json, time
+from mcpbridge.auth.credentials import credential_from_text
+from mcpbridge.grants.envelopes import Envelope, Kind, new_grant_id, seal
+print(json.dumps([seal(Envelope(
+    kind=Kind.ACCESS, credential=credential_from_text(token), expires_at=int(time.time()) + 36000,
+    grant=new_grant_id(), generation=1,
+)).reveal() for token in {tokens!r}]))
+"""
+
+
+def _signed_in(served: Served, tokens: list[str]) -> list[str]:
+    sealed: list[str] = served.shell(_SIGN_IN.format(tokens=tokens))
+    served.dismiss_manager()
+    return sealed
 
 
 def _console(folder: str, upstream: int, environment: dict[str, str], **more: Any) -> AbstractContextManager[Served]:

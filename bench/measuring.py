@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -101,7 +101,7 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
     """One reading of `row`; raises where a reply was not the caller's own or a call was not recorded."""
     # The upstream, measured for itself, gets the generator out of its way.
     place = terms.cores.contender if row.contender == "upstream" else terms.cores.load
-    with _generator(row, running.port, callers, place) as generator:
+    with _generator(row, running.port, _sending(row, running, callers), place) as generator:
         _drive(generator, terms.warm_up_s)
         before, recorded = settled_cpu_s(running.pid), _recorded(running)
         ours = {running.pid, generator.pid, terms.upstream_pid}
@@ -123,6 +123,15 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
         worker_mb=held,
         other_load=max(0.0, others) / terms.seconds,
     )
+
+
+def _sending(row: Row, running: Running, callers: Sequence[Caller]) -> Sequence[Caller]:
+    """The callers with what they send: their token, or what they have instead once they signed in."""
+    if not row.is_signed_in:
+        return callers
+    assert running.sign_in is not None
+    sealed = running.sign_in([caller.token for caller in callers])
+    return [replace(caller, token=text) for caller, text in zip(callers, sealed, strict=True)]
 
 
 def _check_soon(database: str, before: Records, *, calls: int, audit_rows: int) -> None:
