@@ -397,7 +397,10 @@ class Note:
         try:
             if len(lines) != 4:
                 raise ValueError("it has other lines than origin, size and root")
-            return Origin(lines[0]), decimal(lines[1]), decoded(lines[2], 32)
+            origin, size, root = Origin(lines[0]), decimal(lines[1]), decoded(lines[2], 32)
+            if size == 0 and root != Tree().root():
+                raise ValueError("an empty tree has another root")
+            return origin, size, root
         except ValueError as error:
             raise FoundError("bad-proof", f"the note is not a checkpoint: {error}") from None
 
@@ -477,7 +480,7 @@ class Trust:
         self.witnesses: list[VerifierKey] = []
         self.given: dict[str, bytes] = {}
         self.known: list[Announcement] = []
-        self.seen: set[bytes] = set()
+        self.seen: set[tuple[Any, ...]] = set()
         # Of keys that were lost: the key after each of them, and its bytes.
         self.lost: dict[str, bytes] = {}
         self.keys: dict[str, bytes] = {}
@@ -490,11 +493,12 @@ class Trust:
 
     def learn(self, line: Object) -> None:
         """Take the announcement of a key into account, now and whenever another key becomes trusted."""
-        raw, same = raw_key(line["public_key"]), canonical_bytes(line)
-        if raw is None or same is None or same in self.seen:
+        raw = raw_key(line["public_key"])
+        if raw is None:
             return
         made = Announcement(line, raw)
-        if made.id != line.get("key_id", made.id):
+        same = (made.message, made.signature, made.own)
+        if made.id != line.get("key_id", made.id) or same in self.seen:
             return
         self.seen.add(same)
         self.known.append(made)
@@ -631,6 +635,8 @@ def check_head(value: Object) -> None:
     """Raise TypeError or KeyError unless this is a checkpoint or cut."""
     check(value, "workspace", "hash", "at", "key_id", "signature")
     check_numbers(value, "sequence", *(("rows",) if value["type"] == "cut" else ()))
+    if value["type"] != "cut" and not isinstance(value.get("reason", ""), str):
+        raise TypeError("a text is missing")
     if "format" in value:
         if value["format"] != "hoursmith-checkpoint-2" or value["type"] == "cut" or not value["origin"]:
             raise TypeError("its format is unknown")
@@ -1349,7 +1355,7 @@ class Chain:
             return self.here("inserted", misfit, "its hash is not that of its facts, and the expected row follows")
         if place > self.at + 1:
             return self.missing(misfit, place)
-        other = self.origins.get(misfit.get("previous_hash", ""))
+        other = self.origins.get(str(misfit.get("previous_hash")))
         if self.at == 0 and other not in (None, self.workspace):
             return self.here("other-genesis", misfit, f"the chain begins at the genesis of the workspace {other}")
         return self.here("edited", misfit, "its hash is not that of its facts and the previous hash it names")
@@ -1507,6 +1513,8 @@ def check_line(value: Object) -> None:
         check_numbers(value, "first", "last", "size")
         if any(not isinstance(value[side], list) or not all(map(is_hash, value[side])) for side in ("left", "right")):
             raise TypeError("a hash is missing")
+    elif kind == "end":
+        value["lines"] = value["lines"] if is_number(value.get("lines")) else -1
     elif kind == "withheld" and not (is_number(value["sequence"]) and is_hash(value["hash"])):
         raise TypeError("a hash or number is missing")
 
@@ -1564,7 +1572,7 @@ def verify(
     for value in read(lines, ("event", "checkpoint", "cut", "key", "restore", "range")):
         kind = value["type"]
         if kind == "end":
-            said = value.get("lines")
+            said = value["lines"]
             continue
         count += 1
         if kind == "key":
@@ -1935,7 +1943,7 @@ class Evidence:
         for value in read(lines, ("event", "withheld", "range", "restore")):
             kind = value["type"]
             if kind == "end":
-                said = value.get("lines")
+                said = value["lines"]
                 continue
             count += 1
             if kind == "withheld":

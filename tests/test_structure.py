@@ -21,6 +21,8 @@ MOST_LINES, MOST_MODULES = 300, 15
 UPWARD_RELATIONS = {("rotations", "campaigns"), ("core", "workspaces")}
 # Not ours: the pages of django-allauth, which look for their templates under these names, and Django's own.
 LIBRARY_TEMPLATES = {"account", "allauth", "mfa"}
+# Programs for users who do not trust the console: one file each on purpose, so that it is easily copied, read and kept.
+STAND_ALONE = {"docs/verify_audit.py": 2_300, "docs/watch_audit.py": 600}
 # The frame of every page is the framework's.
 FRAME_TEMPLATES = {"console"}
 
@@ -100,6 +102,15 @@ def test_models_point_down_the_order_of_the_apps_but_for_the_named_ones() -> Non
 def test_no_module_is_long(package: str) -> None:
     lengths = {path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in _modules(package)}
     assert not {str(path): length for path, length in lengths.items() if length > MOST_LINES}
+
+
+def test_programs_that_stand_alone_are_the_only_long_ones_outside_the_packages() -> None:
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "docs").rglob("*.py")
+    }
+    assert lengths.keys() >= STAND_ALONE.keys()
+    assert not {path: length for path, length in lengths.items() if length > STAND_ALONE.get(path, MOST_LINES)}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -31,6 +31,7 @@ from mcpbridge.protocol.server import HoursmithTools, build_server, context_from
 from mcpbridge.redaction.masking import redact
 from mcpbridge.secret_scan.patterns import is_suspect, secrets_in
 from mcpbridge.upstream import Upstream
+from tests.fuzz.logs import Disagreement, check_evidence, check_export
 from tests.mcpbridge.fixtures import hoursmith
 from tests.token_shapes import assembled_token
 
@@ -127,12 +128,30 @@ def exports(data: bytes) -> None:
     promise(SECRET not in repr(list(secrets_in(raw))), "the sweep prints no secret")
 
 
+def logs(data: bytes) -> None:
+    """Both verifiers say the same of any export, and accept no row that is not in the log."""
+    try:
+        check_export(data)
+    except Disagreement as error:
+        raise Broken(str(error)) from error
+
+
+def evidence(data: bytes) -> None:
+    """Both verifiers say the same of any evidence, and accept no row that is not in the log."""
+    try:
+        check_evidence(data)
+    except Disagreement as error:
+        raise Broken(str(error)) from error
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "credentials": credentials,
     "entry": entry,
     "addresses": addresses,
     "labels": labels,
     "exports": exports,
+    "logs": logs,
+    "evidence": evidence,
 }
 
 
