@@ -53,11 +53,11 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
-def check_anchor(value: str) -> str:
+def check_anchor(value: str, *, witnesses: str) -> str:
     """Return `value`, where audit anchors are kept. Raises ImproperlyConfigured."""
-    if value == "witness":
-        raise ImproperlyConfigured("AUDIT_ANCHOR is 'witness', which this release does not support; use file or none.")
-    return check_choice("AUDIT_ANCHOR", value, ("file", "none"))
+    if value == "witness" and not witnesses.strip():
+        raise ImproperlyConfigured("AUDIT_ANCHOR is 'witness', but AUDIT_WITNESSES names none.")
+    return check_choice("AUDIT_ANCHOR", value, ("file", "witness", "none"))
 
 
 def check_log_name(name: str) -> str:

@@ -54,11 +54,11 @@ AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
 # Sign a checkpoint of each workspace's audit log after this many rows, and at least every so many minutes.
 AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
 AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
-AUDIT_ANCHOR = configuration.check_anchor(env.str("AUDIT_ANCHOR", default="file"))
+AUDIT_WITNESSES = check_witnesses(env.str("AUDIT_WITNESSES", default=""))
+AUDIT_ANCHOR = configuration.check_anchor(env.str("AUDIT_ANCHOR", default="file"), witnesses=AUDIT_WITNESSES)
 AUDIT_ANCHOR_DIR = env.str("AUDIT_ANCHOR_DIR", default="")
 AUDIT_ANCHOR_FLOOR = configuration.check_anchor_floor(env.str("AUDIT_ANCHOR_FLOOR", default=""))
 AUDIT_LOG_NAME = configuration.check_log_name(env.str("AUDIT_LOG_NAME", default=""))
-AUDIT_WITNESSES = check_witnesses(env.str("AUDIT_WITNESSES", default=""))
 # Where log destinations and alerts may send to beside the public internet, and where destinations that are files lie.
 LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(
     "LOG_DESTINATION_PRIVATE_NETWORKS", env.list("LOG_DESTINATION_PRIVATE_NETWORKS", default=[])

@@ -30,7 +30,7 @@ from mcpbridge.observability import metrics
 
 logger = logging.getLogger("mcpbridge.anchor")
 
-FILE, NONE = "file", "none"
+FILE, WITNESS = "file", "witness"
 
 
 class AnchorFaultError(SigningRefusedError):
@@ -80,6 +80,10 @@ class NodeAnchors:
         self._written: dict[str, Head] = {}
         self._faults: dict[str, AnchorFault] = {}
         self._unsaved: set[str] = set()
+        # With AUDIT_ANCHOR=witness: the logs that witnesses were asked about, and when they are asked again.
+        self.is_witnessed = configured.mode == WITNESS
+        self.answered: set[str] = set()
+        self.next_question: dict[str, float] = {}
         self.unadopted: set[str] = set()
         self.has_looked = False
         if self.folder is not None:
@@ -91,7 +95,7 @@ class NodeAnchors:
     @property
     def is_outside(self) -> bool:
         """Return whether anything outside the database holds the logs."""
-        return self.folder is not None
+        return self.folder is not None or self.is_witnessed
 
     @property
     def faults(self) -> list[AnchorFault]:
@@ -164,6 +168,12 @@ class NodeAnchors:
         with self._lock:
             self._anchors.pop(org_id, None)
             self.await_adoption(org_id)
+
+    def await_witness(self, org_id: str, reason: str) -> None:
+        """Remember, and log once, that this node does not sign the log until a witness answers."""
+        if org_id not in self.unadopted:
+            self.unadopted.add(org_id)
+            logger.warning("The audit log of workspace %s is not signed until a witness answers: %s", org_id, reason)
 
     def await_adoption(self, org_id: str) -> None:
         """Remember, and log once, that this node does not sign the log of the workspace until it is adopted."""

@@ -12,6 +12,7 @@ from django.utils import timezone
 from mcpbridge.audit.anchors.faults import NODE, FaultKind
 from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, Verified
 from mcpbridge.audit.anchors.new_rows import NewRows, signed_cut
+from mcpbridge.audit.anchors.witnessed import NoWitnessError, WitnessedFindingError, witnessed_checkpoint
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import UNREADABLE, checkpoint_of
 from mcpbridge.audit.hashchain import Head, genesis
@@ -72,7 +73,9 @@ class AnchorWatch:
 
     def _check(self, org_id: str, status: ChainStatus | None) -> bool:
         """Compare one workspace with its anchor and verify its new rows; return whether all is well."""
-        anchor = self._anchors.anchor(org_id) or self._first_anchor(org_id, status)
+        anchor = self._anchors.anchor(org_id)
+        if anchor is None or (self._anchors.is_witnessed and org_id not in self._anchors.answered):
+            anchor = self._first_anchor(org_id, status)
         if anchor is None or any(fault.workspace == org_id for fault in self._anchors.faults):
             return False
         if (fault := self._trust.fault(anchor)) and anchor.sequence == 0:
@@ -95,6 +98,21 @@ class AnchorWatch:
             return self._stored_anchor(org_id)
         # It had no entries when this process first looked, so it began meanwhile, maybe on another node.
         has_begun = self._anchors.has_looked and org_id not in self._anchors.unadopted
+        if self._anchors.is_witnessed:
+            try:
+                found = witnessed_checkpoint(self._anchors, self._alias, org_id, self._trust)
+            except WitnessedFindingError as finding:
+                self._report(finding.kind, org_id, str(finding))
+                return None
+            except NoWitnessError as error:
+                self._anchors.await_witness(org_id, str(error))
+                return None
+            if found is not None:
+                self._anchors.move(found)
+                return self._anchors.anchor(org_id)
+            if not is_new and not head_of(self._alias, org_id).epoch:
+                # Witnesses cosign trees, which logs of format 1 do not have.
+                return self._stored_anchor(org_id)
         if is_new or has_begun:
             self._anchors.begin(org_id, new_origin(self._alias, org_id))
             return self._anchors.anchor(org_id)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,24 +64,23 @@ def cosign(witness: Witness, log: WitnessedLog, *, known: int, limit_s: float) -
     raise _unavailable(witness, "names another size each time")
 
 
-def last_cosigned(witness: Witness, key: VerifierKey, *, limit_s: float) -> SignedHead | None:
-    """Return the last checkpoint of the log `key.name` that the witness cosigned; None if it has cosigned none.
+def last_cosigned(witness: Witness, keys: Sequence[VerifierKey], *, limit_s: float) -> SignedHead | None:
+    """Return the last checkpoint of the log that the witness cosigned; None if it has cosigned none.
 
-    It is signed by `key` and by the witness. Raises NotCosignedError.
+    It is signed by the witness and by one of `keys`, which all have the origin as their name. Raises NotCosignedError.
     """
-    path = f"/{hashlib.sha256(key.name.encode()).hexdigest()}/checkpoint"
+    path = f"/{hashlib.sha256(keys[0].name.encode()).hexdigest()}/checkpoint"
     answer = _exchange(witness, "GET", path, b"", limit_s)
     if answer.status == 404:
         return None
     if answer.status != 200:
         raise _unavailable(witness, f"answered {answer.status}")
-    try:
-        found = open_checkpoint(answer.body, key, cosigners=[witness.key])
-    except TreeError as error:
-        raise _unavailable(witness, f"shows a checkpoint that does not verify: {error}") from None
-    if witness.key not in found.cosigned:
-        raise _unavailable(witness, "shows a checkpoint without its own cosignature")
-    return found
+    for key in keys:
+        with suppress(TreeError):
+            found = open_checkpoint(answer.body, key, cosigners=[witness.key])
+            if witness.key in found.cosigned:
+                return found
+    raise _unavailable(witness, "shows a checkpoint that it or this console has not signed")
 
 
 def _proof(witness: Witness, log: WitnessedLog, old: int, head: TreeHead) -> Sequence[bytes]:

@@ -170,9 +170,9 @@ def test_an_address_that_must_not_be_called_is_not(log: Log, server: WitnessServ
 
 def test_the_last_cosigned_checkpoint_is_read_back(log: Log, server: WitnessServer) -> None:
     witness, key = Witness(server.vkey, server.url), key_named(ORIGIN, log.key)
-    assert last_cosigned(witness, key, limit_s=5.0) is None
+    assert last_cosigned(witness, [key], limit_s=5.0) is None
     ask(server, log)
-    found = last_cosigned(witness, key, limit_s=5.0)
+    found = last_cosigned(witness, [key], limit_s=5.0)
     assert found is not None
     assert (found.head, list(found.cosigned)) == (log.newest()[0], [server.vkey])
 
@@ -189,7 +189,7 @@ def test_what_does_not_verify_is_not_read_back(log: Log, server: WitnessServer, 
     elif wrong == "500":
         server.answers = [(500, b"")]
     with pytest.raises(NotCosignedError):
-        last_cosigned(Witness(server.vkey, server.url), key_named(ORIGIN, key), limit_s=5.0)
+        last_cosigned(Witness(server.vkey, server.url), [key_named(ORIGIN, key)], limit_s=5.0)
 
 
 def test_witnesses_are_parsed() -> None:
