@@ -80,7 +80,7 @@ class NodeAnchors:
         self._written: dict[str, Head] = {}
         self._faults: dict[str, AnchorFault] = {}
         self._unsaved: set[str] = set()
-        # With AUDIT_ANCHOR=witness: the logs that witnesses were asked about, and when they are asked again.
+        # With AUDIT_ANCHOR=witness: the logs that witnesses were asked about, and when each may be asked for again.
         self.is_witnessed = configured.mode == WITNESS
         self.answered: set[str] = set()
         self.next_question: dict[str, float] = {}

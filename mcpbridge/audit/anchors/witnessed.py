@@ -49,7 +49,7 @@ def witnessed_checkpoint(anchors: NodeAnchors, alias: str, org_id: str, trust: T
     Asked at most every 30 seconds for each log. Raises WitnessedFindingError, and NoWitnessError if none has answered.
     """
     if anchors.next_question.get(org_id, 0.0) > time.monotonic():
-        raise NoWitnessError("The witnesses are asked again in a moment.")
+        raise NoWitnessError("The next question to the witnesses is due in a moment.")
     anchors.next_question[org_id] = time.monotonic() + _AGAIN_S
     newest = _newest(alias, org_id, trust)
     head = _last_cosigned(newest.origin if newest else new_origin(alias, org_id), trust)

@@ -1,0 +1,204 @@
+"""Nodes without a disk, anchored by witnesses; and what only a witness finds: an old anchor with an old database."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mcpbridge.audit.anchors import memory
+from mcpbridge.audit.anchors.memory import AnchorFaultError, UnadoptedLogError, node_anchors
+from mcpbridge.audit.keyring import announce_key
+from mcpbridge.audit.signing import configured_key, key_pair
+from mcpbridge.audit.tree.notes import key_named
+from mcpbridge.audit.witnesses.submission import WitnessSubmitter
+from mcpbridge.models import SigningHead
+from tests.databases import RecordDatabase
+from tests.mcpbridge.audit.anchors.conftest import (
+    EVENTS,
+    HEADS,
+    WORKSPACE,
+    Restart,
+    Sql,
+    anchor_file,
+    found,
+    sign,
+    write,
+)
+from tests.witness_server import WitnessServer
+
+TILES = "mcpbridge_audittile"
+
+
+def origin() -> str:
+    """The origin of the workspace's log."""
+    found = SigningHead.objects.filter(org_id=WORKSPACE).values_list("origin", flat=True).first()
+    return found or f"audit.example.com/{WORKSPACE}/1"
+
+
+@pytest.fixture
+def witness(settings: Any) -> Iterator[WitnessServer]:
+    """A witness that the console asks, and that trusts its log."""
+    settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+    settings.LOG_DESTINATION_TIMEOUT_S = 5.0
+    settings.AUDIT_LOG_NAME = "audit.example.com"
+    with WitnessServer(key_named(f"audit.example.com/{WORKSPACE}/1", configured_key())) as witness:
+        settings.AUDIT_WITNESSES = witness.setting
+        yield witness
+
+
+@pytest.fixture
+def diskless(witness: WitnessServer, settings: Any) -> WitnessServer:
+    """The same, of a node without a disk."""
+    settings.AUDIT_ANCHOR = "witness"
+    return witness
+
+
+def submit() -> None:
+    WitnessSubmitter(lock_path=None).submit()
+
+
+def put_back(sql: Sql, rows: int) -> None:
+    """An old database: later rows, checkpoints and tiles are not in it, nor what was said of cosignatures."""
+    sql(
+        "DELETE FROM mcpbridge_cosignature",
+        "DELETE FROM mcpbridge_witnessstatus",
+        f"DELETE FROM {EVENTS} WHERE sequence > {rows}",
+        f"DELETE FROM {HEADS} WHERE sequence > {rows}",
+        f"DELETE FROM {TILES}",
+    )
+
+
+def test_a_node_without_a_disk_goes_on_where_the_witness_was(
+    diskless: WitnessServer, signed: RecordDatabase, restart: Restart
+) -> None:
+    submit()
+    write(2)
+    restart()
+    assert sign() == 10
+    anchor = node_anchors().anchor(WORKSPACE)
+    assert anchor is not None
+    assert node_anchors().is_outside
+    assert node_anchors().folder is None
+
+
+def test_it_finds_a_database_that_was_put_back(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
+    write(4)
+    assert sign() == 12
+    submit()
+    put_back(sql, 8)
+    restart()
+    with pytest.raises(AnchorFaultError):
+        sign()
+    (fault,) = node_anchors().faults
+    assert (fault.kind, fault.reason) == ("behind", "The log ends at entry 8, but a witness has cosigned entry 12.")
+
+
+def test_it_finds_a_log_of_which_nothing_is_left(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
+    submit()
+    put_back(sql, 0)
+    restart()
+    write(1)
+    with pytest.raises(AnchorFaultError):
+        sign()
+    assert node_anchors().faults[0].kind == "behind"
+
+
+def test_it_finds_checkpoints_that_were_removed(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
+    submit()
+    sql("DELETE FROM mcpbridge_cosignature", f"DELETE FROM {HEADS} WHERE sequence > 4")
+    restart()
+    with pytest.raises(AnchorFaultError):
+        sign()
+    assert node_anchors().faults[0].kind == "changed"
+
+
+def test_it_finds_a_row_that_was_changed(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
+    submit()
+    sql(f"UPDATE {EVENTS} SET hash = '{'0' * 64}' WHERE sequence = 8")
+    restart()
+    with pytest.raises(AnchorFaultError):
+        sign()
+
+
+def test_it_signs_nothing_while_no_witness_answers(
+    diskless: WitnessServer, signed: RecordDatabase, restart: Restart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit()
+    restart()
+    diskless.answers = [(500, b"")]
+    for _ in range(2):
+        with pytest.raises(UnadoptedLogError):
+            sign()
+    assert node_anchors().unadopted == {WORKSPACE}
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 31)
+    assert sign() == 8
+    assert node_anchors().unadopted == set()
+
+
+def test_the_largest_of_several_witnesses_counts(
+    diskless: WitnessServer, sql: Sql, restart: Restart, settings: Any
+) -> None:
+    submit()
+    with WitnessServer(key_named(origin(), configured_key()), name="second.example.net") as second:
+        settings.AUDIT_WITNESSES = second.setting
+        write(4)
+        sign()
+        submit()
+        settings.AUDIT_WITNESSES = f"{diskless.setting}, {second.setting}"
+        put_back(sql, 8)
+        restart()
+        assert found() is not None
+
+
+def test_a_log_that_no_witness_knows_begins_in_the_database(
+    diskless: WitnessServer, signed: RecordDatabase, restart: Restart
+) -> None:
+    restart()
+    write(1)
+    assert sign() == 9
+
+
+def test_a_checkpoint_by_the_key_before_counts(
+    diskless: WitnessServer, signed: RecordDatabase, restart: Restart, settings: Any
+) -> None:
+    submit()
+    announce_key(text="the next key", actor="Ana")
+    settings.AUDIT_SIGNING_KEY = "the next key"
+    restart()
+    assert sign() == 9
+
+
+def test_another_key_s_checkpoint_at_the_witness_is_none_of_ours(
+    diskless: WitnessServer, signed: RecordDatabase, restart: Restart
+) -> None:
+    submit()
+    head, _ = diskless.latest[origin()]
+    diskless.latest[origin()] = head, head.signed(key_pair("a thief"))
+    restart()
+    with pytest.raises(UnadoptedLogError):
+        sign()
+
+
+def test_an_old_anchor_with_an_old_database_is_found_by_the_witness_alone(
+    witness: WitnessServer, sql: Sql, restart: Restart
+) -> None:
+    old_anchor = anchor_file().read_bytes()
+    write(4)
+    assert sign() == 12
+    submit()
+    put_back(sql, 8)
+    anchor_file().write_bytes(old_anchor)
+    restart()
+    # The node notices nothing, and its real key signs another history.
+    assert found() is None
+    write(2)
+    assert sign() == 10
+    assert memory.node_anchors().faults == []
+    submit()
+    (fault,) = node_anchors().faults
+    assert fault.kind == "behind"
+    assert "has cosigned 12 entries, but the log has 10" in fault.reason
+    with pytest.raises(AnchorFaultError):
+        sign()
