@@ -29,6 +29,7 @@ from mcpbridge.audit.keyring import signing_key
 from mcpbridge.audit.log_tree.growing import LogTree, extend_tiles, rebuild_tiles
 from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.signing import SigningKeyPair
+from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.db.locks import acquire_locks, try_acquire_lock
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction
 from mcpbridge.models import SigningHead
@@ -152,20 +153,25 @@ def _rebuild(alias: str, tree: LogTree, file_lock: AbstractContextManager[None])
 def _sign(alias: str, key: SigningKeyPair, org_id: str, verified: Verified, reason: str) -> SigningHead:
     """Sign what this process has verified, not what the database says now."""
     signed = sign_head(key, org_id, verified.head, reason=reason, tree=verified.tree)
-    head = SigningHead.objects.using(alias).create(
-        org_id=org_id,
+    head = store_checkpoint(alias, signed)
+    transaction.on_commit(partial(_publish, head, verified.tree), using=alias)
+    return head
+
+
+def store_checkpoint(alias: str, signed: Checkpoint) -> SigningHead:
+    """Store a checkpoint that was signed."""
+    return SigningHead.objects.using(alias).create(
+        org_id=signed.workspace,
         sequence=signed.sequence,
         hash=signed.hash,
         at=datetime.fromisoformat(signed.at),
         key_id=signed.key_id,
         signature=signed.signature,
-        reason=reason,
+        reason=signed.reason,
         origin=signed.origin,
         root=signed.root,
         signed_note=signed.note,
     )
-    transaction.on_commit(partial(_publish, head, verified.tree), using=alias)
-    return head
 
 
 def checkpoint_line(head: SigningHead) -> str:

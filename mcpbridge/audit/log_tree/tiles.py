@@ -4,7 +4,8 @@ Tiles are not believed: what is read from them counts only if it leads to a sign
 again from the rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from mcpbridge.audit.tree.errors import ProofError
 from mcpbridge.audit.tree.merkle import CompactRange, leaf_hash
@@ -70,6 +71,14 @@ def rebuild(alias: str, org_id: str, *, first: int, to: CompactRange) -> bool:
     kept = rows.order_by("sequence").values_list("sequence", flat=True).first()
     truncate(alias, org_id, (kept or first) - first)
     return extend_stored(alias, org_id, first=first, to=to)
+
+
+def store_tree(alias: str, org_id: str, leaves: Iterable[bytes]) -> None:
+    """Replace all tiles by those of the tree with these hashes of leaves, within the caller's transaction."""
+    AuditTile.objects.using(alias).filter(org_id=org_id).delete()
+    changed = extend_tiles(tile_reader(alias, org_id), 0, leaves)
+    while part := dict(islice(changed, _TILES_AT_ONCE)):
+        _store(alias, org_id, part)
 
 
 def truncate(alias: str, org_id: str, size: int) -> None:
