@@ -144,7 +144,7 @@ def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     Return the rows that were skipped because of hourly limits. The chains stay locked until the transaction ends, so it
     should end soon.
     """
-    ends = lock_heads(alias, {row.org_id for row in rows})
+    ends = {org_id: _continued(org_id, end) for org_id, end in lock_heads(alias, {row.org_id for row in rows}).items()}
     # Counted under the chain locks, so that concurrent intents are counted too.
     over = _over_limits(alias, rows)
     wanted = [row for row in rows if row not in over]
@@ -153,6 +153,17 @@ def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     insert(alias, AuditEvent, _chained(stored, ends))
     _remember(alias, new, ends)
     return over
+
+
+def _continued(org_id: str, end: ChainEnd) -> ChainEnd:
+    """Return the end of a chain, in the next epoch if it lacks rows that the anchor of this node has.
+
+    So no row ever takes the place of one that was lost. The epoch counts once an operator has accepted the restore.
+    """
+    anchor = node_anchors().anchor(org_id)
+    if anchor is None or not anchor.origin or end.sequence >= anchor.sequence or end.epoch > anchor.epoch:
+        return end
+    return end._replace(epoch=anchor.epoch + 1)
 
 
 def _remember(alias: str, new: Sequence[str], ends: dict[str, ChainEnd]) -> None:

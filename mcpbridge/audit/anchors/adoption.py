@@ -5,28 +5,38 @@ Nothing is adopted that does not verify, and the adoption is an entry of the log
 """
 
 from django.db import router, transaction
+from django.utils import timezone
 
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
+from mcpbridge.audit.epochs.acceptance import RestoreRefusedError, begin_epoch, has_row, kept_head, signing_key_of
+from mcpbridge.audit.epochs.stored import last_epoch
+from mcpbridge.audit.epochs.trees import chain_head, tree_of
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import checkpoint_of, stored_keys
-from mcpbridge.audit.hashchain import Head
+from mcpbridge.audit.hashchain import Head, instant
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.keyring import is_registered, key_line, register_first_key, signing_key
 from mcpbridge.audit.log_tree.growing import LogTree, signed_tree
 from mcpbridge.audit.log_tree.origins import log_name
 from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.log_tree.tiles import stored_leaves
+from mcpbridge.audit.rows import NOTE_LENGTH
 from mcpbridge.audit.signing import configured_key
 from mcpbridge.audit.tree.errors import ProofError
 from mcpbridge.audit.tree.merkle import CompactRange
 from mcpbridge.audit.tree.origins import Origin
+from mcpbridge.audit.tree.restores import EpochStatement
 from mcpbridge.audit.verification import UnusableInputError
 from mcpbridge.audit.verification.key_files import trust_from_text
+from mcpbridge.audit.verification.records import Checkpoint
 from mcpbridge.audit.verification.sources import verify_stored
 from mcpbridge.audit.verification.trust import Trust
+from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.models import AuditEvent, SigningHead
+
+ACTION = "console.audit_anchor"
 
 
 class AdoptionRefusedError(Exception):
@@ -45,6 +55,8 @@ def adopt_log(*, org_id: str, reason: str, actor: str, fingerprint: str = "") ->
     alias, anchors = router.db_for_write(AuditEvent), node_anchors()
     anchors.sync()
     before = anchors.anchor(org_id)
+    if before is not None and before.origin and not _is_followed(alias, before):
+        return _adopt_changed(alias, before, reason, actor)
     found = _verified(alias, org_id, fingerprint)
     tree = _tree(alias, org_id, found)
     with transaction.atomic(using=alias):
@@ -52,7 +64,7 @@ def adopt_log(*, org_id: str, reason: str, actor: str, fingerprint: str = "") ->
         key = signing_key(alias)
         record_event(
             org_id=org_id,
-            action="console.audit_anchor",
+            action=ACTION,
             actor=actor,
             target_type="audit_record",
             target_label=f"up to row {found.sequence}",
@@ -67,6 +79,29 @@ def adopt_log(*, org_id: str, reason: str, actor: str, fingerprint: str = "") ->
     if not anchors.faults:
         make_checkpoints(reason="demand", org_id=org_id)
     return found
+
+
+def _is_followed(alias: str, anchor: Checkpoint) -> bool:
+    """Return whether the origin of the anchor may continue, or another node has stated a later epoch."""
+    return has_row(alias, anchor) or last_epoch(alias, anchor.workspace) > anchor.epoch
+
+
+def _adopt_changed(alias: str, anchor: Checkpoint, reason: str, actor: str) -> Head:
+    """Adopt a log that other entries took over, in a new epoch: one origin never signs two histories."""
+    origin = Origin.parse(anchor.origin)
+    kept = kept_head(alias, anchor.workspace, origin.epoch)
+    if kept.sequence < anchor.sequence:
+        raise AdoptionRefusedError(
+            f"The log ends at entry {kept.sequence}, but the anchor is at {anchor.sequence}: use audit_accept_restore."
+        )
+    head = chain_head(kept, tree_of(alias, key_line(alias), origin, kept.sequence))
+    statement = EpochStatement(origin, head, head, instant(timezone.now()), sanitize_text(reason, NOTE_LENGTH))
+    lost = {"sequence": anchor.sequence, "hash": anchor.hash}
+    try:
+        begin_epoch(alias, statement, signing_key_of(alias), actor=actor, action=ACTION, lost=lost)
+    except RestoreRefusedError as error:
+        raise AdoptionRefusedError(str(error)) from None
+    return kept
 
 
 def _verified(alias: str, org_id: str, fingerprint: str) -> Head:

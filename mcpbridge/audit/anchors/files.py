@@ -73,7 +73,7 @@ class AnchorFolder:
     def write(self, anchor: Checkpoint, tree: LogTree | None = None, *, is_replacing: bool = False) -> bool:
         """Replace the file by `anchor` durably and atomically; return False if it already names a later row.
 
-        With `is_replacing`, replace any anchor and remove the finding, and one about the node. Raises OSError.
+        With `is_replacing`, replace any anchor and remove the finding. Raises OSError.
         """
         path = self._path_of(anchor.workspace, _ANCHOR)
         with self._alone():
@@ -82,14 +82,17 @@ class AnchorFolder:
                     found = self.read(anchor.workspace)
                 except UnreadableAnchorError:
                     return False
-                if found is not None and found.checkpoint.sequence > anchor.sequence:
+                if found is not None and found.checkpoint.place > anchor.place:
                     return False
             _replace(path, checkpoint_line(anchor) + _compact_line(tree))
             if is_replacing:
-                for org_id in (anchor.workspace, NODE):
-                    self._path_of(org_id, _FAULT).unlink(missing_ok=True)
+                self.forget(anchor.workspace)
             self._seen[path.name] = _state_of(path)
         return True
+
+    def forget(self, org_id: str) -> None:
+        """Remove the finding about a workspace, or about the node. Raises OSError."""
+        self._path_of(org_id, _FAULT).unlink(missing_ok=True)
 
     def has(self, org_id: str) -> bool:
         """Return whether there is an anchor file of the workspace."""

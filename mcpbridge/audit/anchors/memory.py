@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import NODE, AnchorFault, FaultKind
 from mcpbridge.audit.anchors.files import AnchorFolder, StoredAnchor, UnreadableAnchorError
+from mcpbridge.audit.epochs.following import is_ours
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.reading import checkpoint_from_line
 from mcpbridge.audit.hashchain import Head, genesis, instant
@@ -86,11 +87,9 @@ class NodeAnchors:
         self.next_question: dict[str, float] = {}
         self.unadopted: set[str] = set()
         self.has_looked = False
-        if self.folder is not None:
-            # So that a process that begins refuses what the one before it refused.
-            with suppress(OSError):
-                for fault in self.folder.faults().values():
-                    self._remember_fault(fault)
+        # So that a process that begins refuses what the one before it refused.
+        with suppress(OSError):
+            self.sync()
 
     @property
     def is_outside(self) -> bool:
@@ -160,7 +159,7 @@ class NodeAnchors:
         """Move the anchor on to a checkpoint that was signed and committed, with its tree if known; never back."""
         with self._lock:
             known = self.anchor(anchor.workspace)
-            if known is None or known.sequence <= anchor.sequence:
+            if known is None or known.place <= anchor.place:
                 self._set(anchor, tree)
 
     def disown(self, org_id: str) -> None:
@@ -186,18 +185,28 @@ class NodeAnchors:
             )
 
     def adopt(self, anchor: Checkpoint, tree: LogTree | None = None) -> None:
-        """Replace the anchor of the workspace, and drop the finding about it. Raises OSError."""
+        """Replace the anchor of the workspace, and drop findings about it and about the node. Raises OSError."""
+        with self._lock:
+            self._faults.pop(NODE, None)
+            self.follow(anchor, tree)
+            if self.folder is not None:
+                self.folder.forget(NODE)
+
+    def follow(self, anchor: Checkpoint, tree: LogTree | None = None) -> None:
+        """Continue in the next epoch of the log, and drop the finding about what it gave up. Raises OSError."""
         with self._lock:
             if self.folder is not None:
                 self.folder.write(anchor, tree, is_replacing=True)
-            org_id = anchor.workspace
-            self._keep(anchor, tree)
-            self._verified[org_id] = Verified(Head(anchor.sequence, anchor.hash), tree)
-            self._faults.pop(org_id, None)
-            self._faults.pop(NODE, None)
-            self._written.pop(org_id, None)
-            self.unadopted.discard(org_id)
-            metrics.audit_anchor_fault.set(len(self._faults))
+            self._begin_at(anchor, tree)
+
+    def _begin_at(self, anchor: Checkpoint, tree: LogTree | None) -> None:
+        self._keep(anchor, tree)
+        self._verified[anchor.workspace] = Verified(Head(anchor.sequence, anchor.hash), tree)
+        self._faults.pop(anchor.workspace, None)
+        self._written.pop(anchor.workspace, None)
+        for marked in (self._unsaved, self.unadopted):
+            marked.discard(anchor.workspace)
+        metrics.audit_anchor_fault.set(len(self._faults))
 
     def sync(self) -> None:
         """Take over what other processes of this node wrote, and report files that went back. Raises OSError."""
@@ -258,12 +267,15 @@ class NodeAnchors:
     def _take(self, stored: StoredAnchor) -> None:
         found = stored.checkpoint
         org_id, known = found.workspace, self._anchors.get(found.workspace)
-        if known is None or found.sequence > known.sequence:
+        if known is not None and found.epoch > known.epoch and is_ours(found):
+            # Another process of this node followed the statement of an epoch.
+            self._begin_at(found, stored.tree)
+        elif known is None or found.place > known.place:
             self._keep(found, stored.tree)
             self.unadopted.discard(org_id)
         elif org_id in self._unsaved:
             return
-        elif found.sequence < known.sequence:
+        elif found.place < known.place:
             reason = f"The file of its anchor went back from entry {known.sequence} to {found.sequence}."
             self.report(FaultKind.CHANGED, org_id, reason)
         elif found.hash != known.hash:

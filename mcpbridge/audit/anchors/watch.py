@@ -13,6 +13,8 @@ from mcpbridge.audit.anchors.faults import NODE, FaultKind
 from mcpbridge.audit.anchors.memory import NodeAnchors, UnadoptedLogError, Verified
 from mcpbridge.audit.anchors.new_rows import NewRows, signed_cut
 from mcpbridge.audit.anchors.witnessed import NoWitnessError, WitnessedFindingError, witnessed_checkpoint
+from mcpbridge.audit.epochs.following import NotFollowedError, follow
+from mcpbridge.audit.epochs.stored import stored_restores
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import UNREADABLE, checkpoint_of
 from mcpbridge.audit.hashchain import Head, genesis
@@ -76,6 +78,8 @@ class AnchorWatch:
         anchor = self._anchors.anchor(org_id)
         if anchor is None or (self._anchors.is_witnessed and org_id not in self._anchors.answered):
             anchor = self._first_anchor(org_id, status)
+        if anchor is not None and anchor.origin and self._trust.fault(anchor) is None:
+            anchor = self._follow(anchor)
         if anchor is None or any(fault.workspace == org_id for fault in self._anchors.faults):
             return False
         if (fault := self._trust.fault(anchor)) and anchor.sequence == 0:
@@ -90,6 +94,22 @@ class AnchorWatch:
         if not all(self._stands(org_id, head) for head in sorted(head for head in known if head is not None)):
             return False
         return NewRows(self._anchors, self._alias, self._trust, anchor).verify()
+
+    def _follow(self, anchor: Checkpoint) -> Checkpoint | None:
+        """Follow the statements of later epochs, and return the anchor then; None if one must not be followed."""
+        org_id = anchor.workspace
+        for restore in stored_restores(self._alias, org_id, after=anchor.epoch):
+            try:
+                begun = follow(anchor, restore, self._trust)
+            except NotFollowedError as error:
+                self._anchors.report(error.kind, org_id, str(error))
+                return None
+            head, key = Head(anchor.sequence, anchor.hash), usable_key(self._alias)
+            if key is None or (head.sequence <= begun.kept.sequence and not self._stands(org_id, head)):
+                return None
+            anchor = begun.anchor(key)
+            self._anchors.follow(anchor)
+        return anchor
 
     def _first_anchor(self, org_id: str, status: ChainStatus | None) -> Checkpoint | None:
         """Anchor a log that is new, or of which nothing outside the database may be kept; else None: to be adopted."""

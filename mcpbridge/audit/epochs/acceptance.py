@@ -4,7 +4,9 @@ Run by an operator on the node whose anchor is furthest. What is left must verif
 node signs, and the entry about it are committed together.
 """
 
+from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 from django.db import router, transaction
 from django.utils import timezone
@@ -14,6 +16,7 @@ from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.audit.epochs.stored import last_epoch, signed_restore, store_restore
 from mcpbridge.audit.epochs.trees import chain_head, sign_tree_head, tree_of
+from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.source import Selection, chain_records
 from mcpbridge.audit.hashchain import Head, genesis, instant
 from mcpbridge.audit.heads import lock_heads
@@ -55,21 +58,28 @@ def accept_restore(*, org_id: str, reason: str, actor: str) -> EpochStatement:
 
 
 def begin_epoch(
-    alias: str, statement: EpochStatement, key: SigningKeyPair, *, actor: str, action: str = ACTION
+    alias: str,
+    statement: EpochStatement,
+    key: SigningKeyPair,
+    *,
+    actor: str,
+    action: str = ACTION,
+    lost: Mapping[str, Any] | None = None,
 ) -> None:
     """Sign and store a statement, record it as an entry of the new epoch, and anchor the log there.
 
-    All rows must verify with it. Raises RestoreRefusedError, AuditUnavailableError, SigningRefusedError and OSError.
+    `lost` is the head that the entry names as given up, if it is not that of the statement. All rows must verify with
+    the statement. Raises RestoreRefusedError, AuditUnavailableError, SigningRefusedError and OSError.
     """
     org_id, restore = statement.origin.workspace, signed_restore(statement, key)
     # Before the chain is locked, which holds up every writer.
-    _refuse_unverified(alias, restore)
+    _refuse_unverified(alias, org_id, restore)
     with transaction.atomic(using=alias):
         lock_heads(alias, [org_id])
         if kept_head(alias, org_id, statement.origin.epoch) != (statement.kept.sequence, statement.kept.hash):
             raise WrittenMeanwhileError("Another process wrote to the log meanwhile. Run the command again.")
         store_restore(alias, restore)
-        _record(statement, actor, action)
+        _record(statement, actor, action, lost)
     anchors = node_anchors()
     anchors.adopt(sign_tree_head(key, statement.to, statement.kept, reason="anchor"))
     if not anchors.faults:
@@ -97,9 +107,9 @@ def _anchor(anchors: NodeAnchors, org_id: str) -> Checkpoint:
     return anchor
 
 
-def _refuse_unverified(alias: str, restore: Restore) -> None:
-    org_id = restore.workspace
-    records = chain([restore], chain_records(Selection(workspace=org_id)))
+def _refuse_unverified(alias: str, org_id: str, *statements: Restore) -> None:
+    """Raise RestoreRefusedError unless all rows verify with the stored statements and these."""
+    records = chain(statements, chain_records(Selection(workspace=org_id)))
     try:
         (found,) = verify(records, key_line(alias), workspaces=[org_id], only=org_id, unsigned=Unsigned.ALLOWED).chains
     except UnusableInputError as error:
@@ -125,7 +135,12 @@ def _statement(alias: str, anchor: Checkpoint, reason: str) -> EpochStatement:
             f"The log does not lack its end: it has entry {kept.sequence}, and the anchor is at {anchor.sequence}."
             " If it was changed otherwise, restore a backup that agrees with the anchor."
         )
-    tree = tree_of(alias, key_line(alias), origin, kept.sequence)
+    try:
+        tree = tree_of(alias, key_line(alias), origin, kept.sequence)
+    except SigningRefusedError:
+        # What is wrong with the rows says more.
+        _refuse_unverified(alias, anchor.workspace)
+        raise
     given_up = ChainHead(anchor.sequence, anchor.hash, anchor.root)
     return EpochStatement(origin, given_up, chain_head(kept, tree), instant(timezone.now()), reason)
 
@@ -140,7 +155,17 @@ def kept_head(alias: str, org_id: str, epoch: int) -> Head:
     return Head(*cut) if cut else genesis(org_id)
 
 
-def _record(statement: EpochStatement, actor: str, action: str) -> None:
+def has_row(alias: str, anchor: Checkpoint) -> bool:
+    """Return whether the row of an anchor is as it was, or was pruned."""
+    if not anchor.sequence:
+        return True
+    rows = AuditEvent.objects.using(alias).filter(org_id=anchor.workspace, sequence=anchor.sequence)
+    hash = rows.values_list("hash", flat=True).first()
+    cuts = AuditCut.objects.using(alias).filter(org_id=anchor.workspace, sequence__gte=anchor.sequence)
+    return hash == anchor.hash or (hash is None and cuts.exists())
+
+
+def _record(statement: EpochStatement, actor: str, action: str, lost: Mapping[str, Any] | None) -> None:
     said = statement.as_dict()
     record_event(
         org_id=statement.origin.workspace,
@@ -150,5 +175,5 @@ def _record(statement: EpochStatement, actor: str, action: str) -> None:
         epoch=statement.to.epoch,
         target_label=f"epoch {statement.to.epoch}, kept up to row {statement.kept.sequence}",
         note=statement.reason,
-        details={"epoch": statement.to.epoch, "kept": said["kept"], "given_up": said["from"]},
+        details={"epoch": statement.to.epoch, "kept": said["kept"], "given_up": lost or said["from"]},
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.epochs.stored import epoch_begun_by
+from mcpbridge.audit.epochs.trees import sign_tree_head
+from mcpbridge.audit.signing import SigningKeyPair, configured_key, is_signed
 from mcpbridge.audit.tree.errors import FormatError
 from mcpbridge.audit.tree.origins import Origin
 from mcpbridge.audit.tree.restores import ChainHead
@@ -34,6 +36,10 @@ class Beginning:
 
     origin: Origin
     kept: ChainHead
+
+    def anchor(self, key: SigningKeyPair) -> Checkpoint:
+        """Return the anchor of a node that begins here."""
+        return sign_tree_head(key, self.origin, self.kept, reason="anchor")
 
 
 def follow(anchor: Checkpoint, restore: Restore, trust: Trust) -> Beginning:
@@ -63,3 +69,9 @@ def _is_named(anchor: Checkpoint, restore: Restore) -> bool:
     if given_up["origin"] != anchor.origin or given_up["sequence"] < anchor.sequence:
         return False
     return bool(given_up["sequence"] > anchor.sequence or given_up["hash"] == anchor.hash)
+
+
+def is_ours(anchor: Checkpoint) -> bool:
+    """Return whether the configured key signed an anchor, as far as can be told without the database."""
+    key, message = configured_key(), anchor.message()
+    return anchor.key_id == key.key_id and message is not None and is_signed(key.public_key, message, anchor.signature)

@@ -12,7 +12,13 @@ from django.utils import timezone
 
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.console_events import record_event
-from mcpbridge.audit.epochs.acceptance import RestoreRefusedError, WrittenMeanwhileError, begin_epoch, kept_head
+from mcpbridge.audit.epochs.acceptance import (
+    RestoreRefusedError,
+    WrittenMeanwhileError,
+    begin_epoch,
+    has_row,
+    kept_head,
+)
 from mcpbridge.audit.epochs.trees import chain_head, tree_of
 from mcpbridge.audit.export.source import stored_keys
 from mcpbridge.audit.hashchain import instant
@@ -26,7 +32,7 @@ from mcpbridge.audit.verification.announcements import RECOVERY, SIGNING, is_cou
 from mcpbridge.audit.verification.records import Checkpoint, Key
 from mcpbridge.core.sanitize import sanitize_text
 from mcpbridge.db.locks import acquire_locks
-from mcpbridge.models import AuditCut, AuditEvent, SigningKey
+from mcpbridge.models import SigningKey
 
 # How often a statement is made again because rows were written meanwhile.
 _ATTEMPTS = 5
@@ -113,7 +119,10 @@ def _break(
 ) -> EpochStatement:
     """Let one log continue with another key from its last row on."""
     origin = Origin.parse(anchor.origin)
-    _refuse_other(alias, anchor)
+    if not has_row(alias, anchor):
+        raise RestoreRefusedError(
+            f"{anchor.workspace}: the log does not agree with the anchor of this node at entry {anchor.sequence}."
+        )
     for attempt in range(_ATTEMPTS):
         kept = kept_head(alias, anchor.workspace, origin.epoch)
         head = chain_head(kept, tree_of(alias, key_line(alias), origin, kept.sequence))
@@ -128,17 +137,6 @@ def _break(
         else:
             break
     return statement
-
-
-def _refuse_other(alias: str, anchor: Checkpoint) -> None:
-    """Raise RestoreRefusedError unless the row of the anchor is as it was, or was pruned."""
-    rows = AuditEvent.objects.using(alias).filter(org_id=anchor.workspace, sequence=anchor.sequence)
-    hash = rows.values_list("hash", flat=True).first()
-    cuts = AuditCut.objects.using(alias).filter(org_id=anchor.workspace, sequence__gte=anchor.sequence)
-    if anchor.sequence and hash != anchor.hash and (hash is not None or not cuts.exists()):
-        raise RestoreRefusedError(
-            f"{anchor.workspace}: the log does not agree with the anchor of this node at entry {anchor.sequence}."
-        )
 
 
 def _record_everywhere(alias: str, action: str, made: SigningKeyPair, actor: str, details: Mapping[str, Any]) -> None:

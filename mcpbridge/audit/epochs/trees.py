@@ -25,7 +25,7 @@ def tree_of(alias: str, trust: Trust, origin: Origin, sequence: int) -> CompactR
     rows = AuditEvent.objects.using(alias).filter(org_id=origin.workspace)
     oldest = rows.order_by("sequence").values_list("sequence", flat=True).first()
     tree = CompactRange()
-    if oldest is None or oldest > origin.first:
+    if sequence >= origin.first and (oldest is None or oldest > origin.first):
         tree = _signed_tree(alias, trust, origin, sequence)
     try:
         tree.extend(stored_leaves(alias, origin.workspace, origin.first + tree.size, sequence + 1))

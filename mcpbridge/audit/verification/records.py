@@ -69,6 +69,11 @@ class Checkpoint:
         return CheckpointStatement(self.origin, sequence=self.sequence, hash=self.hash, root=self.root, at=self.at)
 
     @property
+    def place(self) -> tuple[int, int]:
+        """Return what orders the checkpoints of one log: the epoch, then the row."""
+        return self.epoch, self.sequence
+
+    @property
     def is_cut(self) -> bool:
         """Return whether it is the cut of a pruning."""
         return self.rows is not None

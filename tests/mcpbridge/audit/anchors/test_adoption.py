@@ -67,16 +67,13 @@ def test_a_process_that_serves_takes_over_what_a_command_adopted(signed: RecordD
     assert serving.anchor(WORKSPACE) is not None
 
 
-def test_a_restored_backup_is_signed_again_once_it_is_adopted(sql: Sql, restart: Restart) -> None:
+def test_a_log_that_lost_its_end_is_not_adopted_but_accepted_as_restored(sql: Sql, restart: Restart) -> None:
     sql(f"DELETE FROM {EVENTS} WHERE sequence > 4", f"DELETE FROM {HEADS} WHERE sequence > 4")
     status, text = told()
     assert (status, "BEHIND" in text) == (1, True)
-    assert told("--adopt", "--reason", "restored the backup of 3 May")[0] == 0
-    row = AuditEvent.objects.get(tool="console.audit_anchor")
-    assert (row.sequence, row.arguments["given_up"]["sequence"]) == (5, 8)
-    restart()
-    assert found() is None
-    assert sign() == 5
+    with pytest.raises(CommandError, match="use audit_accept_restore"):
+        told("--adopt", "--reason", "restored the backup of 3 May")
+    assert not AuditEvent.objects.filter(tool="console.audit_anchor").exists()
 
 
 def test_what_does_not_verify_is_not_adopted(sql: Sql, restart: Restart) -> None:
