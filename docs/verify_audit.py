@@ -46,7 +46,7 @@ from urllib.parse import quote, unquote
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 FORMAT_1, FORMAT_2 = "hoursmith-audit-1", "hoursmith-audit-2"
 SEALED = ("actor", "address", "arguments", "note", "snapshot", "target_label", "token_name")
@@ -588,6 +588,10 @@ class Trust:
             found.append(key_id)
         return found
 
+    def is_earlier(self, key_id: str) -> bool:
+        """Return whether this key is before the given one, so that it may be retired."""
+        return key_id not in self.given and any(key_id in self.predecessors(given) for given in self.given)
+
     def verify(self, form: str, said: Object) -> bytes:
         """Return the key that signed a statement; raise FoundError if it is not in the line, or did not sign it."""
         raw = self.keys.get(said["key_id"])
@@ -917,6 +921,12 @@ class Clock:
             self.warn("checkpoint", place, f"it was made at {at}, an earlier checkpoint at {self.signed}")
         self.signed = max(self.signed, at)
 
+    def earlier_key(self, trust: Trust, key_id: str, place: int) -> None:
+        """Warn if the last checkpoint is signed with a key before the given one (§ 11)."""
+        if trust.is_earlier(key_id):
+            reason = "it is the last one, and signed with a key before the given one: whoever holds that can make it up"
+            self.warnings.insert(0, {"record": "checkpoint", "sequence": place, "reason": reason})
+
     def warn(self, record: str, place: int, reason: str) -> None:
         """Keep the first warnings."""
         if len(self.warnings) < MOST_WARNINGS:
@@ -987,6 +997,7 @@ class Chain:
         self.range: Object | None = None
         self.cosigned: dict[str, Object] = {}
         self.withheld = 0
+        self.last: Object | None = None
         # The first row since the last signed one, and the first before an omission, which no checkpoint can reach.
         self.unsigned_from: int | None = None
         self.never_signed_from: int | None = None
@@ -1166,6 +1177,7 @@ class Chain:
         fault = fault or self.retired(checkpoint)
         if kind == "checkpoint" and not fault:
             self.clock.checkpoint(checkpoint)
+            self.last = checkpoint
         if fault:
             self.settle(fault[0], place, fault[1], kind)
         elif is_new(checkpoint) and self.is_given_up(checkpoint):
@@ -1288,6 +1300,8 @@ class Chain:
             bad = self.explain(self.misfit)
         names = ("workspace", "rows", "checkpoints", "behind", "hash", "vouched", "left_out", "withheld", "epoch")
         found: Object = {**{name: getattr(self, name) for name in names}, "sequence": self.at, "bad": bad}
+        if self.last is not None:
+            self.clock.earlier_key(self.trust, self.last["key_id"], self.last["sequence"])
         found["restores"], found["warnings"] = self.epochs.report(), self.clock.warnings
         return {**found, "cosigned": [self.cosigned[name] for name in sorted(self.cosigned)]}
 
@@ -1445,7 +1459,7 @@ def raw_of_pem(text: str, fingerprint: str) -> bytes:
         raise UnusableInputError(f"The key file contains no public key: {error}") from None
     if not isinstance(key, Ed25519PublicKey):
         raise UnusableInputError("The key file contains a public key that is not Ed25519.")
-    raw = key.public_bytes_raw() if hasattr(key, "public_bytes_raw") else b""
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
     if fingerprint not in ("", fingerprint_of(raw)):
         raise UnusableInputError("The public key in the key file has another fingerprint than the given one.")
     return raw
@@ -1858,6 +1872,7 @@ class Evidence:
             whole = self.archive.text("checkpoint")
             self.cosigned = verify_head(self.trust, said, whole)
             self.note_text, self.root = Note(whole).text, bytes.fromhex(said["root"])
+            self.clock.earlier_key(self.trust, said["key_id"], said["sequence"])
             if missing := [each.name for each in self.trust.witnesses if each.name not in self.cosigned]:
                 raise FoundError("unsigned", f"the witness {missing[0]} did not cosign it")
         except FoundError as error:
@@ -2037,9 +2052,10 @@ class Evidence:
             raise FoundError("unsigned", "neither a proof nor a range covers it")
         above, divider, whole = self.archive.text(f"proofs/{place}.tlog-proof").partition("\n\n")
         leaf = self.archive.content(f"proofs/{place}.leaf")
-        first, index, *hashes = [*above.split("\n"), ""][: above.count("\n") + 1] if "\n" in above else ("", "")
+        lines = above.split("\n")
+        index, hashes = "".join(lines[1:2]), lines[2:]
         try:
-            if not divider or first != PROOF_FORMAT or not index.startswith("index ") or len(hashes) > 64:
+            if not divider or lines[0] != PROOF_FORMAT or not index.startswith("index ") or len(hashes) > 64:
                 raise ValueError("it is not a proof of inclusion")
             if decimal(index[len("index ") :]) != place - self.checkpoint["first"]:
                 raise ValueError("it is of another row")

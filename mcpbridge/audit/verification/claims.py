@@ -84,6 +84,7 @@ class ClaimedChain:
         self._never_signed_from: int | None = None
         # The last row that each retired key may sign: the first that a key after it signed.
         self._retired_at: dict[str, int] = {}
+        self._last: Checkpoint | None = None
         # A checkpoint whose row has not come yet.
         self._ahead: Checkpoint | None = None
         self._diagnosis: MismatchDiagnosis | None = None

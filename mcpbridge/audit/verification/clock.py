@@ -42,6 +42,11 @@ class Clock:
             self._warn("checkpoint", checkpoint.sequence, reason)
         self._signed = max(self._signed, at)
 
+    def earlier_key(self, sequence: int) -> None:
+        """Warn that the last checkpoint, at this row, is signed with a key before the given one."""
+        reason = "it is the last one, and signed with a key before the given one: whose holder can make it up"
+        self.warnings.insert(0, {"record": "checkpoint", "sequence": sequence, "reason": reason})
+
     def _warn(self, record: str, sequence: int, reason: str) -> None:
         if len(self.warnings) < MOST_WARNINGS:
             self.warnings.append({"record": record, "sequence": sequence, "reason": reason})

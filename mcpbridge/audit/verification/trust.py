@@ -109,6 +109,10 @@ class Trust:
             raise FoundError(FindingKind.WRONG_KEY, f"its signature is not by the key {key_id} that it names")
         return public_key
 
+    def is_earlier(self, key_id: str) -> bool:
+        """Return whether this key is before the given one, so that it may be retired."""
+        return key_id not in self._given and any(key_id in self.predecessors(given) for given in self._given)
+
     def public_keys(self) -> list[str]:
         """Return all keys of the line, in base64."""
         self._follow()

@@ -58,6 +58,7 @@ class Chain(ClaimedChain):
             return
         if not checkpoint.is_cut:
             self._walk.clock.checkpoint(checkpoint)
+            self._last = checkpoint
         if checkpoint.origin and self._is_given_up(checkpoint):
             return
         if checkpoint.is_cut and not self._is_begun:
@@ -120,6 +121,8 @@ class Chain(ClaimedChain):
         report.sequence, report.hash = self._at, self._hash
         report.finding = self._diagnosis.finding() if self._diagnosis else None
         walk = self._walk
+        if self._last is not None and self._trust.is_earlier(self._last.key_id):
+            walk.clock.earlier_key(self._last.sequence)
         report.epoch, report.restores, report.warnings = walk.epoch, walk.epochs.as_list(), walk.clock.warnings
         report.cosigned = [walk.cosigned[name] for name in sorted(walk.cosigned)]
         return report

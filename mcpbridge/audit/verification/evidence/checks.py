@@ -9,6 +9,7 @@ from mcpbridge.audit.tree.encoding import hash_from_base64, hash_from_hex
 from mcpbridge.audit.tree.errors import FormatError, ProofError
 from mcpbridge.audit.tree.proofs import verify_consistency
 from mcpbridge.audit.verification.announcements import fingerprint_of
+from mcpbridge.audit.verification.clock import Clock
 from mcpbridge.audit.verification.epochs import Epochs
 from mcpbridge.audit.verification.evidence.archive import ENTRIES, EvidenceArchive
 from mcpbridge.audit.verification.evidence.entries import EvidenceEntries
@@ -57,6 +58,7 @@ class EvidenceCheck:
         self._judge = FilterJudge(self._manifest.filters)
         self._entries: EvidenceEntries | None = None
         self._extends: OlderCheckpoint | None = None
+        self._clock = Clock()
 
     def report(self) -> VerificationReport:
         """Return the verdict. Raises UnusableInputError."""
@@ -92,7 +94,7 @@ class EvidenceCheck:
                 for name, seconds in sorted(self._cosigned.items())
             ],
             restores=self._epochs.as_list(),
-            warnings=entries.clock.warnings if entries else [],
+            warnings=self._clock.warnings,
             finding=finding,
         )
 
@@ -126,6 +128,8 @@ class EvidenceCheck:
     def _verify_checkpoint(self) -> None:
         with _record("checkpoint", self._checkpoint.sequence):
             self._cosigned = self._trust.verify_head(self._checkpoint)
+            if self._trust.is_earlier(self._checkpoint.key_id):
+                self._clock.earlier_key(self._checkpoint.sequence)
             if missing := [key.name for key in self._trust.witnesses if key.name not in self._cosigned]:
                 raise FoundError(FindingKind.UNSIGNED, f"the witness {missing[0]} did not cosign it")
 
@@ -210,7 +214,9 @@ class EvidenceCheck:
         if export.workspaces != [self._checkpoint.workspace] or export.header.get("filters") != self._manifest.filters:
             reason = "entries.jsonl is of another workspace or filter than the manifest"
             raise FoundError(FindingKind.EDITED, reason)
-        entries = EvidenceEntries(self._archive, self._checkpoint, self._epochs, self._judge)
+        entries = EvidenceEntries(
+            self._archive, self._checkpoint, epochs=self._epochs, judge=self._judge, clock=self._clock
+        )
         self._entries = entries
         for record in export.evidence_records():
             entries.take(record)

@@ -23,14 +23,16 @@ from mcpbridge.audit.verification.signed_notes import parsed_note, tree_head
 class EvidenceEntries:
     """Takes the entries in their order. `sequence` is the last one taken."""
 
-    def __init__(self, archive: EvidenceArchive, checkpoint: Checkpoint, epochs: Epochs, judge: FilterJudge) -> None:
+    def __init__(
+        self, archive: EvidenceArchive, checkpoint: Checkpoint, *, epochs: Epochs, judge: FilterJudge, clock: Clock
+    ) -> None:
         """`checkpoint` and `epochs` are verified."""
         self._archive, self._checkpoint, self._epochs, self._judge = archive, checkpoint, epochs, judge
         self._head = tree_head(checkpoint)
         self._note_text = parsed_note(checkpoint.note)[0].text
         self._kept = epochs.heads()
         self._epoch = 0
-        self.clock = Clock()
+        self._clock = clock
         self.rows = self.withheld = 0
         self.sequence, self._hash = 0, ""
         self._range: Range | None = None
@@ -91,7 +93,7 @@ class EvidenceEntries:
             verify_seals(event)
             if self._range is None:
                 self._verify_proof(event)
-        self.clock.row(event)
+        self._clock.row(event)
         self.rows += 1
         self._judge.take(event)
 

@@ -534,6 +534,15 @@ def test_times_that_go_back_are_warnings():
     assert [(each["record"], each["sequence"]) for each in report(lines)["warnings"]] == [("event", 4)]
 
 
+def test_a_log_that_only_a_key_before_the_given_one_signed_is_warned_of():
+    lines = rotated(ROTATED, last=KEY)
+    for given, warned in ((KEY, []), (NEXT_KEY, [("checkpoint", 9)])):
+        verdict = verdict_on(jsonl(lines), "", fingerprint=fingerprint(given))
+        assert verdict["ok"]
+        found = [(each["record"], each["sequence"]) for each in verdict["workspaces"][0]["warnings"]]
+        assert [each for each in found if each[0] == "checkpoint"] == warned
+
+
 END = b'{"type":"end","lines":1}\n'
 
 

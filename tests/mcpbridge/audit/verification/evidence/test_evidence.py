@@ -200,6 +200,15 @@ def test_a_manifest_is_signed_by_the_key_of_the_checkpoint_or_a_later_one():
     assert told(with_manifest(signed)) == ("retired-key", "manifest", 0)
 
 
+def test_evidence_that_only_a_key_before_the_given_one_signed_is_warned_of():
+    files = zipped(evidence(a_log(), [5], keys=[key_line(), key_line(NEXT_KEY, KEY)]))
+    for given, warned in ((KEY, []), (NEXT_KEY, [("checkpoint", 12)])):
+        verdict = verdict_on_evidence(files, fingerprint(given))
+        assert verdict["ok"]
+        warnings = verdict["workspaces"][0]["warnings"]
+        assert [(each["record"], each["sequence"]) for each in warnings] == warned
+
+
 # Mutations.
 
 
