@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import ViewportSize
 
+from tests.browser.authorizing import give_token, hosted_assistant
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.crawl import pages
 from tests.interop.node import AXE, NodeUnavailableError, installed_node
+from tests.servers import Served
 
 SERIOUS = ("serious", "critical")
 DESKTOP, PHONE = ViewportSize(width=1280, height=720), ViewportSize(width=390, height=844)
@@ -68,3 +70,32 @@ def test_no_page_has_a_serious_fault(visit: Visitor, axe: str, role: str) -> Non
     for area in ("tokens", "audit", "activity") if role == "OWNER" else ():
         assert sum(address.startswith(f"/{area}/") for address in seen) >= 2, seen
     assert not faults, "\n".join(f"{address}\n  " + "\n  ".join(found) for address, found in faults.items())
+
+
+def test_the_pages_on_which_an_assistant_asks_have_none_either(
+    console: Served, visit: Visitor, tokens: dict[str, str], axe: str
+) -> None:
+    faults = []
+    with hosted_assistant(console) as assistant, visit(None, reduced_motion="reduce") as window:
+        page = window.page
+
+        def look() -> None:
+            page.emulate_media(color_scheme="light")
+            faults.extend([*_faults(window, axe, []), *_missed_on_a_phone(window)])
+            page.emulate_media(color_scheme="dark")
+            faults.extend(f"dark: {fault}" for fault in _faults(window, axe, ["color-contrast"]))
+
+        page.goto(assistant.address)
+        look()
+        give_token(page, "hsk_live_wrong")
+        look()
+        give_token(page, tokens["OWNER"])
+        look()
+        page.goto(f"{console.url}/authorize")
+        look()
+        page.goto(assistant.address)
+        page.route(f"{assistant.callback}?**", lambda route: route.abort())
+        page.get_by_role("button", name="Deny access").click()
+        page.get_by_text("Access denied").first.wait_for()
+        look()
+    assert not faults, "\n".join(faults)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Dialog, Page, expect
 
+from tests.browser.authorizing import allow, give_token, hosted_assistant
 from tests.browser.clicks import FORGET_SIGN_IN, Person
 from tests.browser.conftest import Visit, Visitor
 from tests.faults.mcp import call_tool
@@ -113,3 +114,103 @@ def test_leaving_a_new_token_asks_once_and_a_reload_says_what_to_do(console: Ser
         page.wait_for_url(f"{console.url}/connections/")
         assert asked == ["beforeunload"]
         assert window.complaints == []
+
+
+GRANTS = "from mcpbridge.models import Grant;import json;print(json.dumps(Grant.objects.count()))"
+BLOCK = """
+import json
+from hoursmith_console.workspaces.models import Workspace
+from mcpbridge.auth.restrictions.blocks import block_token
+org_id = Workspace.objects.get().org_id
+block_token(env="live", prefix={prefix!r}, org_id=org_id, actor="Ana", reason="lost")
+print(json.dumps(None))
+"""
+
+
+def test_an_assistant_signs_in_from_its_own_window(console: Served, visit: Visitor) -> None:
+    token, canaries = console.mint_for("MEMBER", "Probe's token"), Canaries()
+    canaries.token("the token on the page", token)
+    with hosted_assistant(console) as assistant, visit(None) as window:
+        page = window.page
+        page.goto(assistant.start)
+        with page.expect_popup() as opened:
+            page.get_by_role("button", name="Connect").click()
+        popup = opened.value
+        expect(popup.locator("main")).to_contain_text("An assistant that calls itself Probe wants to work in Hoursmith")
+        expect(popup.locator("main")).to_contain_text("Continue only if you just started this on this computer.")
+        give_token(popup, token)
+        expect(popup.locator("h1")).to_have_text("Allow access?")
+        assert token.rsplit("_", 1)[1] not in popup.content()
+        shown = popup.content().encode()
+        allow(popup, assistant)
+        # The window that opened it still hears from it, after pages of two sites.
+        expect(page).to_have_title("connected")
+        assert popup.evaluate("window.opener !== null")
+        made = assistant.tokens()
+        assert (assistant.answers[-1]["state"], assistant.answers[-1]["iss"]) == ("its own", console.url)
+        assert call_tool(console, made["access_token"], "get_me", client="Probe").status == 200
+        for name in ("access_token", "refresh_token"):
+            canaries.watch(name, made[name])
+        kept = str([page.context.cookies(), page.context.storage_state()]).encode()
+        assert not canaries.traces(shown)
+        assert not canaries.traces(kept)
+    with visit("OWNER") as window:
+        window.goto("/connections/authorizations/")
+        expect(window.page.locator(".rows")).to_contain_text("Probe")
+        window.page.get_by_role("link", name="Probe", exact=True).click()
+        window.page.locator("main").get_by_role("link", name="End access").click()
+        window.page.get_by_role("button", name="End access").click()
+        expect(window.page.locator("h1")).to_contain_text("Ended")
+        assert window.complaints == []
+    refused = call_tool(console, made["access_token"], "get_me", client="Probe")
+    assert refused.status == 401
+    assert "ended" in refused.text
+    found = {name: canaries.traces(content) for name, content in files_of(console)}
+    assert not {name: traces for name, traces in found.items() if traces}
+
+
+def test_signing_in_needs_no_script(console: Served, visit: Visitor) -> None:
+    token = console.mint_for("MEMBER", "Another token")
+    with hosted_assistant(console) as assistant, visit(None, java_script_enabled=False) as window:
+        page = window.page
+        page.goto(assistant.address)
+        give_token(page, token, access="Read only")
+        allow(page, assistant)
+        assert "code" in assistant.answers[-1]
+        page.goto(assistant.address)
+        page.get_by_role("button", name="Deny access").click()
+        page.wait_for_url(f"{assistant.callback}?**")
+        assert assistant.answers[-1]["error"] == "access_denied"
+        assert window.complaints == []
+
+
+def test_detours_of_a_person_who_signs_an_assistant_in(console: Served, visit: Visitor) -> None:
+    token, blocked = console.mint_for("MEMBER", "Third token"), console.mint_for("MEMBER", "Blocked token")
+    console.shell(BLOCK.format(prefix=blocked.split("_")[2]))
+    before = console.shell(GRANTS)
+    with hosted_assistant(console) as assistant, visit(None) as window:
+        page = window.page
+        page.goto(assistant.address)
+        give_token(page, token)
+        # Back, and on again; meanwhile the same in another tab.
+        page.go_back()
+        assert page.locator("#authorize-token").input_value() == ""
+        give_token(page, token)
+        other = page.context.new_page()
+        other.goto(assistant.address)
+        give_token(other, token, access="Read only")
+        allow(page, assistant)
+        allow(other, assistant)
+        assert len(assistant.answers) == 2
+        page.goto(assistant.address)
+        for wrong, said in (("hsk_live_wrong", "The token is incomplete."), (blocked, "This token is blocked")):
+            give_token(page, wrong)
+            expect(page.get_by_role("alert")).to_contain_text(said)
+            assert page.locator("#authorize-token").input_value() == ""
+            assert wrong.rsplit("_", 1)[1] not in page.content()
+        # A page that is too old, or was another browser's.
+        give_token(page, token)
+        page.context.clear_cookies(name="authorizing")
+        page.get_by_role("button", name="Allow access").click()
+        expect(page.locator("main")).to_contain_text("This page has expired.")
+        assert (console.shell(GRANTS), len(assistant.answers)) == (before + 2, 2)

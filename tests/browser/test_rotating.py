@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.authorizing import HostedAssistant, allow, give_token, hosted_assistant
 from tests.browser.clicks import FORGET_SIGN_IN, Person
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rotating import Assistant, Walker, open_connection
@@ -195,3 +196,46 @@ def test_without_script_one_cancels_a_rotation_blocks_the_token_and_starts_again
         carla.step_is("Revoke old token")
         carla.press("Refresh")
         expect(window.page.locator(".rail [aria-current=step]")).to_contain_text("Revoke old token")
+
+
+def sign_in(visit: Visitor, assistant: HostedAssistant, token: str) -> Assistant:
+    """What the assistant is after its user gave it the token on the console's pages."""
+    with visit(None) as window:
+        window.page.goto(assistant.address)
+        give_token(window.page, token)
+        allow(window.page, assistant)
+    return Assistant(assistant.served, assistant.name, assistant.tokens()["access_token"])
+
+
+def test_an_assistant_that_signed_in_is_connected_again_in_a_rotation(visit: Visitor, console: Served) -> None:
+    old = console.mint(person_with(console, MANAGER), "Carla's token for Probe")
+    with hosted_assistant(console) as probe, visit(MANAGER) as window:
+        before = sign_in(visit, probe, old)
+        before.works()
+        carla = walker(console, window, MANAGER)
+        begin(carla, old, "Planned rotation")
+        carla.press("Create token")
+        new = carla.new_token()
+        carla.sees("Reconnect Probe (localhost) to give it the new token")
+        carla.press("Continue")
+        carla.step_is("Update assistants")
+        carla.sees("Probe (localhost)")
+        # With the new token it is allowed, and not seen at work yet.
+        after = sign_in(visit, probe, new)
+        carla.press("I’ve updated all assistants")
+        carla.step_is("Confirm the new token works")
+        before.calls()
+        carla.sees("waiting for its first call with the new token")
+        after.works()
+        carla.step_is("Revoke old token")
+        carla.press("Revoke hsk_live")
+        carla.step_is("Confirm the old token is unused")
+        assert before.calls().status == 401
+        assert after.calls().status == 200
+        carla.press("Finish rotation")
+        carla.step_is("Done")
+        window.goto("/connections/authorizations/?state=ended")
+        expect(window.page.locator(".rows")).to_contain_text(prefix_of(old))
+        window.goto("/connections/authorizations/?state=active")
+        expect(window.page.locator(".rows")).to_contain_text(prefix_of(new))
+        assert window.complaints == []
