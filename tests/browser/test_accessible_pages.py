@@ -94,7 +94,7 @@ def test_the_pages_on_which_an_assistant_asks_have_none_either(
         page.goto(f"{console.url}/authorize")
         look()
         page.goto(assistant.address)
-        page.route(f"{assistant.callback}?**", lambda route: route.abort())
+        page.route(f"{assistant.callback}?**", lambda route: route.abort("aborted"))
         page.get_by_role("button", name="Deny access").click()
         page.get_by_text("Access denied").first.wait_for()
         look()
