@@ -36,6 +36,7 @@ from tests.secret_markers import (
     tables_of,
 )
 from tests.secret_markers_in_pages import Walk, declared_names, push_into_addresses_of_pages, push_into_pages
+from tests.secret_markers_in_sign_in import push_through_sign_in
 from tests.secret_markers_in_tools import push_into_envelopes, push_into_tools, tools_of
 from tests.servers import Served, served_console
 
@@ -178,6 +179,7 @@ def test_no_piece_of_a_token_stays_anywhere(cast: Cast) -> None:
     served, canaries = cast.served, cast.canaries
     good = canaries.token("a good token", cast.mint("OWNER"))
     printed = push_through_the_bridge(cast, good)
+    push_through_sign_in(served, canaries, good, cast.mint("ADMIN"))
     tools = tools_of(served, good)
     arguments = push_into_tools(served, good, canaries)
     members = push_into_envelopes(served, good, canaries)

@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from tests.faults.mcp import Answer, call_tool
-from tests.mcpbridge.grants.authorizing import CHALLENGE, CLAUDE, CLAUDE_REDIRECT, VERIFIER
+from tests.mcpbridge.grants.on_served import ask, code_for, redeem, renew, signed_in
 from tests.postgres import Cluster, shared_cluster
 from tests.prepared import copy_static
 from tests.servers import Served, free_port, served_console
@@ -21,25 +19,6 @@ from tests.waiting import eventually
 # The address that users know, behind which both nodes are.
 PUBLIC_URL = "http://127.0.0.1:8123"
 WITHIN_S = 3.0
-_ALLOW = """
-import json
-from datetime import timedelta
-from mcpbridge.auth.credentials import credential_from_text
-from mcpbridge.core.types import Identity
-from mcpbridge.grants.carrying import open_pending, seal_pending
-from mcpbridge.grants.decisions import allow
-from mcpbridge.grants.requests import check_request
-asked = check_request({{
-    "response_type": ["code"], "client_id": [{client!r}], "redirect_uri": [{redirect!r}],
-    "code_challenge": [{challenge!r}], "code_challenge_method": ["S256"],
-}})
-sealed = seal_pending(
-    request=asked, credential=credential_from_text({token!r}), browser="b", is_read_only=False,
-    identity=Identity("org-of-a-test", "Acme", "agency", "OWNER", "t", ()), lasts=timedelta(days=1),
-)
-made = allow(open_pending(sealed.reveal(), browser="b"), actor="Ana")
-print(json.dumps([made.grant.pk, made.address]))
-"""
 _GRANT = "import json; from mcpbridge.models import EndReason, Grant; row = Grant.objects.get(pk={!r});"
 
 
@@ -54,34 +33,16 @@ class Nodes:
 
     def code(self) -> tuple[str, str]:
         """A new grant's id and its code."""
-        grant, address = self.a.shell(
-            _ALLOW.format(client=CLAUDE, redirect=CLAUDE_REDIRECT, challenge=CHALLENGE, token=self.token)
-        )
-        return grant, parse_qs(urlsplit(address).query)["code"][0]
+        return code_for(self.a, self.token)
 
     def signed_in(self) -> tuple[str, dict[str, Any]]:
         """A new grant's id, and the tokens of its assistant."""
-        grant, code = self.code()
-        answer = redeem(self.a, code)
-        assert answer.status_code == 200, answer.text
-        return grant, answer.json()
+        return signed_in(self.a, self.token)
 
     def ended(self, grant: str) -> str:
         """Why the grant ended."""
         found: str = self.a.shell(f"{_GRANT.format(grant)} print(json.dumps(row.ended_why))")
         return found
-
-
-def ask(node: Served, **fields: str) -> httpx.Response:
-    return httpx.post(f"{node.url}/token", data={"client_id": CLAUDE, **fields}, timeout=30)
-
-
-def redeem(node: Served, code: str) -> httpx.Response:
-    return ask(node, grant_type="authorization_code", code=code, code_verifier=VERIFIER)
-
-
-def renew(node: Served, token: str) -> httpx.Response:
-    return ask(node, grant_type="refresh_token", refresh_token=token)
 
 
 def refusal(node: Served, token: str) -> Answer:
@@ -151,8 +112,7 @@ def test_a_grant_that_ended_on_one_node_is_refused_on_the_other(nodes: Nodes, ho
     other, token = nodes.signed_in()[1]["access_token"], tokens["access_token"]
     assert call_tool(nodes.a, token, "get_me").status == call_tool(nodes.b, token, "get_me").status == 200
     if how == "revoke":
-        data = {"client_id": CLAUDE, "token": tokens["refresh_token"]}
-        assert httpx.post(f"{nodes.a.url}/revoke", data=data).status_code == 200
+        assert ask(nodes.a, "/revoke", token=tokens["refresh_token"]).status_code == 200
     elif how == "member":
         nodes.a.shell(
             f"from mcpbridge.grants.ending import end_grant; {_GRANT.format(grant)}"
@@ -172,8 +132,7 @@ def test_a_grant_that_ended_on_one_node_is_refused_on_the_other(nodes: Nodes, ho
 def test_without_the_database_nothing_ends_and_what_ended_stays_so(nodes: Nodes) -> None:
     over, tokens = nodes.signed_in()
     live = nodes.signed_in()[1]
-    said = {"client_id": CLAUDE, "token": tokens["access_token"]}
-    assert httpx.post(f"{nodes.b.url}/revoke", data=said).status_code == 200
+    assert ask(nodes.b, "/revoke", token=tokens["access_token"]).status_code == 200
     refusal(nodes.a, tokens["access_token"])
     _, code = nodes.code()
     nodes.cluster.stop()
