@@ -54,7 +54,7 @@ def _push_into_endpoints(served: Served, texts: list[object]) -> None:
     for text in map(str, texts):
         for path in ("/token", "/revoke"):
             for name in ("grant_type", "code", "refresh_token", "token", "scope", "resource", "client_secret", text):
-                ask(served, path, grant_type="refresh_token", **{name: text})
+                ask(served, path, **{"grant_type": "refresh_token", name: text})
             httpx.post(f"{served.url}{path}", data={"client_id": text, "grant_type": "refresh_token"})
             httpx.post(f"{served.url}{path}", json={"token": text})
             raw(served, "POST", f"{path}?token={text}", [("Authorization", f"Bearer {text}")])

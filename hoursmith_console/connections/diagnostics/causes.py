@@ -24,6 +24,11 @@ _TITLES = {
     CredentialErrorCode.PLACEHOLDER: "A placeholder was sent instead of the token",
     CredentialErrorCode.NOT_A_TOKEN: "Not a Hoursmith token",
     CredentialErrorCode.MALFORMED: "The token is incomplete",
+    CredentialErrorCode.ENVELOPE_EXPIRED: "The assistant’s access token has expired",
+    CredentialErrorCode.ENVELOPE_UNREADABLE: "The assistant’s access token is not accepted any more",
+    CredentialErrorCode.GRANT_ENDED: "The assistant’s access was ended",
+    CredentialErrorCode.WRONG_CONNECTION: "The assistant signed in at another address",
+    CredentialErrorCode.NOT_AN_ACCESS_ENVELOPE: "The assistant did not send its access token",
     CredentialErrorCode.REJECTED: "Hoursmith rejects the token",
     CredentialErrorCode.BLOCKED: "The token is blocked in this console",
 }
