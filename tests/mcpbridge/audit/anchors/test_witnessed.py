@@ -37,6 +37,12 @@ def origin() -> str:
 
 
 @pytest.fixture
+def database(sqlite_database: RecordDatabase) -> RecordDatabase:
+    """One kind of database: what is asked of it here is asked of both elsewhere."""
+    return sqlite_database
+
+
+@pytest.fixture
 def witness(settings: Any) -> Iterator[WitnessServer]:
     """A witness that the console asks, and that trusts its log."""
     settings.LOG_DESTINATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
