@@ -16,6 +16,7 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 
 from hoursmith_console.alerts.models import AlertChannel
 from hoursmith_console.campaigns.models import Campaign
+from hoursmith_console.connections.bundle import urlpatterns as bundle_patterns
 from hoursmith_console.core.saved_views.models import SavedView
 from hoursmith_console.leaked_tokens.models import LeakReport
 from hoursmith_console.rotations.models import Rotation
@@ -28,13 +29,15 @@ from tests.security.conftest import populate
 from tests.signed_trees import sign_tree
 from tests.tenants import BOTH, Tenant
 
-# Routes that are patterns of their own, with an address that each takes.
+# Routes that are patterns of their own and name no record, with an address that each takes.
 SAMPLES = {
     r"^\.well-known/oauth-protected-resource(?P<path>/.*)?$": "/.well-known/oauth-protected-resource/mcp",
     r"^\.well-known/(?:oauth-authorization-server|openid-configuration)(?P<path>/.*)?$": (
         "/.well-known/openid-configuration"
     ),
     r"sandbox/api/\A[\s\S]*\Z": "/sandbox/api/v1/nothing",
+    # It repeats the id of a connection, whether there is one or not.
+    str(bundle_patterns[0].pattern): "/connect/c/nothing-here/readonly/hoursmith.mcpb",
 }
 _KEY = re.compile(r"<(?:\w+:)?(?P<name>\w+)>")
 
