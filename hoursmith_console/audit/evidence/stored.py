@@ -5,7 +5,6 @@ proofs only if they lead to its root.
 """
 
 import json
-import logging
 from collections.abc import Iterator
 
 import orjson
@@ -24,17 +23,18 @@ from mcpbridge.audit.signing import is_signed
 from mcpbridge.audit.tree.checkpoints import open_checkpoint
 from mcpbridge.audit.tree.encoding import from_base64
 from mcpbridge.audit.tree.errors import TreeError
-from mcpbridge.audit.tree.notes import SignatureLine, VerifierKey, parse_note
+from mcpbridge.audit.tree.notes import VerifierKey, parse_note
 from mcpbridge.audit.tree.statements import CheckpointStatement
 from mcpbridge.audit.verification.announcements import fingerprint_of
+from mcpbridge.audit.witnesses.logs import cosigned_note
 from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead, SigningKey
-
-logger = logging.getLogger(__name__)
 
 OLDER_FORMAT = (
     "This log is in the older format, of which no evidence can be made. Export it, or ask the operator to upgrade it"
     " with `manage.py audit_upgrade`."
 )
+# Each verifies new entries for at most five seconds.
+_TRIES = 3
 _UNSIGNED = "The checkpoint of the log is not signed by a key of this console. Tell the operator."
 
 
@@ -65,11 +65,11 @@ def open_log(org_id: str, *, until: int) -> ProvenLog:
         raise EvidenceUnavailableError("This server has no key that may sign evidence now. Tell the operator.")
     statement = CheckpointStatement(head.origin, head.sequence, head.hash, head.root, instant(head.at))
     public_key = _public_key(alias, head, statement)
-    cosigned = list(_cosignatures(head))
+    note = cosigned_note(head, cosigners(org_id))
     oldest = _heads(org_id).filter(origin=head.origin, sequence__gte=statement.parts.first).order_by("sequence", "id")
     return ProvenLog(
         statement=statement,
-        note=head.signed_note + "".join(cosigned),
+        note=note,
         key_id=head.key_id,
         signature=head.signature,
         fingerprint=fingerprint_of(public_key),
@@ -77,7 +77,7 @@ def open_log(org_id: str, *, until: int) -> ProvenLog:
         sign=lambda message: (key.key_id, key.sign(message)),
         reason=head.reason,
         oldest=oldest.values_list("signed_note", flat=True).first() or "",
-        cosignatures=len(cosigned),
+        cosignatures=len(parse_note(note).lines) - 1,
         restores=list(_restores(alias, org_id)),
         old=_last_old(alias, org_id, head.sequence),
     )
@@ -88,21 +88,26 @@ def _alias() -> str:
 
 
 def _heads(org_id: str) -> "QuerySet[SigningHead]":
-    return SigningHead.objects.using(_alias()).filter(org_id=org_id, origin__gt="")
+    """Return the checkpoints of the log's present tree; none in format 1."""
+    heads = SigningHead.objects.using(_alias()).filter(org_id=org_id)
+    # After a restore, trees of earlier epochs can have checkpoints of later entries, which were given up.
+    present = heads.order_by("-id").values_list("origin", flat=True).first()
+    return heads.filter(origin=present) if present else heads.none()
 
 
 def _head(org_id: str, until: int) -> SigningHead | None:
-    """Return the newest checkpoint that covers entry `until`, one that a witness cosigned if there is one."""
+    """Return the newest checkpoint that covers entry `until`, one that was cosigned if there is one."""
     covering = _heads(org_id).filter(sequence__gte=until).order_by("-sequence", "-id")
     return covering.filter(cosignatures__isnull=False).first() or covering.first()
 
 
 def _signed_now(org_id: str, until: int) -> SigningHead:
-    make_checkpoints(reason="demand", org_id=org_id)
-    if (head := _head(org_id, until)) is not None:
-        return head
+    for _ in range(_TRIES):
+        make_checkpoints(reason="demand", org_id=org_id)
+        if (head := _head(org_id, until)) is not None:
+            return head
     if has_tree(org_id):
-        raise EvidenceUnavailableError("The newest entries could not be signed yet. Try again in a minute.")
+        raise EvidenceUnavailableError("The newest entries are not signed yet. Try again in a minute.")
     raise EvidenceUnavailableError(OLDER_FORMAT)
 
 
@@ -117,21 +122,6 @@ def _public_key(alias: str, head: SigningHead, statement: CheckpointStatement) -
     except TreeError as error:
         raise EvidenceUnavailableError(_UNSIGNED) from error
     return key
-
-
-def _cosignatures(head: SigningHead) -> Iterator[str]:
-    """Yield the signature lines of witnesses and watchers that are right."""
-    keys = {key.name: key for key in cosigners(head.org_id)}
-    text = parse_note(head.signed_note).text
-    for found in head.cosignatures.all():
-        try:
-            line = SignatureLine.parse(found.line.removesuffix("\n"))
-            if (key := keys.get(line.name)) is not None and line.key_id == key.key_id:
-                key.verify(text, line.signature)
-                yield str(line)
-        except TreeError:
-            # A wrong line would make a verifier that knows the witness refuse the whole note.
-            logger.warning("A cosignature of %s under the log of %s is wrong.", found.cosigner, head.org_id)
 
 
 def _restores(alias: str, org_id: str) -> Iterator[bytes]:

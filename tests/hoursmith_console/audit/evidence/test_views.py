@@ -5,18 +5,25 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.services import start_rotation
 from hoursmith_console.workspaces.models import Member
+from mcpbridge.audit.anchors.adoption import adopt_log
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import node_anchors
-from mcpbridge.models import AuditEvent, AuditTile
+from mcpbridge.audit.signing import key_pair
+from mcpbridge.audit.tree.notes import COSIGNATURE, cosignature_line, key_named, parse_note
+from mcpbridge.models import AuditEvent, AuditTile, Cosignature, SigningHead
 from tests.hoursmith_console.conftest import Cast
+from tests.hoursmith_console.records import make_audit
 from tests.hoursmith_console.sign_in.people import told
 from tests.proven_logs import fingerprint, rewrite, sealed_calls, store_tree
 from tests.security.conftest import content_of
@@ -38,10 +45,10 @@ def _events(archive: bytes) -> list[dict[str, object]]:
     return [line for line in lines if line["type"] == "event"]
 
 
-def _is_verified(archive: bytes, folder: Path) -> bool:
+def _is_verified(archive: bytes, folder: Path, *more: str) -> bool:
     path = folder / "evidence.zip"
     path.write_bytes(archive)
-    return run_standalone(str(path), "--fingerprint", fingerprint()).returncode == 0
+    return run_standalone(str(path), "--fingerprint", fingerprint(), *more).returncode == 0
 
 
 def test_the_evidence_of_an_entry_is_one_click_away_and_recorded(cast: Cast, trusted: Browse, tmp_path: Path) -> None:
@@ -160,3 +167,50 @@ def test_a_forged_checkpoint_and_forged_tiles_prove_nothing(cast: Cast, trusted:
     assert "does not agree with the signed one" in _refused(visitor, intent)
     rewrite(head, root="0" * 64)
     assert "not signed by a key of this console" in _refused(visitor, intent)
+    rewrite(head, root=head.root, signed_note="x\n1\n")
+    assert "not signed by a key of this console" in _refused(visitor, intent)
+
+
+def test_what_is_newer_than_the_last_checkpoint_is_signed_first(cast: Cast, trusted: Browse, tmp_path: Path) -> None:
+    first, second = make_audit(cast.tokens["manager"]), make_audit(cast.tokens["manager"])
+    visitor = trusted("owner")
+    for row in (first, second):
+        assert _is_verified(_download(visitor, f"/audit/{row.call_id}/evidence/"), tmp_path)
+    # One checkpoint covered both; the entries of the downloads are later.
+    assert list(SigningHead.objects.values_list("sequence", flat=True)) == [4]
+
+
+def test_a_log_of_the_older_format_is_exported_instead(cast: Cast, trusted: Browse) -> None:
+    intent = sealed_calls(cast.tokens["manager"], 1, epoch=0)[0]
+    visitor, address = trusted("owner"), f"/audit/{intent.call_id}/evidence/"
+    assert "does not sign it" in _refused(visitor, intent)
+    adopt_log(org_id=cast.org_id, reason="It was written before.", actor="operator")
+    page = visitor.post(address)
+    assert (page.status_code, "in the older format" in page.content.decode()) == (409, True)
+
+
+# Witnesses
+
+WITNESS = key_pair("a witness")
+
+
+def test_cosignatures_are_part_of_the_evidence_unless_they_are_wrong(
+    cast: Cast, trusted: Browse, tmp_path: Path, settings: Any
+) -> None:
+    intent = sealed_calls(cast.tokens["manager"], 1)[0]
+    head, vkey = store_tree(cast.org_id), key_named("witness.example.com", WITNESS, kind=COSIGNATURE)
+    settings.AUDIT_WITNESSES = f"{vkey} https://witness.example.com"
+    line = cosignature_line(parse_note(head.signed_note).text, name=vkey.name, signer=WITNESS, seconds=1_790_000_000)
+    kept = Cosignature.objects.create(head=head, cosigner=vkey.name, line=str(line), at=timezone.now())
+    # A later checkpoint that no witness has seen yet covers the entry as well.
+    make_audit(cast.tokens["owner"])
+    store_tree(cast.org_id)
+    visitor, address = trusted("owner"), f"/audit/{intent.call_id}/evidence/"
+    archive = _download(visitor, address)
+    assert _is_verified(archive, tmp_path, "--witness", str(vkey))
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert b"1 cosignature in" in opened.read("report.html")
+    rewrite(kept, line=str(replace(line, signature=bytes(len(line.signature)))))
+    archive = _download(visitor, address)
+    assert _is_verified(archive, tmp_path)
+    assert not _is_verified(archive, tmp_path, "--witness", str(vkey))
