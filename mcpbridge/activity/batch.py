@@ -19,6 +19,7 @@ from mcpbridge.activity.observed import (
 )
 from mcpbridge.activity.order import mark_insert_begin
 from mcpbridge.activity.rejections import Rejection, attempts_of, upsert_rejections
+from mcpbridge.activity.spill import Spill
 from mcpbridge.activity.usage import add_to_usage_counters
 from mcpbridge.core.sanitize import sanitize_text, sanitized_columns
 from mcpbridge.db.bulk import insert
@@ -36,13 +37,20 @@ class Loss:
 
 @dataclass(slots=True)
 class Batch:
-    """The contents of one transaction. `is_doubtful`: an earlier commit of it may have succeeded."""
+    """The contents of one transaction. `is_doubtful`: an earlier commit of it may have succeeded.
+
+    `spill` is the file of calls that were kept on disk, `spilled_bytes` what they take there.
+    """
 
     ended: list[EndedCall] = field(default_factory=list)
     rejected: Counter[Rejection] = field(default_factory=Counter)
     losses: dict[str, Loss] = field(default_factory=dict)
     greetings: list[Greeting] = field(default_factory=list)
     is_doubtful: bool = False
+    # Whether its calls are waiting by the count of this process; those on disk are settled when they get there.
+    is_counted: bool = True
+    spill: Spill | None = None
+    spilled_bytes: int = 0
     # Calls whose workspace is unknown, counted while the batch is recorded.
     unattributed: int = 0
 
@@ -50,8 +58,8 @@ class Batch:
         """Split it into smaller batches; a single call, or all records of another kind, stay one batch."""
         middle = len(self.ended) // 2
         parts = [
-            Batch(ended=self.ended[:middle]),
-            Batch(ended=self.ended[middle:]),
+            Batch(ended=self.ended[:middle], is_counted=self.is_counted),
+            Batch(ended=self.ended[middle:], is_counted=self.is_counted),
             Batch(rejected=self.rejected),
             Batch(losses=self.losses),
             Batch(greetings=self.greetings),

@@ -2,8 +2,8 @@
 
 The event loop only appends to a queue. A thread writes it four times a second in one transaction: a row for each call,
 and the observed tokens and AI clients (`mcpbridge.activity.observed`). While the database is slow or unavailable the
-queue fills up; calls that do not fit are counted by workspace and shown as lost, and so are the calls that a killed
-process had not written (`mcpbridge.activity.loss_counter`).
+queue goes to disk (`mcpbridge.activity.backlog`); calls that do not fit there either are counted by workspace and shown
+as lost, and so are the calls that a killed process had in memory (`mcpbridge.activity.loss_counter`).
 """
 
 import logging
@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from django.db import DataError, Error, IntegrityError, router
-from django.utils import timezone
 
-from mcpbridge.activity.batch import Batch, Loss, insert_losses, write_batch
+from mcpbridge.activity.backlog import Backlog
+from mcpbridge.activity.batch import Batch, Loss, write_batch
 from mcpbridge.activity.connections import Greeting
-from mcpbridge.activity.loss_counter import PendingCallCounter, orphaned_counts
+from mcpbridge.activity.loss_counter import PendingCallCounter
 from mcpbridge.activity.observed import EndedCall
-from mcpbridge.activity.rejections import Rejection, delete_old_rejections, overflow_bucket
-from mcpbridge.activity.usage import delete_old_hours
+from mcpbridge.activity.rejections import Rejection, overflow_bucket
+from mcpbridge.activity.upkeep import clean_up, record_orphaned_counts
 from mcpbridge.core.types import Call, CallResult
 from mcpbridge.db.reasons import plain_reason
 from mcpbridge.db.timeouts import bounded_transaction, drop_connection
@@ -50,10 +50,11 @@ class ActivityRecorder:
         """Write every `interval_s` seconds; keep `capacity` calls at most while the database cannot take them.
 
         The recorder's thread waits at most `limit_s` seconds for the database before it tries again. `folder` is
-        where the recorders of this machine count what is not written yet, so that a killed one's is not forgotten.
+        where the recorders of this machine keep and count what is not written yet, so that nothing is forgotten.
         """
         self._folder = folder
         self._pending_calls = PendingCallCounter(None)
+        self._backlog = Backlog(folder)
         self._interval_s = interval_s
         self._limit_s = limit_s
         self._capacity = capacity
@@ -137,33 +138,60 @@ class ActivityRecorder:
     # The methods below run on the recorder thread.
 
     def _round(self) -> None:
-        metrics.activity_waiting.set(self.waiting)
+        if self._fault or self._backlog.is_in_use:
+            self._keep_on_disk(at_least=self._capacity // 5)
+        metrics.activity_waiting.set(self.waiting + self._backlog.calls)
         is_done = self._empty_queue()
         self._counts.flush()
         if not is_done:
             raise AlreadyLoggedError(self._fault)
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOSSES_EVERY_S
-            self._record_orphaned_counts()
+            self._backlog.adopt()
+            if self._folder is not None:
+                record_orphaned_counts(self._alias, self._folder, limit_s=self._limit_s)
         if time.monotonic() >= self._clean_up_at:
             self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
-            self._clean_up()
+            clean_up(self._alias, limit_s=self._limit_s)
 
     def _leave(self) -> None:
         try:
             self._round()
         finally:
-            self._give_up([*self._ended, *(each for batch in self._pending for each in batch.ended)])
+            self._keep_on_disk(at_least=1)
+            self._give_up([*(each for batch in self._pending for each in batch.ended), *self._ended])
+            self._backlog.close()
             self._pending_calls.close()
+
+    def _keep_on_disk(self, *, at_least: int) -> None:
+        """Move waiting calls to disk if there are `at_least` so many, or if earlier ones are there already."""
+        if self.waiting < at_least and not self._backlog.is_in_use:
+            return
+        # What may be committed already stays in memory, where that is looked up.
+        batches = [batch for batch in self._pending if not batch.is_doubtful]
+        waiting = [each for batch in batches for each in batch.ended]
+        waiting += [self._ended.popleft() for _ in range(len(self._ended))]
+        kept = self._backlog.keep(waiting)
+        self._pending_calls.settled(Counter(each.call.identity.org_id for each in waiting[:kept]))
+        for batch in batches:
+            batch.ended = []
+        self._ended.extendleft(reversed(waiting[kept:]))
+        self._held = sum(len(batch.ended) for batch in self._pending)
 
     def _empty_queue(self) -> bool:
         """Write until nothing is waiting; return False if the database failed."""
-        while self._pending or self._take():
+        while self._pending or self._take_from_disk() or self._take():
             is_written = self._write(self._pending.popleft())
-            self._held = sum(len(batch.ended) for batch in self._pending)
+            self._held = sum(len(batch.ended) for batch in self._pending if batch.spill is None)
             if not is_written:
                 return False
         return True
+
+    def _take_from_disk(self) -> bool:
+        batch = self._backlog.batch(_BATCH_AT_MOST)
+        if batch is not None:
+            self._pending.append(batch)
+        return batch is not None
 
     def _take(self) -> bool:
         """Move what is waiting into the next batch; return False if there is nothing."""
@@ -187,41 +215,25 @@ class ActivityRecorder:
         is_committing = False
         try:
             with bounded_transaction(self._alias, limit_s=self._limit_s):
-                if not (batch.is_doubtful and self._is_present(batch)):
+                if batch.spill is not None:
+                    new = replace(batch, ended=self._without_rows(batch.ended))
+                    self._record(new)
+                    batch.unattributed = new.unattributed
+                elif not (batch.is_doubtful and self._is_present(batch)):
                     self._record(batch)
                 is_committing = True
         except Exception as error:
             batch.is_doubtful = batch.is_doubtful or is_committing
             return self._recover(batch, error)
-        self._pending_calls.settled(Counter(each.call.identity.org_id for each in batch.ended))
+        if batch.is_counted:
+            self._pending_calls.settled(Counter(each.call.identity.org_id for each in batch.ended))
+        self._backlog.forget(batch)
         self._pending_calls.settled({org_id: loss.calls for org_id, loss in batch.losses.items()})
         self._tell_operators(batch.unattributed)
         if self._fault:
             self._fault = ""
             logger.warning("Activity can be recorded again.")
         return True
-
-    def _record_orphaned_counts(self) -> None:
-        """Record as lost the calls that killed processes had not written."""
-        if self._folder is None:
-            return
-        try:
-            with orphaned_counts(self._folder) as counts:
-                if counts:
-                    with bounded_transaction(self._alias, limit_s=self._limit_s):
-                        insert_losses(
-                            self._alias, [(each.org_id, Loss(each.at, each.at, each.calls)) for each in counts]
-                        )
-        except (Error, OSError) as error:
-            # The file is kept and read again later.
-            logger.warning(
-                "The calls that a killed process lost are not counted yet; trying again: %s", plain_reason(error)
-            )
-            drop_connection(self._alias)
-            return
-        for each in counts:
-            logger.error("%d calls had no row yet when their process was killed.", each.calls)
-            metrics.activity_lost.inc(each.calls)
 
     def _tell_operators(self, calls: int) -> None:
         """Count and log `calls` of unknown tokens, which belong to no workspace; anyone can cause them."""
@@ -239,6 +251,11 @@ class ActivityRecorder:
         calls = ToolCall.objects.using(self._alias)
         return calls.filter(call_id__in=[each.call.call_id for each in batch.ended]).exists()
 
+    def _without_rows(self, ended: list[EndedCall]) -> list[EndedCall]:
+        calls = ToolCall.objects.using(self._alias).filter(call_id__in=[each.call.call_id for each in ended])
+        present = set(calls.values_list("call_id", flat=True))
+        return [each for each in ended if each.call.call_id not in present]
+
     def _record(self, batch: Batch) -> None:
         write_batch(self._alias, batch)
 
@@ -249,8 +266,10 @@ class ActivityRecorder:
                 logger.error("Activity cannot be recorded now: %s: %s", type(error).__name__, error)
             self._fault = plain_reason(error)
             drop_connection(self._alias)
-            self._pending.appendleft(batch)
+            if batch.spill is None:
+                self._pending.appendleft(batch)
             return False
+        self._backlog.forget(batch)
         parts = batch.parts()
         if len(parts) > 1:
             self._pending.extendleft(reversed(parts))
@@ -264,15 +283,3 @@ class ActivityRecorder:
             self._lose(each.call)
         if self._worker.is_stopping and ended:
             logger.error("%d calls are lost without an activity row.", len(ended))
-
-    def _clean_up(self) -> None:
-        try:
-            with bounded_transaction(self._alias, limit_s=self._limit_s):
-                delete_old_rejections(self._alias, now=timezone.now())
-                delete_old_hours(self._alias, now=timezone.now())
-        except Error as error:
-            logger.warning(
-                "Old rejected credentials and counters could not be deleted; trying again in an hour: %s",
-                plain_reason(error),
-            )
-            drop_connection(self._alias)
