@@ -417,6 +417,8 @@ def is_signed(raw: bytes, message: bytes | None, signature: str | bytes) -> bool
 
 # ---- Keys (§ 8). ----
 
+MOST_KEYS = 1000
+
 
 def fingerprint_of(raw: bytes) -> str:
     """Return the fingerprint of a key; its first 16 digits are the key's id."""
@@ -483,13 +485,22 @@ class Trust:
         self.seen: set[tuple[Any, ...]] = set()
         # Of keys that were lost: the key after each of them, and its bytes.
         self.lost: dict[str, bytes] = {}
-        self.keys: dict[str, bytes] = {}
+        self.line: dict[str, bytes] = {}
+        self.is_current = True
         self.successors: dict[str, str] = {}
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """The trusted keys by id."""
+        if not self.is_current:
+            self.is_current = True
+            self.follow()
+        return self.line
 
     def anchor(self, raw: bytes) -> None:
         """Trust a key from the start."""
         self.given[key_id_of(raw)] = raw
-        self.follow()
+        self.is_current = False
 
     def learn(self, line: Object) -> None:
         """Take the announcement of a key into account, now and whenever another key becomes trusted."""
@@ -500,11 +511,13 @@ class Trust:
         same = (made.message, made.signature, made.own)
         if made.id != line.get("key_id", made.id) or same in self.seen:
             return
+        if len(self.seen) == MOST_KEYS:
+            raise UnusableInputError(f"There are more than {MOST_KEYS} keys.")
         self.seen.add(same)
         self.known.append(made)
         if self.fingerprint and fingerprint_of(raw) == self.fingerprint:
             self.given[made.id] = raw
-        self.follow()
+        self.is_current = False
 
     def learn_break(self, restore: Object) -> None:
         """Take into account that a key was lost, if the key that followed it signed that (§ 9)."""
@@ -512,36 +525,36 @@ class Trust:
         message = statement("hoursmith-break-1", restore)
         if lost and raw and lost != raw and is_signed(raw, message, restore["signature"]):
             self.lost[key_id_of(raw)] = lost
-            self.follow()
+            self.is_current = False
 
     def follow(self) -> None:
         """Build the line: back from each given key by announcements that both keys signed, then forward."""
-        self.keys, self.successors = dict(self.given), {}
+        self.line, self.successors = dict(self.given), {}
         # A key that a recovery key announced follows the last key of the line, which is not known yet.
         heirs: dict[str, str] = {}
         for key_id in self.given:
-            while (found := self.before(key_id)) is not None and found[0] not in self.keys:
+            while (found := self.before(key_id)) is not None and found[0] not in self.line:
                 earlier, raw, is_recovered = found
-                self.keys[earlier] = raw
+                self.line[earlier] = raw
                 (heirs if is_recovered else self.successors)[earlier] = key_id
                 key_id = earlier
-        ends = [key_id for key_id in self.keys if key_id not in self.successors]
+        ends = [key_id for key_id in self.line if key_id not in self.successors]
         while ends:
             end = ends.pop()
             after = self.after(end)
-            if after is not None and after.id not in self.predecessors(end):
+            if after is not None and after.id not in self.earlier(end):
                 self.successors[end] = after.id
-                if after.id not in self.keys:
-                    self.keys[after.id] = after.raw
+                if after.id not in self.line:
+                    self.line[after.id] = after.raw
                     ends.append(after.id)
         for earlier, heir in heirs.items():
-            if earlier not in self.predecessors(heir):
+            if earlier not in self.earlier(heir):
                 self.successors[earlier] = heir
 
     def before(self, key_id: str) -> tuple[str, bytes, bool] | None:
         """Return the key before this one, with both signatures; and whether a recovery key is between them."""
         for key in self.known:
-            if key.raw != self.keys[key_id] or not key.is_countersigned():
+            if key.raw != self.line[key_id] or not key.is_countersigned():
                 continue
             for earlier in self.known:
                 if earlier.id != key.by or not key.is_by(earlier.raw):
@@ -560,7 +573,7 @@ class Trust:
         announced = {key.id: key for key in self.known if key.use == "signing" and self.is_announced(key, end)}
         if len(announced) != 1:
             # Of two next keys one was announced with a stolen key; only a recovery key can decide.
-            line = [end, *self.predecessors(end)]
+            line = [end, *self.earlier(end)]
             recovery = {
                 each.id: each.raw
                 for each in self.known
@@ -578,10 +591,14 @@ class Trust:
         """Return whether the trusted key `by` announced this one, and this one signed that unless it is an old one."""
         if key.by != by or key.id == by:
             return False
-        return (key.is_from_before or key.is_countersigned()) and key.is_by(self.keys[by])
+        return (key.is_from_before or key.is_countersigned()) and key.is_by(self.line[by])
 
     def predecessors(self, key_id: str) -> list[str]:
         """Return the keys of the line before this one, the nearest first."""
+        return self.earlier(key_id) if self.keys else []
+
+    def earlier(self, key_id: str) -> list[str]:
+        """Return the same while the line is built."""
         before = {later: earlier for earlier, later in self.successors.items()}
         found: list[str] = []
         while (key_id := before.pop(key_id, "")) != "":
@@ -1840,6 +1857,8 @@ class Evidence:
             value = parsed(0, line, "entries.jsonl")
             if value.get("type") == "restore":
                 self.restores.append(value)
+                if len(self.restores) > MOST_KEYS:
+                    raise UnusableInputError("There are too many restore lines.")
             elif value.get("type") != "export":
                 break
         try:

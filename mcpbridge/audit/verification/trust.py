@@ -21,9 +21,12 @@ from mcpbridge.audit.verification.announcements import (
     is_key,
     is_recovery,
 )
-from mcpbridge.audit.verification.findings import FindingKind, FoundError
+from mcpbridge.audit.verification.findings import FindingKind, FoundError, UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint, Key, Restore
 from mcpbridge.audit.verification.signed_notes import verify_note
+
+# No installation has as many, and each costs time.
+MOST_KEYS = 1000
 
 
 class Trust:
@@ -64,9 +67,14 @@ class Trust:
         return key_id
 
     def learn(self, key: Key) -> None:
-        """Take the announcement of a key into account, now and whenever another key becomes trusted."""
+        """Take the announcement of a key into account, now and whenever another key becomes trusted.
+
+        Raises UnusableInputError if there are too many.
+        """
         if key in self._known or not is_key(key):
             return
+        if len(self._known) == MOST_KEYS:
+            raise UnusableInputError(f"There are more than {MOST_KEYS} keys.")
         self._known.append(key)
         if self._fingerprint and fingerprint_of(key.public_key) == self._fingerprint:
             self._given[key.key_id] = key.public_key

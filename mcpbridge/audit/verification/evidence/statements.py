@@ -8,6 +8,7 @@ from mcpbridge.audit.verification.announcements import key_of
 from mcpbridge.audit.verification.evidence.archive import ENTRIES, EvidenceArchive
 from mcpbridge.audit.verification.findings import UnusableInputError
 from mcpbridge.audit.verification.records import Checkpoint, Key, Restore, canonical_or_none
+from mcpbridge.audit.verification.trust import MOST_KEYS
 
 FORMAT = "hoursmith-evidence-1"
 
@@ -71,6 +72,8 @@ def read_restores(archive: EvidenceArchive) -> list[Restore]:
             restore = record_of(number, value)
             assert isinstance(restore, Restore)  # noqa: S101 - it has that type
             found.append(restore)
+            if len(found) > MOST_KEYS:
+                raise UnusableInputError("There are too many restore lines.")
         elif value.get("type") != "export":
             break
     return found

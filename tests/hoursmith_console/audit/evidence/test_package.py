@@ -24,7 +24,7 @@ from mcpbridge.audit.tree.checkpoints import TreeHead
 from mcpbridge.models import AuditEvent
 from tests.hoursmith_console.conftest import Cast
 from tests.proven_logs import fingerprint, proven_log, rewrite, sealed_calls
-from tests.verifiers import run_standalone
+from tests.verifiers import run_standalone, verdict_on_evidence
 
 SECRETS = {
     "target_label": "Qlabel",
@@ -59,6 +59,8 @@ def _verdict(archive: bytes, folder: Path, *more: str) -> dict[str, Any]:
     assert told.returncode in (0, 1), told.stderr
     verdict: dict[str, Any] = json.loads(told.stdout)
     assert verdict["ok"] is (told.returncode == 0)
+    if not more:
+        assert verdict_on_evidence(archive, fingerprint())["ok"] is verdict["ok"]
     return verdict
 
 

@@ -517,6 +517,14 @@ def test_a_lost_key_is_followed_by_one_whose_fingerprint_must_be_given():
     assert told([*lines[:2], *lines[3:]], key=NEXT_KEY)[0] == "unknown-key"
 
 
+def test_more_keys_than_any_installation_has_cannot_be_used():
+    many = [{**key_line(NEXT_KEY, KEY), "since": str(number)} for number in range(1_000)]
+    lines = an_export(a_log(), (9,), keys=[key_line(), *many])
+    assert UNUSABLE in verdict_on(jsonl(lines), "", fingerprint=fingerprint())
+    del lines[1]
+    assert told(lines) is None
+
+
 def test_times_that_go_back_are_warnings():
     log = a_log()
     chain = report([*an_export(log, (4, 9))])
