@@ -11,7 +11,7 @@ from hoursmith_console.audit.watchers.services import InvalidWatchKeyError, bind
 from mcpbridge.audit.tree.checkpoints import TreeHead
 from mcpbridge.audit.tree.errors import TreeError
 from mcpbridge.audit.tree.notes import COSIGNATURE, SignatureLine, VerifierKey, cosigned_at, parse_note
-from mcpbridge.audit.tree.origins import Origin
+from mcpbridge.audit.witnesses.logs import heads_with
 from mcpbridge.models import Cosignature, SigningHead
 
 # How far the clock of a watcher may differ.
@@ -67,8 +67,7 @@ def _bind(key: WatchKey, cosigner: VerifierKey) -> None:
 def _checkpoint(log: ServedLog, head: TreeHead) -> SigningHead:
     """Return the first checkpoint of the log with this head."""
     if head.origin == log.head.origin:
-        sequence = Origin.parse(head.origin).first + head.size - 1
-        heads = SigningHead.objects.filter(org_id=log.head.org_id, origin=head.origin, sequence=sequence)
-        if found := heads.filter(root=head.root.hex()).order_by("id").first():
+        alias = router.db_for_write(SigningHead)
+        if found := heads_with(alias, log.head.org_id, head).order_by("id").first():
             return found
     raise CosignatureRefusedError("The log has no such checkpoint.")

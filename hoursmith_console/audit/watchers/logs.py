@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import router
 
 from hoursmith_console.audit.models import WatchKey
+from mcpbridge.audit.epochs.stored import stored_restores
 from mcpbridge.audit.hashchain import instant
 from mcpbridge.audit.log_tree.tiles import tile_reader
 from mcpbridge.audit.signing import configured_key
@@ -77,12 +78,18 @@ class ServedLog:
 def served_log(org_id: str, log: str) -> ServedLog | None:
     """Return the log of the workspace whose origin has the SHA-256 `log`; None if there is none."""
     alias = router.db_for_read(SigningHead)
-    origins = SigningHead.objects.using(alias).filter(org_id=org_id).exclude(origin="")
-    for origin in origins.order_by("origin").values_list("origin", flat=True).distinct():
-        if hashlib.sha256(origin.encode()).hexdigest() == log:
-            head, newest = newest_head(alias, org_id, origin), newest_head(alias, org_id)
-            return ServedLog(head, newest) if head is not None and newest is not None else None
-    return None
+    if (newest := newest_head(alias, org_id)) is None:
+        return None
+    if _hash(newest.origin) == log:
+        return ServedLog(newest, newest)
+    # Not from all checkpoints, which are many.
+    former = next((each.old_origin for each in stored_restores(alias, org_id) if _hash(each.old_origin) == log), "")
+    head = newest_head(alias, org_id, former) if former else None
+    return ServedLog(head, newest) if head is not None else None
+
+
+def _hash(origin: str) -> str:
+    return hashlib.sha256(origin.encode()).hexdigest()
 
 
 def cosigners(org_id: str) -> Iterator[VerifierKey]:

@@ -23,6 +23,7 @@ from mcpbridge.audit.verification.trust import Trust
 from mcpbridge.audit.witnesses.client import last_cosigned
 from mcpbridge.audit.witnesses.config import configured_witnesses
 from mcpbridge.audit.witnesses.errors import NotCosignedError
+from mcpbridge.audit.witnesses.logs import heads_with
 from mcpbridge.models import AuditEvent, SigningHead
 
 logger = logging.getLogger("mcpbridge.anchor")
@@ -69,8 +70,7 @@ def _newest(alias: str, org_id: str, trust: Trust) -> Checkpoint | None:
 def _stored(alias: str, org_id: str, head: TreeHead, trust: Trust) -> Checkpoint:
     """Return the stored checkpoint with this head. Raises WitnessedFindingError."""
     sequence = Origin.parse(head.origin).first + head.size - 1
-    heads = SigningHead.objects.using(alias).filter(org_id=org_id, origin=head.origin, sequence=sequence)
-    for found in heads.filter(root=head.root.hex()).order_by("id"):
+    for found in heads_with(alias, org_id, head).order_by("id"):
         if trust.fault(checkpoint := checkpoint_of(found)) is None:
             return checkpoint
     rows = AuditEvent.objects.using(alias).filter(org_id=org_id).order_by("-sequence")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from mcpbridge.audit.log_tree.tiles import stored_nodes
 from mcpbridge.audit.tree.checkpoints import TreeHead
 from mcpbridge.audit.tree.encoding import hash_from_hex
@@ -45,6 +47,13 @@ def newest_head(alias: str, org_id: str, origin: str = "") -> SigningHead | None
     heads = SigningHead.objects.using(alias).filter(org_id=org_id)
     heads = heads.filter(origin=origin) if origin else heads.exclude(origin="")
     return heads.order_by("-sequence", "-id").first()
+
+
+def heads_with(alias: str, org_id: str, head: TreeHead) -> "QuerySet[SigningHead]":
+    """Return the checkpoints of a tree head: several if the log stood still. Raises FormatError."""
+    sequence = Origin.parse(head.origin).first + head.size - 1
+    heads = SigningHead.objects.using(alias).filter(org_id=org_id, sequence=sequence)
+    return heads.filter(origin=head.origin, root=head.root.hex())
 
 
 def tree_head(head: SigningHead) -> TreeHead:

@@ -22,7 +22,7 @@ from mcpbridge.audit.tree.errors import FormatError
 from mcpbridge.audit.witnesses.client import Cosigned, cosign
 from mcpbridge.audit.witnesses.config import Witness, configured_witnesses
 from mcpbridge.audit.witnesses.errors import NotCosignedError, RefusalKind
-from mcpbridge.audit.witnesses.logs import StoredLog, newest_head, tree_head
+from mcpbridge.audit.witnesses.logs import StoredLog, heads_with, newest_head, tree_head
 from mcpbridge.db.locks import FileLock
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction
 from mcpbridge.models import Cosignature, SigningHead, WitnessStatus
@@ -120,9 +120,7 @@ class WitnessSubmitter:
     def _store(self, witness: Witness, head: SigningHead, found: Cosigned) -> None:
         """Store the cosignature with the checkpoint that it is about, unless one of the same head is stored."""
         at = datetime.fromtimestamp(found.at, UTC)
-        heads = SigningHead.objects.using(self._alias).filter(
-            org_id=head.org_id, origin=found.head.origin, root=found.head.root.hex()
-        )
+        heads = heads_with(self._alias, head.org_id, found.head)
         with FileLock(self._lock_path, limit_s=_LIMIT_S), bounded_transaction(self._alias, limit_s=_LIMIT_S):
             same = Cosignature.objects.using(self._alias).filter(head__in=heads, cosigner=witness.name)
             about = heads.order_by("-id").first()

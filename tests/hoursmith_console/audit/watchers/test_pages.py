@@ -37,7 +37,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(cast: Cast, trusted: Browse, per
     assert (key.org_id, key.name, key.digest) == (cast.org_id, "Backup server", digest_of(text))
     told = recorded("create")
     assert (told.actor, told.target_label) == (cast.people[person].display_identity, "Backup server")
-    secret = text.rsplit("_", 1)[1]
+    secret = text.removeprefix(f"hwk_{key.slug}_")
     assert not any(secret in str(row) for model in (WatchKey, AuditEvent) for row in model.objects.values())
     for address in ("/audit/watchers/", f"/audit/{told.call_id}/"):
         page = visitor.get(address)

@@ -263,18 +263,6 @@ def test_the_watcher_finds_a_database_that_was_put_back(
     assert "behind: the log ends at" in capsys.readouterr().out
 
 
-def test_the_watcher_waits_for_a_restore_to_be_accepted(
-    cast: Cast, head: SigningHead, watch: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert watch() == 0
-    add_rows(cast.org_id, 4)
-    sign_tree(cast.org_id, epoch=2)
-    assert watch() == 1
-    assert "new epoch" in capsys.readouterr().out
-    assert watch("--accept-epoch", "2") == 0
-    assert watch() == 0
-
-
 def test_damaged_tiles_are_found(cast: Cast, head: SigningHead, watch: Callable[..., int]) -> None:
     tile = AuditTile.objects.get(org_id=cast.org_id, level=0)
     tile.hashes = bytes(32) + bytes(tile.hashes)[32:]
