@@ -50,17 +50,22 @@ def found() -> str:
 
 
 @pytest.fixture
-def old(database: RecordDatabase) -> RecordDatabase:
-    """A migrated database with two logs of format 1: 600 rows with checkpoints, and one row."""
-    released()
+def old(sqlite_database: RecordDatabase) -> RecordDatabase:
+    """Two logs of format 1: 600 rows with checkpoints, and one row."""
+    write_old_logs()
+    return sqlite_database
+
+
+def write_old_logs() -> None:
     first_key()
     old_rows(600, signed=(250, 600))
     old_rows(1, "org-2", signed=(1,))
+
+
+def test_an_old_log_is_migrated_upgraded_and_continued(database: RecordDatabase) -> None:
+    released()
+    write_old_logs()
     migrate()
-    return database
-
-
-def test_an_old_log_is_migrated_upgraded_and_continued(old: RecordDatabase) -> None:
     upgrade()
     rows = AuditEvent.objects.filter(org_id="org-1").order_by("sequence")
     assert list(rows.values_list("epoch", flat=True)) == [0] * 600 + [1]
@@ -125,11 +130,9 @@ def test_nothing_is_upgraded_that_does_not_verify(old: RecordDatabase) -> None:
     assert "does not verify" in refused()
 
 
-def test_an_unsigned_log_is_not_upgraded(database: RecordDatabase) -> None:
-    released()
+def test_an_unsigned_log_is_not_upgraded(sqlite_database: RecordDatabase) -> None:
     first_key()
     old_rows(3)
-    migrate()
     with pytest.raises(CommandError, match="signed"):
         upgrade()
 
