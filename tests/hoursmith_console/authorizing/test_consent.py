@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from tests.hoursmith_console.authorizing.requests import (
     text_of,
 )
 from tests.hoursmith_console.sandbox_members import Town
+from tests.secret_markers import Canaries
 from tests.token_shapes import assembled_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -245,3 +247,34 @@ def test_without_an_audit_entry_nothing_is_allowed(acme: Town, request: pytest.F
     assert decide(browser, second).status_code == 503
     assert not Grant.objects.exists()
     assert not ObservedConnection.objects.exists()
+
+
+def test_nothing_of_the_token_is_kept_but_by_the_assistant(acme: Town, caplog: pytest.LogCaptureFixture) -> None:
+    browser, token = acme["member"].browser(), acme["member"].caller.token
+    canaries = Canaries()
+    canaries.token("the token", token)
+    first = ask(browser)
+    second = submit(browser, first, token)
+    last = decide(browser, second)
+    _, answered = answer_of(last)
+    for name, sealed in {"pending": hidden(second)["pending"], "code": answered["code"]}.items():
+        canaries.watch(name, sealed.partition("1_")[2])
+    denied = decide(browser, submit(browser, first, token), "deny")
+    seen = {
+        "first page": first.content,
+        "page of a denial": denied.content,
+        "cookies": str(browser.cookies).encode(),
+        "session": str(dict(browser.session)).encode(),
+        "log": caplog.text.encode(),
+        **{model._meta.label: str(list(model._base_manager.values_list())).encode() for model in _tables()},
+    }
+    assert not {place: found for place, content in seen.items() if (found := canaries.traces(content))}
+    # The envelopes are where they belong, and the token itself is not even there.
+    whole = Canaries()
+    whole.token("the token", token)
+    assert not whole.traces(second.content + last.content + str(last.headers).encode())
+
+
+def _tables() -> list[Any]:
+    """The tables of the console; those of the sandbox are Hoursmith's."""
+    return [model for model in apps.get_models() if model._meta.managed and model._meta.app_label != "sandbox"]
