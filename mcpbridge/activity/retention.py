@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connections, router
+from django.db.models import Q
 from django.utils import timezone
 
 from mcpbridge.activity.partitions import LIMIT_S, MONTHS_LOCK, drop_months, has_months, make_months, month_of
 from mcpbridge.audit.console_events import record_event
 from mcpbridge.db.locks import try_acquire_lock
 from mcpbridge.db.timeouts import bounded_read, bounded_transaction
-from mcpbridge.models import AuditEvent, ToolCall
+from mcpbridge.models import AuditEvent, Grant, ToolCall
 
 ACTION = "console.activity_prune"
 ROWS_AT_ONCE = 500
@@ -108,6 +109,17 @@ def _remove_some(alias: str, org_id: str, before: datetime) -> int:
     return len(old)
 
 
+def _remove_grants(alias: str, before: datetime) -> None:
+    """Remove some grants of assistants that were over before `before`; the audit log keeps who gave and ended them."""
+    with bounded_transaction(alias, limit_s=LIMIT_S):
+        over = Grant.objects.using(alias).filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))
+        # Not while the restrictions need it to refuse what has not expired.
+        over = over.exclude(refused_until__gt=timezone.now())
+        old = list(over.order_by("created_at").values_list("pk", flat=True)[:ROWS_AT_ONCE])
+        if old:
+            Grant.objects.using(alias).filter(pk__in=old).delete()
+
+
 class ActivityRetention:
     """Creates partitions in advance, and removes activity older than `days` days; 0 keeps it forever.
 
@@ -125,4 +137,5 @@ class ActivityRetention:
             return True
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=self._days)
         before, until = month_of(day) if has_months(alias) else day, time.monotonic() + _RUN_S
+        _remove_grants(alias, before)
         return prune_activity(before=before, actor=_ACTOR, goes_on=lambda: time.monotonic() < until).is_done

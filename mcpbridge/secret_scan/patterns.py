@@ -1,8 +1,8 @@
 """Recognise token secrets in stored data, in addition to the patterns of `mcpbridge.redaction.patterns`.
 
 Also found are a token truncated to half of its secret, with another separator instead of the last underscore, in
-UTF-16, and in values that Django signed, such as sessions. Not found is a bare secret without the token prefix or
-“Bearer” before it, because it looks like any other 32 letters and digits.
+UTF-16, and in values that Django signed, such as sessions; and envelopes of assistants (`mcpbridge.grants`). Not found
+is a bare secret without the token prefix or “Bearer” before it, because it looks like any other 32 letters and digits.
 """
 
 import base64
@@ -23,6 +23,8 @@ _OTHER_MARK = re.compile(
 )
 # Without the prefix, as in a header in which only the secret was pasted.
 _BEARER = re.compile(r"bearer(?:%20|[\s:=\"'+])++([0-9a-z]{32})(?![0-9a-z])", re.IGNORECASE | re.ASCII)
+# What an assistant that signed in holds, which the console must not keep; a client_id (`hse_d1_…`) is public.
+_ENVELOPE = re.compile(r"hse_(?P<kind>[a-ce-z][0-9])_[0-9A-Za-z_-]{40,}", re.ASCII)
 _SIGNED = re.compile(r"(?<![\w-])\.eJ[0-9A-Za-z_-]{16,}", re.ASCII)
 
 
@@ -67,6 +69,8 @@ def _plain(text: str) -> Iterator[_Match]:
     for match in _OTHER_MARK.finditer(text):
         if not _is_placeholder(match["secret"]):
             yield _Match(match.start(), f"hsk_{match['env'].lower()}_{match['prefix']}_••••")
+    for match in _ENVELOPE.finditer(text):
+        yield _Match(match.start(), f"hse_{match['kind']}_••••, an envelope of an assistant")
     for match in _BEARER.finditer(text):
         if not _is_placeholder(match[1]):
             yield _Match(match.start(), "32 characters after “Bearer”")

@@ -9,10 +9,14 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
+from django.test import RequestFactory
 
 from hoursmith_console.leaked_tokens.services import AT_MOST, parse_token_prefixes
+from hoursmith_console.oauth.client_authentication import authenticated_client, form_of
+from hoursmith_console.oauth.responses import OAuthError
 from mcpbridge.activity.recorder import ActivityRecorder
 from mcpbridge.audit.export.csv import protected
 from mcpbridge.audit.writer import AuditWriter
@@ -24,6 +28,11 @@ from mcpbridge.calls.approvals.gate import ApprovalGate
 from mcpbridge.calls.service import ToolCallService
 from mcpbridge.core.credential import Credential, CredentialError, CredentialErrorCode
 from mcpbridge.core.networks import parse_networks
+from mcpbridge.grants.envelopes import Kind, unseal
+from mcpbridge.grants.known_clients import known_by_redirect
+from mcpbridge.grants.redirects import is_acceptable, is_loopback
+from mcpbridge.grants.registration import read_registration
+from mcpbridge.grants.requests import InvalidRequestError, RefusedRequestError, check_request
 from mcpbridge.http.addresses import AllowedHosts, client_address
 from mcpbridge.http.endpoint import McpHttpApp
 from mcpbridge.protocol.client_info import ClientInfo, client_from_session_id, client_from_user_agent
@@ -144,6 +153,26 @@ def evidence(data: bytes) -> None:
         raise Broken(str(error)) from error
 
 
+def sign_in(data: bytes) -> None:
+    """Any form of an assistant is checked or refused with a named error; no text is an envelope or a client of ours."""
+    lines = _with_token(data).decode("latin-1").split("\n")
+    for line in lines:
+        promise(all(unseal(kind, line) is None for kind in Kind), "what we did not seal is no envelope")
+        promise(read_registration(line) is None, "what we did not sign is no client")
+        promise(not is_acceptable(line) or is_loopback(line) or known_by_redirect(line), "a redirect is known")
+        try:
+            check_request(parse_qs(line, keep_blank_values=True))
+        except (InvalidRequestError, RefusedRequestError) as refused:
+            promise(SECRET not in str(refused), "a refusal repeats nothing")
+    request = RequestFactory().post(
+        "/token", data, content_type="application/x-www-form-urlencoded", headers={"authorization": lines[0]}
+    )
+    try:
+        authenticated_client(request, form_of(request))
+    except OAuthError as refused:
+        promise(refused.status in (400, 401, 413) and SECRET not in str(refused), "a refusal repeats nothing")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "credentials": credentials,
     "entry": entry,
@@ -152,6 +181,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "exports": exports,
     "logs": logs,
     "evidence": evidence,
+    "sign_in": sign_in,
 }
 
 

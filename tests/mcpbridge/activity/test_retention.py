@@ -15,7 +15,7 @@ from mcpbridge.activity.partitions import make_months, month_of
 from mcpbridge.activity.retention import ActivityRetention, prune_activity
 from mcpbridge.core.sanitize import sanitized_columns
 from mcpbridge.db.bulk import insert
-from mcpbridge.models import AuditEvent, ToolCall
+from mcpbridge.models import AuditEvent, Grant, ToolCall
 from tests.call_records import ANONYMOUS, OWNER, a_call
 from tests.databases import RecordDatabase
 
@@ -98,3 +98,27 @@ def test_the_command_says_what_it_did() -> None:
     call_command("activity_prune", before=EDGE, stdout=said)
     assert "calls removed." in said.getvalue()
     assert noted()[0][1].endswith("(command line)")
+
+
+def test_grants_that_are_over_go_with_the_activity() -> None:
+    def grant(number: int, **more: Any) -> None:
+        Grant.objects.create(
+            pk=f"grant{number:07}",
+            org_id="org-1",
+            env="live",
+            prefix="4f8a2c1bdedf",
+            client_digest=b"",
+            created_at=BEGIN,
+            **{"expires_at": NOW, **more},
+        )
+
+    before, after = EDGE - timedelta(days=50), NOW - timedelta(days=1)
+    grant(1)
+    grant(2, ended_at=before)
+    grant(3, ended_at=after)
+    grant(4, expires_at=before)
+    grant(5, expires_at=after, ended_at=after)
+    ActivityRetention(0).run()
+    assert Grant.objects.count() == 5
+    ActivityRetention(30).run()
+    assert sorted(Grant.objects.values_list("pk", flat=True)) == [f"grant{number:07}" for number in (1, 3, 5)]

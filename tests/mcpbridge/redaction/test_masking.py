@@ -127,3 +127,19 @@ def test_what_looks_innocent_at_first_sight_is(text: str) -> None:
 )
 def test_secrets_are_masked_at_any_depth_and_in_keys(value: object) -> None:
     assert SECRET not in repr(redact_value(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Bearer hse_a1_" + "Ab9-_" * 28, "Bearer hse_a1_••••"),
+        ("token=hse_r1_" + "Ab9-_" * 30 + "&x=1", "token=hse_r1_••••&x=1"),
+        ("https://x/cb?code=hse_c1_AAAA", "https://x/cb?code=hse_c1_••••"),
+        ("HSE_P1_abcd", "HSE_P1_••••"),
+        # A client_id is public, and a beginning is nothing.
+        ("client_id=hse_d1_AAAA", "client_id=hse_d1_AAAA"),
+        ("an envelope begins with hse_a1_", "an envelope begins with hse_a1_"),
+    ],
+)
+def test_of_an_envelope_only_its_kind_is_kept(text: str, kept: str) -> None:
+    assert redact(text) == redact_pasted(text) == redact(kept) == kept

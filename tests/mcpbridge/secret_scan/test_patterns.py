@@ -121,3 +121,10 @@ def test_no_text_is_slow(piece: str) -> None:
     list(secrets_in(data))
     # Not a measure of speed: what grows with more than the length would take hours.
     assert time.process_time() - begun < 20
+
+
+@pytest.mark.parametrize("kind", ["a1", "r1", "c1", "p1"])
+def test_an_envelope_of_an_assistant_is_found_and_a_client_id_is_not(kind: str) -> None:
+    text = f"Set-Cookie: x=hse_{kind}_{'Ab9-_' * 20}; client_id=hse_d1_{'Ab9-_' * 20}".encode()
+    assert is_suspect(text)
+    assert list(secrets_in(text)) == [(14, f"hse_{kind}_••••, an envelope of an assistant")]
