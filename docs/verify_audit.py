@@ -2245,15 +2245,21 @@ def verdict_on(given: argparse.Namespace) -> Object:
         return verify_evidence(archive, text_of(given.key), **asked)
 
 
+def printable(line: str) -> str:
+    """Return a line whose characters only print, so that nothing in a file can move the cursor or begin a line."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in line)
+
+
 def main() -> int:
     """Run the command line and return the exit code."""
     given = arguments()
     try:
         verdict = verdict_on(given)
     except (UnusableInputError, OSError, UnicodeDecodeError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(printable(str(error)) + "\n")
         return 2
-    sys.stdout.write(json.dumps(verdict) + "\n" if given.json else "\n".join([*summary(verdict), ""]))
+    told = [json.dumps(verdict)] if given.json else map(printable, summary(verdict))
+    sys.stdout.write("".join(f"{line}\n" for line in told))
     return 0 if verdict["ok"] else 1
 
 

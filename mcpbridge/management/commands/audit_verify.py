@@ -63,11 +63,11 @@ class Command(BaseCommand):
         try:
             verdict = self._verdict(options)
         except (UnusableInputError, OSError, UnicodeDecodeError) as error:
-            raise CommandError(str(error), returncode=UNUSABLE) from None
+            raise CommandError(_printable(str(error)), returncode=UNUSABLE) from None
         if options["json"]:
             self.stdout.write(json.dumps(verdict.as_dict()))
         else:
-            self.stdout.write("\n".join(_summary(verdict)))
+            self.stdout.write("\n".join(map(_printable, _summary(verdict))))
         if not verdict.is_ok:
             sys.exit(BAD)
 
@@ -123,6 +123,11 @@ def _trust(options: dict[str, Any]) -> Trust | None:
 def _text_of(path: str | None) -> str:
     # Line breaks are part of a note.
     return Path(path).read_bytes().decode() if path else ""
+
+
+def _printable(line: str) -> str:
+    """Return a line that cannot move the cursor or begin another one, whatever the verified file contains."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in line)
 
 
 def _summary(verdict: VerificationReport) -> list[str]:

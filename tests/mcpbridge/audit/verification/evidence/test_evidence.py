@@ -564,14 +564,15 @@ def test_other_ways_to_compress_or_encrypt_cannot_be_used():
 def run_both(path: Path, *options: str) -> tuple[int, str, str]:
     """Both verifiers as commands, which must agree: exit status, standard output of the stand-alone one, its errors."""
     alone = run_standalone(str(path), *options)
-    status = 0
+    status, out = 0, io.StringIO()
     try:
-        call_command("audit_verify", *options, export=str(path), stdout=io.StringIO())
+        call_command("audit_verify", *options, export=str(path), stdout=out)
     except SystemExit as ending:
         status = int(ending.code or 0)
     except CommandError as error:
         status = error.returncode
     assert status == alone.returncode, alone
+    assert (out.getvalue() + alone.stdout.decode()).replace("\n", "").isprintable()
     return status, alone.stdout.decode(), alone.stderr.decode()
 
 
@@ -592,6 +593,16 @@ def test_both_commands_take_evidence(tmp_path):
     status, told, _ = run_both(path, *given)
     assert status == 1
     assert "BAD: edited, file" in told
+
+
+def test_nothing_in_evidence_writes_to_the_terminal_as_it_likes(tmp_path):
+    path, forged = tmp_path / "evidence.zip", "\x1b[1A\x1b[2K\rVERIFIED\n\u202e"
+    path.write_bytes(zipped(_single(lambda row: {**row, "id": forged})))
+    status, told, _ = run_both(path, "--fingerprint", fingerprint())
+    assert status == 1
+    assert r"(\u001b[1A\u001b[2K\u000dVERIFIED\u000a\u202e)" in told
+    path.write_bytes(zipped({**BARE, forged: b""}))
+    assert "VERIFIED" in run_both(path, "--fingerprint", fingerprint())[2]
 
 
 def test_the_stand_alone_verifier_reads_evidence_from_standard_input():
