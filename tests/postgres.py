@@ -166,6 +166,16 @@ class Cluster:
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {where}')
         return self.url(name)
 
+    def dump(self, name: str) -> Path:
+        """Back up the database `name` as the manual says; the file."""
+        file = self._folder / f"{name}.dump"
+        self._run("pg_dump", "--format=custom", "--file", str(file), self.url(name))
+        return file
+
+    def restore(self, name: str, file: Path) -> None:
+        """Make the database `name` anew from a file of `dump`."""
+        self._run("pg_restore", "--exit-on-error", "--dbname", self.create_database(name), str(file))
+
     def drop_database(self, name: str) -> None:
         """Remove the database `name` that was made `on_disk`, and its place there."""
         self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -73,7 +73,7 @@ HINTS = {
     "upstream_too_large": "Request fewer records at once, with a smaller limit.",
     "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the database.",
     "audit_changed": "Nothing was sent. An operator should run manage.py audit_anchor; reading still works.",
-    "audit_behind": "Nothing was sent. An operator should run manage.py audit_anchor; reading still works.",
+    "audit_behind": "Nothing was sent. An operator should run manage.py audit_accept_restore; reading still works.",
     "restrictions_unknown": "Nothing was sent. Try again in a moment; an operator should look at the database.",
     "read_only": "For tools that write, use the address without /readonly and without the X-MCP-Readonly header.",
     "frozen": "Nothing was changed. Ask an Owner or Admin of the workspace to resume destructive tools in the console.",

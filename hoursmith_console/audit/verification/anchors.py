@@ -24,6 +24,12 @@ class AnchorStatus:
             return "The end of the audit log is missing in the database"
         return "The audit log was changed in the database"
 
+    @property
+    def command(self) -> str:
+        """The command by which an operator ends it."""
+        is_behind = self.fault is not None and self.fault.kind is FaultKind.BEHIND
+        return "audit_accept_restore" if is_behind else "audit_anchor"
+
 
 def anchor_status(org_id: str) -> AnchorStatus:
     """Return what this process knows; nothing is read from the database, which may be at fault."""
