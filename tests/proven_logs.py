@@ -93,8 +93,21 @@ def store_tree(org_id: str) -> SigningHead:
 
 def rewrite(row: Model, **values: Any) -> None:
     """Change a stored row of SQLite as someone with the database's password could; triggers return after the test."""
+    _drop_triggers(type(row))
+    type(row)._default_manager.filter(pk=row.pk).update(**values)
+
+
+def lose_rows(org_id: str, *, after: int) -> None:
+    """Remove the end of a log with its checkpoints, as a restored backup does."""
+    for model in (AuditEvent, SigningHead):
+        _drop_triggers(model)
+        model._default_manager.filter(org_id=org_id, sequence__gt=after).delete()
+
+
+def _drop_triggers(model: type[Model]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [row._meta.db_table])
+        cursor.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [model._meta.db_table]
+        )
         for (name,) in cursor.fetchall():
             cursor.execute(f'DROP TRIGGER "{name}"')
-    type(row)._default_manager.filter(pk=row.pk).update(**values)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -19,13 +20,14 @@ from hoursmith_console.workspaces.models import Member
 from mcpbridge.audit.anchors.adoption import adopt_log
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.signing import key_pair
 from mcpbridge.audit.tree.notes import COSIGNATURE, cosignature_line, key_named, parse_note
 from mcpbridge.models import AuditEvent, AuditTile, Cosignature, SigningHead
 from tests.hoursmith_console.conftest import Cast
 from tests.hoursmith_console.records import make_audit
 from tests.hoursmith_console.sign_in.people import told
-from tests.proven_logs import fingerprint, rewrite, sealed_calls, store_tree
+from tests.proven_logs import fingerprint, lose_rows, rewrite, sealed_calls, store_tree
 from tests.security.conftest import content_of
 from tests.verifiers import run_standalone
 
@@ -187,6 +189,27 @@ def test_a_log_of_the_older_format_is_exported_instead(cast: Cast, trusted: Brow
     adopt_log(org_id=cast.org_id, reason="It was written before.", actor="operator")
     page = visitor.post(address)
     assert (page.status_code, "in the older format" in page.content.decode()) == (409, True)
+
+
+def test_evidence_of_a_restored_log_has_the_statement_of_the_restore(
+    cast: Cast, trusted: Browse, tmp_path: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    before, lost = make_audit(cast.tokens["manager"]), make_audit(cast.tokens["manager"])
+    with django_capture_on_commit_callbacks(execute=True):
+        make_checkpoints(reason="demand", org_id=cast.org_id)
+    lose_rows(cast.org_id, after=before.sequence + 1)
+    visitor = trusted("owner")
+    assert "does not agree with the anchor" in _refused(visitor, before)
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("audit_accept_restore", reason="restored the backup of 11:00", stdout=io.StringIO())
+    after = make_audit(cast.tokens["manager"])
+    assert after.sequence >= lost.sequence
+    for row in (before, after):
+        archive = _download(visitor, f"/audit/{row.call_id}/evidence/")
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            assert b"restored the backup of 11:00" in opened.read("entries.jsonl")
+            assert opened.read("checkpoint").split(b"\n")[0].endswith(b"/2")
+        assert _is_verified(archive, tmp_path)
 
 
 # Witnesses
