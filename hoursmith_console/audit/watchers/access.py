@@ -61,7 +61,7 @@ def watch_key_of(request: HttpRequest) -> WatchKey | None:
     """Return the key in the Authorization header; None if it is missing, wrong or revoked."""
     found = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     text, slug = (found[1], found[2]) if found else ("", "")
-    key = WatchKey.objects.live().filter(slug=slug).first()
+    key = WatchKey.objects.live().filter(slug=slug).first() if found else None
     # Compared in any case, so that the time does not tell whether the slug exists.
     is_right = hmac.compare_digest(digest_of(text), key.digest if key else _NO_DIGEST)
     return key if key is not None and is_right else None

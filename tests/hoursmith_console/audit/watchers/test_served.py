@@ -148,10 +148,10 @@ def test_keys_are_tried_and_used_so_many_times_a_minute(
 ) -> None:
     seen = {read(head.origin, "checkpoint", "wrong").status_code for _ in range(30)}
     assert seen == {401}
-    for text in ("wrong", watch_key[1]):
-        answer = read(head.origin, "checkpoint", text)
-        assert (answer.status_code, answer["Retry-After"]) == (429, "60")
-    FAILURES.forget()
+    answer = read(head.origin, "checkpoint", "wrong")
+    assert (answer.status_code, answer["Retry-After"]) == (429, "60")
+    # Who guesses keeps nobody with a right key out.
+    assert read(head.origin, "checkpoint", watch_key[1]).status_code == 200
     for _ in range(600):
         READS.count(watch_key[0].slug)
     assert read(head.origin, "checkpoint", watch_key[1]).status_code == 429
