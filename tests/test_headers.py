@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -226,6 +227,25 @@ def test_a_body_that_no_page_has_use_for_is_refused_whether_or_not_it_says_so(se
         answer = Browser(served.url).ask("POST", "/accounts/login/", content=body)
         assert answer.status_code == 413
         assert_strict(answer)
+
+
+def test_an_authorization_page_keeps_its_opener_and_nothing_else_does(served: Served, owner: Browser) -> None:
+    visitor = Browser(served.url)
+    made = visitor.ask("POST", "/register", json={"redirect_uris": ["http://localhost:8123/callback"]}).json()
+    said = {
+        "response_type": "code", "client_id": made["client_id"], "redirect_uri": "http://localhost:8123/callback",
+        "code_challenge": "c" * 43, "code_challenge_method": "S256",
+    }  # fmt: skip
+    for browser in (visitor, owner):
+        page = browser.get(f"/authorize?{urlencode(said)}")
+        assert page.status_code == 200
+        assert_strict(page)
+        assert page.headers["cross-origin-opener-policy"] == "unsafe-none"
+        assert "form-action 'self'" in page.headers["content-security-policy"]
+        assert not re.search(_INLINE, page.text)
+        assert_strict_page(browser.get("/"))
+    assert any(line.startswith("__Host-authorizing=") for line in owner.set_cookies)
+    owner.cookies.pop("__Host-authorizing")
 
 
 def test_cookies_belong_to_this_host_alone_and_no_script_reads_them(owner: Browser) -> None:
