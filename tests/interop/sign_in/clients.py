@@ -263,8 +263,11 @@ def claude_code(node: Node, site: Site, home: Path) -> Story:
     return Story(model.tools, asked, done.stdout + done.stderr)
 
 
-def conformance(node: Node, url: str, revision: str, token: str, folder: Path) -> str:
-    """Return what the official suite for authorization servers printed; its user opens the address that it prints."""
+def conformance(node: Node, url: str, revision: str, token: str, folder: Path) -> dict[str, str]:
+    """Return the checks of the official suite for authorization servers, and what each that failed said.
+
+    The suite's user opens the address that it prints.
+    """
     port = free_port()
     registration = {
         "client_name": "Conformance",
@@ -274,19 +277,20 @@ def conformance(node: Node, url: str, revision: str, token: str, folder: Path) -
     client = httpx.post(f"{url}/register", json=registration, timeout=30).json()["client_id"]
     where = ("--url", url, "--resource", f"{url}/mcp", "--client-id", client, "--port", str(port))
     command = [str(node.binary), str(CONFORMANCE), "authorization", *where, "--spec-version", revision]
+    command += ["--output-dir", str(folder / "results")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env={"HOME": str(folder)}
     ) as process:
         watchdog = threading.Timer(RUN_TIMEOUT_S, process.kill)
         watchdog.start()
-        shown = []
         try:
             for line in process.stdout or ():
-                shown.append(line)
                 if f"{url}/authorize?" in line:
                     address = line[line.index(f"{url}/authorize?") :].strip()
                     httpx.get(consent.decide(address, token), timeout=30)
         finally:
             watchdog.cancel()
             process.kill()
-    return "".join(shown)
+    results = [json.loads(path.read_text("utf-8")) for path in folder.glob("results/**/checks.json")]
+    checks = [check for result in results for check in result]
+    return {each["id"]: "" if each["status"] == "SUCCESS" else each.get("errorMessage", "failed") for each in checks}
