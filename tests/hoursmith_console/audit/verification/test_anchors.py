@@ -21,7 +21,7 @@ def test_a_finding_is_shown_to_those_who_review_the_log(cast: Cast, browse: Brow
         page = browse("owner").get(address).content.decode()
         assert "The end of the audit log is missing in the database" in page
         assert REASON in page
-        assert "manage.py audit_anchor" in page
+        assert "manage.py audit_accept_restore" in page
     assert "Destructive tools are refused." in browse("owner").get("/").content.decode()
     assert "is missing in the database" not in browse("member").get("/").content.decode()
 
