@@ -95,7 +95,7 @@ def facts(columns: Mapping[str, Any]) -> dict[str, Any]:
     made["workspace"] = columns["org_id"]
     if epoch:
         # Used for rows from databases, too, which may hold any value.
-        forms = {member: quick_canonical(columns[member]) for member in MEMBERS}
+        forms = {member: quick_canonical(columns[member]) if columns[member] != "" else b'""' for member in MEMBERS}
         made["epoch"], made["sealed"] = epoch, commitments(bytes(columns["seal"] or b""), forms)
     return made
 

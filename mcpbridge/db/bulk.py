@@ -19,7 +19,7 @@ from mcpbridge.redaction.fields import Masked
 from mcpbridge.redaction.patterns import is_suspect
 
 # Columns whose values the drivers take unchanged; others are prepared by their field, or by a faster equivalent.
-_PLAIN = (models.CharField, models.IntegerField, models.FloatField)
+_PLAIN = (models.CharField, models.IntegerField, models.FloatField, models.BinaryField)
 _PLAIN_FOR_POSTGRESQL = (models.UUIDField, models.DateTimeField)
 _VALUES_A_STATEMENT = 900
 _WORTH_COPYING = 5
