@@ -22,13 +22,21 @@ from hoursmith_console.tokens.services import claim_token
 from hoursmith_console.workspaces.access import add_auditor
 from mcpbridge.models import LogDestination, ObservedConnection
 from tests.hoursmith_console.conftest import Cast
-from tests.hoursmith_console.records import make_client, make_token
+from tests.hoursmith_console.records import make_client, make_grant, make_token
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 NOW = timezone.now()
 
 # What leads on from everywhere, and is no verb of the object.
-_FRAME = {"", "Add to Cursor", "Refresh", "Show", "Copy the address", "Copy the token prefix"}
+_FRAME = {
+    "",
+    "Add to Cursor",
+    "Add to Cursor without a token",
+    "Refresh",
+    "Show",
+    "Copy the address",
+    "Copy the token prefix",
+}
 UPDATE = {
     "Save and exit", "Block token", "Treat as leaked", "Cancel rotation", "Mark as updated", "No longer used",
     "I’ve updated all assistants", "Remove new token",
@@ -49,6 +57,12 @@ TABLE: Mapping[str, Verbs] = {
         "manager": {"Resume rotation", "Start a new rotation"},
         "owner": {"Resume rotation", "Start a new rotation", "Download evidence"},
         "member": {"Download evidence"},
+    },
+    "authorized assistant": {
+        "manager": {"End access", "Rotate token", "Block token"},
+        "owner": {"End access", "Rotate token", "Block token"},
+        "admin": {"End access", "Rotate token", "Block token"},
+        "member": set(),
     },
     "connection": {
         "manager": READ | TOKEN_VERBS | {"Try a prompt", "Edit connection", "Remove connection"},
@@ -113,7 +127,10 @@ def objects(cast: Cast) -> Mapping[str, str]:
         org_id=cast.org_id, name="SIEM", kind="webhook", format="json", address="https://siem.example.com/in",
         encrypted_secret="x", created_by=actor,
     )  # fmt: skip
+    # Made after the rotation, of whose assistants it is none here.
+    grant = make_grant(second)
     return {
+        "authorized assistant": f"/connections/authorizations/{grant.pk}/",
         "rotation": f"/rotations/{rotation.pk}/",
         "cancelled rotation": f"/rotations/{ended.pk}/",
         "connection": f"/connections/{made['connection'].slug}/",
