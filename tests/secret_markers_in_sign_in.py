@@ -34,20 +34,21 @@ def push_through_sign_in(served: Served, canaries: Canaries, good: str, token: s
         canaries.watch(f"the second {name} of an assistant", again[name][7:])
     assert call_tool(served, again["access_token"], "get_me").status == 200
     # Also what revokes them; what comes afterwards is refused.
-    _push_into_endpoints(served, [token, replayed, *tokens.values(), *again.values()])
-    for envelope in (again["access_token"], again["refresh_token"], replayed):
+    _push_into_endpoints(served, [token, replayed, again["access_token"], again["refresh_token"]])
+    access, refresh = again["access_token"], again["refresh_token"]
+    for envelope in (access, refresh, replayed):
         for path in DOORS:
             call_tool(served, envelope, "list_clients", path=path)
-        push_by_other_schemes(served, envelope)
-        push_into_headers(served, good, envelope)
-        push_into_addresses(served, good, envelope)
-        push_into_bodies(served, good, envelope)
+    push_by_other_schemes(served, access)
+    push_into_headers(served, good, refresh)
+    push_into_addresses(served, good, replayed)
+    push_into_bodies(served, good, access)
     assert call_tool(served, again["access_token"], "get_me").status == 401
 
 
-def _push_into_endpoints(served: Served, texts: list[object]) -> None:
+def _push_into_endpoints(served: Served, texts: list[str]) -> None:
     """Into every parameter that an endpoint reads, and some that it does not."""
-    for text in map(str, texts):
+    for text in texts:
         for path in ("/token", "/revoke"):
             for name in ("grant_type", "code", "refresh_token", "token", "scope", "resource", "client_secret", text):
                 ask(served, path, **{"grant_type": "refresh_token", name: text})

@@ -76,7 +76,8 @@ def redeem_code(
     _check_resource(envelope, resource)
     with transaction.atomic(using=router.db_for_write(Grant)):
         grant = _locked(envelope.grant)
-        if _use(bound.code_id, grant, now):
+        # A grant has one code; the row outlasts the list of used ones, whatever happens to the clock.
+        if grant.redeemed_at is None and _use(bound.code_id, grant, now):
             _check_live(grant, now)
             grant.redeemed_at = grant.rotated_at = now
             grant.save(update_fields=["redeemed_at", "rotated_at"])

@@ -293,3 +293,27 @@ def test_used_codes_are_removed_again(at: StopClock) -> None:
     at(NOW + timedelta(minutes=11))
     redeem(allowed().address)
     assert UsedCode.objects.count() == 1
+
+
+def test_a_clock_that_is_set_back_ends_nothing_and_opens_nothing(at: StopClock) -> None:
+    made = allowed()
+    first = redeem(made.address).refresh.reveal()
+    at(NOW - timedelta(hours=2))
+    second = renew(first)
+    assert generation(second) == 2
+    at(NOW)
+    third = renew(second.refresh.reveal())
+    assert generation(third) == 3
+    # As if the list of used codes had been emptied by a clock that was an hour ahead.
+    UsedCode.objects.all().delete()
+    assert refused(lambda: redeem(made.address)) == "invalid_grant"
+    assert Grant.objects.get().ended_why == EndReason.CODE_REUSED
+
+
+def test_a_clock_that_runs_ahead_expires_what_is_old(at: StopClock) -> None:
+    token = redeem(allowed(lasts=timedelta(days=1)).address).refresh.reveal()
+    at(NOW + timedelta(days=2))
+    assert refused(lambda: renew(token)) == "invalid_grant"
+    at(NOW + timedelta(hours=1))
+    # It was not taken for a copy.
+    assert renew(token).expires_in
