@@ -17,7 +17,9 @@ class _NoRecord(AuditWriter):
     def __init__(self) -> None:
         super().__init__(timeout_s=1.0, lock_path=None)
 
-    async def intent(self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "") -> None:
+    async def intent(
+        self, call: Call, *, snapshot: Any | None, snapshot_fault: str = "", hourly_limit: int | None = None
+    ) -> None:
         """Nothing."""
 
     async def outcome(self, call: Call, call_result: CallResult) -> bool:
