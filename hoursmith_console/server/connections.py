@@ -15,6 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # From the connection, or the first byte of a later request, to the end of the request's headers.
 HEAD_S = 10.0
+# How long a client that has just connected to a worker that ends has to ask.
+FIRST_REQUEST_AT_END_S = 1.0
 # How long a client may read nothing of a response that waits for it.
 UNREAD_RESPONSE_S = 30.0
 # Bytes of a request's target and of one header, and headers of a request.
@@ -58,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._head: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._refusal = http.HTTPStatus.BAD_REQUEST
+        self._has_asked = self._is_ending = False
 
     @property
     def is_idle(self) -> bool:
@@ -68,6 +71,21 @@ class Connection(HttpToolsProtocol):
         """Close it as soon as the client has what was written."""
         self._connections.remove(self)
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close it after the response, or at once if the client does not expect one.
+
+        A client that has just connected is about to ask: it gets an answer, and would not know that it may try again.
+        """
+        if self._has_asked:
+            super().shutdown()
+        elif not self._is_ending:
+            self._is_ending = True
+            self.loop.call_later(FIRST_REQUEST_AT_END_S, self._close_unasked)
+
+    def _close_unasked(self) -> None:
+        if not self._has_asked:
+            self.close()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -102,12 +120,14 @@ class Connection(HttpToolsProtocol):
             self._head.cancel()
             self._head = None
         target = self.url
-        if target.startswith(b"/"):
-            super().on_headers_complete()
-            return
         # uvicorn drops the host of a target that is a whole URL, by which the application has to go.
-        self.url = b"/"
+        self.url = target if target.startswith(b"/") else b"/"
         super().on_headers_complete()
+        self._has_asked = True
+        if self._is_ending:
+            self.cycle.keep_alive = False
+        if target.startswith(b"/"):
+            return
         path, _, query = target.partition(b"?")
         self.scope["path"] = path.decode("latin-1")
         self.scope["raw_path"], self.scope["query_string"] = path, query

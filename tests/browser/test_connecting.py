@@ -157,7 +157,8 @@ def test_an_assistant_signs_in_from_its_own_window(console: Served, visit: Visit
     with visit("OWNER") as window:
         window.goto("/connections/authorizations/")
         expect(window.page.locator(".rows")).to_contain_text("Probe")
-        window.page.get_by_role("link", name="Probe", exact=True).click()
+        # The newest of that name is on top.
+        window.page.get_by_role("link", name="Probe", exact=True).first.click()
         window.page.locator("main").get_by_role("link", name="End access").click()
         window.page.get_by_role("button", name="End access").click()
         expect(window.page.locator("h1")).to_contain_text("Ended")

@@ -15,7 +15,8 @@ SOURCES = sorted(
     if "migrations" not in path.parts
 )
 # Names of people as records keep them; keys end in _id, and this one holds a key.
-NAMES = re.compile(r"named|asker|closer|owner_name|actor|(?!liftable)\w+_by")
+# A key announced by another one is found by that one's id, and believed for its signature.
+NAMES = re.compile(r"named|asker|closer|owner_name|actor|(?!liftable|announced)\w+_by")
 # Whose a token is, or must be, before anything is done to it.
 SCOPES = {"org_id", "workspace", "member", "viewer", "rotation"}
 # What only reads; none of it changes what a token may do.

@@ -24,7 +24,7 @@ from tests.interop.sign_in import clients
 from tests.interop.sign_in.clients import DOCUMENT, OfficialStory, Site, Story
 from tests.servers import Served, served_console
 
-LIFETIME_S = 5.0
+LIFETIME_S = 15.0
 CHECKS = {"authorization-server-metadata", "authorization-code-grant"}
 # From 2025-11-25 on.
 CIMD_CHECK = "authorization-server-metadata-cimd"
@@ -118,7 +118,8 @@ def _conformance(url: str, revision: str, token: str, folder: Path) -> dict[str,
 def _end(console: Served, browser: httpx.Client, token: str) -> None:
     """End the access that `token` gave, on its page in the console."""
     with closing(sqlite3.connect(f"file:{console.var}/console.sqlite3?mode=ro", uri=True)) as database:
-        query = "SELECT id FROM mcpbridge_grant WHERE prefix = ? AND ended_at IS NULL"
+        # mcp-remote sometimes begins a second sign-in at the same moment, and collects only one of the two.
+        query = "SELECT id FROM mcpbridge_grant WHERE prefix = ? AND ended_at IS NULL AND redeemed_at IS NOT NULL"
         ((grant,),) = database.execute(query, (token.split("_")[2],)).fetchall()
     address = f"/connections/authorizations/{grant}/end/"
     form = {"csrfmiddlewaretoken": field(browser.get(address).text, "csrfmiddlewaretoken")}
@@ -146,8 +147,8 @@ def test_the_client_signs_in_once_and_lists_the_tools_of_its_address(result_of: 
     story = result_of(name)
 
     assert story.tools == set(READ_TOOLS if STORIES[name] else TOOLS)
-    # Its tokens expired meanwhile, and it called again.
-    assert story.asked == 1
+    # Its tokens expired meanwhile, and it called again. On a busy machine mcp-remote begins twice, before it has any.
+    assert story.asked == 1 or (name == "mcp-remote" and story.asked == 2)
 
 
 @pytest.mark.parametrize("name", STORIES)

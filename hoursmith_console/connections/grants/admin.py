@@ -27,6 +27,7 @@ from hoursmith_console.workspaces.models import Member
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.grants import config
 from mcpbridge.grants.ending import end_grant
+from mcpbridge.grants.in_force import in_force_at
 from mcpbridge.models import EndReason, Grant, ToolCall
 
 
@@ -43,9 +44,9 @@ class StateFilter(ChoiceFilter):
         now = timezone.now()
         match value:
             case "active":
-                return queryset.filter(ended_at=None, expires_at__gt=now)
+                return queryset.filter(in_force_at(now))
             case "expired":
-                return queryset.filter(ended_at=None, expires_at__lte=now)
+                return queryset.filter(ended_at=None).exclude(in_force_at(now))
         return queryset.exclude(ended_at=None)
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hoursmith_console.tokens.querysets import visible_rows
 from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.grants.in_force import in_force_at
 from mcpbridge.models import Grant
 
 
@@ -16,8 +17,8 @@ def visible_grants(viewer: Viewer) -> QuerySet[Grant]:
 
 
 def in_force() -> Q:
-    """Return the condition that a grant has neither ended nor expired."""
-    return Q(ended_at=None, expires_at__gt=timezone.now())
+    """Return the condition that a grant can be used."""
+    return in_force_at(timezone.now())
 
 
 def grant_label(grant: Grant) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from hoursmith_console.connections.grants.labels import grant_label
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels
 from hoursmith_console.workspaces.viewer import Viewer
+from mcpbridge.grants.in_force import over_since
 from mcpbridge.models import Grant, ObservedClient, TokenRef
 
 
@@ -47,7 +48,7 @@ class GrantRow:
     @property
     def over_at(self) -> datetime:
         """When it ended or expired."""
-        return self.grant.ended_at or self.grant.expires_at
+        return over_since(self.grant, timezone.now()) or self.grant.expires_at
 
 
 def grant_rows(viewer: Viewer, grants: Sequence[Grant]) -> list[GrantRow]:
@@ -72,7 +73,7 @@ def last_calls(grants: Iterable[Grant]) -> Mapping[tuple[TokenRef, str], datetim
 def _row(viewer: Viewer, grant: Grant, card: TokenLabel, called_at: datetime | None, now: datetime) -> GrantRow:
     if grant.ended_at is not None:
         state = GrantState.ENDED
-    elif grant.expires_at <= now:
+    elif over_since(grant, now):
         state = GrantState.EXPIRED
     elif card.block is not None:
         state = GrantState.BLOCKED

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.rotations.progress.uses import TokenUse
+from mcpbridge.grants.in_force import over_since
 from mcpbridge.models import Grant, TokenRef
 
 
@@ -30,10 +31,10 @@ def with_grants(uses: Iterable[TokenUse], grants: Iterable[Grant]) -> list[Token
     now, found = timezone.now(), list(grants)
     over: dict[str, datetime] = {}
     for grant in found:
-        ended = grant.ended_at or grant.expires_at
+        ended = over_since(grant, now) or grant.expires_at
         over[grant.connection] = max(ended, over.get(grant.connection, ended))
     kept = [use for use in uses if use.connection not in over or over[use.connection] > now or _is_later(use, over)]
-    in_force = [grant for grant in found if grant.ended_at is None and grant.expires_at > now]
+    in_force = [grant for grant in found if over_since(grant, now) is None]
     return kept + [TokenUse(grant.connection, grant.client_name, grant.created_at) for grant in in_force]
 
 

@@ -14,6 +14,7 @@ _ALLOWED = {
     "mcpbridge/auth/accepted_tokens.py": "one look at the database, for all who ask at that moment",
     "mcpbridge/calls/service.py": "one call, carried to its end",
     "mcpbridge/auth/identity.py": "one question to Hoursmith, shared by those who wait for it",
+    "mcpbridge/app.py": "the last signing, awaited together with the last deliveries",
     "mcpbridge/stdio/server.py": "the start of the bridge, behind the greeting",
     "mcpbridge/observability/telemetry/exporter.py": "the last flush of the process",
     "hoursmith_console/audit/verification/jobs.py": "one verification, which a person started and watches",

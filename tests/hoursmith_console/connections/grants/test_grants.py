@@ -52,11 +52,21 @@ def test_a_row_says_whose_it_is_what_it_may_and_when_it_called_last(cast: Cast, 
     assert f"{called_at:%H:%M}" in page
 
 
+def test_a_grant_that_was_not_collected_counts_among_the_expired_after_a_minute(cast: Cast, browse: Browse) -> None:
+    fresh = make_grant(cast.tokens["owner"], client_name="Fresh", redeemed_at=None, ago=timedelta(seconds=5))
+    left = make_grant(cast.tokens["owner"], client_name="Left", redeemed_at=None, ago=timedelta(seconds=65))
+    for state, shown in (("active", {fresh.pk}), ("expired", {left.pk}), ("ended", set())):
+        page = browse("owner").get(f"{LIST}?state={state}").content.decode()
+        assert {pk for pk in (fresh.pk, left.pk) if f"{LIST}{pk}/" in page} == shown
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"ended_at": timezone.now(), "ended_why": EndReason.ASSISTANT}, "Ended"),
         ({"expires_at": timezone.now() - timedelta(hours=1)}, "Expired"),
+        # The assistant did not collect it in time.
+        ({"redeemed_at": None}, "Expired"),
         ({}, "Token blocked"),
     ],
 )

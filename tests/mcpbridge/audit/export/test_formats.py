@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcpbridge import __version__
-from mcpbridge.audit.export import cef, csv, jsonl, ocsf
+from mcpbridge.audit.export import cef, csv, jsonl, ocsf, reading
 from mcpbridge.audit.export.columns import COLUMNS
 from mcpbridge.audit.hashchain import FACTS, FORMAT, canonical, genesis, row_hash
 from mcpbridge.audit.tree.sealed import MEMBERS, commitments
@@ -153,7 +153,7 @@ def test_json_lines_carry_each_fact_under_its_own_name(row):
     *_, line, end = export_of([row])
     sealed = {"sealed": row.facts["sealed"]} if row.seal else {}
     assert json.loads(line) == {"type": "event", **whole_row(row), **sealed}
-    (read,) = list(jsonl.Export(export_of([row])).records())
+    (read,) = list(reading.Export(export_of([row])).records())
     assert read == row
     assert json.loads(end) == {"type": "end", "lines": 1}
 
