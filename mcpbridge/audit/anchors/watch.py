@@ -34,7 +34,7 @@ RENEW_AFTER = timedelta(seconds=10)
 
 
 class AnchorWatch:
-    """One look at the database with the keys that were valid when it began."""
+    """One look at the database with the keys that are valid when it begins."""
 
     def __init__(self, anchors: NodeAnchors, alias: str) -> None:
         self._anchors = anchors
@@ -45,6 +45,8 @@ class AnchorWatch:
         """Check every workspace of the anchors and of the database, and renew anchors behind new rows."""
         with self._anchors.looking:
             self._anchors.sync()
+            # Read after the anchors: what signed them was stored before.
+            self._trust = key_line(self._alias)
             statuses = {status.org_id: status for status in chain_statuses(self._alias)}
             self._check_keys()
             for org_id in sorted({*self._anchors.workspaces(), *statuses}):
@@ -62,9 +64,10 @@ class AnchorWatch:
         Raises UnannouncedKeyError if it is the configured key that is another one.
         """
         key = configured_key()
+        # Read before the key: another thread may store the first key, sign, and move an anchor meanwhile.
+        anchors = [self._anchors.anchor(org_id) for org_id in sorted(self._anchors.workspaces())]
         if is_registered(key):
             return
-        anchors = [self._anchors.anchor(org_id) for org_id in sorted(self._anchors.workspaces())]
         for anchor in anchors:
             if anchor is not None and anchor.sequence > 0 and anchor.key_id == key.key_id:
                 reason = f"The signing key {key.key_id} was removed from the database."
