@@ -5,7 +5,7 @@
 
 FILE is evidence (a ZIP archive, as the console offers it for download), or an export from `manage.py audit_export
 --format jsonl` (- for standard input). F is the fingerprint of one of the operator's signing keys: the SHA-256 of its
-32 bytes, 64 hexadecimal digits. Get it by another way than the file, because whoever can change both can make both
+32 bytes, 64 hexadecimal digits. Get it by another way than the file, because someone who can change both can make both
 agree; the same is true for this program, so do not take it out of the archive. Instead of F, give a C2SP verifier key
 with --vkey, or a public key as PEM for KEY. Otherwise KEY is the key file that `/audit/key` serves, which is needed
 only if an export lacks keys.

@@ -386,7 +386,7 @@ class Watcher:
         return Head(facts["origin"], size, root, message, by[-1]), facts["at"]
 
     def _begin_epoch(self, dated: Head) -> None:
-        """Turn to the next epoch if it was accepted and goes on from something that was seen."""
+        """Turn to the next epoch if it was accepted and continues something that was seen."""
         old, new = _origin(self._origin)[1], _origin(dated.origin)[1]
         if new <= old:
             raise FindingError("behind", f"the log is {dated.origin} again, but it was {self._origin}")
