@@ -42,13 +42,17 @@ check: $(VENV)/.development ## Lint, types, layers, deployment settings, migrati
 	SECRET_KEY=x AUDIT_SIGNING_KEY=x $(MANAGE) makemigrations --check --dry-run
 
 .PHONY: bench
-bench: bench/.venv/.contenders $(VENV)/.development ## Compare the bridge with others, as ratios from one run
+bench: bench/.venv/.contenders bench/node_modules/.contenders $(VENV)/.development ## Compare the bridge with others, as ratios from one run
 	$(BIN)/python -m bench.run $(ARGS)
 
 bench/.venv/.contenders: bench/requirements.txt
 	$(PYTHON) -m venv bench/.venv
 	bench/.venv/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
+
+bench/node_modules/.contenders: bench/package-lock.json
+	@if command -v npm >/dev/null; \
+	then cd bench && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.contenders; fi
 
 .PHONY: wheel
 wheel: $(VENV)/bin/python ## Build the wheel into dist/

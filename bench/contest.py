@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.mcp_messages import LEGACY, MODERN
+from bench.node import installed_node
 from bench.paths import PYTHON, RESULTS, ROOT, cores, running_on
 from tests.servers import Served, free_port, served_console
 
@@ -72,6 +73,10 @@ ROWS = (
     Row("bridge-traced-1%", "traced-1%"),
     Row("sdk", "sdk"),
     Row("sdk-2025", "sdk", version=LEGACY, plain="fastmcp-2025"),
+    Row("sdk-ts", "sdk-ts"),
+    Row("sdk-ts-2025", "sdk-ts", version=LEGACY, plain="fastmcp-2025"),
+    Row("django-mcpz", "django-mcpz"),
+    Row("django-mcpz-2025", "django-mcpz", version=LEGACY, plain="fastmcp-2025"),
     Row("fastmcp", "fastmcp"),
     Row("fastmcp-2025", "fastmcp", version=LEGACY, plain="fastmcp-2025"),
 )
@@ -79,13 +84,13 @@ ROWS = (
 
 @contextmanager
 def _process(command: list[str], port: int, upstream: int) -> Iterator[Running]:
-    """A process of the bench's environment that listens on `port`, from here to the end of the block."""
+    """A process that listens on `port`, from here to the end of the block."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "BENCH_UPSTREAM_URL": f"http://127.0.0.1:{upstream}/api/v1",
     }
-    process = subprocess.Popen([str(PYTHON), "-m", *command], env=environment, cwd=ROOT)
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
     try:
         _wait_for(port, process)
         yield Running(process.pid, port)
@@ -111,10 +116,15 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{process.args!r} was not up after {_START_TIMEOUT_S:.0f} s.")
 
 
+def _module(name: str, *options: str) -> list[str]:
+    """The command that runs the module `name` in the bench's environment."""
+    return [str(PYTHON), "-m", name, *options]
+
+
 def start_upstream() -> AbstractContextManager[Running]:
     """The REST API that all of them forward to."""
     port = free_port()
-    return _process(["bench.upstream", "--port", str(port)], port, port)
+    return _process(_module("bench.upstream", "--port", str(port)), port, port)
 
 
 def _under_uvicorn(module: str) -> Start:
@@ -122,7 +132,29 @@ def _under_uvicorn(module: str) -> Start:
         port = free_port()
         options = ["--host=127.0.0.1", f"--port={port}", "--loop=uvloop", "--http=httptools"]
         quiet = ["--no-access-log", "--log-level=warning"]
-        return _process(["uvicorn", f"bench.contenders.{module}:app", *options, *quiet], port, upstream)
+        return _process(_module("uvicorn", f"bench.contenders.{module}:app", *options, *quiet), port, upstream)
+
+    return start
+
+
+def _under_granian(module: str) -> Start:
+    """Start a synchronous application: a thread for each of 64 calls at once, in one process."""
+
+    def start(upstream: int) -> AbstractContextManager[Running]:
+        port = free_port()
+        options = ["--interface=wsgi", "--host=127.0.0.1", f"--port={port}", "--blocking-threads=64"]
+        quiet = ["--no-ws", "--no-access-log", "--log-level=error"]
+        return _process(_module("granian", *options, *quiet, f"bench.contenders.{module}:app"), port, upstream)
+
+    return start
+
+
+def _under_node(script: str) -> Start:
+    def start(upstream: int) -> AbstractContextManager[Running]:
+        port = free_port()
+        node = installed_node()
+        assert node is not None
+        return _process([node, str(ROOT / "bench" / "contenders" / script), str(port)], port, upstream)
 
     return start
 
@@ -212,7 +244,7 @@ def _traced(ratio: float) -> Start:
         # It is not what is measured, so it gets out of the way of the core that is.
         with ExitStack() as stack:
             with running_on(set(range(os.cpu_count() or 1))):
-                stack.enter_context(_process(["uvicorn", "bench.collector:app", *options], port, upstream))
+                stack.enter_context(_process(_module("uvicorn", "bench.collector:app", *options), port, upstream))
             sampled = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(ratio)}
             bridge = _bridge(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", **sampled)
             yield stack.enter_context(bridge(upstream))
@@ -230,5 +262,9 @@ CONTENDERS: dict[str, Start] = {
     "unrecorded": _bridge(**_UNRECORDED),
     "unrecorded-bare": _bridge(**_UNRECORDED, AUDIT_SNAPSHOTS="off"),
     "sdk": _under_uvicorn("sdk_server"),
+    "sdk-ts": _under_node("typescript_sdk.mjs"),
+    "django-mcpz": _under_granian("django_mcpz_server"),
     "fastmcp": _under_uvicorn("fastmcp_openapi"),
 }
+# What Node.js runs: their rows are left out on a machine without it.
+IN_NODE = frozenset({"sdk-ts"})

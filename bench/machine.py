@@ -8,12 +8,27 @@ from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
+from bench.node import installed_versions
 from bench.paths import SITE_PACKAGES
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SETTLED_S = 0.3
 _SETTLE_AT_MOST_S = 15.0
-_NAMED = ("mcp", "fastmcp", "uvicorn", "gunicorn", "uvloop", "httptools", "aiohttp", "httpx", "httpx2", "pydantic")
+_NAMED = [
+    "mcp",
+    "fastmcp",
+    "django-mcpz",
+    "uvicorn",
+    "gunicorn",
+    "granian",
+    "uvloop",
+    "httptools",
+    "aiohttp",
+    "httpx",
+    "httpx2",
+    "urllib3",
+    "pydantic",
+]
 
 
 def _tree(pid: int) -> Iterator[int]:
@@ -77,5 +92,5 @@ def description() -> dict[str, object]:
         "python": platform.python_version(),
         "kernel": platform.release(),
         "load_before": round(os.getloadavg()[0], 2),
-        "versions": {name: versions[name] for name in _NAMED if name in versions},
+        "versions": {name: versions[name] for name in _NAMED if name in versions} | installed_versions(),
     }

@@ -10,9 +10,10 @@ from contextlib import ExitStack
 from dataclasses import asdict
 
 from bench.callers import make_callers
-from bench.contest import CONTENDERS, ROWS, Row, Running, start_upstream
+from bench.contest import CONTENDERS, IN_NODE, ROWS, Row, Running, start_upstream
 from bench.machine import description
 from bench.measuring import Reading, Terms, measure
+from bench.node import installed_node
 from bench.paths import RESULTS, cores, running_on
 from bench.table import print_table, summary
 
@@ -36,6 +37,16 @@ def _arguments() -> argparse.Namespace:
     ):
         parser.error("seconds: up to 60, rounds: up to 20, callers: up to 256")
     return arguments
+
+
+def rows_here(names: list[str]) -> list[Row]:
+    """Return the rows named, without those that this machine has no Node.js for."""
+    rows = [row for row in ROWS if row.name in names]
+    left_out = [row.name for row in rows if row.contender in IN_NODE]
+    if not left_out or installed_node() is not None:
+        return rows
+    print(f"Left out: {', '.join(left_out)}. They need Node.js and npm, with which `make bench` installs the rest.")
+    return [row for row in rows if row.name not in left_out]
 
 
 def _start(rows: list[Row], arguments: argparse.Namespace, stack: ExitStack) -> tuple[dict[str, Running], Terms]:
@@ -62,7 +73,7 @@ def _measure_all(rows: list[Row], arguments: argparse.Namespace) -> Readings:
                 reading = measure(row, running[row.contender], callers[:count], terms)
                 readings[row.name, count].append(reading)
                 print(
-                    f"  round {each}  {row.name:<15} {count:>3} callers {reading.per_second:>8,.0f} calls/s"
+                    f"  round {each}  {row.name:<16} {count:>3} callers {reading.per_second:>8,.0f} calls/s"
                     f" {reading.cpu_ms:>7.3f} CPU ms a call",
                     flush=True,
                 )
@@ -73,7 +84,7 @@ def main() -> None:
     """Run the bench, print the table and keep the readings in var/bench/."""
     arguments = _arguments()
     machine = description()
-    rows = [row for row in ROWS if row.name in arguments.only]
+    rows = rows_here(arguments.only)
     readings = _measure_all(rows, arguments)
     lines = summary(rows, arguments.callers, readings)
     print_table(lines, machine, arguments)
