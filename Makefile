@@ -58,6 +58,10 @@ bench/node_modules/.contenders: bench/package-lock.json
 wheel: $(VENV)/bin/python ## Build the wheel into dist/
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
+.PHONY: release
+release: $(VENV)/.development ## Build the files and notes of this version into dist/
+	@$(BIN)/python -m release $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzzing ## Fuzz untrusted-input parsers (SECONDS each, default 60); failures are saved as seeds
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)

@@ -20,6 +20,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition, require_safe
 
 from hoursmith_console.connections.catalogue.mcp_client import BUNDLE
+from mcpbridge import __version__
 from mcpbridge.activity.connections import ID_PATTERN
 
 # Part of the archive's bytes, which must not change with the time at which it is built.
@@ -28,8 +29,10 @@ _REGULAR_FILE = 0o100644
 
 
 def manifest(address: str) -> dict[str, Any]:
-    """Return the manifest of a bundle that connects to the bridge at `address`."""
+    """Return the manifest of a bundle that connects to the bridge at `address`, or asks for it where that is empty."""
     found: dict[str, Any] = json.loads(_template("manifest.json"))
+    if not address:
+        return found
     found["user_config"]["url"]["default"] = address
     help_pages = f"{settings.PUBLIC_URL}/help"
     more = {"documentation": f"{help_pages}/connections/", "privacy_policies": [f"{help_pages}/privacy/"]}
@@ -38,7 +41,7 @@ def manifest(address: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def bundle(address: str) -> bytes:
-    """Return the bundle that connects to `address`; the same bytes each time."""
+    """Return the bundle of this release that connects to `address`, or asks for it; the same bytes each time."""
     files = {
         "manifest.json": json.dumps(manifest(address), indent=2, ensure_ascii=False) + "\n",
         "server/index.js": _template("server.js"),
@@ -74,7 +77,8 @@ def _address(path: str) -> str:
 
 
 def _template(name: str) -> str:
-    return (Path(settings.BASE_DIR) / "templates/connections/mcpb" / name).read_text(encoding="utf-8")
+    text = (Path(settings.BASE_DIR) / "templates/connections/mcpb" / name).read_text(encoding="utf-8")
+    return text.replace("{{ version }}", __version__)
 
 
 urlpatterns: list[URLPattern] = [

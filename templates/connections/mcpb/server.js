@@ -17,7 +17,7 @@ function headersFor({ method, params }) {
     authorization: `Bearer ${token}`,
     "content-type": "application/json",
     accept: "application/json, text/event-stream",
-    "user-agent": "hoursmith-mcpb/1.0.0",
+    "user-agent": "hoursmith-mcpb/{{ version }}",
     "mcp-protocol-version": stateless ?? negotiated,
     "mcp-session-id": session,
     "mcp-method": stateless && method,

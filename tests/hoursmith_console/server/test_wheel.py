@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from mcpbridge import __version__
 from tests.paths import ROOT
+from tests.release.built import WHEEL, built_release
 from tests.servers import free_port
 from tests.waiting import eventually
 
@@ -26,11 +26,10 @@ class Installed:
     def __init__(self, folder: Path) -> None:
         self.home, self._bin, self.port = folder / "home", folder / "venv" / "bin", free_port()
         self.home.mkdir()
-        self._run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", str(ROOT))
         venv.create(folder / "venv", with_pip=True)
         install = (str(self._bin / "pip"), "install", "--quiet", "--disable-pip-version-check")
         self._run(*install, "--require-hashes", f"--requirement={ROOT / 'requirements.lock'}")
-        self._run(*install, "--no-deps", *map(str, folder.glob("*.whl")))
+        self._run(*install, "--no-deps", str(built_release() / WHEEL))
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True)

@@ -1,0 +1,1 @@
+"""Builds the files and the notes of a version: `make release`."""
