@@ -1,5 +1,6 @@
 """The wheel, in an environment that has nothing else: it serves, runs commands and speaks MCP over stdio."""
 
+import functools
 import json
 import os
 import re
@@ -67,7 +68,8 @@ def served(installed: Installed) -> Iterator[str]:
     with log.open("w", encoding="utf-8") as output:
         process = installed.start("serve", stdout=output, stderr=subprocess.STDOUT)
     try:
-        eventually(lambda: "Application startup complete" in log.read_text(encoding="utf-8"), 60)
+        said = functools.partial(log.read_text, encoding="utf-8")
+        eventually(lambda: "Application startup complete" in said(), 120, told=said)
         yield log.read_text(encoding="utf-8")
     finally:
         process.send_signal(signal.SIGTERM)
