@@ -28,7 +28,7 @@ from hoursmith_console.rotations.models import Rotation
 from hoursmith_console.sign_in.invitation_views import invitation_path
 from hoursmith_console.tokens.labels import TokenLabel, ref_of, token_labels, tokens_claimed_by
 from hoursmith_console.workspaces import access
-from hoursmith_console.workspaces.invitations import InvitationError, find_member, invite
+from hoursmith_console.workspaces.invitations import InvitationError, UnlistedAddressError, find_member, invite
 from hoursmith_console.workspaces.mail import MailNotSentError, send_invitation, sends_mail
 from hoursmith_console.workspaces.models import Invitation, Member, Role
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
@@ -101,27 +101,26 @@ class MembersSection(ConsoleSection):
     def invite_view(self, request: ConsoleRequest) -> HttpResponse:
         """Invite a user to the console."""
         viewer = request.viewer
-        form = InviteForm(request.POST if request.method == "POST" else None, actor=viewer.member)
+        data = request.POST if request.method == "POST" else None
+        form = InviteForm(data, actor=viewer.member, asks_unlisted="unlisted" in request.POST)
         if not form.is_valid():
-            return render_page(
-                request,
-                "members/invite.html",
-                title="Invite member",
-                form=form,
-                sends_mail=sends_mail(),
-                status=400 if form.is_bound else 200,
-            )
+            return _invite_page(request, form)
         email, role = normalize_email(form.cleaned_data["email"]), form.cleaned_data["role"]
+        is_confirmed = form.cleaned_data.get("unlisted", False)
         try:
             known = find_member(workspace=viewer.member.workspace, email=email)
+            return self._invited(request, email, known.role if known else role, known, allow_unlisted=is_confirmed)
+        except UnlistedAddressError as error:
+            form = InviteForm(data, actor=viewer.member, asks_unlisted=True)
+            form.add_error("email", str(error))
+            return _invite_page(request, form)
         except InvitationError as error:
             return self._not_invited(request, error, None)
-        return self._invited(request, email, known.role if known else role, known)
 
     def reinvite_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Invite a member who has no account here yet."""
         member = self._managed(request, key)
-        return self._invited(request, member.email, member.role, member)
+        return self._invited(request, member.email, member.role, member, allow_unlisted="unlisted" in request.POST)
 
     def close_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Revoke a member's console access."""
@@ -157,8 +156,13 @@ class MembersSection(ConsoleSection):
         messages.success(request, f"{words}.")
         return HttpResponseRedirect(reverse("console:members:detail", args=[member.pk]))
 
-    def _invited(self, request: ConsoleRequest, email: str, role: str, known: Member | None) -> HttpResponse:
-        """Invite and email the link. Never show the link: anyone who sees it could use it."""
+    def _invited(
+        self, request: ConsoleRequest, email: str, role: str, known: Member | None, *, allow_unlisted: bool
+    ) -> HttpResponse:
+        """Invite and email the link. Never show the link: anyone who sees it could use it.
+
+        Raises UnlistedAddressError for an address that no member has.
+        """
         viewer = request.viewer
         if not access.can_invite_as(viewer.member, role) or (
             known and not access.can_manage_member(viewer.member, known)
@@ -167,8 +171,17 @@ class MembersSection(ConsoleSection):
         channel = Invitation.Channel.MAIL if sends_mail() else Invitation.Channel.CONSOLE
         workspace, actor = viewer.member.workspace, viewer.member.display_identity
         try:
-            invitation, secret = invite(workspace=workspace, email=email, role=role, channel=channel, actor=actor)
+            invitation, secret = invite(
+                workspace=workspace,
+                email=email,
+                role=role,
+                channel=channel,
+                actor=actor,
+                allow_unlisted=allow_unlisted,
+            )
         except InvitationError as error:
+            if known is None:
+                raise
             return self._not_invited(request, error, known)
         return render_page(
             request,
@@ -186,6 +199,17 @@ class MembersSection(ConsoleSection):
         return HttpResponseRedirect(address)
 
 
+def _invite_page(request: ConsoleRequest, form: InviteForm) -> HttpResponse:
+    return render_page(
+        request,
+        "members/invite.html",
+        title="Invite member",
+        form=form,
+        sends_mail=sends_mail(),
+        status=400 if form.is_bound else 200,
+    )
+
+
 def _mailed(invitation: Invitation, secret: str) -> bool:
     """Email the link to the invited address. Return False if the mail server does not accept it."""
     link = f"{settings.PUBLIC_URL}{invitation_path(secret)}"
@@ -200,6 +224,8 @@ def _command(invitation: Invitation) -> str:
     """Return the command that prints a link, with the address quoted for the shell."""
     given = ["--email", invitation.email, "--role", invitation.role.lower()]
     given += ["--workspace", invitation.member.workspace.org_id]
+    if not invitation.member.is_listed:
+        given.append("--force")
     return f"{manage_command()} console_invite {shlex.join(given)}"
 
 

@@ -38,6 +38,16 @@ class InvitationError(Exception):
     """A member cannot be invited, or an invitation cannot be accepted; the text says why and what to do."""
 
 
+class UnlistedAddressError(InvitationError):
+    """No member in Hoursmith's list has the address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"No member at Hoursmith has the address {email}, as the list was last synced. Check its spelling, or sync"
+            " the members first."
+        )
+
+
 class AddressState(Enum):
     """Whether an account uses an address."""
 
@@ -74,16 +84,18 @@ def invite(
     channel: Invitation.Channel,
     actor: str,
     takes_over_address: bool = False,
+    allow_unlisted: bool = False,
 ) -> tuple[Invitation, str]:
     """Invite the member with `email`; return the invitation and the secret of its link (empty if it has no link).
 
-    A user who is not in Hoursmith's member list yet becomes a member with `role`; a known member keeps their role. No
-    account is created. Raises InvitationError and AuditUnavailableError; nothing is changed then.
+    A known member keeps their role. A user who is not in Hoursmith's member list becomes a member with `role` if
+    `allow_unlisted`, which the audit entry says; otherwise UnlistedAddressError is raised, so that a mistyped address
+    makes no Owner. No account is created. Raises InvitationError and AuditUnavailableError; nothing is changed then.
     """
     secret = "" if channel == Invitation.Channel.CONSOLE else secrets.token_urlsafe(32)
     lifetime = LINK_LIFETIME if secret else OFFER_LIFETIME
     with transaction.atomic(using=router.db_for_write(Member)):
-        member = _invitable(workspace, email, role)
+        member = _invitable(workspace, email, role, allow_unlisted)
         _close(Invitation.objects.filter(member=member), Invitation.Outcome.REPLACED)
         invitation = Invitation.objects.create(
             member=member,
@@ -97,12 +109,16 @@ def invite(
         )
         member.invited_at = invitation.created_at
         member.save(update_fields=["invited_at"])
-        _record(invitation, "console.invite", actor, role=member.role, channel=invitation.get_channel_display())
+        unlisted = {} if member.is_listed else {"is_unlisted": True}
+        channel_text = invitation.get_channel_display()
+        _record(invitation, "console.invite", actor, role=member.role, channel=channel_text, **unlisted)
     return invitation, secret
 
 
-def _invitable(workspace: Workspace, email: str, role: str) -> Member:
+def _invitable(workspace: Workspace, email: str, role: str, allow_unlisted: bool) -> Member:
     member = find_member(workspace=workspace, email=email)
+    if not allow_unlisted and (member is None or (member.is_active and not member.is_listed)):
+        raise UnlistedAddressError(email)
     if member is None:
         return import_member(
             workspace=workspace,

@@ -22,7 +22,8 @@ found = {}
 for number in range(2):
     email = f"newcomer-{number}@example.com"
     workspace = Workspace.objects.get()
-    _, secret = invite(workspace=workspace, email=email, role="MEMBER", channel="operator", actor="the test")
+    facts = {"role": "MEMBER", "channel": "operator", "actor": "the test", "allow_unlisted": True}
+    _, secret = invite(workspace=workspace, email=email, **facts)
     found[email] = invitation_path(secret)
 print(json.dumps(found))
 """

@@ -109,6 +109,7 @@ def records_of(tenant: Tenant) -> Records:
         role="MEMBER",
         channel=Invitation.Channel.CONSOLE,
         actor=owner.display_identity,
+        allow_unlisted=True,
     )
     keys["sandbox/api/"] = {"segment": "0b6fd4f6-0000-4000-8000-000000000001"}
     public = f"{token.env}_{token.prefix}"

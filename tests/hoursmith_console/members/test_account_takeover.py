@@ -93,7 +93,7 @@ def decide(client: Client, workspace: Workspace, do: str = "accept", email: str 
 
 def invited_by_globex(trusted: Browse) -> str:
     """What Globex' Owner reads after they invited Vera as a Member."""
-    answer = trusted("outsider").post("/members/invite/", {"email": VERA, "role": "MEMBER"})
+    answer = trusted("outsider").post("/members/invite/", {"email": VERA, "role": "MEMBER", "unlisted": "on"})
     assert answer.status_code == 200
     return str(answer.content.decode())
 
@@ -180,7 +180,7 @@ def test_an_invited_person_comes_in_by_openid_connect_without_any_link(
 
 
 def test_a_proven_account_is_offered_a_second_workspace_and_decides_inside(cast: Cast, trusted: Browse) -> None:
-    trusted("outsider").post("/members/invite/", {"email": "member@example.com", "role": "MANAGER"})
+    trusted("outsider").post("/members/invite/", {"email": "member@example.com", "role": "MANAGER", "unlisted": "on"})
     joined = Member.objects.get(workspace=cast.other, email="member@example.com")
     theirs = Client()
     theirs.force_login(account_of(cast.people["member"]))
@@ -204,7 +204,7 @@ def decide_is_over(client: Client, workspace: Workspace) -> bool:
 
 
 def test_a_declined_invitation_is_over_and_recorded_where_it_came_from(cast: Cast, trusted: Browse) -> None:
-    trusted("outsider").post("/members/invite/", {"email": "member@example.com", "role": "MANAGER"})
+    trusted("outsider").post("/members/invite/", {"email": "member@example.com", "role": "MANAGER", "unlisted": "on"})
     theirs = trusted("member")
     assert decide(theirs, cast.other, "decline", "member@example.com").status_code == 302
     assert decide_is_over(theirs, cast.other)
@@ -215,7 +215,7 @@ def test_a_declined_invitation_is_over_and_recorded_where_it_came_from(cast: Cas
 
 @pytest.mark.parametrize("name", ["owner", "outsider"])
 def test_an_invitation_of_somebody_else_is_accepted_by_nobody(cast: Cast, trusted: Browse, name: str) -> None:
-    trusted("outsider").post("/members/invite/", {"email": "member@example.com", "role": "MANAGER"})
+    trusted("outsider").post("/members/invite/", {"email": "member@example.com", "role": "MANAGER", "unlisted": "on"})
     visitor = trusted(name)
     assert decide_is_over(visitor, cast.other) or name == "outsider"
     assert decide(visitor, cast.other, email="member@example.com").status_code == 404
@@ -250,7 +250,7 @@ def test_an_operators_link_is_accepted_inside_the_account_and_proves_nothing(cas
 def test_a_mailed_link_opened_inside_an_account_proves_the_address_to_it(
     cast: Cast, trusted: Browse, mailoutbox: list[Any]
 ) -> None:
-    trusted("outsider").post("/members/invite/", {"email": "second@example.com", "role": "MANAGER"})
+    trusted("outsider").post("/members/invite/", {"email": "second@example.com", "role": "MANAGER", "unlisted": "on"})
     theirs = trusted("member")
     assert theirs.get(mailed_link())["Location"] == INVITATIONS
     decide(theirs, cast.other, email="second@example.com")

@@ -125,9 +125,13 @@ def test_a_teammate_is_signed_out_everywhere(cast: Cast, trusted: Browse) -> Non
 
 
 def test_without_mail_no_page_shows_a_link_but_the_command_that_an_operator_types(trusted: Browse) -> None:
-    page = trusted("admin").post("/members/invite/", {"email": "New@example.com", "role": "MEMBER"}).content.decode()
+    page = (
+        trusted("admin")
+        .post("/members/invite/", {"email": "New@example.com", "role": "MEMBER", "unlisted": "on"})
+        .content.decode()
+    )
     assert not LINK.search(page)
-    command = "manage.py console_invite --email new@example.com --role member --workspace org-acme"
+    command = "manage.py console_invite --email new@example.com --role member --workspace org-acme --force"
     assert command in page
     new = Member.objects.get(email="new@example.com")
     assert new.user is None
@@ -137,7 +141,9 @@ def test_without_mail_no_page_shows_a_link_but_the_command_that_an_operator_type
 
 
 def test_the_command_holds_nothing_that_a_shell_would_carry_out(trusted: Browse) -> None:
-    page = trusted("owner").post("/members/invite/", {"email": "a`id`$b@example.com", "role": "MEMBER"})
+    page = trusted("owner").post(
+        "/members/invite/", {"email": "a`id`$b@example.com", "role": "MEMBER", "unlisted": "on"}
+    )
     assert "--email &#x27;a`id`$b@example.com&#x27; --role" in page.content.decode()
 
 
@@ -168,7 +174,7 @@ def test_a_member_with_an_account_is_invited_no_second_time(cast: Cast, trusted:
 def test_a_page_does_not_tell_of_an_account_in_another_workspace(cast: Cast, trusted: Browse) -> None:
     pages = []
     for email in ("outsider@example.com", "nobody-is@example.com"):
-        answer = trusted("owner").post("/members/invite/", {"email": email, "role": "MEMBER"})
+        answer = trusted("owner").post("/members/invite/", {"email": email, "role": "MEMBER", "unlisted": "on"})
         member = Member.objects.get(workspace=cast.workspace, email=email)
         pages.append(
             re.sub(r'value="[^"]*"|/members/\d+/', "", without_times(answer.content.decode()))
@@ -181,22 +187,31 @@ def test_a_page_does_not_tell_of_an_account_in_another_workspace(cast: Cast, tru
 
 
 def test_an_admin_makes_no_owner(cast: Cast, trusted: Browse) -> None:
-    answer = trusted("admin").post("/members/invite/", {"email": "new@example.com", "role": "OWNER"})
+    answer = trusted("admin").post("/members/invite/", {"email": "new@example.com", "role": "OWNER", "unlisted": "on"})
     assert answer.status_code == 400
-    assert trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "OWNER"}).status_code == 200
+    assert (
+        trusted("owner")
+        .post("/members/invite/", {"email": "new@example.com", "role": "OWNER", "unlisted": "on"})
+        .status_code
+        == 200
+    )
 
 
 def test_only_the_latest_invitation_counts(cast: Cast, trusted: Browse) -> None:
     first = operators_link("new@example.com", "member", cast.workspace)
     new = Member.objects.get(email="new@example.com")
     assert "Invite again" in trusted("owner").get(f"/members/{new.pk}/").content.decode()
-    trusted("owner").post(f"/members/{new.pk}/invite/")
+    trusted("owner").post(f"/members/{new.pk}/invite/", {"unlisted": "on"})
     assert Client().get(first).status_code == 404
 
 
 @override_settings(EMAIL_BACKEND="tests.mail_backend.EmailBackend")
 def test_where_mail_leaves_the_link_goes_to_the_person_alone(trusted: Browse, mailoutbox: list[Any]) -> None:
-    page = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"}).content.decode()
+    page = (
+        trusted("owner")
+        .post("/members/invite/", {"email": "new@example.com", "role": "MEMBER", "unlisted": "on"})
+        .content.decode()
+    )
     assert not LINK.search(page)
     assert "console_invite" not in page
     assert [message.to for message in mail.outbox] == [["new@example.com"]]
@@ -210,7 +225,7 @@ def test_a_name_with_line_breaks_begins_no_header_and_no_link(
     name = "Acme\r\nBcc: all@example.com\nhttps://evil.example/"
     Workspace.objects.filter(pk=cast.workspace.pk).update(name=name)
     Member.objects.filter(pk=cast.people["owner"].pk).update(name="Owner\n\nhttps://evil.example/ Person")
-    answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
+    answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER", "unlisted": "on"})
     assert answer.status_code == 200
     message = mail.outbox[0].message()
     assert (message["To"], message["Bcc"]) == ("new@example.com", None)
@@ -224,7 +239,7 @@ def test_an_address_that_no_mail_can_go_to_is_said_so(trusted: Browse, monkeypat
         raise ValueError("Invalid address")
 
     monkeypatch.setattr("tests.mail_backend.EmailBackend.send_messages", refuse)
-    answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER"})
+    answer = trusted("owner").post("/members/invite/", {"email": "new@example.com", "role": "MEMBER", "unlisted": "on"})
     assert "could not be sent" in answer.content.decode()
 
 

@@ -43,7 +43,7 @@ def by_openid(client: Client, **form: str) -> Any:
 def operators_link(email: str, role: str, workspace: Workspace, *more: str) -> str:
     """The path of the link that an operator's command prints."""
     printed = StringIO()
-    given = ["--email", email, "--role", role, "--workspace", workspace.org_id, *more]
+    given = ["--email", email, "--role", role, "--workspace", workspace.org_id, "--force", *more]
     call_command("console_invite", *given, stdout=printed, stderr=StringIO())
     return printed.getvalue().strip().removeprefix(settings.PUBLIC_URL)
 

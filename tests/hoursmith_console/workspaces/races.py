@@ -64,6 +64,7 @@ def test_one_invitation_is_accepted_by_one_account() -> None:
             role="MEMBER",
             channel=Invitation.Channel.OPERATOR,
             actor="ana",
+            allow_unlisted=True,
         )
 
         def accept(user: User, invitation: Invitation = invitation) -> None:

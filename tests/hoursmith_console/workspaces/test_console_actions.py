@@ -112,7 +112,7 @@ def test_an_invitation_and_its_use_are_recorded(cast: Cast) -> None:
     ]
     arguments = [row.arguments for row in AuditEvent.objects.order_by("sequence")]
     assert arguments == [
-        {"role": "MANAGER", "channel": "link from an operator"},
+        {"role": "MANAGER", "channel": "link from an operator", "is_unlisted": True},
         {"channel": "link from an operator", "is_new": True},
         {"method": "invitation"},
     ]
@@ -133,7 +133,14 @@ def test_an_invitation_is_neither_made_nor_used_without_a_record(cast: Cast, req
 
 
 def _link(workspace: Workspace, email: str, role: str = "MEMBER", actor: str = "ana") -> str:
-    _, secret = invite(workspace=workspace, email=email, role=role, channel=Invitation.Channel.OPERATOR, actor=actor)
+    _, secret = invite(
+        workspace=workspace,
+        email=email,
+        role=role,
+        channel=Invitation.Channel.OPERATOR,
+        actor=actor,
+        allow_unlisted=True,
+    )
     return invitation_path(secret)
 
 

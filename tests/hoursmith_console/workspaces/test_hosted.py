@@ -95,7 +95,10 @@ def test_somebody_invited_whom_the_list_does_not_name_is_no_member(console, host
     with pytest.raises(AssertionError, match="Run members_sync first"):
         hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member")
     hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
-    hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member")
+    with pytest.raises(AssertionError, match="add --force"):
+        hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "owner")
+    assert not [row for row in hosted.shell(MEMBERS) if row[0] == "new@northwind.example"]
+    hosted.manage("console_invite", "--email", "new@northwind.example", "--role", "member", "--force")
     assert ["new@northwind.example", "MEMBER", True, False] in hosted.shell(MEMBERS)
     printed = hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
     assert f"{len(console.people)} members synced, 1 removed" in printed

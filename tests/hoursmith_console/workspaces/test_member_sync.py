@@ -242,7 +242,12 @@ def test_an_account_without_proof_does_not_become_whom_the_list_names(cast: Cast
 
 def test_somebody_invited_by_their_proven_address_becomes_whom_the_list_names(cast: Cast, provider: Provider) -> None:
     invite(
-        workspace=cast.workspace, email="new@example.com", role="MEMBER", channel=Invitation.Channel.CONSOLE, actor="O"
+        workspace=cast.workspace,
+        email="new@example.com",
+        role="MEMBER",
+        channel=Invitation.Channel.CONSOLE,
+        actor="O",
+        allow_unlisted=True,
     )
     client, _ = by_openid(provider, "s-new", "new@example.com")
     client.post(INVITATIONS, {"invitation": Invitation.objects.get().pk, "do": "accept"})
