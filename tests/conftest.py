@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
@@ -88,10 +89,12 @@ def needs() -> Callable[[bool, str], None]:
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One console with a sandbox for the tests of one file. No rate limits."""
+    """One console with a sandbox for the tests of one file. No rate limits. Each line that it wrote was an object."""
     folder: Path = tmp_path_factory.mktemp("console")
-    with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off"}) as served:
+    with served_console(folder, env={"SANDBOX_RATE_LIMITS": "off", "LOG_FORMAT": "json"}) as served:
         yield served
+    for line in served.output().splitlines():
+        assert {"at", "level", "message"} <= json.loads(line).keys(), line
 
 
 @pytest.fixture(scope="session")

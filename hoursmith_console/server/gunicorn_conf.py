@@ -9,17 +9,24 @@ import resource
 import sys
 from typing import Any
 
-from django.conf import settings
-from gunicorn.glogging import Logger
+from hoursmith_console.server import json_output
 
-import hoursmith_console.server.preload  # noqa: F401 – for the workers, which are forked from here
-from hoursmith_console.backends.postgresql.pooling import find_pooling_fault
-from hoursmith_console.server.prometheus import discard_gauges, reserve_counters, share_counters
-from hoursmith_console.server.reload import rolling_reload
-from hoursmith_console.server.worker import end_on_signals
+# Before anything that can fail: it applies to the settings as well.
+json_output.print_json_lines()
+
+from django.conf import settings  # noqa: E402
+from gunicorn.glogging import Logger  # noqa: E402
+
+import hoursmith_console.server.preload  # noqa: E402, F401 – for the workers, which are forked from here
+from hoursmith_console.backends.postgresql.pooling import find_pooling_fault  # noqa: E402
+from hoursmith_console.server.prometheus import discard_gauges, reserve_counters, share_counters  # noqa: E402
+from hoursmith_console.server.reload import rolling_reload  # noqa: E402
+from hoursmith_console.server.worker import end_on_signals  # noqa: E402
 
 # Whatever the umask of the service: only its own user may read these files.
 os.umask(0o077)
+# Again, for a format that the file of settings asks for.
+json_output.print_json_lines()
 share_counters(settings.VAR_DIR / "metrics")
 
 # The usual limit of 1024 open files is below a worker's connection limit.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from hoursmith_console.paths import data_dir, env_file
+from hoursmith_console.paths import data_dir, env_file, manage_command
 from hoursmith_console.secret_settings import generate_secrets, read_env_file
+from hoursmith_console.server import json_output
 
 EXAMPLE_TOKEN_NAME = "First assistant"  # noqa: S105 – its name
 
@@ -23,8 +24,10 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoursmith_console.settings")
     # Whatever the umask of the service: only its own user may read these files.
     os.umask(0o077)
+    json_output.print_json_lines()
     try:
         read_env_file(env_file())
+        json_output.print_json_lines()
         generate_secrets(Path(os.environ.get("VAR_DIR") or data_dir() / "var"), os.environ)
         if arguments[:1] == ["--demo"]:
             _manage("play_demo", *arguments[1:])
@@ -64,11 +67,12 @@ def _prepare() -> None:
     is_there = prepare_databases(lambda line: print(line, flush=True))
     call_command("collectstatic", interactive=False, verbosity=0)
     if settings.SANDBOX_MODE and is_there:
-        _prepare_sandbox()
+        prepare_sandbox()
     print(f"\nConsole  {settings.PUBLIC_URL}/\nMCP      {settings.PUBLIC_URL}/mcp\nStop with Ctrl-C.\n", flush=True)
 
 
-def _prepare_sandbox() -> None:
+def prepare_sandbox() -> None:
+    """Create the sandbox workspace if there is none, and print how to sign in to it."""
     from django.core.management import call_command
 
     from hoursmith_console.connections.catalogue import MCP_CLIENTS
@@ -79,6 +83,13 @@ def _prepare_sandbox() -> None:
     seed = json.loads(answer.getvalue())
     members = [member for member in seed["members"] if member["password"]]
     if not members:
+        return
+    if json_output.is_wanted():
+        # Such lines go to a log, where no password belongs.
+        print(
+            f"The sandbox workspace has members. `{manage_command()} console_password_reset --email"
+            f" {members[0]['email']}` prints a link to sign in, `{manage_command()} sandbox_mint` a token."
+        )
         return
     print(f"\nSandbox workspace “{seed['workspace']}” (plan {seed['plan']}). Credentials (shown once):\n")
     for member in members:

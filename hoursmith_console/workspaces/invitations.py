@@ -109,9 +109,10 @@ def invite(
         )
         member.invited_at = invitation.created_at
         member.save(update_fields=["invited_at"])
-        unlisted = {} if member.is_listed else {"is_unlisted": True}
-        channel_text = invitation.get_channel_display()
-        _record(invitation, "console.invite", actor, role=member.role, channel=channel_text, **unlisted)
+        details: dict[str, object] = {"role": member.role, "channel": invitation.get_channel_display()}
+        if not member.is_listed:
+            details["is_unlisted"] = True
+        record_member_event(member, "console.invite", actor=actor, address="", details=details)
     return invitation, secret
 
 
@@ -258,6 +259,6 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _record(invitation: Invitation, action: str, actor: str = "", *, address: str = "", **details: object) -> None:
+def _record(invitation: Invitation, action: str, *, address: str, **details: object) -> None:
     member = invitation.member
-    record_member_event(member, action, actor=actor or member.display_identity, address=address, details=details)
+    record_member_event(member, action, actor=member.display_identity, address=address, details=details)
