@@ -19,7 +19,7 @@ from hoursmith_console.audit.contents import call_title, entry_contents
 from hoursmith_console.audit.destinations.views import DestinationPages
 from hoursmith_console.audit.evidence.scopes import scope_of_call
 from hoursmith_console.audit.evidence.views import ListEvidence, evidence_page
-from hoursmith_console.audit.export_views import ExportView, export_progress
+from hoursmith_console.audit.export_views import EVIDENCE, ExportView, export_progress
 from hoursmith_console.audit.forms import ResolveForm
 from hoursmith_console.audit.related import related_lists
 from hoursmith_console.audit.restorations import restorations
@@ -129,6 +129,7 @@ class AuditAdmin(LiveListAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         guard, progress = self.admin_site.admin_view, partial(export_progress, area=self.area)
+        evidence_progress = partial(export_progress, area=EVIDENCE)
         form = require_http_methods(["GET", "POST"])
         return [
             path("export/", guard(auditor_may_post(form(ExportView(self)))), name="export"),
@@ -136,6 +137,7 @@ class AuditAdmin(LiveListAdmin):
             path("verify/", guard(auditor_may_post(require_POST(verify))), name="verify"),
             path("verification/", guard(require_safe(verification)), name="verification"),
             path("<uuid:key>/resolve/", guard(require_POST(self.resolve_view)), name="resolve"),
+            path("evidence/progress/", guard(require_safe(evidence_progress)), name="evidence_progress"),
             path("evidence/", guard(auditor_may_post(form(ListEvidence(self)))), name="list_evidence"),
             path("<uuid:key>/evidence/", guard(auditor_may_post(form(self.evidence_view))), name="evidence"),
             *DestinationPages(self.admin_site).urls(),

@@ -19,11 +19,19 @@ from mcpbridge.audit.export.source import Selection
 if TYPE_CHECKING:
     from hoursmith_console.audit.admin import AuditAdmin
 
+EVIDENCE = "evidence"
+
 
 def progress_context(request: ConsoleRequest, area: str) -> dict[str, Any]:
-    """Return the context of `console/_export_progress.html`."""
-    progress = last_export(member=request.viewer.member, area=area)
-    return {"progress": progress, "progress_address": reverse(f"console:{area}:export_progress")}
+    """Return the context of `console/_export_progress.html`, for the exports of `area` or for evidence."""
+    is_evidence = area == EVIDENCE
+    return {
+        "progress": last_export(member=request.viewer.member, area=area),
+        "progress_address": reverse(
+            "console:audit:evidence_progress" if is_evidence else f"console:{area}:export_progress"
+        ),
+        "is_evidence": is_evidence,
+    }
 
 
 @reviewer_required

@@ -18,6 +18,7 @@ from hoursmith_console.audit.evidence.options import Options
 from hoursmith_console.audit.evidence.proofs import checked_older, consistency, inclusion
 from hoursmith_console.audit.evidence.report import render_report, report_items, without_members
 from hoursmith_console.audit.evidence.scopes import Scope
+from hoursmith_console.audit.verification.epochs import note_of
 from mcpbridge.audit.hashchain import canonical, instant
 from mcpbridge.audit.keyring import published_keys
 from mcpbridge.audit.tree.checkpoints import TreeHead
@@ -222,6 +223,7 @@ class EvidencePackage:
             "signed_at": datetime.fromisoformat(self.log.statement.at),
             "fingerprint": self.log.fingerprint,
             "cosignatures": self.log.cosignatures,
+            "epochs": [note_of(orjson.loads(line)) for line in self.log.restores],
         }
 
 

@@ -13,7 +13,7 @@ from hoursmith_console.audit.evidence.package import ChoiceError, EvidencePackag
 from hoursmith_console.audit.evidence.proofs import OlderCheckpointError
 from hoursmith_console.audit.evidence.scopes import Scope, scope_of_list
 from hoursmith_console.audit.evidence.stored import has_old_entries, open_log
-from hoursmith_console.audit.export_views import progress_context
+from hoursmith_console.audit.export_views import EVIDENCE, progress_context
 from hoursmith_console.audit.exporting import stream_counted
 from hoursmith_console.core.export_progress import ExportProgress
 from hoursmith_console.core.lists.changelist import KeysetChangeList
@@ -24,8 +24,6 @@ from mcpbridge.audit.errors import AuditUnavailableError
 
 if TYPE_CHECKING:
     from hoursmith_console.audit.admin import AuditAdmin
-
-_AREA = "audit"
 
 
 @reviewer_required
@@ -84,7 +82,7 @@ def _download(viewer: Viewer, scope: Scope, options: Options) -> StreamingHttpRe
         target_label=scope.title,
         details=_details(package),
     )
-    progress = ExportProgress(member=member, area=_AREA, total=package.lines)
+    progress = ExportProgress(member=member, area=EVIDENCE, total=package.lines)
     return StreamingHttpResponse(
         stream_counted(package.parts(), progress),
         content_type="application/zip",
@@ -109,6 +107,6 @@ def _page(request: ConsoleRequest, scope: Scope, form: EvidenceForm, status: int
         "scope": scope,
         "form": form,
         "has_old": has_old_entries(scope.org_id),
-        **progress_context(request, _AREA),
+        **progress_context(request, EVIDENCE),
     }
     return TemplateResponse(request, "audit/evidence.html", context, status=status)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hoursmith_console.audit.models import Verification
 from hoursmith_console.audit.verification.anchors import AnchorStatus, anchor_status
+from hoursmith_console.audit.verification.epochs import EpochNote, epoch_notes
 from mcpbridge.audit.export.source import known_workspaces
 from mcpbridge.audit.verification import UnusableInputError, VerificationReport
 from mcpbridge.audit.verification.sources import stored_rows, verify_stored
@@ -25,11 +26,17 @@ _FAILED = "The verification failed; see the server log."
 
 @dataclass(frozen=True, slots=True)
 class VerificationStatus:
-    """The run in progress, if any, the last one that ended, and what the anchor of this node says."""
+    """The run in progress, if any, the last one that ended, and what the anchor of this node says of the log."""
 
+    org_id: str
     running: Verification | None
     last: Verification | None
     anchor: AnchorStatus
+
+    @property
+    def epochs(self) -> list[EpochNote]:
+        """How the log continued after restores and lost keys; asked of the database by the pages that show it."""
+        return epoch_notes(self.org_id)
 
     @property
     def is_broken(self) -> bool:
@@ -42,7 +49,7 @@ def verification_status(*, org_id: str) -> VerificationStatus:
     runs = list(Verification.objects.filter(org_id=org_id)[:5])
     running = runs[0] if runs and runs[0].is_running else None
     last = next((run for run in runs if run.ended_at or run.is_lost), None)
-    return VerificationStatus(running, last, anchor_status(org_id))
+    return VerificationStatus(org_id, running, last, anchor_status(org_id))
 
 
 def start_verification(*, org_id: str, actor: str) -> Verification:

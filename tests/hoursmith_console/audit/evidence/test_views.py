@@ -68,7 +68,11 @@ def test_the_evidence_of_an_entry_is_one_click_away_and_recorded(cast: Cast, tru
     assert row.actor == cast.people["owner"].display_identity
     assert row.arguments == {"entries": 2, "checkpoint": 4, "call_id": str(intent.call_id)}
     assert "downloaded evidence of" in visitor.get(f"/audit/{row.call_id}/").content.decode()
-    assert b"Export complete" in visitor.get(address).content
+    for page in (address, "/audit/evidence/progress/"):
+        assert '>Evidence complete</span> <span class="quiet"><span class="number">2</span> entries' in (
+            visitor.get(page).content.decode()
+        )
+    assert b"complete</span>" not in visitor.get("/audit/export/").content
 
 
 def test_what_the_form_leaves_out_is_not_shown(cast: Cast, trusted: Browse, tmp_path: Path) -> None:
@@ -209,6 +213,11 @@ def test_evidence_of_a_restored_log_has_the_statement_of_the_restore(
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             assert b"restored the backup of 11:00" in opened.read("entries.jsonl")
             assert opened.read("checkpoint").split(b"\n")[0].endswith(b"/2")
+            report = opened.read("report.html").decode()
+        assert (
+            f"entries {before.sequence + 2} to {lost.sequence + 1}, as they were signed before, are missing" in report
+        )
+        assert "with the reason “restored the backup of 11:00”" in report
         assert _is_verified(archive, tmp_path)
 
 
