@@ -15,8 +15,8 @@ from django.db.models import CharField
 
 from mcpbridge.core.types import Call
 from mcpbridge.models import CallFacts, ToolCall
-from mcpbridge.redaction.masking import MASK, cut, redact
-from mcpbridge.redaction.visible_text import is_plain, marked
+from mcpbridge.redaction.masking import MASK, cut, redact, redact_visible
+from mcpbridge.redaction.visible_text import is_plain
 
 # Neither NUL nor half a surrogate pair can be stored: PostgreSQL refuses the one, UTF-8 the other.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -84,7 +84,7 @@ def sanitize_text(text: str, limit: int) -> str:
     if not text:
         return text
     # Masking shortens texts; four times the limit is enough, and skips the rest of a huge text.
-    return cut(marked(redact(text[: 4 * limit + 256])), limit)
+    return cut(redact_visible(text[: 4 * limit + 256]), limit)
 
 
 _SHARED = {column.name for column in CallFacts._meta.get_fields()}

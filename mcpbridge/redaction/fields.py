@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from mcpbridge.redaction.masking import cut, redact_value
-from mcpbridge.redaction.visible_text import marked
+from mcpbridge.redaction.masking import cut, redact_value, redact_visible
 
 if TYPE_CHECKING:
     _Base = models.Field[Any, Any]
@@ -26,9 +25,8 @@ class Masked(_Base):
 
         In a CharField, hidden characters are marked too.
         """
-        kept = redact_value(value)
-        if isinstance(kept, str) and isinstance(self, models.CharField):
-            kept = marked(kept)
+        is_name = isinstance(value, str) and isinstance(self, models.CharField)
+        kept = redact_visible(value) if is_name else redact_value(value)
         if isinstance(kept, str) and kept != value and self.max_length:
             return cut(kept, self.max_length)
         return kept

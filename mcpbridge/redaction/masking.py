@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcpbridge.redaction.patterns import ENVELOPE, is_suspect, tokens_in
+from mcpbridge.redaction.visible_text import is_plain, marked
 
 MASK = "••••"
 # After masking, the texts before and after a mask may form another token.
@@ -57,6 +58,16 @@ def redact(text: str) -> str:
         if text == before:
             break
     return text
+
+
+def redact_visible(text: str) -> str:
+    """Mask like `redact`, and mark hidden characters, so that doing both again changes nothing.
+
+    Some hidden characters are white space, which ends what a mask covers, and their mark is not: so what is marked is
+    masked again.
+    """
+    kept = redact(text)
+    return kept if is_plain(kept) else redact(marked(kept))
 
 
 def redact_pasted(text: str) -> str:

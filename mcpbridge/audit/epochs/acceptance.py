@@ -21,8 +21,10 @@ from mcpbridge.audit.export.source import Selection, chain_records
 from mcpbridge.audit.hashchain import Head, genesis, instant
 from mcpbridge.audit.heads import lock_heads
 from mcpbridge.audit.keyring import key_line, register_first_key, signing_key
+from mcpbridge.audit.log_tree.growing import LogTree
 from mcpbridge.audit.rows import NOTE_LENGTH
 from mcpbridge.audit.signing import SigningKeyPair
+from mcpbridge.audit.tree.merkle import CompactRange
 from mcpbridge.audit.tree.origins import Origin
 from mcpbridge.audit.tree.restores import ChainHead, EpochStatement
 from mcpbridge.audit.verification import Unsigned, UnusableInputError, verify
@@ -52,7 +54,8 @@ def accept_restore(*, org_id: str, reason: str, actor: str) -> EpochStatement:
     anchors.sync()
     anchor = _anchor(anchors, org_id)
     _refuse_stated(alias, anchor)
-    statement = _statement(alias, anchor, reason)
+    known = anchors.verified_tree(org_id)
+    statement = _statement(alias, anchor, reason, known.tree if known else None)
     begin_epoch(alias, statement, signing_key_of(alias), actor=actor)
     return statement
 
@@ -126,8 +129,11 @@ def _refuse_stated(alias: str, anchor: Checkpoint) -> None:
         )
 
 
-def _statement(alias: str, anchor: Checkpoint, reason: str) -> EpochStatement:
-    """State what is kept. Raises RestoreRefusedError if nothing is missing, or if the log was changed otherwise."""
+def _statement(alias: str, anchor: Checkpoint, reason: str, known: LogTree | None) -> EpochStatement:
+    """State what is kept. Raises RestoreRefusedError if nothing is missing, or if the log was changed otherwise.
+
+    `known` is the tree of the anchor, as far as this node has it.
+    """
     origin = Origin.parse(anchor.origin)
     kept = kept_head(alias, anchor.workspace, origin.epoch)
     if kept.sequence >= anchor.sequence:
@@ -141,8 +147,33 @@ def _statement(alias: str, anchor: Checkpoint, reason: str) -> EpochStatement:
         # What is wrong with the rows says more.
         _refuse_unverified(alias, anchor.workspace)
         raise
+    if known is not None:
+        _refuse_other_entries(known, tree)
     given_up = ChainHead(anchor.sequence, anchor.hash, anchor.root)
     return EpochStatement(origin, given_up, chain_head(kept, tree), instant(timezone.now()), reason)
+
+
+def _refuse_other_entries(known: LogTree, kept: CompactRange) -> None:
+    """Raise RestoreRefusedError if entries that are left are not those of the tree that this node signed.
+
+    Also of entries behind the last checkpoint in the database. Two trees share the nodes of the leaves up to the
+    first bit in which their sizes differ; what follows in the smaller one is in no node of the larger one.
+    """
+    shared, size = 0, 0
+    for mine, left in zip(_aligned(known.range.size), _aligned(kept.size), strict=False):
+        if mine != left:
+            break
+        shared, size = shared + 1, size + mine
+    if known.range.nodes[:shared] != kept.nodes[:shared]:
+        raise RestoreRefusedError(
+            f"What is left was changed: entries {known.origin.first} to {known.origin.first + size - 1} are not those"
+            " that this node signed. Restore a backup that agrees with the anchor."
+        )
+
+
+def _aligned(size: int) -> list[int]:
+    """Return the sizes of the complete subtrees of a tree, from left to right."""
+    return [1 << bit for bit in reversed(range(size.bit_length())) if size >> bit & 1]
 
 
 def kept_head(alias: str, org_id: str, epoch: int) -> Head:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from mcpbridge.audit.hashchain import canonical, facts, genesis, row_hash
 from mcpbridge.audit.rows import append_rows, event_row
+from mcpbridge.audit.verification.sources import verify_stored
 from mcpbridge.db.bulk import insert, upsert
 from mcpbridge.models import AuditEvent, Freeze, ObservedToken, Result, ToolCall
 from tests.call_records import a_call
@@ -112,6 +113,16 @@ def test_the_chain_is_over_what_is_stored(database: RecordDatabase) -> None:
     assert (row.actor, row.note, row.target_label) == (MASKED, MASKED, MASKED)
     assert SECRET not in repr(row.arguments)
     assert_holds(row)
+
+
+def test_the_chain_is_over_what_is_stored_where_a_hidden_character_ends_a_mask(database: RecordDatabase) -> None:
+    for space in ("\f", "\v", "\x1c", "\u2028"):
+        hidden = f"hsk_{space}abc {TOKEN}{space}abc"
+        append_rows(
+            "default", [event_row(a_call(target_id=hidden), actor=hidden, note=hidden, result=Result.SUCCEEDED)]
+        )
+    assert {row.note for row in AuditEvent.objects.all()} == {f"hsk_•••• {PREFIX}_••••"}
+    assert verify_stored(is_anchored=False).is_ok
 
 
 def assert_holds(row: AuditEvent) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpbridge.core.sanitize import sanitize_text
-from mcpbridge.redaction.masking import cut, redact, redact_pasted, redact_value
+from mcpbridge.redaction.masking import cut, redact, redact_pasted, redact_value, redact_visible
 from mcpbridge.redaction.patterns import is_suspect, is_suspect_data
 from mcpbridge.secret_scan.patterns import secrets_in
 from tests.wrapped_tokens import MANGLED, PREFIX, SECRET, TOKEN, WRAPPED, pieces_left
@@ -94,7 +94,7 @@ def test_the_prefix_survives_so_that_the_token_can_be_found() -> None:
 
 _PIECES = [
     *ALL.values(), PREFIX, f"{PREFIX}_", f"{PREFIX}_••••", "hsk_", "hsk_live_", "live_", "test_", "_", "Bearer ",
-    " ", "\n",
+    " ", "\n", "\f", "\x1c",
     "-", ".", "%5F", "\\u005f", "\\", "&#95;", "\u200b", "=", "•", "aHNrX2xpdmVf", "x" * 9, "9", SECRET[:12],
     "ｈｓｋ＿", "\x00",
 ]  # fmt: skip
@@ -105,6 +105,7 @@ MIXED = st.lists(st.sampled_from(_PIECES) | st.text(max_size=6), max_size=8).map
 def test_masking_twice_is_masking_once(text: str, limit: int) -> None:
     once = redact(text)
     assert redact(once) == once
+    assert redact_visible(redact_visible(text)) == redact_visible(text)
     for kept in (cut(once, limit), sanitize_text(text, limit)):
         assert len(kept) <= limit
         assert redact(kept)[:limit] == kept

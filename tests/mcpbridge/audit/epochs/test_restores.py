@@ -13,10 +13,14 @@ from mcpbridge.audit.anchors.memory import AnchorFaultError, AnchorSettings, Nod
 from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.export.jsonl import lines
 from mcpbridge.audit.export.source import Selection
+from mcpbridge.audit.hashchain import link
+from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.keyring import published_keys
 from mcpbridge.audit.signing import key_pair
 from mcpbridge.audit.verification.announcements import fingerprint_of
+from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead
+from tests.audit_chains import columns
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.anchors.conftest import EVENTS, HEADS, WORKSPACE, Restart, Sql, found, sign, write
 from tests.mcpbridge.audit.epochs.conftest import Backup
@@ -85,6 +89,34 @@ def test_a_restored_log_continues_in_a_new_epoch_once_an_operator_accepts_it(
     assert log["restores"][0]["reason"] == REASON
     restart()
     assert (found(), sign()) == (None, 14)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("first", "is_found"), [(9, True), (13, False)])
+def test_unsigned_entries_of_a_backup_must_be_those_that_the_anchor_has_in_its_tree(
+    first: int, is_found: bool, sql: Sql, backup: Backup, restart: Restart
+) -> None:
+    """The nodes of an anchor at 15 entries hold entries 1 to 8 and 9 to 12; they do not hold 13 alone."""
+    write(5)
+    restore = backup()
+    write(2)
+    assert sign() == 15
+    restore()
+    # The newest checkpoint of the backup is at 8: behind it somebody writes other entries, chained and hashed.
+    sql(f"DELETE FROM {EVENTS} WHERE sequence >= {first}")
+    for number in range(first, 14):
+        row = columns(number, WORKSPACE, tool="delete_invoice")
+        link(row, head_of("default", WORKSPACE).head, epoch=1)
+        insert("default", AuditEvent, [row])
+    restart()
+    assert found() is not None
+    if is_found:
+        with pytest.raises(CommandError, match="entries 1 to 12 are not those that this node signed"):
+            accept()
+        assert not AuditEpoch.objects.exists()
+    else:
+        # What the anchor cannot tell; a receiver has the entry that was there.
+        assert "epoch 2 begins after row 13" in accept()
 
 
 def test_what_was_accepted_once_cannot_be_restored_again(
