@@ -1,5 +1,6 @@
 """Starts the real thing for tests: a console under gunicorn, in a folder and on a port of its own."""
 
+import http.client
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.management import Manager
 from tests.prepared import console_environment, copy_static, fill_database
@@ -44,6 +46,11 @@ class Served:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """A connection to it that is not opened yet."""
+        parts = urlsplit(self.url)
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
 
     @property
     def mcp_url(self) -> str:

@@ -16,8 +16,9 @@ from mcpbridge.protocol.jsonrpc import RpcError
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 BODY_TIMEOUT_S = 30.0
-# How much of a rejected request's body is still read, so that its connection can be reused.
-MOST_DRAINED_BYTES = 64 * 1024
+# How much of a rejected request's body is still read: a connection that is closed with some of it unread is reset, and
+# the client, or the proxy in front, loses the answer. The proxies of docs/proxies refuse what is larger.
+MOST_DRAINED_BYTES = 5 * 1024 * 1024
 DRAINING_S = 1.0
 TRANSPORT_FAULT = -32042
 
@@ -104,7 +105,7 @@ class RequestBody:
         return message
 
     async def drain(self) -> bool:
-        """Read the rest of a small body, for at most a second; return whether all of it was received."""
+        """Read the rest of the body up to a limit, for at most a second; return whether all of it was received."""
         taken = 0
         try:
             async with asyncio.timeout(DRAINING_S):

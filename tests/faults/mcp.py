@@ -1,10 +1,8 @@
 """Calls tools of a served console over plain HTTP, and looks at exactly what comes back."""
 
-import http.client
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from tests.servers import Served
 from tests.tool_results import error_in
@@ -48,8 +46,7 @@ def post(
     served: Served, body: Any, *, path: str = "/mcp", headers: dict[str, str] | None = None, timeout: float = 30
 ) -> Answer:
     """POST `body`, bytes or JSON, and the answer."""
-    parts = urlsplit(served.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    connection = served.connection(timeout)
     try:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         usual = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}

@@ -1,7 +1,6 @@
 """A whole site: a database, two nodes, a balancer and Hoursmith, each on a machine of its own, and everybody else."""
 
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -25,6 +24,7 @@ from psycopg.rows import dict_row
 from tests.certificates import self_signed
 from tests.faults.many_machines.machines import NETWORK, Machines, why_not
 from tests.faults.mcp import Answer, call_tool
+from tests.faults.proxies.programs import filled_in
 from tests.faults.upstream import BASE, Hoursmith, serving
 from tests.paths import ROOT
 from tests.postgres import Cluster, end_with_parent, own_cluster, prepared_files
@@ -232,23 +232,19 @@ def _stop(nodes: dict[str, Served]) -> None:
 
 @contextmanager
 def _balancer(site: Site) -> Iterator[None]:
-    """HAProxy with the configuration that the documentation shows, at this site's addresses."""
-    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    shown = re.search(r"```haproxy\n(.*?)```", text, re.DOTALL)
-    assert shown is not None
-    for before, after in {
-        "bind :443 ssl crt /etc/haproxy/console.pem": (
-            f"bind {site.balancer.address}:{_PORT}\n    http-response set-header X-Served-By %[srv_name]"
-        ),
-        "10.0.0.11": site.machines.address("a", seen_from="balancer"),
-        "10.0.0.12": site.machines.address("b", seen_from="balancer"),
-    }.items():
-        assert before in shown[1]
-        text = text.replace(before, after)
-    shown = re.search(r"```haproxy\n(.*?)```", text, re.DOTALL)
-    assert shown is not None
+    """HAProxy as the documentation configures it, at this site's addresses."""
+    text = filled_in(
+        "haproxy.cfg",
+        **{
+            "bind :443 ssl crt /etc/haproxy/console.pem": (
+                f"bind {site.balancer.address}:{_PORT}\n    http-response set-header X-Served-By %[srv_name]"
+            ),
+            "10.0.0.11": site.machines.address("a", seen_from="balancer"),
+            "10.0.0.12": site.machines.address("b", seen_from="balancer"),
+        },
+    )
     configuration = site.folder / "haproxy.cfg"
-    configuration.write_text(shown[1], encoding="utf-8")
+    configuration.write_text(text, encoding="utf-8")
     with (site.folder / "haproxy.log").open("wb") as log:
         process = subprocess.Popen(
             ["haproxy", "-db", "-f", str(configuration)], stdout=log, stderr=log, preexec_fn=end_with_parent
