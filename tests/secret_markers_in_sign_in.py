@@ -3,7 +3,7 @@
 import httpx
 
 from tests.faults.mcp import call_tool
-from tests.mcpbridge.grants.authorizing import CLAUDE, CLAUDE_REDIRECT
+from tests.mcpbridge.grants.claude import CLAUDE, CLAUDE_REDIRECT
 from tests.mcpbridge.grants.on_served import ask, code_for, redeem, renew, signed_in
 from tests.secret_markers import (
     DOORS,

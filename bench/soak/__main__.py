@@ -6,13 +6,16 @@
 import argparse
 import asyncio
 import json
+import os
 import random
+import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -21,6 +24,8 @@ from bench.callers import Caller, make_callers
 from bench.machine import description
 from bench.paths import RESULTS
 from bench.soak import findings as look
+from bench.soak.alarms import Alarms
+from bench.soak.assistants import Assistants
 from bench.soak.callers import Told, Voice
 from bench.soak.faults import FAULTS, Fault
 from bench.soak.fixtures import World, world
@@ -29,6 +34,9 @@ from bench.soak.memory import Memory, slope_mb_an_hour
 # A fault after the other every so many seconds, unless told otherwise.
 EVERY_S = 20.0
 CALLERS = 32
+# Of the callers, those that signed in; and others that lose their access, one at a time.
+SIGNED_IN = 16
+LEAVERS = 10
 CROWD = 16
 DELETES_OF_TEN = 2
 SETTLED_S = 10.0
@@ -37,18 +45,27 @@ SETTLED_S = 10.0
 class Soak:
     """One run."""
 
-    def __init__(self, running: World, callers: list[Caller], *, every_s: float) -> None:
+    def __init__(self, running: World, callers: list[Caller], assistants: Assistants, *, every_s: float) -> None:
         self._world = running
         self._callers = callers
+        self._assistants = assistants
         self._every_s = every_s
+        self.alarms = Alarms()
         self.told = Told()
         self.memory = Memory()
         self.happened: Counter[str] = Counter()
         self._fault = ""
 
     def _voices(self, callers: list[Caller], told: Told, deletes_of_ten: int) -> list[Voice]:
-        port = self._world.served.port
-        return [Voice(each, port, told, lambda: self._fault, deletes_of_ten=deletes_of_ten) for each in callers]
+        port, held = self._world.served.port, {each.caller: each for each in self._assistants.staying}
+
+        def bearer(caller: Caller) -> str:
+            return held[caller].access if caller in held else caller.token
+
+        return [
+            Voice(each, partial(bearer, each), port, told, lambda: self._fault, deletes_of_ten=deletes_of_ten)
+            for each in callers
+        ]
 
     async def peak(self, seconds: float) -> float:
         """Calls a second where nobody pauses and nothing fails. What was deleted counts as the rest does."""
@@ -66,11 +83,14 @@ class Soak:
     async def run(self, *, seconds: float, per_second: float) -> None:
         """Call for that long, at that pace, while one thing after the other fails."""
         is_over, every_s = asyncio.Event(), CALLERS / per_second
-        self._world.crowd = self._crowd
+        self._world.crowd, self._world.end_grant = self._crowd, self._assistants.end_one
+        self._assistants.fault = lambda: self._fault
         async with asyncio.TaskGroup() as group:
             for place, voice in enumerate(self._voices(self._callers, self.told, DELETES_OF_TEN)):
                 group.create_task(voice.speak(is_over, every_s=every_s, first_in_s=every_s * place / CALLERS))
             group.create_task(self.memory.watch(self._world, is_over))
+            group.create_task(self.alarms.watch(self._world, is_over))
+            group.create_task(self._assistants.keep_renewing(is_over))
             await self._fail(seconds)
             is_over.set()
         # What a killed worker left is counted within a few seconds.
@@ -117,8 +137,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _soak(running: World, callers: list[Caller], arguments: argparse.Namespace) -> tuple[Soak, float, float]:
-    soak = Soak(running, callers, every_s=arguments.every)
+async def _soak(
+    running: World, callers: list[Caller], assistants: Assistants, arguments: argparse.Namespace
+) -> tuple[Soak, float, float]:
+    soak = Soak(running, callers, assistants, every_s=arguments.every)
     peak = await soak.peak(10.0)
     pace = arguments.per_second or peak / 2
     print(f"At the peak {peak:,.0f} calls/s; soaking at {pace:,.0f} for {arguments.minutes:g} minutes.", flush=True)
@@ -166,15 +188,21 @@ def main() -> int:
         tempfile.TemporaryDirectory(dir=RESULTS, prefix="soak-") as folder,
         world(Path(folder), postgresql=arguments.postgresql) as running,
     ):
-        soak, peak, pace = uvloop.run(_soak(running, callers, arguments))
+        assistants = Assistants.sign_in(running, callers[:SIGNED_IN], leavers=LEAVERS)
+        soak, peak, pace = uvloop.run(_soak(running, callers, assistants, arguments))
         found.expect(running.served.stop() == 0, f"The end was not clean: {running.served.output()[-2000:]}")
         _figures(found, soak, peak, pace)
         look.look_at_answers(found, soak.told)
         destroyed = running.upstream.destroyed(Path(folder) / "destroyed.txt")
         look.look_at_the_record(found, running, soak.told, destroyed)
         look.look_at_the_chain(found, running)
+        look.look_at_the_anchors(found, running, soak.alarms)
+        look.look_at_the_grants(found, running, assistants)
         look.look_at_the_activity(found, running, soak.told)
-        look.look_for_tokens(found, running, callers)
+        held = [text for each in assistants.everybody for text in each.held]
+        look.look_for_tokens(found, running, [*callers, *(each.caller for each in assistants.leavers)], held)
+        if found.wrong:
+            shutil.copy(running.served.var / "server.log", RESULTS / f"soak-{os.getpid()}.log")
     for name, value in found.figures.items():
         print(f"{name}: {value}")
     for each in found.wrong:

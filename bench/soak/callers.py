@@ -42,8 +42,19 @@ class Told:
 class Voice:
     """One caller on its own kept-alive line."""
 
-    def __init__(self, caller: Caller, port: int, told: Told, fault: Callable[[], str], *, deletes_of_ten: int) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        bearer: Callable[[], str],
+        port: int,
+        told: Told,
+        fault: Callable[[], str],
+        *,
+        deletes_of_ten: int,
+    ) -> None:
+        """`bearer` returns what it sends: the caller's token, or the envelope that it has instead."""
         self._caller = caller
+        self._bearer = bearer
         self._port = port
         self._told = told
         self._fault = fault
@@ -131,7 +142,7 @@ class Voice:
         params = {"name": tool, "arguments": {"id": record_id}, "_meta": meta}
         body = orjson.dumps({"jsonrpc": "2.0", "id": self._number, "method": "tools/call", "params": params})
         head = (
-            f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nAuthorization: Bearer {self._caller.token}\r\n"
+            f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nAuthorization: Bearer {self._bearer()}\r\n"
             f"MCP-Protocol-Version: {MODERN}\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
             f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )

@@ -118,7 +118,12 @@ async def _connected(port: int) -> socket.socket:
     return line
 
 
+async def _end_grant(world: World) -> None:
+    await world.end_grant()
+
+
 FAULTS = (
+    Fault("a grant ended", _end_grant),
     Fault("worker killed", _kill),
     Fault("rolling restart", _restart, is_restart=True),
     Fault("Hoursmith answers 500 and 503", _hoursmith("errors")),

@@ -12,6 +12,8 @@ from typing import Any
 
 from bench.callers import Caller
 from bench.paths import ROOT
+from bench.soak.alarms import Alarms
+from bench.soak.assistants import Assistants
 from bench.soak.callers import Told
 from bench.soak.fixtures import World
 
@@ -85,6 +87,36 @@ def look_at_the_chain(findings: Findings, world: World) -> None:
     verdict = json.loads(done.stdout) if done.stdout.startswith("{") else {"ok": False, "bad": done.stderr[-500:]}
     findings.figures["chain verified, rows"] = sum(chain["rows"] for chain in verdict.get("workspaces", []))
     findings.expect(done.returncode == 0 and verdict["ok"], f"The chain does not verify: {verdict.get('bad')}")
+    for chain in verdict.get("workspaces", []):
+        findings.expect(chain["epoch"] > 0, "A log has no tree.")
+        findings.expect(chain["vouched"] == chain["sequence"], f"Signed up to {chain['vouched']}: {chain}")
+
+
+def look_at_the_anchors(findings: Findings, world: World, alarms: Alarms) -> None:
+    """What is kept outside the database agrees with it, and was never said not to."""
+    done = _manage(world, "audit_anchor")
+    findings.expect(done.returncode == 0, f"audit_anchor: {done.stdout[-500:]} {done.stderr[-500:]}")
+    findings.figures |= {
+        "logs anchored": done.stdout.count("anchored at row"),
+        "scrapes of /metrics; without an answer; with a finding": [
+            alarms.scrapes,
+            dict(alarms.failed),
+            alarms.findings,
+        ],
+    }
+    findings.expect("anchored at row" in done.stdout, "Nothing is anchored.")
+    findings.expect(alarms.findings == 0, f"{alarms.findings} scrapes told of a log that disagrees with its anchor.")
+
+
+def look_at_the_grants(findings: Findings, world: World, assistants: Assistants) -> None:
+    """Whose access ended lost it, and nobody else did, however often answers got lost."""
+    ((over,),) = world.database.rows("SELECT COUNT(*) FROM mcpbridge_grant WHERE ended_at IS NOT NULL")
+    renewals = {f"{fault or 'nothing'}: {ending}": n for (fault, ending), n in sorted(assistants.renewals.items())}
+    findings.figures |= {"grants; ended": [len(assistants.everybody), over], "renewals": renewals}
+    findings.wrong += assistants.wrong[:5]
+    findings.expect(over == assistants.ended, f"{over} grants ended, but {assistants.ended} should have.")
+    generations = [at for (at,) in world.database.rows("SELECT generation FROM mcpbridge_grant WHERE ended_at IS NULL")]
+    findings.figures["generations of grants, least and most"] = [min(generations), max(generations)]
 
 
 def look_at_the_activity(findings: Findings, world: World, told: Told) -> None:
@@ -102,11 +134,15 @@ def look_at_the_activity(findings: Findings, world: World, told: Told) -> None:
     findings.expect(missing == 0, f"{missing} calls have no row and are counted nowhere.")
 
 
-def look_for_tokens(findings: Findings, world: World, callers: Iterable[Caller]) -> None:
-    """No third of any secret is in any file or dump, in upper or lower case, and the product's own search agrees."""
+def look_for_tokens(findings: Findings, world: World, callers: Iterable[Caller], envelopes: Iterable[str]) -> None:
+    """No third of any secret is in any file or dump, in upper or lower case, and the product's own search agrees.
+
+    Nor is the middle of any envelope.
+    """
     world.database.dump(world.served.var)
     secrets = [caller.token.rsplit("_", 1)[1].lower().encode() for caller in callers]
     pieces = [secret[start : start + _PIECE] for secret in secrets for start in (0, _PIECE, len(secret) - _PIECE)]
+    pieces += {text.lower().encode()[len(text) // 2 :][: 2 * _PIECE] for text in envelopes}
     searched = 0
     for path in sorted(world.served.var.rglob("*")):
         if path.is_file():

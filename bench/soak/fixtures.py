@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,10 @@ def _needed(is_there: bool, reason: str) -> None:
 Database = Sqlite | Postgres
 
 
+async def _nothing() -> None:
+    pass
+
+
 class World:
     """All of it, running."""
 
@@ -147,6 +151,8 @@ class World:
         self.upstream = upstream
         # More callers, who read as fast as they are answered.
         self.crowd: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        # An assistant loses its access.
+        self.end_grant: Callable[[], Awaitable[None]] = _nothing
 
     def wait_for_workers(self) -> None:
         """Return once all workers serve."""

@@ -17,7 +17,8 @@ from mcpbridge.grants.requests import check_request
 from mcpbridge.grants.tokens import exchange
 from mcpbridge.models import Grant
 from mcpbridge.upstream import Upstream
-from tests.mcpbridge.grants.authorizing import CLAUDE, CLAUDE_REDIRECT, VERIFIER, allowed, answered, parameters
+from tests.mcpbridge.grants.authorizing import allowed, answered, parameters
+from tests.mcpbridge.grants.claude import CLAUDE, CLAUDE_REDIRECT, VERIFIER
 
 pytestmark = pytest.mark.django_db
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,7 +1,5 @@
 """What an assistant sends to be authorized, and a grant that was made by it."""
 
-import base64
-import hashlib
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,11 +9,8 @@ from mcpbridge.core.types import Identity
 from mcpbridge.grants.carrying import Pending, open_pending, seal_pending
 from mcpbridge.grants.decisions import Allowed, allow
 from mcpbridge.grants.requests import AuthorizationRequest, check_request
+from tests.mcpbridge.grants.claude import CHALLENGE, CLAUDE, CLAUDE_REDIRECT
 
-CLAUDE = "https://claude.ai/oauth/mcp-oauth-client-metadata"
-CLAUDE_REDIRECT = "https://claude.ai/api/mcp/auth_callback"
-VERIFIER = "v3r1f13r-" * 6
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 BROWSER = "the secret in a cookie"
 ORG_ID = "org-acme"
 IDENTITY = Identity(ORG_ID, "Acme Studio", "agency", "MEMBER", "my laptop", ("read", "write"))

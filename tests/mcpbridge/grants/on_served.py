@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from tests.mcpbridge.grants.authorizing import CHALLENGE, CLAUDE, CLAUDE_REDIRECT, VERIFIER
+from tests.mcpbridge.grants.claude import CHALLENGE, CLAUDE, CLAUDE_REDIRECT, VERIFIER
 from tests.servers import Served
 
 _ALLOW = """
@@ -22,17 +22,17 @@ asked = check_request({{
 }})
 sealed = seal_pending(
     request=asked, credential=credential_from_text({token!r}), browser="b", is_read_only=False,
-    identity=Identity("org-of-a-test", "Acme", "agency", "OWNER", "t", ()), lasts=timedelta(days=1),
+    identity=Identity({org_id!r}, "Acme", "agency", "OWNER", "t", ()), lasts=timedelta(days=1),
 )
 made = allow(open_pending(sealed.reveal(), browser="b"), actor="Ana")
 print(json.dumps([made.grant.pk, made.address]))
 """
 
 
-def code_for(served: Served, token: str) -> tuple[str, str]:
+def code_for(served: Served, token: str, org_id: str = "org-of-a-test") -> tuple[str, str]:
     """The id of a new grant with `token`, and its code."""
     grant, address = served.shell(
-        _ALLOW.format(client=CLAUDE, redirect=CLAUDE_REDIRECT, challenge=CHALLENGE, token=token)
+        _ALLOW.format(client=CLAUDE, redirect=CLAUDE_REDIRECT, challenge=CHALLENGE, token=token, org_id=org_id)
     )
     return grant, parse_qs(urlsplit(address).query)["code"][0]
 

@@ -11,7 +11,8 @@ from django.contrib.sessions.models import Session
 from mcpbridge.grants.envelopes import Kind, unseal
 from mcpbridge.grants.tokens.exchange import TokenState, redeem_code, refresh
 from mcpbridge.models import UsedCode
-from tests.mcpbridge.grants.authorizing import CLAUDE, SECRET, VERIFIER, allowed, answered
+from tests.mcpbridge.grants.authorizing import SECRET, allowed, answered
+from tests.mcpbridge.grants.claude import CLAUDE, VERIFIER
 
 
 def values() -> Iterator[tuple[str, Any]]:

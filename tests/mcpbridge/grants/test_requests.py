@@ -6,7 +6,8 @@ from pytest_django import Settings
 from mcpbridge.grants.decisions import deny
 from mcpbridge.grants.requests import InvalidRequestError, RefusedRequestError, check_request
 from mcpbridge.grants.resources import READ, WRITE
-from tests.mcpbridge.grants.authorizing import CLAUDE, CLAUDE_REDIRECT, answered, parameters, request
+from tests.mcpbridge.grants.authorizing import answered, parameters, request
+from tests.mcpbridge.grants.claude import CLAUDE, CLAUDE_REDIRECT
 
 
 def test_a_request_that_fits() -> None:

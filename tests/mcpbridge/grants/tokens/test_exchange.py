@@ -14,17 +14,8 @@ from mcpbridge.grants.envelopes import Kind, unseal
 from mcpbridge.grants.resources import READ, WRITE
 from mcpbridge.grants.tokens.exchange import Issued, TokenError, TokenState, redeem_code, refresh, revoke
 from mcpbridge.models import AuditEvent, EndReason, Grant, ObservedConnection, UsedCode
-from tests.mcpbridge.grants.authorizing import (
-    CLAUDE,
-    CLAUDE_REDIRECT,
-    ORG_ID,
-    SECRET,
-    VERIFIER,
-    allowed,
-    answered,
-    pending,
-    request,
-)
+from tests.mcpbridge.grants.authorizing import ORG_ID, SECRET, allowed, answered, pending, request
+from tests.mcpbridge.grants.claude import CLAUDE, CLAUDE_REDIRECT, VERIFIER
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.fromisoformat("2026-12-01T10:00:00+00:00")
