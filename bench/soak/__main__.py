@@ -115,7 +115,8 @@ class Soak:
             # What began in the fault may still wait for it.
             await asyncio.sleep(2)
             self._fault = ""
-            due = max(due + self._every_s, time.monotonic())
+            # Not at once after one that took long, or its effects would be taken for the next one's.
+            due = max(due + self._every_s, time.monotonic() + 2)
         await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
 
     @asynccontextmanager

@@ -15,8 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # From the connection, or the first byte of a later request, to the end of the request's headers.
 HEAD_S = 10.0
-# How long a client that has just connected to a worker that ends has to ask.
+# How long a client has to ask a worker that ends: one that has just connected, and one that has asked before.
 FIRST_REQUEST_AT_END_S = 1.0
+NEXT_REQUEST_AT_END_S = 0.5
 # How long a client may read nothing of a response that waits for it.
 UNREAD_RESPONSE_S = 30.0
 # Bytes of a request's target and of one header, and headers of a request.
@@ -73,18 +74,19 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        """Close it after the response, or at once if the client does not expect one.
+        """Close it after the response to the next request, or soon if there is none.
 
-        A client that has just connected is about to ask: it gets an answer, and would not know that it may try again.
+        The request may be on its way: its client gets an answer, and would not know that it may try again.
         """
-        if self._has_asked:
+        if not self.is_idle:
             super().shutdown()
         elif not self._is_ending:
             self._is_ending = True
-            self.loop.call_later(FIRST_REQUEST_AT_END_S, self._close_unasked)
+            wait_s = NEXT_REQUEST_AT_END_S if self._has_asked else FIRST_REQUEST_AT_END_S
+            self.loop.call_later(wait_s, self._close_if_idle)
 
-    def _close_unasked(self) -> None:
-        if not self._has_asked:
+    def _close_if_idle(self) -> None:
+        if self.is_idle:
             self.close()
 
     def connection_made(self, transport: Any) -> None:

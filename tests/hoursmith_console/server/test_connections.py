@@ -64,9 +64,14 @@ def test_a_client_that_has_just_connected_is_answered_and_told_that_it_was_the_l
     while_it_ends(runner, story)
 
 
-def test_a_client_that_does_not_ask_is_not_waited_for(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FIRST_REQUEST_AT_END_S", 0.05)
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_REQUEST_AT_END_S", "NEXT_REQUEST_AT_END_S"):
+        monkeypatch.setattr(connections, name, 0.05)
 
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_does_not_ask_is_not_waited_for(runner: asyncio.Runner) -> None:
     async def story(client: Client, connection: Connection) -> None:
         connection.shutdown()
         assert await asyncio.wait_for(client[0].read(), 10) == b""
@@ -74,12 +79,28 @@ def test_a_client_that_does_not_ask_is_not_waited_for(runner: asyncio.Runner, mo
     while_it_ends(runner, story)
 
 
-def test_a_connection_between_two_requests_is_closed_at_once(runner: asyncio.Runner) -> None:
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_does_not_ask_again_is_not_waited_for(runner: asyncio.Runner) -> None:
     async def story(client: Client, connection: Connection) -> None:
         reader, writer = client
         writer.write(REQUEST)
         assert await asyncio.wait_for(reader.readuntil(b"ok"), 10)
         connection.shutdown()
         assert await asyncio.wait_for(reader.read(), 10) == b""
+
+    while_it_ends(runner, story)
+
+
+def test_a_request_on_its_way_on_a_kept_connection_is_answered_and_the_last(runner: asyncio.Runner) -> None:
+    async def story(client: Client, connection: Connection) -> None:
+        reader, writer = client
+        writer.write(REQUEST)
+        assert await asyncio.wait_for(reader.readuntil(b"ok"), 10)
+        # Sent, and not read yet.
+        writer.write(REQUEST)
+        connection.shutdown()
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer.lower()
 
     while_it_ends(runner, story)
