@@ -180,3 +180,21 @@ def served_console(
         served.dismiss_manager()
         if served.process is not None and served.process.poll() is None:
             served.stop()
+
+
+@contextmanager
+def beside(first: Served, folder: Path, *, workers: int = 1, static: bool = True) -> Iterator[Served]:
+    """A second node with the database and the keys of the first, and a folder of its own."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    own = {"VAR_DIR": str(folder), "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
+    node = Served(folder, port, {**first.environment, **own}, workers, first.may_fork)
+    if static:
+        copy_static(folder)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.dismiss_manager()
+        if node.process is not None and node.process.poll() is None:
+            node.stop()

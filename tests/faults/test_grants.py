@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +10,7 @@ import pytest
 from tests.faults.mcp import Answer, call_tool
 from tests.mcpbridge.grants.on_served import ask, code_for, redeem, renew, signed_in
 from tests.postgres import Cluster, shared_cluster
-from tests.prepared import copy_static
-from tests.servers import Served, free_port, served_console
+from tests.servers import Served, beside, served_console
 from tests.waiting import eventually
 
 # The address that users know, behind which both nodes are.
@@ -55,22 +52,6 @@ def refusal(node: Served, token: str) -> Answer:
 
     eventually(is_refused, WITHIN_S)
     return answers[-1]
-
-
-@contextmanager
-def beside(first: Served, folder: Path) -> Iterator[Served]:
-    """A second node with the database and the keys of the first."""
-    port = free_port()
-    environment = {**first.environment, "VAR_DIR": str(folder), "PORT": str(port)}
-    folder.mkdir()
-    copy_static(folder)
-    node = Served(folder, port, environment, 1)
-    node.start()
-    try:
-        yield node
-    finally:
-        node.dismiss_manager()
-        node.stop()
 
 
 @pytest.fixture(scope="module")

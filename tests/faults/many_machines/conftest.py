@@ -5,13 +5,12 @@ import secrets
 import shutil
 import socket
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,13 @@ import pytest
 from django.conf import settings
 from psycopg.rows import dict_row
 
+from tests.balancer import balancer as haproxy
 from tests.certificates import self_signed
 from tests.faults.many_machines.machines import NETWORK, Machines, why_not
 from tests.faults.mcp import Answer, call_tool
-from tests.faults.proxies.programs import filled_in
 from tests.faults.upstream import BASE, Hoursmith, serving
 from tests.paths import ROOT
-from tests.postgres import Cluster, end_with_parent, own_cluster, prepared_files
+from tests.postgres import Cluster, own_cluster, prepared_files
 from tests.prepared import EMPTY
 from tests.servers import Served
 from tests.waiting import eventually
@@ -171,7 +170,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], 
         balancer = Reached(folder, _PORT, {}, 1, address=machines.address("balancer", seen_from="outside"))
         site = Site(machines, cluster, hoursmith, nodes, balancer, folder)
         with machines.inside("balancer"):
-            stack.enter_context(_balancer(site))
+            addresses = {node: f"{machines.address(node, seen_from='balancer')}:{_PORT}" for node in NODES}
+            stack.enter_context(haproxy(folder, at=f"{balancer.address}:{_PORT}", nodes=addresses))
         site.eventually(lambda: all(map(site.is_ready, NODES)))
         site.eventually(lambda: _takes_connections(site))
         yield site
@@ -228,29 +228,3 @@ def _stop(nodes: dict[str, Served]) -> None:
     started = [served for served in nodes.values() if served.process is not None]
     with ThreadPoolExecutor(len(nodes)) as pool:
         list(pool.map(Served.stop, started))
-
-
-@contextmanager
-def _balancer(site: Site) -> Iterator[None]:
-    """HAProxy as the documentation configures it, at this site's addresses."""
-    text = filled_in(
-        "haproxy.cfg",
-        **{
-            "bind :443 ssl crt /etc/haproxy/console.pem": (
-                f"bind {site.balancer.address}:{_PORT}\n    http-response set-header X-Served-By %[srv_name]"
-            ),
-            "10.0.0.11": site.machines.address("a", seen_from="balancer"),
-            "10.0.0.12": site.machines.address("b", seen_from="balancer"),
-        },
-    )
-    configuration = site.folder / "haproxy.cfg"
-    configuration.write_text(text, encoding="utf-8")
-    with (site.folder / "haproxy.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["haproxy", "-db", "-f", str(configuration)], stdout=log, stderr=log, preexec_fn=end_with_parent
-        )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait(timeout=10)
