@@ -5,6 +5,7 @@ import platform
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -33,18 +34,21 @@ _NAMED = [
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            yield from _tree(int(child))
+    # A child, such as a connection's process of a database, may end meanwhile.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                yield from _tree(int(child))
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time that the process `pid` and its descendants have used, in seconds."""
+    """User and system time that the process `pid` and its descendants, ended ones too, have used, in seconds."""
     ticks = 0
     for each in _tree(pid):
-        # The name in the second field may hold spaces, so the fields are counted from behind it.
-        fields = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The name in the second field may hold spaces, so the fields are counted from behind it.
+            fields = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
     return ticks / _TICKS_PER_S
 
 

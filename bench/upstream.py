@@ -21,11 +21,14 @@ _BODY = re.compile(rb"\r\n(?:content-length: [1-9]|transfer-encoding:)", re.IGNO
 _ORG = "5b0e6a3c-0d3f-4a57-9f0e-6b1f5f1f7a10"
 _PROJECT = "0a7c1f5e-93a4-4c7b-8d52-3f1c7b1d9e21"
 _WHEN = "2026-06-01T08:30:00Z"
+# How many workspaces the tokens are of.
+_workspaces = 1
 
 
 def _me(record_id: str, echo: str) -> dict[str, Any]:
     return {
-        "orgId": _ORG,
+        # Of which workspace a token is, its echo says.
+        "orgId": f"{_ORG[:-1]}{int(echo, 16) % _workspaces}",
         "orgName": "Bench & Sons",
         "plan": "agency",
         "role": "OWNER",
@@ -150,4 +153,7 @@ async def serve(port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    uvloop.run(serve(parser.parse_args().port))
+    parser.add_argument("--workspaces", type=int, default=1, help="how many the tokens are of, up to 10 (1)")
+    arguments = parser.parse_args()
+    _workspaces = arguments.workspaces
+    uvloop.run(serve(arguments.port))

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hoursmith_console import env
 from tests.paths import ROOT, made_once
+from tests.poolers import behind_pooler
 from tests.postgres import RECORD, Cluster
 from tests.prepared import prepare
 
@@ -66,11 +67,13 @@ class RecordDatabase:
     def run_python(self, code: str) -> "subprocess.Popen[str]":
         """A process of its own that runs `code` with Django set up on this database."""
         beginning = "import django; django.setup()\n"
+        url, direct_url = behind_pooler(self.url)
         return subprocess.Popen(
             [sys.executable, "-c", beginning + code],
             env={
                 **os.environ,
-                "DATABASE_URL": self.url,
+                "DATABASE_URL": url,
+                **({"DATABASE_DIRECT_URL": direct_url} if direct_url else {}),
                 "DJANGO_SETTINGS_MODULE": "tests.settings",
                 # The test's own, where the anchors of this database lie.
                 "VAR_DIR": str(settings.VAR_DIR),
@@ -85,6 +88,10 @@ class RecordDatabase:
 @contextmanager
 def as_default(url: str, *, direct_url: str = "") -> Iterator[None]:
     """Let `default` mean the database at `url`, in this thread and in those started from now on."""
+    direct_before = settings.DATABASE_DIRECT_URL
+    if not direct_url:
+        url, direct_url = behind_pooler(url)
+        settings.DATABASE_DIRECT_URL = direct_url or direct_before
     configured = env.databases(url, direct_url=direct_url)["default"]
     options = configured["OPTIONS"]
     assert isinstance(options, dict)
@@ -98,6 +105,7 @@ def as_default(url: str, *, direct_url: str = "") -> Iterator[None]:
         connections["default"].close()
         connections.settings["default"] = before
         connections["default"] = connection_before
+        settings.DATABASE_DIRECT_URL = direct_before
 
 
 def _sqlite_template() -> Path:

@@ -73,6 +73,12 @@ class Cluster:
         self.start()
 
     @property
+    def pid(self) -> int:
+        """That of the running server; what serves its clients are its children."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def owner(self) -> str | None:
         """Whose its files must be, where that is somebody else than this process's user."""
         return as_nobody().get("user")
@@ -127,8 +133,7 @@ class Cluster:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let the server keep all connections and answer nothing, as one does whose disk or machine hangs."""
-        assert self._process is not None
-        pids = [self._process.pid]
+        pids = [self.pid]
         pids += map(int, Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text(encoding="ascii").split())
         try:
             for pid in pids:

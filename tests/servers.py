@@ -147,6 +147,13 @@ class Served:
         self.process.wait(timeout=10)
 
 
+def _pooled(database_url: str) -> dict[str, str]:
+    from tests.poolers import behind_pooler
+
+    url, direct_url = behind_pooler(database_url)
+    return {"DATABASE_URL": url, **({"DATABASE_DIRECT_URL": direct_url} if direct_url else {})}
+
+
 @contextmanager
 def served_console(
     folder: Path,
@@ -172,6 +179,8 @@ def served_console(
         copy_static(folder)
     printed = fill_database(environment["DATABASE_URL"], folder=folder, seed=seed)
     served.people = json.loads(printed)["members"] if seed else []
+    # Filled without it: it would keep connections to what databases are copies of.
+    served.environment.update(_pooled(environment["DATABASE_URL"]))
     if start:
         served.start()
     try:
