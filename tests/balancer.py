@@ -9,8 +9,6 @@ from pathlib import Path
 from tests.faults.proxies.programs import filled_in
 from tests.postgres import end_with_parent
 
-SERVED_BY = "x-served-by"
-
 
 @contextmanager
 def balancer(folder: Path, *, at: str, nodes: dict[str, str]) -> Iterator[int]:
@@ -32,7 +30,7 @@ def balancer(folder: Path, *, at: str, nodes: dict[str, str]) -> Iterator[int]:
 
 
 def _configuration(at: str, nodes: dict[str, str]) -> str:
-    bind = f"bind {at}\n    http-response set-header {SERVED_BY} %[srv_name]"
+    bind = f"bind {at}\n    http-response set-header X-Served-By %[srv_name]"
     changes = {
         "bind :443 ssl crt /etc/haproxy/console.pem": bind,
         "10.0.0.11:8000": nodes["a"],
