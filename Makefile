@@ -80,6 +80,10 @@ audit-deps: .audit/bin/pip-audit ## Check the pinned packages against the adviso
 pictures: $(VENV)/.development ## Regenerate the screenshots in docs/images, with Chromium
 	$(BIN)/python -m tests.browser.pictures
 
+.PHONY: settings
+settings: $(VENV)/.development ## Regenerate .env.example from the declared settings
+	@$(PYTHON) -m hoursmith_console.command_line settings > .env.example
+
 .PHONY: catalogue
 catalogue: $(VENV)/.development ## Regenerate server.json, llms-install.md and the README's install links
 	@SECRET_KEY=x AUDIT_SIGNING_KEY=x $(MANAGE) shell --verbosity 0 -c 'from tests.docs.catalogue_files import main; main()'

@@ -1,4 +1,4 @@
-"""`hoursmith-console serve | manage | mcp`, as a wheel installs it; `manage.py` is the same in a checkout."""
+"""`hoursmith-console serve | manage | mcp | settings`, as a wheel installs it; in a checkout `manage.py`."""
 
 import gc
 import os
@@ -12,6 +12,7 @@ _USAGE = """Usage: hoursmith-console COMMAND
   serve [--demo]   serve the console and its MCP endpoint; --demo plays two weeks of work in the sandbox instead
   manage …         run a management command, such as audit_verify; without one, list them
   mcp […]          serve MCP over standard input and output with the token in HOURSMITH_API_TOKEN
+  settings         print all settings with their defaults, as a file to begin with (.env.example)
   version          print the version
 
 Settings are read from the environment, then from the file ENV_FILE or .env in the data folder; see docs/operating.md.
@@ -29,6 +30,10 @@ def main() -> None:
         manage(["hoursmith-console manage", *arguments])
     elif command == "mcp":
         manage(["hoursmith-console manage", "mcp_stdio", *arguments])
+    elif command == "settings":
+        from hoursmith_console.declarations.all_settings import example_file
+
+        sys.stdout.write(example_file())
     elif command in ("version", "--version"):
         sys.stdout.write(f"{__version__}\n")
     elif command in ("help", "--help", "-h"):

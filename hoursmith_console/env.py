@@ -92,13 +92,6 @@ def check_folder(name: str, path: str) -> Path:
     return folder
 
 
-def check_count(name: str, value: int) -> int:
-    """Return `value` if it is 0 or more. Raises ImproperlyConfigured otherwise."""
-    if value < 0:
-        raise ImproperlyConfigured(f"{name} is {value}; it must be 0 or more.")
-    return value
-
-
 def check_upstream_url(url: str) -> str:
     """Return `url` without a trailing slash if it is https or loopback. Raises ImproperlyConfigured otherwise."""
     # URL parsers disagree about these characters, and so about the host that receives tokens.

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.env import is_loopback
 
 GENERATED_SECRETS = ("SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY")
@@ -37,14 +38,14 @@ def fresh_secret() -> str:
     return secrets.token_urlsafe(48)
 
 
-def read_optional_secret(env: environ.Env, name: str) -> str:
+def read_optional_secret(env: Environment, name: str) -> str:
     """Return the secret `name` from the environment or the file in `<name>_FILE`; empty if neither is set.
 
     Raises ImproperlyConfigured if that file cannot be read or is empty.
     """
-    if value := str(env.str(name, default="")):
+    if value := env.text(name):
         return value
-    path = env.str(f"{name}_FILE", default="")
+    path = env.file_of(name)
     if not path:
         return ""
     try:
@@ -56,7 +57,12 @@ def read_optional_secret(env: environ.Env, name: str) -> str:
     return value
 
 
-def read_secret(env: environ.Env, var: Path, name: str, *, default: str = "") -> str:
+def read_secret_list(env: Environment, name: str) -> list[str]:
+    """Return the secrets in `name` or its file, which are separated by commas."""
+    return [each.strip() for each in read_optional_secret(env, name).split(",") if each.strip()]
+
+
+def read_secret(env: Environment, var: Path, name: str, *, default: str = "") -> str:
     """Return the secret `name` from the environment, the file in `<name>_FILE`, `var/`, or else `default`.
 
     Raises ImproperlyConfigured if all of them are empty.

@@ -1,4 +1,4 @@
-"""Settings of the console and the bridge, read from the environment; `.env.example` lists them."""
+"""Settings of the console and the bridge, read from the environment as `hoursmith_console/declarations/` says."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,7 @@ import environ
 
 from hoursmith_console import env as configuration
 from hoursmith_console import secret_settings
+from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.middleware import security_headers
 from hoursmith_console.oauth import settings as oauth
 from hoursmith_console.paths import FILES_DIR, data_dir, env_file
@@ -19,68 +20,64 @@ from mcpbridge.observability.telemetry.config import wants_traces
 
 BASE_DIR = data_dir()
 
-env = environ.Env()
 secret_settings.read_env_file(env_file())
+env = Environment(os.environ)
 
 # settings from the environment
 
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+VAR_DIR = Path(env.text("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 secret_settings.create_private_folder(VAR_DIR)
 
-DEBUG = env.bool("DEBUG", default=False)
-HOST = env.str("HOST", default="127.0.0.1")
-PORT = env.int("PORT", default=8000)
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
-WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
-TRUSTED_PROXIES = configuration.check_networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", default=[]))
+DEBUG = env.switch("DEBUG")
+HOST = env.text("HOST")
+PORT = env.whole("PORT")
+PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+WEB_CONCURRENCY = env.whole("WEB_CONCURRENCY")
+TRUSTED_PROXIES = configuration.check_networks("TRUSTED_PROXIES", env.several("TRUSTED_PROXIES"))
 
 if DEBUG:
     # Also stored with DEBUG on, so that earlier signatures stay verifiable.
     secret_settings.generate_secrets(VAR_DIR, os.environ)
 SECRET_KEY = secret_settings.read_secret(env, VAR_DIR, "SECRET_KEY")
+SECRET_KEY_FALLBACKS = secret_settings.read_secret_list(env, "SECRET_KEY_FALLBACKS")
 AUDIT_SIGNING_KEY = secret_settings.read_secret(env, VAR_DIR, "AUDIT_SIGNING_KEY")
 
-if HOURSMITH_API_URL := env.str("HOURSMITH_API_URL", default=""):
+if HOURSMITH_API_URL := env.text("HOURSMITH_API_URL"):
     HOURSMITH_API_URL = configuration.check_upstream_url(HOURSMITH_API_URL)
 SANDBOX_MODE = not HOURSMITH_API_URL
 configuration.check_sandbox_is_meant(
-    upstream_url=HOURSMITH_API_URL, debug=DEBUG, public_url=PUBLIC_URL, sandbox=env.bool("SANDBOX", default=False)
+    upstream_url=HOURSMITH_API_URL, debug=DEBUG, public_url=PUBLIC_URL, sandbox=env.switch("SANDBOX")
 )
-HOURSMITH_TOKENS_URL = env.str("HOURSMITH_TOKENS_URL", default="https://hoursmith.app/settings/api")
-SANDBOX_RATE_LIMITS = env.bool("SANDBOX_RATE_LIMITS", default=True)
+HOURSMITH_TOKENS_URL = env.text("HOURSMITH_TOKENS_URL")
+SANDBOX_RATE_LIMITS = env.switch("SANDBOX_RATE_LIMITS")
 
-AUDIT_SNAPSHOTS = env.bool("AUDIT_SNAPSHOTS", default=True)
-AUDIT_WRITE_TIMEOUT_MS = env.int("AUDIT_WRITE_TIMEOUT_MS", default=2000)
-# Sign a checkpoint of each workspace's audit log after this many rows, and at least every so many minutes.
-AUDIT_CHECKPOINT_ROWS = env.int("AUDIT_CHECKPOINT_ROWS", default=1000)
-AUDIT_CHECKPOINT_MINUTES = env.float("AUDIT_CHECKPOINT_MINUTES", default=15.0)
-AUDIT_WITNESSES = check_witnesses(env.str("AUDIT_WITNESSES", default=""))
-AUDIT_ANCHOR = configuration.check_anchor(env.str("AUDIT_ANCHOR", default="file"), witnesses=AUDIT_WITNESSES)
-AUDIT_ANCHOR_DIR = env.str("AUDIT_ANCHOR_DIR", default="")
-AUDIT_ANCHOR_FLOOR = configuration.check_anchor_floor(env.str("AUDIT_ANCHOR_FLOOR", default=""))
-AUDIT_LOG_NAME = configuration.check_log_name(env.str("AUDIT_LOG_NAME", default=""))
-# Where log destinations and alerts may send to beside the public internet, and where destinations that are files lie.
+AUDIT_SNAPSHOTS = env.switch("AUDIT_SNAPSHOTS")
+AUDIT_WRITE_TIMEOUT_MS = env.whole("AUDIT_WRITE_TIMEOUT_MS")
+AUDIT_CHECKPOINT_ROWS = env.whole("AUDIT_CHECKPOINT_ROWS")
+AUDIT_CHECKPOINT_MINUTES = env.number("AUDIT_CHECKPOINT_MINUTES")
+AUDIT_WITNESSES = check_witnesses(env.text("AUDIT_WITNESSES"))
+AUDIT_ANCHOR = configuration.check_anchor(env.text("AUDIT_ANCHOR"), witnesses=AUDIT_WITNESSES)
+AUDIT_ANCHOR_DIR = env.text("AUDIT_ANCHOR_DIR")
+AUDIT_ANCHOR_FLOOR = configuration.check_anchor_floor(env.text("AUDIT_ANCHOR_FLOOR"))
+AUDIT_LOG_NAME = configuration.check_log_name(env.text("AUDIT_LOG_NAME"))
 LOG_DESTINATION_PRIVATE_NETWORKS = configuration.check_networks(
-    "LOG_DESTINATION_PRIVATE_NETWORKS", env.list("LOG_DESTINATION_PRIVATE_NETWORKS", default=[])
+    "LOG_DESTINATION_PRIVATE_NETWORKS", env.several("LOG_DESTINATION_PRIVATE_NETWORKS")
 )
-LOG_DESTINATION_TIMEOUT_S = env.float("LOG_DESTINATION_TIMEOUT_S", default=10.0)
-LOG_DESTINATION_FILES_DIR = Path(env.str("LOG_DESTINATION_FILES_DIR", default=str(VAR_DIR / "destinations"))).resolve()
-# Days to keep the activity log; 0 keeps it indefinitely.
-ACTIVITY_DAYS = configuration.check_count("ACTIVITY_DAYS", env.int("ACTIVITY_DAYS", default=0))
-ACTIVITY_ARGUMENTS = env.str("ACTIVITY_ARGUMENTS", default="full")
-UPSTREAM_TIMEOUT_S = env.float("UPSTREAM_TIMEOUT_S", default=10.0)
-IDENTITY_TTL_S = env.float("IDENTITY_TTL_S", default=30.0)
-# Access to /metrics: with this token or, if none is set, by direct requests from these networks.
+LOG_DESTINATION_TIMEOUT_S = env.number("LOG_DESTINATION_TIMEOUT_S")
+LOG_DESTINATION_FILES_DIR = Path(env.text("LOG_DESTINATION_FILES_DIR", default=str(VAR_DIR / "destinations"))).resolve()
+ACTIVITY_DAYS = env.whole("ACTIVITY_DAYS")
+ACTIVITY_ARGUMENTS = env.text("ACTIVITY_ARGUMENTS")
+UPSTREAM_TIMEOUT_S = env.number("UPSTREAM_TIMEOUT_S")
+IDENTITY_TTL_S = env.number("IDENTITY_TTL_S")
+MEMBERS_SYNC_DAYS = env.number("MEMBERS_SYNC_DAYS")
 METRICS_TOKEN = secret_settings.read_optional_secret(env, "METRICS_TOKEN")
-METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1"])
+METRICS_NETWORKS = env.several("METRICS_NETWORKS")
 # Traces to a collector, by OpenTelemetry's own variables.
 if _collector_headers := secret_settings.read_optional_secret(env, "OTEL_EXPORTER_OTLP_HEADERS"):
     os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = _collector_headers
 TRACES = wants_traces(os.environ)
-# The documents that /help/ shows.
-DOCS_DIR = configuration.check_folder("DOCS_DIR", env.str("DOCS_DIR", default=str(FILES_DIR / "docs")))
-# Hours without an attempt after which a revoked token counts as unused.
-ROTATION_QUIET_HOURS = env.float("ROTATION_QUIET_HOURS", default=24.0)
+DOCS_DIR = configuration.check_folder("DOCS_DIR", env.text("DOCS_DIR", default=str(FILES_DIR / "docs")))
+ROTATION_QUIET_HOURS = env.number("ROTATION_QUIET_HOURS")
 # For the conformance tests, which serve their fixtures through the same path.
 MCP_CATALOGUE = "mcpbridge.protocol.server.HoursmithTools"
 
@@ -98,7 +95,8 @@ OAUTH_GRANT_DAYS: float = _oauth.grant_days
 # Django
 
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", _public.hostname or "localhost"])
+_HOSTS = ["localhost", "127.0.0.1", "[::1]", _public.hostname or "localhost"]
+ALLOWED_HOSTS = env.several("ALLOWED_HOSTS", default=_HOSTS)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
@@ -261,10 +259,10 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+EMAIL_BACKEND = env.text("EMAIL_BACKEND")
 if _mail_server := secret_settings.read_optional_secret(env, "EMAIL_URL"):
-    vars().update(env.email_url_config(_mail_server))
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname or 'localhost'}")
+    vars().update(environ.Env.email_url_config(_mail_server))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"hoursmith-console@{_public.hostname or 'localhost'}")
 EMAIL_TIMEOUT = 10
 
 # browser security
@@ -284,8 +282,8 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_ENGINE = "hoursmith_console.backends.session_store"
 SESSION_SERIALIZER = "hoursmith_console.accounts.library_tables.SessionSerializer"
-SESSION_COOKIE_AGE = int(3600 * env.float("SESSION_HOURS", default=12.0))
-SESSION_IDLE_SECONDS = 60 * env.float("SESSION_IDLE_MINUTES", default=60.0)
+SESSION_COOKIE_AGE = int(3600 * env.number("SESSION_HOURS"))
+SESSION_IDLE_SECONDS = 60 * env.number("SESSION_IDLE_MINUTES")
 SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
@@ -296,5 +294,5 @@ SECURE_PROXY_SSL_HEADER = None
 # logs: to stderr, with anything shaped like a token masked
 
 DEFAULT_EXCEPTION_REPORTER = "hoursmith_console.ops.error_reports.MaskedReporter"
-LOG_FORMAT = configuration.check_choice("LOG_FORMAT", env.str("LOG_FORMAT", default="line"), ("line", "json"))
-LOGGING = logging_settings(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO").upper())
+LOG_FORMAT = env.text("LOG_FORMAT")
+LOGGING = logging_settings(LOG_FORMAT, env.text("LOG_LEVEL"))

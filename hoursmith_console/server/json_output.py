@@ -19,7 +19,7 @@ _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 def is_wanted() -> bool:
     """Return whether the environment asks for JSON lines."""
-    return os.environ.get("LOG_FORMAT") == "json"
+    return os.environ.get("LOG_FORMAT", "").lower() == "json"
 
 
 def print_json_lines() -> None:

@@ -3,20 +3,18 @@ import stat
 import subprocess
 import sys
 
-import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import env as configuration
+from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.paths import env_file
 from hoursmith_console.secret_settings import generate_secrets, read_env_file, read_secret
 from tests.paths import ROOT
 
 
 def environment(**values):
-    env = environ.Env()
-    env.ENVIRON = values
-    return env
+    return Environment(values)
 
 
 def test_a_setting_that_names_no_folder_is_refused(tmp_path):

@@ -3,27 +3,27 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.env import is_loopback
 from hoursmith_console.secret_settings import read_secret
 
 
-def read_oidc(env: environ.Env, var: Path) -> dict[str, str]:
+def read_oidc(env: Environment, var: Path) -> dict[str, str]:
     """Return the OpenID Connect settings: issuer, client_id, secret, name; empty if none is set.
 
     Raises ImproperlyConfigured if a setting is missing, or the issuer is not https.
     """
-    issuer, client = env.str("OIDC_ISSUER", default=""), env.str("OIDC_CLIENT_ID", default="")
+    issuer, client, name = env.text("OIDC_ISSUER"), env.text("OIDC_CLIENT_ID"), env.text("OIDC_NAME")
     # The blank default means unset, which is not an error here.
     secret = read_secret(env, var, "OIDC_CLIENT_SECRET", default=" ").strip()
     given = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client, "OIDC_CLIENT_SECRET": secret}
-    missing = [name for name, value in given.items() if not value]
+    missing = [each for each, value in given.items() if not value]
     if len(missing) == len(given):
         return {}
     if missing:
-        there = " and ".join(name for name in given if name not in missing)
+        there = " and ".join(each for each in given if each not in missing)
         lacking = " and ".join(missing)
         raise ImproperlyConfigured(f"Besides {there}, OpenID Connect also needs {lacking}.")
     parts = urlsplit(issuer)
@@ -35,8 +35,7 @@ def read_oidc(env: environ.Env, var: Path) -> dict[str, str]:
         raise ImproperlyConfigured(
             f"OIDC_ISSUER is {issuer!r}; it must be https:// (http:// is allowed for loopback addresses)."
         )
-    name = env.str("OIDC_NAME", default=parts.hostname)
-    return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name}
+    return {"issuer": issuer.rstrip("/"), "client_id": client, "secret": secret, "name": name or parts.hostname}
 
 
 def oidc_provider(oidc: dict[str, str]) -> dict[str, object]:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.oauth.settings import OAuthSettings, read_settings
 
 KEY = "k3y" * 20
@@ -15,8 +15,7 @@ LOCAL = "http://127.0.0.1:8000"
 
 
 def read(var: Path, *, public_url: str = PUBLIC, is_sandbox: bool = False, **values: str) -> OAuthSettings:
-    env = environ.Env()
-    env.ENVIRON = values
+    env = Environment(values)
     return read_settings(env, var, public_url=public_url, is_sandbox=is_sandbox)
 
 

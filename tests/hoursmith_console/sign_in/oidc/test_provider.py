@@ -9,9 +9,9 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
-from environ import Env
 
 from hoursmith_console.accounts.models import OidcIdentity
+from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.sign_in.oidc import settings as oidc_settings
 from hoursmith_console.workspaces.access import revoke_access
 from mcpbridge.models import AuditEvent
@@ -221,16 +221,14 @@ FULL = {"OIDC_ISSUER": "https://login.example.com/", "OIDC_CLIENT_ID": "c", "OID
     ],
 )
 def test_a_half_or_unsafe_setting_is_named_at_the_start(tmp_path: Any, given: dict[str, str], words: str) -> None:
-    env = Env()
-    env.ENVIRON = given
+    env = Environment(given)
     with pytest.raises(ImproperlyConfigured, match=words):
         oidc_settings.read_oidc(env, tmp_path)
 
 
 def test_full_settings_are_taken_and_the_secret_may_be_a_file(tmp_path: Any) -> None:
     (tmp_path / "secret").write_text("from the file\n")
-    env = Env()
-    env.ENVIRON = {**FULL, "OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
+    env = Environment({**FULL, "OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret")})
     found = oidc_settings.read_oidc(env, tmp_path)
     assert found == {
         "issuer": "https://login.example.com",
