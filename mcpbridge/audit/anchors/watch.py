@@ -44,10 +44,11 @@ class AnchorWatch:
     def look(self) -> None:
         """Check every workspace of the anchors and of the database, and renew anchors behind new rows."""
         with self._anchors.looking:
+            # Read before the anchors: the file of a log that begins is written before its first entry is committed.
+            statuses = {status.org_id: status for status in chain_statuses(self._alias)}
             self._anchors.sync()
             # Read after the anchors: what signed them was stored before.
             self._trust = key_line(self._alias)
-            statuses = {status.org_id: status for status in chain_statuses(self._alias)}
             self._check_keys()
             for org_id in sorted({*self._anchors.workspaces(), *statuses}):
                 try:

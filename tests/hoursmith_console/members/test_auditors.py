@@ -77,7 +77,7 @@ def test_an_auditor_verifies_and_exports(auditor: Client) -> None:
 def test_an_auditor_downloads_the_evidence_of_an_entry(cast: Cast, auditor: Client) -> None:
     intent = make_audit(cast.tokens["owner"])
     answer = auditor.post(f"/audit/{intent.call_id}/evidence/")
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.content.decode()
     assert str(intent.call_id) in answer.headers["Content-Disposition"]
     assert auditor.post(f"/audit/{make_audit(cast.tokens['outsider']).call_id}/evidence/").status_code == 404
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from mcpbridge.audit.anchors import memory
 from mcpbridge.audit.anchors.faults import AnchorFault
-from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.memory import AnchorSettings, NodeAnchors, node_anchors
 from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.rows import append_rows, outcome_row
@@ -63,6 +63,22 @@ def signed(database: RecordDatabase) -> RecordDatabase:
         write(4)
         sign()
     return database
+
+
+def become(node: NodeAnchors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be another node."""
+    monkeypatch.setattr(memory, "_current", (AnchorSettings.configured(), node))
+
+
+@pytest.fixture
+def second(signed: RecordDatabase, tmp_path: Path) -> NodeAnchors:
+    """Another node, whose anchors lie elsewhere and are as far."""
+    anchor, node = node_anchors().anchor(WORKSPACE), NodeAnchors(AnchorSettings("file", tmp_path / "second", ""))
+    assert anchor is not None
+    node.move(anchor)
+    look(node, "default")
+    assert node.faults == []
+    return node
 
 
 @pytest.fixture

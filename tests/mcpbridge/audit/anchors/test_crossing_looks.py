@@ -1,4 +1,4 @@
-"""The first signature of an installation crosses a look by another thread: whenever that happens, it is no finding."""
+"""What another thread or process does while one looks at the database: whenever that happens, it is no finding."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from mcpbridge.audit.anchors.memory import node_anchors
+from mcpbridge.audit.anchors.memory import AnchorSettings, NodeAnchors, node_anchors
 from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.models import SigningHead, SigningKey
 from tests.databases import RecordDatabase
-from tests.mcpbridge.audit.anchors.conftest import write
+from tests.mcpbridge.audit.anchors.conftest import become, sign, write
 
 WAIT_S = 30
 
@@ -84,3 +84,29 @@ def test_a_first_signature_behind_any_query_of_a_look_is_no_finding(
     assert SigningHead.objects.count() == 1
     look(node_anchors(), "default")
     assert node_anchors().faults == []
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("has_looked", [False, True])
+def test_a_log_that_another_process_begins_behind_any_query_of_a_look_needs_no_adoption(
+    sqlite_database: RecordDatabase, has_looked: bool, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of one node share the files of its anchors."""
+    write(1, "org-0")
+    mine, of_another_process = node_anchors(), NodeAnchors(AnchorSettings.configured())
+    if has_looked:
+        look(mine, "default")
+
+    def begin() -> None:
+        become(of_another_process, monkeypatch)
+        write(2)
+        become(mine, monkeypatch)
+
+    crossing = Crossing(number, begin)
+    with connections["default"].execute_wrapper(crossing):
+        look(mine, "default")
+    assert crossing.count >= number
+    assert mine.unadopted == set()
+    look(mine, "default")
+    assert mine.faults == []
+    assert sign() == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from mcpbridge.audit.anchors.memory import AnchorFaultError, UnadoptedLogError, node_anchors
+from mcpbridge.audit.anchors.memory import AnchorFaultError, NodeAnchors, UnadoptedLogError, node_anchors
 from mcpbridge.audit.checkpoints import make_checkpoints
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.models import SigningHead
@@ -21,6 +21,7 @@ from tests.mcpbridge.audit.anchors.conftest import (
     Restart,
     Sql,
     anchor_file,
+    become,
     found,
     sign,
     write,
@@ -62,7 +63,9 @@ ATTACKS = {
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["while serving", "at rest"])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_changed_history_is_found_and_never_signed(name: str, is_restarted: bool, sql: Sql, restart: Restart) -> None:
+def test_a_changed_history_is_found_and_never_signed(
+    name: str, is_restarted: bool, sql: Sql, restart: Restart, second: NodeAnchors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     statements, kind = ATTACKS[name]
     sql(*statements)
     if is_restarted:
@@ -73,6 +76,12 @@ def test_a_changed_history_is_found_and_never_signed(name: str, is_restarted: bo
     fault = found()
     assert fault is not None
     assert (fault.kind, fault.workspace) == (kind, WORKSPACE)
+    assert SigningHead.objects.count() == before
+    # A second node finds it, too, and signs nothing either.
+    become(second, monkeypatch)
+    with pytest.raises(AnchorFaultError):
+        sign()
+    assert WORKSPACE in {fault.workspace for fault in second.faults}
     assert SigningHead.objects.count() == before
     # The finding outlasts the process, and a database that is put right again.
     restart()

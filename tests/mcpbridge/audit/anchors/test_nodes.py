@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from mcpbridge.audit.anchors import memory
 from mcpbridge.audit.anchors.memory import (
     AnchorFaultError,
     AnchorSettings,
@@ -22,17 +21,24 @@ from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.signing import configured_key, key_pair
 from mcpbridge.models import SigningHead
 from tests.databases import RecordDatabase
-from tests.mcpbridge.audit.anchors.conftest import EVENTS, HEADS, KEYS, WORKSPACE, Restart, Sql, found, sign, write
+from tests.mcpbridge.audit.anchors.conftest import (
+    EVENTS,
+    HEADS,
+    KEYS,
+    WORKSPACE,
+    Restart,
+    Sql,
+    become,
+    found,
+    sign,
+    write,
+)
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> NodeAnchors:
     """Another node, whose anchors lie elsewhere."""
     return NodeAnchors(AnchorSettings("file", tmp_path / "other", ""))
-
-
-def become(node: NodeAnchors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_current", (AnchorSettings.configured(), node))
 
 
 def test_a_log_that_begins_while_a_node_serves_is_anchored_there_too(

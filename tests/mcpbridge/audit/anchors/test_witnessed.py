@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from mcpbridge.audit.anchors import memory
-from mcpbridge.audit.anchors.memory import AnchorFaultError, UnadoptedLogError, node_anchors
+from mcpbridge.audit.anchors.memory import (
+    AnchorFaultError,
+    AnchorSettings,
+    NodeAnchors,
+    UnadoptedLogError,
+    node_anchors,
+)
+from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.keyring import announce_key
 from mcpbridge.audit.signing import configured_key, key_pair
 from mcpbridge.audit.tree.notes import key_named
@@ -21,6 +28,7 @@ from tests.mcpbridge.audit.anchors.conftest import (
     Restart,
     Sql,
     anchor_file,
+    become,
     found,
     sign,
     write,
@@ -36,10 +44,14 @@ def origin() -> str:
     return found or f"audit.example.com/{WORKSPACE}/1"
 
 
+BOTH = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def database(sqlite_database: RecordDatabase) -> RecordDatabase:
-    """One kind of database: what is asked of it here is asked of both elsewhere."""
-    return sqlite_database
+def database(request: pytest.FixtureRequest) -> RecordDatabase:
+    """SQLite, and PostgreSQL as well where what a node reads of the database decides."""
+    found: RecordDatabase = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_database")
+    return found
 
 
 @pytest.fixture
@@ -64,6 +76,11 @@ def submit() -> None:
     WitnessSubmitter(lock_path=None).submit()
 
 
+def diskless_node() -> NodeAnchors:
+    """Another node without a disk, which has asked nobody yet."""
+    return NodeAnchors(AnchorSettings.configured())
+
+
 def put_back(sql: Sql, rows: int) -> None:
     """An old database: later rows, checkpoints and tiles are not in it, nor what was said of cosignatures."""
     sql(
@@ -75,6 +92,7 @@ def put_back(sql: Sql, rows: int) -> None:
     )
 
 
+@BOTH
 def test_a_node_without_a_disk_goes_on_where_the_witness_was(
     diskless: WitnessServer, signed: RecordDatabase, restart: Restart
 ) -> None:
@@ -88,6 +106,7 @@ def test_a_node_without_a_disk_goes_on_where_the_witness_was(
     assert node_anchors().folder is None
 
 
+@BOTH
 def test_it_finds_a_database_that_was_put_back(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
     write(4)
     assert sign() == 12
@@ -110,6 +129,7 @@ def test_it_finds_a_log_of_which_nothing_is_left(diskless: WitnessServer, sql: S
     assert node_anchors().faults[0].kind == "behind"
 
 
+@BOTH
 def test_it_finds_checkpoints_that_were_removed(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
     submit()
     sql("DELETE FROM mcpbridge_cosignature", f"DELETE FROM {HEADS} WHERE sequence > 4")
@@ -158,6 +178,52 @@ def test_the_largest_of_several_witnesses_counts(
         assert found() is not None
 
 
+@BOTH
+def test_of_two_nodes_without_a_disk_each_finds_a_database_that_was_put_back(
+    diskless: WitnessServer, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit()
+    first, late, begins = node_anchors(), diskless_node(), diskless_node()
+    look(late, "default")
+    write(4)
+    assert sign() == 12
+    submit()
+    put_back(sql, 8)
+    look(first, "default")
+    assert [fault.reason for fault in first.faults] == ["The log ends at entry 8, but it had entry 12."]
+    look(begins, "default")
+    assert [fault.reason for fault in begins.faults] == [
+        "The log ends at entry 8, but a witness has cosigned entry 12."
+    ]
+    # One that asked the witness before, and has seen no later entry, signs on; the witness refuses that, and it stops.
+    become(late, monkeypatch)
+    write(2)
+    assert sign() == 10
+    submit()
+    (fault,) = late.faults
+    assert (fault.kind, "has cosigned 12 entries, but the log has 10" in fault.reason) == ("behind", True)
+    with pytest.raises(AnchorFaultError):
+        sign()
+
+
+@BOTH
+def test_two_nodes_without_a_disk_sign_in_turn(
+    diskless: WitnessServer, signed: RecordDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit()
+    nodes = [node_anchors(), diskless_node()]
+    for number in range(4):
+        become(nodes[number % 2], monkeypatch)
+        write(1)
+        assert sign() == 9 + number
+        submit()
+    for node in (*nodes, diskless_node()):
+        look(node, "default")
+        assert node.faults == []
+    assert diskless.latest[origin()][0].size == 12
+
+
+@BOTH
 def test_a_log_that_no_witness_knows_begins_in_the_database(
     diskless: WitnessServer, signed: RecordDatabase, restart: Restart
 ) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from mcpbridge.audit.anchors import memory
 from mcpbridge.audit.anchors.memory import AnchorFaultError, AnchorSettings, NodeAnchors, node_anchors
 from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.export.jsonl import lines
@@ -22,7 +21,7 @@ from mcpbridge.db.bulk import insert
 from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead
 from tests.audit_chains import columns
 from tests.databases import RecordDatabase
-from tests.mcpbridge.audit.anchors.conftest import EVENTS, HEADS, WORKSPACE, Restart, Sql, found, sign, write
+from tests.mcpbridge.audit.anchors.conftest import EVENTS, HEADS, WORKSPACE, Restart, Sql, become, found, sign, write
 from tests.mcpbridge.audit.epochs.conftest import Backup
 from tests.verifiers import verdict_on
 
@@ -45,10 +44,6 @@ def verdict(key: str) -> Any:
     return verdict_on(
         list(lines(Selection())), json.dumps(published_keys()), fingerprint=fingerprint_of(key_pair(key).public_key)
     )
-
-
-def become(node: NodeAnchors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_current", (AnchorSettings.configured(), node))
 
 
 @pytest.fixture
