@@ -13,6 +13,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -62,9 +63,8 @@ FACTS = (
 _OPEN_FACTS = tuple(name for name in FACTS if name not in MEMBERS)
 # orjson sorts by code point and RFC 8785 by UTF-16 unit, which differ from U+E000 on; both agree below.
 _HIGH = re.compile(rb"[\xee-\xf4]")
-# Numbers that orjson may print differently, besides. Anything that matches, even within a text, is printed by the
-# reference implementation.
-_NEEDS_REFERENCE = re.compile(rb"[\xee-\xf4]|[:\[,]-?\d+(?:\.0[,}\]]|\.?\d*e|\d{15})")
+# The numbers between which both print integers alike, and fractions without an exponent.
+_MOST_DIGITS, _LEAST_FRACTION = 10**15, 1e-4
 # Types that JSON has; most facts are of one of them.
 _AS_IT_IS = frozenset({str, int, bool, type(None), dict, list})
 
@@ -112,7 +112,7 @@ def _plain(value: Any) -> Any:
 
 def instant(at: datetime) -> str:
     """Return `at` in UTC with six decimals: 2026-11-23T10:42:07.000000Z."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def canonical(value: Any) -> bytes:
@@ -123,20 +123,32 @@ def canonical(value: Any) -> bytes:
 def fast_canonical(value: Any) -> bytes:
     """Return the same bytes by orjson; numbers in `value` must have passed `canonical_number`."""
     made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    return canonical(value) if _HIGH.search(made) else made
+    return made if made.isascii() or not _HIGH.search(made) else canonical(value)
 
 
 def quick_canonical(value: Any) -> bytes:
     """Return the same bytes for any value, by orjson where it can. Raises as `canonical` does."""
-    try:
-        made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        return canonical(value)
-    if type(value) is str:
-        return made
-    # orjson writes null for NaN and infinity.
-    is_same = not _NEEDS_REFERENCE.search(made) and (b"null" not in made or is_finite(value))
-    return made if is_same else canonical(value)
+    if _is_printed_alike(value):
+        # Half a surrogate pair and keys that are no texts are refused.
+        with suppress(orjson.JSONEncodeError):
+            return fast_canonical(value)
+    return canonical(value)
+
+
+def _is_printed_alike(value: Any) -> bool:
+    """Return whether orjson and RFC 8785 print every number in `value` alike, and it has only JSON's types."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict or kind is list:
+        for each in value.values() if kind is dict else value:
+            # Most are texts.
+            if type(each) is not str and not _is_printed_alike(each):
+                return False
+        return True
+    if kind is int:
+        return bool(-_MOST_DIGITS < value < _MOST_DIGITS)
+    return kind is float and _LEAST_FRACTION <= abs(value) < _MOST_DIGITS and not value.is_integer()
 
 
 def is_finite(value: Any) -> bool:

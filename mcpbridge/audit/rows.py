@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from mcpbridge.core.sanitize import sanitize_snapshot, sanitize_text, sanitized_
 from mcpbridge.core.types import Call, Caller, CallResult, Identity
 from mcpbridge.db.bulk import insert, masked
 from mcpbridge.models import AuditEvent, AuditPhase, CallKind, Result
+from mcpbridge.redaction.fields import Masked
 
 # Columns that only some phases fill.
 _EMPTY = {
@@ -32,7 +33,7 @@ _EMPTY = {
     "actor": "",
     "note": "",
 }
-_COLUMNS = [column for column in AuditEvent._meta.fields if column.name not in ("sequence", "previous_hash", "hash")]
+_MASKED = [column for column in AuditEvent._meta.fields if isinstance(column, Masked)]
 _HOUR = timedelta(hours=1)
 ACTOR_LENGTH = 200
 NOTE_LENGTH = 1000
@@ -176,6 +177,8 @@ def _remember(alias: str, new: Sequence[str], ends: dict[str, ChainEnd]) -> None
 
 
 def _is_wanted(alias: str, row: AuditRow, others: Sequence[AuditRow]) -> bool:
+    if not (row.unless or row.after):
+        return True
     events = AuditEvent.objects.using(alias).filter(call_id=row.call.call_id)
     if row.unless and events.filter(phase__in=row.unless).exists():
         return False
@@ -218,21 +221,22 @@ def intents_of_the_hour(alias: str, org_id: str, env: str, prefix: str, *, most:
 def _chained(rows: Sequence[AuditRow], ends: dict[str, ChainEnd]) -> list[dict[str, Any]]:
     """Return the columns of the rows, each linked to the end of its workspace in `ends`, which is updated."""
     now = timezone.now()
-    made = []
-    for row in rows:
-        columns: dict[str, Any] = {
-            "id": row.id,
-            "phase": row.phase.value,
-            "recorded_at": now,
-            "org_name": sanitize_text(row.call.identity.org_name, 200),
-            **_EMPTY,
-            **row.details,
-            **sanitized_columns(row.call),
-        }
-        # Masked before it is linked, because the hash covers the stored values.
-        columns = dict(masked(_COLUMNS, [columns])[0])
+    # Masked before they are linked, because the hash covers the stored values.
+    made = [dict(columns) for columns in masked(_MASKED, [_columns(row, now) for row in rows])]
+    for row, columns in zip(rows, made, strict=True):
         end = ends[columns["org_id"]]
         epoch = end.next_epoch if row.epoch is None else row.epoch
         ends[columns["org_id"]] = ChainEnd(*link(columns, end.head, epoch=epoch), epoch)
-        made.append(columns)
     return made
+
+
+def _columns(row: AuditRow, now: datetime) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "phase": row.phase.value,
+        "recorded_at": now,
+        "org_name": sanitize_text(row.call.identity.org_name, 200),
+        **_EMPTY,
+        **row.details,
+        **sanitized_columns(row.call),
+    }

@@ -6,10 +6,10 @@ databases have the same INSERT … ON CONFLICT.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import connections, models
@@ -25,23 +25,48 @@ _VALUES_A_STATEMENT = 900
 _WORTH_COPYING = 5
 
 
+class _Columns(NamedTuple):
+    """The columns that a statement fills, and its parts. The same for every batch, so they are made once."""
+
+    names: tuple[str, ...]
+    table: str
+    listed: str
+    placeholders: str
+    masked: list[Masked]
+    # Those whose values are not passed unchanged, and their places.
+    prepared: list[tuple[int, "models.Field[Any, Any]"]]
+
+
+@cache
+def _columns(alias: str, model: type[models.Model], names: tuple[str, ...]) -> _Columns:
+    connection, quote = connections[alias], connections[alias].ops.quote_name
+    fields = [_field(model, name) for name in names]
+    return _Columns(
+        names=names,
+        table=quote(model._meta.db_table),
+        listed=", ".join(quote(str(field.column)) for field in fields),
+        placeholders=f"({', '.join(['%s'] * len(fields))})",
+        masked=[field for field in fields if isinstance(field, Masked)],
+        prepared=[(place, field) for place, field in enumerate(fields) if not _is_plain(connection, field)],
+    )
+
+
 def insert(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert `rows`, each a mapping of the same field names to values of the exact column types."""
-    connection = connections[alias]
+    if not rows:
+        return
+    connection, columns = connections[alias], _columns(alias, model, tuple(rows[0]))
     if connection.vendor == "postgresql" and len(rows) >= _WORTH_COPYING:
-        _copy(connection, model, rows)
+        _copy(connection, columns, rows)
     else:
-        _execute(alias, model, rows, ending="")
+        _execute(connection, columns, rows, ending="")
 
 
-def _copy(connection: BaseDatabaseWrapper, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
+def _copy(connection: BaseDatabaseWrapper, columns: _Columns, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert by PostgreSQL's COPY, which takes the driver half the time of a parameterised INSERT."""
-    fields = [_field(model, name) for name in rows[0]]
-    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-    table = connection.ops.quote_name(model._meta.db_table)
-    copying = f"COPY {table} ({columns}) FROM STDIN"
+    copying = f"COPY {columns.table} ({columns.listed}) FROM STDIN"
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as copy:
-        for values in _values(connection, fields, rows):
+        for values in _values(connection, columns, rows):
             copy.write_row(values)
 
 
@@ -59,8 +84,10 @@ def upsert(
 
     Safe with concurrent writers. `rows` must be sorted by `key`, so that two writers cannot deadlock.
     """
-    quote = connections[alias].ops.quote_name
-    table = quote(model._meta.db_table)
+    if not rows:
+        return
+    connection, columns = connections[alias], _columns(alias, model, tuple(rows[0]))
+    table, quote = columns.table, connection.ops.quote_name
 
     def column(name: str) -> str:
         return quote(str(_field(model, name).column))
@@ -72,56 +99,43 @@ def upsert(
         for name in latest
     ]
     taken = ", ".join(column(name) for name in key)
-    _execute(alias, model, rows, ending=f" ON CONFLICT ({taken}) DO UPDATE SET {', '.join(changes)}")
+    _execute(connection, columns, rows, ending=f" ON CONFLICT ({taken}) DO UPDATE SET {', '.join(changes)}")
 
 
-def _execute(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, ending: str) -> None:
-    if not rows:
-        return
-    connection = connections[alias]
-    quote = connection.ops.quote_name
-    fields = [_field(model, name) for name in rows[0]]
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    beginning = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608 - names of our models
-    line = f"({', '.join(['%s'] * len(fields))})"
-    chunk = max(1, _VALUES_A_STATEMENT // len(fields))
+def _execute(
+    connection: BaseDatabaseWrapper, columns: _Columns, rows: Sequence[Mapping[str, Any]], *, ending: str
+) -> None:
+    beginning = f"INSERT INTO {columns.table} ({columns.listed}) VALUES "  # noqa: S608 - names of our models
+    line = columns.placeholders
     if connection.vendor == "sqlite":
         # One short prepared statement, instead of a long one that SQLite parses for each number of rows.
         with connection.cursor() as cursor:
-            cursor.executemany(beginning + line + ending, _values(connection, fields, rows))
+            cursor.executemany(beginning + line + ending, _values(connection, columns, rows))
         return
+    chunk = max(1, _VALUES_A_STATEMENT // len(columns.names))
     with connection.cursor() as cursor:
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk]
-            values = list(chain.from_iterable(_values(connection, fields, part)))
+            values = list(chain.from_iterable(_values(connection, columns, part)))
             cursor.execute(beginning + ", ".join([line] * len(part)) + ending, values)
 
 
-def _values(
-    connection: BaseDatabaseWrapper, fields: Sequence["models.Field[Any, Any]"], rows: Sequence[Mapping[str, Any]]
-) -> list[list[Any]]:
-    """Return the values of each row in the order of `fields`, prepared for the driver."""
-    names = [field.name for field in fields]
-    rows = masked(fields, rows)
-    prepared = [(place, _preparation(connection, field)) for place, field in enumerate(fields)]
-    # Most values are passed unchanged; only the others are prepared one by one.
-    prepared_only = [(place, prepare) for place, prepare in prepared if prepare is not None]
+def _values(connection: BaseDatabaseWrapper, columns: _Columns, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """Return the values of each row in the order of the columns, prepared for the driver."""
+    prepared = [(place, _preparation(connection, field)) for place, field in columns.prepared]
     made = []
-    for row in rows:
-        values = list(map(row.__getitem__, names))
-        for place, prepare in prepared_only:
+    for row in masked(columns.masked, rows):
+        values = list(map(row.__getitem__, columns.names))
+        for place, prepare in prepared:
             values[place] = prepare(values[place])
         made.append(values)
     return made
 
 
-def masked(
-    fields: Sequence["models.Field[Any, Any]"], rows: Sequence[Mapping[str, Any]]
-) -> Sequence[Mapping[str, Any]]:
-    """Return `rows` with secrets masked in masked columns; one check of all texts is nearly always enough."""
-    gated = [field for field in fields if isinstance(field, Masked)]
+def masked(columns: Sequence[Masked], rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return `rows` with secrets masked in `columns`; one check of all texts is nearly always enough."""
     texts: list[str] = []
-    for field in gated:
+    for field in columns:
         for row in rows:
             value = row[field.name]
             if type(value) is str:
@@ -130,7 +144,7 @@ def masked(
                 _collect(value, texts)
     if not is_suspect("\n\n".join(texts)):
         return rows
-    return [{**row, **{field.name: field.masked(row[field.name]) for field in gated}} for row in rows]
+    return [{**row, **{field.name: field.masked(row[field.name]) for field in columns}} for row in rows]
 
 
 def _collect(value: Any, texts: list[str]) -> None:
@@ -146,11 +160,14 @@ def _collect(value: Any, texts: list[str]) -> None:
             _collect(item, texts)
 
 
-def _preparation(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:
-    """Return the function that prepares a value of the column for the driver; None if it needs none."""
+def _is_plain(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]") -> bool:
+    """Return whether the driver takes the values of the column unchanged."""
+    return isinstance(field, _PLAIN) or (connection.vendor != "sqlite" and isinstance(field, _PLAIN_FOR_POSTGRESQL))
+
+
+def _preparation(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]") -> Callable[[Any], Any]:
+    """Return the function that prepares a value of the column for the driver."""
     is_sqlite = connection.vendor == "sqlite"
-    if isinstance(field, _PLAIN) or (not is_sqlite and isinstance(field, _PLAIN_FOR_POSTGRESQL)):
-        return None
     if is_sqlite and isinstance(field, models.UUIDField):
         return attrgetter("hex")
     if is_sqlite and isinstance(field, models.DateTimeField):

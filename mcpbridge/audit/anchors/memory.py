@@ -286,15 +286,18 @@ class NodeAnchors:
             self._keep(found, stored.tree)
 
 
-_current: tuple[AnchorSettings, NodeAnchors] | None = None
+_current: tuple[tuple[object, ...], NodeAnchors] | None = None
 _making = threading.Lock()
 
 
 def node_anchors() -> NodeAnchors:
     """Return the anchors of this node."""
     global _current
-    configured = AnchorSettings.configured()
+    # Compared as they are, since each destructive call asks.
+    configured = (settings.AUDIT_ANCHOR, settings.AUDIT_ANCHOR_DIR, settings.VAR_DIR, settings.AUDIT_ANCHOR_FLOOR)
+    if (current := _current) is not None and current[0] == configured:
+        return current[1]
     with _making:
         if _current is None or _current[0] != configured:
-            _current = (configured, NodeAnchors(configured))
+            _current = (configured, NodeAnchors(AnchorSettings.configured()))
         return _current[1]

@@ -7,7 +7,6 @@ The seal is 32 random bytes, one a row, kept in a column beside it.
 """
 
 import hashlib
-import hmac
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +18,9 @@ from mcpbridge.audit.tree.errors import ProofError
 
 MEMBERS = ("actor", "address", "arguments", "note", "snapshot", "target_label", "token_name")
 SEAL_SIZE = SALT_SIZE = 32
+# The block of HMAC (RFC 2104) with SHA-256, and the two masks of the key.
+_BLOCK_SIZE = 64
+_INNER, _OUTER = (bytes(byte ^ mask for byte in range(256)) for mask in (0x36, 0x5C))
 _SALTS = [(member, f"hoursmith-salt-2\n{member}".encode()) for member in MEMBERS]
 _BEGINNINGS = {member: f"hoursmith-sealed-2\n{member}\n".encode() for member in MEMBERS}
 
@@ -32,7 +34,10 @@ def salts(seal: bytes) -> dict[str, bytes]:
     """Return the salt of each member, 32 bytes. Raises ProofError for a seal of another size."""
     if len(seal) != SEAL_SIZE:
         raise ProofError("the seal does not have 32 bytes")
-    return {member: hmac.digest(seal, message, "sha256") for member, message in _SALTS}
+    # Both masked keys are made once for all members: calling `hmac` for each takes twice as long.
+    key = seal.ljust(_BLOCK_SIZE, b"\0")
+    inner, outer, sha256 = key.translate(_INNER), key.translate(_OUTER), hashlib.sha256
+    return {member: sha256(outer + sha256(inner + message).digest()).digest() for member, message in _SALTS}
 
 
 def commitment(member: str, salt: bytes, value: Any) -> str:
