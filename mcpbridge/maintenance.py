@@ -3,6 +3,7 @@
 It has its own database connection, so that calls and pages never wait for it. Failed jobs are retried.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db import router
 from mcpbridge.activity.retention import ActivityRetention
 from mcpbridge.audit.anchors.memory import node_anchors
 from mcpbridge.audit.anchors.rounds import EVERY_S, OldRows
+from mcpbridge.audit.anchors.turns import is_mine_to_look
 from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.checkpoints import Schedule, make_checkpoints, make_due_checkpoints
 from mcpbridge.audit.errors import AuditUnavailableError, SigningRefusedError
@@ -35,6 +37,9 @@ class MaintenanceThread:
     ) -> None:
         """Look every `look_every_s` seconds if checkpoints are due; `lock_path` is that of the audit writers."""
         self._schedule = Schedule.configured()
+        self._look_every_s = look_every_s
+        # Whether this process verifies new rows for its node, and signs.
+        self._verifies = True
         self._reconciler = OutcomeReconciler(audit.record)
         self._alias = alias = router.db_for_write(AuditEvent)
         self._old_rows = OldRows(alias)
@@ -72,10 +77,15 @@ class MaintenanceThread:
         await self._worker.stop(within_s=3 * _LIMIT_S)
 
     def _compare(self) -> None:
-        look(node_anchors(), self._alias)
+        anchors = node_anchors()
+        # Reading and hashing every new row costs as much as writing it, so one process of a node does it.
+        with suppress(OSError):
+            self._verifies = anchors.folder is None or is_mine_to_look(anchors.folder, every_s=self._look_every_s)
+        look(anchors, self._alias, verifies_rows=self._verifies)
 
     def _look(self) -> None:
-        make_due_checkpoints(self._schedule, file_lock=self._file_lock)
+        if self._verifies:
+            make_due_checkpoints(self._schedule, file_lock=self._file_lock)
 
     def _expire(self) -> None:
         expire_approvals()

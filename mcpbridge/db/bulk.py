@@ -6,7 +6,7 @@ databases have the same INSERT … ON CONFLICT.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -37,11 +37,15 @@ class _Columns(NamedTuple):
     prepared: list[tuple[int, "models.Field[Any, Any]"]]
 
 
-@cache
-def _columns(alias: str, model: type[models.Model], names: tuple[str, ...]) -> _Columns:
-    connection, quote = connections[alias], connections[alias].ops.quote_name
-    fields = [_field(model, name) for name in names]
-    return _Columns(
+_known: dict[tuple[str, type[models.Model], tuple[str, ...]], _Columns] = {}
+
+
+def _columns(connection: BaseDatabaseWrapper, model: type[models.Model], names: tuple[str, ...]) -> _Columns:
+    key = (connection.vendor, model, names)
+    if (known := _known.get(key)) is not None:
+        return known
+    quote, fields = connection.ops.quote_name, [_field(model, name) for name in names]
+    _known[key] = made = _Columns(
         names=names,
         table=quote(model._meta.db_table),
         listed=", ".join(quote(str(field.column)) for field in fields),
@@ -49,13 +53,15 @@ def _columns(alias: str, model: type[models.Model], names: tuple[str, ...]) -> _
         masked=[field for field in fields if isinstance(field, Masked)],
         prepared=[(place, field) for place, field in enumerate(fields) if not _is_plain(connection, field)],
     )
+    return made
 
 
 def insert(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert `rows`, each a mapping of the same field names to values of the exact column types."""
     if not rows:
         return
-    connection, columns = connections[alias], _columns(alias, model, tuple(rows[0]))
+    connection = connections[alias]
+    columns = _columns(connection, model, tuple(rows[0]))
     if connection.vendor == "postgresql" and len(rows) >= _WORTH_COPYING:
         _copy(connection, columns, rows)
     else:
@@ -86,7 +92,8 @@ def upsert(
     """
     if not rows:
         return
-    connection, columns = connections[alias], _columns(alias, model, tuple(rows[0]))
+    connection = connections[alias]
+    columns = _columns(connection, model, tuple(rows[0]))
     table, quote = columns.table, connection.ops.quote_name
 
     def column(name: str) -> str:

@@ -4,19 +4,15 @@ An anchor shows that the end of a log stands, not that its middle was left alone
 beside the anchors, for all processes of the node. Nothing rests on it: a wrong place only delays a finding.
 """
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import orjson
 
 from mcpbridge.audit.anchors.faults import FaultKind
-from mcpbridge.audit.anchors.files import AnchorFolder
 from mcpbridge.audit.anchors.memory import NodeAnchors, node_anchors
 from mcpbridge.audit.anchors.new_rows import not_following, signed_cut
+from mcpbridge.audit.anchors.turns import age_s, turn
 from mcpbridge.audit.anchors.watch import UNREADABLE_TEXT
 from mcpbridge.audit.export.source import UNREADABLE, Selection, event_records
 from mcpbridge.audit.hashchain import Head, genesis
@@ -56,7 +52,7 @@ class OldRows:
         if anchors.folder is None:
             self._place = self._advance(anchors, self._place)
             return
-        with _turn(anchors.folder) as file:
+        with turn(anchors.folder, _FILE, is_due=_is_due) as file:
             if file is not None:
                 _store(file, self._advance(anchors, _stored(file)))
 
@@ -143,28 +139,8 @@ class OldLog:
         self._anchors.report(FaultKind.CHANGED, self._org_id, reason)
 
 
-@contextmanager
-def _turn(folder: AnchorFolder) -> Iterator[int | None]:
-    """Open the file of the place; None if another process has just been or is at it. Raises OSError."""
-    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(folder.path / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield file if _is_free(file) and _is_due(file) else None
-    finally:
-        os.close(file)
-
-
-def _is_free(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _is_due(file: int) -> bool:
-    found = os.fstat(file)
-    return found.st_size == 0 or abs(time.time() - found.st_mtime) >= EVERY_S / 2
+    return age_s(file) >= EVERY_S / 2
 
 
 def _stored(file: int) -> Place | None:

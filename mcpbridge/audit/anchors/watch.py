@@ -34,11 +34,15 @@ RENEW_AFTER = timedelta(seconds=10)
 
 
 class AnchorWatch:
-    """One look at the database with the keys that are valid when it begins."""
+    """One look at the database with the keys that are valid when it begins.
 
-    def __init__(self, anchors: NodeAnchors, alias: str) -> None:
+    Unless it `verifies_rows`, it only takes over what another process of the node verifies, and compares known heads.
+    """
+
+    def __init__(self, anchors: NodeAnchors, alias: str, *, verifies_rows: bool = True) -> None:
         self._anchors = anchors
         self._alias = alias
+        self._verifies_rows = verifies_rows
         self._trust = key_line(alias)
 
     def look(self) -> None:
@@ -78,7 +82,7 @@ class AnchorWatch:
             refuse_unannounced(key)
 
     def _check(self, org_id: str, status: ChainStatus | None) -> bool:
-        """Compare one workspace with its anchor and verify its new rows; return whether all is well."""
+        """Compare one workspace with its anchor and verify its new rows; return whether they are, up to the last."""
         anchor = self._anchors.anchor(org_id)
         if anchor is None or (self._anchors.is_witnessed and org_id not in self._anchors.answered):
             anchor = self._first_anchor(org_id, status)
@@ -97,7 +101,7 @@ class AnchorWatch:
             known.add(Head(floor.sequence, floor.hash))
         if not all(self._stands(org_id, head) for head in sorted(head for head in known if head is not None)):
             return False
-        return NewRows(self._anchors, self._alias, self._trust, anchor).verify()
+        return self._verifies_rows and NewRows(self._anchors, self._alias, self._trust, anchor).verify()
 
     def _follow(self, anchor: Checkpoint) -> Checkpoint | None:
         """Follow the statements of later epochs, and return the anchor then; None if one must not be followed."""
@@ -223,10 +227,10 @@ def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, 
     return found
 
 
-def look(anchors: NodeAnchors, alias: str) -> None:
+def look(anchors: NodeAnchors, alias: str, *, verifies_rows: bool = True) -> None:
     """Compare the database with every anchor; findings are kept, not raised."""
     with bounded_read(alias, limit_s=LIMIT_S):
         try:
-            AnchorWatch(anchors, alias).look()
+            AnchorWatch(anchors, alias, verifies_rows=verifies_rows).look()
         except UNREADABLE:
             anchors.report(FaultKind.CHANGED, NODE, UNREADABLE_TEXT)

@@ -10,7 +10,17 @@ from django.db import Error, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpbridge.audit.hashchain import FACTS, Head, canonical, facts, fast_canonical, genesis, link, row_hash
+from mcpbridge.audit.hashchain import (
+    FACTS,
+    Head,
+    canonical,
+    facts,
+    fast_canonical,
+    genesis,
+    link,
+    quick_canonical,
+    row_hash,
+)
 from mcpbridge.audit.writer import AuditWriter
 from mcpbridge.core.sanitize import canonical_number, sanitize_snapshot
 from mcpbridge.models import AuditCut, AuditEvent, SigningHead, SigningKey
@@ -49,6 +59,17 @@ def test_a_number_is_kept_as_one_where_every_library_prints_it_alike(number):
     assert kept == number
     assert math.isfinite(kept)
     assert orjson.dumps(kept) == rfc8785.dumps(kept)
+
+
+@given(VALUES | st.dictionaries(st.integers(0, 3), st.none(), min_size=1) | st.text(st.characters(categories=["Cs"])))
+def test_whatever_a_row_in_a_database_has_the_quick_way_says_what_the_reference_says(value):
+    try:
+        said = canonical(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        with pytest.raises(type(error)):
+            quick_canonical(value)
+    else:
+        assert quick_canonical(value) == said
 
 
 def test_keys_beyond_the_basic_plane_are_sorted_as_the_standard_says():

@@ -1,3 +1,5 @@
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,3 +83,8 @@ def test_a_seal_of_another_size_is_refused():
             salts(seal)
     with pytest.raises(ProofError):
         commitment("note", SEAL[:31], "")
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_the_salts_are_hmacs_of_the_seal(seal):
+    assert salts(seal) == {name: hmac.digest(seal, f"hoursmith-salt-2\n{name}".encode(), "sha256") for name in MEMBERS}
