@@ -291,12 +291,9 @@ _making = threading.Lock()
 
 
 def node_anchors() -> NodeAnchors:
-    """Return the anchors of this node."""
+    """Return the anchors of this node. Each destructive call asks, so settings are compared as they are."""
     global _current
-    # Compared as they are, since each destructive call asks.
     configured = (settings.AUDIT_ANCHOR, settings.AUDIT_ANCHOR_DIR, settings.VAR_DIR, settings.AUDIT_ANCHOR_FLOOR)
-    if (current := _current) is not None and current[0] == configured:
-        return current[1]
     with _making:
         if _current is None or _current[0] != configured:
             _current = (configured, NodeAnchors(AnchorSettings.configured()))
