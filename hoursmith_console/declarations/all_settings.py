@@ -20,6 +20,7 @@ OF_ONE_RUN = {
     "XDG_DATA_HOME": "where the data folder of an installed console is",
     "DJANGO_SETTINGS_MODULE": "Django's own",
     "HOURSMITH_API_TOKEN": "the token of mcp_stdio and members_sync",
+    "HOURSMITH_API_TOKEN_FILE": "a file with that token, for members_sync on a schedule",
     "HOURSMITH_CONNECTION": "the connection of mcp_stdio",
     "AUDIT_SIGNING_KEY_NEW": "the next key, for audit_keygen",
     "AUDIT_RECOVERY_KEY": "the recovery key, for audit_keygen",

@@ -31,6 +31,7 @@ from hoursmith_console.workspaces import access
 from hoursmith_console.workspaces.invitations import InvitationError, UnlistedAddressError, find_member, invite
 from hoursmith_console.workspaces.mail import MailNotSentError, send_invitation, sends_mail
 from hoursmith_console.workspaces.models import Invitation, Member, Role
+from hoursmith_console.workspaces.sync_age import is_sync_overdue
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
 from mcpbridge.models import ObservedToken
 
@@ -90,7 +91,16 @@ class MembersSection(ConsoleSection):
         query = one_line(request.GET.get("q", ""), 200)
         pages = Paginator(search_members(visible_members(request.viewer), query), PER_PAGE)
         page = pages.get_page(request.GET.get("page"))
-        return render_page(request, "members/list.html", people=list_people(page.object_list), page=page, query=query)
+        return render_page(
+            request,
+            "members/list.html",
+            people=list_people(page.object_list),
+            page=page,
+            query=query,
+            synced_at=request.viewer.member.workspace.members_synced_at,
+            is_overdue=is_sync_overdue(request.viewer.member.workspace),
+            sync_command=f"{manage_command()} members_sync",
+        )
 
     def detail_view(self, request: ConsoleRequest, key: int) -> HttpResponse:
         """Show a member; 404 for members outside the viewer's sight."""

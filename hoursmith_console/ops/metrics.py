@@ -26,6 +26,7 @@ from hoursmith_console.alerts.sending import waiting_deliveries
 from hoursmith_console.audit.calls import unresolved
 from hoursmith_console.env import is_address
 from hoursmith_console.server.prometheus import SHARED_VARIABLE
+from hoursmith_console.workspaces.sync_age import count_overdue_syncs
 from mcpbridge.audit.destinations.status import DestinationState, all_destination_statuses
 from mcpbridge.audit.heads import chain_statuses
 from mcpbridge.audit.witnesses.config import configured_witnesses
@@ -89,6 +90,7 @@ HELP = {
     "hoursmith_alerts_waiting": "Alerts that are not sent yet, those that are retried included.",
     "hoursmith_audit_anchored": "0 if AUDIT_ANCHOR is none: nothing outside the database holds the audit logs.",
     "hoursmith_audit_uncosigned_logs": "Audit logs whose last submitted checkpoint a witness did not cosign.",
+    "hoursmith_members_sync_overdue": "Workspaces whose members were not compared with Hoursmith in time.",
     "hoursmith_audit_unsigned_rows": "Audit rows after the last checkpoint of their workspace, in total.",
 }
 
@@ -105,6 +107,7 @@ def _look() -> dict[str, float]:
             witnesses = [witness.name for witness in configured_witnesses()]
             statuses = WitnessStatus.objects.using(alias).filter(witness__in=witnesses)
             uncosigned = statuses.exclude(refusal="").count()
+            overdue = count_overdue_syncs(alias)
             open_calls = unresolved(AuditEvent.objects.all(), now - UNSETTLED_FOR).count()
     except Error as error:
         logger.warning("The record's numbers could not be read: %s", type(error).__name__)
@@ -123,6 +126,7 @@ def _look() -> dict[str, float]:
         "hoursmith_audit_destination_rows_behind": sum(each.behind for each in destinations),
         "hoursmith_audit_anchored": settings.AUDIT_ANCHOR != "none",
         "hoursmith_audit_uncosigned_logs": uncosigned,
+        "hoursmith_members_sync_overdue": overdue,
         "hoursmith_audit_unsigned_rows": sum(chain.sequence - chain.signed for chain in chains),
     }
 

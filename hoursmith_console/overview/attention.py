@@ -16,6 +16,7 @@ from hoursmith_console.overview import queries
 from hoursmith_console.rotations.progress.late_use import LastLateUse, last_late_uses
 from hoursmith_console.tokens.labels import linked_token, ref_of
 from hoursmith_console.tokens.querysets import visible_tokens
+from hoursmith_console.workspaces.sync_age import is_sync_overdue
 from hoursmith_console.workspaces.viewer import Viewer
 from mcpbridge.audit.destinations.status import failing_destinations as failing_now
 from mcpbridge.models import ObservedToken, TokenRef
@@ -128,6 +129,20 @@ def unreachable_hoursmith(viewer: Viewer) -> Iterator[AttentionItem]:
     )
 
 
+def overdue_members_sync(viewer: Viewer) -> Iterator[AttentionItem]:
+    """The members were not compared with Hoursmith in time."""
+    if viewer.member.sees_workspace and is_sync_overdue(viewer.member.workspace):
+        synced_at = viewer.member.workspace.members_synced_at
+        yield AttentionItem(
+            tone=Tone.UNKNOWN,
+            sign="!",
+            what=SafeString("<strong>Members not compared with Hoursmith</strong>: some may have left"),
+            second=format_html("last compared {}", ago(synced_at)) if synced_at else "never compared",
+            about="the members",
+            address=reverse("console:members:list"),
+        )
+
+
 def refused_tokens(viewer: Viewer) -> Iterator[AttentionItem]:
     """Revoked or blocked tokens that clients still send."""
     refused = queries.refused_tokens(viewer, MOST_SHOWN + 1)
@@ -209,5 +224,6 @@ PROVIDERS: dict[int, Provider] = {
     70: unresolved_calls,
     80: lost_activity,
     90: failing_destinations,
+    97: overdue_members_sync,
     100: refused_tokens,
 }

@@ -12,6 +12,7 @@ from typing import Any, cast
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.db import Error, router, transaction
+from django.utils import timezone
 
 from hoursmith_console.accounts.addresses import (
     AddressTakenError,
@@ -63,6 +64,8 @@ def sync_members(*, workspace: Workspace, members: Sequence[Any], actor: str) ->
             for listed in parsed.members.values():
                 _import(workspace, listed, before.get(listed.user_ref), synced)
             _update_addresses(workspace, before, synced)
+            workspace.members_synced_at = timezone.now()
+            workspace.save(update_fields=["members_synced_at"])
             _record(workspace, synced, actor)
     except AuditUnavailableError as error:
         gone = f" Access removed, no longer a member: {', '.join(synced.left)}." if synced.left else ""

@@ -28,6 +28,9 @@ class Workspace(models.Model):
     name = MaskedCharField(max_length=200)
     plan = MaskedCharField(max_length=16, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    members_synced_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the members were last compared with Hoursmith's list."
+    )
     requires_two_factor = models.BooleanField(
         default=False, help_text="Owners, Admins and Auditors must set up two-factor authentication."
     )

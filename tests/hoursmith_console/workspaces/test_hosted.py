@@ -37,9 +37,14 @@ def csrf(page):
     return page.split('name="csrfmiddlewaretoken" value="', 1)[1].split('"', 1)[0]
 
 
-def test_members_come_from_hoursmith_with_an_owners_token_that_is_kept_nowhere(console, hosted):
-    token = console.mint_for("owner")
-    printed = hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": token})
+def test_members_come_from_hoursmith_with_an_owners_token_that_is_kept_nowhere(console, hosted, tmp_path):
+    token = console.mint_for("owner", scope="read")
+    # As a timer gives it: in a file of its own.
+    file = tmp_path / "token"
+    file.write_text(f"{token}\n", encoding="ascii")
+    with pytest.raises(AssertionError, match="HOURSMITH_API_TOKEN_FILE cannot be read"):
+        hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN_FILE": str(tmp_path / "none")})
+    printed = hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN_FILE": str(file)})
     assert f"{len(console.people)} members" in printed
     found = hosted.shell(MEMBERS)
     assert {(email, role) for email, role, _, _ in found} == {

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -19,16 +20,24 @@ from mcpbridge.management.progress import progress_line
 from mcpbridge.upstream.config import upstream_from_settings
 
 
+def _given_token() -> str:
+    token, path = os.environ.pop("HOURSMITH_API_TOKEN", ""), os.environ.get("HOURSMITH_API_TOKEN_FILE", "")
+    return Path(path).read_text(encoding="utf-8").strip() if path and not token else token
+
+
 class Command(BaseCommand):
     help = (
-        "Import the members of a workspace with the token of an Owner or Admin, given in HOURSMITH_API_TOKEN. "
+        "Import the members of a workspace with the token of an Owner or Admin, given in HOURSMITH_API_TOKEN or in the "
+        "file that HOURSMITH_API_TOKEN_FILE names. "
         "The token is used once and not stored. Users who are no longer members can no longer sign in."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            credential = credential_from_text(os.environ.pop("HOURSMITH_API_TOKEN", ""))
+            credential = credential_from_text(_given_token())
             listing = asyncio.run(self._read(credential))
+        except OSError as error:
+            raise CommandError(f"HOURSMITH_API_TOKEN_FILE cannot be read ({error.strerror}).") from None
         except CredentialError as fault:
             raise CommandError(f"HOURSMITH_API_TOKEN: {fault.explanation}") from None
         except MemberListError as error:
