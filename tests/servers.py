@@ -98,13 +98,16 @@ class Served:
         """All that the server wrote to standard output and error so far."""
         return (self.var / "server.log").read_text(encoding="utf-8", errors="replace")
 
-    def start(self) -> None:
+    def start(self, *, as_installed: bool = False) -> None:
+        """Start the server alone, or as `hoursmith-console serve` does, which migrates the database first."""
+        gunicorn = (
+            *("gunicorn", "--config", "python:hoursmith_console.server.gunicorn_conf"),
+            "hoursmith_console.asgi:application",
+        )
+        program = ("hoursmith_console.server.run",) if as_installed else gunicorn
         with (self.var / "server.log").open("ab") as log, open(os.devnull, "rb") as nothing:
             self.process = module_start(
-                "gunicorn",
-                "--config",
-                "python:hoursmith_console.server.gunicorn_conf",
-                "hoursmith_console.asgi:application",
+                *program,
                 environment=self.environment,
                 stdin=nothing.fileno(),
                 stdout=log.fileno(),
