@@ -53,10 +53,18 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
-def check_anchor(value: str, *, witnesses: str) -> str:
-    """Return `value`, where audit anchors are kept. Raises ImproperlyConfigured."""
+def check_anchor(value: str, *, witnesses: str, log_name: str) -> str:
+    """Return `value`, where audit anchors are kept. Raises ImproperlyConfigured.
+
+    A witness is asked for a log by its name, which must not come from the database that is being judged.
+    """
     if value == "witness" and not witnesses.strip():
         raise ImproperlyConfigured("AUDIT_ANCHOR is 'witness', but AUDIT_WITNESSES names none.")
+    if value == "witness" and not log_name.strip():
+        raise ImproperlyConfigured(
+            "AUDIT_ANCHOR is 'witness', but AUDIT_LOG_NAME is not set. If logs were signed before, it is what stands"
+            " before the workspace in the first line of their checkpoints."
+        )
     return check_choice("AUDIT_ANCHOR", value, ("file", "witness", "none"))
 
 

@@ -172,7 +172,8 @@ SERVICE = (
             Setting(
                 "AUDIT_LOG_NAME",
                 "The name under which logs are signed, such as the host of this console; fixed by the "
-                "first signature. By default it is made of the id of the first signing key.",
+                "first signature. By default it is made of the id of the first signing key. Required with "
+                "AUDIT_ANCHOR=witness.",
                 example="audit.example.com",
             ),
             Setting(

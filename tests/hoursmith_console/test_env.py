@@ -148,11 +148,14 @@ def test_a_missing_secret_is_one_sentence(tmp_path):
 
 
 def test_anchors_are_kept_in_files_by_witnesses_or_outright_nowhere():
-    assert [configuration.check_anchor(value, witnesses="") for value in ("file", "none")] == ["file", "none"]
-    assert configuration.check_anchor("witness", witnesses="a key and an address") == "witness"
+    for value in ("file", "none"):
+        assert configuration.check_anchor(value, witnesses="", log_name="") == value
+    assert configuration.check_anchor("witness", witnesses="a key", log_name="a.example") == "witness"
     for value in ("witness", "", "disk"):
         with pytest.raises(ImproperlyConfigured, match="AUDIT_ANCHOR"):
-            configuration.check_anchor(value, witnesses=" ")
+            configuration.check_anchor(value, witnesses=" ", log_name="a.example")
+    with pytest.raises(ImproperlyConfigured, match="AUDIT_LOG_NAME is not set"):
+        configuration.check_anchor("witness", witnesses="a key", log_name="")
     line = '{"type":"checkpoint","workspace":"org-1","sequence":1,"hash":"ab","signature":"x"}'
     assert configuration.check_anchor_floor(line) == line
     for text in (

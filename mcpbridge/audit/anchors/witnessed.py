@@ -2,10 +2,14 @@
 
 Asked once for each log when a process begins; then its anchors move on in memory. Only checkpoints that our keys and
 the witness signed count, and of several the largest. While no witness answers, the log is not signed.
+
+The database does not decide what is asked for: a log without checkpoints has the configured name, and the epoch after
+the one in the database is asked for, too.
 """
 
 import logging
 import time
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -53,11 +57,21 @@ def witnessed_checkpoint(anchors: NodeAnchors, alias: str, org_id: str, trust: T
         raise NoWitnessError("The next question to the witnesses is due in a moment.")
     anchors.next_question[org_id] = time.monotonic() + _AGAIN_S
     newest = _newest(alias, org_id, trust)
-    head = _last_cosigned(newest.origin if newest else new_origin(alias, org_id), trust)
+    origin = Origin.parse(newest.origin) if newest else _configured_origin(alias, org_id)
+    head = _last_cosigned(origin, trust)
+    if (later := _last_cosigned(replace(origin, epoch=origin.epoch + 1), trust)) is not None and later.size:
+        reason = f"The log is at epoch {origin.epoch}, but a witness has cosigned epoch {origin.epoch + 1}."
+        raise WitnessedFindingError(FaultKind.BEHIND, reason)
     # If no witness knows the log, our newest signature is all that there is.
     found = newest if head is None or head.size == 0 else _stored(alias, org_id, head, trust)
     anchors.answered.add(org_id)
     return found
+
+
+def _configured_origin(alias: str, org_id: str) -> Origin:
+    """Return the origin of a log without checkpoints. The database names it only if AUDIT_LOG_NAME does not."""
+    name = settings.AUDIT_LOG_NAME
+    return Origin(name, org_id) if name else Origin.parse(new_origin(alias, org_id))
 
 
 def _newest(alias: str, org_id: str, trust: Trust) -> Checkpoint | None:
@@ -82,9 +96,9 @@ def _stored(alias: str, org_id: str, head: TreeHead, trust: Trust) -> Checkpoint
     raise WitnessedFindingError(FaultKind.CHANGED, reason)
 
 
-def _last_cosigned(origin: str, trust: Trust) -> TreeHead | None:
+def _last_cosigned(origin: Origin, trust: Trust) -> TreeHead | None:
     """Return the largest head that a witness cosigned; None if no witness knows the log. Raises NoWitnessError."""
-    keys = [VerifierKey(origin, from_base64(key, size=32)) for key in trust.public_keys()]
+    keys = [VerifierKey(str(origin), from_base64(key, size=32)) for key in trust.public_keys()]
     found, faults = [], []
     limit_s = min(settings.LOG_DESTINATION_TIMEOUT_S, _LIMIT_S)
     for witness in configured_witnesses():

@@ -1,10 +1,12 @@
 """Nodes without a disk, anchored by witnesses; and what only a witness finds: an old anchor with an old database."""
 
+import io
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from mcpbridge.audit.anchors import memory
 from mcpbridge.audit.anchors.memory import (
@@ -15,11 +17,12 @@ from mcpbridge.audit.anchors.memory import (
     node_anchors,
 )
 from mcpbridge.audit.anchors.watch import look
+from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.keyring import announce_key
 from mcpbridge.audit.signing import configured_key, key_pair
 from mcpbridge.audit.tree.notes import key_named
 from mcpbridge.audit.witnesses.submission import WitnessSubmitter
-from mcpbridge.models import SigningHead
+from mcpbridge.models import AuditEpoch, SigningHead
 from tests.databases import RecordDatabase
 from tests.mcpbridge.audit.anchors.conftest import (
     EVENTS,
@@ -127,6 +130,43 @@ def test_it_finds_a_log_of_which_nothing_is_left(diskless: WitnessServer, sql: S
     with pytest.raises(AnchorFaultError):
         sign()
     assert node_anchors().faults[0].kind == "behind"
+
+
+def test_it_finds_an_epoch_that_was_removed(diskless: WitnessServer, sql: Sql, restart: Restart) -> None:
+    """The database as it was before a restore was accepted: what it has of the first epoch is what was cosigned."""
+    submit()
+    write(4)
+    sign()
+    put_back(sql, 8)
+    assert found() is not None
+    call_command("audit_accept_restore", "--reason", "restored", stdout=io.StringIO())
+    second = f"audit.example.com/{WORKSPACE}/2"
+    diskless.trusts[second] = key_named(second, configured_key())
+    assert sign() == 9
+    submit()
+    put_back(sql, 8)
+    sql(f"DELETE FROM {AuditEpoch._meta.db_table}")
+    restart()
+    with pytest.raises(AnchorFaultError):
+        sign()
+    (fault,) = node_anchors().faults
+    assert (fault.kind, fault.reason) == ("behind", "The log is at epoch 1, but a witness has cosigned epoch 2.")
+
+
+@pytest.mark.parametrize("named", ["'org-0'", "'org-1'"])
+def test_the_database_does_not_say_which_log_the_witness_is_asked_for(
+    named: str, diskless: WitnessServer, sql: Sql, restart: Restart
+) -> None:
+    submit()
+    sql(
+        f"UPDATE {HEADS} SET origin = 'elsewhere.example/org-1/1', org_id = {named}, sequence = 0 WHERE sequence = 4",
+    )
+    put_back(sql, 0)
+    restart()
+    write(1)
+    with pytest.raises(SigningRefusedError):
+        sign()
+    assert [fault.kind for fault in node_anchors().faults if fault.workspace == WORKSPACE] == ["behind"]
 
 
 @BOTH
