@@ -159,7 +159,8 @@ def test_the_database_does_not_say_which_log_the_witness_is_asked_for(
 ) -> None:
     submit()
     sql(
-        f"UPDATE {HEADS} SET origin = 'elsewhere.example/org-1/1', org_id = {named}, sequence = 0 WHERE sequence = 4",
+        f"DELETE FROM {HEADS} WHERE sequence = 0",
+        f"UPDATE {HEADS} SET origin = 'elsewhere.example/org-1/1', org_id = {named}, sequence = 0 WHERE sequence = 8",
     )
     put_back(sql, 0)
     restart()
