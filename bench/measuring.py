@@ -101,8 +101,11 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
     """One reading of `row`; raises where a reply was not the caller's own or a call was not recorded."""
     # The upstream, measured for itself, gets the generator out of its way.
     place = terms.cores.contender if row.contender == "upstream" else terms.cores.load
+    unwarmed = _recorded(running)
     with _generator(row, running.port, _sending(row, running, callers), place) as generator:
-        _drive(generator, terms.warm_up_s)
+        warmed = _drive(generator, terms.warm_up_s)
+        # On a busy machine a row of the warm-up could else be written, and counted, during the reading.
+        _check_recorded(running, unwarmed, warmed, row)
         before, recorded = settled_cpu_s(running.pid), _recorded(running)
         ours = {running.pid, generator.pid, terms.upstream_pid}
         others = busy_s() - sum(map(cpu_s, ours))
@@ -110,8 +113,8 @@ def measure(row: Row, running: Running, callers: Sequence[Caller], terms: Terms)
         others = busy_s() - sum(map(cpu_s, ours)) - others
         held = worker_mb(running.pid)
         used = settled_cpu_s(running.pid) - before
-    if running.database is not None and recorded is not None:
-        _check_soon(running.database, recorded, calls=seen["calls"], audit_rows=row.audit_rows)
+    _check_recorded(running, recorded, seen, row)
+    if running.database is not None:
         check_owners(running.database, callers)
     return Reading(
         calls=seen["calls"],
@@ -134,16 +137,21 @@ def _sending(row: Row, running: Running, callers: Sequence[Caller]) -> Sequence[
     return [replace(caller, token=text) for caller, text in zip(callers, sealed, strict=True)]
 
 
-def _check_soon(database: str, before: Records, *, calls: int, audit_rows: int) -> None:
+def _check_recorded(running: Running, before: Records | None, seen: dict[str, Any], row: Row) -> None:
     """`check_records`, once the last rows had the time to be written on a machine that others keep busy."""
+    if running.database is None or before is None:
+        return
     until = time.monotonic() + _WRITTEN_WITHIN_S
     while True:
+        made = read_records(running.database) - before
         try:
-            return check_records(read_records(database) - before, calls=calls, audit_rows=audit_rows)
+            check_records(made, calls=seen["calls"], audit_rows=row.audit_rows)
         except WrongRecordError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.1)
+        else:
+            return
 
 
 def _recorded(running: Running) -> Records | None:
