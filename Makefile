@@ -24,7 +24,7 @@ telemetry: $(VENV)/.telemetry ## Install what sends traces by OpenTelemetry
 .PHONY: test
 test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly-seed=…" repeats one)
 	@# Hundreds of processes are started, and each would compile the product again where nothing compiled is kept.
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.development ## Run the tests that start no process and walk no whole site (for every save)

@@ -30,7 +30,7 @@ from tests.standard_setup import (  # noqa: F401 – fixtures for all
     tenants,
     two_issuers,
 )
-from tests.tiers import is_slow, processes_forbidden, watch_processes
+from tests.tiers import LONGEST, is_slow, processes_forbidden, watch_processes
 from tests.token_shapes import assembled_token
 from tests.unavailable import audit_unavailable  # noqa: F401 – for all
 
@@ -53,15 +53,15 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put each test in its tier, and begin with the files of slow ones: else one may run alone at the end.
+    """Put each test in its tier, and begin with the longest files and the slow ones: else one may run alone at the end.
 
-    Files come in a random order in both parts, as do the tests of a file.
+    Files come in a random order in each part, as do the tests of a file.
     """
     slow = [item for item in items if is_slow(item)]
     for item in slow:
         item.add_marker(pytest.mark.slow)
     slow_files = {item.path for item in slow}
-    items.sort(key=lambda item: item.path not in slow_files)
+    items.sort(key=lambda item: (item.path not in LONGEST, item.path not in slow_files))
 
 
 @pytest.hookimpl(wrapper=True)

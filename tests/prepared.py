@@ -26,7 +26,7 @@ def console_environment(
     """The variables of a console of its own in `folder`."""
     return {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "hoursmith_console.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.served_settings",
         "VAR_DIR": str(folder),
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),

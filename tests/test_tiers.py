@@ -34,6 +34,10 @@ def test_fast_tests_use_no_browser_no_console_no_server_and_no_fault(request: py
     assert [item.nodeid for item in fast if item.path.name == "test_tiers.py"]
 
 
+def test_the_files_that_begin_a_run_are_there() -> None:
+    assert [path for path in tiers.LONGEST if not path.is_file()] == []
+
+
 def test_what_starts_a_process_is_found_through_what_it_calls() -> None:
     assert tiers.starts_processes(_starts_a_process)
     assert tiers.starts_processes(_calls_another)

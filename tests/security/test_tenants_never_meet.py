@@ -96,18 +96,37 @@ def postgres_url(needs: Callable[[bool, str], None]) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
-    """Two workspaces in which there is one record of every kind. Each request is undone, so that all find the same."""
+def site_in(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Callable[[str], Site]]:
+    """Return the site in a database, made when another was asked for last. Each request is undone: all find the same.
+
+    A fixture with a parameter would be made for each test, since its scope would be that of the others beside it.
+    """
+    made: dict[str, Site] = {}
     with (
         django_db_blocker.unblock(),
         override_settings(LOG_DESTINATION_PRIVATE_NETWORKS=["127.0.0.2"], LOG_DESTINATION_TIMEOUT_S=0.2),
+        ExitStack() as entered,
     ):
-        if request.param == "sqlite":
-            with undone(*ALIASES):
-                yield _site()
-            return
-        with as_default(request.getfixturevalue("postgres_url")), undone(*ALIASES):
-            yield _site()
+
+        def find(database: str) -> Site:
+            if database not in made:
+                made.clear()
+                entered.close()
+                if database == "postgres":
+                    entered.enter_context(as_default(request.getfixturevalue("postgres_url")))
+                entered.enter_context(undone(*ALIASES))
+                made[database] = _site()
+            return made[database]
+
+        yield find
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, site_in: Callable[[str], Site]) -> Site:
+    """Two workspaces in which there is one record of every kind."""
+    return site_in(request.param)
 
 
 def _site() -> Site:

@@ -193,7 +193,7 @@ def _node(
     environment = {
         **os.environ,
         **env,
-        "DJANGO_SETTINGS_MODULE": "hoursmith_console.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.served_settings",
         "PYTHONPATH": str(ROOT),
         "VAR_DIR": str(folder),
         "HOST": "0.0.0.0",
