@@ -3,6 +3,7 @@
 To start Python and to load the product takes a second of a processor, and tests run hundreds of commands.
 """
 
+import gc
 import json
 import os
 import socket
@@ -111,9 +112,13 @@ def _serve() -> None:
     """Run the commands that come in as lines of JSON, and answer each with a line."""
     import django
 
+    # What is loaded stays: neither this process nor the forked ones ever look through it for garbage.
+    gc.disable()
     django.setup()
     import hoursmith_console.urls  # noqa: F401 – loads the pages, as the checks before a command do
 
+    gc.freeze()
+    gc.enable()
     for line in sys.stdin:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             pid = os.fork()

@@ -6,6 +6,7 @@ product's own modules are loaded by each process itself, with the variables that
 
 import atexit
 import functools
+import gc
 import json
 import os
 import runpy
@@ -139,6 +140,9 @@ def _serve(control: socket.socket) -> None:
     """Start what is asked for; tell its pid and, when it has ended, its exit code. Until nobody asks any more."""
     import hoursmith_console.server.preload  # noqa: F401
 
+    # What is loaded stays: what is forked never looks through it again, which takes a sixth of its start.
+    gc.collect()
+    gc.freeze()
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)

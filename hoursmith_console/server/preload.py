@@ -7,6 +7,8 @@ it counts (see `server.prometheus`).
 """
 
 import aiohappyeyeballs
+import cryptography.fernet
+import cryptography.hazmat.primitives.kdf.hkdf
 import cryptography.hazmat.primitives.serialization
 import django.contrib.admin
 import django.core.asgi
@@ -14,15 +16,19 @@ import django.core.management
 import django.db.migrations
 import django.db.models
 import django.forms
+import fido2.server
 import gunicorn.workers.base
 import httpcore
 import httptools
 import httpx
 import jsonschema_rs
+import jwt
+import markdown_it
 import mcp.server
 import mcp_types.methods
 import orjson
 import psycopg
+import qrcode
 import requests
 import rfc8785
 import uvicorn.protocols.http.httptools_impl

@@ -6,6 +6,7 @@ parser (llhttp) takes a third of the time that gunicorn's own needs.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -47,6 +48,14 @@ class Worker(BaseWorker):
             self.log.exception("This worker could not start; another one will be tried.")
             time.sleep(NEXT_TRY_S)
             raise SystemExit(1) from None
+
+    def load_wsgi(self) -> None:
+        """Load the application without looking for garbage: what is loaded stays, and the application says so."""
+        gc.disable()
+        try:
+            super().load_wsgi()
+        finally:
+            gc.enable()
 
     def init_signals(self) -> None:
         """Let signals end the process until it serves."""

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +28,10 @@ class Installed:
     def __init__(self, folder: Path) -> None:
         self.home, self._bin, self.port = folder / "home", folder / "venv" / "bin", free_port()
         self.home.mkdir()
-        venv.create(folder / "venv", with_pip=True)
-        install = (str(self._bin / "pip"), "install", "--quiet", "--disable-pip-version-check")
+        venv.create(folder / "venv")
+        # By the pip that is there, since it takes seconds to install another.
+        install = (sys.executable, "-m", "pip", "--python", str(self._bin / "python"), "install")
+        install += ("--quiet", "--disable-pip-version-check")
         self._run(*install, "--require-hashes", f"--requirement={ROOT / 'requirements.lock'}")
         self._run(*install, "--no-deps", str(built_release() / WHEEL))
 
