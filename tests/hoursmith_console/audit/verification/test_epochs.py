@@ -68,11 +68,11 @@ def test_a_statement_that_was_changed_in_the_database_breaks_no_page(
 @pytest.mark.parametrize(
     ("action", "changes", "said"),
     [
-        ("console.audit_anchor", {}, "Another history adopted Entry 4 is not the one that this console had signed."),
+        ("console.audit_anchor", {}, "Another history adopted. Entry 4 is not the one that this console had signed."),
         (
             "console.key_lost",
             {"restore-1": "break-1"},
-            "Signing key lost The log continues after entry 2 with another key.",
+            "Signing key lost. The log continues after entry 2 with another key.",
         ),
     ],
 )

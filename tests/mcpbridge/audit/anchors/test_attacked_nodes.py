@@ -1,18 +1,23 @@
 """Somebody who has more than the database: the anchors, or the key. And what a node alone does not find."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcpbridge.audit.anchors.memory import (
     AnchorFaultError,
+    AnchorSettings,
+    NodeAnchors,
     UnadoptedLogError,
 )
 from mcpbridge.audit.anchors.rounds import OldRows
+from mcpbridge.audit.anchors.watch import look
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.jsonl import checkpoint_line
 from mcpbridge.audit.hashchain import genesis, link
 from mcpbridge.audit.heads import head_of
+from mcpbridge.audit.log_tree.origins import RenamedLogError
 from mcpbridge.audit.log_tree.signed_heads import sign_head
 from mcpbridge.audit.signing import configured_key, key_pair
 from mcpbridge.audit.verification.sources import verify_stored
@@ -28,6 +33,7 @@ from tests.mcpbridge.audit.anchors.conftest import (
     Restart,
     Sql,
     anchor_file,
+    become,
     found,
     sign,
     write,
@@ -99,6 +105,26 @@ def test_a_history_that_was_signed_with_the_stolen_key_is_not_that_of_the_anchor
         with pytest.raises(AnchorFaultError):
             sign()
         restart()
+
+
+# Two consoles on one database that are not of one mind.
+
+
+@SQLITE
+def test_of_two_nodes_that_give_a_log_different_names_one_signs_it(
+    database: RecordDatabase, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = NodeAnchors(AnchorSettings("file", tmp_path / "second", ""))
+    look(second, "default")
+    settings.AUDIT_LOG_NAME = "a.example.com"
+    write(2)
+    assert sign() == 2
+    settings.AUDIT_LOG_NAME = "b.example.com"
+    become(second, monkeypatch)
+    write(1)
+    with pytest.raises(RenamedLogError, match=r"signed under the name a\.example\.com"):
+        sign()
+    assert set(SigningHead.objects.values_list("origin", flat=True)) == {f"a.example.com/{WORKSPACE}/1"}
 
 
 # What is not found.
