@@ -1,5 +1,6 @@
 """Read secrets from the environment, from files or from `var/`, and generate those that are missing."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -87,6 +88,22 @@ def create_private_folder(folder: Path) -> None:
     mode = folder.stat().st_mode
     if mode & 0o077 and folder.stat().st_uid == os.geteuid():
         folder.chmod(mode & 0o700)
+
+
+def make_private(folder: Path) -> None:
+    """Take away the access of others to `folder` and everything in it that belongs to this user."""
+    for parent, folders, files in os.walk(folder):
+        for name in (".", *folders, *files):
+            make_file_private(Path(parent, name))
+
+
+def make_file_private(path: Path) -> None:
+    """Take away the access of others to `path`, if it exists and belongs to this user; links are not followed."""
+    # A running process may remove its own files meanwhile.
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid() and not path.is_symlink():
+            path.chmod(found.st_mode & 0o700)
 
 
 def generate_secrets(var: Path, environ: Mapping[str, str]) -> list[str]:

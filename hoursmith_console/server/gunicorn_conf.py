@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 from hoursmith_console.server import json_output
@@ -19,6 +20,7 @@ from gunicorn.glogging import Logger  # noqa: E402
 
 import hoursmith_console.server.preload  # noqa: E402, F401 – for the workers, which are forked from here
 from hoursmith_console.backends.postgresql.pooling import find_pooling_fault  # noqa: E402
+from hoursmith_console.secret_settings import make_file_private, make_private  # noqa: E402
 from hoursmith_console.server.prometheus import discard_gauges, reserve_counters, share_counters  # noqa: E402
 from hoursmith_console.server.reload import rolling_reload  # noqa: E402
 from hoursmith_console.server.worker import end_on_signals  # noqa: E402
@@ -27,6 +29,12 @@ from hoursmith_console.server.worker import end_on_signals  # noqa: E402
 os.umask(0o077)
 # Again, for a format that the file of settings asks for.
 json_output.print_json_lines()
+# What an earlier release, a copy or a restore left readable for others.
+make_private(settings.VAR_DIR)
+for database in settings.DATABASES.values():
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        for ending in ("", "-wal", "-shm"):
+            make_file_private(Path(f"{database['NAME']}{ending}"))
 share_counters(settings.VAR_DIR / "metrics")
 
 # The usual limit of 1024 open files is below a worker's connection limit.
