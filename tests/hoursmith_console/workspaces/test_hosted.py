@@ -1,5 +1,7 @@
 """A hosted console, whose Hoursmith is the sandbox of a second console: another process, another database."""
 
+import html
+import re
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
@@ -7,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.mcpbridge.grants.claude import CHALLENGE, CLAUDE, CLAUDE_REDIRECT
 from tests.prepared import fill_database
 
 MEMBERS = (
@@ -153,3 +156,74 @@ def test_the_sandbox_commands_refuse_in_hosted_mode(hosted):
     ):
         with pytest.raises(AssertionError, match=r"HOURSMITH_API_URL|hosted"):
             hosted.manage(*command)
+
+
+ACCOUNTS = """
+import json
+from hoursmith_console.workspaces.models import Member
+from hoursmith_console.workspaces.services import create_account, import_member, import_workspace
+other = import_workspace(org_id="org-of-others", name="Other Studio", plan="agency")
+stranger = import_member(
+    workspace=other, member_id="m", user_ref="u", name="Ola", email="ola@other.example", role="OWNER"
+)
+for member in (stranger, Member.objects.get(email={email!r})):
+    create_account(member=member, password={password!r})
+print(json.dumps(other.name))
+"""
+GRANTS = (
+    "from mcpbridge.models import Grant;import json;"
+    "print(json.dumps([list(row) for row in Grant.objects.values_list('org_id', 'authorized_by')]))"
+)
+
+
+def sent(opener, url, **fields):
+    """The status and the text of the answer to a form of the page at `url`."""
+    request = urllib.request.Request(url, urlencode(fields).encode(), {"Referer": url})
+    try:
+        with opener.open(request) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def hidden_fields(page):
+    return {
+        name: html.unescape(value)
+        for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
+    }
+
+
+def test_whoever_is_signed_in_gives_no_assistant_a_token_of_another_workspace(console, hosted):
+    owner = console.person("owner")
+    hosted.manage("members_sync", environment={"HOURSMITH_API_TOKEN": console.mint_for("owner")})
+    assert hosted.shell(ACCOUNTS.format(email=owner["email"], password="a plain sentence")) == "Other Studio"
+    hosted.start()
+    token = console.mint_for("owner", "For an assistant")
+    asked = urlencode(
+        {
+            "response_type": "code",
+            "client_id": CLAUDE,
+            "redirect_uri": CLAUDE_REDIRECT,
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            "scope": "hoursmith:read hoursmith:write",
+        }
+    )
+    for email, status in (("ola@other.example", 409), (owner["email"], 200)):
+        client, signing_in = browser(), f"{hosted.url}/accounts/login/"
+        with client.open(signing_in) as page:
+            form = hidden_fields(page.read().decode())
+        assert sent(client, signing_in, **form, login=email, password="a plain sentence")[0] == 200
+        with client.open(f"{hosted.url}/authorize?{asked}") as page:
+            form = hidden_fields(page.read().decode())
+        answered, page = sent(client, f"{hosted.url}/authorize", **form, token=token, days="30", access="full")
+        assert answered == status, page
+        assert token.rsplit("_", 1)[1] not in page
+        assert ("belongs to a workspace in which your console account is not a member" in page) == (status == 409)
+        assert ("Northwind" in page) == (status == 200)
+        decided, _ = sent(
+            client, f"{hosted.url}/authorize/decision", **{**form, **hidden_fields(page)}, decision="allow"
+        )
+        assert (decided == 200) == (status == 200)
+    [(org_id, actor)] = hosted.shell(GRANTS)
+    assert (org_id != "org-of-others", owner["email"] in actor) == (True, True)
