@@ -5,6 +5,7 @@ Separate from `settings`, so that each check can be tested without loading Djang
 
 import ipaddress
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -78,6 +79,16 @@ def check_log_name(name: str) -> str:
             " begins with a letter or digit."
         ) from None
     return name
+
+
+def check_fingerprint(text: str) -> str:
+    """Return `text`, empty or the SHA-256 of a signing key, as hexadecimal digits. Raises ImproperlyConfigured."""
+    digits = "".join(text.split()).replace(":", "").lower()
+    if digits and not re.fullmatch("[0-9a-f]{64}", digits):
+        raise ImproperlyConfigured(
+            "AUDIT_KEY_FINGERPRINT is not the whole SHA-256 of a public key: use its 64 hexadecimal digits."
+        )
+    return digits
 
 
 def check_anchor_floor(text: str) -> str:

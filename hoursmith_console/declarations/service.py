@@ -177,6 +177,11 @@ SERVICE = (
                 example="audit.example.com",
             ),
             Setting(
+                "AUDIT_KEY_FINGERPRINT",
+                "The SHA-256 of a former signing key that counts like the configured one, if a release before 0.3.0 "
+                "rotated it: 64 hexadecimal digits, as noted before.",
+            ),
+            Setting(
                 "AUDIT_WITNESSES",
                 "Servers of other parties that cosign each checkpoint: their verifier keys and "
                 "addresses, separated by commas.",

@@ -7,6 +7,7 @@ in the settings is unannounced, so nothing is signed with it. A key is retired o
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.db import router, transaction
 from django.utils import timezone
 
@@ -105,16 +106,21 @@ def has_lost_keys(alias: str) -> bool:
 
 
 def key_line(alias: str) -> Trust:
-    """Return the keys that this console trusts: its configured key, the line of it, and the lost keys before it."""
-    trust = announced_line()
+    """Return the keys that this console trusts: the configured one, that of AUDIT_KEY_FINGERPRINT, which a release
+    before 0.3.0 rotated without the other's signature, the line of them, and the lost keys before it.
+    """
+    trust = announced_line(settings.AUDIT_KEY_FINGERPRINT)
     for restore in stored_breaks(alias):
         trust.learn_break(restore)
     return trust
 
 
-def announced_line() -> Trust:
-    """Return the configured key and the stored keys that announcements lead to from it, without lost ones."""
-    trust = Trust()
+def announced_line(fingerprint: str = "") -> Trust:
+    """Return the configured key, that with the fingerprint, and the stored keys that announcements lead to from them.
+
+    Lost keys are not among them.
+    """
+    trust = Trust(fingerprint)
     trust.anchor(configured_key().public_key)
     for key in stored_keys():
         trust.learn(key)

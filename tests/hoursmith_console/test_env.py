@@ -170,6 +170,15 @@ def test_anchors_are_kept_in_files_by_witnesses_or_outright_nowhere():
             configuration.check_anchor_floor(text)
 
 
+def test_the_fingerprint_of_a_former_key_is_whole():
+    digits = "0f" * 32
+    assert configuration.check_fingerprint(f" {digits.upper()[:30]}:{digits.upper()[30:]}\n") == digits
+    assert configuration.check_fingerprint("") == ""
+    for text in ("0f" * 31, "x" * 64, "0f" * 33):
+        with pytest.raises(ImproperlyConfigured, match="AUDIT_KEY_FINGERPRINT"):
+            configuration.check_fingerprint(text)
+
+
 def test_the_file_of_settings_sets_what_the_environment_does_not(tmp_path, monkeypatch):
     path = tmp_path / "environment"
     path.write_text("# A comment\nPORT=9000\nPUBLIC_URL=https://console.example.com\n")

@@ -48,9 +48,14 @@ class Console:
         return self.queries["console"](f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1")
 
 
+def settings_of(kind: str) -> dict[str, str]:
+    """Return the settings of the release before, and the one that a key asks for which it rotated."""
+    return {**SETTINGS, "AUDIT_KEY_FINGERPRINT": known(kind).fingerprint}
+
+
 @contextmanager
 def on_sqlite(folder: Path) -> Iterator[Console]:
-    with served_console(folder, env=SETTINGS, seed=False, start=False) as served:
+    with served_console(folder, env=settings_of("sqlite"), seed=False, start=False) as served:
         load_sqlite(folder)
         queries = {name: sqlite_query(folder / f"{name}.sqlite3") for name in SQLITE_FILES}
         fresh = {name: sqlite_query(empty_databases() / f"{name}.sqlite3") for name in SQLITE_FILES}
@@ -61,7 +66,8 @@ def on_sqlite(folder: Path) -> Iterator[Console]:
 def on_postgres(folder: Path, needs: Callable[[bool, str], None]) -> Iterator[Console]:
     cluster = shared_cluster(needs)
     url = cluster.create_database("upgrading")
-    with served_console(folder, env=SETTINGS, database_url=url, seed=False, start=False) as served:
+    env = settings_of("postgres")
+    with served_console(folder, env=env, database_url=url, seed=False, start=False) as served:
         load_postgres(cluster, "upgrading")
         queries, fresh = {"console": postgres_query(url)}, {"console": postgres_query(cluster.url(EMPTY))}
         yield Console(served, known("postgres"), False, queries, fresh)
@@ -145,7 +151,7 @@ def finish_the_rotation(console: Console, visitor: Visitor) -> None:
 
 def verified(console: Console) -> None:
     """Verify the log: it is valid up to its last row."""
-    console.served.manage("audit_verify", "--fingerprint", console.known.fingerprint)
+    console.served.manage("audit_verify")
 
 
 def old_entries_are_the_same_and_proven(console: Console, visitor: Visitor, folder: Path) -> None:
