@@ -7,7 +7,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Static file storage with hashed names, also in the imports of our script modules."""
+    """Static file storage with hashed names, also in the imports of our script modules, that only its user can read."""
 
     # Django's support_js_module_import_aggregation fails on modules of installed packages.
     patterns = (
@@ -22,6 +22,10 @@ class StaticFilesStorage(CompressedManifestStaticFilesStorage):
             ),
         ),
     )
+
+    def __init__(self) -> None:
+        # Django would let others read them, too.
+        super().__init__(file_permissions_mode=0o600, directory_permissions_mode=0o700)
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
