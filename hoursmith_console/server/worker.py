@@ -104,7 +104,10 @@ def end_on_signals() -> None:
 
 
 class _Server(Server):
-    """uvicorn's server as a worker of gunicorn's: SIGTERM ends it gracefully, SIGINT and SIGQUIT at once."""
+    """uvicorn's server as a worker of gunicorn's: SIGTERM ends it gracefully, SIGINT and SIGQUIT at once.
+
+    At once means without waiting for connections. The application ends in order, whatever the signal.
+    """
 
     def __init__(self, config: Config, worker: Worker) -> None:
         super().__init__(config)
@@ -135,6 +138,9 @@ class _Server(Server):
         """End connections, then the application."""
         self._worker.log.info("Worker shutting down")
         await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn leaves it out, and what the application has yet to write would be lost.
+            await self.lifespan.shutdown()
 
     def _stop(self) -> None:
         self.should_exit = True

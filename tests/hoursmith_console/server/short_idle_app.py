@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         for step in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{step}.complete"})
+            print(f"The application has done its {step}.", file=sys.stderr, flush=True)  # noqa: T201
         return
     if scope["path"] == "/never":
         await asyncio.Event().wait()

@@ -174,7 +174,10 @@ def test_a_stop_at_once_waits_for_no_connection(running: Running, sent: signal.S
         busy.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
         running.process.send_signal(sent)
         assert running.process.wait(timeout=10) == 0
-    assert "SIGKILL" not in running.log.read_text(encoding="utf-8")
+    log = running.log.read_text(encoding="utf-8")
+    assert "SIGKILL" not in log
+    # What the application has yet to write is not lost.
+    assert log.count("The application has done its shutdown.") == WORKERS
 
 
 def test_workers_end_with_a_master_that_is_killed(running: Running) -> None:
