@@ -31,6 +31,8 @@ os.umask(0o077)
 json_output.print_json_lines()
 # What an earlier release, a copy or a restore left readable for others.
 make_private(settings.VAR_DIR)
+if settings.AUDIT_ANCHOR_DIR:
+    make_private(Path(settings.AUDIT_ANCHOR_DIR))
 for database in settings.DATABASES.values():
     if database["ENGINE"] == "django.db.backends.sqlite3":
         for ending in ("", "-wal", "-shm"):

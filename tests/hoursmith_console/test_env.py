@@ -1,3 +1,5 @@
+import ast
+import contextlib
 import os
 import stat
 import subprocess
@@ -7,9 +9,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from hoursmith_console import env as configuration
+from hoursmith_console.declarations.all_settings import DECLARED
 from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.paths import env_file
-from hoursmith_console.secret_settings import generate_secrets, read_env_file, read_secret
+from hoursmith_console.secret_settings import GENERATED_SECRETS, generate_secrets, read_env_file, read_secret
 from tests.paths import ROOT
 
 
@@ -50,6 +53,38 @@ def test_in_front_of_hosted_hoursmith_a_missing_secret_is_refused_and_not_made(t
     assert made == ["SECRET_KEY", "AUDIT_SIGNING_KEY", "OAUTH_SEALING_KEY"]
     # What was made once is kept.
     assert generate_secrets(tmp_path, hosted) == []
+
+
+HOSTED = {"HOURSMITH_API_URL": "https://hoursmith.app/api/v1", "PUBLIC_URL": "https://console.example.com"}
+
+
+@pytest.mark.parametrize("name", GENERATED_SECRETS)
+@pytest.mark.parametrize("form", ["", "_FILE"])
+@pytest.mark.parametrize("mode", [{}, HOSTED], ids=["sandbox", "hosted"])
+def test_no_key_is_made_beside_a_given_one_and_hosted_none_at_all(tmp_path, name, form, mode):
+    others = {other: "given" for other in GENERATED_SECRETS if other != name}
+    assert generate_secrets(tmp_path, {**mode, **others, f"{name}{form}": "given"}) == []
+    assert list(tmp_path.iterdir()) == []
+    if mode:
+        # That of assistants is needed only where they may sign in, which is off then.
+        refused = contextlib.nullcontext() if name == "OAUTH_SEALING_KEY" else pytest.raises(ImproperlyConfigured)
+        with refused:
+            generate_secrets(tmp_path, {**mode, **others})
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert generate_secrets(tmp_path, {**mode, **others}) == [name]
+
+
+def test_every_key_that_must_be_there_is_one_of_them():
+    """What the settings read from `var/` without a default is either made at a first start or optional."""
+    source = ast.parse((ROOT / "hoursmith_console/settings.py").read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(source) if isinstance(node, ast.Call)]
+    needed = {
+        call.args[2].value for call in calls if ast.unparse(call.func).endswith("read_secret") and not call.keywords
+    }
+    assert needed == {"SECRET_KEY", "AUDIT_SIGNING_KEY"}
+    assert needed < set(GENERATED_SECRETS)
+    assert all(DECLARED[name].is_secret for name in GENERATED_SECRETS)
 
 
 def test_a_secret_comes_from_the_environment_then_its_file_then_var(tmp_path):
