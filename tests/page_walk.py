@@ -147,8 +147,8 @@ class Reader:
             mark = self._browser.cookies.get("csrf")
         return self._browser.post(address, data={**fields, CSRF: mark}, headers=headers)
 
-    def pages(self, *, at_most: int = 250) -> Iterator[tuple[httpx.Response, list[SentForm]]]:
-        """The pages reachable by links, the first of each kind and filter, with their forms."""
+    def pages(self, *, at_most: int = 250, filters: bool = True) -> Iterator[tuple[httpx.Response, list[SentForm]]]:
+        """The pages reachable by links with their forms: the first of each kind and, with `filters`, of each filter."""
         waiting, known = deque(["/"]), {("/", "")}
         while waiting and (at_most := at_most - 1):
             answer = self.get(waiting.popleft())
@@ -158,7 +158,8 @@ class Reader:
                 parts = urlsplit(link)
                 # A page with several filters at once says nothing that one with each of them does not.
                 kind = (kind_of(link), "&".join(re.findall(r"(\w+)=", parts.query)[:1]))
-                if link.startswith(self._served.url) and not parts.path.startswith(_LEAVE) and kind not in known:
+                is_wanted = kind not in known and (filters or not parts.query)
+                if is_wanted and link.startswith(self._served.url) and not parts.path.startswith(_LEAVE):
                     known.add(kind)
                     waiting.append(link)
 

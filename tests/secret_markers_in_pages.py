@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
@@ -25,6 +25,8 @@ _ENDS = ("logout", "sessions", "close", "workspace/")
 _LATE = ("block", "offboard", "cancel", "finish", "remove", "delete", "revoke", "pause", "close", "unused")
 # Sent as it is meant, each of these would keep the walk from whatever comes behind it.
 _SHUTS = ("two-factor", "/2fa/", "password", "/pause/", *_ENDS)
+# As many fields with a token each fit into one address.
+_IN_AN_ADDRESS = 40
 
 
 @dataclass
@@ -45,7 +47,8 @@ class Walk:
         if found := self.canaries.traces(said + b"\n" + answer.content):
             self.repeated[place] = found
         self.refused += PASTED in unescape(answer.text)
-        if answer.status_code >= 500:
+        # What is too long for an address is read by nobody.
+        if answer.status_code >= 500 or answer.status_code == 414:
             self.faults.append(f"{answer.status_code} {place}")
 
 
@@ -55,24 +58,44 @@ def push_into_pages(reader: Reader, walk: Walk, meant: Mapping[str, str], *, rou
     `meant` says what some fields want, by their name or by the end of the form's address and their name.
     """
     late: list[SentForm] = []
-    for number in range(rounds + 1):
-        found = sorted(_new_forms(reader, walk), key=lambda form: any(part in form.action for part in _ENDS))
-        for form in found:
-            for control in form.controls.values():
-                _send(reader, walk, form, control)
-            _send_all(reader, walk, form)
+    for number in range(rounds):
+        # What a filter leaves of a list has the same forms in each round.
+        for form in _in_order(_new_forms(reader, walk, "page", filters=number == 0)):
+            _push_into(reader, walk, form)
             if any(part in form.action for part in _LATE):
                 late.append(form)
-            elif number < rounds:
+            else:
                 _send_as_meant(reader, walk, form, meant)
-        if number == rounds - 1:
-            for form in late:
-                _send_as_meant(reader, walk, form, meant)
+    for form in late:
+        _send_as_meant(reader, walk, form, meant)
+    _look_at_messages(reader, walk)
 
 
-def _new_forms(reader: Reader, walk: Walk) -> Iterator[SentForm]:
-    for answer, found in reader.pages():
-        walk.look(f"page {kind_of(str(answer.url))}", answer)
+def look_afterwards(reader: Reader, walk: Walk) -> None:
+    """Look at every page once all was sent, and fill in the forms that were not there before."""
+    for form in _in_order(_new_forms(reader, walk, "afterwards")):
+        _push_into(reader, walk, form)
+    _look_at_messages(reader, walk)
+
+
+def _in_order(found: Iterable[SentForm]) -> list[SentForm]:
+    return sorted(found, key=lambda form: any(part in form.action for part in _ENDS))
+
+
+def _push_into(reader: Reader, walk: Walk, form: SentForm) -> None:
+    for control in form.controls.values():
+        _send(reader, walk, form, control)
+    _send_all(reader, walk, form)
+
+
+def _look_at_messages(reader: Reader, walk: Walk) -> None:
+    """Look at the first page, which says what came of the last forms."""
+    walk.look("page /", reader.get("/"))
+
+
+def _new_forms(reader: Reader, walk: Walk, place: str, *, filters: bool = True) -> Iterator[SentForm]:
+    for answer, found in reader.pages(filters=filters):
+        walk.look(f"{place} {kind_of(str(answer.url))}", answer)
         yield from _unknown(walk, found)
 
 
@@ -125,7 +148,7 @@ def _send_all(reader: Reader, walk: Walk, form: SentForm) -> None:
     walk.look(place, reader.send(form.method, form.action, {name: walk.canaries.token(place) for name in names}))
 
 
-def push_into_addresses_of_pages(reader: Reader, walk: Walk, names: Iterable[str], keys: dict[str, str]) -> None:
+def push_into_addresses_of_pages(reader: Reader, walk: Walk, names: Sequence[str], keys: dict[str, str]) -> None:
     """GET and POST every address that the resolver knows, with secrets in all that a request says."""
     found = sorted({route for route in routes(get_resolver()) if "^" not in route and not route.startswith("sandbox/")})
     for route in sorted(found, key=lambda route: any(part in route for part in _ENDS)):
@@ -133,8 +156,10 @@ def push_into_addresses_of_pages(reader: Reader, walk: Walk, names: Iterable[str
             place = f"address {route}"
             token, wrapped = walk.canaries.token(place), walk.canaries.wrapped(place)
             fields = dict.fromkeys(names, f"x {token} y")
+            for start in range(0, len(names), _IN_AN_ADDRESS):
+                some = {name: fields[name] for name in names[start : start + _IN_AN_ADDRESS]}
+                walk.look(place, reader.send("GET", address, some))
             headers = {"User-Agent": token, "Referer": f"https://{token}.example.com/", "X-Forwarded-For": token}
-            walk.look(place, reader.send("GET", address, fields))
             walk.look(place, reader.send("GET", address, {}, **headers))
             walk.look(place, reader.send("POST", address, fields))
             walk.look(place, reader.send("POST", address, dict.fromkeys(names, wrapped), **headers))

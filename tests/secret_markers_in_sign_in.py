@@ -1,10 +1,12 @@
 """Push secrets through the sign-in of assistants: codes, refreshes, errors; in the right places and in wrong ones."""
 
+from typing import Any
+
 import httpx
 
 from tests.faults.mcp import call_tool
 from tests.mcpbridge.grants.claude import CLAUDE, CLAUDE_REDIRECT
-from tests.mcpbridge.grants.on_served import ask, code_for, redeem, renew, signed_in
+from tests.mcpbridge.grants.on_served import NO_CERTIFICATES, ask, code_for, redeem, renew, signed_in
 from tests.secret_markers import (
     DOORS,
     Canaries,
@@ -52,17 +54,21 @@ def _push_into_endpoints(served: Served, texts: list[str]) -> None:
         for path in ("/token", "/revoke"):
             for name in ("grant_type", "code", "refresh_token", "token", "scope", "resource", "client_secret", text):
                 ask(served, path, **{"grant_type": "refresh_token", name: text})
-            httpx.post(f"{served.url}{path}", data={"client_id": text, "grant_type": "refresh_token"})
-            httpx.post(f"{served.url}{path}", json={"token": text})
+            _post(served, path, data={"client_id": text, "grant_type": "refresh_token"})
+            _post(served, path, json={"token": text})
             raw(served, "POST", f"{path}?token={text}", [("Authorization", f"Bearer {text}")])
         for registration in (
             {"redirect_uris": [text]},
             {"redirect_uris": ["http://localhost/", f"http://localhost/{text}"], "client_name": text, text: text},
             {"redirect_uris": ["http://localhost/"], "token_endpoint_auth_method": text, "scope": text},
         ):
-            httpx.post(f"{served.url}/register", json=registration)
+            _post(served, "/register", json=registration)
         for name in ("client_id", "redirect_uri", "state", "code_challenge", "resource", "scope"):
             said = {"client_id": CLAUDE, "redirect_uri": CLAUDE_REDIRECT, "response_type": "code", name: text}
-            httpx.get(f"{served.url}/authorize", params=said)
+            httpx.get(f"{served.url}/authorize", params=said, verify=NO_CERTIFICATES)
         for name in ("oauth-protected-resource", "oauth-authorization-server"):
             raw(served, "GET", f"/.well-known/{name}/mcp/c/{text}", [])
+
+
+def _post(served: Served, path: str, **said: Any) -> None:
+    httpx.post(f"{served.url}{path}", verify=NO_CERTIFICATES, **said)

@@ -35,7 +35,13 @@ from tests.secret_markers import (
     push_into_headers,
     tables_of,
 )
-from tests.secret_markers_in_pages import Walk, declared_names, push_into_addresses_of_pages, push_into_pages
+from tests.secret_markers_in_pages import (
+    Walk,
+    declared_names,
+    look_afterwards,
+    push_into_addresses_of_pages,
+    push_into_pages,
+)
 from tests.secret_markers_in_sign_in import push_through_sign_in
 from tests.secret_markers_in_tools import push_into_envelopes, push_into_tools, tools_of
 from tests.servers import Served, served_console
@@ -167,11 +173,10 @@ def push_through_the_pages(cast: Cast, good: str) -> Walk:
     keys = {"int": "1", "prefix": f"live_{prefix_of(good)}"}
     with cast.reader("OWNER") as reader:
         push_into_addresses_of_pages(reader, walk, sorted(names - {"csrfmiddlewaretoken"}), keys)
-    # What the others see afterwards.
-    for role in ROLES:
+    # What everybody sees afterwards; last those who see most.
+    for role in reversed(ROLES):
         with cast.reader(role) as reader:
-            for answer, _ in reader.pages():
-                walk.look(f"afterwards {answer.url.path}", answer)
+            look_afterwards(reader, walk)
     return walk
 
 
