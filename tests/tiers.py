@@ -5,6 +5,7 @@ process. A fast test that starts one fails, so that no test is in the wrong tier
 through every address and `tests/security`, which take as long as half of the fast ones.
 """
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ class ProcessInFastTestError(AssertionError):
 
 def is_slow(item: pytest.Item) -> bool:
     """Return whether the test lies where slow ones lie, or uses or calls what starts a process or walks all pages."""
-    if any(item.path.is_relative_to(folder) for folder in SLOW_PLACES):
+    if _lies_among_slow_ones(item.path):
         return True
     if not isinstance(item, pytest.Function):
         return False
@@ -66,6 +67,11 @@ def is_slow(item: pytest.Item) -> bool:
     # The public way, `request`, is there only once the test runs.
     fixtures = [each.func for found in item._fixtureinfo.name2fixturedefs.values() for each in found]
     return any(starts_processes(function) for function in (item.function, *fixtures))
+
+
+@functools.cache
+def _lies_among_slow_ones(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in SLOW_PLACES)
 
 
 def _texts(parameters: dict[str, Any]) -> Iterator[str]:
