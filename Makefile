@@ -26,6 +26,15 @@ test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly
 	@# Hundreds of processes are started, and each would compile the product again where nothing compiled is kept.
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# Where a pooler can matter: locks, LISTEN, cursors, timeouts and settings of sessions.
+POOLED := tests/mcpbridge/audit/test_writer_faults.py tests/mcpbridge/activity/test_recorder_faults.py \
+	tests/mcpbridge/activity/test_partitions.py tests/mcpbridge/auth/restrictions/test_store.py \
+	tests/mcpbridge/db/test_timeouts.py tests/faults/test_approval_limit.py tests/faults/test_grants.py
+
+.PHONY: test-pooled
+test-pooled: $(VENV)/.development ## Run tests on PostgreSQL behind pgbouncer in transaction mode (ARGS="…" instead of the chosen ones)
+	TEST_POOLER=transaction $(BIN)/python -m pytest -n 3 --dist loadfile -k "not sqlite" $(or $(ARGS),$(POOLED))
+
 .PHONY: test-fast
 test-fast: $(VENV)/.development ## Run the tests that start no process and walk no whole site (for every save)
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile=fast $(ARGS)

@@ -278,8 +278,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["nodes", "chains"], help="one of the two")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of one reading (6)")
     arguments, machine = parser.parse_args(), description()
+    kept: dict[str, Any] = {"machine": machine}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    cluster, kept = shared_cluster(_needed), {"machine": machine}
+    cluster = shared_cluster(_needed)
     if arguments.only != "chains":
         kept["nodes"] = _nodes(cluster, arguments.seconds)
     if arguments.only != "nodes":

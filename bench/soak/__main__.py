@@ -54,7 +54,11 @@ class Soak:
         self.told = Told()
         self.memory = Memory()
         self.happened: Counter[str] = Counter()
-        self._fault = ""
+        self._fault = self._last_fault = ""
+        self._last_fault_until = float("-inf")
+
+    def _fault_since(self, since: float) -> str:
+        return self._fault or (self._last_fault if since < self._last_fault_until else "")
 
     def _voices(self, callers: list[Caller], told: Told, deletes_of_ten: int) -> list[Voice]:
         port, held = self._world.served.port, {each.caller: each for each in self._assistants.staying}
@@ -63,7 +67,7 @@ class Soak:
             return held[caller].access if caller in held else caller.token
 
         return [
-            Voice(each, partial(bearer, each), port, told, lambda: self._fault, deletes_of_ten=deletes_of_ten)
+            Voice(each, partial(bearer, each), port, told, self._fault_since, deletes_of_ten=deletes_of_ten)
             for each in callers
         ]
 
@@ -114,7 +118,7 @@ class Soak:
             self.happened[fault.name] += 1
             # What began in the fault may still wait for it.
             await asyncio.sleep(2)
-            self._fault = ""
+            self._fault, self._last_fault, self._last_fault_until = "", fault.name, time.monotonic()
             # Not at once after one that took long, or its effects would be taken for the next one's.
             due = max(due + self._every_s, time.monotonic() + 2)
         await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
@@ -167,14 +171,17 @@ def _figures(found: look.Findings, soak: Soak, peak: float, pace: float) -> None
         "how calls ended": dict(endings.most_common()),
         "ms outside of faults, p50 / p95 / p99": _quantiles(told.took_s),
         "ms in faults, p50 / p95 / p99": _quantiles(told.took_in_faults_s),
-        "longest-running worker: minutes": round((longest[-1][0] - longest[0][0]) / 60, 1),
-        "longest-running worker: MB at the start, in the middle, at the end": [
-            round(longest[place][1]) for place in (0, len(longest) // 2, -1)
+        "longest-running worker: minutes": round((longest[-1].at - longest[0].at) / 60, 1),
+        "longest-running worker: MB of its own at the start, in the middle, at the end": [
+            round(longest[place].own_mb) for place in (0, len(longest) // 2, -1)
         ],
-        "longest-running worker: growth in its second half, MB/hour": round(slope_mb_an_hour(longest), 1),
+        "longest-running worker: MB of mapped files, likewise": [
+            round(longest[place].mapped_mb) for place in (0, len(longest) // 2, -1)
+        ],
+        "longest-running worker: growth of its own in its second half, MB/hour": round(slope_mb_an_hour(longest), 1),
         "longest-running worker: open files, most and at the end": [
-            max(files for _, _, files in longest),
-            longest[-1][2],
+            max(each.files for each in longest),
+            longest[-1].files,
         ],
         "peak memory of a worker, MB": round(soak.memory.most_mb()),
     }

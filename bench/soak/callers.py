@@ -48,11 +48,14 @@ class Voice:
         bearer: Callable[[], str],
         port: int,
         told: Told,
-        fault: Callable[[], str],
+        fault: Callable[[float], str],
         *,
         deletes_of_ten: int,
     ) -> None:
-        """`bearer` returns what it sends: the caller's token, or the envelope that it has instead."""
+        """`bearer` returns what it sends: the caller's token, or the envelope that it has instead.
+
+        `fault` returns what has gone wrong since an instant, or is going wrong; empty if nothing.
+        """
         self._caller = caller
         self._bearer = bearer
         self._port = port
@@ -81,14 +84,16 @@ class Voice:
         self._number += 1
         tool = _DELETE if self._number % 10 < self._deletes_of_ten else _READ
         record_id = str(uuid.uuid4()) if tool == _DELETE else self._caller.record_id
-        fault, began = self._fault(), time.monotonic()
+        began = time.monotonic()
+        fault = self._fault(began)
         if tool == _DELETE:
             self._told.deletions[record_id] = "hung"
         ending = await self._ending_of(tool, record_id)
         if tool == _DELETE:
             self._told.deletions[record_id] = ending
         # A dropped connection is due to the fault at its end, everything else to the fault at the call's start.
-        fault = (self._fault() or fault) if ending == "dropped" else (fault or self._fault())
+        meanwhile = self._fault(began)
+        fault = (meanwhile or fault) if ending == "dropped" else (fault or meanwhile)
         self._told.endings[fault, tool, ending] += 1
         took = self._told.took_in_faults_s if fault else self._told.took_s
         took.append(time.monotonic() - began)

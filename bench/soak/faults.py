@@ -68,8 +68,13 @@ async def _long_lock(world: World) -> None:
 
 
 async def _away(world: World) -> None:
-    with world.database.away(world.served):
+    away = world.database.away(world.served)
+    # In a thread: a server takes its time to start, and the callers must go on meanwhile.
+    await asyncio.to_thread(away.__enter__)
+    try:
         await asyncio.sleep(FEW_S)
+    finally:
+        await asyncio.to_thread(away.__exit__, None, None, None)
 
 
 async def _slow_clients(world: World) -> None:

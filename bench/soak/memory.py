@@ -2,21 +2,32 @@
 
 import asyncio
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.soak.fixtures import World
 
 EVERY_S = 5.0
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_RESIDENT = re.compile(r"^Rss(Anon|File|Shmem): +(\d+) kB$", re.MULTILINE)
+
+
+class Look(NamedTuple):
+    """Seconds since the beginning, MB of its own, MB of files that it maps, such as SQLite's, and open files."""
+
+    at: float
+    own_mb: float
+    mapped_mb: float
+    files: int
 
 
 @dataclass
 class Memory:
-    """Seconds since the beginning, MB and open files, by worker."""
+    """What was seen of each worker."""
 
-    seen: dict[int, list[tuple[float, float, int]]] = field(default_factory=dict)
+    seen: dict[int, list[Look]] = field(default_factory=dict)
 
     async def watch(self, world: World, is_over: asyncio.Event) -> None:
         """Look until it is over."""
@@ -28,25 +39,27 @@ class Memory:
     def _look(self, pids: list[int], at: float) -> None:
         for pid in pids:
             try:
-                pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+                status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
                 files = len(os.listdir(f"/proc/{pid}/fd"))
             except OSError:
                 # It ended between the two looks.
                 continue
-            self.seen.setdefault(pid, []).append((at, pages * _PAGE_BYTES / 1e6, files))
+            mb = {kind: int(kb) * 1024 / 1e6 for kind, kb in _RESIDENT.findall(status)}
+            if mb:
+                self.seen.setdefault(pid, []).append(Look(at, mb["Anon"], mb["File"] + mb["Shmem"], files))
 
-    def longest(self) -> list[tuple[float, float, int]]:
+    def longest(self) -> list[Look]:
         """What the worker that lived the longest held."""
-        return max(self.seen.values(), key=lambda each: each[-1][0] - each[0][0])
+        return max(self.seen.values(), key=lambda each: each[-1].at - each[0].at)
 
     def most_mb(self) -> float:
-        """The most that any worker held."""
-        return max(mb for each in self.seen.values() for _, mb, _ in each)
+        """The most that any worker held, mapped files included."""
+        return max(look.own_mb + look.mapped_mb for each in self.seen.values() for look in each)
 
 
-def slope_mb_an_hour(seen: list[tuple[float, float, int]]) -> float:
-    """By how much the second half of `seen` grows, by least squares; the first half warms up."""
-    half = [(at, mb) for at, mb, _ in seen if at >= (seen[0][0] + seen[-1][0]) / 2]
+def slope_mb_an_hour(seen: list[Look]) -> float:
+    """By how much the second half of `seen` grows without mapped files, by least squares; the first half warms up."""
+    half = [(each.at, each.own_mb) for each in seen if each.at >= (seen[0].at + seen[-1].at) / 2]
     if len(half) < 3:
         return float("nan")
     mean_at, mean_mb = sum(at for at, _ in half) / len(half), sum(mb for _, mb in half) / len(half)
