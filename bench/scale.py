@@ -16,77 +16,31 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from bench.callers import make_callers
+from bench.chains import measure_chains
+from bench.conversation import Conversation
 from bench.machine import cpu_s, description, settled_cpu_s
 from bench.mcp_messages import MODERN
 from bench.paths import RESULTS, ROOT
 from bench.records import Records, read_records
 from tests.balancer import balancer
 from tests.postgres import Cluster, shared_cluster
-from tests.prepared import EMPTY, console_environment
 from tests.servers import Served, beside, free_port, served_console
 from tests.waiting import eventually
 
 NODES = ((1, 1), (1, 2), (1, 4), (2, 4))
-CHAINS = ((1, 1), (1, 2), (1, 4), (4, 1), (4, 2), (4, 4))
 CALLERS = 32
 WORKSPACES = 4
 KINDS = {"get_client": 0, "delete_time_entry": 2}
 _WARM_UP_S = 1.0
-# How often the database is asked who holds and who waits for a chain.
-_SAMPLE_S = 0.01
-# Each session that holds the lock of a chain or waits for it, which the writers take in their transactions.
-_SESSIONS = """
-SELECT a.state, COALESCE(a.wait_event_type, ''), COALESCE(a.wait_event, ''), bool_and(l.granted)
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-GROUP BY a.pid, a.state, a.wait_event_type, a.wait_event
-"""
-
-
-class Conversation:
-    """A process that answers each line of JSON or text with a line of JSON."""
-
-    def __init__(self, *command: str, environment: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=environment,
-        )
-        self.pid = self._process.pid
-
-    def say(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> dict[str, Any]:
-        """The next answer; ends the bench where the process gave up, which it has said on standard error."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            sys.exit("The process ended.")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
+_IDLE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +70,8 @@ def _site(nodes: int, workers: int, cluster: Cluster) -> Iterator[Site]:
         stack.callback(process.terminate)
         url = cluster.create_database("scale")
         env = {"HOURSMITH_API_URL": f"http://127.0.0.1:{upstream}/api/v1", "LOG_LEVEL": "WARNING"}
-        env["TRUSTED_PROXIES"] = "127.0.0.1"
+        # A deletion that waits for the others is slow here, and not refused.
+        env |= {"TRUSTED_PROXIES": "127.0.0.1", "AUDIT_WRITE_TIMEOUT_MS": "20000"}
         first = stack.enter_context(
             served_console(
                 folder / "a", env=env, database_url=url, workers=workers, seed=False, static=False, may_fork=False
@@ -157,9 +112,11 @@ def _measure(site: Site, kind: str, seconds: float) -> dict[str, Any]:
         load.say(str(_WARM_UP_S))
         load.answer()
         before, recorded = site.cpu_s(settled=True), read_records(site.database_url)
+        idle = {name: each - before[name] for name, each in _after(_IDLE_S, site).items()}
+        before, began = site.cpu_s(settled=False), time.monotonic()
         load.say(str(seconds))
         seen = load.answer()
-        after = site.cpu_s(settled=True)
+        after, took = site.cpu_s(settled=True), time.monotonic() - began
     finally:
         load.end()
     calls = int(seen["calls"])
@@ -168,13 +125,23 @@ def _measure(site: Site, kind: str, seconds: float) -> dict[str, Any]:
         lambda: read_records(site.database_url) - recorded == wanted,
         told=lambda: f"Recorded {read_records(site.database_url) - recorded}, but made {wanted}.",
     )
-    used = {name: 1000 * (after[name] - before[name]) / calls for name in after}
-    return {"kind": kind, **seen, "cpu_ms": used}
+    # What the processes need when nothing is called is not a call's.
+    used = {name: after[name] - before[name] - idle[name] * took / _IDLE_S for name in after}
+    cpu_ms = {name: 1000 * max(0.0, each) / calls for name, each in used.items()}
+    return {"kind": kind, **seen, "cpu_ms": cpu_ms, "idle_cores": sum(idle.values()) / _IDLE_S}
+
+
+def _after(seconds: float, site: Site) -> dict[str, float]:
+    time.sleep(seconds)
+    return site.cpu_s(settled=False)
 
 
 def _nodes(cluster: Cluster, seconds: float) -> list[dict[str, Any]]:
-    print("| Nodes × workers | | Calls/s | p50 ms | p99 | CPU ms a call: nodes | PostgreSQL | HAProxy | Hoursmith |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
+    print(
+        "| Nodes × workers | | Calls/s | p50 ms | p99 | CPU ms a call: nodes | PostgreSQL | HAProxy | Hoursmith"
+        " | Idle, % of a core |"
+    )
+    print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     readings = []
     for nodes, workers in NODES:
         with _site(nodes, workers, cluster) as site:
@@ -183,87 +150,10 @@ def _nodes(cluster: Cluster, seconds: float) -> list[dict[str, Any]]:
                 readings.append({"nodes": nodes, "workers": workers, **seen})
                 used = " | ".join(f"{seen['cpu_ms'][part]:.2f}" for part in site.parts)
                 figures = f"{seen['per_second']:,.0f} | {seen['p50_ms']:.0f} | {seen['p99_ms']:.0f}"
-                print(f"| {nodes} × {workers} | {name} | {figures} | {used} |", flush=True)
-    return readings
-
-
-class Holders(threading.Thread):
-    """Asks the database again and again what those do that hold a chain, and how many wait for one."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self._url = url
-        self._is_over = threading.Event()
-        self.seen: Counter[str] = Counter()
-        self.samples = 0
-
-    def run(self) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            while not self._is_over.wait(_SAMPLE_S):
-                self.samples += 1
-                self.seen.update(_doing(*row) for row in connection.execute(_SESSIONS))
-
-    def end(self) -> dict[str, float]:
-        """How many at a time did what."""
-        self._is_over.set()
-        self.join()
-        return {what: self.seen[what] / self.samples for what in ("computes", "queries", "flushes", "waits")}
-
-
-def _doing(state: str, kind: str, event: str, is_granted: bool) -> str:
-    if not is_granted:
-        return "waits"
-    if state.startswith("idle in transaction"):
-        return "computes"
-    return "flushes" if event.startswith("WAL") or kind == "IO" else "queries"
-
-
-def _chain(cluster: Cluster, folder: Path, workspaces: int, processes: int, seconds: float) -> dict[str, Any]:
-    url = cluster.create_database("chains", template=EMPTY)
-    environment = console_environment(folder, 0, 1, {"LOG_LEVEL": "ERROR"}, url)
-    writers = [Conversation("bench.chain_writer", environment=environment) for _ in range(processes)]
-    try:
-        for writer in writers:
-            writer.say(json.dumps([f"workspace-{number}" for number in range(workspaces)]))
-        for writer in writers:
-            writer.answer()
-        _write_all(writers, _WARM_UP_S)
-        holders, before = Holders(url), cpu_s(cluster.pid)
-        holders.start()
-        told = _write_all(writers, seconds)
-        held, used = holders.end(), cpu_s(cluster.pid) - before
-    finally:
-        for writer in writers:
-            writer.end()
-    deletions = sum(each["deletions"] for each in told)
-    return {
-        "workspaces": workspaces,
-        "processes": processes,
-        "per_second": deletions / max(each["took_s"] for each in told),
-        "process_ms": 1000 * sum(each["cpu_s"] for each in told) / deletions,
-        "postgresql_ms": 1000 * used / deletions,
-        "held": held,
-    }
-
-
-def _write_all(writers: list[Conversation], seconds: float) -> list[dict[str, Any]]:
-    for writer in writers:
-        writer.say(str(seconds))
-    return [writer.answer() for writer in writers]
-
-
-def _chains(cluster: Cluster, seconds: float) -> list[dict[str, Any]]:
-    print("| Workspaces | Processes | Deletions/s | CPU ms a deletion: processes | PostgreSQL |", end="")
-    print(" Holders at a time: computing | querying | flushing | Waiting |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-    readings = []
-    for workspaces, processes in CHAINS:
-        with tempfile.TemporaryDirectory(dir=RESULTS, prefix="chains-") as folder:
-            seen = _chain(cluster, Path(folder), workspaces, processes, seconds)
-        readings.append(seen)
-        held = " | ".join(f"{each:.2f}" for each in seen["held"].values())
-        figures = f"{seen['per_second']:,.0f} | {seen['process_ms']:.2f} | {seen['postgresql_ms']:.2f}"
-        print(f"| {workspaces} | {processes} | {figures} | {held} |", flush=True)
+                print(
+                    f"| {nodes} × {workers} | {name} | {figures} | {used} | {100 * seen['idle_cores']:.0f} |",
+                    flush=True,
+                )
     return readings
 
 
@@ -284,7 +174,7 @@ def main() -> None:
     if arguments.only != "chains":
         kept["nodes"] = _nodes(cluster, arguments.seconds)
     if arguments.only != "nodes":
-        kept["chains"] = _chains(cluster, arguments.seconds)
+        kept["chains"] = measure_chains(cluster, arguments.seconds)
     print(
         f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, load {machine['load_before']}",
         end="",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bench.soak.fixtures import World
 
 EVERY_S = 5.0
-_RESIDENT = re.compile(r"^Rss(Anon|File|Shmem): +(\d+) kB$", re.MULTILINE)
+_RESIDENT = re.compile(r"^Rss(Anon|File|Shmem):\s+(\d+) kB$", re.MULTILINE)
 
 
 class Look(NamedTuple):

@@ -247,8 +247,10 @@ def check_audit_log(site: Site, callers: list[Caller]) -> None:
     assert max(executed.values()) == max(intents.values()) == 1
     done = {record_id for record_id, ending in told.items() if ending == "done"}
     assert done <= set(executed)
-    assert all(outcomes[record_id] == "succeeded" for record_id in done)
-    assert all(told[record_id] in ("dropped", "HTTP 502") for record_id in set(intents) - set(outcomes))
+    assert all(outcomes.get(record_id, "succeeded") == "succeeded" for record_id in done)
+    # An outcome is unknown if its process was killed, with the call, or later while it waited for the database.
+    assert all(told[record_id] in ("dropped", "HTTP 502", "done") for record_id in set(intents) - set(outcomes))
+    assert len(done & set(outcomes)) > 10 * CALLERS
     sequences = [row["sequence"] for row in site.rows("SELECT sequence FROM mcpbridge_auditevent ORDER BY sequence")]
     assert sequences == list(range(1, len(sequences) + 1))
     print(f"{len(executed)} deletions, {len(sequences)} entries")  # noqa: T201 - as above
