@@ -29,7 +29,7 @@ test: $(VENV)/.development ## Run every test in a random order (ARGS="--randomly
 # Where a pooler can matter: locks, LISTEN, cursors, timeouts and settings of sessions.
 POOLED := tests/mcpbridge/audit/test_writer_faults.py tests/mcpbridge/activity/test_recorder_faults.py \
 	tests/mcpbridge/activity/test_partitions.py tests/mcpbridge/auth/restrictions/test_store.py \
-	tests/mcpbridge/db/test_timeouts.py tests/faults/test_approval_limit.py tests/faults/test_grants.py
+	tests/mcpbridge/db/test_timeouts.py tests/faults/test_approval_limit.py
 
 .PHONY: test-pooled
 test-pooled: $(VENV)/.development ## Run tests on PostgreSQL behind pgbouncer in transaction mode (ARGS="…" instead of the chosen ones)
