@@ -103,7 +103,7 @@ class Cluster:
             self._process = subprocess.Popen(
                 [
                     str(self._programs / "postgres"),
-                    *("-D", self._data, "-p", str(self._port), "-N", "60", "-B", "32MB"),
+                    *("-D", self._data, "-p", str(self._port), "-N", "120", "-B", "32MB"),
                     *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
                 ],
                 stdout=log,

@@ -48,6 +48,8 @@ def _postgres(database: RecordDatabase) -> Callable[[], None]:
     assert database.cluster is not None
     cluster, name = database.cluster, database.name
     connections["default"].close()
+    # A pooler keeps its connection, and a database in use cannot be copied.
+    database.disconnect_everybody()
     copy = f"{name}_backup_{next(_NUMBERS)}"
     cluster.create_database(copy, template=name)
 
