@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.management import Manager
+from tests.paths import ROOT
 from tests.prepared import console_environment, copy_static, fill_database
 from tests.subprocesses import Process, module_start
 
@@ -28,6 +30,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def gunicorn_number(name: str) -> int:
+    """The number `name` of gunicorn's configuration, which is not imported: it changes the process that does."""
+    text = (ROOT / "hoursmith_console/server/gunicorn_conf.py").read_text(encoding="utf-8")
+    (number,) = re.findall(rf"^{name} = (\d+)$", text, re.MULTILINE)
+    return int(number)
 
 
 @dataclass

@@ -16,8 +16,32 @@ import time
 from pathlib import Path
 
 _UNITS, _STATE = Path("/etc/systemd/system"), Path("/run/units")
-# What matters only to the end of a service or of the machine, and is not needed here.
-_WITHOUT_EFFECT = {"ExecReload", "KillMode", "Restart"}
+# What matters only to the end of a service or of the machine, and is not needed here; and the limits under which
+# tests/deployment runs the unit.
+_WITHOUT_EFFECT = {"ExecReload", "KillMode", "Restart", "RestartSec"} | {
+    "CapabilityBoundingSet",
+    "LimitNOFILE",
+    "LockPersonality",
+    "MemoryDenyWriteExecute",
+    "PrivateDevices",
+    "PrivateUsers",
+    "ProcSubset",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectProc",
+    "RemoveIPC",
+    "RestrictAddressFamilies",
+    "RestrictNamespaces",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+    "SystemCallArchitectures",
+    "SystemCallErrorNumber",
+    "SystemCallFilter",
+}
 _KNOWN = _WITHOUT_EFFECT | {
     "User",
     "Environment",
@@ -34,7 +58,8 @@ _KNOWN = _WITHOUT_EFFECT | {
 
 
 def _unit(name: str) -> dict[str, str]:
-    parser = configparser.RawConfigParser(strict=True)
+    parser = configparser.RawConfigParser(strict=False)
+    # Not strict: some directives are given more than once.
     parser.optionxform = str  # type: ignore[assignment,method-assign] # The names of directives are case-sensitive.
     parser.read_string((_UNITS / f"{name}.service").read_text(encoding="utf-8"))
     service = dict(parser["Service"])

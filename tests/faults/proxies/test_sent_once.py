@@ -9,11 +9,12 @@ from contextlib import suppress
 
 import pytest
 
-from hoursmith_console.server import gunicorn_conf
 from mcpbridge.calls.approvals.policy import MAX_HOLD_S
 from tests.faults.mcp import post
 from tests.faults.proxies.conftest import Front, in_front_of
 from tests.faults.proxies.programs import FOLDER, PROXIES
+from tests.servers import gunicorn_number
+from tests.waiting import eventually
 
 # How long each waits for an answer, and keeps a connection to the console that is not used (nothing: it keeps none).
 WAITS = {"nginx.conf": r"proxy_read_timeout (\d+)s", "Caddyfile": r"response_header_timeout (\d+)s"}
@@ -27,7 +28,8 @@ class Console(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.ended = threading.Semaphore(0)
+        # What was asked for on connections that are over.
+        self.ended: set[str] = set()
         self.drops = False
         super().__init__(("127.0.0.1", 0), _Connection)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -37,6 +39,7 @@ class _Connection(socketserver.StreamRequestHandler):
     server: Console
 
     def handle(self) -> None:
+        asked: set[str] = set()
         with suppress(OSError):
             while first := self.rfile.readline().decode():
                 length, line = 0, b"."
@@ -45,11 +48,12 @@ class _Connection(socketserver.StreamRequestHandler):
                     if line.lower().startswith(b"content-length:"):
                         length = int(line.split(b":")[1])
                 self.rfile.read(length)
+                asked.add(" ".join(first.split()[:2]))
                 self.server.asked[" ".join(first.split()[:2])] += 1
                 if self.server.drops and first.startswith("POST"):
                     return
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok")
-        self.server.ended.release()
+        self.server.ended |= asked
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +89,15 @@ def test_an_unused_connection_is_ended_by_the_proxy(
     name: str, stand_in: Console, before_stand_in: dict[str, Front]
 ) -> None:
     stand_in.drops = False
-    while stand_in.ended.acquire(blocking=False):
-        pass
-    assert post(before_stand_in[name], {}).status == 200
+    assert post(before_stand_in[name], {}, path=f"/unused-{name}").status == 200
     # The stand-in itself never would; nor would a proxy by its own default, within a minute.
-    assert stand_in.ended.acquire(timeout=30)
+    eventually(lambda: f"POST /unused-{name}" in stand_in.ended, 30)
 
 
 def test_the_proxies_time_limits_fit_the_console_s() -> None:
     for name, pattern in KEEPS.items():
         (seconds,) = re.findall(pattern, (FOLDER / name).read_text(encoding="utf-8"))
-        assert int(seconds) < gunicorn_conf.keepalive
+        assert int(seconds) < gunicorn_number("keepalive")
     waits = {**WAITS, "haproxy.cfg": r"timeout (?:client|server) (\d+)s"}
     for name, pattern in waits.items():
         found = re.findall(pattern, (FOLDER / name).read_text(encoding="utf-8"))
