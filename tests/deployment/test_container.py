@@ -121,13 +121,15 @@ def unserved(site: Site) -> int:
 @pytest.fixture(scope="module")
 def console(site: Site, unserved: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     command = [*site.image.config["Entrypoint"], *site.image.config["Cmd"]]
-    with site.machines.inside("host"):
-        running = site.runtime.running(
-            site.sandbox, command, site.environment, tmp_path_factory.mktemp("log") / "console.log"
-        )
-        with running as console:
-            eventually(lambda: site.run(*site.health_check)[0] == 0, 120, told=console.output)
-            yield console
+    log = tmp_path_factory.mktemp("log") / "console.log"
+    with ExitStack() as stack:
+        with site.machines.inside("host"):
+            started = site.runtime.running(site.sandbox, command, site.environment, log)
+            console = stack.enter_context(started)
+        eventually(lambda: site.run(*site.health_check)[0] == 0, 120, told=console.output)
+        yield console
+        console.signal(signal.Signals[site.image.config["StopSignal"]])
+        assert console.process.wait(timeout=60) == 0, console.output()
 
 
 def test_the_health_check_fails_while_nothing_serves(unserved: int) -> None:
@@ -166,11 +168,6 @@ def test_it_is_not_root_and_writes_to_its_volume_alone(site: Site) -> None:
 def test_management_commands_run_in_it(site: Site, console: Running) -> None:
     code, said = site.run("hoursmith-console", "manage", "audit_verify")
     assert code == 0, said
-
-
-def test_it_ends_in_order(site: Site, console: Running) -> None:
-    console.signal(signal.Signals[site.image.config["StopSignal"]])
-    assert console.process.wait(timeout=60) == 0, console.output()
 
 
 def test_the_image_has_no_file_of_the_operator_s_and_no_secret(image: Image) -> None:
