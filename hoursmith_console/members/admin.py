@@ -112,18 +112,17 @@ class MembersSection(ConsoleSection):
         """Invite a user to the console."""
         viewer = request.viewer
         data = request.POST if request.method == "POST" else None
-        form = InviteForm(data, actor=viewer.member, asks_unlisted="unlisted" in request.POST)
+        form = InviteForm(data, actor=viewer.member)
         if not form.is_valid():
             return _invite_page(request, form)
         email, role = normalize_email(form.cleaned_data["email"]), form.cleaned_data["role"]
-        is_confirmed = form.cleaned_data.get("unlisted", False)
+        is_confirmed = bool(request.POST.get("unlisted"))
         try:
             known = find_member(workspace=viewer.member.workspace, email=email)
             return self._invited(request, email, known.role if known else role, known, allow_unlisted=is_confirmed)
         except UnlistedAddressError as error:
-            form = InviteForm(data, actor=viewer.member, asks_unlisted=True)
             form.add_error("email", str(error))
-            return _invite_page(request, form)
+            return _invite_page(request, form, asks_unlisted=True)
         except InvitationError as error:
             return self._not_invited(request, error, None)
 
@@ -209,12 +208,13 @@ class MembersSection(ConsoleSection):
         return HttpResponseRedirect(address)
 
 
-def _invite_page(request: ConsoleRequest, form: InviteForm) -> HttpResponse:
+def _invite_page(request: ConsoleRequest, form: InviteForm, *, asks_unlisted: bool = False) -> HttpResponse:
     return render_page(
         request,
         "members/invite.html",
         title="Invite member",
         form=form,
+        asks_unlisted=asks_unlisted,
         sends_mail=sends_mail(),
         status=400 if form.is_bound else 200,
     )
