@@ -25,9 +25,14 @@ _SLOW = (
     "hoursmith_console/sandbox/api/test_schemathesis.py",
 )
 SLOW_PLACES = tuple(Path(__file__).parent / name for name in _SLOW)
-# Each takes minutes. They begin the run, since one that began last would run alone.
+# Each takes a minute or more. They begin the run, since one that began last would run alone.
 LONGEST = tuple(
-    Path(__file__).parent / name for name in ("test_secret_markers.py", "security/test_tenants_never_meet.py")
+    Path(__file__).parent / name
+    for name in (
+        "test_secret_markers.py",
+        "security/test_tenants_never_meet.py",
+        "clean_machine/test_clean_machine.py",
+    )
 )
 # Asked for by whatever needs an installed program, such as PostgreSQL, Chromium or Node.js.
 SLOW_FIXTURES = {"needs"}
