@@ -108,8 +108,8 @@ def test_an_upgrade_keeps_both_going(
     check_files(machine, newcomer, production)
     newcomer.stop()
     machine.put("/root/newer", *newer_release(tmp_path))
-    (upgrade,) = blocks(document("upgrading.md"), "sh")
-    machine.run(f"cd /root/newer\n{upgrade}", environment=PIP)
+    upgrade = blocks(document("upgrading.md").partition("\n## ")[0], "sh")
+    machine.run("\n".join(["cd /root/newer", *upgrade]), environment=PIP)
     machine.settle()
     newcomer.start()
     production.wait()
@@ -129,6 +129,8 @@ def test_a_backup_is_restored_by_the_manual(machine: Machine, newcomer: Newcomer
     where = {"VAR_DIR": newcomer.var}
     machine.run("mkdir /backup")
     call(newcomer.mcp, newcomer.token, *DELETION)
+    # A backup from before the first signature has no signing key: its restore counts as a change, not as a lost end.
+    eventually(lambda: '"type":"checkpoint"' in newcomer.printed)
     machine.run(backup, environment=where)
     assert machine.open_to_others("/backup/console.sqlite3") == []
     # What the backup does not have.
