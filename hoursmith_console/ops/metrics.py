@@ -58,12 +58,8 @@ class Record(Collector):
         self._found: dict[str, float] = {}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        found = self._current()
-        for name, value in found.items():
+        for name, value in self._current().items():
             yield GaugeMetricFamily(name, HELP[name], value=value)
-        for name, current in _DEPRECATED.items():
-            if current in found:
-                yield GaugeMetricFamily(name, f"Deprecated: use {current}.", value=found[current])
 
     def _current(self) -> dict[str, float]:
         if self._reading is None and time.monotonic() - self._read_at > REMEMBER_S:
@@ -76,11 +72,6 @@ class Record(Collector):
         return self._found
 
 
-# Former names of metrics, kept until the next release: docs/operating.md marks them as deprecated.
-_DEPRECATED = {
-    "hoursmith_audit_failing_sinks": "hoursmith_audit_failing_destinations",
-    "hoursmith_audit_sink_rows_behind": "hoursmith_audit_destination_rows_behind",
-}
 HELP = {
     "hoursmith_database_up": "1 if the database answers, else 0.",
     "hoursmith_audit_unsettled_calls": "Destructive calls of the last 30 days with an unresolved unknown outcome.",
