@@ -14,10 +14,10 @@ def document(name: str) -> str:
 
 
 def section(title: str) -> str:
-    """Return what docs/operating.md has under the heading `title`, up to the next one of its level."""
+    """Return what docs/operating.md has under the heading `title`, up to the next one."""
     text = document("operating.md")
-    marks, _, rest = next(re.finditer(rf"^(#+) ({re.escape(title)})\n((?:.|\n)*)", text, re.MULTILINE)).groups()
-    return re.split(rf"^#{{1,{len(marks)}}} ", str(rest), maxsplit=1, flags=re.MULTILINE)[0]
+    rest = next(re.finditer(rf"^#+ {re.escape(title)}\n((?:.|\n)*)", text, re.MULTILINE))[1]
+    return re.split(r"^#+ ", str(rest), maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -16,11 +16,14 @@ import time
 from pathlib import Path
 
 _UNITS, _STATE = Path("/etc/systemd/system"), Path("/run/units")
-# What matters only to the end of a service or of the machine, and is not needed here; and the limits under which
-# tests/deployment runs the unit.
-_WITHOUT_EFFECT = {"ExecReload", "KillMode", "Restart", "RestartSec"} | {
-    "CapabilityBoundingSet",
+# What matters at other times, or takes from the service what it does not need: `tests/deployment` is about that.
+_WITHOUT_EFFECT = {
+    "ExecReload",
+    "KillMode",
+    "Restart",
+    "RestartSec",
     "LimitNOFILE",
+    "CapabilityBoundingSet",
     "LockPersonality",
     "MemoryDenyWriteExecute",
     "PrivateDevices",
