@@ -47,13 +47,13 @@ class AnchorSettings:
     """AUDIT_ANCHOR, AUDIT_ANCHOR_DIR and AUDIT_ANCHOR_FLOOR."""
 
     mode: str
-    folder: Path
+    folder: Path | str
     floor: str
 
     @classmethod
     def configured(cls) -> "AnchorSettings":
-        folder = settings.AUDIT_ANCHOR_DIR or Path(settings.VAR_DIR) / "anchors"
-        return cls(settings.AUDIT_ANCHOR, Path(folder), settings.AUDIT_ANCHOR_FLOOR)
+        folder = settings.AUDIT_ANCHOR_DIR or f"{settings.VAR_DIR}/anchors"
+        return cls(settings.AUDIT_ANCHOR, folder, settings.AUDIT_ANCHOR_FLOOR)
 
 
 class Verified(NamedTuple):
@@ -67,7 +67,7 @@ class NodeAnchors:
     """The anchors of this node as this process knows them."""
 
     def __init__(self, configured: AnchorSettings) -> None:
-        self.folder = AnchorFolder(configured.folder) if configured.mode == FILE else None
+        self.folder = AnchorFolder(Path(configured.folder)) if configured.mode == FILE else None
         self.floors = {
             each.workspace: each
             for each in (checkpoint_from_line(line.encode()) for line in configured.floor.splitlines() if line.strip())
@@ -286,15 +286,15 @@ class NodeAnchors:
             self._keep(found, stored.tree)
 
 
-_current: tuple[tuple[object, ...], NodeAnchors] | None = None
+_current: tuple[AnchorSettings, NodeAnchors] | None = None
 _making = threading.Lock()
 
 
 def node_anchors() -> NodeAnchors:
-    """Return the anchors of this node. Each destructive call asks, so settings are compared as they are."""
+    """Return the anchors of this node."""
     global _current
-    configured = (settings.AUDIT_ANCHOR, settings.AUDIT_ANCHOR_DIR, settings.VAR_DIR, settings.AUDIT_ANCHOR_FLOOR)
+    configured = AnchorSettings.configured()
     with _making:
         if _current is None or _current[0] != configured:
-            _current = (configured, NodeAnchors(AnchorSettings.configured()))
+            _current = (configured, NodeAnchors(configured))
         return _current[1]
