@@ -83,8 +83,8 @@ class Site:
     def assert_untouched(self, mark: str, where: str, among: Iterable[type[Model]]) -> None:
         """Nothing of the workspace has changed, of the models `among` these, and no row of another names its tokens."""
         tenant, now, before = self.tenants[mark], self._rows(mark, among), self.before[mark]
-        changed = [label for label in now if now[label] != before[label]]
-        assert not changed, f"{where} changed {changed} of {mark}"
+        changed = {label: (before[label], now[label]) for label in now if now[label] != before[label]}
+        assert not changed, f"{changed} of {mark} was changed by {where}"
         strangers = strangers_with(tenant.org_id, tenant.prefixes, among)
         assert not strangers, f"{where}: rows of others name a token of {mark}: {strangers}"
 

@@ -17,6 +17,7 @@ from tests.upgrades.released import SETTINGS, SQLITE_FILES, TOTP_SECRET, Known, 
 from tests.upgrades.tables import Query, postgres_query, rows, schema, sqlite_query
 from tests.upgrades.visitor import Visitor
 from tests.verifiers import run_standalone
+from tests.waiting import eventually
 
 # Tables of Django's own, to which a migration adds rows.
 GROWN = {"django_migrations", "django_content_type", "auth_permission"}
@@ -141,12 +142,17 @@ def finish_the_rotation(console: Console, visitor: Visitor) -> None:
     """Let the assistant use the new token, revoke the old one, and finish."""
     assert console.call("new", "get_me", by="rotating").status == 200
     visitor.send("/accounts/reauthenticate/", password=console.known.password_of("ana")[1])
-    address = f"/rotations/{console.known.rotation}/"
+    rotation = console.known.rotation
+    address = f"/rotations/{rotation}/"
+    # A call is logged a moment after its answer, and a page counts what is logged.
+    eventually(
+        lambda: visitor.page(address) and dict(console.read("rotations_rotation", "id", "verified_at"))[rotation]
+    )
     visitor.send(address, to=f"{address}revoke/")
     assert console.call("rotating", "get_me", by="rotating").status == 401
     visitor.send(address, to=f"{address}finish/")
     ended = dict(console.read("rotations_rotation", "id", "outcome"))
-    assert ended[console.known.rotation] == "done"
+    assert ended[rotation] == "done"
 
 
 def verified(console: Console) -> None:
