@@ -1,6 +1,6 @@
 """The bridge without its audit record, so that the price of the record can be measured. For the bench alone.
 
-There is no such setting in the product: `bench.without_audit_settings` puts this catalogue in the place of its own.
+There is no such setting in the product: `bench.without_audit_settings` replaces the product's tools by these.
 """
 
 from typing import Any

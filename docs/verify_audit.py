@@ -941,7 +941,9 @@ class Clock:
     def earlier_key(self, trust: Trust, key_id: str, place: int) -> None:
         """Warn if the last checkpoint is signed with a key before the given one (§ 11)."""
         if trust.is_earlier(key_id):
-            reason = "it is the last one, and signed with a key before the given one: whoever holds that can make it up"
+            reason = (
+                "it is the last one, and signed with a key before the given one: the holder of that key can invent it"
+            )
             self.warnings.insert(0, {"record": "checkpoint", "sequence": place, "reason": reason})
 
     def warn(self, record: str, place: int, reason: str) -> None:

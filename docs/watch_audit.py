@@ -397,8 +397,8 @@ class Watcher:
         # Those up to the restored end agree, later ones do not.
         agreeing = bisect.bisect_left(kept, True, key=lambda head: not self._is_part(head, dated))
         if kept and not agreeing:
-            raise FindingError("changed", f"epoch {new} goes on from no checkpoint that was seen before")
-        say(f"epoch {new} goes on from entry {kept[agreeing - 1].size if kept else 0} of epoch {old}")
+            raise FindingError("changed", f"epoch {new} continues no checkpoint that was seen before")
+        say(f"epoch {new} continues from entry {kept[agreeing - 1].size if kept else 0} of epoch {old}")
         self._origin = dated.origin
         self._memory.state, self._memory.nodes = {"key": self._memory.state.get("key", 0)}, []
 

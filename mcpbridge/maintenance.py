@@ -3,7 +3,6 @@
 It has its own database connection, so that calls and pages never wait for it. Failed jobs are retried.
 """
 
-from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -79,8 +78,11 @@ class MaintenanceThread:
     def _compare(self) -> None:
         anchors = node_anchors()
         # Reading and hashing every new row costs as much as writing it, so one process of a node does it.
-        with suppress(OSError):
+        try:
             self._verifies = anchors.folder is None or is_mine_to_look(anchors.folder, every_s=self._look_every_s)
+        except OSError:
+            # Without a folder for all, each verifies for itself.
+            self._verifies = True
         look(anchors, self._alias, verifies_rows=self._verifies)
 
     def _look(self) -> None:

@@ -109,7 +109,7 @@ def look_at_the_anchors(findings: Findings, world: World, alarms: Alarms) -> Non
 
 
 def look_at_the_grants(findings: Findings, world: World, assistants: Assistants) -> None:
-    """Whose access ended lost it, and nobody else did, however often answers got lost."""
+    """Exactly the assistants whose access was ended have lost it, although answers to renewals were lost."""
     ((over,),) = world.database.rows("SELECT COUNT(*) FROM mcpbridge_grant WHERE ended_at IS NOT NULL")
     renewals = {f"{fault or 'nothing'}: {ending}": n for (fault, ending), n in sorted(assistants.renewals.items())}
     findings.figures |= {"grants; ended": [len(assistants.everybody), over], "renewals": renewals}

@@ -15,7 +15,7 @@ class Kind(Enum):
 
 
 class Setting(NamedTuple):
-    """One setting. `default` is text as in the environment; a default that depends on others is told in `about`.
+    """One setting. `default` is text as in the environment; `about` describes a default that depends on others.
 
     A secret can also be read from the file that `<name>_FILE` names, and is never shown.
     """

@@ -40,7 +40,7 @@ _INCIDENTS = (
 async def play(
     workspace: Workspace, clock: DemoClock, state: DemoState, report: Callable[[DemoState], None], *, is_brief: bool
 ) -> None:
-    """Play the two weeks that end now; `report` is told the state after each step. `is_brief`: one working day."""
+    """Play the two weeks that end now; `report` receives the state after each step. `is_brief`: one working day."""
     end = clock.now()
     members = await console(_members, workspace=workspace)
     async with gateway() as bridge:

@@ -178,8 +178,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(systemd: None, tmp_path_factory: pytest.TempPathFactory, needs: Callable[[bool, str], None]) -> Service:
     require(needs, "crun")
-    if os.geteuid() != 0:
-        pytest.skip("Only root can be another user.")
+    needs(os.geteuid() == 0, "Only root can be another user.")
     return Service(tmp_path_factory.mktemp("service"))
 
 

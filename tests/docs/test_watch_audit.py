@@ -161,7 +161,7 @@ def test_a_restored_log_waits_until_its_epoch_is_accepted(log: TileLog, capsys: 
         assert look(log, *more, vkey=first) == 1
         assert "new epoch: the log was restored and is at epoch 2" in capsys.readouterr().out
     assert look(log, "--accept-epoch", "2", vkey=first) == 0
-    assert "epoch 2 goes on from entry 320 of epoch 1" in capsys.readouterr().out
+    assert "epoch 2 continues from entry 320 of epoch 1" in capsys.readouterr().out
     assert look(log, vkey=first) == 0
     log.epoch = 1
     assert look(log, vkey=first) == 1
@@ -173,7 +173,7 @@ def test_an_epoch_that_goes_on_from_nothing_seen_is_changed(log: TileLog, capsys
     log.epoch, log.leaves = 2, []
     log.grow(350, "forged")
     assert look(log) == 1
-    assert "changed: epoch 2 goes on from no checkpoint" in capsys.readouterr().out
+    assert "changed: epoch 2 continues no checkpoint" in capsys.readouterr().out
 
 
 def test_a_log_that_stands_still_is_stale(log: TileLog, capsys: pytest.CaptureFixture[str]) -> None:

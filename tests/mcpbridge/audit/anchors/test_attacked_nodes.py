@@ -13,6 +13,7 @@ from mcpbridge.audit.anchors.memory import (
 )
 from mcpbridge.audit.anchors.rounds import OldRows
 from mcpbridge.audit.anchors.watch import look
+from mcpbridge.audit.checkpoints import store_checkpoint
 from mcpbridge.audit.errors import SigningRefusedError
 from mcpbridge.audit.export.jsonl import checkpoint_line
 from mcpbridge.audit.hashchain import genesis, link
@@ -89,15 +90,7 @@ def test_a_history_that_was_signed_with_the_stolen_key_is_not_that_of_the_anchor
     sql(f"DELETE FROM {EVENTS} WHERE sequence > 6", f"DELETE FROM {HEADS} WHERE sequence > 4")
     forge(7, 12)
     head = sign_head(configured_key(), WORKSPACE, head_of("default", WORKSPACE).head, reason="rows")
-    SigningHead.objects.create(
-        org_id=WORKSPACE,
-        sequence=head.sequence,
-        hash=head.hash,
-        at=head.at,
-        key_id=head.key_id,
-        signature=head.signature,
-        reason="rows",
-    )
+    store_checkpoint("default", head)
     for _ in range(2):
         fault = found()
         assert fault is not None

@@ -14,7 +14,7 @@ from mcpbridge.audit.anchors.memory import (
     node_anchors,
 )
 from mcpbridge.audit.anchors.watch import look
-from mcpbridge.audit.checkpoints import checkpoint_line, make_checkpoints
+from mcpbridge.audit.checkpoints import checkpoint_line, make_checkpoints, store_checkpoint
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.keyring import UnannouncedKeyError, announce_key, usable_key
 from mcpbridge.audit.log_tree.signed_heads import sign_head
@@ -172,15 +172,7 @@ def test_a_checkpoint_by_a_retired_key_is_a_finding(sql: Sql, settings: Any) -> 
     sign()
     write(1)
     head = sign_head(old, WORKSPACE, head_of("default", WORKSPACE).head, reason="demand")
-    SigningHead.objects.create(
-        org_id=WORKSPACE,
-        sequence=head.sequence,
-        hash=head.hash,
-        at=head.at,
-        key_id=head.key_id,
-        signature=head.signature,
-        reason="demand",
-    )
+    store_checkpoint("default", head)
     fault = found()
     assert fault is not None
     assert "retired key" in fault.reason

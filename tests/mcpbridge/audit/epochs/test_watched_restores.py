@@ -84,7 +84,7 @@ def test_watcher_and_witness_follow_a_restore_that_was_accepted(
         assert watcher.look(vkey, *more) == 1
         assert "new epoch: the log was restored and is at epoch 2" in capsys.readouterr().out
     assert watcher.look(vkey, "--accept-epoch", "2") == 0
-    assert "epoch 2 goes on from entry 8 of epoch 1" in capsys.readouterr().out
+    assert "epoch 2 continues from entry 8 of epoch 1" in capsys.readouterr().out
     assert watcher.look(vkey) == 0
     # The witness has to be told of the new origin first.
     second = first.removesuffix("1") + "2"
