@@ -8,10 +8,11 @@ one for the database. A proxy in front may have such limits; the product does no
 import asyncio
 import http
 import resource
+from collections import deque
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # From the connection, or the first byte of a later request, to the end of the request's headers.
 HEAD_S = 10.0
@@ -62,6 +63,8 @@ class Connection(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._refusal = http.HTTPStatus.BAD_REQUEST
         self._has_asked = self._is_ending = False
+        # Requests that had no response yet when the next one came.
+        self._earlier: deque[RequestResponseCycle] = deque()
 
     @property
     def is_idle(self) -> bool:
@@ -96,6 +99,10 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        # uvicorn tells the newest request only; an earlier one would write its response, and fail.
+        for cycle in self._earlier:
+            cycle.disconnected = True
+            cycle.message_event.set()
         self._connections.remove(self)
         for timer in (self._head, self._unread, self.timeout_keep_alive_task):
             if timer is not None:
@@ -121,6 +128,8 @@ class Connection(HttpToolsProtocol):
         if self._head is not None:
             self._head.cancel()
             self._head = None
+        if not self.is_idle:
+            self._remember_earlier()
         target = self.url
         # uvicorn drops the host of a target that is a whole URL, by which the application has to go.
         self.url = target if target.startswith(b"/") else b"/"
@@ -154,8 +163,21 @@ class Connection(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
 
+    def _remember_earlier(self) -> None:
+        # They are answered in order.
+        while self._earlier and self._earlier[0].response_complete:
+            self._earlier.popleft()
+        self._earlier.append(self.cycle)
+
     def _await_head(self) -> None:
-        self._head = self.loop.call_later(HEAD_S, self.close)
+        self._head = self.loop.call_later(HEAD_S, self._close_without_head)
+
+    def _close_without_head(self) -> None:
+        if self.is_idle:
+            self.close()
+        else:
+            # The response to the request before comes first: its client must know what became of a change.
+            self.cycle.keep_alive = False
 
     def _refuse(self, status: http.HTTPStatus) -> None:
         self._refusal = status

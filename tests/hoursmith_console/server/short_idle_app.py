@@ -23,7 +23,7 @@ if (slowly := Path(os.environ["LOADS_SLOWLY"])).exists():
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer `X-Echo`, twenty megabytes at `/big`, nothing at `/never`, and the process id elsewhere."""
+    """Answer `X-Echo` or the process id: twenty megabytes at `/big`, nothing at `/never`, late at `/late`."""
     if scope["type"] == "lifespan":
         for step in ("startup", "shutdown"):
             await receive()
@@ -32,6 +32,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/never":
         await asyncio.Event().wait()
+    if scope["path"] == "/late":
+        await asyncio.sleep(connections.HEAD_S * 1.5)
     echo = dict(scope["headers"]).get(b"x-echo", str(os.getpid()).encode())
     body = BIG if scope["path"] == "/big" else echo
     length = (b"content-length", str(len(body)).encode())

@@ -131,6 +131,22 @@ def test_a_later_request_of_a_connection_has_no_more_time_than_the_first(running
         ask_slowly(slow)
 
 
+def test_requests_before_one_that_is_slow_are_answered_and_before_a_broken_one_dropped_in_silence(
+    running: Running,
+) -> None:
+    late = b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n"
+    with running.connected() as slow, running.connected() as broken:
+        broken.sendall(late + GET + b"GET / HTTP/9.1\r\n\r\n")
+        slow.sendall(late + GET + b"GET / HTT")
+        answers = b"".join(iter(lambda: slow.recv(1000), b""))
+        assert (answers.count(b"HTTP/1.1 200"), answers.count(b"connection: close")) == (2, 1)
+        with contextlib.suppress(ConnectionResetError):
+            assert broken.recv(1000) == b""
+    # The late response to the broken connection was due first.
+    assert running.answered_by() is not None
+    assert "Traceback" not in running.log.read_text(encoding="utf-8")
+
+
 def is_answered(connection: socket.socket) -> bool:
     """Ask for the worker's number, and return whether all of the response comes."""
     connection.sendall(GET)
