@@ -1,12 +1,13 @@
 """Transport to Hoursmith over the network: a pool of HTTP/1.1 connections, one request at a time on each.
 
-The pool is our own so that no request is ever sent twice: some libraries resend a request, DELETE included, when a
-pooled connection turns out to be closed, although the first may have been carried out. Unsolicited data closes a
-connection, so that no caller can get another's response. llhttp, through httptools, parses the responses.
+The pool is our own so that no request is sent twice, or after its caller has given up (ADR 93). A connection on
+which anything arrived unasked, its end included, takes no other request, so that no caller can get another's response.
+llhttp, through httptools, parses the responses.
 """
 
 import asyncio
 import re
+import select
 import socket
 import ssl
 from collections import deque
@@ -68,12 +69,11 @@ class HttpTransport:
         try:
             connection = self._idle_connection() or await self._connect_within(connect_deadline)
             try:
-                answer = await connection.ask(request, now + self._timeout_s)
+                return await connection.ask(request, now + self._timeout_s)
             finally:
                 self._put_back(connection)
         finally:
             self._slots.release()
-        return answer
 
     async def aclose(self) -> None:
         while self._idle:
@@ -168,14 +168,14 @@ class _Connection(asyncio.Protocol):
         self._fault: UpstreamError | None = None
         self._received_bytes = self._field_bytes = 0
         self._status = 0
-        self._is_last = False
-        self._is_whole = False
+        self._is_last = self._is_whole = False
         self.on_message_begin()
 
     @property
     def is_open(self) -> bool:
-        """Return whether it can take a request."""
-        return self._transport is not None and not self._transport.is_closing() and self._asked is None
+        """Return whether it can take a request: nothing has arrived either, not even what the loop has yet to read."""
+        is_free = self._transport is not None and not self._transport.is_closing() and self._asked is None
+        return is_free and not self._arrived.poll(0)
 
     def end(self) -> None:
         """Close it at once, even during a request."""
@@ -204,6 +204,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._arrived = select.poll()
+        self._arrived.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self._asked is None:

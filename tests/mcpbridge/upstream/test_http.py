@@ -142,18 +142,33 @@ def test_a_packed_body_is_left_unread() -> None:
     assert answered(always(packed)) == (RawResponse(500, "3", None), RawResponse(500, "3", None), 2)
 
 
-def test_one_that_was_idle_for_long_or_that_speaks_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_noticed", [True, False])
+@pytest.mark.parametrize("arrives", [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", b""])
+def test_an_idle_connection_with_anything_to_read_is_not_used_again(arrives: bytes, is_noticed: bool) -> None:
     async def story() -> None:
         async with serving(always(HELLO)) as server, asking(server) as line:
             await get(line)
-            # An answer to nobody's question, which the next one must not get.
-            server.lines[0].write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
-            await asyncio.sleep(0.1)
-            assert (await get(line)).body == b"hello"
+            # Either is in the client's socket at once, before its event loop can read it.
+            if arrives:
+                server.lines[0].write(arrives)
+            else:
+                server.lines[0].write_eof()
+            if is_noticed:
+                await asyncio.sleep(0.1)
+            assert (await line.exchange("DELETE", "/x", {}, None)).body == b"hello"
             assert len(server.lines) == 2
+            assert [head[0][:3] for head in server.requests] == ["GET", "DEL"]
+
+    asyncio.run(story())
+
+
+def test_a_connection_that_was_idle_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with serving(always(HELLO)) as server, asking(server) as line:
+            await get(line)
             monkeypatch.setattr(network, "KEPT_FOR_S", -1.0)
             await get(line)
-            assert len(server.lines) == 3
+            assert len(server.lines) == 2
 
     asyncio.run(story())
 
