@@ -252,6 +252,34 @@ def test_there_are_only_so_many_connections_and_who_finds_none_free_sent_nothing
     asyncio.run(story())
 
 
+def test_a_request_that_is_cancelled_while_it_waits_for_a_connection_is_never_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "MAX_CONNECTIONS", 1)
+    gate = asyncio.Event()
+
+    async def wait(head: list[str], writer: asyncio.StreamWriter, number: int) -> None:
+        await gate.wait()
+        writer.write(HELLO)
+
+    async def story() -> None:
+        async with serving(wait) as server, asking(server) as line:
+            first = asyncio.create_task(get(line))
+            await asyncio.sleep(0.05)
+            waiting = asyncio.create_task(line.exchange("DELETE", "/x", {}, None))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            gate.set()
+            assert (await first).body == b"hello"
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            # It would have been sent before this one.
+            await get(line)
+            assert [head[0][:3] for head in server.requests] == ["GET", "GET"]
+
+    asyncio.run(story())
+
+
 def test_a_host_that_is_none_or_that_nobody_serves_was_sent_nothing() -> None:
     async def story() -> None:
         with socket.socket() as unused:
