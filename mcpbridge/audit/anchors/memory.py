@@ -79,6 +79,8 @@ class NodeAnchors:
         self._verified: dict[str, Verified] = {}
         self._trees: dict[str, LogTree] = {}
         self._written: dict[str, Head] = {}
+        # How many checkpoints the last verified row had when they were verified: its sequence and their number.
+        self.verified_checkpoints: dict[str, tuple[int, int]] = {}
         self._faults: dict[str, AnchorFault] = {}
         self._unsaved: set[str] = set()
         # With AUDIT_ANCHOR=witness: the logs that witnesses were asked about, and when each may be asked for again.

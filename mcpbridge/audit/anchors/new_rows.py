@@ -7,6 +7,7 @@ from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import NodeAnchors
 from mcpbridge.audit.export.source import Selection, checkpoint_of, event_records
 from mcpbridge.audit.hashchain import Head
+from mcpbridge.audit.keyring import key_line
 from mcpbridge.audit.log_tree.growing import LogTree, continued_tree, signed_tree
 from mcpbridge.audit.log_tree.origins import new_origin
 from mcpbridge.audit.tree.errors import ProofError
@@ -17,6 +18,8 @@ from mcpbridge.audit.verification.trust import Trust
 from mcpbridge.models import AuditCut, SigningHead
 
 LIMIT_S = 5.0
+# A log without new rows gets a checkpoint every 15 minutes, all at its last row; as many are verified when one came.
+_CHECKPOINTS_AT_ONE_ROW = 100
 
 
 class _FindingError(Exception):
@@ -53,6 +56,7 @@ class NewRows:
         anchor = self._anchor
         begun = self._anchors.verified(self._org_id) or Head(anchor.sequence, anchor.hash)
         tree = self._tree_at(begun)
+        self._verify_checkpoints_at(begun, tree)
         heads = SigningHead.objects.using(self._alias).filter(org_id=self._org_id, sequence__gt=begun.sequence)
         # Read before the rows, so that the row of each is there.
         signed = deque(checkpoint_of(each) for each in heads.order_by("sequence", "id"))
@@ -76,6 +80,20 @@ class NewRows:
         self._anchors.remember_verified(self._org_id, head, tree)
         if last.sequence > anchor.sequence:
             self._anchors.move(last, last_tree)
+
+    def _verify_checkpoints_at(self, begun: Head, tree: LogTree | None) -> None:
+        """Verify the newest checkpoints at the row that was verified last, unless they are as many as before."""
+        heads = SigningHead.objects.using(self._alias).filter(org_id=self._org_id, sequence=begun.sequence)
+        counted = begun.sequence, heads.count()
+        if self._anchors.verified_checkpoints.get(self._org_id) == counted:
+            return
+        for head in heads.order_by("-id")[:_CHECKPOINTS_AT_ONE_ROW]:
+            signed = checkpoint_of(head)
+            self._refuse_foreign(signed)
+            # Those from before an upgrade or a restore are of another tree, up to the same row.
+            is_of_tree = tree is not None and signed.origin == str(tree.origin)
+            self._refuse_other(signed, begun, tree if is_of_tree else None)
+        self._anchors.verified_checkpoints[self._org_id] = counted
 
     def _tree_at(self, begun: Head) -> LogTree | None:
         """Return the tree up to the verified row, which grows from here; None in format 1."""
@@ -113,8 +131,16 @@ class NewRows:
         raise _FindingError(reason, FaultKind.BEHIND)
 
     def _refuse_foreign(self, signed: Checkpoint) -> None:
-        if fault := self._trust.fault(signed):
+        # Its key may have been announced since the line of keys was read.
+        if self._trust.fault(signed) and (fault := key_line(self._alias).fault(signed)):
             raise _FindingError(f"A checkpoint in the database is not ours: {fault[1]}.")
+
+    def _refuse_other(self, signed: Checkpoint, head: Head, tree: LogTree | None) -> None:
+        """Report a checkpoint at `head` that names another hash or, of the same tree, another root."""
+        if signed.hash != head.hash:
+            raise _FindingError(f"The checkpoint at entry {signed.sequence} names another hash.")
+        if tree is not None and signed.root != tree.root:
+            raise _FindingError(f"The checkpoint at entry {signed.sequence} names another root.")
 
     def _agreeing(self, signed: Checkpoint, head: Head, tree: LogTree | None, key_id: str) -> LogTree | None:
         """Return the tree up to a checkpoint that agrees with the rows; the first of format 2 begins it."""
@@ -122,14 +148,14 @@ class NewRows:
         place = f"The checkpoint at entry {signed.sequence}"
         if signed.key_id in self._trust.predecessors(key_id):
             raise _FindingError(f"{place} is signed with the retired key {signed.key_id}.")
-        if signed.sequence == head.sequence and signed.hash != head.hash:
-            raise _FindingError(f"{place} names another hash.")
+        if signed.sequence == head.sequence:
+            self._refuse_other(signed, head, None)
         if tree is None:
             return signed_tree(self._alias, signed) if signed.origin else None
         if signed.origin != str(tree.origin):
             raise _FindingError(f"{place} is of another tree, {signed.origin or 'of format 1'}.")
-        if signed.sequence == head.sequence and signed.root != tree.root:
-            raise _FindingError(f"{place} names another root.")
+        if signed.sequence == head.sequence:
+            self._refuse_other(signed, head, tree)
         return tree
 
 

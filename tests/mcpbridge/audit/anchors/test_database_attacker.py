@@ -90,6 +90,28 @@ def test_a_changed_history_is_found_and_never_signed(
         make_checkpoints(reason="demand")
 
 
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["while serving", "at rest"])
+@pytest.mark.parametrize("number", ["-1", "1000"])
+def test_a_checkpoint_that_is_inserted_at_the_last_verified_row_is_found(
+    number: str, is_restarted: bool, sql: Sql, restart: Restart
+) -> None:
+    columns = "org_id, sequence, hash, at, key_id, reason, origin, root, signed_note"
+    # As many idle ones as come without new entries are no finding.
+    for _ in range(3):
+        assert (sign(), found()) == (8, None)
+    if is_restarted:
+        restart()
+    sql(
+        f"INSERT INTO {HEADS} (id, signature, {columns})"
+        f" SELECT {number}, 'AAAA', {columns} FROM {HEADS} WHERE sequence = 8 LIMIT 1"
+    )
+    fault = found()
+    assert fault is not None
+    assert (fault.kind, "A checkpoint in the database is not ours" in fault.reason) == ("changed", True)
+    with pytest.raises(AnchorFaultError):
+        sign()
+
+
 def test_facts_of_a_row_that_nobody_signed_yet_are_checked_before_they_are_signed(sql: Sql) -> None:
     write(2)
     sql(f"UPDATE {EVENTS} SET role = 'MEMBER' WHERE sequence = 9")
