@@ -48,6 +48,7 @@ class Served:
     environment: dict[str, str]
     workers: int
     may_fork: bool = True
+    application: str = "hoursmith_console.asgi:application"
     process: Process | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
     _manager: Manager | None = None
@@ -111,7 +112,7 @@ class Served:
         """Start the server alone, or as `hoursmith-console serve` does, which migrates the database first."""
         gunicorn = (
             *("gunicorn", "--config", "python:hoursmith_console.server.gunicorn_conf"),
-            "hoursmith_console.asgi:application",
+            self.application,
         )
         program = ("hoursmith_console.server.run",) if as_installed else gunicorn
         with (self.var / "server.log").open("ab") as log, open(os.devnull, "rb") as nothing:

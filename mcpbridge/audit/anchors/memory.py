@@ -79,7 +79,6 @@ class NodeAnchors:
         self._verified: dict[str, Verified] = {}
         self._trees: dict[str, LogTree] = {}
         self._written: dict[str, Head] = {}
-        # How many checkpoints the last verified row had when they were verified: its sequence and their number.
         self.verified_checkpoints: dict[str, tuple[int, int]] = {}
         self._faults: dict[str, AnchorFault] = {}
         self._unsaved: set[str] = set()
@@ -127,8 +126,7 @@ class NodeAnchors:
 
     def verified(self, org_id: str) -> Head | None:
         """Return the last row up to which this process has verified the chain, at least the anchor's."""
-        found = self.verified_tree(org_id)
-        return found.head if found else None
+        return found.head if (found := self.verified_tree(org_id)) else None
 
     def verified_tree(self, org_id: str) -> Verified | None:
         """Return the same row with the tree up to it, which is None in format 1 and if it is not known."""

@@ -84,6 +84,7 @@ class NewRows:
     def _verify_checkpoints_at(self, begun: Head, tree: LogTree | None) -> None:
         """Verify the newest checkpoints at the row that was verified last, unless they are as many as before."""
         heads = SigningHead.objects.using(self._alias).filter(org_id=self._org_id, sequence=begun.sequence)
+        # Where and how many.
         counted = begun.sequence, heads.count()
         if self._anchors.verified_checkpoints.get(self._org_id) == counted:
             return

@@ -101,6 +101,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory, hoursmith: Hoursmith) -> It
     }
     with served_console(folder, env=env, workers=2, start=False) as served:
         served.environment["HOURSMITH_API_URL"] = hoursmith.url
+        served.application = "tests.faults.proxies.impatient:application"
         served.start()
         yield Bench(served, hoursmith, served.environment["DATABASE_URL"])
 

@@ -14,6 +14,8 @@ FOLDER = ROOT / "docs" / "proxies"
 HOST = "console.example.com"
 # Instead of ten seconds for a request's head: tests wait until they are over.
 HEAD_S = 3
+# Instead of thirty for the body of a request, and for a client that reads nothing.
+WAIT_S = 2
 
 
 def filled_in(name: str, **changes: str) -> str:
@@ -34,6 +36,8 @@ def nginx(folder: Path, port: int, upstream: int, certificate: Path) -> tuple[li
             "/etc/ssl/console.pem": str(certificate),
             "/etc/ssl/console.key": str(certificate),
             "client_header_timeout 10s": f"client_header_timeout {HEAD_S}s",
+            "client_body_timeout 30s": f"client_body_timeout {WAIT_S}s",
+            "send_timeout 30s": f"send_timeout {WAIT_S}s",
         },
     )
     (folder / "site.conf").write_text(site, encoding="utf-8")
@@ -56,6 +60,7 @@ def caddy(folder: Path, port: int, upstream: int, certificate: Path) -> tuple[li
             f"{HOST} {{": f"{HOST}:{port} {{\n\tbind 127.0.0.1\n\ttls {certificate} {certificate}",
             "127.0.0.1:8000": f"127.0.0.1:{upstream}",
             "read_header 10s": f"read_header {HEAD_S}s",
+            "read_body 35s": f"read_body {WAIT_S + 3}s",
         },
     )
     (folder / "Caddyfile").write_text(text, encoding="utf-8")

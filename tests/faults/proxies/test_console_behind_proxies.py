@@ -1,5 +1,6 @@
 """A console behind each documented proxy: sign-in, calls, claimed addresses, reloads, dead workers, slow clients."""
 
+import http.client
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from tests.faults.conftest import Bench
 from tests.faults.mcp import call_tool
 from tests.faults.proxies.conftest import CLIENT, METRICS_TOKEN, Front
+from tests.faults.proxies.impatient import ENDED
 from tests.faults.proxies.programs import HEAD_S, HOST
 from tests.faults.test_rolling_restart import steady_calls, told_to
 from tests.faults.upstream import Gate
@@ -97,6 +99,70 @@ def test_what_is_too_large_is_refused_in_words(behind: Bench, front: Front, size
     # The proxy kept no part of it in a file.
     assert not list(front.var.glob("client_body/*"))
     connection.close()
+
+
+@pytest.mark.parametrize("size", [1_500_000, 8_000_000])
+def test_what_is_too_large_and_sent_in_chunks_is_refused_in_words(
+    behind: Bench, fronts: dict[str, Front], size: int
+) -> None:
+    head = request_head(behind, "Transfer-Encoding: chunked")
+    for name, connection in all_ways(behind, fronts):
+        with connection:
+            # The answer may come before all is sent, and the rest is not taken then.
+            with suppress(OSError):
+                connection.sendall(head)
+                for _ in range(size // 100_000):
+                    connection.sendall(b"186a0\r\n" + b"x" * 100_000 + b"\r\n")
+                connection.sendall(b"0\r\n\r\n")
+            answer = answer_on(connection)
+            text = answer.read().decode()
+            assert answer.status == 413, (name, answer.status, text[:300])
+            assert "larger than" in text or "Too Large" in text or name == "caddy", (name, text[:300])
+
+
+def test_a_body_that_stops_coming_is_refused(behind: Bench, fronts: dict[str, Front]) -> None:
+    head = request_head(behind, "Content-Length: 100")
+    with ExitStack() as stack:
+        ways = {name: stack.enter_context(connection) for name, connection in all_ways(behind, fronts)}
+        for connection in ways.values():
+            connection.sendall(head + b"{")
+        # nginx takes the whole body before it asks the console, and says nothing.
+        with pytest.raises(http.client.RemoteDisconnected):
+            answer_on(ways.pop("nginx"))
+        for name, connection in ways.items():
+            answer = answer_on(connection)
+            text = answer.read().decode()
+            assert (answer.status, "The body did not arrive" in text) == (408, True), (name, text[:300])
+
+
+def test_a_client_that_reads_nothing_keeps_no_connection_of_the_console(
+    behind: Bench, fronts: dict[str, Front]
+) -> None:
+    with ExitStack() as stack:
+        ways = [stack.enter_context(connection) for _, connection in all_ways(behind, fronts)]
+        for connection in ways:
+            connection.sendall(f"GET /big HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+        behind.eventually(lambda: behind.served.output().count(ENDED) == len(ways))
+
+
+def all_ways(behind: Bench, fronts: dict[str, Front]) -> list[tuple[str, socket.socket]]:
+    """New connections to the console itself and to each of the proxies."""
+    alone = socket.create_connection(("127.0.0.1", behind.served.port), timeout=30)
+    return [("console", alone), *((name, front.connected(30)) for name, front in fronts.items())]
+
+
+def request_head(behind: Bench, more: str) -> bytes:
+    """The head of a request to `/mcp` with a token and one `more` header."""
+    token = f"Authorization: Bearer {behind.hoursmith.mint()}"
+    json_type = "Content-Type: application/json"
+    return f"POST /mcp HTTP/1.1\r\nHost: {HOST}\r\n{token}\r\n{json_type}\r\n{more}\r\n\r\n".encode()
+
+
+def answer_on(connection: socket.socket) -> http.client.HTTPResponse:
+    """The response that comes on a connection, once its head is there."""
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer
 
 
 def test_a_reload_loses_no_call_and_a_held_one_is_answered(behind: Bench, fronts: dict[str, Front]) -> None:
