@@ -125,6 +125,10 @@ def test_a_database_that_cannot_be_asked_is_no_clean_bill(
         assert database.cluster is not None
         connection.close()
         database.cluster.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false')
+        # A pooler keeps those that it has.
+        database.cluster.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'"
+        )
     status, found, printed = scan(empty)
     assert (status, found) == (2, [])
     assert "The database default could not be scanned" in printed
