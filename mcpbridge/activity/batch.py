@@ -71,7 +71,7 @@ def tool_call_columns(each: EndedCall, tokens: Mapping[TokenRef, KnownToken]) ->
     """Return the columns of the activity row for `each`; `tokens` are the tokens that Hoursmith has accepted."""
     call, call_result, _ = each
     columns = sanitized_columns(call)
-    columns["org_id"] = workspace_of(each, tokens)
+    columns["org_id"] = columns["org_id"] or workspace_of(each, tokens)
     columns["result"] = call_result.result.value
     columns["status"] = call_result.status
     columns["code"] = sanitize_text(call_result.code, 40)

@@ -31,7 +31,7 @@ from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
 logger = logging.getLogger(__name__)
 
-_BATCH_AT_MOST = 500
+_BATCH_AT_MOST = 2_000
 _LONGEST_PAUSE_S = 2.0
 # Only the latest of each connection matters, and clients send more.
 _GREETINGS_AT_MOST = 1_000

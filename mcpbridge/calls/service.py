@@ -7,8 +7,7 @@ run to completion even if the caller disconnects, so that no outcome is lost.
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
@@ -34,8 +33,7 @@ ANONYMOUS = Identity(org_id="", org_name="", plan="", role="", token_name="", sc
 NO_ELICITATION = ElicitationState()
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(NamedTuple):
     """What the caller gets: the REST payload, an error, or a `question` for the user."""
 
     payload: dict[str, Any]

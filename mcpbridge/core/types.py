@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcpbridge.core.token_digest import Digests
 from mcpbridge.models import CallKind, Result, TokenRef
@@ -102,8 +102,7 @@ class Call:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(NamedTuple):
     """How a call ended: result, HTTP status, error code, and duration in milliseconds."""
 
     result: Result

@@ -15,6 +15,8 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
     `forwarded` are the X-Forwarded-For lines in order. They are read from the right, since only what a trusted proxy
     appended is reliable: everything left of the first untrusted address is that client's own claim.
     """
+    if not forwarded:
+        return _normal(peer or "")
     address = parse_address(peer or "")
     if address is None:
         return peer or ""
@@ -25,6 +27,12 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
             break
         address = hop
     return str(address)
+
+
+@lru_cache(maxsize=1024)
+def _normal(peer: str) -> str:
+    """Return the address `peer` in its normal form. Cached: clients keep their connections."""
+    return str(parse_address(peer) or peer)
 
 
 class AllowedHosts:

@@ -9,8 +9,8 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import mcp_types as types
 import orjson
@@ -55,8 +55,7 @@ _UNKNOWN_WAIT_S = 5
 _PATH = re.compile(rf"/mcp(?:/c/(?P<connection>{ID_PATTERN}))?(?P<readonly>/readonly)?/?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(NamedTuple):
     """An HTTP response; without a body if `body` is None."""
 
     status: int
@@ -153,7 +152,7 @@ class McpHttpApp:
                 error = jsonrpc.RpcError(types.INVALID_REQUEST, "initialize cannot be part of a batch: send it alone.")
                 answer = HttpResponse(error.http_status, error.body(jsonrpc.id_from(message)))
             else:
-                own = replace(context, caller=replace(context.caller))
+                own = context._replace(caller=replace(context.caller))
                 answer = await self._exchange(message, headers, own, spans.NOTHING)
             if answer.body is not None:
                 bodies.append(answer.body)

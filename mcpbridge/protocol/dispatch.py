@@ -8,7 +8,7 @@ every request. Since no state is kept between requests here, one await does the 
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -126,7 +126,7 @@ async def dispatch_request(
             _check_arguments(request.params or {}, modern=modern)
         if request.method == "tools/call" and version in _STRUCTURED and (call := _plain_call(request.params or {})):
             if modern and _asks_in_forms(request.params or {}):
-                context = replace(context, elicitation=_CAN_ASK)
+                context = context._replace(elicitation=_CAN_ASK)
             result = await server.catalogue.call(*call, context)
             return _complete(result, server) if modern else result
         client = (route.client_info, route.client_capabilities) if route is not None else (None, None)

@@ -1,7 +1,6 @@
 """JSON-RPC 2.0 messages: read a request's envelope, and write an error."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import mcp_types as types
 import orjson
@@ -29,8 +28,7 @@ class RpcError(Exception):
         return {"jsonrpc": "2.0", "id": request_id, "error": error}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A JSON-RPC request with a valid envelope."""
 
     id: str | int

@@ -5,8 +5,8 @@ MCP facts: specification 2025-11-25 and 2026-07-28, server/tools and server/prom
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import mcp_types as types
 import orjson
@@ -44,8 +44,7 @@ NOTICE_META_KEY = "app.hoursmith/notice"
 LISTING_TTL_MS = 5 * 60 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(NamedTuple):
     """One request that passed the checks of its transport."""
 
     credential: Credential
@@ -210,7 +209,7 @@ def build_server(
     async def call_tool(
         sdk_context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        context = replace(context_from(sdk_context), elicitation=_elicitation_state(sdk_context, params))
+        context = context_from(sdk_context)._replace(elicitation=_elicitation_state(sdk_context, params))
         result = await catalogue.call(params.name, params.arguments or {}, context)
         if result.get("resultType") == "input_required":
             return types.InputRequiredResult.model_validate(result)

@@ -21,7 +21,8 @@ _NOTHING = re.compile("[\\s\u200c\u200d\ufe00-\ufe0f\ufffd]*")
 
 def is_plain(text: str) -> bool:
     """Return whether `text` has no hidden characters."""
-    return not _HIDDEN.search(text)
+    # Nearly every text is printable ASCII, which takes half the time to see.
+    return (text.isascii() and text.isprintable()) or not _HIDDEN.search(text)
 
 
 def marked(text: str) -> str:

@@ -1,7 +1,6 @@
 """Serve MCP over standard input and output, for clients that start a command."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -49,7 +48,7 @@ class StdioTools:
     async def call(self, name: str, arguments: dict[str, Any], context: RequestContext) -> McpToolResult:
         if not self._started.is_set():
             await self._started.wait()
-            context = replace(context, notice=_notice(self._bridge, context.credential))
+            context = context._replace(notice=_notice(self._bridge, context.credential))
         try:
             if self._bridge.restrictions.now().is_blocked(context.credential.token_ref):
                 raise CredentialError(

@@ -1,7 +1,6 @@
 """The raw HTTP response of Hoursmith, and its decoded JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,8 +20,7 @@ class RawResponse(NamedTuple):
     body: bytearray | None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiResponse:
+class ApiResponse(NamedTuple):
     """A decoded response. `payload` is the JSON object, `{"data": None}` for an empty success.
 
     For an error status whose body is not the contract's envelope, `payload` is empty.
