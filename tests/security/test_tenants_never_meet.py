@@ -288,7 +288,12 @@ def _forms(asking: Asking) -> list[Form]:
 @pytest.mark.parametrize(("site", "mode"), [("sqlite", "sandbox")], indirect=True)
 def test_the_keys_open_and_the_forms_are_found(site: Site, mode: str) -> None:
     """Else the walk above would pass on keys that fit nothing, and on pages without forms."""
-    asking = Asking(site, "owner", OURS)
+    # A sign-in changes the row of the account, which the tests behind this one must find as it was.
+    with undone(*ALIASES):
+        _assert_keys_open(Asking(site, "owner", OURS), site)
+
+
+def _assert_keys_open(asking: Asking, site: Site) -> None:
     opened = [route for route in KEYED if asking.ask("get", site.records[OURS].address(route))[0].status_code == 200]
     assert len(opened) >= 12, opened
     assert len(_forms(asking)) >= 30
