@@ -33,7 +33,7 @@ POOLED := tests/mcpbridge/audit/test_writer_faults.py tests/mcpbridge/activity/t
 
 .PHONY: test-pooled
 test-pooled: $(VENV)/.development ## Run tests on PostgreSQL behind pgbouncer in transaction mode (ARGS="…" instead of the chosen ones)
-	TEST_POOLER=transaction $(BIN)/python -m pytest -n 3 --dist loadfile -k "not sqlite" $(or $(ARGS),$(POOLED))
+	TEST_POOLER=transaction env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile -k "not sqlite" $(or $(ARGS),$(POOLED))
 
 .PHONY: test-fast
 test-fast: $(VENV)/.development ## Run the tests that start no process and walk no whole site (for every save)

@@ -53,15 +53,22 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put each test in its tier, and begin with the longest files and the slow ones: else one may run alone at the end.
+    """Put each test in its tier, and order the files: first the longest, since one that began last would run alone.
 
-    Files come in a random order in each part, as do the tests of a file.
+    Then slow ones and fast ones by turns: slow ones wait for processes and clocks, and fast ones use the processors
+    meanwhile. Files come in a random order in each part, as do the tests of a file.
     """
     slow = [item for item in items if is_slow(item)]
     for item in slow:
         item.add_marker(pytest.mark.slow)
     slow_files = {item.path for item in slow}
-    items.sort(key=lambda item: (item.path not in LONGEST, item.path not in slow_files))
+    files = dict.fromkeys(item.path for item in items)
+    rank = {path: place for place, path in enumerate(LONGEST)}
+    for part in ([path for path in files if path in slow_files], [path for path in files if path not in slow_files]):
+        waiting = [path for path in part if path not in rank]
+        # Both parts end at the same time.
+        rank |= {path: len(LONGEST) + place / len(waiting) for place, path in enumerate(waiting)}
+    items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,6 +32,11 @@ LONGEST = tuple(
         "test_secret_markers.py",
         "security/test_tenants_never_meet.py",
         "clean_machine/test_clean_machine.py",
+        "browser/test_accessible_pages.py",
+        "security/test_reauthentication.py",
+        "deployment/test_container.py",
+        "faults/test_start_without_database.py",
+        "browser/test_rotating.py",
     )
 )
 # Asked for by whatever needs an installed program, such as PostgreSQL, Chromium or Node.js.
