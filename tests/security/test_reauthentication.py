@@ -67,8 +67,9 @@ def test_no_form_that_came_too_early_is_kept(
     Verification.objects.create(org_id=hostile.cast.org_id)
     names, asked = field_names(), set()
     for route in [*console_routes(), *account_routes()]:
-        # Also what is not shaped like a token, which nothing else would take out.
-        for sent in (TOKEN, TOKEN.rpartition("_")[2]):
+        # Nothing else would take out what is not shaped like a token. One person sends tokens, too.
+        unshaped = TOKEN.rpartition("_")[2]
+        for sent in (TOKEN, unshaped) if (person, ways) == ("owner", "password and openid") else (unshaped,):
             address = f"{address_of(hostile, route)}?token=live_0a2c1bdedf00"
             answer = browse(person).post(address, dict.fromkeys(names, sent))
             assert answer.status_code < 500, f"{route}: {answer.status_code}"

@@ -4,6 +4,7 @@ Nobody finds, sees or changes anything of another workspace, whatever stands in 
 no request, however strange, is answered with a fault of ours.
 """
 
+import functools
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -42,15 +43,15 @@ EVERYBODY = [
 CLOSELY = [("owner", OURS), ("member", OURS), (BOTH, THEIRS)]
 CASES = [
     *(("sqlite", "sandbox", visitor) for visitor in EVERYBODY),
-    ("sqlite", "hosted", CLOSELY[0]),
     ("postgres", "sandbox", CLOSELY[2]),
     ("postgres", "hosted", CLOSELY[0]),
 ]
-# For what takes many requests.
-CLOSE_CASES = [case for case in CASES if case[2] in (*CLOSELY, ("auditor", OURS))]
+# For what takes many requests: on each database once more, and in each mode.
+CLOSE_CASES = [case for case in CASES if case[2] in (*CLOSELY, ("auditor", OURS)) and case[:2] != CASES[-2][:2]]
 # What the pages are made for, and what nobody sends them who means well.
 COMMON, STRANGE = ("get", "post"), ("head", "put", "patch", "delete", "options")
 KEYED = [route for route in every_route() if "<" in route and route not in SAMPLES]
+ENCODED = "application/x-www-form-urlencoded"
 _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 _OUR_OWN = re.compile(rb'(name="csrfmiddlewaretoken" value=|X-CSRFToken": ?)"[^"]*"')
 
@@ -143,16 +144,22 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@functools.lru_cache(maxsize=8)
+def _encoded(data: tuple[tuple[str, str], ...]) -> str:
+    """What a form sends; two hundred fields go to hundreds of addresses."""
+    return urlencode(data)
+
+
 class Asking:
     """Makes requests of one visitor, each of them undone, and looks at what they did."""
 
-    def __init__(self, site: Site, name: str, mark: str) -> None:
+    def __init__(self, site: Site, name: str, mark: str, *, tries_strange: bool = False) -> None:
         self.site, self.own = site, mark
         self.foreign = THEIRS if mark == OURS else OURS
         self.who = f"{name} of {mark}"
         self._is_both, self._is_anonymous = name == BOTH, name == "anonymous"
         self._is_close = (name, mark) in CLOSELY
-        self.strange = STRANGE if (name, mark) in (("owner", OURS), ("anonymous", OURS)) else ()
+        self.strange = STRANGE if tries_strange and (name, mark) in (("owner", OURS), ("anonymous", OURS)) else ()
         self.client = site.visitor(name, mark)
         others = site.records[self.foreign]
         # Whoever is in both workspaces may choose the other one by its name.
@@ -167,7 +174,7 @@ class Asking:
         """The answer to one request."""
         if method in ("get", "head"):
             return getattr(self.client, method)(address, data)
-        return getattr(self.client, method)(address, urlencode(data), content_type="application/x-www-form-urlencoded")
+        return getattr(self.client, method)(address, _encoded(tuple(data.items())), content_type=ENCODED)
 
     def ask(self, method: str, address: str, data: dict[str, Any] | None = None) -> tuple[Any, bytes, set[type[Model]]]:
         """The answer, its body, and the models of which something was written."""
@@ -204,7 +211,8 @@ class Asking:
 @pytest.fixture
 def asking(request: pytest.FixtureRequest, site: Site, mode: str) -> Iterator[Asking]:
     with undone(*ALIASES):
-        yield Asking(site, *request.param)
+        # A method is refused before anything is looked up: once is enough.
+        yield Asking(site, *request.param, tries_strange=mode == "sandbox")
 
 
 def _walk(cases: list[tuple[str, str, tuple[str, str]]]) -> pytest.MarkDecorator:
@@ -264,7 +272,7 @@ def test_no_form_reaches_into_another_workspace(asking: Asking) -> None:
 def test_nor_does_any_row_of_requests(asking: Asking) -> None:
     """What one step has left behind is there for the next: a token is named, then another is made, then it is lost."""
     own, foreign = (asking.site.records[mark] for mark in (asking.own, asking.foreign))
-    for text in foreign.texts[:2]:
+    for text in asking.some(foreign.texts)[:2]:
         data = filled_with(foreign.named, text, foreign.key_of)
         addresses = [own.address(route) for route in console_routes() if not route.startswith("workspace")]
         random.shuffle(addresses)
