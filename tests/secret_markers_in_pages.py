@@ -71,9 +71,9 @@ def push_into_pages(reader: Reader, walk: Walk, meant: Mapping[str, str], *, rou
     _look_at_messages(reader, walk)
 
 
-def look_afterwards(reader: Reader, walk: Walk) -> None:
+def look_afterwards(reader: Reader, walk: Walk, *, filters: bool) -> None:
     """Look at every page once all was sent, and fill in the forms that were not there before."""
-    for form in _in_order(_new_forms(reader, walk, "afterwards")):
+    for form in _in_order(_new_forms(reader, walk, "afterwards", filters=filters)):
         _push_into(reader, walk, form)
     _look_at_messages(reader, walk)
 
@@ -148,22 +148,29 @@ def _send_all(reader: Reader, walk: Walk, form: SentForm) -> None:
     walk.look(place, reader.send(form.method, form.action, {name: walk.canaries.token(place) for name in names}))
 
 
-def push_into_addresses_of_pages(reader: Reader, walk: Walk, names: Sequence[str], keys: dict[str, str]) -> None:
-    """GET and POST every address that the resolver knows, with secrets in all that a request says."""
+def push_into_addresses_of_pages(
+    reader: Reader, walk: Walk, names: Sequence[str], keys: dict[str, str], *, all_names: bool
+) -> None:
+    """GET and POST every address that the resolver knows, with secrets in all that a request says.
+
+    A record is looked up before fields are read: only where there is one does each address get `all_names`.
+    """
     found = sorted({route for route in routes(get_resolver()) if "^" not in route and not route.startswith("sandbox/")})
     for route in sorted(found, key=lambda route: any(part in route for part in _ENDS)):
-        for address in {filled(route), filled(route, keys)}:
+        known = filled(route, keys)
+        for address in {filled(route), known}:
             place = f"address {route}"
             token, wrapped = walk.canaries.token(place), walk.canaries.wrapped(place)
             fields = dict.fromkeys(names, f"x {token} y")
-            for start in range(0, len(names), _IN_AN_ADDRESS):
+            until = len(names) if all_names and address == known else 1
+            for start in range(0, until, _IN_AN_ADDRESS):
                 some = {name: fields[name] for name in names[start : start + _IN_AN_ADDRESS]}
                 walk.look(place, reader.send("GET", address, some))
             headers = {"User-Agent": token, "Referer": f"https://{token}.example.com/", "X-Forwarded-For": token}
             walk.look(place, reader.send("GET", address, {}, **headers))
-            walk.look(place, reader.send("POST", address, fields))
+            # What is refused for one plain token is refused for all of them.
+            walk.look(place, reader.send("POST", f"{address}?q={token}&next=/{token}", {**fields, token: token}))
             walk.look(place, reader.send("POST", address, dict.fromkeys(names, wrapped), **headers))
-            walk.look(place, reader.send("POST", f"{address}?q={token}&next=/{token}", {token: token}))
             walk.look(place, reader.get(f"{address}{token}/"))
 
 

@@ -166,17 +166,20 @@ def push_through_the_pages(cast: Cast, good: str) -> Walk:
         "way": "file:json",
         "address": "audit.jsonl",
     }
-    for role, workspace in (*((role, "first") for role in ROLES), ("OWNER", "second")):
+    # The others find no other forms than these; what they do find is filled in afterwards.
+    for role, workspace in (("OWNER", "first"), ("ADMIN", "first"), ("OWNER", "second")):
         with cast.reader(role, workspace) as reader:
             push_into_pages(reader, walk, meant, rounds=3 if (role, workspace) == ("OWNER", "first") else 1)
     names = declared_names() | {name for form in walk.forms.values() for name in form.controls}
     keys = {"int": "1", "prefix": f"live_{prefix_of(good)}"}
     with cast.reader("OWNER") as reader:
-        push_into_addresses_of_pages(reader, walk, sorted(names - {"csrfmiddlewaretoken"}), keys)
-    # What everybody sees afterwards; last those who see most.
+        wanted = sorted(names - {"csrfmiddlewaretoken"})
+        # Pages read their parameters alike in both modes.
+        push_into_addresses_of_pages(reader, walk, wanted, keys, all_names=cast.hoursmith is None)
+    # What everybody sees afterwards; last those who see most, and lists filtered in every way.
     for role in reversed(ROLES):
         with cast.reader(role) as reader:
-            look_afterwards(reader, walk)
+            look_afterwards(reader, walk, filters=role == "OWNER")
     return walk
 
 
