@@ -1,8 +1,7 @@
 """A console that starts while its database is away: blocked stays blocked, and what is unknown is not served."""
 
 import json
-import subprocess
-import sys
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,8 +13,8 @@ import pytest
 from tests.faults.conftest import Bench, bench, prefix_of
 from tests.faults.mcp import call_tool
 from tests.faults.upstream import Hoursmith
-from tests.paths import ROOT
-from tests.postgres import Cluster, end_with_parent, shared_cluster
+from tests.postgres import Cluster, shared_cluster
+from tests.subprocesses import module_start
 
 RECORD = "6f0c6f0e-5c0d-4f5e-9d6e-0a5f4b1c2d3e"
 
@@ -97,14 +96,13 @@ def test_a_block_holds_over_a_start_without_the_database(running: Bench, cluster
 def started(running: Bench) -> Iterator[Callable[[], str]]:
     """The console by the command that an operator uses; yields what reads all that it wrote."""
     log = running.served.var / "serve.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hoursmith_console.server.run"],
-            cwd=ROOT,
-            env=running.served.environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=end_with_parent,
+    with log.open("wb") as output, open(os.devnull, "rb") as nothing:
+        process = module_start(
+            "hoursmith_console.server.run",
+            environment=running.served.environment,
+            stdin=nothing.fileno(),
+            stdout=output.fileno(),
+            stderr=output.fileno(),
         )
     try:
         yield lambda: log.read_text(encoding="utf-8")

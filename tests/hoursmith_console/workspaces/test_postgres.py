@@ -9,6 +9,7 @@ import pytest
 
 from tests.paths import ROOT
 from tests.postgres import shared_cluster
+from tests.prepared import EMPTY
 
 HERE = ROOT / "tests/hoursmith_console"
 PAGES = ("workspaces/test_member_sync.py", "members/test_account_takeover.py", "sign_in/oidc/test_identities.py")
@@ -19,7 +20,8 @@ def test_accounts_and_members_are_the_same_on_postgresql(
     needs: Callable[[bool, str], None], files: tuple[str, ...]
 ) -> None:
     cluster = shared_cluster(needs)
-    cluster.execute('DROP DATABASE IF EXISTS "test_accounts"')
+    # The process finds it migrated, and keeps it.
+    cluster.create_database("test_accounts", template=EMPTY)
     command = [sys.executable, "-m", "pytest", "-q", "-x", *(str(HERE / name) for name in files)]
     environment = {**os.environ, "DATABASE_URL": cluster.url("accounts")}
     environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
