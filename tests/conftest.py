@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.slow)
     slow_files = {item.path for item in slow}
     files = dict.fromkeys(item.path for item in items)
-    rank = {path: place for place, path in enumerate(LONGEST)}
+    rank: dict[Path, float] = {path: place for place, path in enumerate(LONGEST)}
     for part in ([path for path in files if path in slow_files], [path for path in files if path not in slow_files]):
         waiting = [path for path in part if path not in rank]
         # Both parts end at the same time.
