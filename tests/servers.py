@@ -1,8 +1,10 @@
 """Starts the real thing for tests: a console under gunicorn, in a folder and on a port of its own."""
 
 import http.client
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -11,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,20 @@ from tests.subprocesses import Process, module_start
 START_TIMEOUT_S = 60
 
 
+# Below those that the system gives to connections, of which a test run makes thousands: one of them could take a port
+# between the search for it and the start of a server. Each process begins elsewhere, whatever seed its tests have.
+_PORTS = range(10_000, 32_000)
+_next_port = itertools.count(random.SystemRandom().randrange(len(_PORTS)))
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on just now, and that this process has not been told before."""
+    for number in itertools.islice(_next_port, len(_PORTS)):
+        port = _PORTS[number % len(_PORTS)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("All ports are taken.")
 
 
 def gunicorn_number(name: str) -> int:
