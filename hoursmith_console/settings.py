@@ -11,7 +11,7 @@ from hoursmith_console import secret_settings
 from hoursmith_console.declarations.reading import Environment
 from hoursmith_console.middleware import security_headers
 from hoursmith_console.oauth import settings as oauth
-from hoursmith_console.paths import FILES_DIR, data_dir, env_file
+from hoursmith_console.paths import FILES_DIR, data_dir, env_file, manage_command
 from hoursmith_console.sign_in.oidc.settings import oidc_provider, read_oidc
 from hoursmith_console.sign_in.settings import ACCOUNT_FORMS, MFA_FORMS  # noqa: F401 – settings of django-allauth
 from mcpbridge.audit.witnesses.config import check_witnesses
@@ -26,6 +26,7 @@ env = Environment(os.environ)
 # settings from the environment
 
 VAR_DIR = Path(env.text("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+MANAGE_COMMAND = manage_command()
 secret_settings.create_private_folder(VAR_DIR)
 
 DEBUG = env.switch("DEBUG")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from django.conf import settings
 from django.utils import timezone
 
 from mcpbridge.audit.export.jsonl import first_line, record_lines
@@ -119,7 +120,7 @@ def refuse_tampered(verdict: VerificationReport) -> None:
     if bad := verdict.first_bad:
         raise ArchiveError(
             f"The rows do not verify, so none was removed. {bad.kind} at row {bad.sequence}: {bad.reason}."
-            " Run `manage.py audit_verify` for details."
+            f" Run `{settings.MANAGE_COMMAND} audit_verify` for details."
         )
 
 

@@ -82,7 +82,7 @@ def refuse_unannounced(key: SigningKeyPair) -> None:
         raise UnannouncedKeyError(
             f"The signing key changed without announcement: AUDIT_SIGNING_KEY is now the key {key.key_id}, which no"
             " known key has announced, so no checkpoints are made. Set the key that was in use, and change it with"
-            " `manage.py audit_keygen --rotate`."
+            f" `{settings.MANAGE_COMMAND} audit_keygen --rotate`."
         )
 
 

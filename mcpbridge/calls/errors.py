@@ -7,6 +7,8 @@ is dropped, since it could hold a secret.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.conf import settings
+
 from mcpbridge.models import Result
 from mcpbridge.redaction.masking import redact
 from mcpbridge.tools import RestRequest
@@ -72,8 +74,13 @@ HINTS = {
     "upstream_redirect": "An operator should check HOURSMITH_API_URL.",
     "upstream_too_large": "Request fewer records at once, with a smaller limit.",
     "audit_unavailable": "Nothing was changed. Try again in a moment; an operator should look at the database.",
-    "audit_changed": "Nothing was sent. An operator should run manage.py audit_anchor; reading still works.",
-    "audit_behind": "Nothing was sent. An operator should run manage.py audit_accept_restore; reading still works.",
+    "audit_changed": (
+        f"Nothing was sent. An operator should run `{settings.MANAGE_COMMAND} audit_anchor`; reading still works."
+    ),
+    "audit_behind": (
+        f"Nothing was sent. An operator should run `{settings.MANAGE_COMMAND} audit_accept_restore`;"
+        " reading still works."
+    ),
     "restrictions_unknown": "Nothing was sent. Try again in a moment; an operator should look at the database.",
     "read_only": "For tools that write, use the address without /readonly and without the X-MCP-Readonly header.",
     "frozen": "Nothing was changed. Ask an Owner or Admin of the workspace to resume destructive tools in the console.",

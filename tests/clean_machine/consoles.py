@@ -152,7 +152,10 @@ class Production:
         self.machine.run(start)
         self.wait()
         owner, _ = self.hoursmith.person("OWNER")
-        values = {"HOURSMITH_API_TOKEN='…'": f"HOURSMITH_API_TOKEN='{self.hoursmith.token}'", "you@example.com": owner}
+        values = {
+            "${EDITOR:-vi} /run/owner_token ": f"echo {self.hoursmith.token} > /run/owner_token ",
+            "you@example.com": owner,
+        }
         self.machine.run(wrapper)
         self.printed = self.machine.run(with_values(members, values))
 

@@ -143,6 +143,7 @@ def test_a_backup_is_restored_by_the_manual(machine: Machine, newcomer: Newcomer
     eventually(lambda: metric(newcomer.port, "hoursmith_audit_anchor_fault") > 0)
     *_, refused = call(newcomer.mcp, newcomer.token, *DELETION)
     assert json.loads(refused["content"][0]["text"])["error"]["code"] == "audit_behind"
+    assert "hoursmith-console manage audit_accept_restore" in refused["content"][0]["text"]
 
     found = machine.attempt(look, user=newcomer.user)
     assert (found.code != 0, "BEHIND" in found.out) == (True, True), found

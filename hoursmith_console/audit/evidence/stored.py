@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 
 import orjson
+from django.conf import settings
 from django.db import router
 from django.db.models import QuerySet
 
@@ -31,7 +32,7 @@ from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead, SigningKey
 
 OLDER_FORMAT = (
     "This log is in the older format, of which no evidence can be made. Export it, or ask the operator to upgrade it"
-    " with `manage.py audit_upgrade`."
+    f" with `{settings.MANAGE_COMMAND} audit_upgrade`."
 )
 # Each verifies new entries for at most five seconds.
 _TRIES = 3

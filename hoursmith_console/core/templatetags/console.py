@@ -35,6 +35,12 @@ def sandbox() -> dict[str, bool]:
 
 
 @register.simple_tag
+def manage_command() -> str:
+    """How an operator runs a management command here."""
+    return str(settings.MANAGE_COMMAND)
+
+
+@register.simple_tag
 @lru_cache(maxsize=4096, typed=True)
 def part(template_name: str, **facts: Any) -> SafeString:
     """The template `template_name` with `facts` and nothing else, made once for the same ones and remembered.

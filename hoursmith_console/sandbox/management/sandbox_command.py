@@ -26,5 +26,5 @@ def existing_workspace() -> Organization:
     except (OperationalError, ProgrammingError):
         org = None
     if org is None:
-        raise CommandError("There is no sandbox workspace yet. Run `manage.py sandbox_seed` first.")
+        raise CommandError(f"There is no sandbox workspace yet. Run `{settings.MANAGE_COMMAND} sandbox_seed` first.")
     return org

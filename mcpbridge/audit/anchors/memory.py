@@ -107,7 +107,7 @@ class NodeAnchors:
         if fault := next(iter(self._faults.values()), None):
             raise AnchorFaultError(
                 f"The audit log does not agree with the anchor of this node ({fault.kind}), so nothing is signed."
-                " An operator finds the reason with `manage.py audit_anchor`."
+                f" An operator finds the reason with `{settings.MANAGE_COMMAND} audit_anchor`."
             )
 
     @property
@@ -180,8 +180,8 @@ class NodeAnchors:
             self.unadopted.add(org_id)
             logger.warning(
                 "No anchor of the audit log of workspace %s: this node does not sign it. Check the log, then run"
-                " manage.py audit_anchor --adopt --reason …",
-                org_id,
+                " %s audit_anchor --adopt --reason …",
+                *(org_id, settings.MANAGE_COMMAND),
             )
 
     def adopt(self, anchor: Checkpoint, tree: LogTree | None = None) -> None:

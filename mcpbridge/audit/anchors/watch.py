@@ -7,6 +7,7 @@ it. Checkpoints of other nodes must be signed by our line of keys and name the h
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from mcpbridge.audit.anchors.faults import NODE, FaultKind
@@ -222,7 +223,7 @@ def verified_heads(anchors: NodeAnchors, alias: str, org_ids: Sequence[str], *, 
     if is_strict and (missing := next((org_id for org_id in org_ids if org_id not in found), "")):
         raise UnadoptedLogError(
             f"This node has no anchor of the audit log of workspace {missing}, so it does not sign it. An operator"
-            " checks the log and runs `manage.py audit_anchor --adopt --reason …` on this node."
+            f" checks the log and runs `{settings.MANAGE_COMMAND} audit_anchor --adopt --reason …` on this node."
         )
     return found
 
