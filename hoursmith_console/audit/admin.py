@@ -43,7 +43,7 @@ from mcpbridge.audit.errors import AuditUnavailableError
 from mcpbridge.audit.heads import head_of
 from mcpbridge.audit.reconcile import NothingToResolveError, resolve_outcome
 from mcpbridge.calls.errors import MESSAGES
-from mcpbridge.models import AuditEvent, AuditPhase, CallKind, ToolCall
+from mcpbridge.models import LISTED, AuditEvent, AuditPhase, CallKind, ToolCall
 from mcpbridge.tools import TOOLS
 
 _PHASES = {"destroyed": AuditPhase.INTENT, "console": AuditPhase.EVENT}
@@ -173,10 +173,8 @@ class AuditAdmin(LiveListAdmin):
         return evidence_page(request, scope_of_call(get_object_or_404(self.get_queryset(request), call_id=key)))
 
     def visible_to(self, viewer: Viewer) -> QuerySet[AuditEvent]:
-        phases = [AuditPhase.INTENT]
-        if viewer.member.sees_workspace:
-            phases.append(AuditPhase.EVENT)
-        return visible_rows(viewer, AuditEvent.objects.all()).filter(phase__in=phases)
+        listed = LISTED if viewer.member.sees_workspace else Q(phase=AuditPhase.INTENT)
+        return visible_rows(viewer, AuditEvent.objects.all()).filter(listed)
 
     def tabs(self, viewer: Viewer) -> Mapping[str, Mapping[str, str]]:
         if not viewer.member.sees_workspace:

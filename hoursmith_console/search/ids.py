@@ -17,7 +17,7 @@ from hoursmith_console.core.site import site
 from hoursmith_console.members.queries import visible_members
 from hoursmith_console.tokens.querysets import visible_rows, visible_tokens
 from hoursmith_console.workspaces.viewer import ConsoleRequest, Viewer
-from mcpbridge.models import AuditEvent, CallFacts, ToolCall
+from mcpbridge.models import LISTED, AuditEvent, ToolCall
 
 _TOKEN = re.compile(r"(?:hsk_)?(?P<env>live|test)_(?P<prefix>[0-9A-Za-z]{12})(?![0-9A-Za-z])")
 # How far the instant in a request's id may be from that of its rows.
@@ -91,9 +91,12 @@ def _call_pages(rows: QuerySet[ToolCall]) -> Iterator[str]:
 
 def _history(viewer: Viewer, record_id: str) -> Iterator[str]:
     """Return the list of what touched the record: its audit entries, else its calls."""
-    models: tuple[tuple[type[CallFacts], str], ...] = ((AuditEvent, "audit"), (ToolCall, "activity"))
-    for model, area in models:
-        rows = visible_rows(viewer, model._default_manager.order_by()).filter(target_id__gt="", target_id=record_id)
+    models: tuple[tuple[QuerySet[Any], str], ...] = (
+        (AuditEvent.objects.filter(LISTED), "audit"),
+        (ToolCall.objects.all(), "activity"),
+    )
+    for everything, area in models:
+        rows = visible_rows(viewer, everything.order_by()).filter(target_id__gt="", target_id=record_id)
         for kind in rows.values_list("target_type", flat=True)[:1]:
             yield f"{reverse(f'console:{area}:list')}?{urlencode({'target': f'{kind}:{record_id}'})}"
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from hoursmith_console.core.lists.changelist import ChoiceFilter
 from hoursmith_console.tokens.models import TokenClaim
-from hoursmith_console.tokens.querysets import rows_of_tokens, visible_clients, visible_rows, visible_tokens
+from hoursmith_console.tokens.querysets import rows_of_tokens, visible_clients, visible_tokens
 from hoursmith_console.workspaces.models import Member, Role
 from mcpbridge.models import TokenBlock, TokenIdentity
 
@@ -194,7 +194,7 @@ class TargetFilter(ChoiceFilter):
         match = _TARGET.fullmatch(asked)
         if match is None:
             return []
-        rows = visible_rows(self.viewer, model_admin.model.objects.order_by(f"-{model_admin.orders[''].field}", "-pk"))
+        rows = model_admin.visible_to(self.viewer).order_by(f"-{model_admin.orders[''].field}", "-pk")
         named = self.apply(rows, asked).exclude(target_label="").values_list("target_label", flat=True).first()
         return [(asked, f"{match['type'].replace('_', ' ')} {named or match['id']}")]
 

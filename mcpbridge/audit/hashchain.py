@@ -13,8 +13,8 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -61,6 +61,7 @@ FACTS = (
     "request_id",
 )
 _OPEN_FACTS = tuple(name for name in FACTS if name not in MEMBERS)
+_all_values, _open_values = itemgetter(*FACTS), itemgetter(*_OPEN_FACTS)
 # orjson sorts by code point and RFC 8785 by UTF-16 unit, which differ from U+E000 on; both agree below.
 _HIGH = re.compile(rb"[\xee-\xf4]")
 # The numbers between which both print integers alike, and fractions without an exponent.
@@ -87,7 +88,8 @@ def facts(columns: Mapping[str, Any]) -> dict[str, Any]:
     Raises ValueError for a row of format 2 without a seal of 32 bytes.
     """
     epoch = columns.get("epoch", 0)
-    made = {name: columns[name] for name in (_OPEN_FACTS if epoch else FACTS)}
+    names, values = (_OPEN_FACTS, _open_values) if epoch else (FACTS, _all_values)
+    made = dict(zip(names, values(columns), strict=True))
     for name, value in made.items():
         if type(value) not in _AS_IT_IS:
             made[name] = _plain(value)
@@ -101,18 +103,20 @@ def facts(columns: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    kind = type(value)
+    if kind is datetime:
         return instant(value)
-    if isinstance(value, UUID | date):
+    if kind is UUID or kind is date:
         return str(value)
-    if isinstance(value, float) and value.is_integer():
+    if kind is float and value.is_integer():
         return int(value)
     return value
 
 
 def instant(at: datetime) -> str:
     """Return `at` in UTC with six decimals: 2026-11-23T10:42:07.000000Z."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def canonical(value: Any) -> bytes:
@@ -128,11 +132,11 @@ def fast_canonical(value: Any) -> bytes:
 
 def quick_canonical(value: Any) -> bytes:
     """Return the same bytes for any value, by orjson where it can. Raises as `canonical` does."""
-    if _is_printed_alike(value):
-        # Half a surrogate pair and keys that are no texts are refused.
-        with suppress(orjson.JSONEncodeError):
-            return fast_canonical(value)
-    return canonical(value)
+    try:
+        return fast_canonical(value) if type(value) is str or _is_printed_alike(value) else canonical(value)
+    except orjson.JSONEncodeError:
+        # Half a surrogate pair, or a key that is no text.
+        return canonical(value)
 
 
 def _is_printed_alike(value: Any) -> bool:

@@ -151,7 +151,7 @@ def append_rows(alias: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
     wanted = [row for row in rows if row not in over]
     stored = [row for row in wanted if _is_wanted(alias, row, wanted)]
     new = [org_id for org_id, end in ends.items() if end.sequence == 0]
-    insert(alias, AuditEvent, _chained(stored, ends))
+    insert(alias, AuditEvent, _chained(stored, ends), are_masked=True)
     _remember(alias, new, ends)
     return over
 

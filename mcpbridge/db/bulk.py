@@ -56,12 +56,19 @@ def _columns(connection: BaseDatabaseWrapper, model: type[models.Model], names: 
     return made
 
 
-def insert(alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert `rows`, each a mapping of the same field names to values of the exact column types."""
+def insert(
+    alias: str, model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, are_masked: bool = False
+) -> None:
+    """Insert `rows`, each a mapping of the same field names to values of the exact column types.
+
+    `are_masked`: the caller has masked secrets in them with `masked`.
+    """
     if not rows:
         return
     connection = connections[alias]
     columns = _columns(connection, model, tuple(rows[0]))
+    if not are_masked:
+        rows = masked(columns.masked, rows)
     if connection.vendor == "postgresql" and len(rows) >= _WORTH_COPYING:
         _copy(connection, columns, rows)
     else:
@@ -94,6 +101,7 @@ def upsert(
         return
     connection = connections[alias]
     columns = _columns(connection, model, tuple(rows[0]))
+    rows = masked(columns.masked, rows)
     table, quote = columns.table, connection.ops.quote_name
 
     def column(name: str) -> str:
@@ -128,10 +136,10 @@ def _execute(
 
 
 def _values(connection: BaseDatabaseWrapper, columns: _Columns, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    """Return the values of each row in the order of the columns, prepared for the driver."""
+    """Return the values of each masked row in the order of the columns, prepared for the driver."""
     prepared = [(place, _preparation(connection, field)) for place, field in columns.prepared]
     made = []
-    for row in masked(columns.masked, rows):
+    for row in rows:
         values = list(map(row.__getitem__, columns.names))
         for place, prepare in prepared:
             values[place] = prepare(values[place])

@@ -6,7 +6,7 @@ survives renames and deletions.
 
 from mcpbridge.models.activity import ActivityLoss, CallFacts, ToolCall
 from mcpbridge.models.approvals import AnsweredIn, ApprovalRequest, ApprovalRule, Decision
-from mcpbridge.models.audit import AuditEvent
+from mcpbridge.models.audit import LISTED, AuditEvent
 
 # Django finds an application's models through this module.
 from mcpbridge.models.destinations import LogDestination
@@ -29,6 +29,7 @@ from mcpbridge.models.witnesses import WitnessStatus
 
 __all__ = [
     "GRANT_ID_LENGTH",
+    "LISTED",
     "PREFIX_LENGTH",
     "TOOL_KINDS",
     "ActivityLoss",

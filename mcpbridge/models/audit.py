@@ -8,6 +8,10 @@ from mcpbridge.models.activity import CallFacts
 from mcpbridge.models.enums import AuditPhase, Result
 from mcpbridge.redaction.fields import MaskedCharField, MaskedJSONField
 
+# The rows that lists show; others are found by their call, so that indexes of lists are written only once for a call.
+# SQLite uses these indexes only where a query has this condition or one side of it.
+LISTED = models.Q(phase="intent") | models.Q(phase="event")
+
 
 class AuditEvent(CallFacts):
     """One row of a workspace's audit chain: an intent, an outcome or a console event.
@@ -40,21 +44,26 @@ class AuditEvent(CallFacts):
             models.UniqueConstraint(fields=["call_id", "phase"], name="audit_one_row_a_phase"),
             models.UniqueConstraint(fields=["org_id", "sequence"], name="audit_one_place_a_row"),
         ]
+        # Ascending, though lists read them backwards: rows are then appended, which changes fewer pages.
         indexes = [
-            models.Index(fields=["org_id", "-recorded_at", "-id"], name="audit_org_recorded"),
-            models.Index(fields=["org_id", "prefix", "-recorded_at", "-id"], name="audit_org_prefix_recorded"),
-            models.Index(fields=["org_id", "phase", "-recorded_at", "-id"], name="audit_org_phase_recorded"),
-            models.Index(fields=["org_id", "tool", "-recorded_at", "-id"], name="audit_org_tool_recorded"),
-            models.Index(fields=["org_id", "client_name", "-recorded_at", "-id"], name="audit_org_client_recorded"),
+            models.Index(fields=["org_id", "recorded_at", "id"], name="audit_org_recorded_at"),
+            models.Index(fields=["org_id", "tool", "recorded_at", "id"], name="audit_org_tool"),
             models.Index(
-                fields=["target_id", "-recorded_at", "-id"],
-                name="audit_target_recorded",
-                condition=models.Q(target_id__gt=""),
+                fields=["org_id", "prefix", "recorded_at", "id"], name="audit_listed_prefix", condition=LISTED
+            ),
+            models.Index(fields=["org_id", "phase", "recorded_at", "id"], name="audit_listed_phase", condition=LISTED),
+            models.Index(
+                fields=["org_id", "client_name", "recorded_at", "id"], name="audit_listed_client", condition=LISTED
             ),
             models.Index(
-                fields=["connection", "-recorded_at", "-id"],
-                name="audit_connection_recorded",
-                condition=models.Q(connection__gt=""),
+                fields=["target_id", "recorded_at", "id"],
+                name="audit_listed_target",
+                condition=models.Q(target_id__gt="") & LISTED,
+            ),
+            models.Index(
+                fields=["connection", "recorded_at", "id"],
+                name="audit_listed_connection",
+                condition=models.Q(connection__gt="") & LISTED,
             ),
             # Small, because few rows are in it. It repeats the result because SQLite uses it only then.
             models.Index(

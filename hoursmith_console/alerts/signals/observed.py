@@ -107,9 +107,12 @@ def _reuses(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
 def _first_deletions(rule: AlertRule, since: datetime, now: datetime) -> Iterator[Event]:
     """Yield tokens that deleted since `since`, and never before as far as the audit log goes back."""
     outcomes = AuditEvent.objects.filter(phase=AuditPhase.OUTCOME, result=Result.SUCCEEDED, recorded_at__lt=since)
+    # Found by their intents, because no index has the tokens of outcomes.
+    succeeded = Exists(outcomes.filter(call_id=OuterRef("call_id")).order_by())
+    deletions = AuditEvent.objects.filter(succeeded, phase=AuditPhase.INTENT)
     same_token = {"org_id": rule.workspace.org_id, "env": OuterRef("token__env"), "prefix": OuterRef("token__prefix")}
     tools = TokenTool.objects.filter(tool__in=DESTRUCTIVE_TOOLS, calls__gt=F("refused"), last_at__gte=since)
-    tools = tools.filter(~Exists(outcomes.filter(**same_token).order_by()), token__in=_tokens(rule).order_by())
+    tools = tools.filter(~Exists(deletions.filter(**same_token).order_by()), token__in=_tokens(rule).order_by())
     for row in tools.select_related("token").order_by("last_at", "pk"):
         path = deletions_address(token=row.token.token_ref.address)
         yield Event(f"first:{row.token_id}", row.last_at, {**_facts(row.token), "tool": row.tool, "path": path})

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from hoursmith_console.audit.evidence.scopes import Scope
 from hoursmith_console.rotations.models import Rotation
 from mcpbridge.audit.export.source import Selection
-from mcpbridge.models import AuditEvent
+from mcpbridge.models import AuditEvent, AuditPhase
 
 # The entry of the request is written just after the rotation.
 _BEFORE = timedelta(minutes=1)
@@ -23,7 +23,9 @@ class _OfRotation:
     since: datetime
 
     def __call__(self, rows: "QuerySet[AuditEvent]") -> "QuerySet[AuditEvent]":
-        steps = rows.filter(target_id__gt="", target_id=self.prefix, recorded_at__gte=self.since)
+        steps = rows.filter(
+            phase=AuditPhase.EVENT, target_id__gt="", target_id=self.prefix, recorded_at__gte=self.since
+        )
         return steps.filter(tool__startswith="console.rotation_", arguments__rotation=self.key)
 
 

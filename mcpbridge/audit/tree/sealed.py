@@ -59,9 +59,9 @@ def commitments(seal: bytes, forms: Mapping[str, bytes]) -> dict[str, str]:
 
     Raises ProofError for a seal of another size.
     """
+    sha256 = hashlib.sha256
     return {
-        member: hashlib.sha256(_BEGINNINGS[member] + salt + forms[member]).hexdigest()
-        for member, salt in salts(seal).items()
+        member: sha256(_BEGINNINGS[member] + salt + forms[member]).hexdigest() for member, salt in salts(seal).items()
     }
 
 
