@@ -68,8 +68,8 @@ class OutcomeReconciler:
             Exists(_rows_of_the_call(self._alias, AuditPhase.OUTCOME, AuditPhase.UNKNOWN))
         )
         if self._since is None:
-            # Selecting this column alone lets the database use an index only.
-            yield from without_outcome.values_list("call_id", flat=True)
+            # Selecting this column alone, in its order, lets the database use an index only.
+            yield from without_outcome.order_by("call_id").values_list("call_id", flat=True)
             return
         for status in chain_statuses(self._alias):
             new = without_outcome.filter(org_id=status.org_id, recorded_at__gte=self._since, recorded_at__lt=before)
