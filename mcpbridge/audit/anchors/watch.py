@@ -76,7 +76,7 @@ class AnchorWatch:
             return
         for anchor in anchors:
             if anchor is not None and anchor.sequence > 0 and anchor.key_id == key.key_id:
-                reason = f"The signing key {key.key_id} was removed from the database."
+                reason = f"The signing key {key.key_id} is no longer in the database."
                 self._anchors.report(FaultKind.CHANGED, anchor.workspace, reason)
                 return
         if SigningKey.objects.using(self._alias).exists():

@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import router
 
@@ -56,6 +57,12 @@ class Command(BaseCommand):
             self.stdout.write(f"{org_id}: no anchor, so this node does not sign it. Check it, then use --adopt.")
         for fault in anchors.faults:
             self.stdout.write(_line(fault))
+        if anchors.faults:
+            self.stdout.write(
+                "If a backup was restored, even one from before the first signature, run"
+                f" `{settings.MANAGE_COMMAND} audit_accept_restore --reason …`: it verifies and accepts what is left."
+                " If none was, keep the database as it is and find out who changed it."
+            )
         return not anchors.faults and not anchors.unadopted
 
     def _adopt(self, anchors: NodeAnchors, options: dict[str, Any]) -> None:

@@ -18,14 +18,25 @@ from mcpbridge.audit.keyring import published_keys
 from mcpbridge.audit.signing import key_pair
 from mcpbridge.audit.verification.announcements import fingerprint_of
 from mcpbridge.db.bulk import insert
-from mcpbridge.models import AuditEpoch, AuditEvent, SigningHead
+from mcpbridge.models import AuditEpoch, AuditEvent, AuditTile, SigningHead
 from tests.audit_chains import columns
 from tests.databases import RecordDatabase
-from tests.mcpbridge.audit.anchors.conftest import EVENTS, HEADS, WORKSPACE, Restart, Sql, become, found, sign, write
+from tests.mcpbridge.audit.anchors.conftest import (
+    EVENTS,
+    HEADS,
+    KEYS,
+    WORKSPACE,
+    Restart,
+    Sql,
+    become,
+    found,
+    sign,
+    write,
+)
 from tests.mcpbridge.audit.epochs.conftest import Backup
 from tests.verifiers import verdict_on
 
-EPOCHS = AuditEpoch._meta.db_table
+EPOCHS, TILES = AuditEpoch._meta.db_table, AuditTile._meta.db_table
 REASON = "restored the backup of 11:00"
 
 
@@ -174,6 +185,23 @@ def test_a_log_that_lost_every_entry_continues_from_its_beginning(sql: Sql, rest
     accept("the database was lost")
     assert rows() == [(1, 2)]
     assert (found(), sign()) == (None, 1)
+    assert verdict(settings.AUDIT_SIGNING_KEY)["ok"]
+
+
+def test_a_backup_from_before_the_first_signature_is_accepted(
+    sql: Sql, restart: Restart, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql(f"DELETE FROM {EVENTS} WHERE sequence > 2", *(f"DELETE FROM {table}" for table in (HEADS, KEYS, TILES)))
+    restart()
+    fault = found()
+    assert fault is not None
+    assert (fault.kind, "is no longer in the database" in fault.reason) == ("changed", True)
+    with pytest.raises(SystemExit):
+        call_command("audit_anchor")
+    assert "manage.py audit_accept_restore --reason" in capsys.readouterr().out
+    accept()
+    assert rows() == [(1, 1), (2, 1), (3, 2)]
+    assert (found(), sign()) == (None, 3)
     assert verdict(settings.AUDIT_SIGNING_KEY)["ok"]
 
 
