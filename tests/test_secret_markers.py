@@ -137,7 +137,8 @@ def push_through_the_bridge(cast: Cast, good: str) -> list[tuple[str, bytes]]:
     push_as_credential(served, unknown)
     for credential in malformed.values():
         push_as_credential(served, credential, doors=["/mcp"])
-    for token in (good, unknown, *(malformed[label] for label in EVERYWHERE)):
+    # Where no credential is looked for, an unknown one is like a good one.
+    for token in (good, *(malformed[label] for label in EVERYWHERE)):
         push_by_other_schemes(served, token)
         push_into_headers(served, good, token)
         push_into_addresses(served, good, token)

@@ -70,11 +70,15 @@ def test_every_page_shows_names_as_they_are_and_takes_none_for_markup(hostile: W
     assert shown >= {"", "activity", "audit", "connections", "members", "rotations", "tokens"}
 
 
-@pytest.mark.parametrize("query", ["q", "client", "tool", "owner", "since", "before", "sort", "t", "next", "range"])
-def test_what_stands_in_the_address_is_no_markup_either(hostile: World, trusted: Browse, query: str) -> None:
+# Alone: what each page says of a search; then what is beside it, in which a page may refuse what is no instant.
+ASKED = ["q", "client tool owner", "since before range", "sort t next"]
+
+
+@pytest.mark.parametrize("names", ASKED)
+def test_what_stands_in_the_address_is_no_markup_either(hostile: World, trusted: Browse, names: str) -> None:
     visitor = trusted("owner")
     for route in (route for route in console_routes() if "<" not in route):
-        answer = visitor.get(filled(route), {query: HARM})
+        answer = visitor.get(filled(route), dict.fromkeys(names.split(), HARM))
         assert answer.status_code < 500, route
         if answer.status_code == 200:
             assert "zqtag" not in read(answer.content.decode()).tags, route
