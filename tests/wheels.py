@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mcpbridge import __version__
-from tests.paths import ROOT
+from tests.paths import ROOT, made_once
 from tests.release.built import built_release
 
 NEWER_VERSION = "999.0.0"
@@ -36,11 +36,15 @@ def newer_release(folder: Path) -> list[Path]:
     return list(files.iterdir())
 
 
-def download_packages(folder: Path, *, python: str) -> None:
-    """Fill `folder` with the packages of requirements.lock for the Python of that version, as an index offers them.
+def locked_packages(*, python: str) -> Path:
+    """Return the folder with the packages of requirements.lock for the Python of that version, as an index offers them.
 
     None is built from source: a machine with Python alone has no compiler.
     """
-    quiet = ("--quiet", "--disable-pip-version-check")
-    which = ("--only-binary=:all:", f"--python-version={python}", "--no-deps", "--require-hashes")
-    _run("pip", "download", *quiet, *which, "--requirement=requirements.lock", f"--dest={folder}", folder=ROOT)
+
+    def download(folder: Path) -> None:
+        quiet = ("--quiet", "--disable-pip-version-check")
+        which = ("--only-binary=:all:", f"--python-version={python}", "--no-deps", "--require-hashes")
+        _run("pip", "download", *quiet, *which, "--requirement=requirements.lock", f"--dest={folder}", folder=ROOT)
+
+    return made_once(f"packages-{python}", download)

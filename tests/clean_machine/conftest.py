@@ -13,7 +13,7 @@ from tests.clean_machine.machine import Machine
 from tests.clean_machine.manual import blocks, section
 from tests.paths import ROOT
 from tests.release.built import WHEEL, built_release
-from tests.wheels import download_packages
+from tests.wheels import locked_packages
 
 RELEASE = "/root/release"
 PACKAGES = "/srv/packages"
@@ -35,9 +35,7 @@ def machine(needs: Callable[[bool, str], None]) -> Iterator[Machine]:
             shutil.copy(Path(__file__).with_name("systemctl.py"), systemctl)
             systemctl.chmod(0o755)
             version = running.run("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
-            packages = running.path(PACKAGES)
-            packages.mkdir()
-            download_packages(packages, python=version)
+            shutil.copytree(locked_packages(python=version), running.path(PACKAGES))
             running.put(RELEASE, built_release() / WHEEL, built_release() / "requirements.lock")
             install = blocks(section("First start in production"), "sh")[0]
             running.run(f"cd {RELEASE}\n{install}", environment=PIP)

@@ -5,15 +5,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.paths import ROOT, made_once
+from tests.paths import ROOT
 from tests.release.built import WHEEL, built_release
+from tests.wheels import locked_packages
 
 # What a base image has, as far as the Containerfile uses it: Python with venv, a shell, users, certificates.
 BASE_PACKAGES = ("base-files", "base-passwd", "ca-certificates", "coreutils", "dash", "passwd", "python3-venv")
@@ -40,7 +40,8 @@ def built_image(work: Path) -> Iterator[Image]:
     context, offline = _context(work / "context"), work / "pip.conf"
     offline.write_text("[global]\nno-index = true\nfind-links = /wheels\n", encoding="utf-8")
     given = ("--pull-never", f"--build-arg=BASE={BASE}", f"--file={ROOT / 'Containerfile'}", f"--tag={IMAGE}")
-    volumes = (f"--volume={_wheels()}:/wheels:ro", f"--volume={offline}:/etc/pip.conf:ro")
+    wheels = locked_packages(python=_python_version())
+    volumes = (f"--volume={wheels}:/wheels:ro", f"--volume={offline}:/etc/pip.conf:ro")
     _buildah(work, "bud", "--isolation=chroot", "--format=docker", "--quiet", *given, *volumes, context)
     said = json.loads(_buildah(work, "inspect", "--type=image", IMAGE))
     container = _buildah(work, "from", "--pull-never", IMAGE)
@@ -68,17 +69,6 @@ def _context(folder: Path) -> str:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("of the operator", encoding="utf-8")
     return str(folder)
-
-
-def _wheels() -> Path:
-    """The folder with the locked packages, downloaded once a test run."""
-
-    def download(folder: Path) -> None:
-        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
-        only = ("--require-hashes", "--only-binary=:all:", f"--python-version={_python_version()}")
-        subprocess.run([*pip, *only, f"--dest={folder}", f"--requirement={ROOT / 'requirements.lock'}"], check=True)
-
-    return made_once("wheels", download)
 
 
 def _python_version() -> str:
