@@ -35,6 +35,21 @@ POOLED := tests/mcpbridge/audit/test_writer_faults.py tests/mcpbridge/activity/t
 test-pooled: $(VENV)/.development ## Run tests on PostgreSQL behind pgbouncer in transaction mode (ARGS="…" instead of the chosen ones)
 	TEST_POOLER=transaction env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile -k "not sqlite" $(or $(ARGS),$(POOLED))
 
+# Where tests have PostgreSQL in their names, and files in which more of them use it.
+HAVE_POSTGRES := tests/mcpbridge tests/hoursmith_console tests/faults tests/interop tests/upgrades tests/security \
+	tests/test_secret_markers.py
+ON_POSTGRES := $(POOLED) tests/faults/test_blocking.py tests/faults/test_database_restart.py tests/faults/test_grants.py \
+	tests/faults/test_hammer.py tests/faults/test_monitoring.py tests/faults/test_restore.py \
+	tests/faults/test_start_without_database.py tests/faults/test_two_nodes_under_load.py \
+	tests/faults/test_unwritable_audit_log.py tests/mcpbridge/activity/test_order.py \
+	tests/mcpbridge/activity/test_retention.py tests/mcpbridge/audit/anchors/test_crashes.py \
+	tests/mcpbridge/calls/approvals/test_held_calls_and_health.py tests/mcpbridge/db
+
+.PHONY: test-pooled-all
+test-pooled-all: ## Run every test on PostgreSQL behind pgbouncer in transaction mode (half an hour, not part of CI)
+	$(MAKE) test-pooled ARGS='-k "postgres and not sqlite" $(HAVE_POSTGRES)'
+	$(MAKE) test-pooled ARGS='-k "not sqlite and not postgres" $(ON_POSTGRES)'
+
 .PHONY: test-fast
 test-fast: $(VENV)/.development ## Run the tests that start no process and walk no whole site (for every save)
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile=fast $(ARGS)
