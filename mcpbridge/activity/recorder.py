@@ -31,7 +31,7 @@ from mcpbridge.workers import AlreadyLoggedError, Attempts, PeriodicWorker
 
 logger = logging.getLogger(__name__)
 
-_BATCH_AT_MOST = 2_000
+_BATCH_AT_MOST = 1_000
 _LONGEST_PAUSE_S = 2.0
 # Only the latest of each connection matters, and clients send more.
 _GREETINGS_AT_MOST = 1_000
@@ -179,13 +179,20 @@ class ActivityRecorder:
         self._held = sum(len(batch.ended) for batch in self._pending)
 
     def _empty_queue(self) -> bool:
-        """Write until nothing is waiting; return False if the database failed."""
-        while self._pending or self._take_from_disk() or self._take():
+        """Write what is waiting, but not what comes meanwhile; return False if the database failed.
+
+        Under load many small transactions would follow each other, and each updates the row of every token again.
+        """
+        batches_due = 1 + len(self._ended) // _BATCH_AT_MOST
+        while True:
+            if not (self._pending or self._take_from_disk()):
+                if not (batches_due and self._take()):
+                    return True
+                batches_due -= 1
             is_written = self._write(self._pending.popleft())
             self._held = sum(len(batch.ended) for batch in self._pending if batch.spill is None)
             if not is_written:
                 return False
-        return True
 
     def _take_from_disk(self) -> bool:
         batch = self._backlog.batch(_BATCH_AT_MOST)

@@ -231,10 +231,38 @@ def test_a_batch_costs_few_statements_whatever_its_size(runner: asyncio.Runner) 
     assert len(statements) <= 20
 
 
+def test_calls_that_end_during_a_transaction_wait_for_the_next_round(runner: asyncio.Runner) -> None:
+    batches: list[int] = []
+
+    class BusyRecorder(ActivityRecorder):
+        is_ending = False
+
+        def _record(self, batch: Batch) -> None:
+            super()._record(batch)
+            batches.append(len(batch.ended))
+            if not self.is_ending:
+                # As under load: another call has always ended meanwhile.
+                self.call(a_call(kind=CallKind.READ), READ)
+
+    async def serve() -> None:
+        recorder = BusyRecorder(interval_s=0.1)
+        recorder.start()
+        recorder.call(a_call(kind=CallKind.READ), READ)
+        await asyncio.sleep(1)
+        recorder.is_ending = True
+        await recorder.stop()
+        assert (recorder.lost, recorder.waiting) == (0, 0)
+
+    runner.run(serve())
+    # A transaction in each tenth of a second, and not one after the other.
+    assert 2 <= len(batches) <= 13
+    assert ToolCall.objects.count() == sum(batches)
+
+
 def test_more_calls_than_one_batch_holds_are_all_recorded(record: Record) -> None:
-    record(*((a_call(kind=CallKind.READ), READ) for _ in range(1200)))
-    assert ToolCall.objects.count() == 1200
-    assert ObservedToken.objects.get().calls_read == 1200
+    record(*((a_call(kind=CallKind.READ), READ) for _ in range(2200)))
+    assert ToolCall.objects.count() == 2200
+    assert ObservedToken.objects.get().calls_read == 2200
 
 
 def test_a_token_in_a_name_is_masked(record: Record, reject: Record) -> None:
