@@ -7,14 +7,13 @@ one would make the very same rows again.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import DateTimeField, Model
 from django.db.utils import IntegrityError
-from django.utils import timezone
 
 Made = TypeVar("Made")
 _Rows = dict[type[Model], list[tuple[Any, ...]]]
@@ -59,11 +58,12 @@ class Replayed(Generic[Made]):
         value = self.make()
         made = {model: _keys(model) - keys for model, keys in before.items()}
         rows = {model: _rows(model, keys) for model, keys in made.items() if keys}
-        self._first = _First(copy.deepcopy(value), rows, timezone.now())
+        self._first = _First(copy.deepcopy(value), rows, datetime.now(UTC))
         return value
 
     def _again(self, first: "_First[Made]") -> Made:
-        later = timezone.now() - first.at
+        # Not by `timezone.now`, which a test may have replaced by then.
+        later = datetime.now(UTC) - first.at
         with connection.cursor() as cursor:
             for model, rows in first.rows.items():
                 places = ", ".join(["%s"] * len(model._meta.concrete_fields))

@@ -25,6 +25,7 @@ create_destination(org_id=org_id, name="SIEM", kind="webhook", format="json", ad
 print('"' + org_id + '"')
 """
 LOG = "SELECT epoch, sequence, hash, tool, note FROM mcpbridge_auditevent WHERE org_id = %s ORDER BY sequence"
+SIGNED = "SELECT coalesce(max(sequence), 0) FROM mcpbridge_signinghead WHERE org_id = %s"
 WAIT_S = 30
 
 
@@ -82,7 +83,12 @@ def test_a_restored_database_is_accepted_by_an_operator_and_told_to_receivers(cl
         def has_all() -> bool:
             return set(receiver.entries()) >= {(epoch, sequence) for epoch, sequence, *_ in log()}
 
-        until(has_all, "delivered")
+        def is_signed() -> bool:
+            with psycopg.connect(url) as connection:
+                (sequence,) = connection.execute(SIGNED, [org_id]).fetchone() or (0,)
+            return bool(sequence == len(log()))
+
+        until(lambda: has_all() and is_signed(), "delivered and signed")
         dump = cluster.dump("restored")
         kept = len(log())
         # What the backup does not have: a deletion that the receiver and the anchor of this node have.

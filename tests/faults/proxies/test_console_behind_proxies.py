@@ -114,7 +114,13 @@ def test_what_is_too_large_and_sent_in_chunks_is_refused_in_words(
                 for _ in range(size // 100_000):
                     connection.sendall(b"186a0\r\n" + b"x" * 100_000 + b"\r\n")
                 connection.sendall(b"0\r\n\r\n")
-            answer = answer_on(connection)
+            try:
+                answer = answer_on(connection)
+            except OSError:
+                # Neither stops a body in chunks before five megabytes. What is unread then resets the connection, and
+                # a client that only sends loses the answer.
+                assert (size > 5_000_000, name in ("console", "haproxy")) == (True, True), name
+                continue
             text = answer.read().decode()
             assert answer.status == 413, (name, answer.status, text[:300])
             assert "larger than" in text or "Too Large" in text or name == "caddy", (name, text[:300])
