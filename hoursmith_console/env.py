@@ -167,8 +167,8 @@ def sqlite_options(*, durable: bool) -> dict[str, object]:
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
-            # 4 MB for each connection: more, or a mapped file, makes a worker grow and nothing quicker.
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-4000; "
+            # 2 MB for each connection: more, or a mapped file, makes a worker grow and nothing quicker.
+            f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-2000; "
             "PRAGMA journal_size_limit=27103364"
         ),
     }
