@@ -43,7 +43,10 @@ def as_nobody() -> dict[str, Any]:
 
 
 def end_with_parent() -> None:
-    """For a child of this process, before it becomes a server: a test run that is killed leaves none behind."""
+    """For a child of this process, before it becomes a server: a test run that is killed leaves none behind.
+
+    The kernel goes by the thread that started it, which has to live as long.
+    """
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGQUIT)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ class Postgres:
     def __init__(self) -> None:
         self._cluster: Cluster = shared_cluster(_needed)
         self.url = self._cluster.create_database("soak")
+        # A server ends with the thread that started it, and those of an event loop end before the last look.
+        self._starter = ThreadPoolExecutor(1)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -114,7 +117,7 @@ class Postgres:
         try:
             yield
         finally:
-            self._cluster.start()
+            self._starter.submit(self._cluster.start).result()
 
     def rows(self, question: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:

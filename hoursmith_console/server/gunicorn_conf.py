@@ -62,8 +62,9 @@ worker_class = "hoursmith_console.server.worker.Worker"
 asgi_lifespan = "on"
 # Each takes 8 kB; idle connections are closed in favour of new ones.
 worker_connections = 4000
-# Below graceful_timeout, so that a restart does not wait for idle connections.
-keepalive = 5
+# Longer than clients and proxies keep an idle connection (httpx 5 s, nginx and load balancers 60 s, Caddy 120 s): who
+# closes first must not be the side that a request is on its way to.
+keepalive = 150
 graceful_timeout = 30
 timeout = 60
 # gunicorn would open a control socket in the home directory.
