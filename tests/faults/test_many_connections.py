@@ -1,11 +1,14 @@
 """More lines than anybody needs: idle, oversized. Who reads meanwhile is served, and all of it goes again."""
 
 import contextlib
+import http.client
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.faults.conftest import Bench
@@ -61,6 +64,21 @@ def test_ten_thousand_idle_lines_stop_nobody_and_give_their_memory_back(sqlite_b
         memory.append(resident_mb(sqlite_bench))
     # What the first ones took serves the second.
     assert memory[1] - memory[0] < 10
+
+
+def test_a_kept_connection_is_still_open_when_its_client_gives_it_up(sqlite_bench: Bench) -> None:
+    kept_s = httpx.Limits().keepalive_expiry
+    assert kept_s is not None
+    connection = http.client.HTTPConnection("127.0.0.1", sqlite_bench.served.port, timeout=20)
+    with contextlib.closing(connection):
+        line = None
+        for pause_s in (0, kept_s + 0.5):
+            time.sleep(pause_s)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read()
+            # Not a new one.
+            assert connection.sock is (line or connection.sock)
+            line = connection.sock
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,9 @@ pytestmark = pytest.mark.usefixtures("postgres_database")
 
 @pytest.fixture(autouse=True)
 def at_one_instant(postgres_database: RecordDatabase, stop_clock: Callable[[datetime], None]) -> None:
-    """The months are there as from this instant on, whenever the database was made."""
-    now = timezone.now()
-    stop_clock(now)
-    make_months("default", now=now)
+    """It is still the month in which the database was made: another may have begun since."""
+    first = min(months_of("default").begins)
+    stop_clock(min(timezone.now(), month_of(first, 1) - timedelta(seconds=1)))
 
 
 def row_at(at: datetime) -> dict[str, Any]:
