@@ -188,7 +188,7 @@ def _preparation(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]
     if is_sqlite and isinstance(field, models.DateTimeField):
         return _naive
     by_field = partial(field.get_db_prep_save, connection=connection)
-    return partial(_json, by_field) if is_sqlite and isinstance(field, models.JSONField) else by_field
+    return partial(_json, by_field) if isinstance(field, models.JSONField) else by_field
 
 
 def _naive(at: datetime | None) -> str | None:
