@@ -75,7 +75,7 @@
         if (seconds < 2700) {
             return `${Math.max(1, Math.round(seconds / 60))} min ago`;
         }
-        if (seconds < 79200) {
+        if (seconds < 84600) {
             return `${Math.max(1, Math.round(seconds / 3600))} h ago`;
         }
         const days = Math.max(1, Math.round(seconds / 86400));

@@ -69,7 +69,7 @@ def relative(instant: datetime, now: datetime) -> str:
         return f"{int(seconds)} s ago"
     if seconds < 45 * _MINUTE:
         return f"{max(1, round(seconds / _MINUTE))} min ago"
-    if seconds < 22 * _HOUR:
+    if seconds < _DAY - _HOUR / 2:
         return f"{max(1, round(seconds / _HOUR))} h ago"
     days = max(1, round(seconds / _DAY))
     if days <= 30:
