@@ -25,6 +25,9 @@ UNREAD_RESPONSE_S = 30.0
 LONGEST_TARGET = 4094
 LONGEST_HEADER = 8190
 MOST_HEADERS = 100
+# Requests of one connection that wait for the response to an earlier one. uvicorn reads on whenever it begins the next,
+# and a client that sends without end would fill the memory. Common clients and proxies send none.
+MOST_WAITING = 8
 # What a worker opens besides its clients' connections: 256 to Hoursmith, the database, logs, itself.
 OTHER_FILES = 400
 
@@ -42,11 +45,17 @@ class Connections:
         return Connection(self, **options)
 
     def add(self, connection: "Connection") -> None:
-        """Take `connection` in, and close the oldest one without a request where there are too many."""
+        """Take `connection` in, and close the longest-idle one where there are too many."""
         self._open[connection] = None
         if len(self._open) > self.most:
             # The newest one has no request.
             next(each for each in self._open if each.is_idle).close()
+
+    def renew(self, connection: "Connection") -> None:
+        """Move a connection to the end, since it is idle from now on."""
+        if connection in self._open:
+            del self._open[connection]
+            self._open[connection] = None
 
     def remove(self, connection: "Connection") -> None:
         """Forget a connection that is closed, if it is not forgotten yet."""
@@ -108,6 +117,16 @@ class Connection(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # uvicorn ends the wait for a request by any byte, even one that begins none.
+        if self.is_idle and self._head is None and self.timeout_keep_alive_task is None:
+            self._keep_alive()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._connections.renew(self)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._head is None:
@@ -130,6 +149,8 @@ class Connection(HttpToolsProtocol):
             self._head = None
         if not self.is_idle:
             self._remember_earlier()
+            if len(self._earlier) > MOST_WAITING:
+                self._refuse(http.HTTPStatus.TOO_MANY_REQUESTS)
         target = self.url
         # uvicorn drops the host of a target that is a whole URL, by which the application has to go.
         self.url = target if target.startswith(b"/") else b"/"
@@ -168,6 +189,12 @@ class Connection(HttpToolsProtocol):
         while self._earlier and self._earlier[0].response_complete:
             self._earlier.popleft()
         self._earlier.append(self.cycle)
+
+    def _keep_alive(self) -> None:
+        if not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _await_head(self) -> None:
         self._head = self.loop.call_later(HEAD_S, self._close_without_head)

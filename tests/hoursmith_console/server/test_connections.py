@@ -1,6 +1,7 @@
-"""What becomes of the connections of a worker that ends."""
+"""What becomes of connections: those of a worker that ends, idle ones, and those that ask for too much."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from hoursmith_console.server import connections
 from hoursmith_console.server.connections import Connection, Connections
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+FEWEST = 16
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -20,14 +22,16 @@ async def answering(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]]
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def while_it_ends(runner: asyncio.Runner, story: Callable[[Client, Connection], Awaitable[None]]) -> None:
+def with_a_client(
+    runner: asyncio.Runner, story: Callable[[Client, Connection], Awaitable[None]], *, kept_s: int = 60
+) -> None:
     """Run `story` with a client that has connected, and with the server's side of its connection."""
 
     async def run() -> None:
         made: asyncio.Queue[Connection] = asyncio.Queue()
-        config = Config(answering, lifespan="off", log_config=None)
+        config = Config(answering, lifespan="off", log_config=None, timeout_keep_alive=kept_s)
         config.load()
-        held = Connections(100)
+        held = Connections(FEWEST)
 
         def protocol() -> Connection:
             connection = held(config=config, server_state=ServerState(), app_state={})
@@ -61,7 +65,7 @@ def test_a_client_that_has_just_connected_is_answered_and_told_that_it_was_the_l
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in answer.lower()
 
-    while_it_ends(runner, story)
+    with_a_client(runner, story)
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_a_client_that_does_not_ask_is_not_waited_for(runner: asyncio.Runner) ->
         connection.shutdown()
         assert await asyncio.wait_for(client[0].read(), 10) == b""
 
-    while_it_ends(runner, story)
+    with_a_client(runner, story)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -88,7 +92,7 @@ def test_a_client_that_does_not_ask_again_is_not_waited_for(runner: asyncio.Runn
         connection.shutdown()
         assert await asyncio.wait_for(reader.read(), 10) == b""
 
-    while_it_ends(runner, story)
+    with_a_client(runner, story)
 
 
 def test_a_request_on_its_way_on_a_kept_connection_is_answered_and_the_last(runner: asyncio.Runner) -> None:
@@ -103,4 +107,54 @@ def test_a_request_on_its_way_on_a_kept_connection_is_answered_and_the_last(runn
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in answer.lower()
 
-    while_it_ends(runner, story)
+    with_a_client(runner, story)
+
+
+async def is_answered(client: Client) -> bool:
+    client[1].write(REQUEST)
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        return bool(await asyncio.wait_for(client[0].readuntil(b"\r\n\r\nok"), 10))
+    return False
+
+
+def test_the_connection_that_has_been_idle_longest_makes_room_and_not_the_one_that_connected_first(
+    runner: asyncio.Runner,
+) -> None:
+    async def story(first: Client, _: Connection) -> None:
+        address = first[1].get_extra_info("peername")
+        others: list[Client] = []
+        for _ in range(FEWEST - 1):
+            others.append(await asyncio.open_connection(*address))
+            assert await is_answered(others[-1])
+        assert await is_answered(first)
+        others.append(await asyncio.open_connection(*address))
+        assert await is_answered(others[-1])
+        assert await asyncio.wait_for(others[0][0].read(), 10) == b""
+        assert await is_answered(first)
+        for _, writer in others:
+            writer.close()
+
+    with_a_client(runner, story)
+
+
+def test_an_empty_line_is_no_request_that_a_kept_connection_waits_for(runner: asyncio.Runner) -> None:
+    async def story(client: Client, connection: Connection) -> None:
+        assert await is_answered(client)
+        client[1].write(b"\r\n")
+        assert await asyncio.wait_for(client[0].read(), 10) == b""
+
+    with_a_client(runner, story, kept_s=1)
+
+
+def test_a_client_that_asks_without_end_before_it_is_answered_is_cut_off(runner: asyncio.Runner) -> None:
+    async def story(client: Client, connection: Connection) -> None:
+        reader, writer = client
+        writer.write(REQUEST * (1 + connections.MOST_WAITING))
+        for _ in range(1 + connections.MOST_WAITING):
+            assert await asyncio.wait_for(reader.readuntil(b"ok"), 10)
+        writer.write(REQUEST * 2_000)
+        with contextlib.suppress(ConnectionError):
+            assert (await asyncio.wait_for(reader.read(), 10)).count(b"ok") < 2_000
+        assert connection.transport.is_closing()
+
+    with_a_client(runner, story)
