@@ -3,8 +3,6 @@
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +14,11 @@ from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hoursmith_console import env
-from tests.paths import ROOT, made_once
+from tests.paths import made_once
 from tests.poolers import behind_pooler
 from tests.postgres import RECORD, Cluster
 from tests.prepared import prepare
+from tests.python_code import RunningCode
 
 
 @dataclass
@@ -64,25 +63,18 @@ class RecordDatabase:
                 self.name,
             )
 
-    def run_python(self, code: str) -> "subprocess.Popen[str]":
+    def run_python(self, code: str) -> RunningCode:
         """A process of its own that runs `code` with Django set up on this database."""
-        beginning = "import django; django.setup()\n"
         url, direct_url = behind_pooler(self.url)
-        return subprocess.Popen(
-            [sys.executable, "-c", beginning + code],
-            env={
-                **os.environ,
-                "DATABASE_URL": url,
-                **({"DATABASE_DIRECT_URL": direct_url} if direct_url else {}),
-                "DJANGO_SETTINGS_MODULE": "tests.settings",
-                # The test's own, where the anchors of this database lie.
-                "VAR_DIR": str(settings.VAR_DIR),
-            },
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        environment = {
+            **os.environ,
+            "DATABASE_URL": url,
+            **({"DATABASE_DIRECT_URL": direct_url} if direct_url else {}),
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            # The test's own, where the anchors of this database lie.
+            "VAR_DIR": str(settings.VAR_DIR),
+        }
+        return RunningCode(code, environment)
 
 
 @contextmanager
