@@ -2,13 +2,14 @@
 
 import functools
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
 from tests.faults.mcp import call_tool
 from tests.servers import Served
@@ -37,6 +38,18 @@ class Visit:
     def text(self) -> str:
         """What the page's main part says."""
         return " ".join(self.page.locator("main").inner_text().split())
+
+    def leave(self) -> None:
+        """Leave the window as a new one is, for who uses it next."""
+        for page in self.page.context.pages:
+            if page is not self.page:
+                page.close()
+        self.page.unroute_all()
+        self.page.goto(f"{self.url}/healthz")
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.context.clear_cookies()
+        for noted in (self.complaints, self.requests):
+            noted.clear()
 
     def listen(self) -> None:
         """Note what the browser complains about and fetches from now on."""
@@ -91,40 +104,75 @@ def tokens(console: Served) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(console: Served, chromium: Browser, tokens: dict[str, str]) -> Callable[[str], Any]:
+def windows() -> Iterator[dict[str, list[Visit]]]:
+    """The windows that nobody uses now, by what they were opened for.
+
+    Each test has them as new: for a window that is new indeed, Chromium works a second before it shows a page.
+    """
+    free: dict[str, list[Visit]] = defaultdict(list)
+    yield free
+    for window in (each for kind in free.values() for each in kind):
+        window.page.context.close()
+
+
+def _kind(role: str | None, options: dict[str, Any]) -> str:
+    return f"{role} {sorted(options.items())}"
+
+
+def open_window(chromium: Browser, url: str, **options: Any) -> Visit:
+    """Open a window that notes what it complains about. The options are Playwright's."""
+    window = Visit(chromium.new_context(**options).new_page(), url)
+    window.listen()
+    return window
+
+
+@pytest.fixture(scope="module")
+def signed_in(
+    console: Served, chromium: Browser, tokens: dict[str, str], windows: dict[str, list[Visit]]
+) -> Callable[[str], Any]:
     """The cookies of a person by role; each signs in once, since sign-ins are throttled."""
 
     @functools.cache
-    def state(role: str) -> Any:
-        context = chromium.new_context()
-        page = context.new_page()
+    def cookies(role: str) -> Any:
+        window = open_window(chromium, console.url)
         person = [each for each in console.people if each["role"] == role][-1]
-        page.goto(f"{console.url}/accounts/login/")
-        page.get_by_label("Email").fill(person["email"])
-        page.get_by_label("Password").fill(person["password"])
-        page.get_by_role("button", name="Sign in", exact=True).click()
-        page.wait_for_url(f"{console.url}/")
-        kept = context.storage_state()
-        context.close()
+        window.goto("/accounts/login/")
+        window.page.get_by_label("Email").fill(person["email"])
+        window.page.get_by_label("Password").fill(person["password"])
+        window.page.get_by_role("button", name="Sign in", exact=True).click()
+        window.page.wait_for_url(f"{console.url}/")
+        kept = window.page.context.cookies()
+        window.leave()
+        windows[_kind(role, {})].append(window)
         return kept
 
-    return state
+    return cookies
 
 
 @pytest.fixture
-def visit(console: Served, chromium: Browser, signed_in: Callable[[str], Any]) -> Iterator[Visitor]:
-    """Opens windows for people by role; None is a passer-by. Other options are Playwright's."""
-    contexts: list[BrowserContext] = []
+def visit(
+    console: Served, chromium: Browser, signed_in: Callable[[str], Any], windows: dict[str, list[Visit]]
+) -> Visitor:
+    """Opens windows for people by role; None is a passer-by. Other options are Playwright's.
+
+    A test that emulates media or listens to a page takes a window with options of its own.
+    """
 
     @contextmanager
     def opened(role: str | None = "OWNER", **options: Any) -> Iterator[Visit]:
-        state = signed_in(role) if role else None
-        context = chromium.new_context(storage_state=state, **options)
-        contexts.append(context)
-        window = Visit(context.new_page(), console.url)
-        window.listen()
-        yield window
+        cookies = signed_in(role) if role else []
+        free = windows[_kind(role, options)]
+        window = free.pop() if free else open_window(chromium, console.url, **options)
+        size = window.page.viewport_size
+        window.page.context.add_cookies(cookies)
+        try:
+            yield window
+            if size:
+                window.page.set_viewport_size(size)
+            window.leave()
+        except BaseException:
+            window.page.context.close()
+            raise
+        free.append(window)
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened

@@ -23,6 +23,14 @@ class Bench:
         self.page.goto(f"{self.url}/try/{key}/", wait_until="load")
         self.requests.clear()
 
+    def leave(self) -> None:
+        """Leave the window as a new one is, for the next test."""
+        self.page.unroute_all()
+        self.page.goto(f"{self.url}/healthz")
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.complaints.clear()
+        self.requests.clear()
+
     def pick(self, content: str | bytes, name: str = "mcp.json") -> None:
         """Pick a file of this content."""
         raw = content.encode() if isinstance(content, str) else content

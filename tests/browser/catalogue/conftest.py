@@ -16,14 +16,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield console
 
 
-@pytest.fixture
-def bench(served: Served, chromium: Browser) -> Iterator[Bench]:
-    """A window that fetches nothing but our own script while it merges, and complains about nothing."""
+@pytest.fixture(scope="module")
+def _window(served: Served, chromium: Browser) -> Iterator[Bench]:
     context = chromium.new_context()
-    found = bench_in(context, served)
-    yield found
+    yield bench_in(context, served)
     context.close()
-    assert found.complaints == []
+
+
+@pytest.fixture
+def bench(served: Served, _window: Bench) -> Iterator[Bench]:
+    """A window that fetches nothing but our own script while it merges, and complains about nothing."""
+    yield _window
+    complaints, requests = list(_window.complaints), list(_window.requests)
+    _window.leave()
+    assert complaints == []
     script = f"{served.url}/static/console/merge/"
     # The browser fetches the icon when it likes.
-    assert [url for url in found.requests if not url.startswith(("blob:", script)) and not url.endswith(".svg")] == []
+    assert [url for url in requests if not url.startswith(("blob:", script)) and not url.endswith(".svg")] == []
