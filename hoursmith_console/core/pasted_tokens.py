@@ -20,10 +20,12 @@ class MaskedForm(QueryDict):
 
 def mask_form(sent: QueryDict, *, meant: str | None = None) -> MaskedForm | None:
     """Return the form with every token in it masked, but for the field that is `meant` for one; None without any."""
+    # Read once: forms repeat a text in many fields.
+    masked = {text: redact_pasted(text) for text in {*sent, *(value for _, values in sent.lists() for value in values)}}
     cleaned, pasted = MaskedForm(mutable=True, encoding=sent.encoding), set()
     for name, values in sent.lists():
-        kept = values if name == meant else [redact_pasted(value) for value in values]
-        shown = redact_pasted(name)
+        kept = values if name == meant else [masked[value] for value in values]
+        shown = masked[name]
         if kept != values or shown != name:
             pasted.add(shown)
             if "password" in name:
