@@ -149,7 +149,7 @@ class Reader:
 
     def pages(self, *, at_most: int = 250, filters: bool = True) -> Iterator[tuple[httpx.Response, list[SentForm]]]:
         """The pages reachable by links with their forms: the first of each kind and, with `filters`, of each filter."""
-        waiting, known = deque(["/"]), {("/", "")}
+        waiting, known, paths = deque(["/"]), {("/", "")}, {"/"}
         while waiting and (at_most := at_most - 1):
             answer = self.get(waiting.popleft())
             page = _read(answer)
@@ -158,9 +158,11 @@ class Reader:
                 parts = urlsplit(link)
                 # A page with several filters at once says nothing that one with each of them does not.
                 kind = (kind_of(link), "&".join(re.findall(r"(\w+)=", parts.query)[:1]))
-                is_wanted = kind not in known and (filters or not parts.query)
+                # Some pages are reached with a query alone.
+                is_wanted = kind not in known and (filters or not parts.query or kind[0] not in paths)
                 if is_wanted and link.startswith(self._served.url) and not parts.path.startswith(_LEAVE):
                     known.add(kind)
+                    paths.add(kind[0])
                     waiting.append(link)
 
     def __enter__(self) -> "Reader":

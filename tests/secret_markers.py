@@ -2,9 +2,9 @@
 
 import http.client
 import json
+import os
 import re
-import subprocess
-import sys
+import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,8 +19,8 @@ from django.core.management.base import BaseCommand
 
 from tests.faults.mcp import LEGACY, MODERN, call_tool, post
 from tests.faults.upstream import new_token
-from tests.paths import ROOT
 from tests.servers import Served
+from tests.subprocesses import module_start
 from tests.wrapped_tokens import wrapped
 
 PIECE = 8
@@ -227,15 +227,20 @@ def push_by_stdio(served: Served, credential: str, pasted: str) -> bytes:
         },
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines) + f"not JSON {pasted}\n"
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "mcp_stdio"],
-        input=text.encode(),
-        env={**served.environment, "HOURSMITH_API_TOKEN": credential},
-        capture_output=True,
-        timeout=60,
-        cwd=ROOT,
-    )
-    return done.stdout + done.stderr
+    read, write = os.pipe()
+    with open(read, "rb") as given, tempfile.TemporaryFile() as printed:
+        process = module_start(
+            *("manage", "mcp_stdio"),
+            environment={**served.environment, "HOURSMITH_API_TOKEN": credential},
+            stdin=given.fileno(),
+            stdout=printed.fileno(),
+            stderr=printed.fileno(),
+        )
+        with open(write, "wb") as file:
+            file.write(text.encode())
+        process.wait(60)
+        printed.seek(0)
+        return printed.read()
 
 
 def push_by_commands(served: Served, canaries: Canaries) -> int:

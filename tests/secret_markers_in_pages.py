@@ -58,9 +58,9 @@ def push_into_pages(reader: Reader, walk: Walk, meant: Mapping[str, str], *, rou
     `meant` says what some fields want, by their name or by the end of the form's address and their name.
     """
     late: list[SentForm] = []
-    for number in range(rounds):
-        # What a filter leaves of a list has the same forms in each round.
-        for form in _in_order(_new_forms(reader, walk, "page", filters=number == 0)):
+    for _ in range(rounds):
+        # What a filter leaves of a list has the same forms; `look_afterwards` looks at it.
+        for form in _in_order(_new_forms(reader, walk, "page", filters=False)):
             _push_into(reader, walk, form)
             if any(part in form.action for part in _LATE):
                 late.append(form)
@@ -149,29 +149,28 @@ def _send_all(reader: Reader, walk: Walk, form: SentForm) -> None:
 
 
 def push_into_addresses_of_pages(
-    reader: Reader, walk: Walk, names: Sequence[str], keys: dict[str, str], *, all_names: bool
+    reader: Reader, walk: Walk, names: Sequence[str], keys: dict[str, str], *, in_addresses: bool
 ) -> None:
     """GET and POST every address that the resolver knows, with secrets in all that a request says.
 
-    A record is looked up before fields are read: only where there is one does each address get `all_names`.
+    What stands `in_addresses` is taken out, or refused, before a view is called.
     """
     found = sorted({route for route in routes(get_resolver()) if "^" not in route and not route.startswith("sandbox/")})
     for route in sorted(found, key=lambda route: any(part in route for part in _ENDS)):
-        known = filled(route, keys)
-        for address in {filled(route), known}:
-            place = f"address {route}"
-            token, wrapped = walk.canaries.token(place), walk.canaries.wrapped(place)
-            fields = dict.fromkeys(names, f"x {token} y")
-            until = len(names) if all_names and address == known else 1
-            for start in range(0, until, _IN_AN_ADDRESS):
-                some = {name: fields[name] for name in names[start : start + _IN_AN_ADDRESS]}
-                walk.look(place, reader.send("GET", address, some))
-            headers = {"User-Agent": token, "Referer": f"https://{token}.example.com/", "X-Forwarded-For": token}
-            walk.look(place, reader.send("GET", address, {}, **headers))
-            # What is refused for one plain token is refused for all of them.
-            walk.look(place, reader.send("POST", f"{address}?q={token}&next=/{token}", {**fields, token: token}))
-            walk.look(place, reader.send("POST", address, dict.fromkeys(names, wrapped), **headers))
+        place, address = f"address {route}", filled(route, keys)
+        token, wrapped = walk.canaries.token(place), walk.canaries.wrapped(place)
+        headers = {"User-Agent": token, "Referer": f"https://{token}.example.com/", "X-Forwarded-For": token}
+        fields, hidden = dict.fromkeys((*names, token), f"x {token} y"), dict.fromkeys(names, wrapped)
+        walk.look(place, reader.send("GET", address, {}, **headers))
+        walk.look(place, reader.send("POST", f"{address}?q={token}&next=/{token}", fields))
+        walk.look(place, reader.send("POST", address, hidden, **headers))
+        if in_addresses:
+            walk.look(place, reader.send("GET", address, dict(list(fields.items())[:_IN_AN_ADDRESS])))
             walk.look(place, reader.get(f"{address}{token}/"))
+        if address != filled(route):
+            # Where there is no record, it is looked up before fields are read.
+            walk.look(place, reader.send("GET", filled(route), {}, **headers))
+            walk.look(place, reader.send("POST", f"{filled(route)}?q={token}", hidden, **headers))
 
 
 def declared_names() -> set[str]:
