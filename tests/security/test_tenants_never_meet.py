@@ -271,7 +271,12 @@ def _plain(body: bytes, address: str) -> bytes:
 def test_every_address_answers_and_shows_and_changes_nothing_of_others(asking: Asking) -> None:
     """Nor does any form that a page shows, whatever of the other workspace stands in one of its fields."""
     own, foreign = (asking.site.records[mark] for mark in (asking.own, asking.foreign))
-    typed = [filled_with(foreign.named, text, foreign.key_of) for text in asking.some(foreign.texts)]
+    texts = asking.some(foreign.texts)
+    # Of some forms, the address says what they are about.
+    typed = [
+        (f"?{foreign.query}" if text in texts[1:] else "", filled_with(foreign.named, text, foreign.key_of))
+        for text in texts
+    ]
     opened, forms = set(), {}
     for route in every_route():
         address = own.address(route)
@@ -282,10 +287,10 @@ def test_every_address_answers_and_shows_and_changes_nothing_of_others(asking: A
                 forms |= {form.shape: form for form in forms_of(body.decode(), address)}
         # What refuses a method has read no field.
         if answer.status_code != REFUSED:
-            asking.ask("get", address, foreign.named)
+            asking.ask("get", f"{address}?{foreign.query}")
         if asking.ask("post", address)[0].status_code != REFUSED:
-            for data in typed:
-                asking.ask("post", address, data)
+            for query, data in typed:
+                asking.ask("post", f"{address}{query}", data)
         # With a key, they are sent above to what is not theirs.
         for method in asking.strange if route not in KEYED else ():
             asking.ask(method, address)

@@ -5,6 +5,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -52,6 +53,11 @@ class Records:
     texts: list[str]
     secrets: list[str]
     name: str
+
+    @property
+    def query(self) -> str:
+        """What an address could name it with."""
+        return urlencode({"token": self.texts[2], **self.named})
 
     @property
     def numbers(self) -> list[str]:
