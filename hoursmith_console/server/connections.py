@@ -25,6 +25,8 @@ UNREAD_RESPONSE_S = 30.0
 LONGEST_TARGET = 4094
 LONGEST_HEADER = 8190
 MOST_HEADERS = 100
+# Bytes received that make up no whole header or other part of a request yet. The parser copies them at every read.
+LONGEST_UNPARSED = 65_536
 # Requests of one connection that wait for the response to an earlier one. uvicorn reads on whenever it begins the next,
 # and a client that sends without end would fill the memory. Common clients and proxies send none.
 MOST_WAITING = 8
@@ -71,7 +73,8 @@ class Connection(HttpToolsProtocol):
         self._head: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._refusal = http.HTTPStatus.BAD_REQUEST
-        self._has_asked = self._is_ending = False
+        self._has_asked = self._is_ending = self._is_in_head = False
+        self._unparsed = 0
         # Requests that had no response yet when the next one came.
         self._earlier: deque[RequestResponseCycle] = deque()
 
@@ -118,7 +121,12 @@ class Connection(HttpToolsProtocol):
                 timer.cancel()
 
     def data_received(self, data: bytes) -> None:
+        self._unparsed += len(data)
         super().data_received(data)
+        if self._unparsed > LONGEST_UNPARSED and not self.transport.is_closing():
+            self._refusal = http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self.send_400_response(self._refusal.phrase)
+            return
         # uvicorn ends the wait for a request by any byte, even one that begins none.
         if self.is_idle and self._head is None and self.timeout_keep_alive_task is None:
             self._keep_alive()
@@ -129,21 +137,32 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_in_head = True
         if self._head is None:
             self._await_head()
 
     def on_url(self, url: bytes) -> None:
+        self._unparsed = 0
         super().on_url(url)
         if len(self.url) > LONGEST_TARGET:
             self._refuse(http.HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._unparsed = 0
+        if not self._is_in_head:
+            # Behind the body. Proxies that replace headers pass it on (RFC 9110, section 6.5.1).
+            return
         # The parser leaves what follows a value (RFC 9112, section 5.1).
         super().on_header(name, value.rstrip(b" \t"))
         if len(name) + len(value) > LONGEST_HEADER or len(self.headers) > MOST_HEADERS:
             self._refuse(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
+        self._is_in_head = False
         if self._head is not None:
             self._head.cancel()
             self._head = None

@@ -62,6 +62,22 @@ def test_the_address_in_the_audit_log_is_the_client_s_own(behind: Bench, front: 
         assert [(row["phase"], row["address"]) for row in rows] == [("intent", CLIENT), ("outcome", CLIENT)]
 
 
+def test_what_is_claimed_behind_a_body_is_not_believed(behind: Bench, front: Front) -> None:
+    """A proxy replaces headers, and some pass on trailers as they are."""
+    record_id = behind.hoursmith.record_for("delete_client")
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    body = json.dumps({**call, "params": {"name": "delete_client", "arguments": {"id": record_id}}}).encode()
+    announced = f"Transfer-Encoding: chunked\r\nTrailer: {', '.join(CLAIMS)}"
+    claims = "".join(f"{name}: {value}\r\n" for name, value in CLAIMS.items()).encode()
+    with front.connected() as connection:
+        chunks = b"%x\r\n%s\r\n0\r\n" % (len(body), body)
+        connection.sendall(request_head(behind, announced) + chunks + claims + b"\r\n")
+        answer = json.loads(answer_on(connection).read())
+    assert answer["result"]["isError"] is False
+    rows = behind.rows("auditevent", "WHERE target_id = ?", record_id)
+    assert [(row["phase"], row["address"]) for row in rows] == [("intent", CLIENT), ("outcome", CLIENT)]
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/metrics?x", "/%6detrics", "//metrics", "/./metrics", "/metrics/"])
 def test_nobody_outside_sees_the_metrics(front: Front, path: str) -> None:
     connection = front.connection(20)

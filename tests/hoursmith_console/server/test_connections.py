@@ -158,3 +158,23 @@ def test_a_client_that_asks_without_end_before_it_is_answered_is_cut_off(runner:
         assert connection.transport.is_closing()
 
     with_a_client(runner, story)
+
+
+@pytest.mark.parametrize("where", [b"", b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"], ids=["head", "trailer"])
+def test_a_header_without_an_end_is_refused_while_it_is_sent(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, where: bytes
+) -> None:
+    # By its size alone.
+    monkeypatch.setattr(connections, "HEAD_S", 1_000.0)
+
+    async def story(client: Client, connection: Connection) -> None:
+        reader, writer = client
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + where + b"X-Long: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b"x" * 100_000)
+                await asyncio.wait_for(writer.drain(), 10)
+            await asyncio.wait_for(reader.read(), 10)
+        assert connection.transport.is_closing()
+
+    with_a_client(runner, story)
