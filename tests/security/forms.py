@@ -20,6 +20,11 @@ TYPED = {
     "url": "http://127.0.0.2:9/y",
     "password": "correct horse battery staple",
 }
+# What one asks of one's own, or of nobody's: sent to what is not theirs, it shows and does nothing.
+FIELDS = {
+    "reason": "because", "note": "because", "name": "mine", "label": "mine", "title": "mine", "confirm": "yes",
+    "format": "jsonl", "access": "full", "sequence": "1", "address": "http://127.0.0.2:9/y",
+}  # fmt: skip
 _POSTED = re.compile(r'POST(?:\.get|\.getlist)?[(\[]"(\w+)"')
 PICKED = ("hidden", "select", "radio", "checkbox", "submit")
 

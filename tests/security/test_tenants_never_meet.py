@@ -30,7 +30,7 @@ from tests.page_urls import console_routes, every_route, filled
 from tests.postgres import shared_cluster
 from tests.prepared import EMPTY
 from tests.security.conftest import content_of
-from tests.security.forms import Form, filled_with, forms_of
+from tests.security.forms import FIELDS, Form, filled_with, forms_of
 from tests.security.ownership import FLEETING, models, rows_of, strangers_with
 from tests.security.workspace_records import SAMPLES, Records, records_of
 from tests.tenants import BOTH, ROLES, Tenant, signed_in, two_tenants, undone
@@ -252,8 +252,9 @@ def test_what_belongs_to_another_workspace_is_not_there(asking: Asking) -> None:
         # The limit of an address, which the walk itself reaches, must not lie between the two.
         FAILURES.forget()
         for method in COMMON:
-            answer, body, written = asking.ask(method, theirs)
-            nothing, nothing_body, _ = asking.ask(method, absent)
+            data = FIELDS if method == "post" else None
+            answer, body, written = asking.ask(method, theirs, data)
+            nothing, nothing_body, _ = asking.ask(method, absent, data)
             where = f"{method} {route} by {asking.who}"
             assert answer.status_code == nothing.status_code, where
             assert _plain(body, theirs) == _plain(nothing_body, absent), where
