@@ -47,11 +47,26 @@ class Connections:
         return Connection(self, **options)
 
     def add(self, connection: "Connection") -> None:
-        """Take `connection` in, and close the longest-idle one where there are too many."""
+        """Take `connection` in, and close one that waits for its client where there are too many."""
         self._open[connection] = None
         if len(self._open) > self.most:
-            # The newest one has no request.
-            next(each for each in self._open if each.is_idle).close()
+            # The longest-idle one. The newest has no request, and is the last to give way.
+            idle = next(each for each in self._open if each.is_idle)
+            if idle is not connection:
+                idle.close()
+            elif not self._end_unfinished_request():
+                connection.close()
+
+    def _end_unfinished_request(self) -> bool:
+        """End the first connection whose request lacks a part of its body, of which nothing was done; if there is any.
+
+        Otherwise clients that never send theirs would keep all others out.
+        """
+        found = next((each for each in self._open if each.awaits_body), None)
+        if found is not None:
+            self.remove(found)
+            found.transport.abort()
+        return found is not None
 
     def renew(self, connection: "Connection") -> None:
         """Move a connection to the end, since it is idle from now on."""
@@ -82,6 +97,12 @@ class Connection(HttpToolsProtocol):
     def is_idle(self) -> bool:
         """Whether the application handles no request of it."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the only request that it handles lacks a part of its body, and has no response yet."""
+        is_unanswered = not self.is_idle and not self.cycle.response_started
+        return is_unanswered and self.cycle.more_body and all(each.response_complete for each in self._earlier)
 
     def close(self) -> None:
         """Close it as soon as the client has what was written."""

@@ -18,6 +18,8 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def answering(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[..., Any]) -> None:
+    while (await receive()).get("more_body"):
+        pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 
@@ -132,6 +134,27 @@ def test_the_connection_that_has_been_idle_longest_makes_room_and_not_the_one_th
         assert await asyncio.wait_for(others[0][0].read(), 10) == b""
         assert await is_answered(first)
         for _, writer in others:
+            writer.close()
+
+    with_a_client(runner, story)
+
+
+def test_clients_that_keep_back_their_bodies_keep_no_other_out(runner: asyncio.Runner) -> None:
+    upload = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+
+    async def story(first: Client, _: Connection) -> None:
+        address = first[1].get_extra_info("peername")
+        slow = [first, *[await asyncio.open_connection(*address) for _ in range(FEWEST - 1)]]
+        for reader, writer in slow:
+            writer.write(upload)
+            assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        late = await asyncio.open_connection(*address)
+        assert await is_answered(late)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(first[0].read(), 10) == b""
+        slow[1][1].write(b"12345")
+        assert await asyncio.wait_for(slow[1][0].readuntil(b"ok"), 10)
+        for _, writer in (late, *slow):
             writer.close()
 
     with_a_client(runner, story)
