@@ -21,13 +21,21 @@ def _details(visit: Visitor) -> list[str]:
     return found
 
 
-def test_no_page_makes_the_browser_complain_or_asks_anybody_else(visit: Visitor, console: Served) -> None:
+def test_no_page_makes_the_browser_complain_asks_anybody_else_or_scrolls_sideways(
+    visit: Visitor, console: Served
+) -> None:
     with visit() as window:
         for address in [*LISTS, *_details(visit)]:
             window.goto(address)
             assert window.complaints == [], address
             assert all(request.startswith(console.url) for request in window.requests), address
             assert window.transferred < MOST_BYTES, address
+            for width in (320, 360, 768, 1440):
+                window.page.set_viewport_size({"width": width, "height": 800})
+                beyond = window.page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                assert beyond <= 0, f"{address} is {beyond} px too wide at {width}"
 
 
 @pytest.mark.parametrize("role", ["MEMBER", None])
@@ -46,18 +54,6 @@ def test_a_page_that_is_not_there_looks_like_ours(visit: Visitor) -> None:
         assert "Page not found" in window.text()
         # Chromium reports the status itself; anything else would be a fault of the page.
         assert all("404" in complaint for complaint in window.complaints)
-
-
-def test_nothing_scrolls_sideways(visit: Visitor) -> None:
-    with visit() as window:
-        for address in [*LISTS, *_details(visit)]:
-            window.goto(address)
-            for width in (320, 360, 768, 1440):
-                window.page.set_viewport_size({"width": width, "height": 800})
-                beyond = window.page.evaluate(
-                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                )
-                assert beyond <= 0, f"{address} is {beyond} px too wide at {width}"
 
 
 def test_lists_become_cards_on_a_phone(visit: Visitor) -> None:
