@@ -20,7 +20,8 @@ def main() -> None:
     django.setup()
     # Refused calls are part of the demo; Django would log each.
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
-    from hoursmith_console.demo.services import BRIEF, play_here
+    from hoursmith_console.demo.player import play_here
+    from hoursmith_console.demo.services import BRIEF
 
     asyncio.run(play_here(clock, sys.stdout, is_brief=BRIEF in sys.argv))
 

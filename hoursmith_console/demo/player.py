@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TextIO
 
 from hoursmith_console.demo import incidents, routine
 from hoursmith_console.demo.assistant import Assistant
 from hoursmith_console.demo.cast import hand_out_old_token, hand_out_tokens
 from hoursmith_console.demo.clock import DemoClock
-from hoursmith_console.demo.progress import DemoState
+from hoursmith_console.demo.progress import DemoState, demo_state, publish
+from hoursmith_console.demo.services import demo_workspace_id
 from hoursmith_console.demo.stage import DAYS, Stage, console, gateway
 from hoursmith_console.workspaces.models import Member, Workspace
 
@@ -93,3 +95,32 @@ def _every_step(stage: Stage, working_days: range) -> Iterator[Step]:
 async def _work(stage: Stage, key: str, work: Callable[[Stage, Assistant], Awaitable[None]]) -> None:
     """Let an assistant work, with the token that it has by then."""
     await work(stage, stage.assistants[key])
+
+
+async def play_here(clock: DemoClock, out: TextIO, *, is_brief: bool) -> None:
+    """Play in this process, whose clock is `clock`, and publish the progress."""
+    org_id, last = demo_workspace_id(), DemoState()
+
+    def report(state: DemoState) -> None:
+        nonlocal last
+        last = state
+        publish(org_id, state)
+        out.write(f"\r{state.done} of {state.total} steps, {state.calls} calls")
+        out.flush()
+
+    workspace = await console(_workspace)
+    begun = await console(demo_state, org_id=org_id)
+    last.started_at = begun.started_at if begun else 0.0
+    try:
+        await play(workspace, clock, last, report, is_brief=is_brief)
+        last.ending = "complete"
+    except BaseException:
+        last.ending = "failed"
+        raise
+    finally:
+        await console(publish, org_id=org_id, state=last)
+    out.write("\n")
+
+
+def _workspace() -> Workspace:
+    return Workspace.objects.get(org_id=demo_workspace_id())

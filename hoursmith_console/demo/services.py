@@ -5,17 +5,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TextIO
 
 from django.conf import settings
 
-from hoursmith_console.demo.clock import DemoClock
-from hoursmith_console.demo.player import play
-from hoursmith_console.demo.progress import DemoState, begin, demo_state, publish
-from hoursmith_console.demo.stage import console
+from hoursmith_console.demo.progress import begin
 from hoursmith_console.paths import IMPORT_DIR
 from hoursmith_console.sandbox.seed.members import ORG_ID
-from hoursmith_console.workspaces.models import Workspace
 from mcpbridge.models import ObservedToken
 
 logger = logging.getLogger(__name__)
@@ -63,35 +58,6 @@ def play_in_foreground(*, is_brief: bool) -> int:
     """Play in a process of its own and wait for it; return its exit code."""
     command = [*_COMMAND, *([BRIEF] if is_brief else [])]
     return subprocess.call(command, cwd=IMPORT_DIR)  # noqa: S603 - our own module
-
-
-async def play_here(clock: DemoClock, out: TextIO, *, is_brief: bool) -> None:
-    """Play in this process, whose clock is `clock`, and publish the progress."""
-    org_id, last = demo_workspace_id(), DemoState()
-
-    def report(state: DemoState) -> None:
-        nonlocal last
-        last = state
-        publish(org_id, state)
-        out.write(f"\r{state.done} of {state.total} steps, {state.calls} calls")
-        out.flush()
-
-    workspace = await console(_workspace)
-    begun = await console(demo_state, org_id=org_id)
-    last.started_at = begun.started_at if begun else 0.0
-    try:
-        await play(workspace, clock, last, report, is_brief=is_brief)
-        last.ending = "complete"
-    except BaseException:
-        last.ending = "failed"
-        raise
-    finally:
-        await console(publish, org_id=org_id, state=last)
-    out.write("\n")
-
-
-def _workspace() -> Workspace:
-    return Workspace.objects.get(org_id=demo_workspace_id())
 
 
 def _has_activity() -> bool:

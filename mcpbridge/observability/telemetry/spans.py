@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.propagate import extract
@@ -185,6 +184,9 @@ class BridgeRequest(_Request):
         elif name == "prompts/get" and isinstance(target, str) and target in PROMPTS:
             self._attributes["gen_ai.prompt.name"] = target
             name = f"{name} {target}"
+        # Here: management commands load this module, and have no call.
+        from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
+
         if caller.protocol in KNOWN_PROTOCOL_VERSIONS:
             self._attributes["mcp.protocol.version"] = caller.protocol
         if caller.prefix:
