@@ -1,7 +1,6 @@
 """The file in which the processes of a machine count what Hoursmith refused."""
 
-import subprocess
-import sys
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from mcpbridge.auth.rejected_tokens import (
     Slot,
     TokenHistory,
 )
-from tests.paths import ROOT
+from tests.python_code import RunningCode
 
 
 class Clock:
@@ -153,17 +152,16 @@ def test_a_folder_that_cannot_be_written_leaves_each_process_its_share(tmp_path:
 
 
 WORKER = """
-import sys
 from pathlib import Path
 from mcpbridge.auth.rejected_tokens import RejectedTokens, Slot, TokenHistory
-rejected = RejectedTokens(Path(sys.argv[1]))
-print(sum(isinstance(rejected.take(TokenHistory.UNKNOWN, f"{sys.argv[2]} {n}"), Slot) for n in range(200)))
+rejected = RejectedTokens(Path({path!r}))
+print(sum(isinstance(rejected.take(TokenHistory.UNKNOWN, f"{number} {{n}}"), Slot) for n in range(200)))
 """
 
 
 def test_processes_at_once_get_no_place_twice(tmp_path: Path) -> None:
-    code = "import django; django.setup()\n" + WORKER
-    command = [sys.executable, "-c", code, str(tmp_path / "refusals")]
-    workers = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, cwd=ROOT) for number in range(4)]
-    counts = Counter({number: int(worker.communicate(timeout=60)[0]) for number, worker in enumerate(workers)})
+    codes = [WORKER.format(path=str(tmp_path / "refusals"), number=number) for number in range(4)]
+    # All forked before the first is waited for.
+    workers = [RunningCode(code, dict(os.environ)) for code in codes]
+    counts = Counter({number: int(worker.communicate()[0]) for number, worker in enumerate(workers)})
     assert counts.total() == 6
