@@ -116,8 +116,10 @@ class RejectedTokens:
 
     def take(self, sort: TokenHistory, address: str) -> Slot | NoSlot:
         """Take a slot for one lookup, to be released or used; or return how long none is free."""
-        tag, now = _tag(address), self._clock()
+        tag = _tag(address)
         with self._file_lock:
+            # Not before: a slot that another process took meanwhile would seem to end too late to be one.
+            now = self._clock()
             taken = [(at, each, kind, held) for at, each, kind, held in self._places() if now < at <= now + WINDOW_S]
             same = [(at, held) for at, _, kind, held in taken if kind == sort]
             near = [(at, held) for at, each, kind, held in taken if kind == sort and each == tag]

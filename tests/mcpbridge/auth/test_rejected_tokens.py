@@ -152,16 +152,26 @@ def test_a_folder_that_cannot_be_written_leaves_each_process_its_share(tmp_path:
 
 
 WORKER = """
+import time
 from pathlib import Path
+from mcpbridge.auth import rejected_tokens
 from mcpbridge.auth.rejected_tokens import RejectedTokens, Slot, TokenHistory
+# Past its limit a process goes on without the lock, as it does where another one is stopped for that long.
+rejected_tokens._FILE_LOCK_S = 30
 rejected = RejectedTokens(Path({path!r}))
+print("ready", flush=True)
+while not Path({path!r}).with_name("begin").exists():
+    time.sleep(0.0001)
 print(sum(isinstance(rejected.take(TokenHistory.UNKNOWN, f"{number} {{n}}"), Slot) for n in range(200)))
 """
 
 
 def test_processes_at_once_get_no_place_twice(tmp_path: Path) -> None:
     codes = [WORKER.format(path=str(tmp_path / "refusals"), number=number) for number in range(4)]
-    # All forked before the first is waited for.
     workers = [RunningCode(code, dict(os.environ)) for code in codes]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    # All begin at the same moment.
+    (tmp_path / "begin").touch()
     counts = Counter({number: int(worker.communicate()[0]) for number, worker in enumerate(workers)})
     assert counts.total() == 6
