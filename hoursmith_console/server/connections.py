@@ -21,9 +21,10 @@ FIRST_REQUEST_AT_END_S = 1.0
 NEXT_REQUEST_AT_END_S = 0.5
 # How long a client may read nothing of a response that waits for it.
 UNREAD_RESPONSE_S = 30.0
-# Bytes of a request's target and of one header, and headers of a request.
+# Bytes of a request's target, of one header and of all, and headers of a request.
 LONGEST_TARGET = 4094
 LONGEST_HEADER = 8190
+LONGEST_HEADERS = 65_536
 MOST_HEADERS = 100
 # Bytes received that make up no whole header or other part of a request yet. The parser copies them at every read.
 LONGEST_UNPARSED = 65_536
@@ -89,7 +90,7 @@ class Connection(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._refusal = http.HTTPStatus.BAD_REQUEST
         self._has_asked = self._is_ending = self._is_in_head = False
-        self._unparsed = 0
+        self._unparsed = self._header_bytes = 0
         # Requests that had no response yet when the next one came.
         self._earlier: deque[RequestResponseCycle] = deque()
 
@@ -158,7 +159,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head = True
+        self._is_in_head, self._header_bytes = True, 0
         if self._head is None:
             self._await_head()
 
@@ -175,7 +176,10 @@ class Connection(HttpToolsProtocol):
             return
         # The parser leaves what follows a value (RFC 9112, section 5.1).
         super().on_header(name, value.rstrip(b" \t"))
-        if len(name) + len(value) > LONGEST_HEADER or len(self.headers) > MOST_HEADERS:
+        size = len(name) + len(value)
+        self._header_bytes += size
+        is_too_large = size > LONGEST_HEADER or self._header_bytes > LONGEST_HEADERS
+        if is_too_large or len(self.headers) > MOST_HEADERS:
             self._refuse(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_body(self, body: bytes) -> None:

@@ -79,7 +79,7 @@ class NodeAnchors:
         self._verified: dict[str, Verified] = {}
         self._trees: dict[str, LogTree] = {}
         self._written: dict[str, Head] = {}
-        self.verified_checkpoints: dict[str, tuple[int, int]] = {}
+        self.verified_checkpoints: dict[str, tuple[int, int, int | None]] = {}
         self._faults: dict[str, AnchorFault] = {}
         self._unsaved: set[str] = set()
         # With AUDIT_ANCHOR=witness: the logs that witnesses were asked about, and when each may be asked for again.

@@ -3,6 +3,8 @@
 import time
 from collections import deque
 
+from django.db.models import Count, Max
+
 from mcpbridge.audit.anchors.faults import FaultKind
 from mcpbridge.audit.anchors.memory import NodeAnchors
 from mcpbridge.audit.export.source import Selection, checkpoint_of, event_records
@@ -82,10 +84,11 @@ class NewRows:
             self._anchors.move(last, last_tree)
 
     def _verify_checkpoints_at(self, begun: Head, tree: LogTree | None) -> None:
-        """Verify the newest checkpoints at the row that was verified last, unless they are as many as before."""
+        """Verify the newest checkpoints at the row that was verified last, unless they are the same as before."""
         heads = SigningHead.objects.using(self._alias).filter(org_id=self._org_id, sequence=begun.sequence)
-        # Where and how many.
-        counted = begun.sequence, heads.count()
+        # Where, how many, and the newest: a replaced one has a number of its own.
+        found = heads.aggregate(number=Count("id"), newest=Max("id"))
+        counted = begun.sequence, found["number"], found["newest"]
         if self._anchors.verified_checkpoints.get(self._org_id) == counted:
             return
         for head in heads.order_by("-id")[:_CHECKPOINTS_AT_ONE_ROW]:

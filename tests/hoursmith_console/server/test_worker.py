@@ -170,9 +170,10 @@ def ask_slowly(connection: socket.socket) -> None:
         (b"GET /" + b"x" * 5_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 9_000 + b"\r\n\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Many: 1\r\n" * 100 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"X-Long: " + b"x" * 8_000 + b"\r\n") * 9 + b"\r\n", b"431"),
         (b"GET / HTTP/9.1\r\nHost: x\r\n\r\n", b"400"),
     ],
-    ids=["target", "header", "headers", "version"],
+    ids=["target", "header", "headers", "all headers", "version"],
 )
 def test_a_head_that_is_too_large_is_refused_and_its_connection_closed(
     running: Running, head: bytes, status: bytes

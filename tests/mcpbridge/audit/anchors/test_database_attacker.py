@@ -91,9 +91,9 @@ def test_a_changed_history_is_found_and_never_signed(
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["while serving", "at rest"])
-@pytest.mark.parametrize("number", ["-1", "1000"])
+@pytest.mark.parametrize(("number", "is_replaced"), [("-1", False), ("1000", False), ("1000", True)])
 def test_a_checkpoint_that_is_inserted_at_the_last_verified_row_is_found(
-    number: str, is_restarted: bool, sql: Sql, restart: Restart
+    number: str, is_replaced: bool, is_restarted: bool, sql: Sql, restart: Restart
 ) -> None:
     columns = "org_id, sequence, hash, at, key_id, reason, origin, root, signed_note"
     # As many idle ones as come without new entries are no finding.
@@ -105,6 +105,8 @@ def test_a_checkpoint_that_is_inserted_at_the_last_verified_row_is_found(
         f"INSERT INTO {HEADS} (id, signature, {columns})"
         f" SELECT {number}, 'AAAA', {columns} FROM {HEADS} WHERE sequence = 8 LIMIT 1"
     )
+    if is_replaced:
+        sql(f"DELETE FROM {HEADS} WHERE id = (SELECT MIN(id) FROM {HEADS} WHERE sequence = 8)")
     fault = found()
     assert fault is not None
     assert (fault.kind, "A checkpoint in the database is not ours" in fault.reason) == ("changed", True)
