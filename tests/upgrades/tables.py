@@ -43,15 +43,15 @@ def postgres_query(url: str) -> Query:
 
 
 def schema(query: Query, *, is_sqlite: bool) -> set[tuple[Any, ...]]:
-    """Return columns, indexes, constraints and triggers."""
+    """Return columns, indexes, constraints and triggers; those of all months of the activity log as one."""
     if is_sqlite:
         return set(query("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"))
     return {tuple(map(_plain, row)) for part in POSTGRES_SCHEMA for row in query(part)}
 
 
 def _plain(value: Any) -> str:
-    """Return a part of a definition without the casts that the server writes another way after a dump."""
-    return re.sub(r"::(?:text|character varying)(?:\[\])?|[()\s]", "", str(value))
+    """Return a part of a definition without its month and the casts that the server writes another way after a dump."""
+    return re.sub(r"::(?:text|character varying)(?:\[\])?|[()\s]|(?<=toolcall)_\d{4}_\d\d", "", str(value))
 
 
 def rows(query: Query, *, is_sqlite: bool, of: Rows | None = None) -> Rows:

@@ -78,7 +78,9 @@ def test_what_an_ending_process_could_not_write_is_written_by_the_next(
     with database.held():
         call_often(recorder, 30)
         runner.run(recorder.stop())
-    assert (recorder.lost, ToolCall.objects.count()) == (0, 0)
+        assert list((tmp_path / "activity").glob("*.spill"))
+    # A server that was about to refuse them may still have written them: the next process adds none again.
+    assert recorder.lost == 0
     start()
     eventually(lambda: ToolCall.objects.count() == 30)
     assert written() == list(range(30))
