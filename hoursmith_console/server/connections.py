@@ -1,8 +1,9 @@
-"""HTTP connections with limits: time for a request's head, its size, time for reading an answer, and their number.
+"""HTTP connections with limits: of a request's head, of requests that wait, of time for reading, and of their number.
 
 uvicorn waits without limit for the first request of a connection, for the rest of a head and for a client that does
-not read its response, takes heads of any size, and accepts connections until no file can be opened any more, not even
-one for the database. A proxy in front may have such limits; the product does not rely on one.
+not read its response, takes heads of any size and requests without end before the first is answered, and accepts
+connections until no file can be opened any more, not even one for the database. A proxy in front may have such limits;
+the product does not rely on one.
 """
 
 import asyncio
